@@ -1,0 +1,66 @@
+//! Every kind of resource: the markers of their ids, and the [`ResourceType`] under which the journal and the identifiers know them.
+
+use crate::text_enum;
+
+/// A marker type that an [`Id`](crate::db::types::Id) is generic over.
+pub trait Kind: 'static {
+    /// The kind's name in the journal.
+    const RESOURCE_TYPE: ResourceType;
+}
+
+/// Declares the markers and the enum together, so that neither can lack what the other has.
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $kind:ident = $text:literal, $id:ident;)+) => {
+        text_enum! {
+            /// What a resource is. Values may be added.
+            pub enum ResourceType {
+                $($(#[$meta])* $kind = $text,)+
+            }
+        }
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Copy)]
+            pub enum $kind {}
+            impl Kind for $kind {
+                const RESOURCE_TYPE: ResourceType = ResourceType::$kind;
+            }
+            #[doc = concat!("The id of a ", $text, ".")]
+            pub type $id = crate::db::types::Id<$kind>;
+        )+
+    };
+}
+
+kinds! {
+    /// An organization that owns data or provides services.
+    Organization = "organization", OrganizationId;
+    /// A system that calls the API for an organization.
+    Client = "client", ClientId;
+    /// A person who acts for an organization.
+    Practitioner = "practitioner", PractitionerId;
+    /// A person who is helped.
+    Patient = "patient", PatientId;
+    /// A patient's permission for an organization.
+    Consent = "consent", ConsentId;
+    /// Something a patient lacks or wishes.
+    Need = "need", NeedId;
+    /// A screening questionnaire.
+    Instrument = "instrument", InstrumentId;
+    /// One person's answers to an instrument.
+    Screening = "screening", ScreeningId;
+    /// A community service.
+    Service = "service", ServiceId;
+    /// A record of what was suggested to whom.
+    Match = "match", MatchId;
+    /// A request that a program or an agency help a patient.
+    Referral = "referral", ReferralId;
+    /// A change of a referral's status.
+    ReferralTransition = "referral_transition", ReferralTransitionId;
+    /// A word between a referral's requester and performer.
+    ReferralMessage = "referral_message", ReferralMessageId;
+    /// A duty to reach a person by a date.
+    FollowUp = "follow_up", FollowUpId;
+    /// One try to reach a person.
+    ContactAttempt = "contact_attempt", ContactAttemptId;
+    /// A need that no service met.
+    UnmetNeed = "unmet_need", UnmetNeedId;
+}

@@ -1,0 +1,5 @@
+//! Kith, the open back end of social prescribing.
+pub mod db;
+pub mod kind;
+pub mod services;
+pub mod types;

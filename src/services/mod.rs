@@ -1,0 +1,2 @@
+//! The directory of community services.
+pub mod model;

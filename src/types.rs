@@ -1,0 +1,310 @@
+//! Data types that several resources share: identifiers, money, addresses, phones, languages, need domains.
+//!
+//! Bounds stand once, in the `#[schema(…)]` attributes: the published schema is what request bodies are checked against
+//! (see `http::body`).
+
+use chrono::{NaiveDate, NaiveTime};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::text_enum;
+
+/// A key under which another system knows the resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identifier {
+    /// Who issued the value: a URI or another stable name of the system.
+    #[schema(min_length = 1, max_length = 200, example = "https://emr.example.ca/patients")]
+    pub system: String,
+    /// The key in that system.
+    #[schema(min_length = 1, max_length = 200, example = "A-10442")]
+    pub value: String,
+}
+
+/// An amount of money in the currency's minor unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// The amount in minor units: 1250 is 12.50 dollars.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, example = 1250)]
+    pub amount_minor: i64,
+    /// ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$", example = "CAD")]
+    pub currency: String,
+}
+
+/// A point on the earth, WGS 84.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// Degrees north.
+    #[schema(minimum = -90, maximum = 90, example = 49.888)]
+    pub latitude: f64,
+    /// Degrees east.
+    #[schema(minimum = -180, maximum = 180, example = -119.496)]
+    pub longitude: f64,
+}
+
+/// A postal address.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Address {
+    /// Street and number, or how the place is known.
+    #[schema(max_length = 300, example = "120 Mill Street")]
+    pub line1: Option<String>,
+    /// Unit, floor, care-of.
+    #[schema(max_length = 300, example = "Unit 4")]
+    pub line2: Option<String>,
+    /// City, town or village.
+    #[schema(max_length = 150, example = "Alder Falls")]
+    pub city: Option<String>,
+    /// ISO 3166-2 subdivision without the country, such as `BC`.
+    #[schema(max_length = 100, example = "BC")]
+    pub region: Option<String>,
+    /// Postal code as written there.
+    #[schema(max_length = 20, example = "V0X 1A0")]
+    pub postal_code: Option<String>,
+    /// ISO 3166-1 two-letter country.
+    #[schema(pattern = "^[A-Z]{2}$", example = "CA")]
+    pub country: Option<String>,
+}
+
+text_enum! {
+    /// What a telephone line carries.
+    pub enum PhoneKind {
+        /// Voice calls.
+        Voice = "voice",
+        /// Text messages.
+        Text = "text",
+        /// A mobile, voice and text.
+        Mobile = "mobile",
+        /// Fax.
+        Fax = "fax",
+        /// TTY or text relay for people who are deaf or hard of hearing.
+        Tty = "tty",
+    }
+}
+
+/// A telephone number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Phone {
+    /// E.164 where the original could be understood; set by the server from `original` when absent.
+    #[serde(default)]
+    #[schema(pattern = "^\\+[1-9][0-9]{1,14}$", example = "+12505550142")]
+    pub number: Option<String>,
+    /// The number as it was given.
+    #[schema(min_length = 1, max_length = 100, example = "250-555-0142")]
+    pub original: String,
+    /// Extension.
+    #[serde(default)]
+    #[schema(max_length = 20, example = "204")]
+    pub extension: Option<String>,
+    /// What the line carries; voice where absent.
+    #[serde(default)]
+    pub kind: Option<PhoneKind>,
+    /// What the number is for, or when it is answered.
+    #[serde(default)]
+    #[schema(max_length = 300, example = "Intake line, weekday mornings")]
+    pub note: Option<String>,
+}
+
+/// A BCP 47 language tag, kept as text: `en`, `fr-CA`, `pa`.
+pub const LANGUAGE_PATTERN: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$";
+
+/// A need domain: a code of the Gravity SDOH list or a local `x-` code; see [`DOMAINS`].
+pub type DomainCode = String;
+
+/// One need domain of the list that Kith ships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Domain {
+    /// The code: Gravity's (HL7 SDOH Clinical Care, `SDOHCC-CodeSystemTemporaryCodes`), or a local one that starts with `x-`.
+    pub code: &'static str,
+    /// English name.
+    pub en: &'static str,
+    /// French name.
+    pub fr: &'static str,
+    /// A basic need comes first in the order of work: food, a roof, safety.
+    pub is_basic: bool,
+    /// Needs with this code are shown only where consent names them.
+    pub is_sensitive: bool,
+}
+
+const fn domain(code: &'static str, en: &'static str, fr: &'static str) -> Domain {
+    Domain { code, en, fr, is_basic: false, is_sensitive: false }
+}
+const fn basic(code: &'static str, en: &'static str, fr: &'static str) -> Domain {
+    Domain { code, en, fr, is_basic: true, is_sensitive: false }
+}
+const fn sensitive(code: &'static str, en: &'static str, fr: &'static str) -> Domain {
+    Domain { code, en, fr, is_basic: false, is_sensitive: true }
+}
+
+/// The need domains. The Gravity codes are those of HL7 SDOH Clinical Care 3.0; the `x-` codes name wishes and goals that social
+/// prescribing knows and Gravity lacks.
+pub const DOMAINS: &[Domain] = &[
+    basic("food-insecurity", "Food", "Alimentation"),
+    basic("housing-instability", "Unstable housing", "Logement instable"),
+    basic("homelessness", "Homelessness", "Itinérance"),
+    basic("inadequate-housing", "Inadequate housing", "Logement inadéquat"),
+    basic("transportation-insecurity", "Transportation", "Transport"),
+    basic("financial-insecurity", "Money", "Finances"),
+    basic("material-hardship", "Material goods", "Biens essentiels"),
+    basic("utility-insecurity", "Heat, power and water", "Chauffage, électricité et eau"),
+    domain("employment-status", "Work", "Emploi"),
+    domain("educational-attainment", "Education", "Éducation"),
+    domain("veteran-status", "Veterans", "Anciens combattants"),
+    domain("stress", "Stress", "Stress"),
+    domain("social-connection", "Social connection", "Liens sociaux"),
+    Domain { code: "intimate-partner-violence", en: "Violence by a partner", fr: "Violence conjugale", is_basic: true, is_sensitive: true },
+    Domain {
+        code: "elder-abuse",
+        en: "Abuse of an older person",
+        fr: "Maltraitance envers une personne aînée",
+        is_basic: true,
+        is_sensitive: true,
+    },
+    domain("personal-health-literacy", "Understanding health information", "Littératie en santé"),
+    domain("health-insurance-coverage-status", "Health coverage", "Couverture de santé"),
+    domain("medical-cost-burden", "Cost of care", "Coût des soins"),
+    domain("digital-literacy", "Digital skills", "Compétences numériques"),
+    domain("digital-access", "Device and internet access", "Accès numérique"),
+    domain("language-access", "Language", "Langue"),
+    sensitive("incarceration-status", "Justice involvement", "Démêlés avec la justice"),
+    domain("protective-factor", "Protective factor", "Facteur de protection"),
+    domain("sdoh-category-unspecified", "Other social need", "Autre besoin social"),
+    domain("x-mental-health", "Mental health support (non-acute)", "Soutien en santé mentale"),
+    sensitive("x-substance-use", "Substance use support", "Consommation de substances"),
+    sensitive("x-gambling", "Gambling", "Jeu"),
+    domain("x-physical-activity", "Physical activity and falls prevention", "Activité physique"),
+    domain("x-nature", "Nature and outdoors", "Nature et plein air"),
+    domain("x-arts-culture", "Arts, heritage and culture", "Arts et culture"),
+    domain("x-volunteering", "Volunteering and contribution", "Bénévolat"),
+    domain("x-caregiver-support", "Caregiver support and respite", "Proches aidants et répit"),
+    domain("x-parenting", "Parenting and early years", "Parentalité et petite enfance"),
+    domain("x-bereavement", "Bereavement", "Deuil"),
+    domain("x-chronic-disease", "Living with a long-term condition", "Maladie chronique"),
+    domain("x-disability-support", "Disability support", "Soutien au handicap"),
+    domain("x-home-support", "Help at home", "Aide à domicile"),
+    domain("x-settlement", "Newcomer settlement", "Établissement des nouveaux arrivants"),
+    domain("x-indigenous-culture", "Indigenous culture, language and healing", "Culture, langue et guérison autochtones"),
+    domain("x-2slgbtqi", "2SLGBTQI+ community", "Communauté 2ELGBTQI+"),
+    domain("x-legal", "Legal information and advice", "Information et conseils juridiques"),
+    domain("x-oral-health", "Oral health", "Santé buccodentaire"),
+    domain("x-identity-documents", "Identity documents", "Pièces d’identité"),
+    Domain {
+        code: "x-safety-crisis",
+        en: "Immediate safety (not a referral: escalate)",
+        fr: "Sécurité immédiate",
+        is_basic: true,
+        is_sensitive: true,
+    },
+];
+
+/// The shipped domain with this code.
+pub fn find_domain(code: &str) -> Option<&'static Domain> {
+    DOMAINS.iter().find(|domain| domain.code == code)
+}
+
+text_enum! {
+    /// How a service reaches a person, and how a person likes to be reached.
+    pub enum DeliveryMode {
+        /// Face to face at a place.
+        InPerson = "in_person",
+        /// By telephone.
+        Phone = "phone",
+        /// By video call.
+        Video = "video",
+        /// By text message or chat.
+        TextChat = "text_chat",
+        /// On a website, without a person on the other side.
+        Online = "online",
+        /// At the person's home.
+        HomeVisit = "home_visit",
+    }
+}
+
+text_enum! {
+    /// A day of the week.
+    pub enum Weekday {
+        /// Monday.
+        Monday = "monday",
+        /// Tuesday.
+        Tuesday = "tuesday",
+        /// Wednesday.
+        Wednesday = "wednesday",
+        /// Thursday.
+        Thursday = "thursday",
+        /// Friday.
+        Friday = "friday",
+        /// Saturday.
+        Saturday = "saturday",
+        /// Sunday.
+        Sunday = "sunday",
+    }
+}
+
+/// A window of the week in local time, such as a person's free time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeeklyWindow {
+    /// The day.
+    pub day: Weekday,
+    /// From, local time.
+    #[serde(with = "wall_time")]
+    #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "09:00")]
+    pub from: NaiveTime,
+    /// Until, local time; later than `from`.
+    #[serde(with = "wall_time")]
+    #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "12:30")]
+    pub until: NaiveTime,
+}
+
+/// A span of dates, both ends included; an open end has no date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DateSpan {
+    /// First day.
+    #[schema(example = "2026-01-01")]
+    pub from: Option<NaiveDate>,
+    /// Last day.
+    #[schema(example = "2026-12-31")]
+    pub until: Option<NaiveDate>,
+}
+
+/// `HH:MM`, the form of wall-clock times in JSON.
+pub mod wall_time {
+    use chrono::NaiveTime;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes `HH:MM`.
+    pub fn serialize<S: Serializer>(time: &NaiveTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&time.format("%H:%M"))
+    }
+
+    /// Reads `HH:MM`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveTime, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| serde::de::Error::custom("not a time such as 09:30"))
+    }
+
+    /// The same for a time that may be unknown.
+    pub mod option {
+        use super::{Deserialize, Deserializer, NaiveTime, Serializer};
+
+        /// Writes `HH:MM` or null.
+        pub fn serialize<S: Serializer>(time: &Option<NaiveTime>, serializer: S) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads `HH:MM` or null.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveTime>, D::Error> {
+            Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+                .map(|text| NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| serde::de::Error::custom("not a time such as 09:30")))
+                .transpose()
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Tests through the public contract.
+fn main() {}
