@@ -1,0 +1,369 @@
+//! What can go wrong, in the words of the domain, and the RFC 9457 problem document it becomes.
+//!
+//! This is the only place that knows HTTP statuses of failures. Clients match `code`; `detail` is prose and may change.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The result of anything that can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One fault of a request: where it is, what kind it is, and a sentence about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// JSON pointer (RFC 6901) into the body; for a query parameter or header, its name.
+    #[schema(example = "/names/0/family")]
+    pub pointer: String,
+    /// Stable code of the fault.
+    #[schema(example = "required")]
+    pub code: Cow<'static, str>,
+    /// What is wrong, for a human.
+    #[schema(example = "is required")]
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault at `pointer`.
+    pub fn new(pointer: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code: code.into(), message: message.into() }
+    }
+}
+
+/// Everything a handler or a repository function can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be parsed: broken JSON, a bad id, an unknown query parameter, a spoiled cursor.
+    #[error("the request cannot be understood: {detail}")]
+    Malformed {
+        /// What is wrong, for a human.
+        detail: String,
+        /// The faults, where they can be told one by one.
+        faults: Vec<Fault>,
+    },
+    /// Parsed, and wrong.
+    #[error("the request is not valid")]
+    Invalid(Vec<Fault>),
+    /// No valid credentials.
+    #[error("no valid access token: {0}")]
+    Unauthenticated(&'static str),
+    /// The token lacks a scope.
+    #[error("the token lacks the scope {0}")]
+    InsufficientScope(&'static str),
+    /// The caller may see it but not do this.
+    #[error("not permitted: {0}")]
+    Forbidden(Cow<'static, str>),
+    /// It does not exist, or the caller may not know that it does.
+    #[error("not found")]
+    NotFound,
+    /// The path exists, not with this method.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// The methods it has, as the `Allow` header lists them.
+        allow: String,
+    },
+    /// It was deleted.
+    #[error("it has been deleted")]
+    Gone,
+    /// It was merged into another.
+    #[error("it was merged into {into}")]
+    Merged {
+        /// The path of the survivor.
+        into: String,
+    },
+    /// A unique key is taken.
+    #[error("already exists ({constraint})")]
+    Duplicate {
+        /// The constraint, `table_column_key`.
+        constraint: String,
+    },
+    /// A row that must exist does not, or one that is in use cannot go.
+    #[error("refers to what does not exist or is in use ({constraint})")]
+    Reference {
+        /// The constraint, where the database names it.
+        constraint: String,
+    },
+    /// The state machine has no such step.
+    #[error("cannot go from {from} to {to}")]
+    IllegalTransition {
+        /// The present state.
+        from: &'static str,
+        /// The wished state.
+        to: &'static str,
+    },
+    /// It clashes with the present state of things.
+    #[error("conflict: {detail}")]
+    Conflict {
+        /// Stable code.
+        code: &'static str,
+        /// What clashes, for a human.
+        detail: String,
+    },
+    /// `If-Match` names another version.
+    #[error("the version is {current}")]
+    VersionMismatch {
+        /// The present version.
+        current: i64,
+    },
+    /// `If-Match` is missing.
+    #[error("If-Match is required")]
+    PreconditionRequired,
+    /// An idempotency key came again with another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// An idempotency key came again while its first request still runs.
+    #[error("the first request with this idempotency key is still running")]
+    IdempotencyKeyInUse,
+    /// The body is larger than allowed.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body is of a type that is not taken.
+    #[error("the media type is not supported")]
+    UnsupportedMediaType {
+        /// What is taken.
+        expected: &'static str,
+    },
+    /// No representation that the caller accepts.
+    #[error("not acceptable")]
+    NotAcceptable,
+    /// Too many requests.
+    #[error("too many requests")]
+    RateLimited {
+        /// Seconds until the next one is taken.
+        retry_after_seconds: u64,
+    },
+    /// The request took longer than it may.
+    #[error("the request took too long")]
+    TimedOut,
+    /// The database is locked, its pool is empty or its queue full.
+    #[error("busy")]
+    Busy,
+    /// Our fault.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A code with its fixed status and title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Stable, snake_case.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// The code in words.
+    pub title: &'static str,
+}
+
+const fn kind(code: &'static str, status: u16, title: &'static str) -> Kind {
+    Kind { code, status, title }
+}
+
+impl Error {
+    /// An internal error with this cause, which is logged and never shown.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// A request that cannot be understood.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::Malformed { detail: detail.into(), faults: Vec::new() }
+    }
+
+    /// One fault of an otherwise valid request.
+    pub fn invalid(pointer: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault::new(pointer, code, message)])
+    }
+
+    /// A clash with the present state.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Conflict { code, detail: detail.into() }
+    }
+
+    /// Code, status and title.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Malformed { .. } => kind("malformed_request", 400, "Malformed request"),
+            Self::Invalid(_) => kind("invalid_request", 422, "Invalid request"),
+            Self::Unauthenticated(_) => kind("unauthenticated", 401, "Unauthenticated"),
+            Self::InsufficientScope(_) => kind("insufficient_scope", 403, "Insufficient scope"),
+            Self::Forbidden(_) => kind("forbidden", 403, "Forbidden"),
+            Self::NotFound => kind("not_found", 404, "Not found"),
+            Self::MethodNotAllowed { .. } => kind("method_not_allowed", 405, "Method not allowed"),
+            Self::Gone => kind("gone", 410, "Gone"),
+            Self::Merged { .. } => kind("merged", 410, "Merged into another"),
+            Self::Duplicate { .. } => kind("duplicate", 409, "Already exists"),
+            Self::Reference { .. } => kind("reference_conflict", 409, "Reference conflict"),
+            Self::IllegalTransition { .. } => kind("illegal_transition", 409, "Illegal transition"),
+            Self::Conflict { code, .. } => kind(code, 409, "Conflict"),
+            Self::VersionMismatch { .. } => kind("version_mismatch", 412, "Version mismatch"),
+            Self::PreconditionRequired => kind("precondition_required", 428, "Precondition required"),
+            Self::IdempotencyKeyReused => kind("idempotency_key_reused", 422, "Idempotency key reused"),
+            Self::IdempotencyKeyInUse => kind("idempotency_key_in_use", 409, "Idempotency key in use"),
+            Self::TooLarge { .. } => kind("body_too_large", 413, "Body too large"),
+            Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
+            Self::NotAcceptable => kind("not_acceptable", 406, "Not acceptable"),
+            Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
+            Self::TimedOut => kind("timed_out", 503, "Timed out"),
+            Self::Busy => kind("busy", 503, "Busy"),
+            Self::Internal(_) => kind("internal", 500, "Internal error"),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Malformed { detail, .. } | Self::Conflict { detail, .. } => detail.clone(),
+            Self::Invalid(faults) if faults.len() == 1 => "The request has a fault; see errors.".into(),
+            Self::Invalid(faults) => format!("The request has {} faults; see errors.", faults.len()),
+            Self::Unauthenticated(reason) => format!("A valid access token is required: {reason}."),
+            Self::InsufficientScope(scope) => format!("This operation needs a token with the scope {scope}."),
+            Self::Forbidden(reason) => reason.clone().into_owned(),
+            Self::NotFound => "There is no such resource, or it is not visible to this client.".into(),
+            Self::MethodNotAllowed { allow } => format!("This path has the methods {allow}."),
+            Self::Gone => "The resource has been deleted.".into(),
+            Self::Merged { into } => format!("The resource was merged into {into}."),
+            Self::Duplicate { constraint } if constraint.starts_with("identifiers_") => {
+                "Another resource of this organization has the same identifier.".into()
+            }
+            Self::Duplicate { .. } => "A resource with the same key exists.".into(),
+            Self::Reference { .. } => "The request refers to a resource that does not exist, or removes one that is in use.".into(),
+            Self::IllegalTransition { from, to } => format!("It is {from} and cannot become {to}."),
+            Self::VersionMismatch { current } => format!("If-Match does not name the present version, which is \"{current}\"."),
+            Self::PreconditionRequired => "Send If-Match with the version that this change is based on.".into(),
+            Self::IdempotencyKeyReused => "This Idempotency-Key was used for a request with another body or path.".into(),
+            Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
+            Self::TooLarge { limit } => format!("The body may have at most {limit} bytes."),
+            Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
+            Self::NotAcceptable => "None of the media types in Accept can be given.".into(),
+            Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
+            Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
+            Self::Busy => "The server is busy. Try again; an Idempotency-Key makes that safe.".into(),
+            Self::Internal(_) => "Something failed on our side. It has been logged under the request id.".into(),
+        }
+    }
+
+    /// The problem document, without the request id, which the response middleware adds.
+    pub fn problem(&self) -> Problem {
+        let Kind { code, status, title } = self.kind();
+        let errors = match self {
+            Self::Malformed { faults, .. } | Self::Invalid(faults) => faults.clone(),
+            _ => Vec::new(),
+        };
+        let current_version = match self {
+            Self::VersionMismatch { current } => Some(*current),
+            _ => None,
+        };
+        Problem {
+            problem_type: format!("/problems#{code}"),
+            title: title.into(),
+            status,
+            code: code.into(),
+            detail: self.detail(),
+            errors,
+            current_version,
+            request_id: None,
+        }
+    }
+}
+
+/// An RFC 9457 problem document (`application/problem+json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URI reference that identifies the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems#version_mismatch")]
+    pub problem_type: String,
+    /// The kind in words; belongs to `code`.
+    #[schema(example = "Version mismatch")]
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 412)]
+    pub status: u16,
+    /// Stable code to act on. Codes may be added.
+    #[schema(example = "version_mismatch")]
+    pub code: String,
+    /// What happened, for a human; may change.
+    #[schema(example = "If-Match does not name the present version, which is \"3\".")]
+    pub detail: String,
+    /// Every fault of the request, one by one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
+    /// On a version mismatch, the present version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3)]
+    pub current_version: Option<i64>,
+    /// The request's id, as in `X-Request-Id` and in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// The media type of problem documents.
+    pub const MEDIA_TYPE: &'static str = "application/problem+json";
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.code, self.status)
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Internal(source) = self {
+            log::error!("{}", Chain(source.as_ref()));
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type(Problem::MEDIA_TYPE);
+        match self {
+            Self::Unauthenticated(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"kith\", error=\"invalid_token\""));
+            }
+            Self::InsufficientScope(scope) => {
+                let challenge = format!("Bearer realm=\"kith\", error=\"insufficient_scope\", scope=\"{scope}\"");
+                response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::VersionMismatch { current } => {
+                response.insert_header((header::ETAG, format!("\"{current}\"")));
+            }
+            Self::RateLimited { retry_after_seconds } => {
+                response.insert_header((header::RETRY_AFTER, HeaderValue::from(*retry_after_seconds)));
+            }
+            Self::Busy | Self::TimedOut | Self::IdempotencyKeyInUse => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        response.json(self.problem())
+    }
+}
+
+/// Writes an error with all its sources, for the log.
+struct Chain<'a>(&'a (dyn std::error::Error + 'a));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
