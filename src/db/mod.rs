@@ -3,15 +3,178 @@
 //! A request reads in one [`Db::read`] and changes in one [`Db::write`]; repository functions take `&mut DbConn` and open no
 //! transactions of their own.
 
+mod common;
+mod connection;
+mod errors;
+pub mod idempotency_keys;
+pub mod migrate;
+mod pool;
+mod postgres;
+pub mod schema;
+mod slow;
+mod sqlite;
 pub mod types;
+mod writer;
 
-/// A connection to whichever database is configured.
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+pub use self::common::Common;
+pub use self::connection::{DbConn, MultiBackend};
+use self::pool::Pool;
+use self::sqlite::Sqlite;
+use crate::error::Result;
+
+/// Where the data lives and how many may reach for it at once.
+#[derive(Clone)]
+pub struct DbSettings {
+    /// `sqlite:PATH`, or `postgres://…` as libpq takes it.
+    pub url: String,
+    /// Connections at most: SQLite's readers, all of PostgreSQL's.
+    pub connections: usize,
+    /// Writes that may wait for SQLite's writer; the next is refused.
+    pub write_queue: usize,
+    /// How long a request waits for a connection.
+    pub wait: Duration,
+    /// How long PostgreSQL works on a statement before it gives up.
+    pub statement_timeout: Duration,
+    /// Statements that take longer are logged.
+    pub slow_query: Duration,
+}
+
+impl DbSettings {
+    /// The database at this address, with defaults for the rest.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            connections: 8,
+            write_queue: 1024,
+            wait: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            slow_query: Duration::from_millis(250),
+        }
+    }
+}
+
+impl fmt::Debug for DbSettings {
+    /// Leaves out the address, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbSettings").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address names no database that Kith knows.
+    #[error("the database address must begin with sqlite: or postgres://")]
+    UnknownScheme,
+    /// SQLite was asked for something other than a file.
+    #[error("SQLite needs a file: sqlite:PATH")]
+    NotAFile,
+    /// The file cannot be created or written.
+    #[error("cannot open the database file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No connection.
+    #[error("cannot connect to the database")]
+    Connect(#[from] diesel::ConnectionError),
+    /// The database cannot be made ready for migration.
+    #[error("cannot prepare the database")]
+    Prepare(#[from] diesel::result::Error),
+    /// A migration failed.
+    #[error("cannot migrate the database")]
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The writer thread did not start.
+    #[error("cannot start the writer thread")]
+    Thread(#[source] io::Error),
+}
+
+/// The database. Clones are handles to the same one.
 ///
-/// Queries are written once. What the common subset lacks goes through `Common` or `each!`.
-#[derive(diesel::MultiConnection)]
-pub enum DbConn {
-    /// The embedded database.
-    Sqlite(diesel::SqliteConnection),
-    /// The shared one.
-    Pg(diesel::PgConnection),
+/// Dropping the last handle finishes the writes that were accepted.
+#[derive(Clone)]
+pub struct Db(Arc<Backend>);
+
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Arc<Pool>),
+}
+
+impl Db {
+    /// Connects, and brings the schema up to date.
+    pub fn open(settings: &DbSettings) -> Result<Self, OpenError> {
+        let backend = match settings.url.split_once(':') {
+            Some(("sqlite", path)) => Backend::Sqlite(Sqlite::open(path.strip_prefix("//").unwrap_or(path), settings)?),
+            Some(("postgres" | "postgresql", _)) => Backend::Postgres(Arc::new(postgres::open(settings)?)),
+            _ => return Err(OpenError::UnknownScheme),
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Runs queries that change nothing. All of them see the same state.
+    pub async fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        let (pool, begin) = self.readers();
+        pool.run(move |pool| read(pool, begin, work)).await
+    }
+
+    /// [`Db::read`] for the command line.
+    pub fn read_blocking<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+        let (pool, begin) = self.readers();
+        read(pool, begin, work)
+    }
+
+    /// Runs a change as one transaction and returns when it is on the disk; an error rolls it back.
+    ///
+    /// It may be run more than once where transactions clash, so it must have no effect outside the database.
+    pub async fn write<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        match &*self.0 {
+            Backend::Sqlite(sqlite) => sqlite.writer.write(work).await,
+            Backend::Postgres(pool) => pool.run(move |pool| postgres::write(pool, work)).await,
+        }
+    }
+
+    /// [`Db::write`] for the command line: waits for a place in the queue.
+    pub fn write_blocking<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        match &*self.0 {
+            Backend::Sqlite(sqlite) => sqlite.writer.write_blocking(work),
+            Backend::Postgres(pool) => postgres::write(pool, work),
+        }
+    }
+
+    /// Whether the database answers and its schema is the one this binary knows.
+    pub async fn is_ready(&self) -> bool {
+        self.read(migrate::is_complete).await.unwrap_or_else(|error| {
+            log::warn!("the database is not ready: {error}");
+            false
+        })
+    }
+
+    /// Finishes the writes that were accepted and refuses more.
+    pub fn shutdown(&self) {
+        if let Backend::Sqlite(sqlite) = &*self.0 {
+            sqlite.writer.stop();
+        }
+    }
+
+    fn readers(&self) -> (&Arc<Pool>, &'static str) {
+        match &*self.0 {
+            Backend::Sqlite(sqlite) => (&sqlite.readers, "BEGIN"),
+            Backend::Postgres(pool) => (pool, postgres::READ),
+        }
+    }
+}
+
+fn read<T>(pool: &Pool, begin: &str, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+    let mut pooled = pool.begin(begin)?;
+    let result = work(&mut pooled.conn);
+    let result = pooled.end(result);
+    pool.put(pooled);
+    result
 }

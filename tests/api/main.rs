@@ -1,2 +1,12 @@
-//! Tests through the public contract.
-fn main() {}
+//! Tests through the public contract, one module per subject, each on both databases.
+
+#[cfg(test)]
+#[macro_use]
+mod harness;
+
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
+mod migrations;

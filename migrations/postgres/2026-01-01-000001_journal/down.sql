@@ -1,0 +1,4 @@
+DROP TABLE idempotency_keys;
+DROP TABLE identifiers;
+DROP TABLE changes;
+DROP FUNCTION journal_base();

@@ -1,0 +1,139 @@
+//! What the journal keeps.
+
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::db::schema::changes;
+use crate::db::types::{Id, Instant, Json};
+use crate::kind::{ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::text_enum;
+
+text_enum! {
+    /// What was done. Values may be added.
+    pub enum Action {
+        /// It was made.
+        Created = "created",
+        /// It was changed.
+        Updated = "updated",
+        /// It was deleted; a tombstone remains.
+        Deleted = "deleted",
+        /// It was merged into another.
+        Merged = "merged",
+        /// Its personal data was destroyed.
+        Erased = "erased",
+    }
+}
+
+/// Who does something, as far as the journal keeps it, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The organization that the client belongs to; absent for the command line.
+    pub organization_id: Option<OrganizationId>,
+    /// The calling client; absent for the command line.
+    pub client_id: Option<ClientId>,
+    /// The person acting in the client's system, as the client asserts.
+    pub on_behalf_of: Option<String>,
+    /// The request.
+    pub request_id: Option<String>,
+    /// The moment that everything of one request bears.
+    pub at: Instant,
+}
+
+impl Actor {
+    /// The operator at the command line.
+    pub const fn operator(at: Instant) -> Self {
+        Self { organization_id: None, client_id: None, on_behalf_of: None, request_id: None, at }
+    }
+}
+
+/// A change to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a, T> {
+    /// What kind of resource.
+    pub resource_type: ResourceType,
+    /// Which one.
+    pub resource_id: Uuid,
+    /// The organization that owns it.
+    pub owner_id: Option<OrganizationId>,
+    /// Its version after the change.
+    pub version: i64,
+    /// What was done.
+    pub action: Action,
+    /// The patient it is about.
+    pub patient_id: Option<PatientId>,
+    /// The referral it belongs to.
+    pub referral_id: Option<ReferralId>,
+    /// The resource as it now stands.
+    pub body: &'a T,
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, Queryable)]
+pub struct Entry {
+    /// Its number. Numbers are unique and not in the order of the feed, which is [`Position`]'s.
+    pub sequence: i64,
+    /// The transaction that wrote it, where transactions overlap; else 0.
+    pub transaction_id: i64,
+    /// When it happened.
+    pub at: Instant,
+    /// The organization that did it.
+    pub organization_id: Option<OrganizationId>,
+    /// The client that did it.
+    pub client_id: Option<ClientId>,
+    /// The person in the client's system.
+    pub on_behalf_of: Option<String>,
+    /// The request.
+    pub request_id: Option<String>,
+    /// What kind of resource was changed.
+    pub resource_type: ResourceType,
+    /// Which one.
+    pub resource_id: Id<()>,
+    /// The organization that owns it.
+    pub owner_id: Option<OrganizationId>,
+    /// Its version after the change.
+    pub version: i64,
+    /// What was done.
+    pub action: Action,
+    /// The patient it is about.
+    pub patient_id: Option<PatientId>,
+    /// The referral it belongs to.
+    pub referral_id: Option<ReferralId>,
+    /// The resource as it then stood.
+    pub body: Json<Box<RawValue>>,
+}
+
+impl Entry {
+    /// Its place in the feed.
+    pub const fn position(&self) -> Position {
+        Position { transaction_id: self.transaction_id, sequence: self.sequence }
+    }
+}
+
+/// A place in the feed: after it come the entries that are greater, and none will ever appear before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, serde::Deserialize)]
+pub struct Position {
+    /// The transaction's.
+    pub transaction_id: i64,
+    /// Within the transaction.
+    pub sequence: i64,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = changes, treat_none_as_default_value = false)]
+pub(super) struct NewEntry<'a> {
+    pub(super) at: Instant,
+    pub(super) organization_id: Option<OrganizationId>,
+    pub(super) client_id: Option<ClientId>,
+    pub(super) on_behalf_of: Option<&'a str>,
+    pub(super) request_id: Option<&'a str>,
+    pub(super) resource_type: ResourceType,
+    pub(super) resource_id: Id<()>,
+    pub(super) owner_id: Option<OrganizationId>,
+    pub(super) version: i64,
+    pub(super) action: Action,
+    pub(super) patient_id: Option<PatientId>,
+    pub(super) referral_id: Option<ReferralId>,
+    pub(super) body: Json<Box<RawValue>>,
+}

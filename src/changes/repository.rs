@@ -1,0 +1,86 @@
+//! Writing and reading the journal.
+
+use diesel::dsl::{insert_into, sql};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use uuid::Uuid;
+
+use super::model::{Actor, Change, Entry, NewEntry, Position};
+use crate::db::DbConn;
+use crate::db::schema::changes;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::kind::ResourceType;
+
+/// Writes a change into the journal; returns its number.
+pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
+    let entry = NewEntry {
+        at: actor.at,
+        organization_id: actor.organization_id,
+        client_id: actor.client_id,
+        on_behalf_of: actor.on_behalf_of.as_deref(),
+        request_id: actor.request_id.as_deref(),
+        resource_type: change.resource_type,
+        resource_id: Id::from_uuid(change.resource_id),
+        owner_id: change.owner_id,
+        version: change.version,
+        action: change.action,
+        patient_id: change.patient_id,
+        referral_id: change.referral_id,
+        body: Json(to_raw_value(change.body).map_err(Error::internal)?),
+    };
+    Ok(insert_into(changes::table).values(&entry).returning(changes::sequence).get_result(conn)?)
+}
+
+/// What happened to one resource, oldest first, above a version.
+pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_version: i64, limit: i64) -> Result<Vec<Entry>> {
+    let entries = changes::table
+        .filter(changes::resource_type.eq(resource_type))
+        .filter(changes::resource_id.eq(Id::<()>::from_uuid(id)))
+        .filter(changes::version.gt(after_version))
+        .order((changes::version, changes::sequence))
+        .limit(limit);
+    Ok(entries.load(conn)?)
+}
+
+/// The entries that follow a place in the feed, of these types or, where none are named, of all.
+///
+/// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.
+pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: i64) -> Result<Vec<Entry>> {
+    let end = end(conn)?;
+    let mut entries = changes::table
+        .filter(changes::transaction_id.ge(place.transaction_id))
+        .filter(changes::transaction_id.gt(place.transaction_id).or(changes::sequence.gt(place.sequence)))
+        .filter(changes::transaction_id.lt(end))
+        .order((changes::transaction_id, changes::sequence))
+        .limit(limit)
+        .into_boxed();
+    if !types.is_empty() {
+        entries = entries.filter(changes::resource_type.eq_any(types));
+    }
+    Ok(entries.load(conn)?)
+}
+
+/// The place of the last entry that can be read; where there is none, the beginning.
+pub fn latest(conn: &mut DbConn) -> Result<Position> {
+    let last = changes::table
+        .filter(changes::transaction_id.lt(end(conn)?))
+        .order((changes::transaction_id.desc(), changes::sequence.desc()))
+        .select((changes::transaction_id, changes::sequence))
+        .first(conn)
+        .optional()?;
+    Ok(last.map_or_else(Position::default, |(transaction_id, sequence)| Position { transaction_id, sequence }))
+}
+
+/// The transaction below which nothing changes any more: on PostgreSQL the oldest that is open, while SQLite's never overlap.
+fn end(conn: &mut DbConn) -> Result<i64> {
+    match conn {
+        DbConn::Sqlite(_) => Ok(i64::MAX),
+        DbConn::Pg(conn) => {
+            let oldest_open = sql::<BigInt>("journal_base() + pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
+            Ok(diesel::select(oldest_open).get_result(conn)?)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What both databases can do and the connection type withholds.
+
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::RunQueryDsl;
+use diesel::sqlite::Sqlite;
+
+use super::{DbConn, MultiBackend};
+
+/// A query that both databases can express, rendered natively by whichever is live.
+///
+/// `MultiConnection` offers only what its dialect markers allow; upserts and unions are missing there though both databases have
+/// them. `Common(insert_into(t).values(&row).on_conflict(t::name).do_nothing()).execute(conn)` has each render the query itself.
+/// Multi-row inserts and `as_returning()` need [`each!`](crate::each).
+#[derive(Debug, Clone, Copy)]
+pub struct Common<Q>(pub Q);
+
+impl<Q> QueryFragment<MultiBackend> for Common<Q>
+where
+    Q: QueryFragment<Pg> + QueryFragment<Sqlite>,
+{
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        MultiBackend::walk_variant_ast(&self.0, pass)
+    }
+}
+
+impl<Q: QueryId> QueryId for Common<Q> {
+    type QueryId = Q::QueryId;
+
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
+}
+
+impl<Q: Query> Query for Common<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q> RunQueryDsl<DbConn> for Common<Q> {}
+
+/// Runs the same code on the connection of whichever database is live, with all that diesel offers there.
+///
+/// The way out for multi-row inserts: `each!(conn, |conn| insert_into(t).values(&rows).execute(conn))`.
+#[macro_export]
+macro_rules! each {
+    ($conn:expr, |$inner:ident| $body:expr) => {
+        match $conn {
+            $crate::db::DbConn::Sqlite($inner) => $body,
+            $crate::db::DbConn::Pg($inner) => $body,
+        }
+    };
+}

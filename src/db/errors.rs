@@ -1,0 +1,68 @@
+//! How both databases' errors become ours.
+//!
+//! SQLite names no constraint and PostgreSQL no columns. Constraints are named `table_column_key`, so that either form gives the
+//! same name.
+
+use diesel::result::DatabaseErrorInformation;
+use diesel::result::DatabaseErrorKind::{self, *};
+use diesel::result::Error::{DatabaseError, NotFound, RollbackErrorOnCommit};
+
+use crate::error::Error;
+
+type Information = dyn DatabaseErrorInformation + Send + Sync;
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        match error {
+            NotFound => Self::NotFound,
+            RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
+            // Displayed, a database error is its message alone; the details, which quote values of rows, stay out of the log.
+            DatabaseError(kind, ref information) => known(kind, information.as_ref()).unwrap_or_else(|| Self::internal(error)),
+            other => Self::internal(other),
+        }
+    }
+}
+
+fn known(kind: DatabaseErrorKind, information: &Information) -> Option<Error> {
+    match kind {
+        UniqueViolation => Some(Error::Duplicate { constraint: constraint(information) }),
+        ForeignKeyViolation | RestrictViolation => Some(Error::Reference { constraint: constraint(information) }),
+        SerializationFailure => Some(Error::Busy),
+        ClosedConnection | UnableToSendCommand => {
+            log::warn!("the database connection was lost: {}", information.message());
+            Some(Error::Busy)
+        }
+        _ => match information.message() {
+            // SQLite's result code and PostgreSQL's SQLSTATE do not come through diesel; the connection asks for English messages.
+            "database is locked" | "database table is locked" | "database schema is locked" => Some(Error::Busy),
+            "deadlock detected" | "canceling statement due to lock timeout" => Some(Error::Busy),
+            "canceling statement due to statement timeout" => Some(Error::TimedOut),
+            _ => None,
+        },
+    }
+}
+
+/// The constraint's name: PostgreSQL tells it, for SQLite it is made of the columns in
+/// `UNIQUE constraint failed: table.column, table.other`.
+fn constraint(information: &Information) -> String {
+    if let Some(name) = information.constraint_name() {
+        return name.to_owned();
+    }
+    let columns = information.message().split_once(" failed: ").map_or("", |(_, columns)| columns);
+    if let Some(index) = columns.strip_prefix("index '") {
+        return index.trim_end_matches('\'').to_owned();
+    }
+    let mut name = String::new();
+    for column in columns.split(", ") {
+        let Some((table, column)) = column.split_once('.') else { continue };
+        if name.is_empty() {
+            name.push_str(table);
+        }
+        name.push('_');
+        name.push_str(column);
+    }
+    if !name.is_empty() {
+        name.push_str("_key");
+    }
+    name
+}

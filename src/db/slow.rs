@@ -1,0 +1,48 @@
+//! Slow statements are logged, without the values bound to them.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+
+/// Logs statements that take longer than a threshold.
+pub(super) struct Log {
+    threshold: Duration,
+    started: Option<Instant>,
+}
+
+impl Log {
+    pub(super) fn new(threshold: Duration) -> Self {
+        Self { threshold, started: None }
+    }
+}
+
+impl Instrumentation for Log {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartQuery { .. } => self.started = Some(Instant::now()),
+            InstrumentationEvent::FinishQuery { query, .. } => {
+                let Some(elapsed) = self.started.take().map(|started| started.elapsed()) else { return };
+                if elapsed >= self.threshold {
+                    log::warn!("slow statement, {} ms: {}", elapsed.as_millis(), without_values(&query.to_string()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Diesel writes the values behind the statement: `SELECT … -- binds: ["Ada"]`.
+fn without_values(statement: &str) -> &str {
+    statement.split_once(" -- binds: ").map_or(statement, |(statement, _)| statement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn values_are_cut_off() {
+        assert_eq!(without_values("SELECT a FROM t WHERE b = ? -- binds: [\"Ada -- binds: \"]"), "SELECT a FROM t WHERE b = ?");
+        assert_eq!(without_values("COMMIT"), "COMMIT");
+    }
+}

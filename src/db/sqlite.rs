@@ -1,0 +1,68 @@
+//! SQLite: how connections are opened, and who writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, ConnectionError, SqliteConnection};
+
+use super::pool::Pool;
+use super::writer::Writer;
+use super::{DbConn, DbSettings, OpenError, migrate, slow};
+use crate::error::Result;
+
+/// An answered write survives a power cut (`synchronous`, `fullfsync`); deleted personal data does not (`secure_delete`).
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
+    PRAGMA foreign_keys = ON;
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA secure_delete = FAST;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -16384;
+    PRAGMA mmap_size = 268435456;";
+
+/// One file: its readers, and its one writer.
+pub(super) struct Sqlite {
+    pub(super) readers: Arc<Pool>,
+    pub(super) writer: Writer,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &str, settings: &DbSettings) -> Result<Self, OpenError> {
+        if path.is_empty() || path.contains(":memory:") {
+            return Err(OpenError::NotAFile);
+        }
+        let path = PathBuf::from(path);
+        create_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        migrate::sqlite(&mut connect(&path)?)?;
+
+        let slow = settings.slow_query;
+        let open = move |pragma: &str| {
+            let mut conn = connect(&path)?;
+            conn.batch_execute(pragma).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            conn.set_instrumentation(slow::Log::new(slow));
+            Ok(DbConn::Sqlite(conn))
+        };
+        let open = Arc::new(open);
+        let open_reader = Arc::clone(&open);
+        let readers = Pool::new(settings.connections, settings.wait, Box::new(move || open_reader("PRAGMA query_only = ON")));
+        let writer = Writer::start(settings.write_queue, Box::new(move || open("PRAGMA optimize = 0x10002")))?;
+        Ok(Self { readers: Arc::new(readers), writer })
+    }
+}
+
+/// Creates the file for its owner alone, with what SQLite lays beside it: it holds personal data.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn connect(path: &Path) -> Result<SqliteConnection, ConnectionError> {
+    let mut conn = SqliteConnection::establish(&path.to_string_lossy())?;
+    conn.batch_execute(PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}

@@ -1,0 +1,191 @@
+//! SQLite's one writer: a thread that takes what is waiting and commits it together.
+//!
+//! A commit waits for the disk, and that is nearly all that a small write costs. Writes that wait meanwhile are carried by the
+//! next commit, so the more writers there are the more each commit carries. Each write runs inside a savepoint of its own and is
+//! answered after the commit: it fails alone, and what was answered is on the disk.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use diesel::{ConnectionError, QueryResult};
+use tokio::sync::oneshot;
+
+use super::{DbConn, OpenError};
+use crate::error::{Error, Result};
+
+/// A commit carries so many writes at most,
+const MAX_WRITES: usize = 256;
+/// and takes up no more after this long, so that the first does not wait for ever.
+const MAX_GATHERING: Duration = Duration::from_millis(20);
+
+type Opener = Box<dyn Fn() -> Result<DbConn, ConnectionError> + Send>;
+
+/// The way to the writer thread.
+pub(super) struct Writer {
+    queue: SyncSender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Message {
+    Write(Box<dyn Write>),
+    Stop,
+}
+
+impl Writer {
+    /// Starts the thread, before which at most `queue` writes may wait.
+    pub(super) fn start(queue: usize, open: Opener) -> Result<Self, OpenError> {
+        let conn = open()?;
+        let (queue, waiting) = sync_channel(queue);
+        let work = move || Thread { open, conn: Some(conn), waiting }.run();
+        let thread = thread::Builder::new().name("kith-writer".into()).spawn(work).map_err(OpenError::Thread)?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs the work and answers when it is committed; where the queue is full, [`Error::Busy`] at once.
+    pub(super) async fn write<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        let (write, answer) = Pending::queued(work);
+        self.queue.try_send(write).map_err(|error| match error {
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Busy,
+        })?;
+        answer.await.map_err(Error::internal)?
+    }
+
+    /// The same for callers that may block: waits for a place in the queue.
+    pub(super) fn write_blocking<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        let (write, answer) = Pending::queued(work);
+        self.queue.send(write).map_err(|_| Error::Busy)?;
+        answer.blocking_recv().map_err(Error::internal)?
+    }
+
+    /// Finishes what was accepted and ends the thread; what comes later is refused.
+    pub(super) fn stop(&self) {
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        // It can be gone only if it panicked, which the join reports.
+        let _gone = self.queue.send(Message::Stop);
+        // The last handle may be dropped inside a write.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            log::error!("the writer thread panicked");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A write whose caller waits.
+trait Write: Send {
+    /// Does the work; whether it shall be kept.
+    fn run(&mut self, conn: &mut DbConn) -> bool;
+
+    /// Answers the caller: with what the work gave, or where the transaction failed with that.
+    fn answer(self: Box<Self>, failure: Option<&Arc<Error>>);
+}
+
+struct Pending<T, F> {
+    work: F,
+    result: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Pending<T, F>
+where
+    T: Send + 'static,
+    F: Fn(&mut DbConn) -> Result<T> + Send + 'static,
+{
+    fn queued(work: F) -> (Message, oneshot::Receiver<Result<T>>) {
+        let (caller, answer) = oneshot::channel();
+        (Message::Write(Box::new(Self { work, result: None, caller })), answer)
+    }
+}
+
+impl<T, F> Write for Pending<T, F>
+where
+    T: Send + 'static,
+    F: Fn(&mut DbConn) -> Result<T> + Send + 'static,
+{
+    fn run(&mut self, conn: &mut DbConn) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(conn)));
+        let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        self.result.insert(result).is_ok()
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&Arc<Error>>) {
+        let result = match (self.result, failure) {
+            (Some(result), None) => result,
+            (None, None) => Err(Error::internal("a write was not run")),
+            (_, Some(failure)) if matches!(**failure, Error::Busy) => Err(Error::Busy),
+            (_, Some(failure)) => Err(Error::internal(NotCommitted(Arc::clone(failure)))),
+        };
+        // A caller that went away misses its answer; the write stands.
+        let _went_away = self.caller.send(result);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the transaction that carried the write failed")]
+struct NotCommitted(#[source] Arc<Error>);
+
+struct Thread {
+    open: Opener,
+    /// Absent after a failure; opened again for the next writes.
+    conn: Option<DbConn>,
+    waiting: Receiver<Message>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut stop = false;
+        while !stop {
+            let Ok(Message::Write(first)) = self.waiting.recv() else { break };
+            let mut writes = Vec::with_capacity(16);
+            writes.push(first);
+            let outcome = self.carry(&mut writes, &mut stop);
+            let failure = outcome.err().map(|error| {
+                log::error!("{} writes were not committed: {error}", writes.len());
+                self.conn = None;
+                Arc::new(error)
+            });
+            for write in writes {
+                write.answer(failure.as_ref());
+            }
+        }
+    }
+
+    /// One transaction: the first write, and those that come to wait while it goes on.
+    fn carry(&mut self, writes: &mut Vec<Box<dyn Write>>, stop: &mut bool) -> Result<()> {
+        let started = Instant::now();
+        let conn = match &mut self.conn {
+            Some(conn) => conn,
+            none => none.insert((self.open)().map_err(Error::internal)?),
+        };
+        conn.begin_with("BEGIN IMMEDIATE")?;
+        let mut done = 0;
+        while let Some(write) = writes.get_mut(done) {
+            run_alone(conn, write.as_mut())?;
+            done += 1;
+            if writes.len() < MAX_WRITES && started.elapsed() < MAX_GATHERING {
+                match self.waiting.try_recv() {
+                    Ok(Message::Write(next)) => writes.push(next),
+                    Ok(Message::Stop) => *stop = true,
+                    Err(_) => {}
+                }
+            }
+        }
+        conn.commit()?;
+        Ok(())
+    }
+}
+
+/// Runs a write inside its savepoint.
+///
+/// Where the disk is full or broken SQLite ends the whole transaction by itself; the savepoint is then gone and closing it fails.
+fn run_alone(conn: &mut DbConn, write: &mut dyn Write) -> QueryResult<()> {
+    conn.begin_nested()?;
+    if write.run(conn) && conn.depth()? == 2 { conn.commit() } else { conn.roll_back_to(1) }
+}

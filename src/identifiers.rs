@@ -1,0 +1,58 @@
+//! The keys under which other systems know resources: unique per owning organization and kind of resource.
+
+use diesel::dsl::{delete, insert_into};
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use crate::db::DbConn;
+use crate::db::schema::identifiers;
+use crate::db::types::Id;
+use crate::error::Result;
+use crate::kind::{OrganizationId, ResourceType};
+use crate::types::Identifier;
+
+#[derive(Insertable)]
+#[diesel(table_name = identifiers, treat_none_as_default_value = false)]
+struct Row<'a> {
+    owner_id: OrganizationId,
+    resource_type: ResourceType,
+    system: &'a str,
+    value: &'a str,
+    resource_id: Id<()>,
+}
+
+/// Makes these the identifiers of a resource.
+///
+/// One that another resource of the owner has is an [`Error::Duplicate`](crate::error::Error::Duplicate).
+pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, id: Uuid, wanted: &[Identifier]) -> Result<()> {
+    let resource_id = Id::<()>::from_uuid(id);
+    let present: Vec<(OrganizationId, String, String)> = identifiers::table
+        .filter(identifiers::resource_type.eq(resource_type))
+        .filter(identifiers::resource_id.eq(resource_id))
+        .select((identifiers::owner_id, identifiers::system, identifiers::value))
+        .load(conn)?;
+    let is_wanted = |(present_owner, system, value): &&(OrganizationId, String, String)| {
+        *present_owner == owner && wanted.iter().any(|identifier| identifier.system == *system && identifier.value == *value)
+    };
+    for row @ (present_owner, system, value) in &present {
+        if !is_wanted(&row) {
+            delete(identifiers::table.find((present_owner, resource_type, system, value))).execute(conn)?;
+        }
+    }
+    let mut kept: Vec<(&str, &str)> =
+        present.iter().filter(is_wanted).map(|(_, system, value)| (system.as_str(), value.as_str())).collect();
+    for Identifier { system, value } in wanted {
+        if !kept.contains(&(system, value)) {
+            kept.push((system, value));
+            insert_into(identifiers::table).values(&Row { owner_id: owner, resource_type, system, value, resource_id }).execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// The resource that an owner's system knows under this key.
+pub fn find(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, system: &str, value: &str) -> Result<Option<Uuid>> {
+    let id: Option<Id<()>> =
+        identifiers::table.find((owner, resource_type, system, value)).select(identifiers::resource_id).first(conn).optional()?;
+    Ok(id.map(Id::uuid))
+}

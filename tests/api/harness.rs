@@ -1,0 +1,131 @@
+//! What every test starts from: a database of its own.
+//!
+//! SQLite is always there. PostgreSQL is where `TEST_DATABASE_URL` points; without the variable its tests say that they are
+//! skipped, and in continuous integration (`CI=true`) they fail.
+
+use std::env;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use kith::db::{Db, DbSettings};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// An empty, migrated database that goes when it is dropped.
+pub struct TestDb {
+    /// The way in.
+    pub db: Db,
+    /// What it was opened with, to open it once more.
+    pub settings: DbSettings,
+    /// Where it lies.
+    pub place: Place,
+}
+
+impl std::ops::Deref for TestDb {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl TestDb {
+    /// A file.
+    pub fn sqlite() -> Self {
+        let place = Place::on_sqlite();
+        let settings = place.settings();
+        Self { db: Db::open(&settings).unwrap(), settings, place }
+    }
+
+    /// A schema, where there is a server.
+    pub fn postgres() -> Option<Self> {
+        let place = Place::on_postgres()?;
+        let settings = place.settings();
+        Some(Self { db: Db::open(&settings).unwrap(), settings, place })
+    }
+}
+
+/// Where a database can be opened; nothing is there yet. It goes when it is dropped.
+pub enum Place {
+    /// A directory for the file.
+    Sqlite(TempDir),
+    /// A schema on the server.
+    Postgres {
+        /// The server's address.
+        server: String,
+        /// The schema.
+        schema: String,
+    },
+}
+
+impl Place {
+    /// A file to be.
+    pub fn on_sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    /// An empty schema, where there is a server.
+    pub fn on_postgres() -> Option<Self> {
+        let Ok(server) = env::var("TEST_DATABASE_URL") else {
+            assert!(env::var("CI").as_deref() != Ok("true"), "TEST_DATABASE_URL must be set in continuous integration");
+            eprintln!("skipped: TEST_DATABASE_URL is not set");
+            return None;
+        };
+        let schema = format!("test_{}", Uuid::now_v7().simple());
+        PgConnection::establish(&server).unwrap().batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
+        Some(Self::Postgres { server, schema })
+    }
+
+    /// The address of the database.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(directory) => format!("sqlite:{}", directory.path().join("kith.db").display()),
+            Self::Postgres { server, schema } => {
+                let separator = if server.contains('?') { '&' } else { '?' };
+                format!("{server}{separator}options=-csearch_path%3D{schema}%20-csynchronous_commit%3Doff")
+            }
+        }
+    }
+
+    /// Settings for it.
+    pub fn settings(&self) -> DbSettings {
+        DbSettings { connections: 4, ..DbSettings::new(self.url()) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Postgres { server, schema } = self {
+            let dropped = PgConnection::establish(server).map(|mut conn| conn.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")));
+            if !matches!(dropped, Ok(Ok(()))) {
+                eprintln!("the schema {schema} was left behind");
+            }
+        }
+    }
+}
+
+/// Makes two tests of one: `on_both!(a_row_is_kept, |db| async move { … })` runs on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($(#[$attribute:meta])* $name:ident, |$db:ident| $body:expr) => {
+        $(#[$attribute])*
+        mod $name {
+            use super::*;
+
+            async fn run($db: $crate::harness::TestDb) {
+                $body.await;
+            }
+
+            #[actix_web::test]
+            async fn on_sqlite() {
+                run($crate::harness::TestDb::sqlite()).await;
+            }
+
+            #[actix_web::test]
+            async fn on_postgres() {
+                if let Some(db) = $crate::harness::TestDb::postgres() {
+                    run(db).await;
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,238 @@
+//! The schema: both databases and `src/db/schema.rs` say the same, and migrations go both ways.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Bool, Text};
+use diesel::sqlite::Sqlite;
+use diesel_migrations::MigrationHarness;
+use kith::db::migrate::{POSTGRES, SQLITE};
+use kith::db::{Db, DbConn};
+use kith::each;
+
+use crate::harness::{Place, TestDb};
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    column_name: String,
+    #[diesel(sql_type = Bool)]
+    nullable: bool,
+}
+
+const SQLITE_COLUMNS: &str = "SELECT m.name AS table_name, c.name AS column_name, c.\"notnull\" = 0 AND c.pk = 0 AS nullable
+    FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+    WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name <> '__diesel_schema_migrations'";
+
+const POSTGRES_COLUMNS: &str = "SELECT table_name::text, column_name::text, is_nullable = 'YES' AS nullable
+    FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name <> '__diesel_schema_migrations'";
+
+fn columns(conn: &mut DbConn) -> BTreeSet<Column> {
+    let query = match conn {
+        DbConn::Sqlite(_) => SQLITE_COLUMNS,
+        DbConn::Pg(_) => POSTGRES_COLUMNS,
+    };
+    sql_query(query).load(conn).unwrap().into_iter().collect()
+}
+
+/// The `table!` declarations, read as text: nullability is in diesel's types only.
+fn declared() -> BTreeSet<Column> {
+    let (mut declared, mut table) = (BTreeSet::new(), None);
+    for line in include_str!("../../src/db/schema.rs").lines().map(str::trim) {
+        if let Some((name, "{")) = line.rsplit_once(' ')
+            && let Some((name, _)) = name.split_once(" (")
+        {
+            table = Some(name.to_owned());
+        } else if let (Some(table), Some((column, kind))) = (&table, line.split_once(" -> ")) {
+            let (column_name, nullable) = (column.to_owned(), kind.starts_with("Nullable<"));
+            declared.insert(Column { table_name: table.clone(), column_name, nullable });
+        }
+    }
+    declared
+}
+
+on_both!(the_database_has_the_columns_that_the_code_declares, |db| async move {
+    let (found, declared) = (db.read(|conn| Ok(columns(conn))).await.unwrap(), declared());
+    assert_eq!(found.difference(&declared).collect::<Vec<_>>(), Vec::<&Column>::new(), "not in schema.rs");
+    assert_eq!(declared.difference(&found).collect::<Vec<_>>(), Vec::<&Column>::new(), "not in the database");
+    assert!(!found.is_empty());
+});
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let sqlite: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().unwrap();
+    let postgres: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().unwrap();
+    let sqlite: BTreeSet<_> = sqlite.iter().map(|migration| migration.name().to_string()).collect();
+    let postgres: BTreeSet<_> = postgres.iter().map(|migration| migration.name().to_string()).collect();
+    assert_eq!(sqlite, postgres);
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
+struct Thing {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    definition: String,
+}
+
+const SQLITE_THINGS: &str = "SELECT name, coalesce(sql, '') AS definition FROM sqlite_schema
+    WHERE name NOT LIKE 'sqlite%' AND tbl_name <> '__diesel_schema_migrations'";
+
+const POSTGRES_THINGS: &str = "
+    SELECT table_name || '.' || column_name AS name, concat_ws(' ', data_type, is_nullable, column_default) AS definition
+        FROM information_schema.columns WHERE table_schema = current_schema() AND table_name <> '__diesel_schema_migrations'
+    UNION ALL SELECT indexname, indexdef FROM pg_indexes
+        WHERE schemaname = current_schema() AND tablename <> '__diesel_schema_migrations'
+    UNION ALL SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace AND conrelid <> '__diesel_schema_migrations'::regclass
+    UNION ALL SELECT tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) FROM pg_trigger
+        WHERE NOT tgisinternal AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
+    UNION ALL SELECT proname::text, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+        AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')";
+
+/// Everything the schema holds, beside diesel's own table.
+fn things(conn: &mut DbConn) -> BTreeSet<Thing> {
+    let query = match conn {
+        DbConn::Sqlite(_) => SQLITE_THINGS,
+        DbConn::Pg(_) => POSTGRES_THINGS,
+    };
+    sql_query(query).load(conn).unwrap().into_iter().collect()
+}
+
+fn connect(db: &TestDb) -> DbConn {
+    match db.settings.url.strip_prefix("sqlite:") {
+        Some(path) => DbConn::Sqlite(SqliteConnection::establish(path).unwrap()),
+        None => DbConn::Pg(PgConnection::establish(&db.settings.url).unwrap()),
+    }
+}
+
+on_both!(migrations_run_up_down_and_up_again_to_the_same_schema, |db| async move {
+    let mut conn = connect(&db);
+    let first = things(&mut conn);
+    assert!(!first.is_empty());
+    match &mut conn {
+        DbConn::Sqlite(conn) => drop(conn.revert_all_migrations(SQLITE).unwrap()),
+        DbConn::Pg(conn) => drop(conn.revert_all_migrations(POSTGRES).unwrap()),
+    }
+    assert_eq!(things(&mut conn), BTreeSet::new(), "left by a down.sql");
+    drop(Db::open(&db.settings).unwrap());
+    assert_eq!(things(&mut conn), first);
+});
+
+on_both!(opening_again_changes_nothing, |db| async move {
+    let before = things(&mut connect(&db));
+    drop(Db::open(&db.settings).unwrap());
+    assert_eq!(things(&mut connect(&db)), before);
+});
+
+/// Several processes start at once.
+fn open_eight_times(place: &Place) {
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..8).map(|_| scope.spawn(|| Db::open(&place.settings()).map(drop))).collect();
+        for opened in opening {
+            opened.join().unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn eight_processes_may_migrate_one_file_at_once() {
+    open_eight_times(&Place::on_sqlite());
+}
+
+#[test]
+fn eight_processes_may_migrate_one_server_at_once() {
+    if let Some(place) = Place::on_postgres() {
+        open_eight_times(&place);
+    }
+}
+
+on_both!(sqlite_tables_are_strict_and_hold_no_broken_reference, |db| async move {
+    let loose = db.read(|conn| {
+        Ok(match conn {
+            DbConn::Sqlite(conn) => sql_query(
+                "SELECT name, type AS definition FROM pragma_table_list
+                 WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
+            )
+            .load::<Thing>(conn)?,
+            DbConn::Pg(_) => Vec::new(),
+        })
+    });
+    assert_eq!(loose.await.unwrap(), []);
+});
+
+/// A unique index and, in its order, its columns.
+#[derive(Debug, QueryableByName)]
+struct Unique {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    index_name: String,
+    #[diesel(sql_type = Text)]
+    column_name: String,
+}
+
+/// An error's code is made of the columns on SQLite and is the constraint's name on PostgreSQL (`db/errors.rs`). An `id` of our own
+/// making never clashes, so primary keys of that one column go by PostgreSQL's name for them.
+#[actix_web::test]
+async fn unique_constraints_are_named_after_their_columns() {
+    let Some(db) = TestDb::postgres() else { return };
+    let query = "SELECT t.relname::text AS table_name, i.relname::text AS index_name, a.attname::text AS column_name
+        FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
+        JOIN pg_attribute a ON a.attrelid = i.oid
+        WHERE x.indisunique AND t.relnamespace = current_schema()::regnamespace AND t.relname <> '__diesel_schema_migrations'
+        ORDER BY i.relname, a.attnum";
+    let columns: Vec<Unique> = db.read(move |conn| Ok(sql_query(query).load(conn)?)).await.unwrap();
+    let mut expected: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for Unique { table_name, index_name, column_name } in columns {
+        expected.entry((table_name, index_name)).or_default().push(column_name);
+    }
+    let misnamed: Vec<_> = expected
+        .into_iter()
+        .filter(|((table, index), columns)| {
+            let primary = columns.len() == 1 && *index == format!("{table}_pkey");
+            !primary && *index != format!("{table}_{}_key", columns.join("_"))
+        })
+        .collect();
+    assert_eq!(misnamed, []);
+}
+
+on_both!(every_foreign_key_has_an_index_and_says_what_a_delete_does, |db| async move {
+    let loose = db.read(|conn| {
+        let query = match conn {
+            DbConn::Sqlite(_) => SQLITE_LOOSE_KEYS,
+            DbConn::Pg(_) => POSTGRES_LOOSE_KEYS,
+        };
+        Ok(each!(conn, |conn| sql_query(query).load::<Thing>(conn))?)
+    });
+    assert_eq!(loose.await.unwrap(), []);
+});
+
+const SQLITE_LOOSE_KEYS: &str = "SELECT m.name AS name, f.\"from\" || ' ' || f.on_delete AS definition
+    FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table' AND f.seq = 0 AND (f.on_delete = 'NO ACTION' OR NOT EXISTS (
+        SELECT 1 FROM pragma_index_list(m.name) l JOIN pragma_index_info(l.name) c WHERE c.seqno = 0 AND c.name = f.\"from\"
+        UNION ALL SELECT 1 FROM pragma_table_info(m.name) p WHERE p.pk = 1 AND p.name = f.\"from\"))";
+
+const POSTGRES_LOOSE_KEYS: &str = "SELECT c.conrelid::regclass::text AS name, c.conname || ' ' || c.confdeltype AS definition
+    FROM pg_constraint c
+    WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace AND (c.confdeltype = 'a' OR NOT EXISTS (
+        SELECT 1 FROM pg_index x WHERE x.indrelid = c.conrelid AND x.indkey[0] = c.conkey[1]))";
+
+#[actix_web::test]
+async fn the_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let db = TestDb::sqlite();
+    db.write(|conn| Ok(conn.batch_execute("CREATE TABLE more (id INTEGER) STRICT")?)).await.unwrap();
+    let path = db.settings.url.trim_start_matches("sqlite:");
+    for file in [path.to_owned(), format!("{path}-wal"), format!("{path}-shm")] {
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{file}");
+    }
+}
