@@ -1,9 +1,12 @@
 //! Kith, the open back end of social prescribing.
+pub mod auth;
 pub mod changes;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod error;
 pub mod identifiers;
 pub mod kind;
+pub mod logging;
 pub mod services;
 pub mod types;

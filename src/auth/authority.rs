@@ -1,0 +1,179 @@
+//! The one that says who is who: it checks secrets, issues tokens and verifies them.
+//!
+//! What it remembers spares work and decides nothing for long: a client that is disabled or loses a scope does so here within
+//! [`STANDING_KEPT`], on every process, even for tokens already issued.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use chrono::Duration;
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::key_ring::KeyRing;
+use super::limits::Limits;
+use super::model::Standing;
+use super::scopes::Scopes;
+use super::tokens::{Claims, LONGEST_TOKEN, Refusal, Tokens};
+use super::{repository, secrets};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::{ClientId, OrganizationId};
+
+/// How long a client's row is taken to be what it was.
+pub const STANDING_KEPT: Duration = Duration::seconds(5);
+/// Hashes that may run at once; each takes a core for some tens of milliseconds, and 19 MiB.
+const HASHES_AT_ONCE: usize = 2;
+/// Logins that may wait for their hash; the next is turned away.
+const LOGINS_WAITING: usize = 64;
+const TOKENS_REMEMBERED: usize = 10_000;
+const CLIENTS_REMEMBERED: usize = 10_000;
+const LOGINS_REMEMBERED: usize = 1_000;
+
+/// Keys, tokens and limits.
+pub struct Authority {
+    /// The keys that sign tokens.
+    pub keys: KeyRing,
+    /// How tokens are made and read.
+    pub tokens: Tokens,
+    /// How often each may call.
+    pub limits: Limits,
+    /// Tokens whose signature was verified, by the SHA-256 of their text.
+    verified: Cache<[u8; 32], Arc<Verified>>,
+    /// Clients as they stood when last read.
+    standings: Cache<ClientId, (Option<Standing>, Instant)>,
+    /// Secrets that matched, by the SHA-256 of client and secret, with the hash they matched. A client that logs in again needs no
+    /// hash, so a flood of strangers, who do, cannot keep it out.
+    matched: Cache<[u8; 32], Arc<str>>,
+    hashing: Semaphore,
+    waiting: Semaphore,
+}
+
+struct Verified {
+    claims: Claims,
+    kid: String,
+}
+
+/// Who calls, as a token and the client's row say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// The client.
+    pub client_id: ClientId,
+    /// The organization it calls for.
+    pub organization_id: OrganizationId,
+    /// What it may do: what the token says and the client still has.
+    pub scopes: Scopes,
+}
+
+impl Authority {
+    /// Reads the signing keys, makes one where there is none, and begins with nothing remembered.
+    pub async fn start(config: &Config, db: &Db, clock: &Clock) -> Result<Self> {
+        let keys = match &config.signing_key_file {
+            Some(path) => KeyRing::from_file(path, clock)?,
+            None => KeyRing::from_table(db, clock).await?,
+        };
+        let lifetime = Duration::from_std(config.token_lifetime).map_err(Error::internal)?;
+        Ok(Self {
+            keys,
+            tokens: Tokens::new(config.issuer(), &config.audience, lifetime),
+            limits: Limits::new(config.rate_limit, config.rate_burst),
+            verified: Cache::new(TOKENS_REMEMBERED),
+            standings: Cache::new(CLIENTS_REMEMBERED),
+            matched: Cache::new(LOGINS_REMEMBERED),
+            hashing: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(HASHES_AT_ONCE)),
+            waiting: Semaphore::new(LOGINS_WAITING),
+        })
+    }
+
+    /// Who sends this token.
+    pub async fn authenticate(&self, db: &Db, clock: &Clock, token: &str) -> Result<Caller> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(Refusal::Invalid.into());
+        }
+        let now = clock.now();
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let remembered = self.verified.get(&digest);
+        let kid = match &remembered {
+            Some(verified) => verified.kid.clone(),
+            None => Tokens::key_id(token).ok_or(Refusal::Invalid)?,
+        };
+        let keys = self.keys.with(&kid, db, clock).await?;
+        // A key that was retired meanwhile vouches for nothing, not even for what it was remembered for.
+        let verified = match remembered.filter(|_| keys.find(&kid).is_some()) {
+            Some(verified) => match verified.claims.refusal_at(now) {
+                None => verified,
+                Some(refusal) => return Err(refusal.into()),
+            },
+            None => {
+                let verified = Arc::new(Verified { claims: self.tokens.verify(token, &keys, now)?, kid });
+                self.verified.insert(digest, verified.clone());
+                verified
+            }
+        };
+        let claims = &verified.claims;
+        let standing = self.standing(db, clock, claims.sub).await?.filter(|standing| standing.organization_id == claims.org);
+        let standing = standing.ok_or(Refusal::ClientInactive)?;
+        Ok(Caller { client_id: claims.sub, organization_id: claims.org, scopes: claims.scope.intersection(standing.scopes) })
+    }
+
+    /// An active client as it stands, or stood no longer than [`STANDING_KEPT`] ago.
+    async fn standing(&self, db: &Db, clock: &Clock, client: ClientId) -> Result<Option<Standing>> {
+        let now = clock.now();
+        let is_recent = |read_at: Instant| read_at <= now && now < read_at.plus(STANDING_KEPT);
+        let standing = match self.standings.get(&client) {
+            Some((standing, read_at)) if is_recent(read_at) => standing,
+            _ => {
+                let standing = db.read(move |conn| repository::find_standing(conn, client)).await?;
+                self.standings.insert(client, (standing, now));
+                standing
+            }
+        };
+        Ok(standing.filter(|standing| standing.is_active))
+    }
+
+    /// The client with this id and secret; `None` where there is none, it is not active, or the secret is another.
+    ///
+    /// Whether the client exists does not show in the time this takes. Fails with [`Error::Busy`] where too many wait already.
+    pub async fn log_in(&self, db: &Db, clock: &Clock, client: ClientId, secret: &str) -> Result<Option<Standing>> {
+        if !secrets::is_well_formed(secret) {
+            return Ok(None);
+        }
+        let now = clock.now();
+        let found = db.read(move |conn| Ok((repository::find_credentials(conn, client)?, repository::find_standing(conn, client)?)));
+        let (credentials, standing) = found.await?;
+        let hashes = credentials.map_or_else(|| vec![secrets::NOBODYS_HASH.to_owned()], |credentials| credentials.live_at(now));
+        let digest: [u8; 32] = Sha256::new().chain_update(client.uuid()).chain_update(secret).finalize().into();
+        let is_known = self.matched.get(&digest).is_some_and(|matched| hashes.iter().any(|hash| **hash == *matched));
+        if !is_known {
+            let Some(matched) = self.verify(secret, hashes).await? else { return Ok(None) };
+            self.matched.insert(digest, matched.into());
+        }
+        self.standings.insert(client, (standing, now));
+        Ok(standing.filter(|standing| standing.is_active))
+    }
+
+    /// The hash that is the secret's, if one is. Runs beside the threads that answer requests, a few at a time.
+    async fn verify(&self, secret: &str, hashes: Vec<String>) -> Result<Option<String>> {
+        let _place = self.waiting.try_acquire().map_err(|_| Error::Busy)?;
+        let _turn = self.hashing.acquire().await.map_err(Error::internal)?;
+        let secret = secret.to_owned();
+        let search = move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash));
+        actix_web::web::block(search).await.map_err(Error::internal)
+    }
+
+    /// A token of the newest key for this client.
+    pub async fn issue(&self, db: &Db, clock: &Clock, client: ClientId, organization: OrganizationId, scopes: Scopes) -> Result<String> {
+        let keys = self.keys.fresh(db, clock).await?;
+        Tokens::sign(&self.tokens.claims(client, organization, scopes, clock.now()), keys.current())
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authority").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}

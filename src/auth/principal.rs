@@ -1,0 +1,224 @@
+//! Guards: the arguments of a handler that say who calls and that they may.
+//!
+//! A handler takes [`Allowed`] with the scope it needs, or [`DirectoryReader`] where the directory may be open to anyone. There is no
+//! other way to a [`Principal`], so a handler that needs one cannot forget to ask.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::limits::CountedAs;
+use super::scopes::{RequiredScope, Scope, Scopes, scope};
+use crate::app::State;
+use crate::changes::Actor;
+use crate::db::types::Instant;
+use crate::error::{Error, Fault, Result};
+use crate::http::middleware::RequestId;
+use crate::kind::{ClientId, OrganizationId};
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The client.
+    pub client_id: ClientId,
+    /// The organization it calls for.
+    pub organization_id: OrganizationId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The person acting in the client's system, as the client asserts.
+    pub on_behalf_of: Option<String>,
+    /// The request.
+    pub request_id: Option<String>,
+    /// The moment that everything of one request bears.
+    pub at: Instant,
+}
+
+impl Principal {
+    /// The caller as the journal keeps them.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            organization_id: Some(self.organization_id),
+            client_id: Some(self.client_id),
+            on_behalf_of: self.on_behalf_of.clone(),
+            request_id: self.request_id.clone(),
+            at: self.at,
+        }
+    }
+
+    /// Whether the caller has this scope.
+    pub const fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(scope)
+    }
+
+    /// Fails with [`Error::InsufficientScope`] where the caller lacks this scope.
+    pub const fn require(&self, scope: Scope) -> Result<()> {
+        if self.has(scope) { Ok(()) } else { Err(Error::InsufficientScope(scope.as_str())) }
+    }
+}
+
+/// A caller with the scope `S`.
+#[derive(Debug, Clone)]
+pub struct Allowed<S>(Principal, PhantomData<fn() -> S>);
+
+impl<S> Allowed<S> {
+    /// The caller, to be taken along.
+    pub fn into_principal(self) -> Principal {
+        self.0
+    }
+}
+
+impl<S> Deref for Allowed<S> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.0
+    }
+}
+
+impl<S: RequiredScope> FromRequest for Allowed<S> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let token = bearer_token(&request)?.ok_or(Error::Unauthenticated("there is none"))?;
+            let principal = authenticate(&request, token).await?;
+            principal.require(S::SCOPE)?;
+            Ok(Self(principal, PhantomData))
+        })
+    }
+}
+
+/// Somebody who may read the directory: a caller with `services:read`, or anyone where the configuration opens it.
+#[derive(Debug, Clone)]
+pub struct DirectoryReader {
+    /// The caller; `None` for a stranger.
+    pub principal: Option<Principal>,
+    /// The moment of the request.
+    pub at: Instant,
+}
+
+impl DirectoryReader {
+    /// The organization that the reader calls for.
+    pub fn organization_id(&self) -> Option<OrganizationId> {
+        self.principal.as_ref().map(|principal| principal.organization_id)
+    }
+}
+
+impl FromRequest for DirectoryReader {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        // A bad token is refused here too: whoever sends one should learn of it.
+        let is_stranger = matches!(bearer_token(&request), Ok(None));
+        let allowed = Allowed::<scope::ServicesRead>::from_request(&request, payload);
+        Box::pin(async move {
+            let app = state(&request)?;
+            if is_stranger && app.config.public_directory {
+                if let Some(address) = request.peer_addr() {
+                    count(&request, CountedAs::stranger(address.ip()))?;
+                }
+                return Ok(Self { principal: None, at: app.clock.now() });
+            }
+            let principal = allowed.await?.into_principal();
+            Ok(Self { at: principal.at, principal: Some(principal) })
+        })
+    }
+}
+
+fn state(request: &HttpRequest) -> Result<&State> {
+    request.app_data::<State>().ok_or_else(|| Error::internal("the application has no state"))
+}
+
+/// The token of the `Authorization` header; `None` where there is no such header.
+fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
+    const OTHER: Error = Error::Unauthenticated("send one header, Authorization: Bearer TOKEN");
+    let mut values = request.headers().get_all(AUTHORIZATION);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(OTHER);
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(OTHER)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim_matches(' '))) } else { Err(OTHER) }
+}
+
+/// Who sends the request, counted against their limit and noted for the log.
+async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
+    let app = state(request)?;
+    let caller = app.authority.authenticate(&app.db, &app.clock, token).await?;
+    request.extensions_mut().insert(caller.client_id);
+    count(request, CountedAs::Client(caller.client_id))?;
+    Ok(Principal {
+        client_id: caller.client_id,
+        organization_id: caller.organization_id,
+        scopes: caller.scopes,
+        on_behalf_of: on_behalf_of(request)?,
+        request_id: RequestId::get(request),
+        at: app.clock.now(),
+    })
+}
+
+/// Counts the call and keeps what is left in the request's extensions.
+fn count(request: &HttpRequest, caller: CountedAs) -> Result<()> {
+    if let Some(allowance) = state(request)?.authority.limits.count(caller)? {
+        request.extensions_mut().insert(allowance);
+    }
+    Ok(())
+}
+
+/// The header `Kith-On-Behalf-Of`: 1 to 200 visible characters, which UTF-8 may be part of.
+fn on_behalf_of(request: &HttpRequest) -> Result<Option<String>> {
+    const NAME: &str = "Kith-On-Behalf-Of";
+    let mut values = request.headers().get_all(NAME);
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).ok().map(str::trim);
+    let is_good = |text: &&str| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    match text.filter(is_good).filter(|_| values.next().is_none()) {
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(Error::Malformed {
+            detail: format!("{NAME} must be sent once, with 1 to 200 characters and no control characters."),
+            faults: vec![Fault::new(NAME, "not_allowed", "must have 1 to 200 characters and no control characters")],
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn one_authorization_header_of_the_bearer_scheme_is_taken() {
+        let token = |values: &[&str]| {
+            let request = values.iter().fold(TestRequest::default(), |request, value| request.append_header((AUTHORIZATION, *value)));
+            bearer_token(&request.to_http_request()).map(|token| token.map(str::to_owned)).map_err(|_| ())
+        };
+        assert_eq!(token(&[]), Ok(None));
+        assert_eq!(token(&["bearer  abc"]), Ok(Some("abc".into())));
+        for values in [&["Basic abc"][..], &["Bearer"], &[""], &["abc"], &["Bearer a", "Bearer b"]] {
+            assert_eq!(token(values), Err(()), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn the_person_acted_for_is_a_short_visible_text() {
+        let person = |value: &[u8]| {
+            let header = actix_web::http::header::HeaderValue::from_bytes(value).unwrap();
+            on_behalf_of(&TestRequest::default().insert_header(("Kith-On-Behalf-Of", header)).to_http_request()).map_err(|_| ())
+        };
+        assert_eq!(person("Dr. Éloïse Tremblay".as_bytes()), Ok(Some("Dr. Éloïse Tremblay".into())));
+        assert_eq!(person("é".repeat(200).as_bytes()).map(|text| text.is_some()), Ok(true));
+        for bad in [&b""[..], b"   ", &[0xff, 0xfe], "a\u{85}b".as_bytes(), "é".repeat(201).as_bytes()] {
+            assert_eq!(person(bad), Err(()), "{bad:?}");
+        }
+        assert_eq!(on_behalf_of(&TestRequest::default().to_http_request()).unwrap(), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! The queries of clients and signing keys.
+
+use diesel::prelude::*;
+
+use super::model::{Client, Credentials, NewClient, Standing};
+use crate::db::DbConn;
+use crate::db::schema::{clients, organizations, signing_keys};
+use crate::db::types::Instant;
+use crate::error::Result;
+use crate::kind::{ClientId, OrganizationId};
+
+/// What a client may do now; `None` where there is no such client. A client of an organization that is closed or deleted is not active.
+pub fn find_standing(conn: &mut DbConn, id: ClientId) -> Result<Option<Standing>> {
+    let found: Option<(OrganizationId, _, bool, bool, Option<Instant>)> = clients::table
+        .inner_join(organizations::table)
+        .filter(clients::id.eq(id))
+        .select((clients::organization_id, clients::scopes, clients::is_active, organizations::is_active, organizations::deleted_at))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(organization_id, scopes, is_active, is_open, deleted_at)| Standing {
+        organization_id,
+        scopes,
+        is_active: is_active && is_open && deleted_at.is_none(),
+    }))
+}
+
+/// The hashes that a client's secret is checked against.
+pub fn find_credentials(conn: &mut DbConn, id: ClientId) -> Result<Option<Credentials>> {
+    let found = clients::table
+        .find(id)
+        .select((clients::secret_hash, clients::previous_secret_hash, clients::previous_secret_expires_at))
+        .first(conn)
+        .optional()?;
+    Ok(found)
+}
+
+/// The client with this id.
+pub fn find_client(conn: &mut DbConn, id: ClientId) -> Result<Option<Client>> {
+    let found =
+        clients::table.inner_join(organizations::table).filter(clients::id.eq(id)).select(Client::COLUMNS).first(conn).optional()?;
+    Ok(found)
+}
+
+/// Every client, oldest first.
+pub fn list_clients(conn: &mut DbConn) -> Result<Vec<Client>> {
+    Ok(clients::table.inner_join(organizations::table).order(clients::id).select(Client::COLUMNS).load(conn)?)
+}
+
+/// Adds a client.
+pub fn insert_client(conn: &mut DbConn, client: &NewClient) -> Result<()> {
+    diesel::insert_into(clients::table).values(client).execute(conn)?;
+    Ok(())
+}
+
+/// Gives a client a new secret; the present one stays good until `grace_ends_at`, one before it no longer. False where there is no
+/// such client.
+pub fn rotate_secret(conn: &mut DbConn, id: ClientId, secret_hash: &str, grace_ends_at: Instant, now: Instant) -> Result<bool> {
+    let Some(present) = find_credentials(conn, id)? else { return Ok(false) };
+    let changed = diesel::update(clients::table.find(id))
+        .set((
+            clients::secret_hash.eq(secret_hash),
+            clients::previous_secret_hash.eq(Some(present.secret_hash)),
+            clients::previous_secret_expires_at.eq(Some(grace_ends_at)),
+            clients::version.eq(clients::version + 1),
+            clients::updated_at.eq(now),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Lets a client call, or no longer. False where there is no such client.
+pub fn set_active(conn: &mut DbConn, id: ClientId, is_active: bool, now: Instant) -> Result<bool> {
+    let changed = diesel::update(clients::table.find(id))
+        .set((clients::is_active.eq(is_active), clients::version.eq(clients::version + 1), clients::updated_at.eq(now)))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// The PEM texts of the keys that are not retired, newest first.
+pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<String>> {
+    let keys = signing_keys::table
+        .filter(signing_keys::retired_at.is_null())
+        .order((signing_keys::created_at.desc(), signing_keys::kid))
+        .select(signing_keys::pem)
+        .load(conn)?;
+    Ok(keys)
+}
+
+/// Adds a signing key.
+pub fn insert_signing_key(conn: &mut DbConn, kid: &str, pem: &str, now: Instant) -> Result<()> {
+    diesel::insert_into(signing_keys::table)
+        .values((
+            signing_keys::kid.eq(kid),
+            signing_keys::pem.eq(pem),
+            signing_keys::created_at.eq(now),
+            signing_keys::retired_at.eq(None::<Instant>),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `kith serve`, and the start of a server that the demo shares with it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+
+use super::Failure;
+use crate::app::{self, App, State};
+use crate::auth::Authority;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::logging;
+
+/// A server that listens.
+pub struct Running {
+    /// What its requests share.
+    pub state: State,
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// Answers requests while it is awaited, and ends once it has been told to stop and has answered what it had accepted.
+    pub server: Server,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] crate::db::OpenError),
+    /// The signing keys cannot be read or made.
+    #[error("cannot read or make the keys that sign tokens")]
+    Keys(#[source] crate::error::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Opens the database, brings it up to date, and listens.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let clock = Clock::default();
+    let db = Db::open(&config.database.settings())?;
+    let authority = Authority::start(&config, &db, &clock).await.map_err(StartError::Keys)?;
+    let address = SocketAddr::new(config.host, config.port);
+    let workers = config.workers.map(usize::from);
+    let shutdown_seconds = config.shutdown_timeout.as_secs();
+    let state = State::new(App { config, db, clock, authority });
+    let shared = state.clone();
+    let mut server = HttpServer::new(move || app::build(shared.clone())).shutdown_timeout(shutdown_seconds);
+    if let Some(workers) = workers {
+        server = server.workers(workers);
+    }
+    let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
+    let addresses = server.addrs();
+    Ok(Running { state, addresses, server: server.run() })
+}
+
+pub(super) fn run(config: Config) -> Result<(), Failure> {
+    let mistakes = config.mistakes();
+    if !mistakes.is_empty() {
+        return Err(Failure(mistakes));
+    }
+    logging::start(&config.log);
+    if config.base_url.is_none() {
+        log::warn!("KITH_BASE_URL is not set: tokens name \"kith\" as their issuer");
+    }
+    actix_web::rt::System::new().block_on(async move {
+        let Running { state, addresses, server } = start(config).await?;
+        for address in addresses {
+            log::info!("kith {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+        }
+        server.await?;
+        state.db.shutdown();
+        log::info!("stopped; everything accepted has been answered");
+        Ok(())
+    })
+}
