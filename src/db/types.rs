@@ -367,10 +367,10 @@ impl<T: DeserializeOwned> FromSql<sql_types::Document, MultiBackend> for Json<T>
 
 /// Declares an enum stored and sent as text, from one list: the Rust enum, its JSON and schema forms, and its column form.
 ///
-/// Each variant names its text: `Active = "active"`. [`as_str`](str), `ALL`, `Display` and `FromStr` come with it.
+/// Each variant names its text: `Active = "active"`, a token and not a `literal`, which derives could not look into. [`as_str`](str), `ALL`, `Display` and `FromStr` come with it.
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
             diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
@@ -430,4 +430,16 @@ macro_rules! text_enum {
 pub struct UnknownText {
     /// The enum.
     pub expected: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema;
+
+    #[test]
+    fn the_schema_of_a_text_enum_lists_its_texts() {
+        let schema = serde_json::to_value(crate::types::DeliveryMode::schema()).unwrap();
+        let texts: Vec<&str> = crate::types::DeliveryMode::ALL.iter().map(|mode| mode.as_str()).collect();
+        assert_eq!(schema["enum"], serde_json::json!(texts));
+    }
 }
