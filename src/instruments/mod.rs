@@ -1,0 +1,11 @@
+//! Screening instruments: questionnaires as data, with their licence, their scoring and what follows from the answers.
+//!
+//! An instrument is a [document](model::InstrumentInput) with a code and an edition. [Checked](check) once when it is loaded, it is
+//! read by the [scoring engine](crate::screenings::scoring) for every screening. Some come [with Kith](shipped); any other can be
+//! loaded, also in the [camelCase form](reference) of other tools.
+
+pub mod check;
+pub mod model;
+pub mod number;
+pub mod reference;
+pub mod shipped;
