@@ -1,0 +1,55 @@
+CREATE TABLE patients (
+    id                   TEXT    NOT NULL PRIMARY KEY,
+    organization_id      TEXT    NOT NULL REFERENCES organizations (id) ON DELETE RESTRICT,
+    status               TEXT    NOT NULL CHECK (status IN ('active', 'inactive', 'deceased')),
+    need_level           TEXT             CHECK (need_level IN ('high', 'medium', 'low')),
+    primary_navigator_id TEXT             REFERENCES practitioners (id) ON DELETE RESTRICT,
+    merged_into_id       TEXT             REFERENCES patients (id) ON DELETE RESTRICT,
+    content              TEXT    NOT NULL,
+    version              INTEGER NOT NULL CHECK (version >= 1),
+    created_at           TEXT    NOT NULL,
+    updated_at           TEXT    NOT NULL,
+    deleted_at           TEXT
+) STRICT;
+
+CREATE INDEX patients_organization_id_idx ON patients (organization_id, id);
+CREATE INDEX patients_primary_navigator_id_idx ON patients (primary_navigator_id, id);
+CREATE INDEX patients_merged_into_id_idx ON patients (merged_into_id);
+
+-- What a patient is found by: hashes of the owner and a trait. Derived from patients.content and rewritten with it, hence without a
+-- foreign key, which would need an index of its own.
+CREATE TABLE patient_keys (
+    key        INTEGER NOT NULL,
+    patient_id TEXT    NOT NULL,
+    PRIMARY KEY (key, patient_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE patient_need_levels (
+    id              TEXT NOT NULL PRIMARY KEY,
+    patient_id      TEXT NOT NULL REFERENCES patients (id) ON DELETE RESTRICT,
+    organization_id TEXT NOT NULL REFERENCES organizations (id) ON DELETE RESTRICT,
+    level           TEXT NOT NULL CHECK (level IN ('high', 'medium', 'low')),
+    assessed_on     TEXT NOT NULL,
+    assessed_by_id  TEXT          REFERENCES practitioners (id) ON DELETE RESTRICT,
+    reason          TEXT,
+    created_at      TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX patient_need_levels_patient_id_idx ON patient_need_levels (patient_id, id);
+CREATE INDEX patient_need_levels_organization_id_idx ON patient_need_levels (organization_id);
+CREATE INDEX patient_need_levels_assessed_by_id_idx ON patient_need_levels (assessed_by_id);
+
+CREATE TABLE patient_navigators (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    patient_id      TEXT    NOT NULL REFERENCES patients (id) ON DELETE RESTRICT,
+    organization_id TEXT    NOT NULL REFERENCES organizations (id) ON DELETE RESTRICT,
+    practitioner_id TEXT    NOT NULL REFERENCES practitioners (id) ON DELETE RESTRICT,
+    reason          TEXT,
+    version         INTEGER NOT NULL CHECK (version >= 1),
+    created_at      TEXT    NOT NULL,
+    ended_at        TEXT
+) STRICT;
+
+CREATE INDEX patient_navigators_patient_id_idx ON patient_navigators (patient_id, id);
+CREATE INDEX patient_navigators_organization_id_idx ON patient_navigators (organization_id);
+CREATE INDEX patient_navigators_practitioner_id_idx ON patient_navigators (practitioner_id, id);
