@@ -45,7 +45,7 @@ fn columns(conn: &mut DbConn) -> BTreeSet<Column> {
 /// The `table!` declarations, read as text: nullability is in diesel's types only.
 fn declared() -> BTreeSet<Column> {
     let (mut declared, mut table) = (BTreeSet::new(), None);
-    for line in include_str!("../../src/db/schema.rs").lines().map(str::trim) {
+    for line in include_str!("../../src/db/schema.rs").lines().map(str::trim).filter(|line| !line.starts_with("diesel::")) {
         if let Some((name, "{")) = line.rsplit_once(' ')
             && let Some((name, _)) = name.split_once(" (")
         {
@@ -221,7 +221,7 @@ const SQLITE_LOOSE_KEYS: &str = "SELECT m.name AS name, f.\"from\" || ' ' || f.o
         SELECT 1 FROM pragma_index_list(m.name) l JOIN pragma_index_info(l.name) c WHERE c.seqno = 0 AND c.name = f.\"from\"
         UNION ALL SELECT 1 FROM pragma_table_info(m.name) p WHERE p.pk = 1 AND p.name = f.\"from\"))";
 
-const POSTGRES_LOOSE_KEYS: &str = "SELECT c.conrelid::regclass::text AS name, c.conname || ' ' || c.confdeltype AS definition
+const POSTGRES_LOOSE_KEYS: &str = "SELECT c.conrelid::regclass::text AS name, c.conname || ' ' || c.confdeltype::text AS definition
     FROM pg_constraint c
     WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace AND (c.confdeltype = 'a' OR NOT EXISTS (
         SELECT 1 FROM pg_index x WHERE x.indrelid = c.conrelid AND x.indkey[0] = c.conkey[1]))";
