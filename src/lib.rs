@@ -9,6 +9,7 @@ pub mod identifiers;
 pub mod instruments;
 pub mod kind;
 pub mod logging;
+pub mod matching;
 pub mod needs;
 pub mod screenings;
 pub mod services;

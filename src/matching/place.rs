@@ -1,0 +1,234 @@
+//! Where: the person's home, the places of a service, and the areas it takes people from.
+
+use std::borrow::Cow;
+
+use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
+
+use super::person::PersonLocation;
+use super::words::fold;
+use crate::services::model::{AreaKind, Place, PointPrecision, ServiceArea};
+use crate::types::Point;
+
+/// What is known of where the person is, made ready for comparing.
+#[derive(Debug, Default)]
+pub(super) struct Home {
+    pub(super) point: Option<geo::Point>,
+    postal_code: Option<String>,
+    city: Option<String>,
+    region: Option<String>,
+    country: Option<String>,
+}
+
+impl Home {
+    pub(super) fn new(location: &PersonLocation) -> Self {
+        let postal_code = location.postal_code.as_deref().map(normal_postal_code).filter(|code| !code.is_empty());
+        let is_canadian = postal_code.as_deref().is_some_and(is_canadian_prefix);
+        Self {
+            point: location.point.map(geo_point),
+            city: location.city.as_deref().map(fold).filter(|city| !city.is_empty()),
+            region: region_of(location).map(Cow::into_owned),
+            country: location.country.clone().or_else(|| is_canadian.then(|| "CA".to_owned())),
+            postal_code,
+        }
+    }
+
+    /// Whether anything at all is known of where the person is.
+    pub(super) const fn is_known(&self) -> bool {
+        self.point.is_some() || self.postal_code.is_some() || self.city.is_some()
+    }
+
+    /// Whether a place is in the person's town; `None` where either is not known.
+    pub(super) fn is_same_town(&self, place: &Place) -> Option<bool> {
+        let town = place.address.as_ref()?.city.as_deref()?;
+        Some(fold(town) == self.city.as_deref()?)
+    }
+
+    /// Whether an area holds the person's home; `None` where that cannot be told.
+    fn is_in(&self, area: &ServiceArea) -> Option<bool> {
+        match area.kind {
+            AreaKind::Country => Some(self.country.as_deref()?.eq_ignore_ascii_case(area.value.trim())),
+            AreaKind::Region => self.is_in_region(&area.value),
+            AreaKind::City => self.is_in_city(&area.value),
+            AreaKind::PostalPrefix => {
+                let (code, prefix) = (self.postal_code.as_deref()?, normal_postal_code(&area.value));
+                // A home known as `V0X` may or may not be in `V0X1A`.
+                if prefix.len() > code.len() && prefix.starts_with(code) { None } else { Some(code.starts_with(&prefix)) }
+            }
+            AreaKind::Polygon => Some(ring(&area.ring)?.contains(&self.point?)),
+            AreaKind::Text => None,
+        }
+    }
+
+    fn is_in_region(&self, value: &str) -> Option<bool> {
+        let (country, region) = value.trim().split_once('-').map_or((None, value.trim()), |(country, region)| (Some(country), region));
+        let is_other_country = country.zip(self.country.as_deref()).is_some_and(|(a, b)| !a.eq_ignore_ascii_case(b));
+        if is_other_country {
+            return Some(false);
+        }
+        Some(self.region.as_deref()?.eq_ignore_ascii_case(region))
+    }
+
+    fn is_in_city(&self, value: &str) -> Option<bool> {
+        let (city, area) = (self.city.as_deref()?, fold(value));
+        if city == area {
+            return Some(true);
+        }
+        // A district or valley holds towns of other names: that another name is not it cannot be told.
+        const WIDER: &[&str] =
+            &["district", "region", "regional", "county", "valley", "area", "island", "islands", "comte", "mrc", "vallee", "ile"];
+        if area.split(' ').any(|word| WIDER.contains(&word)) { None } else { Some(false) }
+    }
+}
+
+/// Whether a service takes people from where the person lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Served {
+    /// No area is named.
+    Unnamed,
+    /// The home is in one of the areas.
+    Inside,
+    /// It is in none of them.
+    Outside,
+    /// It cannot be told.
+    Unclear,
+}
+
+pub(super) fn served(home: &Home, areas: &[ServiceArea]) -> Served {
+    let mut served = if areas.is_empty() { Served::Unnamed } else { Served::Outside };
+    for area in areas {
+        match home.is_in(area) {
+            Some(true) => return Served::Inside,
+            None => served = Served::Unclear,
+            Some(false) => {}
+        }
+    }
+    served
+}
+
+/// The nearest place of a service from which a distance may be taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nearest {
+    /// Metres, as the crow flies.
+    pub(super) metres: f64,
+    /// Whether every place has such a point, so that no unknown one may be nearer.
+    pub(super) is_certain: bool,
+}
+
+pub(super) fn nearest(home: &Home, places: &[Place]) -> Option<Nearest> {
+    let from = home.point?;
+    let located = |place: &Place| place.point.filter(|_| place.point_precision != Some(PointPrecision::Area));
+    let distances = places.iter().filter_map(|place| Some(Haversine.distance(from, geo_point(located(place)?))));
+    let metres = distances.min_by(f64::total_cmp)?;
+    Some(Nearest { metres, is_certain: places.iter().all(|place| located(place).is_some()) })
+}
+
+fn geo_point(point: Point) -> geo::Point {
+    geo::Point::new(point.longitude, point.latitude)
+}
+
+fn ring(points: &[Point]) -> Option<Polygon> {
+    let outer: LineString = points.iter().map(|point| Coord { x: point.longitude, y: point.latitude }).collect();
+    (points.len() >= 3).then(|| Polygon::new(outer, Vec::new()))
+}
+
+/// Upper case, letters and digits only.
+pub(super) fn normal_postal_code(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+}
+
+fn is_canadian_prefix(code: &str) -> bool {
+    matches!(code.as_bytes(), [a, d, l, ..] if a.is_ascii_alphabetic() && d.is_ascii_digit() && l.is_ascii_alphabetic())
+}
+
+/// The province or state: as given, or as the first letter of a Canadian postal code says.
+pub(super) fn region_of(location: &PersonLocation) -> Option<Cow<'_, str>> {
+    if let Some(region) = location.region.as_deref().map(str::trim).filter(|region| !region.is_empty()) {
+        return Some(region.strip_prefix("CA-").unwrap_or(region).into());
+    }
+    let code = normal_postal_code(location.postal_code.as_deref()?);
+    if !is_canadian_prefix(&code) || location.country.as_deref().is_some_and(|country| country != "CA") {
+        return None;
+    }
+    Some(province(&code)?.into())
+}
+
+/// Canada Post: the first letter of a postal code names the province; X is shared by two territories.
+fn province(code: &str) -> Option<&'static str> {
+    Some(match code.chars().next()? {
+        'A' => "NL",
+        'B' => "NS",
+        'C' => "PE",
+        'E' => "NB",
+        'G' | 'H' | 'J' => "QC",
+        'K' | 'L' | 'M' | 'N' | 'P' => "ON",
+        'R' => "MB",
+        'S' => "SK",
+        'T' => "AB",
+        'V' => "BC",
+        'X' if ["X0A", "X0B", "X0C"].iter().any(|prefix| code.starts_with(prefix)) => "NU",
+        'X' => "NT",
+        'Y' => "YT",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn home(location: serde_json::Value) -> Home {
+        Home::new(&serde_json::from_value(location).unwrap())
+    }
+
+    fn in_area(location: serde_json::Value, kind: &str, value: &str) -> Served {
+        served(&home(location), &[serde_json::from_value(json!({ "kind": kind, "value": value })).unwrap()])
+    }
+
+    #[test]
+    fn an_area_by_code_is_checked_against_what_is_known_of_the_home() {
+        let falls = || json!({ "postal_code": "v0x 1a0", "city": "Alder Falls" });
+        assert_eq!(in_area(falls(), "postal_prefix", "V0X"), Served::Inside);
+        assert_eq!(in_area(falls(), "postal_prefix", "V1Y"), Served::Outside);
+        assert_eq!(in_area(falls(), "region", "CA-BC"), Served::Inside);
+        assert_eq!(in_area(falls(), "region", "CA-ON"), Served::Outside);
+        assert_eq!(in_area(falls(), "country", "CA"), Served::Inside);
+        assert_eq!(in_area(falls(), "city", "ALDER FALLS"), Served::Inside);
+        assert_eq!(in_area(falls(), "city", "Kelowna"), Served::Outside);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_unclear() {
+        assert_eq!(in_area(json!({ "postal_code": "V0X" }), "postal_prefix", "V0X1A"), Served::Unclear);
+        assert_eq!(in_area(json!({ "postal_code": "V0X" }), "city", "Alder Falls"), Served::Unclear);
+        assert_eq!(in_area(json!({ "city": "Alder Falls" }), "city", "Alder Valley Regional District"), Served::Unclear);
+        assert_eq!(in_area(json!({ "city": "Alder Falls" }), "text", "The whole valley"), Served::Unclear);
+        assert_eq!(in_area(json!({}), "country", "CA"), Served::Unclear);
+    }
+
+    #[test]
+    fn a_polygon_holds_the_points_within() {
+        let area = |latitude: f64| {
+            let ring = json!([{ "latitude": 49.0, "longitude": -120.0 }, { "latitude": 50.0, "longitude": -120.0 }, { "latitude": 50.0, "longitude": -119.0 }, { "latitude": 49.0, "longitude": -119.0 }]);
+            let home = home(json!({ "point": { "latitude": latitude, "longitude": -119.5 } }));
+            served(&home, &[serde_json::from_value(json!({ "kind": "polygon", "value": "Valley", "ring": ring })).unwrap()])
+        };
+        assert_eq!(area(49.5), Served::Inside);
+        assert_eq!(area(51.0), Served::Outside);
+    }
+
+    #[test]
+    fn the_nearest_place_is_certain_only_where_all_are_on_the_map() {
+        let home = home(json!({ "point": { "latitude": 49.0, "longitude": -120.0 } }));
+        let near = json!({ "point": { "latitude": 49.01, "longitude": -120.0 } });
+        let far = json!({ "point": { "latitude": 50.0, "longitude": -120.0 } });
+        let town = json!({ "point": { "latitude": 49.0, "longitude": -120.0 }, "point_precision": "area" });
+        let places = |places: serde_json::Value| serde_json::from_value::<Vec<Place>>(places).unwrap();
+        let both = places(json!([far, near]));
+        let found = nearest(&home, &both).unwrap();
+        assert!((1_100.0..1_130.0).contains(&found.metres) && found.is_certain);
+        let with_town = places(json!([far, town]));
+        let found = nearest(&home, &with_town).unwrap();
+        assert!(found.metres > 100_000.0 && !found.is_certain);
+    }
+}

@@ -1,0 +1,192 @@
+//! What rules a service out, and what does not.
+
+use super::*;
+
+#[test]
+fn what_does_not_run_is_left_out() {
+    let person = hungry(json!({}));
+    for status in ["inactive", "defunct", "temporarily_closed"] {
+        assert_eq!(exclusions(&person, &pantry(json!({ "status": status }))), ["not_running"]);
+    }
+    assert_eq!(exclusions(&person, &pantry(json!({ "accepts_referrals": false }))), ["takes_no_referrals"]);
+    assert!(exclusions(&person, &pantry(json!({ "accepts_referrals": false, "kind": "asset" }))).is_empty());
+}
+
+#[test]
+fn age_rules_out_only_where_it_is_known() {
+    let seniors = pantry(json!({ "eligibility": { "min_age": 55 } }));
+    assert_eq!(exclusions(&hungry(json!({ "age": 54 })), &seniors), ["age"]);
+    assert!(exclusions(&hungry(json!({ "age": 55 })), &seniors).is_empty());
+    let unknown = only(&hungry(json!({})), &seniors);
+    assert_eq!(codes(&unknown.to_check), ["age"]);
+    assert_eq!(unknown.to_check[0].sentence.fr, "Pour les personnes de 55 ans et plus : vérifier l’âge.");
+}
+
+#[test]
+fn gender_rules_out_only_between_plain_answers() {
+    let women = pantry(json!({ "eligibility": { "genders": ["woman", "non_binary"] } }));
+    assert_eq!(exclusions(&hungry(json!({ "gender": "man" })), &women), ["gender"]);
+    assert!(exclusions(&hungry(json!({ "gender": "woman" })), &women).is_empty());
+    assert_eq!(codes(&only(&hungry(json!({ "gender": "two_spirit" })), &women).to_check), ["gender"]);
+    assert_eq!(codes(&only(&hungry(json!({})), &women).to_check), ["gender"]);
+}
+
+#[test]
+fn a_population_rules_out_only_who_is_known_not_to_belong() {
+    let veterans = pantry(json!({ "eligibility": { "populations": ["veteran"] } }));
+    assert_eq!(exclusions(&hungry(json!({ "not_populations": ["veteran"] })), &veterans), ["population"]);
+    let unconfirmed = only(&hungry(json!({ "populations": ["caregiver"] })), &veterans);
+    assert_eq!(codes(&unconfirmed.to_check), ["population"]);
+    assert_eq!(part(&unconfirmed, Criterion::Eligibility), ("eligibility_unconfirmed".into(), 0.1));
+    let member = only(&hungry(json!({ "populations": ["Veteran"] })), &veterans);
+    assert_eq!(part(&member, Criterion::Eligibility), ("made_for_them".into(), 1.0));
+}
+
+#[test]
+fn a_population_named_by_age_follows_the_age() {
+    let seniors = pantry(json!({ "eligibility": { "populations": ["senior"] } }));
+    assert_eq!(exclusions(&hungry(json!({ "age": 30 })), &seniors), ["population"]);
+    assert_eq!(codes(&only(&hungry(json!({ "age": 58 })), &seniors).to_check), ["population"]);
+    assert!(only(&hungry(json!({ "age": 80 })), &seniors).to_check.is_empty());
+}
+
+#[test]
+fn coverage_rules_out_who_is_known_to_lack_it() {
+    let insured = pantry(json!({ "eligibility": { "coverage_required": ["extended_health"] } }));
+    assert_eq!(exclusions(&hungry(json!({ "coverage": ["provincial_health"] })), &insured), ["coverage"]);
+    assert!(exclusions(&hungry(json!({ "coverage": ["extended_health"] })), &insured).is_empty());
+    assert_eq!(codes(&only(&hungry(json!({})), &insured).to_check), ["coverage"]);
+}
+
+#[test]
+fn an_area_in_words_is_for_the_link_worker_to_check() {
+    let person = hungry(json!({}));
+    let area = |kind: &str, value: &str| pantry(json!({ "service_areas": [{ "kind": kind, "value": value }] }));
+    assert_eq!(exclusions(&person, &area("postal_prefix", "V1Y")), ["out_of_area"]);
+    assert!(exclusions(&person, &area("region", "CA-BC")).is_empty());
+    let in_words = only(&person, &area("text", "The valley and the benches"));
+    assert_eq!(codes(&in_words.to_check), ["area"]);
+    assert!(in_words.to_check[0].sentence.en.contains("The valley and the benches"));
+}
+
+#[test]
+fn beyond_reach_is_left_out_only_where_nothing_brings_it_nearer() {
+    let person = hungry(json!({ "reach": { "max_km": 15 } }));
+    let far = |more: Value| pantry(merged(json!({ "places": km_away(40.0) }), more));
+    assert_eq!(exclusions(&person, &far(json!({}))), ["too_far"]);
+    assert_eq!(exclusions(&person, &far(json!({ "delivery_modes": ["in_person"] }))), ["too_far"]);
+    assert!(exclusions(&person, &far(json!({ "delivery_modes": ["in_person", "phone"] }))).is_empty());
+    assert!(exclusions(&person, &far(json!({ "attributes": { "transport_provided": true } }))).is_empty());
+    assert!(exclusions(&person, &pantry(json!({ "places": km_away(14.0) }))).is_empty());
+    let in_the_region = json!({ "places": [{ "point": { "latitude": 52.0, "longitude": -120.12 }, "point_precision": "area" }] });
+    assert!(exclusions(&person, &pantry(in_the_region)).is_empty());
+    assert!(exclusions(&hungry(json!({})), &far(json!({}))).is_empty(), "without a limit nothing is too far");
+}
+
+#[test]
+fn refusals_are_kept_to() {
+    let service = pantry(json!({ "organization_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" }));
+    let person = hungry(json!({ "avoid": [{ "service_id": id(1), "reason": "refused_by_person" }] }));
+    assert_eq!(exclusions(&person, &service), ["refused_by_person"]);
+    let person =
+        hungry(json!({ "avoid": [{ "organization_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", "reason": "refused_by_provider" }] }));
+    assert_eq!(exclusions(&person, &service), ["refused_by_provider"]);
+    let person = hungry(json!({ "avoid": [{ "service_id": id(2), "reason": "already_in_use" }] }));
+    assert!(exclusions(&person, &service).is_empty());
+}
+
+#[test]
+fn a_must_have_rules_out_what_is_known_to_lack_it_and_marks_what_is_not_known() {
+    let must = |what: &str, more: Value| hungry(merged(json!({ "must_haves": [what] }), more));
+    let speaks_punjabi = || must("language", json!({ "languages": ["pa"] }));
+    assert_eq!(exclusions(&speaks_punjabi(), &pantry(json!({ "languages": [{ "language": "en" }] }))), ["must_have_language"]);
+    assert!(exclusions(&speaks_punjabi(), &pantry(json!({ "languages": [{ "language": "pa", "by_interpreter": true }] }))).is_empty());
+    assert!(
+        exclusions(&speaks_punjabi(), &pantry(json!({ "languages": [{ "language": "en" }], "interpretation": "On request" }))).is_empty()
+    );
+    assert_eq!(codes(&only(&speaks_punjabi(), &pantry(json!({}))).to_check), ["must_have_language"]);
+
+    let by_phone = must("mode", json!({ "modes": ["phone"] }));
+    assert_eq!(exclusions(&by_phone, &pantry(json!({ "delivery_modes": ["in_person"] }))), ["must_have_mode"]);
+    let poor = must("budget", json!({ "budget_per_month": { "amount_minor": 1_000, "currency": "CAD" } }));
+    let dear = pantry(json!({ "cost": { "kind": "fixed", "options": [{ "amount": { "amount_minor": 500, "currency": "CAD" } }] } }));
+    assert_eq!(exclusions(&poor, &dear), ["must_have_budget"]);
+    let evenings = must("hours", json!({ "free_times": [{ "day": "monday", "from": "18:00", "until": "21:00" }] }));
+    let mornings = json!([{ "rrule": "FREQ=DAILY", "opens_at": "09:00", "closes_at": "12:00", "time_zone": "America/Vancouver" }]);
+    assert_eq!(exclusions(&evenings, &pantry(json!({ "schedules": mornings }))), ["must_have_hours"]);
+    let by_bus = must("transit", json!({ "reach": { "max_walk_from_stop_m": 300 } }));
+    assert_eq!(exclusions(&by_bus, &pantry(json!({ "places": [{ "transit": { "walk_m": 900 } }] }))), ["must_have_transit"]);
+    assert_eq!(codes(&only(&by_bus, &pantry(json!({ "places": [{}] }))).to_check), ["must_have_transit"]);
+}
+
+#[test]
+fn what_is_accessible_is_marked_not_excluded() {
+    let person = hungry(json!({ "accessibility": ["wheelchair"], "must_haves": ["accessibility"] }));
+    let silent = only(&person, &pantry(json!({ "places": [{}] })));
+    assert_eq!(codes(&silent.to_check), ["accessibility_wheelchair"]);
+    assert_eq!(part(&silent, Criterion::Accessibility).0, "accessibility_unknown");
+    let ramp = only(&person, &pantry(json!({ "places": [{ "accessibility": ["wheelchair"] }] })));
+    assert_eq!(part(&ramp, Criterion::Accessibility), ("accessible".into(), 1.0));
+    assert!(ramp.to_check.is_empty());
+}
+
+#[test]
+fn a_service_that_takes_nobody_is_left_out_and_a_full_one_is_not() {
+    let (person, service) = (hungry(json!({})), pantry(json!({})));
+    let with = |status: &str| {
+        let capacity = capacity(json!({ "status": status }));
+        run(&person, [Candidate { capacity: Some(&capacity), ..candidate(1, &service) }])
+    };
+    assert_eq!(codes(&with("closed").excluded[0].reasons), ["takes_nobody"]);
+    let full = with("full");
+    assert_eq!(codes(&full.results[0].warnings), ["full"]);
+    assert_eq!(full.outcome, MatchOutcome::NothingSuitable);
+    assert_eq!(full.unanswered[0].reasons, [UnmetReason::AllFull]);
+}
+
+#[test]
+fn an_inference_never_answers_violence() {
+    let at_risk = person(json!({ "needs": [{ "domain": "intimate-partner-violence" }] }));
+    let with_basis = |basis: &str| -> ServiceInput {
+        serde_json::from_value(json!({ "name": "House", "need_domains": [{ "code": "intimate-partner-violence", "basis": basis }] }))
+            .unwrap()
+    };
+    assert_eq!(exclusions(&at_risk, &with_basis("inferred")), ["unsafe_inference"]);
+    assert!(exclusions(&at_risk, &with_basis("stated")).is_empty());
+}
+
+#[test]
+fn a_person_at_risk_is_not_sent_to_sit_beside_the_other() {
+    let at_risk = person(json!({ "needs": [{ "domain": "intimate-partner-violence", "wants_help": false }, { "domain": "stress" }] }));
+    let counselling = |more: Value| -> ServiceInput {
+        serde_json::from_value(merged(json!({ "name": "Counselling", "need_domains": [{ "code": "stress" }] }), more)).unwrap()
+    };
+    assert_eq!(exclusions(&at_risk, &counselling(json!({ "name": "Couples Counselling" }))), ["unsafe_joint_sessions"]);
+    assert_eq!(exclusions(&at_risk, &counselling(json!({ "name": "Centre de Thérapie Familiale" }))), ["unsafe_joint_sessions"]);
+    let mentions = only(&at_risk, &counselling(json!({ "description": "Individual and family counselling." })));
+    assert_eq!(codes(&mentions.to_check), ["joint_sessions", "safe_contact"]);
+    let calm = person(json!({ "needs": [{ "domain": "stress" }] }));
+    assert!(exclusions(&calm, &counselling(json!({ "name": "Couples Counselling" }))).is_empty());
+}
+
+#[test]
+fn words_alone_do_not_bring_a_person_at_risk_to_a_service() {
+    let service: ServiceInput = serde_json::from_value(json!({ "name": "Husbands' club" })).unwrap();
+    let suggested = |domain: &str| {
+        let person = person(json!({ "needs": [{ "domain": domain, "words": "my husband" }] }));
+        !run(&person, [Candidate { text_fit: Some(0.9), ..candidate(1, &service) }]).results.is_empty()
+    };
+    assert!(suggested("social-connection"));
+    assert!(!suggested("intimate-partner-violence"));
+}
+
+#[test]
+fn every_reason_is_listed_where_asked_for() {
+    let person = hungry(json!({ "age": 20 }));
+    let service = pantry(
+        json!({ "status": "inactive", "eligibility": { "min_age": 55 }, "service_areas": [{ "kind": "region", "value": "CA-ON" }] }),
+    );
+    assert_eq!(exclusions(&person, &service), ["not_running", "age", "out_of_area"]);
+    let counts = run_services(&person, &[service]).excluded_counts;
+    assert_eq!((counts[0].code.as_str(), counts[0].count, counts.len()), ("not_running", 1, 1));
+}
