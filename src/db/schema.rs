@@ -111,6 +111,68 @@ diesel::table! {
 }
 
 diesel::joinable!(clients -> organizations (organization_id));
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Screening instruments, one row for each edition.
+    instruments (id) {
+        id -> Id,
+        organization_id -> Nullable<Id>,
+        code -> Text,
+        edition -> Text,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// People's answers to instruments, and what was found in them.
+    screenings (id) {
+        id -> Id,
+        organization_id -> Id,
+        patient_id -> Id,
+        instrument_id -> Id,
+        instrument_code -> Text,
+        status -> Text,
+        completed_at -> Nullable<Instant>,
+        rescreen_on -> Nullable<Date>,
+        content -> Document,
+        findings -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What patients lack or wish.
+    needs (id) {
+        id -> Id,
+        organization_id -> Id,
+        patient_id -> Id,
+        screening_id -> Nullable<Id>,
+        domain -> Text,
+        status -> Text,
+        is_sensitive -> Bool,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(clients, organizations);
 
 diesel::table! {

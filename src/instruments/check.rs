@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::model::{Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
+use super::definition::{Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
 use super::number;
 use crate::error::Fault;
 use crate::types::find_domain;

@@ -188,7 +188,7 @@ fn safety_rule(source: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::instruments::check::faults;
-    use crate::instruments::model::InstrumentInput;
+    use crate::instruments::definition::InstrumentInput;
     use crate::instruments::shipped;
 
     /// A file in the camelCase form, as another system would export it.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::model::InstrumentInput;
+use super::definition::InstrumentInput;
 
 const FILES: &[&str] = &[
     include_str!("../../instruments/ahc-hrsn-core.json"),

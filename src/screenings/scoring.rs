@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::Fault;
-use crate::instruments::model::{AnswerOption, Band, Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
+use crate::instruments::definition::{AnswerOption, Band, Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
 use crate::instruments::number;
 use crate::text_enum;
 use crate::types::DomainCode;

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::scoring::ScoreResult;
 use crate::db::types::Instant;
-use crate::instruments::model::{Better, ReliableChange, ScoreRule};
+use crate::instruments::definition::{Better, ReliableChange, ScoreRule};
 use crate::instruments::number;
 use crate::kind::ScreeningId;
 use crate::text_enum;
