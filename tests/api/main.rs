@@ -10,3 +10,5 @@ mod database;
 mod journal;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod types;
