@@ -6,6 +6,7 @@ pub mod config;
 pub mod db;
 pub mod error;
 pub mod identifiers;
+pub mod import;
 pub mod instruments;
 pub mod kind;
 pub mod logging;

@@ -26,8 +26,7 @@ pub(super) enum Verdict<'a> {
     Closed(Exclusion<'a>),
 }
 
-/// A rule that lets a person through to a service, or does not.
-pub(super) type Gate = for<'a> fn(&Subject<'a>, &Candidate<'a>) -> Verdict<'a>;
+type Gate = for<'a> fn(&Subject<'a>, &Candidate<'a>) -> Verdict<'a>;
 
 /// Every gate, the cheapest first.
 pub(super) const GATES: &[Gate] = &[
@@ -119,7 +118,7 @@ fn is_not_avoided<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
     }
 }
 
-pub(super) fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let (min, max) = (candidate.service.eligibility.min_age, candidate.service.eligibility.max_age);
     if min.unwrap_or_default() <= 0 && max.is_none() {
         return Verdict::Open;
@@ -128,7 +127,7 @@ pub(super) fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
     verdict(Known::of(fits), Check::Age(min, max), Exclusion::Age(min, max))
 }
 
-pub(super) fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let only = &candidate.service.eligibility.genders;
     if only.is_empty() {
         return Verdict::Open;
@@ -138,7 +137,7 @@ pub(super) fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Ve
     verdict(fact, Check::Gender(only), Exclusion::Gender(only))
 }
 
-pub(super) fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let only = &candidate.service.eligibility.populations;
     if only.is_empty() {
         return Verdict::Open;
@@ -148,7 +147,7 @@ pub(super) fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -
 }
 
 /// Directories do not say whether all of the listed coverages are asked for or one of them: one is enough to be let through.
-pub(super) fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let any = &candidate.service.eligibility.coverage_required;
     if any.is_empty() {
         return Verdict::Open;
@@ -157,7 +156,7 @@ pub(super) fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> 
     verdict(Known::of(holds), Check::Coverage(any), Exclusion::Coverage(any))
 }
 
-pub(super) fn area<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+fn area<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let areas = &candidate.service.service_areas;
     match served(&subject.home, areas) {
         Served::Unnamed | Served::Inside => Verdict::Open,

@@ -12,7 +12,6 @@
 mod candidate;
 mod criteria;
 mod duplicates;
-mod eligibility;
 mod engine;
 mod explain;
 mod facts;
@@ -31,7 +30,6 @@ mod words;
 mod tests;
 
 pub use candidate::{Candidate, TrackRecord};
-pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility};
 pub use engine::{Helpline, MATCHING_VERSION, Setting, suggest};
 pub use person::Person;
 pub use report::{MatchOutcome, Suggestion, Suggestions, UnmetReason};

@@ -7,8 +7,8 @@ mod harness;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod migrations;
-#[cfg(test)]
-mod types;

@@ -1,2 +1,0 @@
-DROP TABLE unmet_needs;
-DROP TABLE matches;

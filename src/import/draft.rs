@@ -1,0 +1,216 @@
+//! A service in the making, and its last check: what leaves here is what the API would accept.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+use validator::Validate;
+
+use super::inference;
+use super::keys;
+use super::mapping::Mapping;
+use super::text;
+use super::{Notice, Outcome, Parsed, Provider, Refused, schema};
+use crate::services::model::{Capacity, Place, ServiceInput};
+
+/// What has been read of one record.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The record's key in the source, where it has one.
+    pub key: Option<String>,
+    /// What names the record where its key cannot be trusted: names, streets, towns.
+    pub identity: Vec<String>,
+    /// The service as far as it was read.
+    pub service: ServiceInput,
+    /// Fields of a service that the source states in our own form; they win.
+    pub stated: Map<String, Value>,
+    /// Who gives it.
+    pub provider: Option<Provider>,
+    /// How much room it has, in our own form.
+    pub capacity: Option<Value>,
+    /// Category words of the source, for inference.
+    pub categories: Vec<String>,
+    /// What no field holds, by the source's names.
+    pub leftovers: BTreeMap<String, Value>,
+    /// What was not understood, so far.
+    pub notices: Vec<Notice>,
+}
+
+/// A service of which nothing is known.
+static BLANK: LazyLock<Option<ServiceInput>> = LazyLock::new(|| serde_json::from_str(r#"{"name":""}"#).ok());
+
+impl Draft {
+    /// A draft of which nothing is known, with the source's language.
+    pub fn new(mapping: &Mapping) -> Option<Self> {
+        let mut service = BLANK.clone()?;
+        service.language.clone_from(&mapping.defaults.language);
+        Some(Self {
+            key: None,
+            identity: Vec::new(),
+            service,
+            stated: Map::new(),
+            provider: None,
+            capacity: None,
+            categories: Vec::new(),
+            leftovers: BTreeMap::new(),
+            notices: Vec::new(),
+        })
+    }
+
+    /// Adds a notice.
+    pub fn notice(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
+        self.notices.push(Notice::new(code, field, message));
+    }
+
+    /// Keeps a value that no field holds; empty ones are not worth it.
+    pub fn keep(&mut self, name: impl Into<String>, value: Value) {
+        if let Some(value) = substance(value) {
+            self.leftovers.insert(name.into(), value);
+        }
+    }
+
+    /// Plain text of a field; citation marks are taken out, with a notice.
+    pub fn text(&mut self, field: &str, text: &str) -> Option<String> {
+        let plain = text::plain(text)?;
+        match text::without_citations(&plain) {
+            Some(clean) => {
+                self.notice("citation_removed", field, "marks such as [51] were taken out");
+                text::plain(&clean)
+            }
+            None => Some(plain),
+        }
+    }
+
+    /// A mail address, where the text is one.
+    pub fn email(&mut self, field: &str, text: &str) -> Option<String> {
+        self.checked(field, text, text::is_email, "email_not_understood")
+    }
+
+    /// A web address, where the text is one.
+    pub fn url(&mut self, field: &str, text: &str) -> Option<String> {
+        self.checked(field, text, text::is_url, "url_not_understood")
+    }
+
+    fn checked(&mut self, field: &str, text: &str, is_sound: fn(&str) -> bool, code: &'static str) -> Option<String> {
+        let text = text::plain(text)?;
+        if is_sound(&text) {
+            return Some(text);
+        }
+        self.notice(code, field, "kept in source_fields");
+        self.keep(field, Value::String(text));
+        None
+    }
+
+    /// Telephones of a text; words that are no number are kept.
+    pub fn phones(&mut self, field: &str, text: &str, country: &str) -> Vec<crate::types::Phone> {
+        let read = text::phones::read(text, country);
+        if let Some(rest) = read.rest {
+            self.notice("phone_not_understood", field, "words that belong to no number are kept in source_fields");
+            self.keep(field, Value::String(rest));
+        }
+        for phone in read.phones.iter().filter(|phone| phone.number.is_none()) {
+            self.notices.push(Notice::new("phone_without_e164", field, format!("{} is kept as written", phone.original)));
+        }
+        read.phones
+    }
+
+    /// The last steps: inference, the schema, the rules across fields, the fingerprint.
+    pub fn finish(mut self, key: &str, position: u64, mapping: &Mapping) -> Outcome {
+        let source = mapping.source.as_str();
+        keys::mark(&mut self.service, source, key);
+        if self.service.provenance.licence.is_none() {
+            self.service.provenance.licence.clone_from(&mapping.licence);
+        }
+        if self.service.need_domains.is_empty() && !self.stated.contains_key("need_domains") {
+            self.service.need_domains = inference::domains(&self.service, &self.categories, mapping);
+            if self.service.need_domains.is_empty() {
+                self.notice("need_not_inferred", "need_domains", "neither categories nor words name a need that is known");
+            }
+        }
+        self.service.source_fields = std::mem::take(&mut self.leftovers);
+        match self.checked_service() {
+            Ok((service, value, capacity)) => {
+                let fingerprint = keys::fingerprint(&value, capacity.as_ref(), self.provider.as_ref());
+                self.notices.sort();
+                self.notices.dedup();
+                Outcome::Parsed(Box::new(Parsed {
+                    key: key.to_owned(),
+                    position,
+                    service,
+                    provider: self.provider,
+                    capacity,
+                    fingerprint,
+                    notices: self.notices,
+                }))
+            }
+            Err(reasons) => Outcome::Refused(Refused { key: Some(key.to_owned()), position, reasons }),
+        }
+    }
+
+    fn checked_service(&mut self) -> Result<(ServiceInput, Value, Option<Capacity>), Vec<Notice>> {
+        let fault = |fault: &dyn std::fmt::Display| vec![Notice::new("not_valid", "", fault.to_string())];
+        let mut value = serde_json::to_value(&self.service).map_err(|error| fault(&error))?;
+        for (name, stated) in std::mem::take(&mut self.stated) {
+            merge(&mut value, &name, stated);
+        }
+        let removed = schema::mend_service(&mut value)?;
+        for (notice, part) in removed {
+            let name = format!("unfit:{}", notice.field.trim_start_matches('/'));
+            if let Some(fields) = value.get_mut("source_fields").and_then(Value::as_object_mut) {
+                fields.insert(name, part);
+            }
+            self.notices.push(notice);
+        }
+        let service: ServiceInput = serde_json::from_value(value.clone()).map_err(|error| fault(&error))?;
+        service.validate().map_err(|error| fault(&error))?;
+        let capacity = match self.capacity.take() {
+            Some(mut capacity) => {
+                for (mut notice, _) in schema::mend_capacity(&mut capacity)? {
+                    notice.field.insert_str(0, "/capacity");
+                    self.notices.push(notice);
+                }
+                Some(serde_json::from_value(capacity).map_err(|error| fault(&error))?)
+            }
+            None => None,
+        };
+        Ok((service, value, capacity))
+    }
+}
+
+/// Lays a stated field over the service: objects field by field, anything else as a whole.
+pub fn merge(service: &mut Value, name: &str, stated: Value) {
+    let Value::Object(fields) = service else { return };
+    match (fields.get_mut(name), stated) {
+        (Some(known @ Value::Object(_)), Value::Object(parts)) => {
+            for (name, part) in parts {
+                merge(known, &name, part);
+            }
+        }
+        (_, Value::Null) => {}
+        (_, stated) => {
+            fields.insert(name.to_owned(), stated);
+        }
+    }
+}
+
+/// A value without its empty parts; `None` where nothing is left.
+pub fn substance(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => text::plain(&text).map(Value::String),
+        Value::Array(items) => {
+            let items: Vec<Value> = items.into_iter().filter_map(substance).collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        Value::Object(fields) => {
+            let fields: Map<String, Value> = fields.into_iter().filter_map(|(name, part)| Some((name, substance(part)?))).collect();
+            (!fields.is_empty()).then_some(Value::Object(fields))
+        }
+        other => Some(other),
+    }
+}
+
+/// True for a place that says nothing.
+pub fn is_empty_place(place: &Place) -> bool {
+    *place == Place::default()
+}

@@ -1,0 +1,117 @@
+//! Open Referral HSDS 3.x as JSON, and what feeds make of it.
+//!
+//! The same graph comes in many wrappings: services with their organization inside, organizations with their services inside, both side by
+//! side, or an organization alone that is itself the service (a food pantry). [`shapes`] takes the wrapping off, [`service`] reads what is
+//! inside, [`places`] its locations and [`schedules`] its hours. Names of fields vary (`addresss`, `street1`, `open_time`); each reader knows
+//! the variants it has met. Fields of our own that HSDS lacks stand in an object `kith` on the service: any fields of a service as the API
+//! has them, with `capacity` and `time_zone` beside them.
+
+pub mod places;
+pub mod schedules;
+pub mod service;
+pub mod shapes;
+
+use serde_json::{Map, Value};
+
+use super::Notice;
+use super::draft::{Draft, substance};
+use super::mapping::Mapping;
+use super::text;
+
+/// Reads every service of a record. `outer` is the value that encloses it, or the record itself.
+pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Draft, Notice>> {
+    let within = mapping.keys.within.as_ref().and_then(|path| path.find(&record, outer)).and_then(Value::as_str).map(str::to_owned);
+    match shapes::units(record) {
+        Ok(units) => units.into_iter().map(|unit| service::draft(mapping, unit, within.as_deref())).collect(),
+        Err(notice) => vec![Err(notice)],
+    }
+}
+
+/// An object whose fields are taken out as they are read, so that what is left is what nobody understood.
+#[derive(Debug, Clone, Default)]
+pub struct Part(pub Map<String, Value>);
+
+/// Fields about the record rather than about the service.
+const NOISE: &[&str] = &["id", "metadata", "metadata_list", "service_at_locations", "schema"];
+
+impl Part {
+    /// The object of a value.
+    pub fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(fields) => Some(Self(fields)),
+            _ => None,
+        }
+    }
+
+    /// Takes out the first of the fields that says something.
+    pub fn take(&mut self, names: &[&str]) -> Option<Value> {
+        names.iter().find_map(|name| self.0.remove(*name).and_then(substance))
+    }
+
+    /// Takes out a text, number or truth value, as plain text.
+    pub fn text(&mut self, names: &[&str]) -> Option<String> {
+        for name in names {
+            let scalar = match self.0.get(*name) {
+                Some(Value::String(words)) => text::plain(words),
+                Some(Value::Number(number)) => Some(number.to_string()),
+                Some(Value::Bool(bit)) => Some(bit.to_string()),
+                _ => None,
+            };
+            if scalar.is_some() {
+                self.0.remove(*name);
+                return scalar;
+            }
+        }
+        None
+    }
+
+    /// Takes out the members of lists; a single value is a list of one.
+    pub fn list(&mut self, names: &[&str]) -> Vec<Value> {
+        let mut all = Vec::new();
+        for name in names {
+            match self.0.remove(*name) {
+                Some(Value::Array(items)) => all.extend(items.into_iter().filter(|item| !item.is_null())),
+                Some(Value::Null) | None => {}
+                Some(one) => all.push(one),
+            }
+        }
+        all
+    }
+
+    /// Takes out the objects of lists; other members stay.
+    pub fn parts(&mut self, names: &[&str]) -> Vec<Self> {
+        let mut all = Vec::new();
+        for name in names {
+            let members = self.list(&[name]);
+            let (objects, others): (Vec<Value>, Vec<Value>) = members.into_iter().partition(Value::is_object);
+            if !others.is_empty() {
+                self.0.insert((*name).to_owned(), Value::Array(others));
+            }
+            all.extend(objects.into_iter().filter_map(Self::of));
+        }
+        all
+    }
+
+    /// Keeps what is left under `prefix`.
+    pub fn keep_rest(self, prefix: &str, draft: &mut Draft) {
+        for (name, value) in self.0 {
+            if is_worth_keeping(&name) {
+                draft.keep(format!("{prefix}{name}"), without_noise(value));
+            }
+        }
+    }
+}
+
+fn is_worth_keeping(name: &str) -> bool {
+    !NOISE.contains(&name) && !name.ends_with("_id")
+}
+
+fn without_noise(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.into_iter().filter(|(name, _)| is_worth_keeping(name)).map(|(name, part)| (name, without_noise(part))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_noise).collect(),
+        other => other,
+    }
+}

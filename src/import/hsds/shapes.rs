@@ -1,0 +1,188 @@
+//! The wrappings of HSDS: which object is the service, and which its organization.
+
+use serde_json::Value;
+
+use super::Part;
+use crate::import::Notice;
+
+/// A service with what surrounds it.
+#[derive(Debug, Clone, Default)]
+pub struct Unit {
+    /// The service; an organization that is itself the service stands here.
+    pub service: Part,
+    /// True where the service is an organization of which no service is known.
+    pub is_organization: bool,
+    /// Its organization.
+    pub organization: Option<Part>,
+    /// Fields beside both, in a wrapper: locations, telephones.
+    pub around: Part,
+    /// True where the record has no other service, so that what stands around belongs to this one.
+    pub is_only: bool,
+}
+
+/// Fields that only a service has.
+const SERVICE: &[&str] = &[
+    "service_at_locations",
+    "cost_options",
+    "eligibility_description",
+    "required_documents",
+    "service_areas",
+    "capacities",
+    "application_process",
+    "fees_description",
+    "interpretation_services",
+    "minimum_age",
+    "maximum_age",
+    "operating_hours",
+    "program_id",
+    "kith",
+];
+/// Fields that only an organization has.
+const ORGANIZATION: &[&str] = &[
+    "services",
+    "service",
+    "organization_identifiers",
+    "organization_identifier",
+    "legal_status",
+    "year_incorporated",
+    "parent_organization_id",
+    "tax_status",
+    "website",
+    "websites",
+    "locations",
+    "location",
+    "programs",
+    "program",
+];
+
+/// The services of a record.
+pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
+    let Some(mut record) = Part::of(record) else {
+        return Err(Notice::new("not_a_record", "", "the record is no object"));
+    };
+    // Some feeds wrap a record in a description of its kind.
+    if !record.0.contains_key("name")
+        && let Some(inner) = record.0.get("schema").filter(|inner| inner.is_object()).cloned().and_then(Part::of)
+    {
+        record = inner;
+    }
+    let has = |record: &Part, name: &str| record.0.get(name).is_some_and(|value| value.is_object() || value.is_array());
+    let is_named = record.0.get("name").is_some_and(Value::is_string);
+    if has(&record, "service")
+        && has(&record, "location")
+        && record.0.get("service").is_some_and(Value::is_object)
+        && !has(&record, "organization")
+    {
+        return Ok(vec![at_location(record)]);
+    }
+    if is_named && has(&record, "organization") {
+        let organization = record.0.remove("organization").and_then(Part::of);
+        return Ok(vec![Unit { service: record, organization, is_only: true, ..Unit::default() }]);
+    }
+    let mut organizations = record.parts(&["organization", "organizations"]);
+    if organizations.is_empty() {
+        if !is_named {
+            return Err(Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"));
+        }
+        let counts = |names: &[&str]| names.iter().filter(|name| record.0.contains_key(**name)).count();
+        if counts(SERVICE) > 0 && counts(&["services", "organization_identifiers", "legal_status"]) == 0
+            || counts(ORGANIZATION) == 0 && record.0.contains_key("status")
+        {
+            return Ok(vec![Unit { service: record, is_only: true, ..Unit::default() }]);
+        }
+        return Ok(of_organization(record, Vec::new(), Part::default()));
+    }
+    let services = record.parts(&["services", "service"]);
+    let Some(last) = organizations.pop() else { return Ok(Vec::new()) };
+    if organizations.is_empty() {
+        return Ok(of_organization(last, services, record));
+    }
+    // Several organizations side by side: their services name them.
+    organizations.push(last);
+    let mut units = Vec::new();
+    let mut services: Vec<Option<Part>> = services.into_iter().map(Some).collect();
+    for organization in organizations {
+        let id = organization.0.get("id").cloned();
+        let own = services
+            .iter_mut()
+            .filter(|service| service.as_ref().is_some_and(|service| id.is_some() && service.0.get("organization_id") == id.as_ref()));
+        let own: Vec<Part> = own.filter_map(Option::take).collect();
+        units.extend(of_organization(organization, own, Part::default()));
+    }
+    units.extend(services.into_iter().flatten().map(|service| Unit { service, ..Unit::default() }));
+    Ok(units)
+}
+
+/// A service at one location, as `/service_at_locations` lists them.
+fn at_location(mut record: Part) -> Unit {
+    let mut service = record.0.remove("service").and_then(Part::of).unwrap_or_default();
+    let organization = service.0.remove("organization").and_then(Part::of);
+    if let Some(id) = record.0.get("id") {
+        service.0.insert("id".into(), id.clone());
+    }
+    service.0.insert("service_at_locations".into(), Value::Array(vec![Value::Object(record.0)]));
+    Unit { service, organization, is_only: true, ..Unit::default() }
+}
+
+fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: Part) -> Vec<Unit> {
+    services.extend(organization.parts(&["services", "service"]));
+    if services.is_empty() {
+        for location in organization.0.get("locations").and_then(Value::as_array).into_iter().flatten() {
+            let inner = location.get("services").and_then(Value::as_array).into_iter().flatten();
+            services.extend(inner.filter(|service| service.is_object()).cloned().filter_map(Part::of));
+        }
+    }
+    // What a wrapper says beside the organization is said of it.
+    for name in ["locations", "location", "phones", "phone", "addresses"] {
+        if !organization.0.contains_key(name)
+            && let Some(value) = around.0.remove(name)
+        {
+            organization.0.insert(name.into(), value);
+        }
+    }
+    if services.is_empty() {
+        return vec![Unit {
+            service: organization.clone(),
+            is_organization: true,
+            organization: Some(organization),
+            around,
+            is_only: true,
+        }];
+    }
+    let is_only = services.len() == 1;
+    services
+        .into_iter()
+        .map(|service| Unit { service, is_organization: false, organization: Some(organization.clone()), around: around.clone(), is_only })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(record: Value) -> Vec<String> {
+        let name = |part: &Part| part.0.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
+        let shown = |unit: &Unit| format!("{} of {}", name(&unit.service), unit.organization.as_ref().map_or("nobody".into(), name));
+        units(record).unwrap().iter().map(shown).collect()
+    }
+
+    #[test]
+    fn every_wrapping_comes_off() {
+        assert_eq!(shown(json!({"name": "S", "status": "active", "organization": {"name": "O"}})), ["S of O"]);
+        assert_eq!(shown(json!({"name": "S", "status": "active", "service_areas": []})), ["S of nobody"]);
+        assert_eq!(shown(json!({"name": "O", "services": [{"name": "S"}, {"name": "T"}]})), ["S of O", "T of O"]);
+        assert_eq!(shown(json!({"organization": {"name": "O"}, "services": [{"name": "S"}]})), ["S of O"]);
+        assert_eq!(
+            shown(
+                json!({"organizations": [{"id": 1, "name": "O"}, {"id": 2, "name": "P"}], "services": [{"name": "S", "organization_id": 2}]})
+            ),
+            ["O of O", "S of P"]
+        );
+        assert_eq!(shown(json!({"name": "O", "description": "a pantry", "locations": []})), ["O of O"]);
+        assert_eq!(shown(json!({"type": "x", "schema": {"name": "O"}})), ["O of O"]);
+        assert_eq!(shown(json!({"id": "sal", "service": {"name": "S"}, "location": {"name": "L"}})), ["S of nobody"]);
+        assert!(units(json!({"id": 1})).is_err() && units(json!(7)).is_err());
+    }
+}

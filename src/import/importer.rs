@@ -1,0 +1,293 @@
+//! From the records of a file to outcomes: keys, repeats, groups, and what only the whole file can tell.
+//!
+//! Some things take two passes: whether an id occurs once, and how many addresses share a point. [`Importer::survey`] sees every record
+//! first where [`Importer::wants_survey`] says so; then [`Importer::take`] sees every record again and [`Importer::finish`] gives the rest.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Map, Value};
+
+use super::draft::Draft;
+use super::mapping::{Format, Mapping, Trust};
+use super::read::Raw;
+use super::text::fold;
+use super::{Notice, Outcome, Parsed, Refused, hsds, keys, records, schema};
+use crate::services::model::{Place, ServiceInput};
+use crate::types::Point;
+
+/// Reads the records of one source.
+#[derive(Debug)]
+pub struct Importer {
+    mapping: Mapping,
+    census: Option<Census>,
+    /// For each key, the outcomes it has had.
+    seen: HashMap<String, Vec<Seen>>,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    position: u64,
+    fingerprint: String,
+}
+
+/// Records that are one service at many places.
+#[derive(Debug)]
+struct Group {
+    key: String,
+    position: u64,
+    draft: Draft,
+}
+
+/// What is true of the whole file.
+#[derive(Debug, Default)]
+struct Census {
+    /// How often each id occurs.
+    ids: HashMap<String, u32>,
+    /// The addresses at each point.
+    points: HashMap<(i64, i64), HashSet<u64>>,
+}
+
+impl Importer {
+    /// An importer by a mapping.
+    pub fn new(mapping: Mapping) -> Self {
+        Self { mapping, census: None, seen: HashMap::new(), groups: Vec::new() }
+    }
+
+    /// The mapping.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// True where the records should be surveyed before they are taken.
+    pub fn wants_survey(&self) -> bool {
+        let shares = self.mapping.precision.iter().any(|precision| precision.shared_by.is_some());
+        shares || (self.mapping.format == Format::Hsds && self.mapping.keys.trust == Trust::Unique)
+    }
+
+    /// Sees a record in the first pass.
+    pub fn survey(&mut self, raw: Raw) {
+        let Ok(value) = raw.value else { return };
+        let drafts = self.drafts(value);
+        let census = self.census.get_or_insert_default();
+        for draft in drafts.into_iter().flatten() {
+            for place in &draft.service.places {
+                if let Some(point) = place.point {
+                    census.points.entry(cell(point)).or_default().insert(standing(place, &draft.service.name));
+                }
+            }
+            if let Some(key) = draft.key {
+                *census.ids.entry(key).or_default() += 1;
+            }
+        }
+    }
+
+    /// Takes a record and gives what became of it; records of a group come at the end.
+    pub fn take(&mut self, raw: Raw, give: &mut impl FnMut(Outcome)) {
+        let Raw { position, value } = raw;
+        let value = match value {
+            Ok(value) => value,
+            Err(fault) => return give(refused(None, position, Notice::new("not_readable", "", fault))),
+        };
+        if self.mapping.format == Format::Hsds && is_ours(&value) {
+            let outcome = self.ours(value, position);
+            return give(outcome);
+        }
+        for draft in self.drafts(value) {
+            match draft {
+                Ok(draft) if self.mapping.group.is_some() => self.join(draft, position),
+                Ok(draft) => {
+                    let outcome = self.keyed(draft, position);
+                    give(outcome);
+                }
+                Err(notice) => give(refused(None, position, notice)),
+            }
+        }
+    }
+
+    /// Gives the groups.
+    pub fn finish(&mut self, give: &mut impl FnMut(Outcome)) {
+        for mut group in std::mem::take(&mut self.groups) {
+            self.weigh_points(&mut group.draft);
+            give(group.draft.finish(&keys::fitted(&group.key), group.position, &self.mapping));
+        }
+    }
+
+    fn drafts(&self, value: Value) -> Vec<Result<Draft, Notice>> {
+        let mapping = &self.mapping;
+        let Some(each) = &mapping.each else { return self.draft(value.clone(), &value) };
+        match each.find(&value, &value) {
+            Some(Value::Array(items)) => items.iter().flat_map(|item| self.draft(item.clone(), &value)).collect(),
+            Some(one) => self.draft(one.clone(), &value),
+            None => vec![Err(Notice::new("not_a_record", each.text.clone(), "there is nothing at this path"))],
+        }
+    }
+
+    fn draft(&self, record: Value, outer: &Value) -> Vec<Result<Draft, Notice>> {
+        match self.mapping.format {
+            Format::Hsds => hsds::drafts(&self.mapping, record, outer),
+            Format::Records => vec![records::draft(&self.mapping, &record, outer).map(|draft| self.grouped(draft, &record, outer))],
+        }
+    }
+
+    /// Moves what is said of the one record of a group from the service to its place.
+    fn grouped(&self, mut draft: Draft, record: &Value, outer: &Value) -> Draft {
+        let Some(group) = &self.mapping.group else { return draft };
+        let group = match group.strip_prefix('=') {
+            Some(constant) => Some(constant.to_owned()),
+            None => super::mapping::Path::from(group.clone()).find(record, outer).and_then(records::values::text),
+        };
+        let key = draft.key.take().unwrap_or_else(|| draft.service.name.clone());
+        let leftovers: Map<String, Value> = std::mem::take(&mut draft.leftovers).into_iter().collect();
+        if !leftovers.is_empty() {
+            draft.keep("places", Value::Object(Map::from_iter([(key.clone(), Value::Object(leftovers))])));
+        }
+        for notice in &mut draft.notices {
+            notice.field = format!("places.{key}.{}", notice.field);
+        }
+        draft.key = group;
+        draft
+    }
+
+    fn join(&mut self, draft: Draft, position: u64) {
+        let key = draft.key.clone().unwrap_or_else(|| draft.service.name.clone());
+        match self.groups.iter_mut().find(|group| group.key == key) {
+            None => self.groups.push(Group { key, position, draft }),
+            Some(group) => {
+                group.draft.service.places.extend(draft.service.places);
+                group.draft.notices.extend(draft.notices);
+                for (name, value) in draft.leftovers {
+                    match (group.draft.leftovers.get_mut(&name), value) {
+                        (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+                        (_, value) => {
+                            group.draft.leftovers.insert(name, value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn keyed(&mut self, mut draft: Draft, position: u64) -> Outcome {
+        self.weigh_points(&mut draft);
+        let trusted = draft.key.clone().filter(|key| self.is_trusted(key));
+        let is_trusted = trusted.is_some();
+        let key = match trusted {
+            Some(key) => keys::fitted(&key),
+            None if self.mapping.format == Format::Records => {
+                return refused(None, position, Notice::new("key_missing", "key", "the record has no key"));
+            }
+            None => {
+                if draft.key.is_some() {
+                    draft.notice("key_from_content", "id", "its id occurs more than once in the file; names and address are the key");
+                }
+                let parts: Vec<&str> = draft.identity.iter().map(String::as_str).collect();
+                keys::content_key(&parts)
+            }
+        };
+        let again = self.seen.contains_key(&key).then(|| draft.clone());
+        let outcome = draft.finish(&key, position, &self.mapping);
+        let Outcome::Parsed(parsed) = &outcome else { return outcome };
+        let seen = self.seen.entry(key.clone()).or_default();
+        let fingerprint = parsed.fingerprint.clone();
+        if let Some(same) = seen.iter().find(|seen| seen.fingerprint == fingerprint) {
+            return refused(Some(key), position, Notice::new("duplicate_record", "", format!("the same as record {}", same.position)));
+        }
+        let first = seen.first().map(|first| first.position);
+        seen.push(Seen { position, fingerprint });
+        let ordinal = seen.len();
+        match (first, again) {
+            (Some(first), Some(again)) if !is_trusted => {
+                // Equal names at one address and different contents: kept apart, in the order of the file.
+                let key = format!("{key}~{ordinal}");
+                let mut again = again;
+                again.notice("name_and_address_repeated", "name", format!("record {first} has the same name and address"));
+                again.finish(&key, position, &self.mapping)
+            }
+            (Some(first), _) => {
+                refused(Some(key), position, Notice::new("duplicate_key", "id", format!("record {first} has the same key")))
+            }
+            _ => outcome,
+        }
+    }
+
+    fn is_trusted(&self, key: &str) -> bool {
+        if self.mapping.format == Format::Records || self.mapping.keys.trust == Trust::Always {
+            return true;
+        }
+        let id = key.rsplit(['/', ':']).next().unwrap_or(key);
+        let is_once = || self.census.as_ref().is_none_or(|census| census.ids.get(key).is_none_or(|times| *times == 1));
+        uuid::Uuid::try_parse(id).is_ok() || is_once()
+    }
+
+    fn weigh_points(&self, draft: &mut Draft) {
+        for place in &mut draft.service.places {
+            let (Some(point), None) = (place.point, place.point_precision) else { continue };
+            let shared = self.census.as_ref().and_then(|census| census.points.get(&cell(point))).map_or(1, HashSet::len);
+            let rules = self.mapping.precision.iter().filter(|rule| rule.shared_by.is_none_or(|least| shared >= least as usize));
+            place.point_precision = rules.max_by_key(|rule| rule.shared_by).map(|rule| rule.is);
+        }
+    }
+
+    /// A service in the form of the API: taken as it is, or refused with its faults.
+    fn ours(&mut self, value: Value, position: u64) -> Outcome {
+        let reasons = schema::faults(&value);
+        let key = key_of_ours(&value, &self.mapping.source);
+        if !reasons.is_empty() {
+            return Outcome::Refused(Refused { key, position, reasons });
+        }
+        let Some(key) = key else {
+            return refused(None, position, Notice::new("key_missing", "/identifiers", "the service has no identifier"));
+        };
+        let service: Result<ServiceInput, _> = serde_json::from_value(value);
+        let mut service = match service.map_err(|fault| fault.to_string()).and_then(checked) {
+            Ok(service) => service,
+            Err(fault) => return refused(Some(key), position, Notice::new("not_valid", "", fault)),
+        };
+        let key = keys::fitted(&key);
+        if let Some(first) = self.seen.get(&key).and_then(|seen| seen.first()) {
+            let notice = Notice::new("duplicate_key", "/identifiers", format!("record {} has the same key", first.position));
+            return refused(Some(key), position, notice);
+        }
+        keys::mark(&mut service, &self.mapping.source, &key);
+        let fingerprint = keys::fingerprint(&serde_json::to_value(&service).unwrap_or_default(), None, None);
+        self.seen.insert(key.clone(), vec![Seen { position, fingerprint: fingerprint.clone() }]);
+        Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, fingerprint, notices: Vec::new() }))
+    }
+}
+
+fn checked(service: ServiceInput) -> Result<ServiceInput, String> {
+    validator::Validate::validate(&service).map_err(|fault| fault.to_string())?;
+    Ok(service)
+}
+
+fn refused(key: Option<String>, position: u64, reason: Notice) -> Outcome {
+    Outcome::Refused(Refused { key, position, reasons: vec![reason] })
+}
+
+/// HSDS objects have an id; services in the form of the API have identifiers.
+fn is_ours(value: &Value) -> bool {
+    value.get("id").is_none() && value.get("identifiers").is_some_and(Value::is_array)
+}
+
+fn key_of_ours(value: &Value, source: &str) -> Option<String> {
+    let identifiers = value.get("identifiers")?.as_array()?;
+    let of = |identifier: &Value, name: &str| identifier.get(name).and_then(Value::as_str).map(str::to_owned);
+    let own = identifiers.iter().find(|identifier| of(identifier, "system").as_deref() == Some(source));
+    own.or_else(|| identifiers.first()).and_then(|identifier| of(identifier, "value"))
+}
+
+/// The point to about a metre.
+#[expect(clippy::cast_possible_truncation, reason = "degrees times 100,000 fit")]
+fn cell(point: Point) -> (i64, i64) {
+    ((point.latitude * 1e5).round() as i64, (point.longitude * 1e5).round() as i64)
+}
+
+/// What tells one address at a point from another: the street, else the name of the service.
+fn standing(place: &Place, name: &str) -> u64 {
+    let line = place.address.as_ref().and_then(|address| address.line1.as_deref()).unwrap_or(name);
+    let mut hasher = DefaultHasher::new();
+    fold(line).hash(&mut hasher);
+    hasher.finish()
+}

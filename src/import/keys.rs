@@ -1,0 +1,97 @@
+//! Stable keys, ids and fingerprints: the same record has the same ones whenever it comes again.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::text::slug;
+use crate::db::types::Id;
+use crate::kind::{Kind, OrganizationId};
+use crate::services::model::{Capacity, ServiceInput};
+
+/// The id of what a source calls `key`: a UUIDv5 (RFC 9562 §5.5) in the namespace of the organization that keeps the directory.
+///
+/// Two organizations may import the same source and each has its own records.
+pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<K> {
+    let name = format!("{}\0{source}\0{key}", K::RESOURCE_TYPE);
+    Id::from_uuid(Uuid::new_v5(&owner.uuid(), name.as_bytes()))
+}
+
+/// A key made of what names a record, where its id cannot be trusted to: readable, and different for different parts.
+pub fn content_key(parts: &[&str]) -> String {
+    let slugs: Vec<String> = parts.iter().map(|part| slug(part)).collect();
+    let digest = Sha256::digest(slugs.join("\0").as_bytes());
+    let mut readable: String = slugs.iter().filter(|slug| !slug.is_empty()).map(String::as_str).collect::<Vec<_>>().join("/");
+    if let Some((cut, _)) = readable.char_indices().nth(100) {
+        readable.truncate(cut);
+    }
+    format!("{readable}-{}", hex(digest.get(..5).unwrap_or_default()))
+}
+
+/// A fingerprint of everything that a source says of a service. It does not know when the record was imported.
+pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, provider: Option<&super::Provider>) -> String {
+    let mut digest = Sha256::new();
+    let provider = provider.map(|p| (&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers));
+    for part in [serde_json::to_vec(service), serde_json::to_vec(&capacity), serde_json::to_vec(&provider)] {
+        digest.update(part.unwrap_or_default());
+        digest.update(b"\0");
+    }
+    hex(digest.finalize().get(..16).unwrap_or_default())
+}
+
+/// A key that fits an identifier: long ones are cut and end in a digest of the whole.
+pub fn fitted(key: &str) -> String {
+    if key.chars().count() <= MAX_KEY {
+        return key.to_owned();
+    }
+    let digest = hex(Sha256::digest(key.as_bytes()).get(..8).unwrap_or_default());
+    let head: String = key.chars().take(MAX_KEY - digest.len() - 1).collect();
+    format!("{head}-{digest}")
+}
+
+/// The longest value of an identifier.
+const MAX_KEY: usize = 200;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sets what every imported service carries: its source and key.
+pub fn mark(service: &mut ServiceInput, source: &str, key: &str) {
+    let own = crate::types::Identifier { system: source.to_owned(), value: key.to_owned() };
+    service.identifiers.retain(|identifier| identifier.system != own.system);
+    service.identifiers.insert(0, own);
+    service.provenance.source = Some(source.to_owned());
+    service.provenance.record = Some(key.to_owned());
+    service.provenance.imported_at = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::{Organization, Service};
+
+    #[test]
+    fn ids_depend_on_owner_source_kind_and_key() {
+        let owner = OrganizationId::from_uuid(Uuid::from_u128(7));
+        let other = OrganizationId::from_uuid(Uuid::from_u128(8));
+        let id = stable_id::<Service>(owner, "a", "1");
+        assert_eq!(id, stable_id::<Service>(owner, "a", "1"));
+        assert_ne!(id, stable_id::<Service>(other, "a", "1"));
+        assert_ne!(id, stable_id::<Service>(owner, "b", "1"));
+        assert_ne!(id.uuid(), stable_id::<Organization>(owner, "a", "1").uuid());
+        assert_eq!(id.uuid().get_version_num(), 5);
+    }
+
+    #[test]
+    fn content_keys_differ_where_the_parts_do() {
+        assert_eq!(
+            content_key(&["St. Mary's", "12 Main St"]),
+            content_key(&["st marys".replace("marys", "mary s").as_str(), "12 main st"])
+        );
+        assert_ne!(content_key(&["a", "b c"]), content_key(&["a b", "c"]));
+        assert!(content_key(&["x".repeat(500).as_str()]).len() < 150);
+        assert_eq!(fitted(&"k".repeat(300)).chars().count(), 200);
+        assert_eq!(fitted("svc-1"), "svc-1");
+    }
+}

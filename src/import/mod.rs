@@ -1,0 +1,106 @@
+//! Directories from elsewhere: files of services become records of our directory.
+//!
+//! Bytes go in and records come out; nothing here knows the database. [`read`] takes a file apart into records, whatever its form
+//! (JSON array, newline-delimited JSON, a page with `contents`, a single object, CSV). [`hsds`] understands Open Referral HSDS 3.x and what
+//! feeds make of it; [`records`] understands any other records by a [`mapping`] file. Both make a [`draft::Draft`], which is checked against
+//! the published schema of a service and leaves as an [`Outcome`]. The [`importer`] ties this together: keys, repeats, groups, and what only
+//! the whole file can tell.
+//!
+//! Lenient in what it takes, strict in what it says: what was not understood is kept in `source_fields` and reported as a [`Notice`]; nothing
+//! is guessed.
+
+pub mod draft;
+pub mod hsds;
+pub mod importer;
+pub mod inference;
+pub mod keys;
+pub mod mapping;
+pub mod read;
+pub mod records;
+pub mod schema;
+pub mod text;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::services::model::{Capacity, ServiceInput};
+use crate::types::{Identifier, Phone};
+
+/// Something a person should know of an imported record: what was left out, mended or not understood.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub struct Notice {
+    /// What it is about, as a stable code, such as `hours_not_understood`.
+    #[schema(example = "hours_not_understood")]
+    pub code: &'static str,
+    /// The field of the source or of the service.
+    #[schema(example = "hours")]
+    pub field: String,
+    /// The same in words.
+    #[schema(example = "kept as text: Call for hours")]
+    pub message: String,
+}
+
+impl Notice {
+    /// A notice about a field.
+    pub fn new(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, field: field.into(), message: message.into() }
+    }
+}
+
+/// The organization that gives a service, as its source names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Provider {
+    /// Its key in the source.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// Its web site.
+    pub url: Option<String>,
+    /// Its electronic mail.
+    pub email: Option<String>,
+    /// Its telephones.
+    pub phones: Vec<Phone>,
+    /// Keys of it in other systems, such as a charity number.
+    pub identifiers: Vec<Identifier>,
+}
+
+/// A record that became a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The stable key of the service in its source.
+    pub key: String,
+    /// Where in the file it stands: the line of NDJSON and CSV, else the place in the order of records. From 1.
+    pub position: u64,
+    /// The service. Its provider stands in `provider_name` until it has an id.
+    pub service: ServiceInput,
+    /// Who gives it.
+    pub provider: Option<Provider>,
+    /// How much room it has, where the source says.
+    pub capacity: Option<Capacity>,
+    /// The same for the same content: see [`keys::fingerprint`].
+    pub fingerprint: String,
+    /// What was left out, mended or not understood.
+    pub notices: Vec<Notice>,
+}
+
+/// A record that could not become a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its key in the source, where it has one.
+    pub key: Option<String>,
+    /// Where in the file it stands; see [`Parsed::position`].
+    pub position: u64,
+    /// Why.
+    pub reasons: Vec<Notice>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A service.
+    Parsed(Box<Parsed>),
+    /// Nothing.
+    Refused(Refused),
+}
