@@ -2,7 +2,7 @@
 
 use diesel::dsl::{insert_into, sql};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -49,11 +49,15 @@ pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_v
 ///
 /// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.
 pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: i64) -> Result<Vec<Entry>> {
-    let end = end(conn)?;
+    // Both columns at once, as the index does: written as `a > x OR a = x AND b > y`, a tail would read from the beginning.
+    let is_after = sql::<Bool>("(transaction_id, sequence) > (")
+        .bind::<BigInt, _>(place.transaction_id)
+        .sql(", ")
+        .bind::<BigInt, _>(place.sequence)
+        .sql(")");
     let mut entries = changes::table
-        .filter(changes::transaction_id.ge(place.transaction_id))
-        .filter(changes::transaction_id.gt(place.transaction_id).or(changes::sequence.gt(place.sequence)))
-        .filter(changes::transaction_id.lt(end))
+        .filter(is_after)
+        .filter(changes::transaction_id.lt(end(conn)?))
         .order((changes::transaction_id, changes::sequence))
         .limit(limit)
         .into_boxed();

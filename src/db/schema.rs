@@ -173,6 +173,47 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What was suggested to whom.
+    matches (id) {
+        id -> Id,
+        organization_id -> Nullable<Id>,
+        patient_id -> Nullable<Id>,
+        outcome -> Text,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Needs that no service met.
+    unmet_needs (id) {
+        id -> Id,
+        organization_id -> Nullable<Id>,
+        patient_id -> Nullable<Id>,
+        match_id -> Nullable<Id>,
+        domain -> Text,
+        reason -> Text,
+        postal_prefix -> Nullable<Text>,
+        city -> Nullable<Text>,
+        region -> Nullable<Text>,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(clients, organizations);
 
 diesel::table! {

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -229,8 +229,13 @@ impl Instant {
 
     /// This moment moved by a duration; the moment itself where the result lies outside the calendar.
     pub fn plus(self, duration: chrono::Duration) -> Self {
-        self.0.checked_add_signed(duration).map_or(self, Self)
+        self.0.checked_add_signed(duration).filter(is_in_calendar).map_or(self, Self)
     }
+}
+
+/// Years of four digits: both databases keep them, and their texts have one width.
+fn is_in_calendar(moment: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&moment.year())
 }
 
 impl fmt::Display for Instant {
@@ -250,8 +255,11 @@ impl FromStr for Instant {
     fn from_str(text: &str) -> Result<Self, NotAnInstant> {
         let moment = DateTime::parse_from_rfc3339(text).map_err(|_| NotAnInstant)?.to_utc();
         // A leap second (…:60) would be written back as one, which PostgreSQL and half the world's clients refuse.
-        let in_calendar = (1..=9999).contains(&chrono::Datelike::year(&moment)) && moment.timestamp_subsec_nanos() < 1_000_000_000;
-        if in_calendar { Ok(Self::from_utc(moment)) } else { Err(NotAnInstant) }
+        if is_in_calendar(&moment) && moment.timestamp_subsec_nanos() < 1_000_000_000 {
+            Ok(Self::from_utc(moment))
+        } else {
+            Err(NotAnInstant)
+        }
     }
 }
 

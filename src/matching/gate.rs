@@ -26,7 +26,8 @@ pub(super) enum Verdict<'a> {
     Closed(Exclusion<'a>),
 }
 
-type Gate = for<'a> fn(&Subject<'a>, &Candidate<'a>) -> Verdict<'a>;
+/// A rule that lets a person through to a service, or does not.
+pub(super) type Gate = for<'a> fn(&Subject<'a>, &Candidate<'a>) -> Verdict<'a>;
 
 /// Every gate, the cheapest first.
 pub(super) const GATES: &[Gate] = &[
@@ -118,7 +119,7 @@ fn is_not_avoided<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
     }
 }
 
-fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+pub(super) fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let (min, max) = (candidate.service.eligibility.min_age, candidate.service.eligibility.max_age);
     if min.unwrap_or_default() <= 0 && max.is_none() {
         return Verdict::Open;
@@ -127,7 +128,7 @@ fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     verdict(Known::of(fits), Check::Age(min, max), Exclusion::Age(min, max))
 }
 
-fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+pub(super) fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let only = &candidate.service.eligibility.genders;
     if only.is_empty() {
         return Verdict::Open;
@@ -137,7 +138,7 @@ fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     verdict(fact, Check::Gender(only), Exclusion::Gender(only))
 }
 
-fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+pub(super) fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let only = &candidate.service.eligibility.populations;
     if only.is_empty() {
         return Verdict::Open;
@@ -147,7 +148,7 @@ fn population<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'
 }
 
 /// Directories do not say whether all of the listed coverages are asked for or one of them: one is enough to be let through.
-fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+pub(super) fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let any = &candidate.service.eligibility.coverage_required;
     if any.is_empty() {
         return Verdict::Open;
@@ -156,7 +157,7 @@ fn coverage<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a>
     verdict(Known::of(holds), Check::Coverage(any), Exclusion::Coverage(any))
 }
 
-fn area<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
+pub(super) fn area<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let areas = &candidate.service.service_areas;
     match served(&subject.home, areas) {
         Served::Unnamed | Served::Inside => Verdict::Open,

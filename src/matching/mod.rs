@@ -12,6 +12,7 @@
 mod candidate;
 mod criteria;
 mod duplicates;
+mod eligibility;
 mod engine;
 mod explain;
 mod facts;
@@ -30,6 +31,7 @@ mod words;
 mod tests;
 
 pub use candidate::{Candidate, TrackRecord};
+pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility};
 pub use engine::{Helpline, MATCHING_VERSION, Setting, suggest};
 pub use person::Person;
 pub use report::{MatchOutcome, Suggestion, Suggestions, UnmetReason};

@@ -9,33 +9,10 @@ use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
 use crate::kind::{OrganizationId, ServiceId};
+use crate::needs::model::{NeedSeverity, Readiness};
 use crate::services::model::{Accessibility, PracticeCode};
 use crate::text_enum;
 use crate::types::{DeliveryMode, Money, Point, WeeklyWindow};
-
-text_enum! {
-    /// How much a need weighs on the person.
-    pub enum Severity {
-        /// It can wait.
-        Low = "low",
-        /// It matters.
-        Moderate = "moderate",
-        /// It comes first.
-        High = "high",
-    }
-}
-
-text_enum! {
-    /// How ready the person is to work on a need.
-    pub enum Readiness {
-        /// Not now.
-        NotReady = "not_ready",
-        /// Thinking about it.
-        Considering = "considering",
-        /// Ready, or already at it.
-        Ready = "ready",
-    }
-}
 
 text_enum! {
     /// How somebody gets about.
@@ -122,7 +99,7 @@ pub struct PersonNeed {
     pub domain: String,
     /// How much it weighs.
     #[serde(default)]
-    pub severity: Option<Severity>,
+    pub severity: Option<NeedSeverity>,
     /// Whether the person wants help with it; a need that they want no help with is not matched.
     #[serde(default)]
     #[schema(example = true)]
@@ -191,7 +168,7 @@ pub struct Avoidance {
 #[schema(example = json!({
     "needs": [
         { "domain": "social-connection", "severity": "high", "words": "I talk to nobody all week" },
-        { "domain": "food-insecurity", "severity": "moderate" }
+        { "domain": "food-insecurity", "severity": "medium" }
     ],
     "what_matters": "Being in a garden again, and speaking Punjabi with somebody",
     "age": 71,

@@ -3,11 +3,12 @@
 use chrono::NaiveDate;
 
 use super::candidate::Candidate;
-use super::person::{MustHave, Person, PersonNeed, Readiness, Severity};
+use super::person::{MustHave, Person, PersonNeed};
 use super::place::Home;
 use super::week::Week;
 use super::weights::{CRITERIA, Criterion, NeedNumbers, Weights};
 use super::words::has_code;
+use crate::needs::model::{NeedSeverity, Readiness};
 use crate::services::model::{Basis, DomainStrength, ServiceDomain};
 use crate::types::find_domain;
 
@@ -218,12 +219,12 @@ impl<'a> Subject<'a> {
 
 fn importance(need: &PersonNeed, numbers: &NeedNumbers) -> f64 {
     let severity = match need.severity {
-        Some(Severity::High) => numbers.severity_high,
-        Some(Severity::Low) => numbers.severity_low,
-        Some(Severity::Moderate) | None => numbers.severity_moderate,
+        Some(NeedSeverity::High) => numbers.severity_high,
+        Some(NeedSeverity::Low) => numbers.severity_low,
+        Some(NeedSeverity::Medium) | None => numbers.severity_medium,
     };
     let basic = if find_domain(&need.domain).is_some_and(|domain| domain.is_basic) { numbers.basic_factor } else { 1.0 };
-    let ready = if need.readiness == Some(Readiness::NotReady) { numbers.not_ready_factor } else { 1.0 };
+    let ready = if need.readiness == Some(Readiness::Precontemplation) { numbers.not_ready_factor } else { 1.0 };
     severity * basic * ready
 }
 

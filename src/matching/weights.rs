@@ -114,8 +114,8 @@ pub struct NeedNumbers {
     pub partial_inferred: f64,
     /// Importance of a severe need.
     pub severity_high: f64,
-    /// Importance of a moderate need, and of one whose severity is not known.
-    pub severity_moderate: f64,
+    /// Importance of a middling need, and of one whose severity is not known.
+    pub severity_medium: f64,
     /// Importance of a slight need.
     pub severity_low: f64,
     /// What the importance of a basic need is multiplied by.

@@ -1,14 +1,12 @@
 //! What `Db` promises: nothing answered is lost, failures stay alone, and both databases tell errors alike.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::BigInt;
 use futures_util::future::{join, join_all};
 use kith::db::schema::identifiers;
 use kith::db::types::Id;
@@ -307,25 +305,51 @@ async fn a_lock_held_by_another_process_is_waited_for() {
 #[actix_web::test]
 async fn transactions_that_clash_are_run_again() {
     let Some(db) = TestDb::postgres() else { return };
+    let runs = clash(&db, |conn, _, meet| {
+        conn.batch_execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")?;
+        let count: i64 = identifiers::table.count().get_result(conn)?;
+        meet();
+        write_one(conn, Id::from_uuid(Uuid::nil()), &format!("{count}"))
+    });
+    assert_eq!(runs.await, 3);
+    assert_eq!(values(&db).await, ["0", "1"]);
+}
+
+#[actix_web::test]
+async fn transactions_that_wait_for_each_other_are_run_again() {
+    let Some(db) = TestDb::postgres() else { return };
+    write(&db, "0").await;
+    write(&db, "1").await;
+    let runs = clash(&db, |conn, writer, meet| {
+        conn.batch_execute("SET LOCAL deadlock_timeout = '10ms'")?;
+        let lock =
+            |conn: &mut DbConn, value: usize| conn.batch_execute(&format!("SELECT 1 FROM identifiers WHERE value = '{value}' FOR UPDATE"));
+        lock(conn, writer)?;
+        meet();
+        Ok(lock(conn, 1 - writer)?)
+    });
+    assert_eq!(runs.await, 3);
+}
+
+/// Runs two transactions that meet half-way, so that they must clash; returns how often they were run in all.
+async fn clash(db: &Db, work: fn(&mut DbConn, usize, &dyn Fn()) -> Result<()>) -> usize {
     let runs = Arc::new(AtomicUsize::new(0));
-    let sum = |conn: &mut DbConn| Ok::<i64, Error>(diesel::dsl::sql::<BigInt>("SELECT count(*) FROM identifiers").get_result(conn)?);
-    let writers = (0..4).map(|_| {
-        let (db, runs) = (db.db.clone(), Arc::clone(&runs));
-        async move {
-            db.write(move |conn| {
-                runs.fetch_add(1, Ordering::Relaxed);
-                sql_query("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").execute(conn)?;
-                let count = sum(conn)?;
-                write_one(conn, Id::from_uuid(Uuid::nil()), &format!("{count}"))
+    let half_way = Arc::new(Barrier::new(2));
+    let writers = [0, 1].map(|writer| {
+        let (runs, half_way) = (Arc::clone(&runs), Arc::clone(&half_way));
+        db.write(move |conn| {
+            let is_first_run = runs.fetch_add(1, Ordering::SeqCst) < 2;
+            work(conn, writer, &|| {
+                if is_first_run {
+                    half_way.wait();
+                }
             })
-            .await
-        }
+        })
     });
     for result in join_all(writers).await {
         result.unwrap();
     }
-    assert_eq!(values(&db).await, ["0", "1", "2", "3"]);
-    assert!(runs.load(Ordering::Relaxed) >= 4);
+    runs.load(Ordering::SeqCst)
 }
 
 #[actix_web::test]

@@ -12,3 +12,5 @@ mod imports;
 mod journal;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod types;

@@ -190,3 +190,22 @@ fn every_reason_is_listed_where_asked_for() {
     let counts = run_services(&person, &[service]).excluded_counts;
     assert_eq!((counts[0].code.as_str(), counts[0].count, counts.len()), ("not_running", 1, 1));
 }
+
+#[test]
+fn a_checklist_says_of_every_rule_whether_it_is_met() {
+    let service = pantry(json!({
+        "eligibility": { "min_age": 55, "genders": ["woman"], "coverage_required": ["provincial_health"], "text": "Members only." },
+        "service_areas": [{ "kind": "region", "value": "CA-BC" }]
+    }));
+    let checklist = |person: &Person| check_eligibility(person, &candidate(1, &service), &setting());
+    let results = |person: &Person| {
+        let items = checklist(person).items;
+        items.into_iter().map(|item| format!("{} {}", item.code, item.result)).collect::<Vec<_>>()
+    };
+    let person = hungry(json!({ "age": 40, "coverage": ["provincial_health"] }));
+    assert_eq!(results(&person), ["age not_met", "gender unknown", "coverage met", "area met", "eligibility_text unknown"]);
+    assert_eq!(checklist(&person).result, EligibilityResult::NotMet);
+    assert_eq!(checklist(&hungry(json!({ "age": 60 }))).result, EligibilityResult::Unknown);
+    let open = check_eligibility(&person, &candidate(1, &pantry(json!({}))), &setting());
+    assert_eq!((open.result, open.items.len()), (EligibilityResult::Met, 0));
+}

@@ -1,0 +1,2 @@
+DROP TABLE unmet_needs;
+DROP TABLE matches;
