@@ -21,7 +21,7 @@ CREATE INDEX patients_merged_into_id_idx ON patients (merged_into_id);
 CREATE TABLE patient_keys (
     key        BIGINT NOT NULL,
     patient_id UUID   NOT NULL,
-    PRIMARY KEY (key, patient_id)
+    CONSTRAINT patient_keys_key_patient_id_key PRIMARY KEY (key, patient_id)
 );
 
 CREATE TABLE patient_need_levels (
