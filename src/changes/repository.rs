@@ -8,9 +8,9 @@ use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 use super::model::{Actor, Change, Entry, NewEntry, Position};
-use crate::db::DbConn;
 use crate::db::schema::changes;
 use crate::db::types::{Id, Json};
+use crate::db::{DbConn, MultiBackend};
 use crate::error::{Error, Result};
 use crate::kind::ResourceType;
 
@@ -49,18 +49,8 @@ pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_v
 ///
 /// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.
 pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: i64) -> Result<Vec<Entry>> {
-    // Both columns at once, as the index does: written as `a > x OR a = x AND b > y`, a tail would read from the beginning.
-    let is_after = sql::<Bool>("(transaction_id, sequence) > (")
-        .bind::<BigInt, _>(place.transaction_id)
-        .sql(", ")
-        .bind::<BigInt, _>(place.sequence)
-        .sql(")");
-    let mut entries = changes::table
-        .filter(is_after)
-        .filter(changes::transaction_id.lt(end(conn)?))
-        .order((changes::transaction_id, changes::sequence))
-        .limit(limit)
-        .into_boxed();
+    let mut entries =
+        changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit).into_boxed();
     if !types.is_empty() {
         entries = entries.filter(changes::resource_type.eq_any(types));
     }
@@ -70,7 +60,7 @@ pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: 
 /// The place of the last entry that can be read; where there is none, the beginning.
 pub fn latest(conn: &mut DbConn) -> Result<Position> {
     let last = changes::table
-        .filter(changes::transaction_id.lt(end(conn)?))
+        .filter(follows(conn, Position::default())?)
         .order((changes::transaction_id.desc(), changes::sequence.desc()))
         .select((changes::transaction_id, changes::sequence))
         .first(conn)
@@ -78,13 +68,22 @@ pub fn latest(conn: &mut DbConn) -> Result<Position> {
     Ok(last.map_or_else(Position::default, |(transaction_id, sequence)| Position { transaction_id, sequence }))
 }
 
-/// The transaction below which nothing changes any more: on PostgreSQL the oldest that is open, while SQLite's never overlap.
-fn end(conn: &mut DbConn) -> Result<i64> {
+/// Whether an entry follows a place and everything before it is decided.
+///
+/// SQLite's transactions do not overlap: all bear the same number and the sequence is their order. On PostgreSQL the feed ends
+/// below the oldest transaction that is open. Each is written as that database's index reads it.
+fn follows(conn: &mut DbConn, place: Position) -> QueryResult<Box<dyn BoxableExpression<changes::table, MultiBackend, SqlType = Bool>>> {
     match conn {
-        DbConn::Sqlite(_) => Ok(i64::MAX),
+        DbConn::Sqlite(_) => Ok(Box::new(changes::transaction_id.eq(0).and(changes::sequence.gt(place.sequence)))),
         DbConn::Pg(conn) => {
             let oldest_open = sql::<BigInt>("journal_base() + pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
-            Ok(diesel::select(oldest_open).get_result(conn)?)
+            let oldest_open: i64 = diesel::select(oldest_open).get_result(conn)?;
+            let is_greater = sql::<Bool>("(transaction_id, sequence) > (")
+                .bind::<BigInt, _>(place.transaction_id)
+                .sql(", ")
+                .bind::<BigInt, _>(place.sequence)
+                .sql(")");
+            Ok(Box::new(is_greater.and(changes::transaction_id.lt(oldest_open))))
         }
     }
 }

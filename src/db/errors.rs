@@ -66,3 +66,34 @@ fn constraint(information: &Information) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_sqlite(kind: DatabaseErrorKind, message: &str) -> Error {
+        DatabaseError(kind, Box::new(message.to_owned())).into()
+    }
+
+    #[test]
+    fn sqlites_messages_give_postgresqls_names() {
+        for (message, expected) in [
+            ("UNIQUE constraint failed: clients.name", "clients_name_key"),
+            ("UNIQUE constraint failed: needs.patient_id, needs.domain", "needs_patient_id_domain_key"),
+            ("UNIQUE constraint failed: index 'clients_lower_name_key'", "clients_lower_name_key"),
+            ("FOREIGN KEY constraint failed", ""),
+        ] {
+            let Error::Duplicate { constraint } = of_sqlite(UniqueViolation, message) else { panic!("{message}") };
+            assert_eq!(constraint, expected);
+        }
+    }
+
+    #[test]
+    fn what_passes_is_busy_and_what_is_unknown_is_our_fault() {
+        assert!(matches!(of_sqlite(Unknown, "database is locked"), Error::Busy));
+        assert!(matches!(of_sqlite(SerializationFailure, "could not serialize access"), Error::Busy));
+        assert!(matches!(of_sqlite(ForeignKeyViolation, "FOREIGN KEY constraint failed"), Error::Reference { .. }));
+        assert!(matches!(of_sqlite(Unknown, "disk I/O error"), Error::Internal(_)));
+        assert!(matches!(of_sqlite(CheckViolation, "CHECK constraint failed: flag"), Error::Internal(_)));
+    }
+}

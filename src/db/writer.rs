@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
 use diesel::{ConnectionError, QueryResult};
 use tokio::sync::oneshot;
 
@@ -154,6 +155,11 @@ impl Thread {
             for write in writes {
                 write.answer(failure.as_ref());
             }
+        }
+        // Leaves the statistics behind that plans are made with.
+        let optimized = self.conn.map(|mut conn| conn.batch_execute("PRAGMA optimize"));
+        if let Some(Err(error)) = optimized {
+            log::warn!("cannot optimize the database: {error}");
         }
     }
 

@@ -20,8 +20,7 @@ CREATE TABLE changes (
 CREATE INDEX changes_resource ON changes (resource_type, resource_id, version);
 CREATE INDEX changes_patient ON changes (patient_id, sequence) WHERE patient_id IS NOT NULL;
 CREATE INDEX changes_referral ON changes (referral_id, sequence) WHERE referral_id IS NOT NULL;
-CREATE INDEX changes_feed ON changes (transaction_id, sequence);
-CREATE INDEX changes_feed_of_type ON changes (resource_type, transaction_id, sequence);
+CREATE INDEX changes_feed_of_type ON changes (resource_type, sequence);
 
 -- The keys under which other systems know resources.
 CREATE TABLE identifiers (
