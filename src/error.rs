@@ -120,11 +120,8 @@ pub enum Error {
     #[error("the first request with this idempotency key is still running")]
     IdempotencyKeyInUse,
     /// The body is larger than allowed.
-    #[error("the body is larger than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: usize,
-    },
+    #[error("the body is too large")]
+    TooLarge,
     /// The body is of a type that is not taken.
     #[error("the media type is not supported")]
     UnsupportedMediaType {
@@ -207,7 +204,7 @@ impl Error {
             Self::PreconditionRequired => kind("precondition_required", 428, "Precondition required"),
             Self::IdempotencyKeyReused => kind("idempotency_key_reused", 422, "Idempotency key reused"),
             Self::IdempotencyKeyInUse => kind("idempotency_key_in_use", 409, "Idempotency key in use"),
-            Self::TooLarge { .. } => kind("body_too_large", 413, "Body too large"),
+            Self::TooLarge => kind("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
             Self::NotAcceptable => kind("not_acceptable", 406, "Not acceptable"),
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
@@ -239,7 +236,7 @@ impl Error {
             Self::PreconditionRequired => "Send If-Match with the version that this change is based on.".into(),
             Self::IdempotencyKeyReused => "This Idempotency-Key was used for a request with another body or path.".into(),
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
-            Self::TooLarge { limit } => format!("The body may have at most {limit} bytes."),
+            Self::TooLarge => "The body is larger than this server takes.".into(),
             Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
             Self::NotAcceptable => "None of the media types in Accept can be given.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),

@@ -1,10 +1,12 @@
 //! Kith, the open back end of social prescribing.
+pub mod app;
 pub mod auth;
 pub mod changes;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod http;
 pub mod identifiers;
 pub mod import;
 pub mod instruments;
@@ -12,6 +14,9 @@ pub mod kind;
 pub mod logging;
 pub mod matching;
 pub mod needs;
+pub mod openapi;
+pub mod organizations;
 pub mod screenings;
 pub mod services;
+pub mod text;
 pub mod types;

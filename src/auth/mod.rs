@@ -1,12 +1,14 @@
 //! Who calls, and what they may do: clients, their secrets, signing keys, access tokens, scopes and limits.
 //!
-//! A client logs in at `POST /oauth/token` and gets a token; a handler's guard turns the token into a principal.
+//! A client logs in at `POST /oauth/token` and gets a token; a handler's guard ([`Allowed`]) turns the token into a [`Principal`].
 
 pub mod authority;
+pub mod handlers;
 pub mod key_ring;
 pub mod keys;
 pub mod limits;
 pub mod model;
+pub mod principal;
 pub mod repository;
 pub mod scopes;
 pub mod secrets;
@@ -15,5 +17,13 @@ pub mod tokens;
 #[cfg(test)]
 mod tests;
 
+use utoipa_actix_web::service_config::ServiceConfig;
+
 pub use self::authority::Authority;
+pub use self::principal::{Allowed, DirectoryReader, Principal};
 pub use self::scopes::{Scope, Scopes, scope};
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes.service(handlers::create_token).service(handlers::get_jwks);
+}

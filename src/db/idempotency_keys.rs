@@ -46,6 +46,12 @@ pub fn keep(conn: &mut DbConn, kept: &Kept) -> Result<()> {
     Ok(())
 }
 
+/// Deletes the answer kept under a key.
+pub fn forget(conn: &mut DbConn, client: ClientId, key: &str) -> Result<()> {
+    delete(idempotency_keys::table.find((client, key))).execute(conn)?;
+    Ok(())
+}
+
 /// Deletes the oldest answers kept before a moment, a bounded number of them; returns how many.
 pub fn purge(conn: &mut DbConn, before: Instant) -> Result<usize> {
     let oldest: Vec<(ClientId, String)> = idempotency_keys::table

@@ -1,0 +1,156 @@
+//! The application: what every request shares, and the whole route table on one page.
+
+use std::time::Duration;
+
+use actix_cors::Cors;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ResourceDef, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde_json::Value;
+use utoipa_actix_web::AppExt as _;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::auth::Authority;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::http::middleware::surround;
+use crate::openapi;
+
+/// What every request shares.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Keys, tokens and limits.
+    pub authority: Authority,
+}
+
+/// The application as handlers take it.
+pub type State = Data<App>;
+
+/// Every route of the API.
+pub fn routes(routes: &mut ServiceConfig<'_>) {
+    routes
+        .configure(crate::auth::configure)
+        .configure(crate::organizations::configure)
+        .service(healthz)
+        .service(readyz)
+        .service(get_openapi);
+}
+
+/// The application with everything around its routes.
+pub fn build(
+    state: State,
+) -> actix_web::App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = actix_web::Error, InitError = ()>,
+> {
+    let limit = state.config.request_timeout;
+    let cors = cors(&state.config.cors_origins);
+    actix_web::App::new()
+        .into_utoipa_app()
+        .configure(routes)
+        .into_app()
+        .app_data(web::PayloadConfig::new(state.config.body_limit as usize))
+        .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
+        .app_data(state)
+        .service(web::redirect("/docs", "/docs/"))
+        .service(
+            web::scope("/docs")
+                .wrap(from_fn(|request, next: actix_web::middleware::Next<_>| async move {
+                    let mut response = next.call(request).await?;
+                    // The page's own scripts and styles, from this binary, and nothing else.
+                    const POLICY: &str =
+                        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+                    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+                    Ok(response)
+                }))
+                .service(SwaggerUi::new("/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json"))),
+        )
+        .default_service(web::to(no_such_route))
+        .wrap(from_fn(move |request, next| surround(request, next, limit)))
+        .wrap(Compress::default())
+        .wrap(cors)
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let exposed = ["etag", "link", "location", "x-request-id", "retry-after", "kith-safety-alert"].map(HeaderName::from_static);
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allow_any_header()
+        .expose_headers(exposed)
+        .max_age(Duration::from_secs(3600).as_secs() as usize)
+        .block_on_origin_mismatch(false);
+    if origins.iter().any(|origin| origin == "*") {
+        cors.allow_any_origin()
+    } else {
+        origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+    }
+}
+
+/// A path whose id cannot be an id: 405 where the same path is a route of its own with other methods, else 400.
+fn spoiled_path(request: &HttpRequest) -> Error {
+    match allowed_methods(request.path(), true) {
+        methods if methods.is_empty() => Error::malformed("The path does not have a UUID, lower-case and hyphenated, where it needs one."),
+        methods => Error::MethodNotAllowed { allow: methods.join(", ") },
+    }
+}
+
+async fn no_such_route(request: HttpRequest) -> Result<HttpResponse> {
+    let methods = allowed_methods(request.path(), false);
+    if methods.is_empty() { Err(Error::NotFound) } else { Err(Error::MethodNotAllowed { allow: methods.join(", ") }) }
+}
+
+/// The methods that the document has for a path; of routes without parameters only, where asked.
+fn allowed_methods(path: &str, literal_only: bool) -> Vec<String> {
+    let paths = openapi::document().get("paths").and_then(Value::as_object);
+    let matches = |template: &str| {
+        if template.contains('{') { !literal_only && ResourceDef::new(template).is_match(path) } else { template == path }
+    };
+    let items = paths.into_iter().flatten().filter(|(template, _)| matches(template)).filter_map(|(_, item)| item.as_object());
+    let mut methods: Vec<String> = items.flat_map(|item| item.keys()).map(|method| method.to_uppercase()).collect();
+    methods.sort();
+    methods.dedup();
+    methods
+}
+
+/// Tell that the server is alive
+///
+/// It answers as long as the process serves requests; it does not ask the database.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "It is alive.", body = Health)), security(()))]
+#[get("/healthz")]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Health { status: "ok" })
+}
+
+/// Tell that the server can work
+///
+/// The database answers and has every migration.
+#[utoipa::path(tag = "operations", responses((status = 200, description = "It can work.", body = Health), (status = 503, description = "It cannot: the database does not answer, or lacks migrations.")), security(()))]
+#[get("/readyz")]
+pub async fn readyz(app: State) -> Result<HttpResponse> {
+    if app.db.is_ready().await { Ok(HttpResponse::Ok().json(Health { status: "ok" })) } else { Err(Error::Busy) }
+}
+
+/// Read the OpenAPI document
+#[utoipa::path(tag = "operations", responses((status = 200, description = "This document.", body = Object)), security(()))]
+#[get("/openapi.json")]
+pub async fn get_openapi() -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(openapi::document())
+}
+
+/// How the server is.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// `ok`.
+    #[schema(value_type = String, example = "ok")]
+    pub status: &'static str,
+}

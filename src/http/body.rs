@@ -1,0 +1,80 @@
+//! Request bodies: read within the limit, of the right media type, parsed strictly, checked against the published schema.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::{json, schema};
+use crate::error::{Error, Result};
+
+/// The media type of JSON bodies.
+pub const JSON: &[&str] = &["application/json"];
+/// The media types of merge patches.
+const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+
+/// A valid `T` from a JSON body.
+#[derive(Debug)]
+pub struct Valid<T>(pub T);
+
+impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Valid<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = read(request, payload, JSON);
+        Box::pin(async move { Ok(Self(schema::check(json::parse(&bytes.await?)?)?)) })
+    }
+}
+
+/// A JSON merge patch (RFC 7396): an object of what changes, `null` for what is removed.
+#[derive(Debug)]
+pub struct MergePatch(pub Value);
+
+impl FromRequest for MergePatch {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = read(request, payload, MERGE_PATCH);
+        Box::pin(async move {
+            let patch = json::parse(&bytes.await?)?;
+            if patch.is_object() { Ok(Self(patch)) } else { Err(Error::invalid("", "type", "must be an object")) }
+        })
+    }
+}
+
+/// The body as bytes, unpacked, within the limit of [`web::PayloadConfig`], and of one of the media types; the first of them is
+/// named when it is none.
+pub fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    media_types: &'static [&'static str],
+) -> impl Future<Output = Result<web::Bytes>> + 'static {
+    let expected = media_types.first().copied().unwrap_or_default();
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = given.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let is_utf8 = parts
+        .filter_map(|part| part.split_once('='))
+        .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    let is_expected = is_utf8 && media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type));
+    let bytes = web::Bytes::from_request(request, payload);
+    async move {
+        if !is_expected {
+            return Err(Error::UnsupportedMediaType { expected });
+        }
+        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
+            Some(PayloadError::Overflow) => Error::TooLarge,
+            Some(PayloadError::EncodingCorrupted) => Error::malformed("The body is not packed as Content-Encoding says."),
+            _ => Error::malformed("The body could not be read to its end."),
+        })
+    }
+}

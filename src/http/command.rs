@@ -1,0 +1,188 @@
+//! Commands: POST requests, which an `Idempotency-Key` makes safe to send again.
+//!
+//! The key is kept in the transaction of the effect itself: there is no effect without its key, and no key without its effect. A
+//! request that fails leaves nothing and may be sent again. Keys belong to the calling client and live for [`KEPT`].
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use chrono::Duration;
+use diesel::RunQueryDsl;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::{body, etag, json, schema};
+use crate::app::App;
+use crate::auth::Principal;
+use crate::db::DbConn;
+use crate::db::idempotency_keys::{self, Kept};
+use crate::db::types::{Instant, Json};
+use crate::error::{Error, Result};
+use crate::kind::ClientId;
+
+/// How long an idempotency key is remembered.
+pub const KEPT: Duration = Duration::days(7);
+
+/// The answer of a command, in a form that can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Reply {
+    /// 201 with the new resource, where it is, and its version.
+    pub fn created(location: &str, version: i64, shape: &impl Serialize) -> Result<Self> {
+        let headers = vec![(LOCATION.to_string(), location.to_owned()), (ETAG.to_string(), etag::tag(version))];
+        Ok(Self { status: 201, headers, body: serde_json::to_string(shape).map_err(Error::internal)? })
+    }
+
+    /// 200 with a body.
+    pub fn ok(shape: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 200, headers: Vec::new(), body: serde_json::to_string(shape).map_err(Error::internal)? })
+    }
+
+    /// 200 with a resource and its version.
+    pub fn versioned(version: i64, shape: &impl Serialize) -> Result<Self> {
+        Ok(Self::ok(shape)?.with_header(ETAG.as_str(), etag::tag(version)))
+    }
+
+    /// 204.
+    pub fn no_content() -> Self {
+        Self { status: 204, headers: Vec::new(), body: String::new() }
+    }
+
+    /// One more header.
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The response.
+    pub fn respond(self) -> HttpResponse {
+        let mut response = HttpResponse::build(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
+        for (name, value) in self.headers {
+            response.insert_header((name, value));
+        }
+        if self.body.is_empty() { response.finish() } else { response.insert_header((CONTENT_TYPE, "application/json")).body(self.body) }
+    }
+}
+
+/// The key of a request and what it was used for.
+#[derive(Debug, Clone)]
+struct Key {
+    text: String,
+    route: String,
+    body_hash: String,
+}
+
+/// A POST with a valid `T` in its body.
+#[derive(Debug)]
+pub struct Command<T> {
+    /// The body.
+    pub input: T,
+    key: Option<Key>,
+}
+
+impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Command<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let key = key_of(request);
+        let route = format!("{} {}", request.method(), request.uri());
+        let bytes = body::read(request, payload, body::JSON);
+        Box::pin(async move {
+            let text = key?;
+            let bytes = bytes.await?;
+            let key = text.map(|text| Key { text, route, body_hash: hex(&Sha256::digest(&bytes)) });
+            Ok(Self { input: schema::check(json::parse(&bytes)?)?, key })
+        })
+    }
+}
+
+fn key_of(request: &HttpRequest) -> Result<Option<String>> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    text.map(|text| Some(text.to_owned())).ok_or_else(|| Error::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters."))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl<T: Send + Sync + 'static> Command<T> {
+    /// Runs the effect in one transaction, once for each key, and answers.
+    ///
+    /// The effect may run again where the database asks for a retry, so it has no effects but those on `conn`.
+    pub async fn run<F>(self, app: &App, caller: &Principal, effect: F) -> Result<HttpResponse>
+    where
+        F: Fn(&mut DbConn, &Principal, &T) -> Result<Reply> + Send + 'static,
+    {
+        let caller = caller.clone();
+        let reply = app.db.write(move |conn| self.once(conn, &caller, &effect)).await?;
+        Ok(reply.respond())
+    }
+
+    fn once(&self, conn: &mut DbConn, caller: &Principal, effect: impl Fn(&mut DbConn, &Principal, &T) -> Result<Reply>) -> Result<Reply> {
+        let Some(key) = &self.key else { return effect(conn, caller, &self.input) };
+        lock(conn, caller.client_id, key)?;
+        if let Some(reply) = find(conn, caller.client_id, key, caller.at)? {
+            return Ok(reply);
+        }
+        let reply = effect(conn, caller, &self.input)?;
+        keep(conn, caller.client_id, key, &reply, caller.at)?;
+        Ok(reply)
+    }
+}
+
+/// On PostgreSQL two requests with one key can run at once; the second is turned away at the door. On SQLite the writer is alone.
+fn lock(conn: &mut DbConn, client: ClientId, key: &Key) -> Result<()> {
+    diesel::define_sql_function! {
+        /// True where the lock was free; it is held until the transaction ends.
+        fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+    }
+    let DbConn::Pg(pg) = conn else { return Ok(()) };
+    let digest = Sha256::new().chain_update(client.uuid()).chain_update(&key.text).finalize();
+    let number = digest.iter().take(8).fold(0_i64, |number, byte| (number << 8) | i64::from(*byte));
+    if diesel::select(pg_try_advisory_xact_lock(number)).get_result::<bool>(pg)? { Ok(()) } else { Err(Error::IdempotencyKeyInUse) }
+}
+
+/// The answer that this key had, if it had one that is not forgotten.
+fn find(conn: &mut DbConn, client: ClientId, key: &Key, now: Instant) -> Result<Option<Reply>> {
+    let Some(kept) = idempotency_keys::find(conn, client, &key.text)? else { return Ok(None) };
+    if kept.created_at.plus(KEPT) < now {
+        idempotency_keys::forget(conn, client, &key.text)?;
+        return Ok(None);
+    }
+    if kept.route != key.route || kept.body_hash != key.body_hash {
+        return Err(Error::IdempotencyKeyReused);
+    }
+    Ok(Some(Reply { status: u16::try_from(kept.status).unwrap_or(200), headers: kept.headers.0, body: kept.body }))
+}
+
+fn keep(conn: &mut DbConn, client: ClientId, key: &Key, reply: &Reply, now: Instant) -> Result<()> {
+    let kept = Kept {
+        client_id: client,
+        key: key.text.clone(),
+        route: key.route.clone(),
+        body_hash: key.body_hash.clone(),
+        status: i32::from(reply.status),
+        headers: Json(reply.headers.clone()),
+        body: reply.body.clone(),
+        created_at: now,
+    };
+    idempotency_keys::keep(conn, &kept)
+}

@@ -1,0 +1,381 @@
+//! The verbs that all resources share, written once: create, read, replace, patch, delete, history, and sync by identifier.
+//!
+//! A resource says what its rows and shapes are and who sees what ([`Resource`]); the functions here see to versions, tombstones,
+//! identifiers, the journal and the headers. Handlers stay one-liners that carry the documentation.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, LOCATION};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
+
+use super::body::MergePatch;
+use super::command::{Command, Reply};
+use super::etag::{IfMatch, IfNoneMatch, tag};
+use super::page::{Limit, Page};
+use super::{patch, schema};
+use crate::app::App;
+use crate::auth::Principal;
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::Id;
+use crate::error::{Error, Result};
+use crate::identifiers;
+use crate::kind::{Kind, OrganizationId, PatientId, ReferralId};
+use crate::types::Identifier;
+
+/// What every row has: whose it is, which version, whether it lives, and whom it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<K: 'static> {
+    /// Its id.
+    pub id: Id<K>,
+    /// The organization that owns it.
+    pub owner: OrganizationId,
+    /// Its version, from 1.
+    pub version: i64,
+    /// True for a tombstone.
+    pub is_deleted: bool,
+    /// The patient it is about.
+    pub patient_id: Option<PatientId>,
+    /// The referral it belongs to.
+    pub referral_id: Option<ReferralId>,
+}
+
+/// A kind of resource with the common verbs.
+pub trait Resource: Sized + 'static {
+    /// The marker of its ids.
+    type Kind: Kind;
+    /// What a caller writes.
+    type Input: Clone + Serialize + DeserializeOwned + ToSchema + Validate + Send + Sync + 'static;
+    /// What the table holds.
+    type Row: Send + 'static;
+    /// What a caller reads.
+    type Shape: Serialize + Send + 'static;
+
+    /// The path of the collection, such as `/v1/patients`.
+    const PATH: &'static str;
+
+    /// What every row has.
+    fn head(row: &Self::Row) -> Head<Self::Kind>;
+    /// The writable part, as it stands.
+    fn input(row: &Self::Row) -> Self::Input;
+    /// The whole, as its owner and the journal see it.
+    fn shape(row: Self::Row) -> Self::Shape;
+    /// The whole, as this caller may see it; everything unless a resource says otherwise.
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Self::Shape) -> Result<Self::Shape> {
+        let _ = (conn, caller);
+        Ok(shape)
+    }
+    /// The keys in other systems.
+    fn identifiers(input: &Self::Input) -> &[Identifier] {
+        let _ = input;
+        &[]
+    }
+
+    /// The row, if the caller may see it, tombstones included.
+    fn find(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<Option<Self::Row>>;
+    /// Whether the caller may change the row; its owner alone unless a resource says otherwise.
+    fn permit(caller: &Principal, row: &Self::Row) -> Result<()> {
+        if Self::head(row).owner == caller.organization_id {
+            Ok(())
+        } else {
+            Err(Error::Forbidden("Only the organization that owns this resource can change it.".into()))
+        }
+    }
+    /// Fails where what is written clashes with other rows: references that do not exist for this caller, rules between resources.
+    /// Fills in what the server derives. `current` is absent on creation.
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Self::Row>, input: &mut Self::Input) -> Result<()> {
+        let _ = (conn, caller, current, input);
+        Ok(())
+    }
+    /// A new row.
+    fn insert(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: Self::Input) -> Result<Self::Row>;
+    /// The row with another content and the next version; `None` where its version has moved on meanwhile.
+    fn update(conn: &mut DbConn, caller: &Principal, row: &Self::Row, input: Self::Input) -> Result<Option<Self::Row>>;
+    /// The row as a tombstone, with the next version; `None` where its version has moved on meanwhile.
+    fn delete(conn: &mut DbConn, caller: &Principal, row: &Self::Row) -> Result<Option<Self::Row>>;
+}
+
+/// The row, if the caller may see it and it lives.
+pub fn get_row<R: Resource>(conn: &mut DbConn, caller: &Principal, id: Id<R::Kind>) -> Result<R::Row> {
+    let row = R::find(conn, caller, id)?.ok_or(Error::NotFound)?;
+    if R::head(&row).is_deleted { Err(Error::Gone) } else { Ok(row) }
+}
+
+/// Creates a resource, with its identifiers and its entry in the journal.
+pub fn insert<R: Resource>(conn: &mut DbConn, caller: &Principal, input: R::Input) -> Result<(Head<R::Kind>, R::Shape)> {
+    insert_with_id::<R>(conn, caller, Id::generate(), input)
+}
+
+/// The same under an id that is known beforehand.
+pub fn insert_with_id<R: Resource>(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: Id<R::Kind>,
+    mut input: R::Input,
+) -> Result<(Head<R::Kind>, R::Shape)> {
+    R::prepare(conn, caller, None, &mut input)?;
+    let keys = R::identifiers(&input).to_vec();
+    let row = R::insert(conn, caller, id, input)?;
+    let head = R::head(&row);
+    if !keys.is_empty() {
+        identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;
+    }
+    let shape = R::shape(row);
+    record::<R>(conn, caller, &head, Action::Created, &shape)?;
+    Ok((head, shape))
+}
+
+/// Replaces a resource's content.
+pub fn replace<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row, mut input: R::Input) -> Result<(Head<R::Kind>, R::Shape)> {
+    R::permit(caller, row)?;
+    R::prepare(conn, caller, Some(row), &mut input)?;
+    let (before, keys) = (R::input(row), R::identifiers(&input).to_vec());
+    let updated = R::update(conn, caller, row, input)?;
+    let row = updated.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
+    let head = R::head(&row);
+    if R::identifiers(&before) != keys {
+        identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;
+    }
+    let shape = R::shape(row);
+    record::<R>(conn, caller, &head, Action::Updated, &shape)?;
+    Ok((head, shape))
+}
+
+/// Writes the journal's entry of a change.
+pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R::Kind>, action: Action, shape: &R::Shape) -> Result<()> {
+    let change = Change {
+        resource_type: R::Kind::RESOURCE_TYPE,
+        resource_id: head.id.uuid(),
+        owner_id: Some(head.owner),
+        version: head.version,
+        action,
+        patient_id: head.patient_id,
+        referral_id: head.referral_id,
+        body: shape,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(())
+}
+
+/// Where a resource is.
+pub fn location<R: Resource>(id: Id<R::Kind>) -> String {
+    format!("{}/{id}", R::PATH)
+}
+
+/// `POST`: 201 with the resource.
+pub async fn create<R: Resource>(app: &App, caller: &Principal, command: Command<R::Input>) -> Result<HttpResponse> {
+    command
+        .run(app, caller, |conn, caller, input| {
+            let (head, shape) = insert::<R>(conn, caller, input.clone())?;
+            Reply::created(&location::<R>(head.id), head.version, &R::view(conn, caller, shape)?)
+        })
+        .await
+}
+
+/// `GET` of one: 200, or 304 where the caller has this version.
+pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, known: &IfNoneMatch) -> Result<HttpResponse> {
+    let caller = caller.clone();
+    let (version, shape) = app
+        .db
+        .read(move |conn| {
+            let row = get_row::<R>(conn, &caller, id)?;
+            let version = R::head(&row).version;
+            Ok((version, R::view(conn, &caller, R::shape(row))?))
+        })
+        .await?;
+    if known.has(version) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(version))).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(version))).json(shape))
+}
+
+/// `PUT`: 200 with the resource as it then is.
+pub async fn put<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch, input: R::Input) -> Result<HttpResponse> {
+    change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
+}
+
+/// `PATCH`: the same with a merge patch, whose result must be as valid as a whole new content.
+pub async fn patch<R: Resource>(
+    app: &App,
+    caller: &Principal,
+    id: Id<R::Kind>,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    change::<R>(app, caller, id, version, move |current| merged(current, &patch)).await
+}
+
+/// The content after a merge patch.
+pub fn merged<T: Serialize + DeserializeOwned + ToSchema + Validate + 'static>(current: &T, change: &MergePatch) -> Result<T> {
+    let mut value = serde_json::to_value(current).map_err(Error::internal)?;
+    patch::merge(&mut value, change.0.clone());
+    schema::check(value)
+}
+
+async fn change<R: Resource>(
+    app: &App,
+    caller: &Principal,
+    id: Id<R::Kind>,
+    version: IfMatch,
+    content: impl Fn(&R::Input) -> Result<R::Input> + Send + 'static,
+) -> Result<HttpResponse> {
+    let caller = caller.clone();
+    let (version, shape) = app
+        .db
+        .write(move |conn| {
+            let row = get_row::<R>(conn, &caller, id)?;
+            version.check(R::head(&row).version)?;
+            let (head, shape) = replace::<R>(conn, &caller, &row, content(&R::input(&row))?)?;
+            Ok((head.version, R::view(conn, &caller, shape)?))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(version))).json(shape))
+}
+
+/// `DELETE`: 204; the resource is a tombstone from then on.
+pub async fn delete<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch) -> Result<HttpResponse> {
+    let caller = caller.clone();
+    app.db
+        .write(move |conn| {
+            let row = get_row::<R>(conn, &caller, id)?;
+            version.check(R::head(&row).version)?;
+            remove::<R>(conn, &caller, &row)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Makes a resource a tombstone and frees its identifiers.
+pub fn remove<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row) -> Result<()> {
+    R::permit(caller, row)?;
+    let deleted = R::delete(conn, caller, row)?.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
+    let head = R::head(&deleted);
+    identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &[])?;
+    record::<R>(conn, caller, &head, Action::Deleted, &R::shape(deleted))
+}
+
+/// The query of a sync by identifier.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ByIdentifier {
+    /// The identifier's system.
+    #[param(min_length = 1, max_length = 200, example = "https://emr.example.ca/records")]
+    pub system: String,
+    /// The identifier's value.
+    #[param(min_length = 1, max_length = 200, example = "A-10442")]
+    pub value: String,
+}
+
+impl ByIdentifier {
+    fn identifier(&self) -> Result<Identifier> {
+        let fits = |text: &str| (1..=200).contains(&text.chars().count());
+        if fits(&self.system) && fits(&self.value) {
+            Ok(Identifier { system: self.system.clone(), value: self.value.clone() })
+        } else {
+            Err(Error::malformed("system and value must have 1 to 200 characters."))
+        }
+    }
+}
+
+/// `PUT` by identifier: creates (201) or replaces (200) the caller's own resource with this key. The identifier in the query is one of
+/// the content's.
+pub async fn put_by_identifier<R: Resource>(
+    app: &App,
+    caller: &Principal,
+    key: &ByIdentifier,
+    version: super::etag::OptionalIfMatch,
+    input: R::Input,
+) -> Result<HttpResponse> {
+    let identifier = key.identifier()?;
+    if !R::identifiers(&input).contains(&identifier) {
+        return Err(Error::invalid("/identifiers", "missing_identifier", "must contain the identifier that the query names"));
+    }
+    let caller = caller.clone();
+    let (is_new, head, shape) = app
+        .db
+        .write(move |conn| {
+            let found = identifiers::find(conn, caller.organization_id, R::Kind::RESOURCE_TYPE, &identifier.system, &identifier.value)?;
+            let (is_new, (head, shape)) = match found {
+                Some(id) => {
+                    let row = get_row::<R>(conn, &caller, Id::from_uuid(id))?;
+                    version.check(R::head(&row).version)?;
+                    (false, replace::<R>(conn, &caller, &row, input.clone())?)
+                }
+                None => (true, insert::<R>(conn, &caller, input.clone())?),
+            };
+            Ok((is_new, head, R::view(conn, &caller, shape)?))
+        })
+        .await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    response.insert_header((LOCATION, location::<R>(head.id)));
+    Ok(response.insert_header((ETAG, tag(head.version))).json(shape))
+}
+
+/// The query of a history.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// Entries of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}
+
+/// One version of a resource, as the journal keeps it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Revision {
+    /// The version, from 1.
+    #[schema(example = 2)]
+    pub version: i64,
+    /// What was done.
+    pub action: Action,
+    /// When.
+    pub at: crate::db::types::Instant,
+    /// The organization that did it; null for the command line.
+    pub organization_id: Option<OrganizationId>,
+    /// The client that did it; null for the command line.
+    pub client_id: Option<crate::kind::ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub on_behalf_of: Option<String>,
+    /// The resource as it then stood.
+    #[schema(value_type = Object)]
+    pub resource: Box<RawValue>,
+}
+
+/// `GET …/history`: the versions of a resource, oldest first. A tombstone keeps its history.
+pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, query: HistoryQuery) -> Result<Page<Revision>> {
+    let caller = caller.clone();
+    let fingerprint = super::page::fingerprint(&("history", id));
+    let after: i64 = query.cursor.as_deref().map(|cursor| super::page::decode_cursor(cursor, fingerprint)).transpose()?.unwrap_or(0);
+    app.db
+        .read(move |conn| {
+            R::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
+            let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
+            let revisions = rows.into_iter().map(Revision::from).collect();
+            Page::from_rows(revisions, query.limit, fingerprint, |revision: &Revision| revision.version)
+        })
+        .await
+}
+
+impl From<changes::Entry> for Revision {
+    fn from(entry: changes::Entry) -> Self {
+        Self {
+            version: entry.version,
+            action: entry.action,
+            at: entry.at,
+            organization_id: entry.organization_id,
+            client_id: entry.client_id,
+            on_behalf_of: entry.on_behalf_of,
+            resource: entry.body.0,
+        }
+    }
+}

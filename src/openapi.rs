@@ -1,0 +1,381 @@
+//! The OpenAPI 3.1 document: generated from the live route table, then finished.
+//!
+//! Handlers say what is special to them; what the contract makes true of every operation is added here, once: the problems that each
+//! can answer, the conditional and idempotency headers, the shape of merge patches. `http::schema` checks bodies against the
+//! schemas of this same document.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+use utoipa_actix_web::AppExt as _;
+
+use crate::auth::scopes::Scope;
+use crate::error::Problem;
+
+/// Title, tags and schemas that no operation names.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Kith",
+        description = include_str!("openapi.md"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    components(schemas(Problem)),
+    tags(
+        (name = "tokens", description = "Access tokens and the keys that sign them."),
+        (name = "organizations", description = "Health authorities, clinics, programs and agencies."),
+        (name = "practitioners", description = "The people who act for an organization."),
+        (name = "patients", description = "The people who are helped."),
+        (name = "consents", description = "What a patient permits an organization."),
+        (name = "needs", description = "What a patient lacks or wishes."),
+        (name = "instruments", description = "Screening questionnaires."),
+        (name = "screenings", description = "A person's answers to an instrument, scored by the server."),
+        (name = "services", description = "The directory of community services."),
+        (name = "matches", description = "Which services fit a person, and why."),
+        (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),
+        (name = "follow_ups", description = "Duties to reach a person by a date, and what came of them."),
+        (name = "changes", description = "The journal as a feed."),
+        (name = "operations", description = "Health and readiness.")
+    )
+)]
+struct Base;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let (_, document) = actix_web::App::new().into_utoipa_app().openapi(Base::openapi()).configure(crate::app::routes).split_for_parts();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    finish(&mut document);
+    document
+});
+
+/// The finished document.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// The finished document as it is committed: indented, with a newline at its end.
+pub fn text() -> String {
+    format!("{:#}\n", document())
+}
+
+/// The schemas of the document, by name.
+pub fn schemas() -> &'static Value {
+    document().pointer("/components/schemas").unwrap_or(&Value::Null)
+}
+
+const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+fn finish(document: &mut Value) {
+    rename_pages(document);
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        flatten_schemas(schemas);
+    }
+    add_components(document);
+    let patches = patched_schemas(document);
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        for name in patches {
+            add_patch_schema(schemas, &name);
+        }
+        schemas.sort_keys();
+    }
+    let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
+    paths.sort_keys();
+    for (path, item) in paths {
+        let Some(item) = item.as_object_mut() else { continue };
+        let put_schema = item.get("put").and_then(request_schema).map(str::to_owned);
+        for method in METHODS {
+            if let Some(operation) = item.get_mut(method).and_then(Value::as_object_mut) {
+                if method == "patch"
+                    && let Some(name) = &put_schema
+                {
+                    let content = json!({ "schema": { "$ref": format!("#/components/schemas/{}", patch_name(name)) } });
+                    let media_types = json!({ "application/merge-patch+json": content, "application/json": content });
+                    operation.insert("requestBody".into(), json!({ "required": true, "content": media_types }));
+                }
+                finish_operation(path, method, operation);
+            }
+        }
+    }
+}
+
+/// `Page_Patient` becomes `PatientPage`: generators make better names of it.
+fn rename_pages(document: &mut Value) {
+    let text = document.to_string();
+    let Some(schemas) = document.pointer("/components/schemas").and_then(Value::as_object) else { return };
+    let pages = schemas.keys().filter_map(|name| name.strip_prefix("Page_").map(str::to_owned));
+    let renamed = pages.fold(text, |text, item| text.replace(&format!("Page_{item}\""), &format!("{item}Page\"")));
+    *document = serde_json::from_str(&renamed).unwrap_or_default();
+}
+
+/// `#[serde(flatten)]` arrives as `allOf`; a plain object says the same, generates better clients, and lets a response promise that
+/// every field is present.
+fn flatten_schemas(schemas: &mut Map<String, Value>) {
+    let whole = schemas.clone();
+    for schema in schemas.values_mut() {
+        let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { continue };
+        let mut properties = Map::new();
+        for part in parts {
+            let part = part.get("$ref").and_then(Value::as_str).and_then(|name| whole.get(name.rsplit('/').next()?)).unwrap_or(part);
+            if let Some(members) = part.get("properties").and_then(Value::as_object) {
+                properties.extend(members.clone());
+            }
+        }
+        let required: Vec<Value> = properties.keys().map(|name| name.as_str().into()).collect();
+        let description = schema.get("description").cloned().unwrap_or_default();
+        *schema = json!({ "type": "object", "description": description, "required": required, "properties": properties });
+    }
+}
+
+fn request_schema(operation: &Value) -> Option<&str> {
+    operation.pointer("/requestBody/content/application~1json/schema/$ref")?.as_str()?.rsplit('/').next()
+}
+
+fn patch_name(input: &str) -> String {
+    format!("{}Patch", input.strip_suffix("Input").unwrap_or(input))
+}
+
+/// The inputs of every path that has both PUT and PATCH.
+fn patched_schemas(document: &Value) -> Vec<String> {
+    let items = document.pointer("/paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    items.filter(|item| item.get("patch").is_some()).filter_map(|item| request_schema(item.get("put")?)).map(str::to_owned).collect()
+}
+
+/// The schema of a merge patch: every field may be absent, and every field may be null.
+fn add_patch_schema(schemas: &mut Map<String, Value>, input: &str) {
+    let Some(mut schema) = schemas.get(input).cloned() else { return };
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("required");
+        object
+            .insert("description".into(), format!("A merge patch (RFC 7396) of {input}: absent leaves, null clears, a value sets.").into());
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            make_nullable(property);
+        }
+    }
+    schemas.insert(patch_name(input), schema);
+}
+
+fn make_nullable(property: &mut Value) {
+    let Some(object) = property.as_object_mut() else { return };
+    object.remove("default");
+    match object.get_mut("type") {
+        Some(Value::String(name)) => {
+            let types = json!([name, "null"]);
+            object.insert("type".into(), types);
+            return;
+        }
+        Some(Value::Array(names)) => {
+            if !names.contains(&"null".into()) {
+                names.push("null".into());
+            }
+            return;
+        }
+        _ => {}
+    }
+    if object.contains_key("oneOf") {
+        return;
+    }
+    let reference = object.remove("$ref").or_else(|| object.remove("allOf").and_then(|parts| parts.get(0)?.get("$ref").cloned()));
+    if let Some(reference) = reference {
+        object.insert("oneOf".into(), json!([{ "type": "null" }, { "$ref": reference }]));
+    }
+}
+
+/// The problems by status: the code names them, the sentence says when.
+const PROBLEMS: &[(&str, &str, &str)] = &[
+    ("400", "Malformed", "The request cannot be understood."),
+    ("401", "Unauthenticated", "No valid access token."),
+    ("403", "Forbidden", "The token lacks a scope, or the caller may see this and not change it."),
+    ("404", "NotFound", "It does not exist, or this client may not know that it does."),
+    ("406", "NotAcceptable", "None of the accepted media types can be given."),
+    ("409", "Conflict", "It clashes with the present state of things."),
+    ("410", "Gone", "It has been deleted, or merged into another."),
+    ("412", "VersionMismatch", "`If-Match` does not name the present version."),
+    ("413", "TooLarge", "The body is too large."),
+    ("415", "UnsupportedMediaType", "The body is of another media type."),
+    ("422", "Invalid", "The request was understood and is not valid; every fault is told."),
+    ("428", "PreconditionRequired", "`If-Match` is missing."),
+    ("429", "RateLimited", "Too many requests; `Retry-After` says when to go on."),
+    ("500", "Internal", "Our fault; it is logged under the request id."),
+    ("503", "Busy", "The server is busy; try again after `Retry-After`."),
+];
+
+fn add_components(document: &mut Value) {
+    let mut responses = Map::new();
+    for (status, name, description) in PROBLEMS {
+        let response = problem_response(status, &(*description).into());
+        responses.insert((*name).to_owned(), response);
+    }
+    let scopes: Map<String, Value> = Scope::ALL.iter().map(|scope| (scope.as_str().to_owned(), scope.description().into())).collect();
+    let components = json!({
+        "responses": responses,
+        "headers": {
+            "X-Request-Id": header("The request's id: the caller's where it was sane, else one of ours.", "string", json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
+            "ETag": header("The resource's version, quoted.", "string", json!("\"3\"")),
+            "Location": header("Where the new resource is.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
+            "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
+            "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
+            "WWW-Authenticate": header("The challenge (RFC 6750 §3).", "string", json!("Bearer realm=\"kith\"")),
+        },
+        "parameters": {
+            "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is still the present one.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
+            "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
+        },
+        "securitySchemes": {
+            "oauth2": {
+                "type": "oauth2",
+                "description": "OAuth 2.0 client credentials (RFC 6749 §4.4). Tokens are short-lived EdDSA-signed JWTs.",
+                "flows": { "clientCredentials": { "tokenUrl": "/oauth/token", "scopes": scopes } },
+            },
+        },
+    });
+    let Some(target) = document.pointer_mut("/components").and_then(Value::as_object_mut) else { return };
+    if let Value::Object(members) = components {
+        target.extend(members);
+    }
+}
+
+fn header(description: &str, kind: &str, example: Value) -> Value {
+    json!({ "description": description, "schema": { "type": kind, "examples": [example] } })
+}
+
+fn parameter(name: &str, required: bool, description: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema })
+}
+
+fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    let security = operation.get("security").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_secured = security.iter().any(|entry| entry.get("oauth2").is_some());
+    let takes_json = operation.get("requestBody").is_some();
+    let is_api = path.starts_with("/v1/");
+    let is_item = path.ends_with("/{id}");
+    let has_path_parameter = path.contains('{');
+    let is_write = method != "get";
+
+    let mut headers = Vec::new();
+    let mut problems: Vec<&str> = vec!["500"];
+    if is_api {
+        problems.extend(["400", "503"]);
+    }
+    if is_secured {
+        problems.extend(["401", "403", "429"]);
+    }
+    if has_path_parameter {
+        problems.push("404");
+    }
+    if takes_json && is_api {
+        problems.extend(["413", "415", "422"]);
+    }
+    if is_api && method == "post" {
+        headers.push("IdempotencyKey");
+        problems.extend(["409", "422"]);
+    }
+    if is_api && is_item {
+        problems.push("410");
+        match method {
+            "get" => headers.push("IfNoneMatch"),
+            "put" | "patch" | "delete" => {
+                headers.push("IfMatch");
+                problems.extend(["409", "412", "428"]);
+            }
+            _ => {}
+        }
+    }
+    if is_api && path.ends_with("/by-identifier") {
+        headers.push("OptionalIfMatch");
+        problems.extend(["409", "410", "412"]);
+    }
+    if is_api && path.ends_with("/history") {
+        problems.retain(|status| *status != "410");
+    }
+    let optional_if_match = has_parameter(operation, "If-Match");
+    if optional_if_match {
+        problems.push("412");
+    }
+    if is_api && is_write && is_secured {
+        headers.push("OnBehalfOf");
+    }
+
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Some(parameters) = parameters.as_array_mut() {
+        parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
+    }
+    if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        operation.remove("parameters");
+    }
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let Some(responses) = responses.as_object_mut() else { return };
+    if is_api && method == "get" && is_item {
+        responses.entry("304").or_insert_with(|| json!({ "description": "The caller has this version." }));
+    }
+    for (status, name, _) in PROBLEMS {
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        // What a handler says of a status is its description; the body is a problem document all the same.
+        if let Some(special) = responses.get(*status) {
+            if special.get("content").is_none() {
+                let description = special.get("description").cloned().unwrap_or_default();
+                let full = problem_response(status, &description);
+                responses.insert((*status).to_owned(), full);
+            }
+        } else if problems.contains(status) {
+            responses.insert((*status).to_owned(), reference);
+        }
+    }
+    for (status, response) in responses.iter_mut() {
+        if status.starts_with('2') || status == "304" {
+            add_headers(path, method, status, response);
+        }
+    }
+    responses.sort_keys();
+}
+
+fn has_parameter(operation: &Map<String, Value>, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.into_iter().flatten().any(|parameter| parameter.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// A problem document, with the headers that its status comes with.
+fn problem_response(status: &str, description: &Value) -> Value {
+    let extra = match status {
+        "401" => Some("WWW-Authenticate"),
+        "412" => Some("ETag"),
+        "429" | "503" => Some("Retry-After"),
+        _ => None,
+    };
+    let names = extra.into_iter().chain(["X-Request-Id"]);
+    let headers: Map<String, Value> =
+        names.map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
+    json!({
+        "description": description,
+        "headers": headers,
+        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
+}
+
+fn add_headers(path: &str, method: &str, status: &str, response: &mut Value) {
+    let Some(response) = response.as_object_mut() else { return };
+    let reference = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
+    let is_page = response
+        .get("content")
+        .and_then(|content| content.pointer("/application~1json/schema/$ref"))
+        .and_then(Value::as_str)
+        .is_some_and(|name| name.ends_with("Page"));
+    let headers = response.entry("headers").or_insert_with(|| json!({}));
+    let Some(headers) = headers.as_object_mut() else { return };
+    headers.insert("X-Request-Id".into(), reference("X-Request-Id"));
+    if status == "201" {
+        headers.insert("Location".into(), reference("Location"));
+    }
+    let is_versioned = status == "201" || path.ends_with("/by-identifier") || (path.ends_with("/{id}") && method != "delete");
+    if path.starts_with("/v1/") && is_versioned {
+        headers.insert("ETag".into(), reference("ETag"));
+    }
+    if is_page {
+        headers.insert("Link".into(), reference("Link"));
+    }
+}

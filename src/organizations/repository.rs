@@ -1,0 +1,73 @@
+//! The queries of organizations.
+
+use diesel::prelude::*;
+
+use super::api::OrganizationQuery;
+use super::model::OrganizationRow;
+use crate::db::DbConn;
+use crate::db::schema::organizations::dsl;
+use crate::error::Result;
+use crate::kind::OrganizationId;
+use crate::text::fold;
+
+/// The organization with this id, tombstones included.
+pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<OrganizationRow>> {
+    Ok(dsl::organizations.find(id).first(conn).optional()?)
+}
+
+/// True where the organization exists and is not deleted.
+pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
+    let found = dsl::organizations.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
+    Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
+}
+
+/// One page in order of id, and one row more.
+pub fn list(conn: &mut DbConn, query: &OrganizationQuery, after: Option<OrganizationId>) -> Result<Vec<OrganizationRow>> {
+    let mut rows = dsl::organizations.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
+    for word in query.name.as_deref().map(fold).unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        rows = rows.filter(dsl::name_key.like(format!("%{}%", escape_like(word))).escape('!'));
+    }
+    if let Some(kind) = query.kind {
+        rows = rows.filter(dsl::kind.eq(kind));
+    }
+    if let Some(parent) = query.parent_id {
+        rows = rows.filter(dsl::parent_id.eq(parent));
+    }
+    if let Some(is_active) = query.is_active {
+        rows = rows.filter(dsl::is_active.eq(is_active));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(dsl::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// The text with the wildcards of `LIKE` escaped by `!`.
+pub fn escape_like(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &OrganizationRow) -> Result<()> {
+    diesel::insert_into(dsl::organizations).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update(conn: &mut DbConn, row: &OrganizationRow) -> Result<bool> {
+    let before = dsl::organizations.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            dsl::parent_id.eq(row.parent_id),
+            dsl::kind.eq(row.kind),
+            dsl::name.eq(&row.name),
+            dsl::name_key.eq(&row.name_key),
+            dsl::is_active.eq(row.is_active),
+            dsl::content.eq(&row.content),
+            dsl::version.eq(row.version),
+            dsl::updated_at.eq(row.updated_at),
+            dsl::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
