@@ -272,6 +272,13 @@ pub struct DateSpan {
     pub until: Option<NaiveDate>,
 }
 
+impl DateSpan {
+    /// Whether the day lies in the span.
+    pub fn contains(&self, date: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until)
+    }
+}
+
 /// `HH:MM`, the form of wall-clock times in JSON.
 pub mod wall_time {
     use chrono::NaiveTime;

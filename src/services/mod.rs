@@ -1,2 +1,3 @@
-//! The directory of community services.
+//! Community services.
 pub mod model;
+pub mod schedule;
