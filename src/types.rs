@@ -261,7 +261,7 @@ pub struct WeeklyWindow {
 }
 
 /// A span of dates, both ends included; an open end has no date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DateSpan {
     /// First day.

@@ -555,6 +555,17 @@ pub struct Verification {
     pub next_review_due: Option<NaiveDate>,
 }
 
+impl Verification {
+    /// For so many days a check is trusted where no review is due earlier.
+    pub const TRUSTED_DAYS: u64 = 180;
+
+    /// The last day on which the record is not stale; none where it was never verified.
+    pub fn fresh_until(&self) -> Option<NaiveDate> {
+        let trusted = self.last_verified_on?.checked_add_days(chrono::Days::new(Self::TRUSTED_DAYS))?;
+        Some(self.next_review_due.map_or(trusted, |due| due.min(trusted)))
+    }
+}
+
 /// A notice for a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

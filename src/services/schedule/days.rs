@@ -24,7 +24,7 @@ const EPOCH: NaiveDate = match NaiveDate::from_ymd_opt(2020, 1, 1) {
 const WEEKS_A_YEAR: f64 = 365.2425 / 7.0;
 
 /// The days of a rule, between its first and last day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Days {
     /// The days outside which it never falls.
     within: DateSpan,
@@ -33,7 +33,7 @@ pub(super) struct Days {
     on: On,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum On {
     /// `WEEKLY`, and `DAILY` with `BYDAY`: bit 0 is Monday; every so many weeks from the week that starts on `monday`.
     Weekdays { days: u8, every: u16, monday: NaiveDate },

@@ -35,10 +35,10 @@ pub struct Opening {
 /// The schedules of a service or a place, ready to be asked.
 ///
 /// Times by appointment count as open; times of closing are taken away.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Timetable(Box<[Rule]>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Rule {
     days: Days,
     valid: DateSpan,

@@ -1,0 +1,324 @@
+//! All services in memory, in the form that a search asks for: words, labels, points and the few numbers that are compared.
+//!
+//! Both databases then give the same answer in the same order, and a search costs no query. What a service says at length stays in the
+//! database; the index holds some 500 bytes for each.
+
+mod facts;
+mod grid;
+mod labels;
+mod vocabulary;
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use roaring::RoaringBitmap;
+
+use self::facts::Facts;
+pub(super) use self::facts::{compact_postal_code, need_fit, primary};
+use self::grid::Grid;
+pub use self::grid::{Bounds, distance_m};
+pub(super) use self::labels::{Flag, LabelId, LabelKind, Labels};
+use self::vocabulary::Posting;
+pub(super) use self::vocabulary::{Slot, Vocabulary, WordId};
+use super::model::{CapacityStatus, PointPrecision, ServiceInput, ServiceStatus};
+use super::schedule::Timetable;
+use crate::db::types::Instant;
+use crate::kind::{OrganizationId, ServiceId};
+use crate::types::{Identifier, Point};
+
+/// A service as it is put into the index.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Its id.
+    pub id: ServiceId,
+    /// The organization that keeps the record.
+    pub keeper: OrganizationId,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// What the directory says of it.
+    pub service: &'a ServiceInput,
+    /// Whether it takes people now.
+    pub capacity: CapacityStatus,
+}
+
+/// Points that stand for an area only may lie this far from the place itself.
+pub(super) const AREA_SLACK_M: f64 = 25_000.0;
+
+/// The index of the directory.
+#[derive(Debug, Default)]
+pub struct DirectoryIndex {
+    entries: Vec<Option<Entry>>,
+    free: Vec<Slot>,
+    slots: HashMap<ServiceId, Slot>,
+    live: RoaringBitmap,
+    vocabulary: Vocabulary,
+    labels: Labels,
+    /// Points from which a distance can be taken.
+    points: Grid,
+    /// Points that stand for an area.
+    areas: Grid,
+    identifiers: HashMap<u64, Vec<Slot>>,
+    /// Services share most of their opening times with others.
+    timetables: HashSet<Arc<Timetable>>,
+}
+
+/// What the index keeps of a service beside its words and labels.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: ServiceId,
+    /// Rising.
+    words: Box<[WordId]>,
+    labels: Box<[LabelId]>,
+    pub(super) spots: Box<[Spot]>,
+    /// The polygons of its service areas.
+    pub(super) polygons: Box<[geo::Polygon]>,
+    /// Whether it says of no other area that it serves it.
+    pub(super) has_only_polygons: bool,
+    pub(super) timetables: Box<[Arc<Timetable>]>,
+    pub(super) min_age: Option<i16>,
+    pub(super) max_age: Option<i16>,
+    /// The lowest price in each currency.
+    pub(super) prices: Box<[([u8; 3], i64)]>,
+    /// True where it asks nothing, a gift, or a price by income.
+    pub(super) is_free_or_by_income: bool,
+    /// Whether it carries [`Flag::Anywhere`].
+    pub(super) is_anywhere: bool,
+    /// The shortest walk from a stop to one of its places.
+    pub(super) walk_m: Option<i32>,
+    /// The last day on which the record is not stale.
+    pub(super) fresh_until: Option<NaiveDate>,
+    /// How likely it takes a person now, in percent.
+    pub(super) room: u8,
+    pub(super) updated_at: Instant,
+    /// The name, folded: what names are ordered by.
+    pub(super) name_key: Box<str>,
+    identifiers: Box<[u64]>,
+}
+
+/// A place's point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) point: Point,
+    /// Which of the service's places.
+    pub(super) place: u16,
+    pub(super) is_area: bool,
+}
+
+impl DirectoryIndex {
+    /// Puts a service in, in the place of what was known of it. A full index (16 million) leaves it out.
+    pub fn upsert(&mut self, record: &Record<'_>) {
+        self.remove(record.id);
+        let slot = self.free.pop().unwrap_or(self.entries.len() as Slot);
+        if slot >= Posting::MOST_SLOTS {
+            return;
+        }
+        let entry = self.entry(slot, record);
+        let slots = usize::max(self.entries.len(), slot as usize + 1);
+        self.entries.resize_with(slots, || None);
+        if let Some(place) = self.entries.get_mut(slot as usize) {
+            *place = Some(entry);
+        }
+        self.slots.insert(record.id, slot);
+        self.live.insert(slot);
+    }
+
+    /// Takes a service out.
+    pub fn remove(&mut self, id: ServiceId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        let Some(entry) = self.entries.get_mut(slot as usize).and_then(Option::take) else { return };
+        for word in &entry.words {
+            self.vocabulary.remove(*word, slot);
+        }
+        for label in &entry.labels {
+            self.labels.remove(*label, slot);
+        }
+        for spot in &entry.spots {
+            if spot.is_area { &mut self.areas } else { &mut self.points }.remove(spot.point, slot);
+        }
+        for identifier in &entry.identifiers {
+            if let Some(slots) = self.identifiers.get_mut(identifier) {
+                slots.retain(|other| *other != slot);
+            }
+        }
+        for table in entry.timetables {
+            // The set's own and this one: nobody else has these opening times.
+            if Arc::strong_count(&table) == 2 {
+                self.timetables.remove(&table);
+            }
+        }
+        self.live.remove(slot);
+        self.free.push(slot);
+    }
+
+    /// How many services it holds.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot as usize)?.as_ref()
+    }
+
+    pub(super) const fn live(&self) -> &RoaringBitmap {
+        &self.live
+    }
+
+    pub(super) const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    pub(super) const fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The services that may have a point within so many metres.
+    pub(super) fn around(&self, centre: Point, radius_m: f64) -> RoaringBitmap {
+        self.points.within(&Bounds::around(centre, radius_m)) | self.areas.within(&Bounds::around(centre, radius_m + AREA_SLACK_M))
+    }
+
+    /// The services that may have a point in the rectangle.
+    pub(super) fn inside(&self, bounds: &Bounds) -> RoaringBitmap {
+        self.points.within(bounds)
+    }
+
+    /// The services with this key, from whatever organization.
+    pub(super) fn identified(&self, identifier: &Identifier) -> RoaringBitmap {
+        self.identifiers.get(&fingerprint(identifier)).into_iter().flatten().copied().collect()
+    }
+
+    fn entry(&mut self, slot: Slot, record: &Record<'_>) -> Entry {
+        let service = record.service;
+        let facts = Facts::of(record);
+        let mut words: Vec<WordId> = Vec::with_capacity(facts.words.len());
+        for (word, weight) in &facts.words {
+            let id = self.vocabulary.intern(word);
+            self.vocabulary.add(id, slot, *weight);
+            words.push(id);
+        }
+        words.sort_unstable();
+        let mut labels: Vec<LabelId> = facts.labels.iter().map(|(kind, value)| self.labels.add(*kind, value, slot)).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        for spot in &facts.spots {
+            if spot.is_area { &mut self.areas } else { &mut self.points }.add(spot.point, slot);
+        }
+        let identifiers: Box<[u64]> = service.identifiers.iter().map(fingerprint).collect();
+        for identifier in &identifiers {
+            self.identifiers.entry(*identifier).or_default().push(slot);
+        }
+        Entry {
+            id: record.id,
+            words: words.into(),
+            labels: labels.into(),
+            spots: facts.spots.into(),
+            polygons: facts.polygons.into(),
+            has_only_polygons: facts.has_only_polygons,
+            timetables: facts.timetables.into_iter().map(|table| self.share(table)).collect(),
+            min_age: service.eligibility.min_age.map(|age| age as i16),
+            max_age: service.eligibility.max_age.map(|age| age as i16),
+            prices: facts.prices.into(),
+            is_free_or_by_income: facts.is_free_or_by_income,
+            is_anywhere: facts.is_anywhere,
+            walk_m: facts.walk_m,
+            fresh_until: service.verification.fresh_until(),
+            room: room(record),
+            updated_at: record.updated_at,
+            name_key: facts.name_key.into(),
+            identifiers,
+        }
+    }
+
+    fn share(&mut self, table: Timetable) -> Arc<Timetable> {
+        if let Some(known) = self.timetables.get(&table) {
+            return Arc::clone(known);
+        }
+        let table = Arc::new(table);
+        self.timetables.insert(Arc::clone(&table));
+        table
+    }
+}
+
+impl Entry {
+    /// The labels it carries.
+    pub(super) fn labels(&self) -> impl Iterator<Item = LabelId> + '_ {
+        self.labels.iter().copied()
+    }
+
+    /// Whether it was not checked for too long, or never.
+    pub(super) fn is_stale(&self, today: NaiveDate) -> bool {
+        self.fresh_until.is_none_or(|until| until < today)
+    }
+
+    /// Its nearest point from which a distance can be taken, with the distance in metres.
+    pub(super) fn nearest(&self, from: Point) -> Option<(f64, u16)> {
+        let spots = self.spots.iter().filter(|spot| !spot.is_area);
+        spots.map(|spot| (distance_m(from, spot.point), spot.place)).min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+}
+
+fn room(record: &Record<'_>) -> u8 {
+    match (record.service.status, record.capacity) {
+        (ServiceStatus::Active, CapacityStatus::Open) => 100,
+        (ServiceStatus::Active, CapacityStatus::Unknown) => 60,
+        (ServiceStatus::Active, CapacityStatus::Waitlist) => 50,
+        (ServiceStatus::Active, CapacityStatus::Full) => 20,
+        _ => 0,
+    }
+}
+
+fn fingerprint(identifier: &Identifier) -> u64 {
+    // Without a random key: equal in all processes, and no table of the program is keyed by it alone.
+    let mut hasher = DefaultHasher::new();
+    identifier.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_area(precision: Option<PointPrecision>) -> bool {
+    precision == Some(PointPrecision::Area)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(index: &mut DirectoryIndex, id: ServiceId, service: serde_json::Value) {
+        let service: ServiceInput = serde_json::from_value(service).unwrap();
+        let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let keeper = OrganizationId::from_uuid(uuid::Uuid::nil());
+        index.upsert(&Record { id, keeper, updated_at, service: &service, capacity: CapacityStatus::Unknown });
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing_behind_and_its_slot_is_used_again() {
+        let mut index = DirectoryIndex::default();
+        let [a, b] = [1, 2].map(|n| ServiceId::from_uuid(uuid::Uuid::from_u128(n)));
+        let place = json!({"point": {"latitude": 49.9, "longitude": -119.5}, "address": {"city": "Kelowna"}});
+        let schedule = json!({"rrule": "FREQ=DAILY", "opens_at": "09:00", "closes_at": "17:00", "time_zone": "America/Vancouver"});
+        let identifiers = json!([{"system": "s", "value": "1"}]);
+        put(&mut index, a, json!({"name": "Pantry", "places": [place], "schedules": [schedule], "identifiers": identifiers}));
+        let everything = |index: &DirectoryIndex| {
+            let point = Point { latitude: 49.9, longitude: -119.5 };
+            let key = Identifier { system: "s".into(), value: "1".into() };
+            let city = index.labels().services(LabelKind::City, "kelowna").map_or(0, RoaringBitmap::len);
+            (index.len(), index.vocabulary().find("pantry").is_some(), index.around(point, 10.0).len(), index.identified(&key).len(), city)
+        };
+        assert_eq!(everything(&index), (1, true, 1, 1, 1));
+        index.remove(a);
+        assert_eq!(everything(&index), (0, false, 0, 0, 0));
+        assert!(index.timetables.is_empty());
+        put(&mut index, b, json!({"name": "Library"}));
+        assert_eq!((index.len(), index.entries.len()), (1, 1));
+        put(&mut index, b, json!({"name": "Museum"}));
+        assert_eq!((index.len(), index.entries.len()), (1, 1));
+        assert!(index.vocabulary().find("library").is_none());
+    }
+}

@@ -1,0 +1,203 @@
+//! The words of the directory and the services that hold them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::services::text::stems;
+
+/// Number of a word.
+pub(in crate::services) type WordId = u32;
+/// Number of a service within the index; reused after a removal.
+pub(in crate::services) type Slot = u32;
+
+/// A service that holds a word, and how much the word weighs there: the slot in the upper 24 bits, the weight in the lower 8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::services) struct Posting(u32);
+
+impl Posting {
+    /// The most services that an index holds.
+    pub(super) const MOST_SLOTS: u32 = 1 << 24;
+
+    const fn new(slot: Slot, weight: u8) -> Self {
+        Self(slot << 8 | weight as u32)
+    }
+
+    /// The service.
+    pub(in crate::services) const fn slot(self) -> Slot {
+        self.0 >> 8
+    }
+
+    /// The weight of the word in the service.
+    pub(in crate::services) const fn weight(self) -> u8 {
+        self.0 as u8
+    }
+}
+
+/// Every word, with its postings in the order of slots.
+#[derive(Debug, Default)]
+pub(in crate::services) struct Vocabulary {
+    words: Vec<(Arc<str>, Vec<Posting>)>,
+    ids: BTreeMap<Arc<str>, WordId>,
+    stems: HashMap<Box<str>, Vec<WordId>>,
+    trigrams: HashMap<[char; 3], Vec<WordId>>,
+}
+
+/// Candidates for a misspelled word that are measured exactly.
+const MOST_MEASURED: usize = 200;
+
+impl Vocabulary {
+    /// The number of a word; a new word gets one.
+    pub(super) fn intern(&mut self, word: &str) -> WordId {
+        if let Some(id) = self.ids.get(word) {
+            return *id;
+        }
+        let id = self.words.len() as WordId;
+        let text: Arc<str> = word.into();
+        self.words.push((Arc::clone(&text), Vec::new()));
+        self.ids.insert(text, id);
+        let (english, french) = stems(word);
+        for stem in std::iter::once(english).chain(french) {
+            self.stems.entry(stem.into()).or_default().push(id);
+        }
+        for trigram in trigrams(word) {
+            let ids = self.trigrams.entry(trigram).or_default();
+            if ids.last() != Some(&id) {
+                ids.push(id);
+            }
+        }
+        id
+    }
+
+    /// Notes that a service holds a word.
+    pub(super) fn add(&mut self, word: WordId, slot: Slot, weight: u8) {
+        if let Some((_, postings)) = self.words.get_mut(word as usize) {
+            match postings.binary_search_by_key(&slot, |posting| posting.slot()) {
+                Ok(_) => {}
+                Err(place) => postings.insert(place, Posting::new(slot, weight)),
+            }
+        }
+    }
+
+    /// Notes that a service no longer holds a word.
+    pub(super) fn remove(&mut self, word: WordId, slot: Slot) {
+        if let Some((_, postings)) = self.words.get_mut(word as usize)
+            && let Ok(place) = postings.binary_search_by_key(&slot, |posting| posting.slot())
+        {
+            postings.remove(place);
+        }
+    }
+
+    /// The services that hold a word, in the order of slots.
+    pub(in crate::services) fn postings(&self, word: WordId) -> &[Posting] {
+        self.words.get(word as usize).map_or(&[], |(_, postings)| postings)
+    }
+
+    /// The word itself, where some service holds it.
+    pub(in crate::services) fn find(&self, word: &str) -> Option<WordId> {
+        self.ids.get(word).copied().filter(|id| self.is_used(*id))
+    }
+
+    /// The words in use that share an English or French stem with this one.
+    pub(in crate::services) fn of_same_stem(&self, word: &str) -> impl Iterator<Item = WordId> + '_ {
+        let (english, french) = stems(word);
+        let found = std::iter::once(english).chain(french).filter_map(|stem| self.stems.get(stem.as_str()));
+        found.flatten().copied().filter(|id| self.is_used(*id)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The words in use that begin so, in alphabetical order.
+    pub(in crate::services) fn beginning(&self, prefix: &str) -> impl Iterator<Item = WordId> + '_ {
+        let prefix: Arc<str> = prefix.into();
+        let from = self.ids.range(Arc::clone(&prefix)..);
+        from.take_while(move |(word, _)| word.starts_with(&*prefix)).map(|(_, id)| *id).filter(|id| self.is_used(*id))
+    }
+
+    /// The words in use that this one may be a misspelling of, with the number of slips: one in 4 to 7 letters, two in 8 or more.
+    /// The nearest come first, then the more frequent, then those first in the alphabet.
+    pub(in crate::services) fn similar(&self, word: &str) -> Vec<(WordId, usize)> {
+        let length = word.chars().count();
+        let most_slips = match length {
+            0..4 => return Vec::new(),
+            4..8 => 1,
+            _ => 2,
+        };
+        if word.bytes().any(|byte| byte.is_ascii_digit()) {
+            return Vec::new();
+        }
+        let mut shared: HashMap<WordId, usize> = HashMap::new();
+        for trigram in trigrams(word) {
+            for id in self.trigrams.get(&trigram).into_iter().flatten() {
+                *shared.entry(*id).or_default() += 1;
+            }
+        }
+        // A slip spoils at most four trigrams (two letters exchanged).
+        let least = (length + 1).saturating_sub(4 * most_slips).max(1);
+        let mut candidates: Vec<_> = shared.into_iter().filter(|(id, count)| *count >= least && self.is_used(*id)).collect();
+        candidates.sort_unstable_by_key(|(id, count)| (std::cmp::Reverse(*count), self.text(*id)));
+        let measured = candidates.into_iter().take(MOST_MEASURED).filter_map(|(id, _)| {
+            // Beside the word its stem: `hampr` is one slip from `hamper`, though the directory says `hampers`.
+            let other = self.text(id);
+            let forms = [other, &stems(other).0];
+            let near = forms.into_iter().filter(|form| form.chars().count().abs_diff(length) <= most_slips);
+            let slips = near.map(|form| strsim::osa_distance(word, form)).min()?;
+            (1..=most_slips).contains(&slips).then_some((id, slips))
+        });
+        let mut found: Vec<_> = measured.collect();
+        found.sort_unstable_by_key(|(id, slips)| (*slips, std::cmp::Reverse(self.postings(*id).len()), self.text(*id)));
+        found
+    }
+
+    fn text(&self, word: WordId) -> &str {
+        self.words.get(word as usize).map_or("", |(text, _)| text)
+    }
+
+    fn is_used(&self, word: WordId) -> bool {
+        !self.postings(word).is_empty()
+    }
+}
+
+/// The overlapping threes of letters of a word with its ends marked.
+fn trigrams(word: &str) -> Vec<[char; 3]> {
+    let letters: Vec<char> = std::iter::once('^').chain(word.chars()).chain(std::iter::once('$')).collect();
+    letters.windows(3).filter_map(|three| three.try_into().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary(words: &[&str]) -> Vocabulary {
+        let mut vocabulary = Vocabulary::default();
+        for (slot, word) in (0..).zip(words) {
+            let id = vocabulary.intern(word);
+            vocabulary.add(id, slot, 10);
+        }
+        vocabulary
+    }
+
+    fn similar(vocabulary: &Vocabulary, word: &str) -> Vec<String> {
+        vocabulary.similar(word).into_iter().map(|(id, _)| vocabulary.text(id).to_owned()).collect()
+    }
+
+    #[test]
+    fn misspelled_words_are_found_within_bounds() {
+        let vocabulary = vocabulary(&["kitchen", "counselling", "food", "foot", "employment", "seniors", "ride"]);
+        assert_eq!(similar(&vocabulary, "kitchin"), ["kitchen"]);
+        assert_eq!(similar(&vocabulary, "counsleing"), ["counselling"]);
+        assert_eq!(similar(&vocabulary, "emplyoment"), ["employment"]);
+        assert_eq!(similar(&vocabulary, "fooc"), ["food", "foot"]);
+        assert!(similar(&vocabulary, "rid").is_empty(), "short words are taken as they are");
+        assert!(similar(&vocabulary, "kithcan").is_empty(), "two slips are too many in seven letters");
+    }
+
+    #[test]
+    fn words_are_found_by_beginning_and_stem_while_in_use() {
+        let mut vocabulary = vocabulary(&["house", "housing", "hours"]);
+        let beginning: Vec<_> = vocabulary.beginning("hous").map(|id| vocabulary.text(id)).collect();
+        assert_eq!(beginning, ["house", "housing"]);
+        let stem: Vec<_> = vocabulary.of_same_stem("houses").map(|id| vocabulary.text(id)).collect();
+        assert_eq!(stem, ["house", "housing"]);
+        vocabulary.remove(0, 0);
+        assert_eq!(vocabulary.find("house"), None);
+        assert_eq!(vocabulary.beginning("hous").count(), 1);
+    }
+}

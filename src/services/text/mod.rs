@@ -1,0 +1,128 @@
+//! Words of the directory, English and French: folded, cut, stemmed, and what else they are called.
+//!
+//! A person types `epicerie`, `Épiceries` or `l'épicerie` and means one thing. So texts and queries go through [`fold`] and [`words`];
+//! what is left of difference is bridged by [`stems`], by the [`Synonyms`], and by the index's tolerance of misspelling.
+
+mod synonyms;
+
+use std::sync::LazyLock;
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+pub use self::synonyms::Synonyms;
+pub(super) use self::synonyms::content_words;
+
+/// Longer words are cut: they are addresses of web pages and the like.
+const LONGEST_WORD: usize = 40;
+
+/// Lower case, without accents, ligatures taken apart: `Œuvre` becomes `oeuvre`.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    for letter in text.nfd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase) {
+        match letter {
+            'œ' => folded.push_str("oe"),
+            'æ' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
+            'ø' => folded.push('o'),
+            'ł' => folded.push('l'),
+            'đ' => folded.push('d'),
+            'ı' => folded.push('i'),
+            '’' | 'ʼ' | '‘' => folded.push('\''),
+            letter => folded.push(letter),
+        }
+    }
+    folded
+}
+
+/// The words of a text in their order, folded. Elided articles (`l'aide`, `qu'il`), possessive endings (`women's`) and single letters go.
+pub fn words(text: &str) -> Vec<String> {
+    let folded = fold(text);
+    let mut words = Vec::new();
+    for chunk in folded.split(|letter: char| !letter.is_alphanumeric() && letter != '\'') {
+        let mut pieces = chunk.split('\'').filter(|piece| !piece.is_empty()).peekable();
+        let is_elided = |piece: &str| matches!(piece, "qu" | "jusqu" | "lorsqu" | "puisqu" | "quelqu");
+        while let Some(piece) = pieces.next() {
+            let is_single_letter = piece.len() == 1 && !piece.bytes().all(|byte| byte.is_ascii_digit());
+            if is_single_letter || (pieces.peek().is_some() && is_elided(piece)) {
+                continue;
+            }
+            words.push(piece.chars().take(LONGEST_WORD).collect());
+        }
+    }
+    words
+}
+
+/// Words that say nothing of a service, English and French, folded.
+const STOP_WORDS: &[&str] = &[
+    "a", "about", "all", "also", "an", "and", "any", "are", "as", "at", "au", "aupres", "aussi", "aux", "avec", "be", "been", "but", "by",
+    "can", "ce", "ces", "cette", "chez", "dans", "de", "des", "do", "donc", "du", "elle", "elles", "en", "est", "et", "etre", "for",
+    "from", "has", "have", "he", "help", "her", "his", "how", "if", "il", "ils", "in", "into", "is", "it", "its", "je", "la", "le", "les",
+    "leur", "leurs", "looking", "ma", "mais", "me", "mes", "mon", "my", "ne", "need", "needs", "nos", "not", "notre", "nous", "of", "on",
+    "or", "ou", "our", "par", "pas", "peut", "pour", "que", "qui", "sa", "se", "service", "services", "ses", "she", "son", "sont", "sur",
+    "that", "the", "their", "them", "there", "these", "they", "this", "to", "un", "une", "vos", "votre", "vous", "was", "we", "what",
+    "when", "where", "which", "who", "will", "with", "you", "your",
+];
+
+/// Whether a folded word is too common to search by.
+pub fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.binary_search(&word).is_ok()
+}
+
+/// The stems of a folded word: English first, then French where it differs.
+///
+/// Both, since the language of a text in a directory is often not the one it is marked with.
+pub fn stems(word: &str) -> (String, Option<String>) {
+    static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
+    static FRENCH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::French));
+    let english = ENGLISH.stem(word).into_owned();
+    let french = FRENCH.stem(word);
+    let differs = (french != english).then(|| french.into_owned());
+    (english, differs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn accents_and_ligatures_fold() {
+        assert_eq!(fold("Œuvre d’entraide À CÔTÉ"), "oeuvre d'entraide a cote");
+        assert_eq!(fold("straße"), "strasse");
+    }
+
+    #[test]
+    fn elisions_and_possessives_are_cut() {
+        assert_eq!(words("L'aide qu’il faut: Women's Centre (55+)"), ["aide", "il", "faut", "women", "centre", "55"]);
+        assert_eq!(words("Banque d'alimentation - Québec"), ["banque", "alimentation", "quebec"]);
+        assert!(words("' l' — !").is_empty());
+    }
+
+    #[test]
+    fn stems_join_forms_of_a_word() {
+        assert_eq!(stems("housing").0, stems("houses").0);
+        let french = |word| stems(word).1.unwrap_or_else(|| stems(word).0);
+        assert_eq!(french("alimentaires"), french("alimentaire"));
+        assert_eq!(french("logements"), french("logement"));
+    }
+
+    #[test]
+    fn stop_words_are_sorted_for_look_up() {
+        assert!(STOP_WORDS.is_sorted());
+        assert!(is_stop_word("the") && is_stop_word("pour") && !is_stop_word("food"));
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_stable(text in "\\PC{0,60}") {
+            let once = words(&text);
+            prop_assert_eq!(words(&once.join(" ")).len(), once.len());
+            prop_assert!(once.iter().all(|word| !word.is_empty() && word.chars().count() <= LONGEST_WORD));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the field calls the same thing, in English and French.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::{is_stop_word, stems, words};
+
+/// Groups of phrases that stand for each other in a search.
+///
+/// The shipped table is `synonyms.csv`, compiled for Kith from the words of public directories; each line names its source.
+#[derive(Debug, Default)]
+pub struct Synonyms {
+    /// Each phrase as the words to look for.
+    groups: Vec<Vec<Vec<String>>>,
+    /// From the stems of a phrase to its groups.
+    by_stems: HashMap<Vec<String>, Vec<usize>>,
+    /// The words of the longest phrase.
+    longest: usize,
+}
+
+impl Synonyms {
+    /// The table that Kith ships.
+    pub fn shipped() -> &'static Self {
+        static SHIPPED: LazyLock<Synonyms> = LazyLock::new(|| Synonyms::parse(include_str!("synonyms.csv")));
+        &SHIPPED
+    }
+
+    /// Reads a table: one line for each group, phrases separated by `;`, then the source.
+    fn parse(table: &str) -> Self {
+        let mut synonyms = Self::default();
+        for record in csv::Reader::from_reader(table.as_bytes()).records().flatten() {
+            let phrases = record.get(0).unwrap_or_default().split(';');
+            let group: Vec<Vec<String>> = phrases.map(content_words).filter(|phrase| !phrase.is_empty()).collect();
+            for phrase in &group {
+                synonyms.longest = synonyms.longest.max(phrase.len());
+                let groups = synonyms.by_stems.entry(key(phrase)).or_default();
+                if groups.last() != Some(&synonyms.groups.len()) {
+                    groups.push(synonyms.groups.len());
+                }
+            }
+            synonyms.groups.push(group);
+        }
+        synonyms
+    }
+
+    /// The longest phrase of the table that these words begin with: its length in words, and what else it is called.
+    pub fn starting(&self, words: &[String]) -> Option<(usize, Vec<&[String]>)> {
+        (1..=self.longest.min(words.len())).rev().find_map(|length| {
+            let phrase = words.get(..length)?;
+            let own = key(phrase);
+            let others = self.by_stems.get(&own)?.iter().filter_map(|group| self.groups.get(*group)).flatten();
+            Some((length, others.filter(|other| key(other) != own).map(Vec::as_slice).collect()))
+        })
+    }
+}
+
+/// The words of a phrase that are looked for.
+pub(in crate::services) fn content_words(phrase: &str) -> Vec<String> {
+    let all = words(phrase);
+    let content: Vec<String> = all.iter().filter(|word| !is_stop_word(word)).cloned().collect();
+    if content.is_empty() { all } else { content }
+}
+
+fn key(phrase: &[String]) -> Vec<String> {
+    phrase.iter().map(|word| stems(word).0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn others(text: &str) -> (usize, Vec<String>) {
+        let (length, others) = Synonyms::shipped().starting(&content_words(text)).unwrap_or_default();
+        (length, others.into_iter().map(|words| words.join(" ")).collect())
+    }
+
+    #[test]
+    fn phrases_are_found_in_either_language_and_number() {
+        for text in ["food banks near me", "Banques alimentaires", "hampers"] {
+            let (_, others) = others(text);
+            assert!(others.iter().any(|other| other.contains("pantry")), "{text}: {others:?}");
+        }
+        assert_eq!(others("food banks").0, 2, "the longest phrase wins");
+        assert!(others("loyer").1.contains(&"rent".into()));
+        assert!(others("seul").1.contains(&"lonely".into()));
+        assert_eq!(others("zzz").0, 0);
+    }
+
+    #[test]
+    fn every_line_of_the_table_has_a_source_and_company() {
+        for record in csv::Reader::from_reader(include_str!("synonyms.csv").as_bytes()).records() {
+            let record = record.unwrap();
+            assert!(record[0].split(';').count() > 1 && !record[1].is_empty(), "{record:?}");
+        }
+    }
+}
