@@ -3,7 +3,7 @@
 //! A resource says what its rows and shapes are and who sees what ([`Resource`]); the functions here see to versions, tombstones,
 //! identifiers, the journal and the headers. Handlers stay one-liners that carry the documentation.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use actix_web::http::header::{ETAG, LOCATION};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,11 @@ pub trait Resource: Sized + 'static {
     fn view(conn: &mut DbConn, caller: &Principal, shape: Self::Shape) -> Result<Self::Shape> {
         let _ = (conn, caller);
         Ok(shape)
+    }
+    /// Headers that an answer with this resource carries besides the usual ones.
+    fn headers(shape: &Self::Shape) -> &'static [(&'static str, &'static str)] {
+        let _ = shape;
+        &[]
     }
     /// The keys in other systems.
     fn identifiers(input: &Self::Input) -> &[Identifier] {
@@ -160,6 +165,20 @@ pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R:
     Ok(())
 }
 
+/// The reply with the headers that the resource asks for.
+pub fn with_headers<R: Resource>(reply: Reply, shape: &R::Shape) -> Reply {
+    R::headers(shape).iter().fold(reply, |reply, (name, value)| reply.with_header(name, *value))
+}
+
+/// The response with the resource, its version and the headers that it asks for.
+fn respond<R: Resource>(mut response: HttpResponseBuilder, version: i64, shape: &R::Shape) -> HttpResponse {
+    response.insert_header((ETAG, tag(version)));
+    for header in R::headers(shape) {
+        response.insert_header(*header);
+    }
+    response.json(shape)
+}
+
 /// Where a resource is.
 pub fn location<R: Resource>(id: Id<R::Kind>) -> String {
     format!("{}/{id}", R::PATH)
@@ -170,7 +189,8 @@ pub async fn create<R: Resource>(app: &App, caller: &Principal, command: Command
     command
         .run(app, caller, |conn, caller, input| {
             let (head, shape) = insert::<R>(conn, caller, input.clone())?;
-            Reply::created(&location::<R>(head.id), head.version, &R::view(conn, caller, shape)?)
+            let shape = R::view(conn, caller, shape)?;
+            Ok(with_headers::<R>(Reply::created(&location::<R>(head.id), head.version, &shape)?, &shape))
         })
         .await
 }
@@ -189,7 +209,7 @@ pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, kn
     if known.has(version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(version))).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(version))).json(shape))
+    Ok(respond::<R>(HttpResponse::Ok(), version, &shape))
 }
 
 /// `PUT`: 200 with the resource as it then is.
@@ -232,7 +252,7 @@ async fn change<R: Resource>(
             Ok((head.version, R::view(conn, &caller, shape)?))
         })
         .await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(version))).json(shape))
+    Ok(respond::<R>(HttpResponse::Ok(), version, &shape))
 }
 
 /// `DELETE`: 204; the resource is a tombstone from then on.
@@ -312,7 +332,7 @@ pub async fn put_by_identifier<R: Resource>(
         .await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     response.insert_header((LOCATION, location::<R>(head.id)));
-    Ok(response.insert_header((ETAG, tag(head.version))).json(shape))
+    Ok(respond::<R>(response, head.version, &shape))
 }
 
 /// The query of a history.
