@@ -42,6 +42,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
     routes
         .configure(crate::auth::configure)
         .configure(crate::organizations::configure)
+        .configure(crate::instruments::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -3,8 +3,8 @@
 //! A resource says what its rows and shapes are and who sees what ([`Resource`]); the functions here see to versions, tombstones,
 //! identifiers, the journal and the headers. Handlers stay one-liners that carry the documentation.
 
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

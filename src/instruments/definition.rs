@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::number;
 use crate::text_enum;
@@ -429,7 +430,7 @@ pub struct SafetyRule {
 }
 
 /// A screening instrument as it is loaded: one edition of it, in full.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct InstrumentInput {
     /// The instrument's name for machines; its editions share it.

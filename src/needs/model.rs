@@ -1,10 +1,15 @@
 //! What a person lacks or wishes, and how far they and others have got with it.
 
 use chrono::NaiveDate;
+use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use validator::{Validate, ValidationError};
 
-use crate::kind::{PatientId, ScreeningId};
+use crate::db::schema::needs;
+use crate::db::types::{Instant, Json};
+use crate::http::schema::rule;
+use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
 use crate::text_enum;
 use crate::types::{DomainCode, Identifier, find_domain};
 
@@ -99,8 +104,9 @@ text_enum! {
 }
 
 /// A need as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[validate(schema(function = "known_domain"))]
 pub struct NeedInput {
     /// Whose need it is. It never changes.
     pub patient_id: PatientId,
@@ -161,6 +167,40 @@ impl NeedInput {
     pub fn is_basic(&self) -> bool {
         find_domain(&self.domain).is_some_and(|domain| domain.is_basic)
     }
+}
+
+fn known_domain(input: &NeedInput) -> Result<(), ValidationError> {
+    find_domain(&input.domain).map(|_| ()).ok_or_else(|| rule("/domain", "unknown_domain", "is not a need domain"))
+}
+
+/// A row of the table `needs`.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = needs, treat_none_as_default_value = false)]
+pub struct NeedRow {
+    /// Its id.
+    pub id: NeedId,
+    /// The organization that recorded it.
+    pub organization_id: OrganizationId,
+    /// See [`NeedInput::patient_id`].
+    pub patient_id: PatientId,
+    /// See [`NeedInput::screening_id`].
+    pub screening_id: Option<ScreeningId>,
+    /// See [`NeedInput::domain`].
+    pub domain: DomainCode,
+    /// See [`NeedInput::status`].
+    pub status: NeedStatus,
+    /// See [`NeedInput::is_sensitive`].
+    pub is_sensitive: bool,
+    /// The whole content.
+    pub content: Json<NeedInput>,
+    /// Version, from 1.
+    pub version: i64,
+    /// When it was recorded.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// When it was deleted.
+    pub deleted_at: Option<Instant>,
 }
 
 #[cfg(test)]

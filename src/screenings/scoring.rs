@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::error::Fault;
 use crate::instruments::definition::{AnswerOption, Band, Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
 use crate::instruments::number;
+use crate::kind::NeedId;
 use crate::text_enum;
 use crate::types::DomainCode;
 
@@ -107,6 +108,9 @@ pub struct RaisedNeed {
     /// Whether it is shown only where consent names sensitive data.
     #[schema(example = false)]
     pub is_sensitive: bool,
+    /// The patient's need that was recorded, or was there already; null until the screening is completed.
+    #[serde(default)]
+    pub need_id: Option<NeedId>,
 }
 
 /// A finding for a clinician that is not a social need.
@@ -515,6 +519,7 @@ impl<'a> Sheet<'a> {
                         rules: vec![rule.id.clone()],
                         items: items.clone(),
                         is_sensitive,
+                        need_id: None,
                     }),
                 }
             }

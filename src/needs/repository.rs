@@ -1,0 +1,83 @@
+//! The queries of needs.
+
+use diesel::prelude::*;
+
+use super::api::NeedQuery;
+use super::model::{NeedRow, NeedStatus};
+use crate::db::DbConn;
+use crate::db::schema::needs;
+use crate::error::Result;
+use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
+
+/// The need with this id, tombstones included.
+pub fn find(conn: &mut DbConn, id: NeedId) -> Result<Option<NeedRow>> {
+    Ok(needs::table.find(id).first(conn).optional()?)
+}
+
+/// Which of a patient's needs somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// All of them.
+    All,
+    /// Those that are not sensitive, and all that this organization recorded.
+    NotSensitive(OrganizationId),
+    /// Those that this organization recorded.
+    Own(OrganizationId),
+}
+
+/// One page of a patient's needs in order of id, and one row more.
+pub fn list(conn: &mut DbConn, patient: PatientId, seen: Seen, query: &NeedQuery, after: Option<NeedId>) -> Result<Vec<NeedRow>> {
+    let of_patient = needs::table.filter(needs::patient_id.eq(patient)).filter(needs::deleted_at.is_null());
+    let mut rows = of_patient.order(needs::id).limit(query.limit.and_one()).into_boxed();
+    rows = match seen {
+        Seen::All => rows,
+        Seen::NotSensitive(own) => rows.filter(needs::is_sensitive.eq(false).or(needs::organization_id.eq(own))),
+        Seen::Own(own) => rows.filter(needs::organization_id.eq(own)),
+    };
+    if !query.status.is_empty() {
+        rows = rows.filter(needs::status.eq_any(query.status.clone()));
+    }
+    if !query.domain.is_empty() {
+        rows = rows.filter(needs::domain.eq_any(query.domain.clone()));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(needs::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// A patient's needs that somebody may still help with, in order of id.
+pub fn open_of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<NeedRow>> {
+    let alive = needs::table.filter(needs::patient_id.eq(patient)).filter(needs::deleted_at.is_null());
+    Ok(alive.filter(needs::status.eq_any([NeedStatus::Active, NeedStatus::BeingAddressed])).order(needs::id).load(conn)?)
+}
+
+/// The needs that a screening raised and nobody has touched since.
+pub fn untouched_of_screening(conn: &mut DbConn, screening: ScreeningId) -> Result<Vec<NeedRow>> {
+    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::deleted_at.is_null());
+    Ok(raised.filter(needs::version.eq(1)).filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &NeedRow) -> Result<()> {
+    diesel::insert_into(needs::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update(conn: &mut DbConn, row: &NeedRow) -> Result<bool> {
+    let before = needs::table.filter(needs::id.eq(row.id)).filter(needs::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            needs::screening_id.eq(row.screening_id),
+            needs::domain.eq(&row.domain),
+            needs::status.eq(row.status),
+            needs::is_sensitive.eq(row.is_sensitive),
+            needs::content.eq(&row.content),
+            needs::version.eq(row.version),
+            needs::updated_at.eq(row.updated_at),
+            needs::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
