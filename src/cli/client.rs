@@ -6,16 +6,16 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, database};
+use super::{Failure, database, say};
 use crate::auth::model::{Client, NewClient};
+use crate::auth::repository;
 use crate::auth::scopes::Scopes;
 use crate::auth::secrets::ClientSecret;
-use crate::auth::repository;
 use crate::changes::Actor;
 use crate::clock::Clock;
 use crate::config::{self, DatabaseConfig, LogConfig};
-use crate::db::{Db, DbConn};
 use crate::db::types::Instant;
+use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::kind::{ClientId, OrganizationId};
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
@@ -98,13 +98,13 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn print(&self, as_json: bool) {
+    fn print(&self, as_json: bool) -> Result<(), Failure> {
         if as_json {
-            println!("{:#}", json!(self));
-        } else {
-            println!("organization_id: {}\nclient_id: {}\nclient_secret: {}", self.organization_id, self.client_id, self.client_secret);
-            println!("scopes: {}\n\nThe secret is not shown again.", self.scopes);
+            return say(format_args!("{:#}", json!(self)));
         }
+        let Self { organization_id, client_id, client_secret, scopes } = self;
+        say(format_args!("organization_id: {organization_id}\nclient_id: {client_id}\nclient_secret: {client_secret}\nscopes: {scopes}"))?;
+        say("\nThe secret is not shown again.")
     }
 }
 
@@ -130,17 +130,17 @@ fn act(db: &Db, action: Action, now: Instant) -> Result<(), Failure> {
                 Ok(Ok((organization_id, client.id)))
             })?;
             let (organization_id, client_id) = added.map_err(Failure::because)?;
-            Shown { organization_id, client_id, client_secret: secret.expose(), scopes }.print(json);
+            Shown { organization_id, client_id, client_secret: secret.expose(), scopes }.print(json)
         }
         Action::List { json } => {
             let clients = db.read_blocking(repository::list_clients)?;
             if json {
-                println!("{:#}", json!(clients));
+                return say(format_args!("{:#}", json!(clients)));
             }
-            for client in clients.iter().filter(|_| !json) {
-                let state = if client.is_active { "active" } else { "disabled" };
-                println!("{}  {state:8}  {}, {}  [{}]", client.id, client.organization_name, client.name, client.scopes);
-            }
+            clients.iter().try_for_each(|Client { id, name, organization_name, scopes, is_active, .. }| {
+                let state = if *is_active { "active" } else { "disabled" };
+                say(format_args!("{id}  {state:8}  {organization_name}, {name}  [{scopes}]"))
+            })
         }
         Action::Rotate { id, grace, json } => {
             let secret = ClientSecret::generate()?;
@@ -148,18 +148,17 @@ fn act(db: &Db, action: Action, now: Instant) -> Result<(), Failure> {
             let grace_ends_at = now.plus(chrono::Duration::from_std(grace)?);
             found(id, db.write_blocking(move |conn| repository::rotate_secret(conn, id, &hash, grace_ends_at, now))?)?;
             let Client { organization_id, scopes, .. } = get(db, id)?;
-            Shown { organization_id, client_id: id, client_secret: secret.expose(), scopes }.print(json);
+            Shown { organization_id, client_id: id, client_secret: secret.expose(), scopes }.print(json)
         }
         Action::Disable { id } => {
             found(id, db.write_blocking(move |conn| repository::set_active(conn, id, false, now))?)?;
-            println!("{id} is disabled.");
+            say(format_args!("{id} is disabled."))
         }
         Action::Enable { id } => {
             found(id, db.write_blocking(move |conn| repository::set_active(conn, id, true, now))?)?;
-            println!("{id} is active.");
+            say(format_args!("{id} is active."))
         }
     }
-    Ok(())
 }
 
 fn found(id: ClientId, found: bool) -> Result<(), Failure> {
@@ -185,8 +184,10 @@ fn find_or_create_organization(
     };
     Ok(match (found.as_slice(), kind) {
         ([id], _) => Ok(*id),
-        ([], Some(kind)) if id.is_none() => Ok(tenants::create(conn, &Actor::operator(now), &OrganizationInput::new(name_or_id, kind))?.id),
-        ([], _) => Err(format!("there is no organization {name_or_id:?}; with --kind clinic, or another kind, one of this name is created")),
+        ([], Some(kind)) if id.is_none() => Ok(tenants::create(conn, &Actor::operator(now), OrganizationInput::named(name_or_id, kind))?),
+        ([], _) => {
+            Err(format!("there is no organization {name_or_id:?}; with --kind clinic, or another kind, one of this name is created"))
+        }
         _ => Err(format!("there are several organizations {name_or_id:?}; give the id of one")),
     })
 }

@@ -1,8 +1,6 @@
 //! `kith migrate` and `kith openapi`.
 
-use std::io::Write;
-
-use super::Failure;
+use super::{Failure, say};
 use crate::config::{DatabaseConfig, LogConfig};
 use crate::db::Db;
 use crate::{logging, openapi};
@@ -16,10 +14,9 @@ pub(super) fn open(database: &DatabaseConfig, log: &LogConfig) -> Result<Db, Fai
 pub(super) fn migrate(database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
     let db = open(database, log)?;
     db.shutdown();
-    println!("The database is up to date.");
-    Ok(())
+    say("The database is up to date.")
 }
 
 pub(super) fn openapi() -> Result<(), Failure> {
-    Ok(std::io::stdout().write_all(openapi::text().as_bytes())?)
+    say(openapi::text().trim_end())
 }

@@ -6,6 +6,7 @@ mod healthcheck;
 mod serve;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::builder::ValueParser;
@@ -75,6 +76,14 @@ impl Failure {
     /// A failure with one reason.
     pub(crate) fn because(sentence: impl Into<String>) -> Self {
         Self(vec![sentence.into()])
+    }
+}
+
+/// Writes a line to standard output. A reader that has seen enough and closed its end is no failure.
+fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

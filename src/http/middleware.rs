@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
 
+use crate::auth::limits::Allowance;
 use crate::error::{Error, Problem};
 use crate::kind::ClientId;
 use crate::logging::{self, RequestLine};
@@ -47,45 +50,45 @@ pub async fn surround<B: MessageBody + 'static>(
     let started = Instant::now();
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());
-    let inner = request.request().clone();
-    let outcome = tokio::time::timeout(limit, next.call(request)).await;
-    let mut response = match outcome {
-        Ok(Ok(response)) => match failure(&response) {
-            Some(problem) => {
-                let rebuilt = with_request_id(response.response(), problem, &id);
-                response.into_response(rebuilt).map_into_right_body()
+    // The router needs the request for itself, so nothing may hold a clone of it across the call.
+    let (method, route) = (request.method().clone(), request.match_pattern());
+    let log = |status: StatusCode, client_id| {
+        logging::request_line(&RequestLine {
+            request_id: &id.0,
+            method: &method,
+            route: route.as_deref(),
+            status: status.as_u16(),
+            duration: started.elapsed(),
+            client_id,
+        });
+    };
+    match tokio::time::timeout(limit, next.call(request)).await.unwrap_or_else(|_| Err(Error::TimedOut.into())) {
+        Ok(response) => {
+            let mut response = match failure(&response) {
+                Some(problem) => {
+                    let rebuilt = with_request_id(response.response(), problem, &id);
+                    response.into_response(rebuilt).map_into_right_body()
+                }
+                None => response.map_into_left_body(),
+            };
+            add_headers(response.headers_mut(), &id);
+            let allowance = response.request().extensions().get::<Allowance>().copied();
+            if let Some(allowance) = allowance {
+                add_allowance(response.headers_mut(), allowance);
             }
-            None => response.map_into_left_body(),
-        },
-        Ok(Err(error)) => fail(inner, error.as_response_error().error_response(), problem_of(&error), &id),
-        Err(_) => {
-            let error = ActixError::from(Error::TimedOut);
-            fail(inner, error.as_response_error().error_response(), problem_of(&error), &id)
+            log(response.status(), response.request().extensions().get::<ClientId>().copied());
+            Ok(response)
         }
-    };
-    add_headers(response.headers_mut(), &id);
-    logging::request_line(&RequestLine {
-        request_id: &id.0,
-        method: response.request().method(),
-        route: response.request().match_pattern().as_deref(),
-        status: response.status().as_u16(),
-        duration: started.elapsed(),
-        client_id: response.request().extensions().get::<ClientId>().copied(),
-    });
-    Ok(response)
-}
-
-fn fail<B>(
-    request: HttpRequest,
-    response: HttpResponse,
-    problem: Option<Problem>,
-    id: &RequestId,
-) -> ServiceResponse<EitherBody<B, BoxBody>> {
-    let response = match problem {
-        Some(problem) => with_request_id(&response, problem, id),
-        None => response,
-    };
-    ServiceResponse::new(request, response).map_into_right_body()
+        Err(error) => {
+            let mut response = error.as_response_error().error_response();
+            if let Some(problem) = problem_of(&error) {
+                response = with_request_id(&response, problem, &id);
+            }
+            add_headers(response.headers_mut(), &id);
+            log(response.status(), None);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
 }
 
 fn failure<B>(response: &ServiceResponse<B>) -> Option<Problem> {
@@ -105,7 +108,7 @@ fn with_request_id<B>(response: &HttpResponse<B>, problem: Problem, id: &Request
     rebuilt.json(Problem { request_id: Some(id.0.clone()), ..problem })
 }
 
-fn add_headers(headers: &mut actix_web::http::header::HeaderMap, id: &RequestId) {
+fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, value);
     }
@@ -121,4 +124,11 @@ fn add_headers(headers: &mut actix_web::http::header::HeaderMap, id: &RequestId)
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
+}
+
+/// What the caller has left, as the IETF draft `draft-ietf-httpapi-ratelimit-headers-03` and most clients know it.
+fn add_allowance(headers: &mut HeaderMap, allowance: Allowance) {
+    headers.insert(HeaderName::from_static("ratelimit-limit"), allowance.limit.into());
+    headers.insert(HeaderName::from_static("ratelimit-remaining"), allowance.remaining.into());
+    headers.insert(HeaderName::from_static("ratelimit-reset"), allowance.reset_seconds.into());
 }

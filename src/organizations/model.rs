@@ -167,6 +167,32 @@ pub struct OrganizationInput {
     pub is_active: bool,
 }
 
+impl OrganizationInput {
+    /// An active organization of which only name and kind are known.
+    pub fn named(name: impl Into<String>, kind: OrganizationKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            parent_id: None,
+            identifiers: Vec::new(),
+            language: english(),
+            description: None,
+            translations: Vec::new(),
+            languages: Vec::new(),
+            phones: Vec::new(),
+            email: None,
+            url: None,
+            address: None,
+            point: None,
+            time_zone: None,
+            person_label: None,
+            scope: None,
+            policies: Policies::default(),
+            is_active: true,
+        }
+    }
+}
+
 fn english() -> String {
     "en".into()
 }

@@ -5,6 +5,8 @@
 mod harness;
 
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod imports;
@@ -12,5 +14,7 @@ mod imports;
 mod journal;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod types;
