@@ -90,7 +90,7 @@ impl World {
         basic(&self.client.to_string(), self.secret.expose())
     }
 
-    async fn ask(&self, authorization: Option<(&'static str, String)>, form: &[(&str, &str)]) -> Answer {
+    async fn ask(&self, authorization: Option<(&'static str, String)>, form: &[Field<'_>]) -> Answer {
         let request = TestRequest::post().uri("/oauth/token").set_form(form);
         self.call(authorization.into_iter().fold(request, |request, header| request.insert_header(header))).await
     }
@@ -121,7 +121,10 @@ impl World {
     }
 }
 
-const GRANT: (&str, &str) = ("grant_type", "client_credentials");
+/// A field of a form.
+type Field<'a> = (&'a str, &'a str);
+
+const GRANT: Field<'_> = ("grant_type", "client_credentials");
 
 fn basic(id: &str, secret: &str) -> (&'static str, String) {
     ("authorization", format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))))
@@ -178,7 +181,7 @@ on_both!(a_request_that_is_none_for_a_token_is_told_why, |db| async move {
     let world = World::new(db).await;
     let (id, secret) = (world.client.to_string(), world.secret.expose().to_owned());
     let own = world.basic();
-    let cases: [(&[(&str, &str)], (u16, &str)); 7] = [
+    let cases: [(&[Field<'_>], (u16, &str)); 7] = [
         (&[], (400, "invalid_request")),
         (&[("grant_type", "")], (400, "invalid_request")),
         (&[("grant_type", "password")], (400, "unsupported_grant_type")),
