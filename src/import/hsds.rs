@@ -20,11 +20,23 @@ use super::text;
 
 /// Reads every service of a record. `outer` is the value that encloses it, or the record itself.
 pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Draft, Notice>> {
-    let within = mapping.keys.within.as_ref().and_then(|path| path.find(&record, outer)).and_then(Value::as_str).map(str::to_owned);
+    let within = within(mapping, &record, outer);
     match shapes::units(record) {
         Ok(units) => units.into_iter().map(|unit| service::draft(mapping, unit, within.as_deref())).collect(),
         Err(notice) => vec![Err(notice)],
     }
+}
+
+/// The keys of the services of a record, without reading more of it.
+pub fn keys(mapping: &Mapping, record: Value, outer: &Value) -> Vec<String> {
+    let within = within(mapping, &record, outer);
+    let units = shapes::units(record).unwrap_or_default();
+    units.into_iter().filter_map(|mut unit| service::key(mapping, &mut unit, within.as_deref())).collect()
+}
+
+/// The feed within which ids are unique.
+fn within(mapping: &Mapping, record: &Value, outer: &Value) -> Option<String> {
+    mapping.keys.within.as_ref().and_then(|path| path.find(record, outer)).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// An object whose fields are taken out as they are read, so that what is left is what nobody understood.

@@ -62,13 +62,21 @@ impl Importer {
 
     /// True where the records should be surveyed before they are taken.
     pub fn wants_survey(&self) -> bool {
-        let shares = self.mapping.precision.iter().any(|precision| precision.shared_by.is_some());
-        shares || (self.mapping.format == Format::Hsds && self.mapping.keys.trust == Trust::Unique)
+        self.weighs_points() || (self.mapping.format == Format::Hsds && self.mapping.keys.trust == Trust::Unique)
+    }
+
+    fn weighs_points(&self) -> bool {
+        self.mapping.precision.iter().any(|precision| precision.shared_by.is_some())
     }
 
     /// Sees a record in the first pass.
     pub fn survey(&mut self, raw: Raw) {
         let Ok(value) = raw.value else { return };
+        if !self.weighs_points() {
+            let keys = self.each(value, |record, outer| hsds::keys(&self.mapping, record, outer));
+            let census = self.census.get_or_insert_default();
+            return keys.into_iter().for_each(|key| *census.ids.entry(key).or_default() += 1);
+        }
         let drafts = self.drafts(value);
         let census = self.census.get_or_insert_default();
         for draft in drafts.into_iter().flatten() {
@@ -115,12 +123,27 @@ impl Importer {
     }
 
     fn drafts(&self, value: Value) -> Vec<Result<Draft, Notice>> {
-        let mapping = &self.mapping;
-        let Some(each) = &mapping.each else { return self.draft(value.clone(), &value) };
-        match each.find(&value, &value) {
-            Some(Value::Array(items)) => items.iter().flat_map(|item| self.draft(item.clone(), &value)).collect(),
-            Some(one) => self.draft(one.clone(), &value),
-            None => vec![Err(Notice::new("not_a_record", each.text.clone(), "there is nothing at this path"))],
+        let drafts = self.each(value, |record, outer| self.draft(record, outer));
+        match &self.mapping.each {
+            Some(path) if drafts.is_empty() => vec![Err(Notice::new("not_a_record", path.text.clone(), "there is nothing at this path"))],
+            _ => drafts,
+        }
+    }
+
+    /// What is made of the records inside a top-level value.
+    fn each<T>(&self, value: Value, make: impl Fn(Value, &Value) -> Vec<T>) -> Vec<T> {
+        match &self.mapping.each {
+            None => {
+                // Only a mapping that looks at the enclosing value needs the record twice.
+                let outer =
+                    if self.mapping.keys.within.is_some() || self.mapping.format == Format::Records { value.clone() } else { Value::Null };
+                make(value, &outer)
+            }
+            Some(path) => match path.find(&value, &value) {
+                Some(Value::Array(items)) => items.iter().flat_map(|item| make(item.clone(), &value)).collect(),
+                Some(one) => make(one.clone(), &value),
+                None => Vec::new(),
+            },
         }
     }
 

@@ -14,14 +14,25 @@ use crate::services::model::{
 };
 use crate::types::{DateSpan, Identifier, Money, Point, find_domain};
 
+/// The key of a service: its id, within its feed.
+pub fn key(mapping: &Mapping, unit: &mut Unit, within: Option<&str>) -> Option<String> {
+    let id = unit.service.text(&["id", "service_id"]).filter(|_| mapping.keys.trust != Trust::Never)?;
+    let kind = if unit.is_organization { "organization:" } else { "" };
+    Some(scoped(within, format!("{kind}{id}")))
+}
+
+fn scoped(within: Option<&str>, key: String) -> String {
+    match within {
+        Some(within) => format!("{within}/{key}"),
+        None => key,
+    }
+}
+
 /// Reads a service. `within` is the name of the feed in which its ids are unique.
-pub fn draft(mapping: &Mapping, unit: Unit, within: Option<&str>) -> Result<Draft, Notice> {
+pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<Draft, Notice> {
     let mut draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
+    draft.key = key(mapping, &mut unit, within);
     let Unit { mut service, is_organization, mut organization, mut around, is_only } = unit;
-    let scoped = |key: String| within.map_or(key.clone(), |within| format!("{within}/{key}"));
-    let id = service.text(&["id", "service_id"]);
-    let kind = if is_organization { "organization:" } else { "" };
-    draft.key = id.filter(|_| mapping.keys.trust != Trust::Never).map(|id| scoped(format!("{kind}{id}")));
     extension(&mut service, &mut draft);
 
     let provider = organization.as_mut().and_then(|organization| provider(organization, mapping, &mut draft));
@@ -62,7 +73,7 @@ pub fn draft(mapping: &Mapping, unit: Unit, within: Option<&str>) -> Result<Draf
     let address = place.and_then(|place| place.address.as_ref());
     identity.extend(address.into_iter().flat_map(|a| [&a.line1, &a.city, &a.postal_code]).flatten().cloned());
     draft.identity = identity;
-    draft.provider = provider.map(|provider| Provider { key: scoped(provider.key), ..provider });
+    draft.provider = provider.map(|provider| Provider { key: scoped(within, provider.key), ..provider });
     draft.stated.shift_remove("time_zone");
     Ok(draft)
 }

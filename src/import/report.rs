@@ -1,0 +1,136 @@
+//! What an import did, record by record and in all.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Notice;
+use crate::kind::ServiceId;
+use crate::text_enum;
+
+text_enum! {
+    /// What became of a record.
+    pub enum Verdict {
+        /// It is a new service.
+        Created = "created",
+        /// It has changed a service.
+        Updated = "updated",
+        /// It says what it said the last time.
+        Unchanged = "unchanged",
+        /// It could not be taken; see its notices.
+        Refused = "refused",
+        /// It is no longer in its source; its service is inactive now.
+        Retired = "retired",
+    }
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Line {
+    /// Where in the file it stands: the line, or the place in the order of records; absent for records that are no longer there.
+    #[schema(example = 12)]
+    pub position: Option<u64>,
+    /// Its key in the source.
+    #[schema(example = "svc-014")]
+    pub key: Option<String>,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The service.
+    pub service_id: Option<ServiceId>,
+    /// Why it was refused; or what of it was left out, mended or not understood.
+    pub notices: Vec<Notice>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub struct Report {
+    /// The source.
+    #[schema(example = "alder-valley-211")]
+    pub source: String,
+    /// True where nothing was written.
+    pub dry_run: bool,
+    /// New services.
+    #[schema(example = 12)]
+    pub created: u64,
+    /// Services that have changed.
+    #[schema(example = 3)]
+    pub updated: u64,
+    /// Services that have not.
+    #[schema(example = 305)]
+    pub unchanged: u64,
+    /// Records that could not be taken.
+    #[schema(example = 1)]
+    pub refused: u64,
+    /// Services that are no longer in the source and are inactive now.
+    #[schema(example = 0)]
+    pub retired: u64,
+    /// Providers that were not known.
+    #[schema(example = 7)]
+    pub organizations_created: u64,
+    /// How often each notice occurred among the records that were taken.
+    pub notices: BTreeMap<&'static str, u64>,
+    /// The records of which something must be said, in order, the first thousand.
+    pub lines: Vec<Line>,
+    /// How many more such records there are.
+    #[schema(example = 0)]
+    pub lines_left_out: u64,
+}
+
+/// How many lines a report keeps.
+const MOST_LINES: usize = 1_000;
+
+impl Report {
+    /// An empty report.
+    pub fn new(source: &str, dry_run: bool) -> Self {
+        Self { source: source.to_owned(), dry_run, ..Self::default() }
+    }
+
+    /// All records that were read.
+    pub fn records(&self) -> u64 {
+        self.created + self.updated + self.unchanged + self.refused
+    }
+
+    /// Counts a record, and keeps its line where there is something to say and room.
+    pub fn add(&mut self, line: Line) {
+        *match line.verdict {
+            Verdict::Created => &mut self.created,
+            Verdict::Updated => &mut self.updated,
+            Verdict::Unchanged => &mut self.unchanged,
+            Verdict::Refused => &mut self.refused,
+            Verdict::Retired => &mut self.retired,
+        } += 1;
+        if line.verdict != Verdict::Refused {
+            for notice in &line.notices {
+                *self.notices.entry(notice.code).or_default() += 1;
+            }
+        }
+        if line.notices.is_empty() && line.verdict != Verdict::Retired {
+            return;
+        }
+        if self.lines.len() < MOST_LINES {
+            self.lines.push(line);
+        } else {
+            self.lines_left_out += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_word_is_only_counted() {
+        let line = |verdict, notices: Vec<Notice>| Line { position: Some(1), key: None, verdict, service_id: None, notices };
+        let mut report = Report::new("x", false);
+        report.add(line(Verdict::Created, Vec::new()));
+        report.add(line(Verdict::Updated, vec![Notice::new("closed", "hours", "closed")]));
+        report.add(line(Verdict::Refused, vec![Notice::new("name_missing", "name", "no name")]));
+        for _ in 0..MOST_LINES {
+            report.add(line(Verdict::Retired, Vec::new()));
+        }
+        assert_eq!((report.records(), report.created, report.lines.len(), report.lines_left_out), (3, 1, 1_000, 2));
+        assert_eq!(report.notices, BTreeMap::from([("closed", 1)]));
+    }
+}
