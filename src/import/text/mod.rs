@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+
+pub use crate::text::fold;
 
 /// Declares a pattern that is compiled once.
 macro_rules! pattern {
@@ -62,20 +62,6 @@ pub fn without_citations(text: &str) -> Option<String> {
         Cow::Borrowed(_) => None,
         Cow::Owned(text) => Some(text),
     }
-}
-
-/// The text in lower case, without accents, dashes and quotes made plain: the form in which words are compared.
-pub fn fold(text: &str) -> String {
-    text.nfd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .map(|c| match c {
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-            '\u{2018}' | '\u{2019}' => '\'',
-            '\u{00a0}' | '\u{202f}' | '\u{2009}' => ' ',
-            other => other,
-        })
-        .collect()
 }
 
 /// Letters and digits of the folded text, joined by hyphens.
