@@ -12,6 +12,7 @@ use crate::auth::Authority;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::instruments::loading;
 use crate::logging;
 
 /// A server that listens.
@@ -33,6 +34,9 @@ pub enum StartError {
     /// The signing keys cannot be read or made.
     #[error("cannot read or make the keys that sign tokens")]
     Keys(#[source] crate::error::Error),
+    /// The instruments that come with Kith cannot be written.
+    #[error("cannot load the screening instruments that come with Kith")]
+    Instruments(#[source] crate::error::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -48,6 +52,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let clock = Clock::default();
     let db = Db::open(&config.database.settings())?;
     let authority = Authority::start(&config, &db, &clock).await.map_err(StartError::Keys)?;
+    loading::seed(&db, &clock).await.map_err(StartError::Instruments)?;
     let address = SocketAddr::new(config.host, config.port);
     let workers = config.workers.map(usize::from);
     let shutdown_seconds = config.shutdown_timeout.as_secs();

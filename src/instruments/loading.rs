@@ -8,8 +8,9 @@ use super::definition::InstrumentInput;
 use super::model::InstrumentRow;
 use super::{check, reference, repository, shipped};
 use crate::changes::{self, Action, Actor, Change};
-use crate::db::DbConn;
+use crate::clock::Clock;
 use crate::db::types::Json;
+use crate::db::{Db, DbConn};
 use crate::error::{Error, Result};
 use crate::http::schema;
 use crate::kind::{Instrument as InstrumentKind, InstrumentId, Kind as _};
@@ -24,13 +25,21 @@ pub enum Loaded {
 }
 
 /// Puts the shipped instruments into the table where they are missing.
-pub fn seed(conn: &mut DbConn, actor: &Actor) -> Result<()> {
-    for instrument in shipped::instruments() {
-        if repository::find_by_code(conn, &instrument.code, Some(&instrument.edition))?.is_none() {
-            insert(conn, actor, instrument.clone())?;
-        }
+pub async fn seed(db: &Db, clock: &Clock) -> Result<()> {
+    let known = db.read(repository::editions).await?;
+    let is_known =
+        |instrument: &InstrumentInput| known.iter().any(|(code, edition)| (code, edition) == (&instrument.code, &instrument.edition));
+    let missing: Vec<_> = shipped::instruments().iter().filter(|instrument| !is_known(instrument)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let actor = Actor::operator(clock.now());
+    let seeded = db.write(move |conn| missing.iter().try_for_each(|instrument| insert(conn, &actor, (*instrument).clone()).map(|_| ())));
+    match seeded.await {
+        // Another process that starts at the same moment was first.
+        Err(Error::Duplicate { .. }) => Ok(()),
+        other => other,
+    }
 }
 
 /// Loads an instrument from a document, in our form or in camelCase.

@@ -23,6 +23,12 @@ pub fn find_by_code(conn: &mut DbConn, code: &str, edition: Option<&str>) -> Res
     Ok(rows.order((instruments::created_at.desc(), instruments::id.desc())).first(conn).optional()?)
 }
 
+/// The code and edition of every instrument.
+pub fn editions(conn: &mut DbConn) -> Result<Vec<(String, String)>> {
+    let alive = instruments::table.filter(instruments::deleted_at.is_null());
+    Ok(alive.select((instruments::code, instruments::edition)).load(conn)?)
+}
+
 /// One page in order of id, and one row more.
 pub fn list(conn: &mut DbConn, query: &InstrumentQuery, after: Option<InstrumentId>) -> Result<Vec<InstrumentRow>> {
     let alive = instruments::table.filter(instruments::deleted_at.is_null());
