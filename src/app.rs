@@ -43,6 +43,9 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::auth::configure)
         .configure(crate::organizations::configure)
         .configure(crate::instruments::configure)
+        .configure(crate::practitioners::configure)
+        .configure(crate::patients::configure)
+        .configure(crate::consents::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -39,6 +39,10 @@ kinds! {
     Practitioner = "practitioner", PractitionerId;
     /// A person who is helped.
     Patient = "patient", PatientId;
+    /// How much support a patient needs, as somebody judged it.
+    NeedLevelAssessment = "need_level_assessment", NeedLevelAssessmentId;
+    /// A time during which a practitioner accompanied a patient.
+    NavigatorAssignment = "navigator_assignment", NavigatorAssignmentId;
     /// A patient's permission for an organization.
     Consent = "consent", ConsentId;
     /// Something a patient lacks or wishes.

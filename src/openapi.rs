@@ -112,19 +112,22 @@ fn rename_pages(document: &mut Value) {
 /// every field is present.
 fn flatten_schemas(schemas: &mut Map<String, Value>) {
     let whole = schemas.clone();
-    for schema in schemas.values_mut() {
-        let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { continue };
+    for schema in schemas.values_mut().filter(|schema| schema.get("allOf").is_some()) {
         let mut properties = Map::new();
-        for part in parts {
-            let part = part.get("$ref").and_then(Value::as_str).and_then(|name| whole.get(name.rsplit('/').next()?)).unwrap_or(part);
-            if let Some(members) = part.get("properties").and_then(Value::as_object) {
-                properties.extend(members.clone());
-            }
-        }
+        collect_properties(schema, &whole, &mut properties);
         let required: Vec<Value> = properties.keys().map(|name| name.as_str().into()).collect();
         let description = schema.get("description").cloned().unwrap_or_default();
         *schema = json!({ "type": "object", "description": description, "required": required, "properties": properties });
     }
+}
+
+/// The properties of a schema and of the parts that it is made of, which may be made of parts themselves.
+fn collect_properties(schema: &Value, schemas: &Map<String, Value>, properties: &mut Map<String, Value>) {
+    let named = |part: &Value| schemas.get(part.get("$ref")?.as_str()?.rsplit('/').next()?).cloned();
+    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        collect_properties(&named(part).unwrap_or_else(|| part.clone()), schemas, properties);
+    }
+    properties.extend(schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
 }
 
 fn request_schema(operation: &Value) -> Option<&str> {

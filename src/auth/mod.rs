@@ -12,6 +12,7 @@ pub mod principal;
 pub mod repository;
 pub mod scopes;
 pub mod secrets;
+pub mod sight;
 pub mod tokens;
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ pub trait Resource: Sized + 'static {
             Err(Error::Forbidden("Only the organization that owns this resource can change it.".into()))
         }
     }
+    /// Whether the caller may read the earlier versions of a row that it sees; yes unless a resource says otherwise.
+    fn permit_history(caller: &Principal, row: &Self::Row) -> Result<()> {
+        let _ = (caller, row);
+        Ok(())
+    }
     /// Fails where what is written clashes with other rows: references that do not exist for this caller, rules between resources.
     /// Fills in what the server derives. `current` is absent on creation.
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Self::Row>, input: &mut Self::Input) -> Result<()> {
@@ -378,7 +383,8 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
     let after: i64 = query.cursor.as_deref().map(|cursor| super::page::decode_cursor(cursor, fingerprint)).transpose()?.unwrap_or(0);
     app.db
         .read(move |conn| {
-            R::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
+            let row = R::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
+            R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
             let revisions = rows.into_iter().map(Revision::from).collect();
             Page::from_rows(revisions, query.limit, fingerprint, |revision: &Revision| revision.version)

@@ -1,0 +1,89 @@
+//! The rule of sight: which patients a caller sees, and what of them.
+//!
+//! The organization that manages a patient sees all. Another one sees the patient while it holds a grant, an active consent for care
+//! coordination, and of the patient what the grant names. Everything else is as if it did not exist. Consents are read at every
+//! request, so that a withdrawal is effective at once.
+
+use diesel::prelude::*;
+
+use super::Principal;
+use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
+use crate::consents::repository::{self, covered};
+use crate::db::DbConn;
+use crate::db::schema::patients;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::{OrganizationId, PatientId};
+
+/// A patient as somebody sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// The patient.
+    pub patient_id: PatientId,
+    /// The organization that manages the patient.
+    pub owner: OrganizationId,
+    /// What is seen of them.
+    pub categories: Categories,
+}
+
+impl Sight {
+    /// Fails with [`Error::NotFound`] where this category is not seen.
+    pub fn require(&self, category: DataCategory) -> Result<()> {
+        if self.categories.contains(category) { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// Whether this is the sight of the organization that manages the patient.
+    pub fn is_owners(&self, caller: &Principal) -> bool {
+        self.owner == caller.organization_id
+    }
+}
+
+/// What the caller sees of a patient: [`Error::NotFound`] where nothing, [`Error::Gone`] where the patient was deleted,
+/// [`Error::Merged`] where the patient was merged into another whom the caller sees.
+pub fn patient(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Sight> {
+    let head = patients::table.find(id).select((patients::organization_id, patients::merged_into_id, patients::deleted_at));
+    let found: Option<(OrganizationId, Option<PatientId>, Option<Instant>)> = head.first(conn).optional()?;
+    let (owner, merged_into, deleted_at) = found.ok_or(Error::NotFound)?;
+    let categories = of(conn, caller, owner, merged_into.unwrap_or(id))?.ok_or(Error::NotFound)?;
+    match merged_into {
+        Some(survivor) => Err(Error::Merged { into: format!("/v1/patients/{survivor}") }),
+        None if deleted_at.is_some() => Err(Error::Gone),
+        None => Ok(Sight { patient_id: id, owner, categories }),
+    }
+}
+
+/// The same, and [`Error::NotFound`] where the caller does not see this category.
+pub fn require(conn: &mut DbConn, caller: &Principal, id: PatientId, category: DataCategory) -> Result<Sight> {
+    let sight = patient(conn, caller, id)?;
+    sight.require(category)?;
+    Ok(sight)
+}
+
+/// The same for a patient whom a request's body names at `pointer`: one whom the caller does not see is a fault there.
+pub fn referenced(conn: &mut DbConn, caller: &Principal, id: PatientId, pointer: &str) -> Result<Sight> {
+    patient(conn, caller, id).map_err(|error| match error {
+        Error::NotFound | Error::Gone | Error::Merged { .. } => {
+            Error::invalid(pointer, "not_found", "is not a patient whom this client sees")
+        }
+        other => other,
+    })
+}
+
+/// What the caller sees of a patient of this owner; `None` where nothing.
+pub fn of(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, id: PatientId) -> Result<Option<Categories>> {
+    if owner == caller.organization_id {
+        return Ok(Some(Categories::ALL));
+    }
+    covered(conn, id, caller.organization_id, ConsentPurpose::CareCoordination, caller.at)
+}
+
+/// What an organization that receives a referral sees of the patient in it; `None` where no consent lets it.
+pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId, now: Instant) -> Result<Option<Categories>> {
+    covered(conn, id, performer, ConsentPurpose::Referral, now)
+}
+
+/// The patients of others whom the caller sees, with this category, for `eq_any` in lists. The caller's own patients are found by
+/// their owner: `organization_id.eq(caller.organization_id).or(patient_id.eq_any(granted(…)))`.
+pub fn granted(caller: &Principal, category: DataCategory) -> repository::granted {
+    repository::granted(caller.organization_id, ConsentPurpose::CareCoordination.pattern(), category.pattern(), caller.at)
+}

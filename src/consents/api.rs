@@ -1,0 +1,92 @@
+//! What callers read of a consent, and how they list them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::model::{ConsentInput, ConsentPurpose, ConsentRow, ConsentStatus, status_at};
+use crate::db::types::Instant;
+use crate::http::page::Limit;
+use crate::kind::{ConsentId, OrganizationId, PatientId};
+
+/// A consent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Consent {
+    /// Its id.
+    pub id: ConsentId,
+    /// The organization that manages the patient.
+    pub organization_id: OrganizationId,
+    /// The organization that recorded the consent.
+    pub recorder_id: OrganizationId,
+    /// Version, from 1; the `ETag`.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// When it was recorded.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// Whether it holds now.
+    pub status: ConsentStatus,
+    /// When it was withdrawn.
+    pub withdrawn_at: Option<Instant>,
+    /// Why it was withdrawn, where the patient said.
+    #[schema(example = "Does not want the agency to call any more.")]
+    pub withdrawal_reason: Option<String>,
+    /// What was given.
+    #[serde(flatten)]
+    pub content: ConsentInput,
+}
+
+impl Consent {
+    /// The consent as it is at a moment.
+    #[must_use]
+    pub fn at(mut self, now: Instant) -> Self {
+        let from = self.content.valid_from.unwrap_or(self.created_at);
+        self.status = status_at(now, from, self.content.valid_until, self.withdrawn_at);
+        self
+    }
+}
+
+impl From<ConsentRow> for Consent {
+    /// As it was when it was last changed; see [`Consent::at`].
+    fn from(row: ConsentRow) -> Self {
+        let content = row.input();
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            recorder_id: row.recorder_id,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            status: status_at(row.updated_at, row.valid_from, row.valid_until, row.withdrawn_at),
+            withdrawn_at: row.withdrawn_at,
+            withdrawal_reason: row.withdrawal_reason,
+            content,
+        }
+    }
+}
+
+/// The filters of a list of consents.
+#[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ConsentQuery {
+    /// Only of this patient.
+    #[param(inline)]
+    pub patient_id: Option<PatientId>,
+    /// Only to this organization.
+    #[param(inline)]
+    pub grantee_id: Option<OrganizationId>,
+    /// Only for this purpose.
+    #[param(inline)]
+    pub purpose: Option<ConsentPurpose>,
+    /// Only those that hold now, or that do not.
+    #[param(example = true)]
+    pub is_active: Option<bool>,
+    /// Items of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}

@@ -1,0 +1,126 @@
+//! The queries of consents.
+
+use diesel::prelude::*;
+
+use super::api::ConsentQuery;
+use super::model::{Categories, ConsentPurpose, ConsentRow, read_list};
+use crate::db::DbConn;
+use crate::db::schema::consents::dsl;
+use crate::db::types::Instant;
+use crate::error::Result;
+use crate::kind::{ConsentId, OrganizationId, PatientId};
+
+pub use self::queries::{active, granted};
+
+#[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
+mod queries {
+    use diesel::prelude::*;
+
+    use crate::db::schema::consents::dsl;
+    use crate::db::types::Instant;
+    use crate::kind::OrganizationId;
+
+    /// The consents given to an organization for a purpose that hold at a moment. `purpose` is a pattern: see `ConsentPurpose::pattern`.
+    #[diesel::dsl::auto_type]
+    pub fn active(grantee: OrganizationId, purpose: String, now: Instant) -> _ {
+        dsl::consents
+            .filter(dsl::grantee_id.eq(grantee))
+            .filter(dsl::deleted_at.is_null())
+            .filter(dsl::withdrawn_at.is_null())
+            .filter(dsl::valid_from.le(now))
+            .filter(dsl::valid_until.is_null().or(dsl::valid_until.gt(now)))
+            .filter(dsl::purposes.like(purpose))
+    }
+
+    /// The patients of such consents that cover a category; `category` is a pattern too.
+    #[diesel::dsl::auto_type]
+    pub fn granted(grantee: OrganizationId, purpose: String, category: String, now: Instant) -> _ {
+        let consents: active = active(grantee, purpose, now);
+        consents.filter(dsl::categories.like(category)).select(dsl::patient_id)
+    }
+}
+
+/// What the consents of a patient let an organization see for a purpose; `None` where there is none.
+pub fn covered(
+    conn: &mut DbConn,
+    patient: PatientId,
+    grantee: OrganizationId,
+    purpose: ConsentPurpose,
+    now: Instant,
+) -> Result<Option<Categories>> {
+    let lists: Vec<String> =
+        active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient)).select(dsl::categories).load(conn)?;
+    let sets = lists.iter().map(|list| read_list(list).collect::<Categories>());
+    Ok(sets.reduce(Categories::union))
+}
+
+/// The owners of the patients who let an organization take part in their care.
+pub fn granting_owners(conn: &mut DbConn, grantee: OrganizationId, now: Instant) -> Result<Vec<OrganizationId>> {
+    let grants = active(grantee, ConsentPurpose::CareCoordination.pattern(), now);
+    Ok(grants.select(dsl::organization_id).distinct().order(dsl::organization_id).load(conn)?)
+}
+
+/// The consent with this id, tombstones included.
+pub fn find(conn: &mut DbConn, id: ConsentId) -> Result<Option<ConsentRow>> {
+    Ok(dsl::consents.find(id).first(conn).optional()?)
+}
+
+/// One page, in order of id, of the consents that an organization may read, and one row more.
+pub fn list(
+    conn: &mut DbConn,
+    reader: OrganizationId,
+    query: &ConsentQuery,
+    patient: Option<PatientId>,
+    now: Instant,
+    after: Option<ConsentId>,
+) -> Result<Vec<ConsentRow>> {
+    let is_party = dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader));
+    let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).filter(is_party).order(dsl::id).into_boxed();
+    if let Some(patient) = patient.or(query.patient_id) {
+        rows = rows.filter(dsl::patient_id.eq(patient));
+    }
+    if let Some(grantee) = query.grantee_id {
+        rows = rows.filter(dsl::grantee_id.eq(grantee));
+    }
+    if let Some(purpose) = query.purpose {
+        rows = rows.filter(dsl::purposes.like(purpose.pattern()));
+    }
+    match query.is_active {
+        Some(true) => {
+            let holds = dsl::valid_from.le(now).and(dsl::valid_until.is_null().or(dsl::valid_until.gt(now)));
+            rows = rows.filter(dsl::withdrawn_at.is_null()).filter(holds);
+        }
+        Some(false) => rows = rows.filter(dsl::withdrawn_at.is_not_null().or(dsl::valid_from.gt(now)).or(dsl::valid_until.le(now))),
+        None => {}
+    }
+    if let Some(after) = after {
+        rows = rows.filter(dsl::id.gt(after));
+    }
+    Ok(rows.limit(query.limit.and_one()).load(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &ConsentRow) -> Result<()> {
+    diesel::insert_into(dsl::consents).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update(conn: &mut DbConn, row: &ConsentRow) -> Result<bool> {
+    let before = dsl::consents.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            dsl::purposes.eq(&row.purposes),
+            dsl::categories.eq(&row.categories),
+            dsl::valid_from.eq(row.valid_from),
+            dsl::valid_until.eq(row.valid_until),
+            dsl::withdrawn_at.eq(row.withdrawn_at),
+            dsl::withdrawal_reason.eq(&row.withdrawal_reason),
+            dsl::content.eq(&row.content),
+            dsl::version.eq(row.version),
+            dsl::updated_at.eq(row.updated_at),
+            dsl::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}

@@ -1,0 +1,238 @@
+//! Who accompanies a patient, and how much support the patient needs: each with its history.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use super::api::{NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, Patient};
+use super::handlers::{Patients, Seen};
+use super::model::{NeedLevel, PatientRow};
+use super::repository;
+use crate::auth::Principal;
+use crate::changes::{self, Action, Change};
+use crate::consents::model::{ConsentPurpose, DataCategory};
+use crate::consents::repository::covered;
+use crate::db::DbConn;
+use crate::db::schema::{patient_navigators, patient_need_levels};
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId, ResourceType};
+use crate::practitioners;
+
+/// A judged need level as the table holds it.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = patient_need_levels, treat_none_as_default_value = false)]
+pub struct NeedLevelRow {
+    id: NeedLevelAssessmentId,
+    patient_id: PatientId,
+    organization_id: OrganizationId,
+    level: NeedLevel,
+    assessed_on: NaiveDate,
+    assessed_by_id: Option<PractitionerId>,
+    reason: Option<String>,
+    created_at: Instant,
+}
+
+impl From<NeedLevelRow> for NeedLevelAssessment {
+    fn from(row: NeedLevelRow) -> Self {
+        Self {
+            id: row.id,
+            patient_id: row.patient_id,
+            organization_id: row.organization_id,
+            level: row.level,
+            assessed_on: row.assessed_on,
+            assessed_by: row.assessed_by_id,
+            reason: row.reason,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// An assignment as the table holds it.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = patient_navigators, treat_none_as_default_value = false)]
+pub struct NavigatorRow {
+    id: NavigatorAssignmentId,
+    patient_id: PatientId,
+    organization_id: OrganizationId,
+    practitioner_id: PractitionerId,
+    reason: Option<String>,
+    version: i64,
+    created_at: Instant,
+    ended_at: Option<Instant>,
+}
+
+impl From<NavigatorRow> for NavigatorAssignment {
+    fn from(row: NavigatorRow) -> Self {
+        Self {
+            id: row.id,
+            patient_id: row.patient_id,
+            organization_id: row.organization_id,
+            practitioner_id: row.practitioner_id,
+            reason: row.reason,
+            version: row.version,
+            created_at: row.created_at,
+            ended_at: row.ended_at,
+        }
+    }
+}
+
+/// Writes down a need level; the patient as it then is.
+pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &NeedLevelInput) -> Result<Patient> {
+    let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    if !seen.categories.contains(DataCategory::Needs) {
+        return Err(Error::Forbidden("The patient does not let the caller's organization see needs.".into()));
+    }
+    let mut faults = Vec::new();
+    if let Some(practitioner) = input.assessed_by {
+        practitioners::repository::check_own(conn, caller.organization_id, practitioner, "/assessed_by", &mut faults)?;
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    let row = NeedLevelRow {
+        id: Id::generate(),
+        patient_id: id,
+        organization_id: caller.organization_id,
+        level: input.level,
+        assessed_on: input.assessed_on.unwrap_or_else(|| caller.at.utc().date_naive()),
+        assessed_by_id: input.assessed_by,
+        reason: input.reason.clone(),
+        created_at: caller.at,
+    };
+    diesel::insert_into(patient_need_levels::table).values(&row).execute(conn)?;
+    let owner = seen.row.organization_id;
+    let change = NeedLevelAssessment::from(row);
+    record_level(conn, caller, owner, &change)?;
+    let next = PatientRow { need_level: Some(input.level), ..seen.row.clone() };
+    save(conn, caller, seen, next)
+}
+
+/// Makes a practitioner the one who accompanies a patient; the patient as it then is.
+pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &NavigatorInput) -> Result<Patient> {
+    let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    if seen.row.primary_navigator_id == Some(input.practitioner_id) {
+        return Ok(Patient::whole(seen.row).shown(seen.categories));
+    }
+    let owner = seen.row.organization_id;
+    let practitioner = practitioners::repository::find_living(conn, input.practitioner_id)?;
+    let place = practitioner.filter(|found| found.is_active).map(|found| found.organization_id);
+    let takes_part = match place {
+        Some(place) if place == owner => true,
+        Some(place) => covered(conn, id, place, ConsentPurpose::CareCoordination, caller.at)?.is_some(),
+        None => false,
+    };
+    if !takes_part {
+        let message = "is not an active practitioner of an organization that takes part in the patient's care";
+        return Err(Error::invalid("/practitioner_id", "not_found", message));
+    }
+    end_assignment(conn, caller, owner, id)?;
+    let row = NavigatorRow {
+        id: Id::generate(),
+        patient_id: id,
+        organization_id: caller.organization_id,
+        practitioner_id: input.practitioner_id,
+        reason: input.reason.clone(),
+        version: 1,
+        created_at: caller.at,
+        ended_at: None,
+    };
+    diesel::insert_into(patient_navigators::table).values(&row).execute(conn)?;
+    let change = NavigatorAssignment::from(row);
+    record_navigator(conn, caller, owner, Action::Created, &change)?;
+    let next = PatientRow { primary_navigator_id: Some(input.practitioner_id), ..seen.row.clone() };
+    save(conn, caller, seen, next)
+}
+
+/// Ends the accompaniment; nothing where nobody accompanies the patient.
+pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<()> {
+    let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    end_assignment(conn, caller, seen.row.organization_id, id)?;
+    if seen.row.primary_navigator_id.is_some() {
+        let next = PatientRow { primary_navigator_id: None, ..seen.row.clone() };
+        save(conn, caller, seen, next)?;
+    }
+    Ok(())
+}
+
+/// Ends the assignment that lasts, if there is one.
+pub fn end_assignment(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, id: PatientId) -> Result<()> {
+    let lasting = patient_navigators::table.filter(patient_navigators::patient_id.eq(id)).filter(patient_navigators::ended_at.is_null());
+    let rows: Vec<NavigatorRow> = lasting.load(conn)?;
+    for row in rows {
+        let row = NavigatorRow { version: row.version + 1, ended_at: Some(caller.at), ..row };
+        diesel::update(patient_navigators::table.find(row.id))
+            .set((patient_navigators::version.eq(row.version), patient_navigators::ended_at.eq(row.ended_at)))
+            .execute(conn)?;
+        record_navigator(conn, caller, owner, Action::Updated, &row.into())?;
+    }
+    Ok(())
+}
+
+/// The need levels of a patient, the latest first, below an id.
+pub fn need_levels(conn: &mut DbConn, id: PatientId, below: Option<NeedLevelAssessmentId>, limit: i64) -> Result<Vec<NeedLevelRow>> {
+    let mut rows = patient_need_levels::table.filter(patient_need_levels::patient_id.eq(id)).into_boxed();
+    if let Some(below) = below {
+        rows = rows.filter(patient_need_levels::id.lt(below));
+    }
+    Ok(rows.order(patient_need_levels::id.desc()).limit(limit).load(conn)?)
+}
+
+/// The assignments of a patient, the latest first, below an id.
+pub fn navigators(conn: &mut DbConn, id: PatientId, below: Option<NavigatorAssignmentId>, limit: i64) -> Result<Vec<NavigatorRow>> {
+    let mut rows = patient_navigators::table.filter(patient_navigators::patient_id.eq(id)).into_boxed();
+    if let Some(below) = below {
+        rows = rows.filter(patient_navigators::id.lt(below));
+    }
+    Ok(rows.order(patient_navigators::id.desc()).limit(limit).load(conn)?)
+}
+
+/// Writes the patient's next version and its entry in the journal.
+fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> Result<Patient> {
+    let current = seen.row.version;
+    let row = PatientRow { version: current + 1, updated_at: caller.at, ..next };
+    if !repository::update(conn, &seen.row, &row)? {
+        return Err(Error::VersionMismatch { current: current + 1 });
+    }
+    let next = Seen { row, ..seen };
+    let (head, categories) = (Patients::head(&next), next.categories);
+    let whole = Patient::whole(next.row);
+    resource::record::<Patients>(conn, caller, &head, Action::Updated, &whole)?;
+    Ok(whole.shown(categories))
+}
+
+fn record_level(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, body: &NeedLevelAssessment) -> Result<()> {
+    let change = Change {
+        resource_type: ResourceType::NeedLevelAssessment,
+        resource_id: body.id.uuid(),
+        owner_id: Some(owner),
+        version: 1,
+        action: Action::Created,
+        patient_id: Some(body.patient_id),
+        referral_id: None,
+        body,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(())
+}
+
+fn record_navigator(
+    conn: &mut DbConn,
+    caller: &Principal,
+    owner: OrganizationId,
+    action: Action,
+    body: &NavigatorAssignment,
+) -> Result<()> {
+    let change = Change {
+        resource_type: ResourceType::NavigatorAssignment,
+        resource_id: body.id.uuid(),
+        owner_id: Some(owner),
+        version: body.version,
+        action,
+        patient_id: Some(body.patient_id),
+        referral_id: None,
+        body,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(())
+}

@@ -1,0 +1,416 @@
+//! HTTP of patients.
+
+use actix_web::http::header::ETAG;
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+
+use super::api::{
+    NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, NewPatient, Patient, PatientHits, PatientMerge, PatientQuery,
+    PatientSearch,
+};
+use super::model::{PatientInput, PatientRow};
+use super::{care, health_number, merge, repository, search};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope, sight};
+use crate::consents::model::{Categories, DataCategory};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::body::{MergePatch, Valid};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
+use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId};
+use crate::types::Identifier;
+
+/// Patients, for the common verbs.
+#[derive(Debug)]
+pub struct Patients;
+
+/// A patient's row, and what the caller sees of it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The row.
+    pub row: PatientRow,
+    /// What the caller sees.
+    pub categories: Categories,
+}
+
+impl Resource for Patients {
+    type Kind = kind::Patient;
+    type Input = PatientInput;
+    type Row = Seen;
+    type Shape = Patient;
+
+    const PATH: &'static str = "/v1/patients";
+
+    fn head(seen: &Seen) -> Head<kind::Patient> {
+        Head {
+            id: seen.row.id,
+            owner: seen.row.organization_id,
+            version: seen.row.version,
+            is_deleted: seen.row.deleted_at.is_some(),
+            patient_id: Some(seen.row.id),
+            referral_id: None,
+        }
+    }
+
+    fn input(seen: &Seen) -> PatientInput {
+        seen.row.content.0.clone()
+    }
+
+    fn shape(seen: Seen) -> Patient {
+        Patient { withheld: seen.categories.missing(), ..Patient::whole(seen.row) }
+    }
+
+    fn view(_: &mut DbConn, _: &Principal, shape: Patient) -> Result<Patient> {
+        let categories = Categories::without(&shape.withheld);
+        Ok(shape.shown(categories))
+    }
+
+    fn identifiers(input: &PatientInput) -> &[Identifier] {
+        &input.identifiers
+    }
+
+    fn find(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<Seen>> {
+        let Some(row) = repository::find(conn, id)? else { return Ok(None) };
+        let categories = sight::of(conn, caller, row.organization_id, row.merged_into_id.unwrap_or(id))?;
+        match (categories, row.merged_into_id) {
+            (Some(_), Some(survivor)) => Err(Error::Merged { into: resource::location::<Self>(survivor) }),
+            (categories, _) => Ok(categories.map(|categories| Seen { row, categories })),
+        }
+    }
+
+    fn prepare(_: &mut DbConn, caller: &Principal, _: Option<&Seen>, input: &mut PatientInput) -> Result<()> {
+        input.normalise();
+        // A day ahead of UTC it is tomorrow already.
+        let last = caller.at.plus(chrono::Duration::days(1)).utc().date_naive();
+        for (pointer, date) in [("/birth_date", input.birth_date), ("/deceased_on", input.deceased_on)] {
+            if date.is_some_and(|date| date > last) {
+                return Err(Error::invalid(pointer, "out_of_range", "must not be in the future"));
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(conn: &mut DbConn, caller: &Principal, id: PatientId, input: PatientInput) -> Result<Seen> {
+        let row = PatientRow {
+            id,
+            organization_id: caller.organization_id,
+            status: input.status,
+            need_level: None,
+            primary_navigator_id: None,
+            merged_into_id: None,
+            content: Json(input),
+            version: 1,
+            created_at: caller.at,
+            updated_at: caller.at,
+            deleted_at: None,
+        };
+        repository::insert(conn, &row)?;
+        Ok(Seen { row, categories: Categories::ALL })
+    }
+
+    fn update(conn: &mut DbConn, caller: &Principal, seen: &Seen, input: PatientInput) -> Result<Option<Seen>> {
+        let before = &seen.row;
+        let row =
+            PatientRow { status: input.status, content: Json(input), version: before.version + 1, updated_at: caller.at, ..before.clone() };
+        let is_written = repository::update(conn, before, &row)?;
+        Ok(is_written.then_some(Seen { row, categories: seen.categories }))
+    }
+
+    fn delete(conn: &mut DbConn, caller: &Principal, seen: &Seen) -> Result<Option<Seen>> {
+        let before = &seen.row;
+        let row = PatientRow { version: before.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..before.clone() };
+        let is_written = repository::update(conn, before, &row)?;
+        Ok(is_written.then_some(Seen { row, categories: seen.categories }))
+    }
+}
+
+/// List patients
+///
+/// Those whom the caller's organization manages, and those who let it take part in their care; in order of creation. Nothing personal
+/// can be asked for here, since it would stand in the URL: see `POST /v1/patients/search`.
+#[utoipa::path(tag = "patients", params(PatientQuery), responses((status = 200, description = "A page of patients.", body = Page<Patient>)), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients")]
+pub async fn list_patients(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    query: Query<PatientQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&PatientQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
+    let after: Option<PatientId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let rows = repository::list(conn, &caller, &query, after)?;
+            let page = Page::from_rows(rows, query.limit, fingerprint, |row: &PatientRow| row.id)?;
+            let mut items = Vec::new();
+            for row in page.items {
+                if let Some(categories) = sight::of(conn, &caller, row.organization_id, row.id)? {
+                    items.push(Patient::whole(row).shown(categories));
+                }
+            }
+            Ok(Page { items, next: page.next })
+        })
+        .await?;
+    Ok(page.respond(&request))
+}
+
+/// Create a patient
+///
+/// The caller's organization manages them. The answer tells who of those whom the caller sees may be the same person; merge them with
+/// `POST /v1/patients/{id}/merge`. An identifier that another patient of the organization has is refused.
+#[utoipa::path(tag = "patients", request_body = PatientInput, responses((status = 201, description = "The new patient, and who they may be already.", body = NewPatient)), security(("oauth2" = ["patients:write"])))]
+#[post("/v1/patients")]
+pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, command: Command<PatientInput>) -> Result<HttpResponse> {
+    command
+        .run(&app, &caller, |conn, caller, input| {
+            let possible_duplicates = search::possible_duplicates(conn, caller, input)?;
+            let (head, patient) = resource::insert::<Patients>(conn, caller, input.clone())?;
+            Reply::created(&resource::location::<Patients>(head.id), head.version, &NewPatient { possible_duplicates, patient })
+        })
+        .await
+}
+
+/// Search patients
+///
+/// By what is remembered of a person, among those whom the caller sees: names in any order, forgiving accents, case and spelling; date of
+/// birth; an identifier such as the health number; a telephone. The best first. Personal data belongs in the body, never in a URL.
+#[utoipa::path(tag = "patients", request_body = PatientSearch, responses((status = 200, description = "The patients found.", body = PatientHits)), security(("oauth2" = ["patients:read"])))]
+#[post("/v1/patients/search")]
+pub async fn search_patients(app: State, caller: Allowed<scope::PatientsRead>, search: Valid<PatientSearch>) -> Result<HttpResponse> {
+    let hits = app.db.read(move |conn| search::search(conn, &caller, &search.0)).await?;
+    Ok(HttpResponse::Ok().json(hits))
+}
+
+/// Create or replace a patient by identifier
+///
+/// Among the patients of the caller's organization, by a key of the caller's own system. A health number is personal data and is refused
+/// in the query (422, `personal_identifier`): look for it with `POST /v1/patients/search`.
+#[utoipa::path(tag = "patients", params(ByIdentifier), request_body = PatientInput, responses((status = 200, description = "The patient, replaced.", body = Patient), (status = 201, description = "The new patient.", body = Patient)), security(("oauth2" = ["patients:write"])))]
+#[put("/v1/patients/by-identifier")]
+pub async fn upsert_patient(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    key: Query<ByIdentifier>,
+    version: OptionalIfMatch,
+    input: Valid<PatientInput>,
+) -> Result<HttpResponse> {
+    if health_number::is_health_number_system(&key.0.system) {
+        let message = "is a system of health numbers, which never stand in a URL; use POST /v1/patients/search";
+        return Err(Error::invalid("system", "personal_identifier", message));
+    }
+    resource::put_by_identifier::<Patients>(&app, &caller, &key.0, version, input.0).await
+}
+
+/// Read a patient
+///
+/// Other organizations see what the patient lets them see; `withheld` names the rest. The id of a merged record answers 410 with code
+/// `merged` and the survivor's path.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 200, description = "The patient.", body = Patient)), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients/{id}")]
+pub async fn get_patient(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    id: Path<Id<kind::Patient>>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse> {
+    resource::get::<Patients>(&app, &caller, *id, &known).await
+}
+
+/// Replace a patient
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = PatientInput, responses((status = 200, description = "The patient as they now are.", body = Patient)), security(("oauth2" = ["patients:write"])))]
+#[put("/v1/patients/{id}")]
+pub async fn update_patient(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    version: IfMatch,
+    input: Valid<PatientInput>,
+) -> Result<HttpResponse> {
+    resource::put::<Patients>(&app, &caller, *id, version, input.0).await
+}
+
+/// Change a patient
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 200, description = "The patient as they now are.", body = Patient)), security(("oauth2" = ["patients:write"])))]
+#[patch("/v1/patients/{id}")]
+pub async fn patch_patient(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    resource::patch::<Patients>(&app, &caller, *id, version, patch).await
+}
+
+/// Delete a patient
+///
+/// They read as 410 from then on and are found no more; their history stays. Whoever only leaves is set inactive.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 204, description = "They are deleted.")), security(("oauth2" = ["patients:write"])))]
+#[delete("/v1/patients/{id}")]
+pub async fn delete_patient(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    version: IfMatch,
+) -> Result<HttpResponse> {
+    resource::delete::<Patients>(&app, &caller, *id, version).await
+}
+
+/// Read the history of a patient
+///
+/// Every version, oldest first, those of records that were merged into this one among them. For the organization that manages the
+/// patient.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>), (status = 410, description = "The record was merged into another: `merged`.")), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients/{id}/history")]
+pub async fn list_patient_history(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    id: Path<Id<kind::Patient>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&("patient history", *id));
+    let after: Option<i64> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let seen = Patients::find(conn, &caller, *id)?.ok_or(Error::NotFound)?;
+            Patients::permit(&caller, &seen)?;
+            let mut ids = repository::absorbed(conn, *id)?;
+            ids.push(*id);
+            let entries = repository::history(conn, &ids, after.unwrap_or(0), query.limit.and_one())?;
+            Page::from_rows(entries, query.limit, fingerprint, |entry| entry.sequence)
+        })
+        .await?;
+    Ok(page.map(Revision::from).respond(&request))
+}
+
+/// Merge a duplicate into a patient
+///
+/// The patient of the path survives. Its facts stand, what it lacks is taken over, lists and identifiers are united, and everything that
+/// belongs to the duplicate becomes the survivor's. The duplicate's id answers 410 with code `merged` from then on.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
+#[post("/v1/patients/{id}/merge")]
+pub async fn merge_patient(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    version: OptionalIfMatch,
+    command: Command<PatientMerge>,
+) -> Result<HttpResponse> {
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let survivor = merge::merge(conn, caller, *id, input, &version)?;
+            Reply::versioned(survivor.version, &survivor)
+        })
+        .await
+}
+
+fn with_version(patient: &Patient) -> HttpResponse {
+    HttpResponse::Ok().insert_header((ETAG, tag(patient.version))).json(patient)
+}
+
+/// Set the need level of a patient
+///
+/// Each call is a judgement of its own and is kept in the history. For organizations that see the patient's needs.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+#[put("/v1/patients/{id}/need-level")]
+pub async fn set_need_level(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    input: Valid<NeedLevelInput>,
+) -> Result<HttpResponse> {
+    let patient = app.db.write(move |conn| care::assess(conn, &caller, *id, &input.0)).await?;
+    Ok(with_version(&patient))
+}
+
+/// List the need levels of a patient
+///
+/// Every judgement, the latest first.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), HistoryQuery), responses((status = 200, description = "A page of need levels.", body = Page<NeedLevelAssessment>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients/{id}/need-levels")]
+pub async fn list_need_levels(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    id: Path<Id<kind::Patient>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&("need levels", *id));
+    let below: Option<NeedLevelAssessmentId> =
+        query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            sight::require(conn, &caller, *id, DataCategory::Needs)?;
+            let rows = care::need_levels(conn, *id, below, query.limit.and_one())?;
+            let items = rows.into_iter().map(NeedLevelAssessment::from).collect();
+            Page::from_rows(items, query.limit, fingerprint, |item: &NeedLevelAssessment| item.id)
+        })
+        .await?;
+    Ok(page.respond(&request))
+}
+
+/// Set the primary navigator of a patient
+///
+/// The practitioner who accompanies the patient throughout: of the organization that manages the patient, or of one that takes part in
+/// the care. The one before is ended.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = NavigatorInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+#[put("/v1/patients/{id}/primary-navigator")]
+pub async fn set_primary_navigator(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    input: Valid<NavigatorInput>,
+) -> Result<HttpResponse> {
+    let patient = app.db.write(move |conn| care::assign(conn, &caller, *id, &input.0)).await?;
+    Ok(with_version(&patient))
+}
+
+/// End the accompaniment of a patient
+///
+/// Nobody is the primary navigator from then on; the history stays.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 204, description = "Nobody accompanies them."), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+#[delete("/v1/patients/{id}/primary-navigator")]
+pub async fn end_primary_navigator(app: State, caller: Allowed<scope::PatientsWrite>, id: Path<Id<kind::Patient>>) -> Result<HttpResponse> {
+    app.db.write(move |conn| care::unassign(conn, &caller, *id)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List the primary navigators of a patient
+///
+/// Who accompanied the patient and when, the latest first.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), HistoryQuery), responses((status = 200, description = "A page of assignments.", body = Page<NavigatorAssignment>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients/{id}/primary-navigators")]
+pub async fn list_primary_navigators(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    id: Path<Id<kind::Patient>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&("navigators", *id));
+    let below: Option<NavigatorAssignmentId> =
+        query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            sight::patient(conn, &caller, *id)?;
+            let rows = care::navigators(conn, *id, below, query.limit.and_one())?;
+            let items = rows.into_iter().map(NavigatorAssignment::from).collect();
+            Page::from_rows(items, query.limit, fingerprint, |item: &NavigatorAssignment| item.id)
+        })
+        .await?;
+    Ok(page.respond(&request))
+}

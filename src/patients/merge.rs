@@ -1,0 +1,220 @@
+//! Two records of one person made one: the survivor keeps both histories, and the other's id leads to it.
+
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::api::{Patient, PatientMerge};
+use super::care;
+use super::handlers::{Patients, Seen};
+use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
+use super::repository;
+use crate::auth::Principal;
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::schema::{consents, matches, needs, patient_navigators, patient_need_levels, patients, screenings, unmet_needs};
+use crate::db::types::Json;
+use crate::error::{Error, Result};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::resource::{self, Resource as _};
+use crate::http::schema;
+use crate::identifiers;
+use crate::kind::{PatientId, ResourceType};
+
+/// Lists the tables whose rows belong to a patient, once for the queries and once for the test that none is missing.
+macro_rules! tables_of_a_patient {
+    ($($table:ident),+ $(,)?) => {
+        /// The tables whose rows follow a merged patient to the survivor, all by a column `patient_id`.
+        pub const TABLES: &[&str] = &[$(stringify!($table)),+];
+
+        fn move_rows(conn: &mut DbConn, from: PatientId, to: PatientId) -> Result<()> {
+            $(diesel::update($table::table.filter($table::patient_id.eq(from))).set($table::patient_id.eq(to)).execute(conn)?;)+
+            Ok(())
+        }
+    };
+}
+
+tables_of_a_patient!(consents, matches, needs, patient_navigators, patient_need_levels, screenings, unmet_needs);
+
+/// What the journal keeps of the record that goes.
+#[derive(Serialize)]
+struct Merged<'a> {
+    #[serde(flatten)]
+    patient: &'a Patient,
+    merged_into_id: PatientId,
+    merge_reason: Option<&'a str>,
+}
+
+/// Merges the named duplicate into the survivor; the survivor as it then is.
+///
+/// The survivor's own facts stand; what it lacks is taken over, and lists are united. Identifiers, and every row that belongs to the
+/// duplicate, become the survivor's in the same transaction.
+pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
+    let survivor = resource::get_row::<Patients>(conn, caller, id)?;
+    Patients::permit(caller, &survivor)?;
+    version.check(survivor.row.version)?;
+    let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+
+    let gone = PatientRow {
+        merged_into_id: Some(id),
+        primary_navigator_id: None,
+        version: duplicate.row.version + 1,
+        updated_at: caller.at,
+        ..duplicate.row.clone()
+    };
+    save(conn, &duplicate.row, &gone)?;
+    let owner = survivor.row.organization_id;
+    identifiers::replace(conn, owner, ResourceType::Patient, gone.id.uuid(), &[])?;
+    let change = Change {
+        resource_type: ResourceType::Patient,
+        resource_id: gone.id.uuid(),
+        owner_id: Some(owner),
+        version: gone.version,
+        action: Action::Merged,
+        patient_id: Some(gone.id),
+        referral_id: None,
+        body: &Merged { patient: &Patient::whole(gone.clone()), merged_into_id: id, merge_reason: input.reason.as_deref() },
+    };
+    changes::record(conn, &caller.actor(), change)?;
+
+    if survivor.row.primary_navigator_id.is_some() {
+        care::end_assignment(conn, caller, owner, gone.id)?;
+    }
+    move_rows(conn, gone.id, id)?;
+    let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
+    diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;
+
+    let content = united(&survivor.row.content, &duplicate.row.content)?;
+    identifiers::replace(conn, owner, ResourceType::Patient, id.uuid(), &content.identifiers)?;
+    let row = PatientRow {
+        status: content.status,
+        need_level: survivor.row.need_level.or(duplicate.row.need_level),
+        primary_navigator_id: survivor.row.primary_navigator_id.or(duplicate.row.primary_navigator_id),
+        content: Json(content),
+        version: survivor.row.version + 1,
+        updated_at: caller.at,
+        ..survivor.row.clone()
+    };
+    save(conn, &survivor.row, &row)?;
+    let next = Seen { row, ..survivor };
+    let head = Patients::head(&next);
+    let patient = Patient::whole(next.row);
+    resource::record::<Patients>(conn, caller, &head, Action::Updated, &patient)?;
+    Ok(patient)
+}
+
+fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: PatientId, id: PatientId) -> Result<Seen> {
+    let fault = |code, message| Error::invalid("/duplicate_id", code, message);
+    if id == survivor {
+        return Err(fault("not_allowed", "is the survivor itself"));
+    }
+    let found = resource::get_row::<Patients>(conn, caller, id).map_err(|error| match error {
+        Error::NotFound | Error::Gone | Error::Merged { .. } => fault("not_found", "is not a patient whom this client sees"),
+        other => other,
+    })?;
+    if found.row.organization_id != caller.organization_id {
+        return Err(fault("not_allowed", "is managed by another organization"));
+    }
+    Ok(found)
+}
+
+fn save(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Result<()> {
+    if repository::update(conn, before, row)? { Ok(()) } else { Err(Error::VersionMismatch { current: before.version + 1 }) }
+}
+
+/// The survivor's content with what only the duplicate knows.
+fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientInput> {
+    let mut other = duplicate.clone();
+    for name in other.names.iter_mut().filter(|name| !survivor.names.contains(name)) {
+        name.name_use = if name.name_use == NameUse::Former { NameUse::Former } else { NameUse::Alias };
+    }
+    // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
+    if other.status != PatientStatus::Deceased {
+        other.status = survivor.status;
+    }
+    // A date and a year that contradict each other would make one record that contradicts itself.
+    if survivor.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
+        other.birth_date = None;
+        other.birth_year = None;
+    }
+    let json = |content: &PatientInput| serde_json::to_value(content).map_err(Error::internal);
+    let (mut whole, empty) = (json(survivor)?, json(&PatientInput::default())?);
+    let Value::Object(members) = json(&other)? else { return Ok(survivor.clone()) };
+    for (key, value) in members {
+        let is_safety = key == "safe_contact";
+        let Some(present) = whole.get_mut(&key) else { continue };
+        if Some(&*present) == empty.get(&key) {
+            *present = value;
+        } else {
+            unite(present, value, is_safety);
+        }
+    }
+    let mut content: PatientInput = schema::check(whole)?;
+    content.normalise();
+    Ok(content)
+}
+
+/// Unites lists. Rules of safe contact are united one by one, since each protects somebody; of other objects the survivor's stands.
+fn unite(present: &mut Value, other: Value, is_safety: bool) {
+    match (present, other) {
+        (Value::Array(items), Value::Array(others)) => {
+            let added: Vec<Value> = others.into_iter().filter(|item| !items.contains(item)).collect();
+            items.extend(added);
+        }
+        (Value::Object(members), Value::Object(others)) if is_safety => {
+            for (key, value) in others {
+                match members.get_mut(&key) {
+                    Some(Value::Null) | None => {
+                        members.insert(key, value);
+                    }
+                    Some(present) => unite(present, value, false),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contact::SafeContact;
+    use super::super::model::PatientName;
+    use super::super::model::tests::person;
+    use super::*;
+    use crate::types::Identifier;
+
+    #[test]
+    fn the_survivors_facts_stand_and_what_it_lacks_is_taken_over() {
+        let identifier = |value: &str| Identifier { system: "https://emr.example.ca".into(), value: value.into() };
+        let survivor = PatientInput {
+            identifiers: vec![identifier("A")],
+            notes: Some("Mine.".into()),
+            safe_contact: Some(SafeContact { no_voicemail: Some(true), do_not_contact: vec!["1".into()], ..SafeContact::default() }),
+            ..person("Marie", "Tremblay", None)
+        };
+        let duplicate = PatientInput {
+            identifiers: vec![identifier("B"), identifier("A")],
+            notes: Some("Theirs.".into()),
+            what_matters_to_me: Some("My garden.".into()),
+            safe_contact: Some(SafeContact { code_word: Some("rose".into()), do_not_contact: vec!["2".into()], ..SafeContact::default() }),
+            ..person("Marie-Ève", "Tremblay", Some("1954-03-18"))
+        };
+        let united = united(&survivor, &duplicate).unwrap();
+        assert_eq!(united.identifiers, [identifier("A"), identifier("B")]);
+        assert_eq!(united.notes.as_deref(), Some("Mine."));
+        assert_eq!(united.what_matters_to_me.as_deref(), Some("My garden."));
+        assert_eq!(united.birth_date, duplicate.birth_date);
+        let uses: Vec<NameUse> = united.names.iter().map(|name: &PatientName| name.name_use).collect();
+        assert_eq!(uses, [NameUse::Official, NameUse::Alias]);
+        let safe = united.safe_contact.unwrap();
+        assert_eq!((safe.no_voicemail, safe.code_word.as_deref()), (Some(true), Some("rose")));
+        assert_eq!(safe.do_not_contact, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_birth_that_contradicts_the_survivors_is_not_taken() {
+        let survivor = PatientInput { birth_year: Some(1950), ..person("Marie", "Tremblay", None) };
+        let united = united(&survivor, &person("Marie", "Tremblay", Some("1954-03-18"))).unwrap();
+        assert_eq!((united.birth_date, united.birth_year), (None, Some(1950)));
+    }
+}

@@ -1,0 +1,179 @@
+//! The queries of patients.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use super::api::PatientQuery;
+use super::duplicates::Traits;
+use super::keys;
+use super::model::PatientRow;
+use crate::auth::{Principal, sight};
+use crate::changes::Entry;
+use crate::consents::model::DataCategory;
+use crate::db::schema::patients::{self, dsl};
+use crate::db::schema::{changes, patient_keys};
+use crate::db::types::Id;
+use crate::db::{DbConn, MultiBackend};
+use crate::each;
+use crate::error::Result;
+use crate::kind::{OrganizationId, PatientId, ResourceType};
+
+/// The patient with this id, tombstones and merged ones included.
+pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
+    Ok(dsl::patients.find(id).first(conn).optional()?)
+}
+
+/// The patients with these ids, in order of id.
+pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>> {
+    Ok(dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).load(conn)?)
+}
+
+/// One page of those whom the caller sees, in order of id, and one row more.
+///
+/// The caller's own and those of others are asked for apart: together, an `OR` would read every patient before the first.
+pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: Option<PatientId>) -> Result<Vec<PatientRow>> {
+    let mut rows = Vec::new();
+    if query.organization_id.is_none_or(|owner| owner == caller.organization_id) {
+        let own = filtered(query, after).filter(dsl::organization_id.eq(caller.organization_id));
+        rows.extend(own.load::<PatientRow>(conn)?);
+    }
+    if query.organization_id != Some(caller.organization_id) {
+        // Who filters by need level learns it of everybody on the list.
+        let category = if query.need_level.is_some() { DataCategory::Needs } else { DataCategory::Summary };
+        let mut granted = filtered(query, after).filter(dsl::id.eq_any(sight::granted(caller, category)));
+        granted = granted.filter(dsl::organization_id.ne(caller.organization_id));
+        if let Some(owner) = query.organization_id {
+            granted = granted.filter(dsl::organization_id.eq(owner));
+        }
+        rows.extend(granted.load::<PatientRow>(conn)?);
+    }
+    rows.sort_by_key(|row| row.id);
+    rows.truncate(query.limit.get() + 1);
+    Ok(rows)
+}
+
+fn filtered(query: &PatientQuery, after: Option<PatientId>) -> patients::BoxedQuery<'static, MultiBackend> {
+    let mut rows = dsl::patients.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null()).into_boxed();
+    if let Some(status) = query.status {
+        rows = rows.filter(dsl::status.eq(status));
+    }
+    if let Some(level) = query.need_level {
+        rows = rows.filter(dsl::need_level.eq(level));
+    }
+    if let Some(navigator) = query.primary_navigator_id {
+        rows = rows.filter(dsl::primary_navigator_id.eq(navigator));
+    }
+    if let Some(moment) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(moment));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(dsl::id.gt(after));
+    }
+    rows.order(dsl::id).limit(query.limit.and_one())
+}
+
+/// Adds the row and what it is found by.
+pub fn insert(conn: &mut DbConn, row: &PatientRow) -> Result<()> {
+    diesel::insert_into(dsl::patients).values(row).execute(conn)?;
+    add_keys(conn, row.id, keys_of(row))
+}
+
+/// Writes the row over the version before it, and what it is found by; false where that version is no longer there.
+pub fn update(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Result<bool> {
+    let target = dsl::patients.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(before.version));
+    let changed = diesel::update(target)
+        .set((
+            dsl::status.eq(row.status),
+            dsl::need_level.eq(row.need_level),
+            dsl::primary_navigator_id.eq(row.primary_navigator_id),
+            dsl::merged_into_id.eq(row.merged_into_id),
+            dsl::content.eq(&row.content),
+            dsl::version.eq(row.version),
+            dsl::updated_at.eq(row.updated_at),
+            dsl::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    let (old, new) = (keys_of(before), keys_of(row));
+    let gone: Vec<i64> = old.difference(&new).copied().collect();
+    if !gone.is_empty() {
+        let rows = patient_keys::table.filter(patient_keys::key.eq_any(gone)).filter(patient_keys::patient_id.eq(row.id));
+        diesel::delete(rows).execute(conn)?;
+    }
+    add_keys(conn, row.id, new.difference(&old).copied().collect())?;
+    Ok(true)
+}
+
+/// Nobody is to find one who was deleted or merged.
+fn keys_of(row: &PatientRow) -> BTreeSet<i64> {
+    if row.deleted_at.is_some() || row.merged_into_id.is_some() {
+        return BTreeSet::new();
+    }
+    keys::filed(row.organization_id, &Traits::from(&row.content.0))
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = patient_keys, treat_none_as_default_value = false)]
+struct KeyRow {
+    key: i64,
+    patient_id: PatientId,
+}
+
+fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Result<()> {
+    let rows: Vec<KeyRow> = keys.into_iter().map(|key| KeyRow { key, patient_id }).collect();
+    if !rows.is_empty() {
+        each!(conn, |conn| diesel::insert_into(patient_keys::table).values(&rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// The latest patients of an owner who have one of these keys.
+fn with_keys(conn: &mut DbConn, keys: BTreeSet<i64>, most: i64) -> Result<Vec<PatientId>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = patient_keys::table.filter(patient_keys::key.eq_any(keys)).order(patient_keys::patient_id.desc());
+    Ok(found.select(patient_keys::patient_id).limit(most).load(conn)?)
+}
+
+/// The patients of an owner who may be the one sought, about `most` for each trait.
+///
+/// A date of birth finds those who also share a word of the name, where one is known; a pair of names, a telephone by themselves; a
+/// single word only where nothing else does.
+pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<BTreeSet<PatientId>> {
+    let mut found: BTreeSet<PatientId> = BTreeSet::new();
+    let (births, words) = (keys::of_birth(owner, sought), keys::of_words(owner, sought));
+    let born = with_keys(conn, births, 10 * most)?;
+    if words.is_empty() || born.is_empty() {
+        found.extend(born);
+    } else {
+        let named = patient_keys::table.filter(patient_keys::key.eq_any(&words)).filter(patient_keys::patient_id.eq_any(born));
+        found.extend(named.select(patient_keys::patient_id).load::<PatientId>(conn)?);
+    }
+    found.extend(with_keys(conn, keys::of_phones(owner, sought), most)?);
+    found.extend(with_keys(conn, keys::of_names(owner, sought), most)?);
+    if found.is_empty() {
+        found.extend(with_keys(conn, words, most)?);
+    }
+    Ok(found)
+}
+
+/// The records that were merged into a patient.
+pub fn absorbed(conn: &mut DbConn, id: PatientId) -> Result<Vec<PatientId>> {
+    Ok(dsl::patients.filter(dsl::merged_into_id.eq(id)).select(dsl::id).order(dsl::id).load(conn)?)
+}
+
+/// What the journal has of these patients' own records, oldest first, after a place in it.
+pub fn history(conn: &mut DbConn, ids: &[PatientId], after: i64, limit: i64) -> Result<Vec<Entry>> {
+    let ids: Vec<Id<()>> = ids.iter().map(|id| id.cast()).collect();
+    let entries = changes::table
+        .filter(changes::resource_type.eq(ResourceType::Patient))
+        .filter(changes::resource_id.eq_any(ids))
+        .filter(changes::sequence.gt(after))
+        .order(changes::sequence)
+        .limit(limit);
+    Ok(entries.load(conn)?)
+}

@@ -1,0 +1,87 @@
+//! Looking for people: by what is remembered of them, and for who a new patient may be already.
+
+use std::collections::BTreeSet;
+
+use super::api::{Patient, PatientHit, PatientHits, PatientSearch, PossibleDuplicate};
+use super::contact::e164;
+use super::duplicates::{LIKELY, Likeness, Traits};
+use super::health_number;
+use super::model::PatientInput;
+use super::repository;
+use crate::auth::{Principal, sight};
+use crate::consents::repository::granting_owners;
+use crate::db::DbConn;
+use crate::db::types::Id;
+use crate::error::Result;
+use crate::identifiers;
+use crate::kind::ResourceType;
+use crate::types::Identifier;
+
+/// A hit that scores less says nothing.
+const LEAST: u8 = 40;
+/// How many candidates of each kind are compared in a search.
+const SEARCHED: i64 = 200;
+/// The same when a patient is created, where time matters more than the last doubtful namesake.
+const CHECKED: i64 = 20;
+
+/// Who a patient may be already, the likeliest first, among those whom the caller sees.
+pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &PatientInput) -> Result<Vec<PossibleDuplicate>> {
+    let mut patient = patient.clone();
+    patient.normalise();
+    let sought = Traits::from(&patient);
+    let found = ranked(conn, caller, &sought, CHECKED, LIKELY, Traits::likeness)?;
+    Ok(found.into_iter().map(|(Likeness { score, reasons }, other)| PossibleDuplicate { patient_id: other.id, score, reasons }).collect())
+}
+
+/// The patients who fit best, among those whom the caller sees.
+pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> Result<PatientHits> {
+    let sought = Traits {
+        identifiers: search.identifier.iter().map(normal_identifier).collect(),
+        birth_date: search.birth_date,
+        birth_year: search.birth_date.map(|date| chrono::Datelike::year(&date)).or(search.birth_year),
+        phones: search.phone.iter().filter_map(|phone| e164(phone, "CA")).collect(),
+        ..Traits::named(search.name.as_deref())
+    };
+    let mut found = ranked(conn, caller, &sought, SEARCHED, LEAST, Traits::answered_by)?;
+    found.truncate(search.limit.unwrap_or(10).into());
+    let items = found.into_iter().map(|(Likeness { score, reasons }, patient)| PatientHit { score, reasons, patient }).collect();
+    Ok(PatientHits { items })
+}
+
+fn normal_identifier(identifier: &Identifier) -> Identifier {
+    let number = health_number::read(identifier).and_then(Result::ok);
+    number.map_or_else(|| identifier.clone(), |read| Identifier { system: identifier.system.clone(), value: read.number })
+}
+
+/// The candidates with at least this score, the best first. They are compared by what the caller sees of them, so that a hit tells
+/// nothing that is withheld.
+fn ranked(
+    conn: &mut DbConn,
+    caller: &Principal,
+    sought: &Traits,
+    most: i64,
+    least: u8,
+    compare: impl Fn(&Traits, &Traits) -> Likeness,
+) -> Result<Vec<(Likeness, Patient)>> {
+    let mut owners = granting_owners(conn, caller.organization_id, caller.at)?;
+    owners.push(caller.organization_id);
+    let mut ids = BTreeSet::new();
+    for owner in owners {
+        ids.append(&mut repository::candidates(conn, owner, sought, most)?);
+        for Identifier { system, value } in &sought.identifiers {
+            ids.extend(identifiers::find(conn, owner, ResourceType::Patient, system, value)?.map(Id::from_uuid));
+        }
+    }
+    let ids: Vec<_> = ids.into_iter().collect();
+    let mut found = Vec::new();
+    for row in repository::find_all(conn, &ids)? {
+        let Some(categories) = sight::of(conn, caller, row.organization_id, row.id)? else { continue };
+        let patient = Patient::whole(row).shown(categories);
+        let likeness = compare(sought, &Traits::from(&patient.content));
+        if likeness.score >= least {
+            found.push((likeness, patient));
+        }
+    }
+    found.sort_by_key(|(likeness, _)| std::cmp::Reverse(likeness.score));
+    Ok(found)
+}
