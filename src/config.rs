@@ -111,11 +111,11 @@ pub struct Config {
     /// Web origins that browsers may call from (CORS), separated by commas; * for any
     #[arg(long, env = "KITH_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = origin, help_heading = "Server")]
     pub cors_origins: Vec<String>,
-    /// Requests a client may make in a minute; 0 for no limit
-    #[arg(long, env = "KITH_RATE_LIMIT", default_value_t = 6000, value_name = "N", help_heading = "Server")]
+    /// Requests a client, or an address without one, may make in a minute; the default stops only runaways; 0 for no limit
+    #[arg(long, env = "KITH_RATE_LIMIT", default_value_t = 1_200_000, value_name = "N", help_heading = "Server")]
     pub rate_limit: u32,
-    /// Requests a client may make at once before the limit holds
-    #[arg(long, env = "KITH_RATE_BURST", default_value_t = 600, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
+    /// Requests that may come at once before the limit holds
+    #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
 
     /// Whom the tokens are for: the audience
@@ -291,6 +291,24 @@ mod tests {
         let config = Config::from_flags(["--cors-origins=https://a.example.ca,http://localhost:3000", "--public-directory"]).unwrap();
         assert_eq!(config.cors_origins, ["https://a.example.ca", "http://localhost:3000"]);
         assert!(config.public_directory);
+    }
+
+    #[test]
+    fn the_readme_lists_every_setting_with_its_default_and_no_other() {
+        let readme = include_str!("../README.md");
+        let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `KITH_")).collect();
+        let command = Config::augment_args(clap::Command::new("kith"));
+        let settings: Vec<_> =
+            command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, arg.get_default_values().first()))).collect();
+        for (name, default) in &settings {
+            let row = rows.iter().find(|row| row.contains(&format!("`{name}`"))).unwrap_or_else(|| panic!("{name} is not in README.md"));
+            let default = default.map_or("", |value| value.to_str().unwrap());
+            assert!(row.contains(default), "{name}: the default is {default}, and README.md says: {row}");
+        }
+        let named = readme.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_').filter(|word| word.starts_with("KITH_"));
+        for name in named {
+            assert!(settings.iter().any(|(setting, _)| *setting == name), "README.md names {name}, which is no setting");
+        }
     }
 
     #[test]

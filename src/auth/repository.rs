@@ -86,6 +86,21 @@ pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<String>> {
     Ok(keys)
 }
 
+/// Every signing key, newest first: its id, when it was made, and when it was retired.
+pub fn list_signing_key_ids(conn: &mut DbConn) -> Result<Vec<(String, Instant, Option<Instant>)>> {
+    let keys = signing_keys::table
+        .order((signing_keys::created_at.desc(), signing_keys::kid))
+        .select((signing_keys::kid, signing_keys::created_at, signing_keys::retired_at))
+        .load(conn)?;
+    Ok(keys)
+}
+
+/// Takes a key out of use: it signs and verifies nothing any more. False where there is no such key in use.
+pub fn retire_signing_key(conn: &mut DbConn, kid: &str, now: Instant) -> Result<bool> {
+    let key = signing_keys::table.filter(signing_keys::kid.eq(kid)).filter(signing_keys::retired_at.is_null());
+    Ok(diesel::update(key).set(signing_keys::retired_at.eq(Some(now))).execute(conn)? == 1)
+}
+
 /// Adds a signing key.
 pub fn insert_signing_key(conn: &mut DbConn, kid: &str, pem: &str, now: Instant) -> Result<()> {
     diesel::insert_into(signing_keys::table)

@@ -3,6 +3,7 @@
 mod client;
 mod database;
 mod healthcheck;
+mod key;
 mod serve;
 
 use std::ffi::OsString;
@@ -52,6 +53,15 @@ enum Command {
         #[command(flatten)]
         log: LogConfig,
     },
+    /// Manage the keys that sign access tokens, where they are kept in the database
+    Key {
+        #[command(subcommand)]
+        action: key::Action,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        log: LogConfig,
+    },
     /// Ask a running server whether it is alive; ends with 0 if it is
     Healthcheck(healthcheck::Args),
 }
@@ -94,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Migrate { database, log } => database::migrate(&database, &log),
         Command::Openapi => database::openapi(),
         Command::Client { action, database, log } => client::run(action, &database, &log),
+        Command::Key { action, database, log } => key::run(action, &database, &log),
         Command::Healthcheck(args) => healthcheck::run(&args),
     });
     match outcome {

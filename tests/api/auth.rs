@@ -5,6 +5,7 @@ use actix_web::test::{self, TestRequest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Duration;
+use futures_util::future::{Either, join_all, select};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use kith::app::{self, App, State};
 use kith::auth::model::NewClient;
@@ -321,6 +322,24 @@ on_both!(a_new_key_is_known_at_once_and_a_retired_one_within_a_minute, |db| asyn
     assert_eq!(world.read(&old_token).await.status, 401);
     assert_eq!(world.read(&new_token).await.status, 200);
     assert_eq!(jsonwebtoken::decode_header(world.token().await).unwrap().kid.as_deref(), Some(key.kid()), "the newest key signs");
+});
+
+on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async move {
+    let world = World::new(db).await;
+    assert_eq!(world.log_in().await.status, 200);
+    let guess = ClientSecret::generate().unwrap();
+    let guesses = (0..90).map(|_| world.ask(Some(basic(&world.client.to_string(), guess.expose())), &[GRANT]));
+    let mut flood = Box::pin(join_all(guesses));
+    let mut known = Box::pin(world.log_in());
+    let answer = match select(&mut flood, &mut known).await {
+        Either::Left(_) => panic!("the client waited for all the guesses"),
+        Either::Right((answer, _)) => answer,
+    };
+    assert_eq!(answer.status, 200);
+    let answers = flood.await;
+    assert!(answers.iter().all(|answer| matches!(answer.error(), (401, "invalid_client") | (503, "temporarily_unavailable"))));
+    let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
+    assert_eq!(busy.header("retry-after"), "1");
 });
 
 on_both!(calls_above_the_limit_are_told_when_to_come_back, |db| async move {

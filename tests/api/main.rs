@@ -7,6 +7,8 @@ mod harness;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod database;
 #[cfg(test)]
 mod imports;
