@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
+use kith::db::types;
 use kith::kind::ServiceId;
 use kith::matching::{Candidate, Helpline, Person, Setting, Weights, suggest};
 use kith::services::model::ServiceInput;
@@ -18,7 +18,13 @@ fn main() {
     let services: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(10_000);
     let directory: Vec<(ServiceId, ServiceInput)> = (0..services).map(|number| (id(number), service(number))).collect();
     let (weights, helpline) = (Weights::standard(), Helpline::default());
-    let setting = Setting { weights, today: NaiveDate::default(), limit: 10, include_excluded: false, helpline: &helpline };
+    let setting = Setting {
+        weights,
+        at: types::Instant::from_utc(chrono::DateTime::UNIX_EPOCH),
+        limit: 10,
+        include_excluded: false,
+        helpline: &helpline,
+    };
     let mut times: Vec<Duration> = Vec::new();
     for run in 0..RUNS {
         let person = person(run);

@@ -51,7 +51,7 @@ pub struct EligibilityChecklist {
 
 /// Holds the person against the rules of one service.
 pub fn check_eligibility<'a>(person: &'a Person, candidate: &Candidate<'a>, setting: &Setting<'a>) -> EligibilityChecklist {
-    let subject = Subject::new(person, setting.weights, setting.today);
+    let subject = Subject::new(person, setting.weights, setting.at);
     let (service, rule) = (candidate.service, &candidate.service.eligibility);
     let area = Remark {
         code: "area".into(),

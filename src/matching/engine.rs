@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-
 use super::candidate::Candidate;
 use super::criteria::{self, Part, UNIT};
 use super::duplicates::Seen;
@@ -16,6 +14,7 @@ use super::remark::Exclusion;
 use super::report::{Excluded, ExcludedCount, HumanRoute, MatchOutcome, Suggestion, Suggestions, Unanswered, UnmetReason};
 use super::subject::{Answer, Subject};
 use super::weights::Weights;
+use crate::db::types::Instant;
 use crate::services::model::ServiceKind;
 
 /// The version of the rules. It changes whenever the same person and directory may get another answer; the numbers have their own
@@ -46,8 +45,8 @@ impl Default for Helpline {
 pub struct Setting<'a> {
     /// The profile.
     pub weights: &'a Weights,
-    /// The day, for the age of records and the schedules in force.
-    pub today: NaiveDate,
+    /// The moment, for the age of records and the schedules in force.
+    pub at: Instant,
     /// How many results are wanted.
     pub limit: usize,
     /// Whether to list what was left out.
@@ -107,7 +106,7 @@ impl Tally {
 ///
 /// The same person, candidates, day and weights give the same answer, whatever the order of the candidates.
 pub fn suggest<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candidate<'a>>, setting: &Setting<'a>) -> Suggestions {
-    let subject = Subject::new(person, setting.weights, setting.today);
+    let subject = Subject::new(person, setting.weights, setting.at);
     let (mut considered, mut tally) = (0, Tally::default());
     let (mut scored, mut excluded, mut programs) = (Vec::new(), Vec::new(), Vec::new());
     for candidate in candidates {

@@ -2,9 +2,9 @@
 
 use super::person::DigitalAccess;
 use super::subject::Subject;
-use super::week::Week;
 use super::words::{has_code, same_code, same_language};
-use crate::services::model::{CostKind, CostOption, CostPer, Schedule, ServiceInput};
+use crate::services::model::{CostKind, CostOption, CostPer, ServiceInput};
+use crate::services::schedule::Timetable;
 use crate::types::{DeliveryMode, Money};
 
 /// Something a service may have: yes, no, or nobody has said.
@@ -126,14 +126,14 @@ pub(super) fn is_affordable(subject: &Subject<'_>, service: &ServiceInput) -> Kn
     }
 }
 
-/// Minutes of the usual week in which the person is free and the service open; `None` where either is not known.
+/// Minutes of an average week in which the person is free and the service open; `None` where either is not known.
 pub(super) fn common_minutes(subject: &Subject<'_>, service: &ServiceInput) -> Option<u32> {
-    let free = subject.free.as_ref()?;
-    let common = |schedules: &[Schedule]| Some(Week::of_schedules(schedules, subject.today)?.common_minutes(free));
-    let at_places = service.places.iter().filter_map(|place| common(&place.schedules)).max();
-    let has_placeless_hours = service.places.is_empty() || service.places.iter().any(|place| place.schedules.is_empty());
-    let at_service = if has_placeless_hours { common(&service.schedules) } else { None };
-    at_places.max(at_service)
+    let free = &subject.person.free_times;
+    if free.is_empty() {
+        return None;
+    }
+    let timetables = Timetable::of_service(service);
+    timetables.iter().map(|timetable| timetable.weekly_overlap_minutes(free, None, subject.at.utc())).max()
 }
 
 /// Whether a stop is within the person's walk; unknown where no place names one.

@@ -23,7 +23,6 @@ mod place;
 mod remark;
 pub mod report;
 mod subject;
-mod week;
 mod weights;
 mod words;
 

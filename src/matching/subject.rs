@@ -5,9 +5,9 @@ use chrono::NaiveDate;
 use super::candidate::Candidate;
 use super::person::{MustHave, Person, PersonNeed};
 use super::place::Home;
-use super::week::Week;
 use super::weights::{CRITERIA, Criterion, NeedNumbers, Weights};
 use super::words::has_code;
+use crate::db::types::Instant;
 use crate::needs::model::{NeedSeverity, Readiness};
 use crate::services::model::{Basis, DomainStrength, ServiceDomain};
 use crate::types::find_domain;
@@ -51,10 +51,11 @@ pub(super) struct Answer<'a> {
 pub(super) struct Subject<'a> {
     pub(super) person: &'a Person,
     pub(super) weights: &'a Weights,
+    /// The moment of the run.
+    pub(super) at: Instant,
     pub(super) today: NaiveDate,
     pub(super) wanted: Vec<Wanted<'a>>,
     pub(super) home: Home,
-    pub(super) free: Option<Week>,
     pub(super) has_words: bool,
     /// Whether somebody may be violent to the person.
     pub(super) is_at_risk: bool,
@@ -65,7 +66,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(person: &'a Person, weights: &'a Weights, today: NaiveDate) -> Self {
+    pub(super) fn new(person: &'a Person, weights: &'a Weights, at: Instant) -> Self {
         let mut wanted: Vec<Wanted<'a>> = Vec::new();
         for need in person.needs.iter().filter(|need| need.wants_help != Some(false)) {
             let importance = importance(need, &weights.need);
@@ -81,9 +82,9 @@ impl<'a> Subject<'a> {
         let mut subject = Self {
             person,
             weights,
-            today,
+            at,
+            today: at.utc().date_naive(),
             home: Home::new(&person.location),
-            free: (!person.free_times.is_empty()).then(|| Week::of_windows(&person.free_times)),
             has_words: !person.own_words().trim().is_empty(),
             is_at_risk: has_need(VIOLENCE),
             is_short_of_money: has_need(MONEY),
@@ -123,7 +124,7 @@ impl<'a> Subject<'a> {
             Criterion::Reach => self.home.is_known(),
             Criterion::Language => !person.languages.is_empty(),
             Criterion::Cost => person.budget_per_month.is_some() || self.is_short_of_money,
-            Criterion::Hours => self.free.is_some(),
+            Criterion::Hours => !person.free_times.is_empty(),
             Criterion::Mode => !person.modes.is_empty() || person.digital_access.is_some(),
             Criterion::Accessibility => {
                 !person.accessibility.is_empty() || !person.accommodations.is_empty() || person.childcare_needed == Some(true)

@@ -6,17 +6,12 @@ mod ranking;
 
 use std::sync::LazyLock;
 
-use chrono::NaiveDate;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
 use crate::kind::ServiceId;
 use crate::services::model::{Capacity, ServiceInput};
-
-fn today() -> NaiveDate {
-    NaiveDate::from_ymd_opt(2026, 3, 2).unwrap()
-}
 
 fn id(number: u128) -> ServiceId {
     ServiceId::from_uuid(Uuid::from_u128(number))
@@ -58,7 +53,13 @@ fn candidate(number: u128, service: &ServiceInput) -> Candidate<'_> {
 
 fn setting() -> Setting<'static> {
     static HELPLINE: LazyLock<Helpline> = LazyLock::new(Helpline::default);
-    Setting { weights: Weights::standard(), today: today(), limit: 10, include_excluded: true, helpline: &HELPLINE }
+    Setting {
+        weights: Weights::standard(),
+        at: "2026-03-02T12:00:00Z".parse().unwrap(),
+        limit: 10,
+        include_excluded: true,
+        helpline: &HELPLINE,
+    }
 }
 
 fn run<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Suggestions {

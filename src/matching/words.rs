@@ -1,8 +1,6 @@
 //! Words: codes and names compared as people write them, sentences in both official languages, names of languages.
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 use utoipa::ToSchema;
 
 use crate::types::{DeliveryMode, find_domain};
@@ -43,16 +41,8 @@ pub(super) fn shared_code<'a>(wanted: &'a [String], list: &[String]) -> Option<&
 
 /// Letters and digits only, lower case, without accents, words apart by one space.
 pub(super) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for c in text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
-        if c.is_alphanumeric() {
-            folded.push(c);
-        } else if !folded.ends_with(' ') && !folded.is_empty() {
-            folded.push(' ');
-        }
-    }
-    folded.truncate(folded.trim_end().len());
-    folded
+    let folded = crate::text::fold(text);
+    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The primary subtag: `fr` of `fr-CA`.

@@ -2,6 +2,7 @@
 
 mod facets;
 mod query;
+mod shortlist;
 mod words;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::facets::{FacetCount, Facets};
 use self::query::{Parsed, Today};
 pub use self::query::{Query, Sort};
+pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
 use self::words::Text;
 use super::index::{AREA_SLACK_M, DirectoryIndex, Entry, Flag, LabelKind, Slot, compact_postal_code, need_fit, primary};

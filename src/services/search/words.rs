@@ -117,6 +117,12 @@ impl Text {
         }
     }
 
+    /// The services that hold any of the terms, with how well they hold all of them.
+    pub(super) fn find_any(&self, index: &DirectoryIndex) -> Vec<TextHit> {
+        let scale = Scale { required: 1, ..self.scale(index.len()) };
+        self.find(index, None, Some(&scale)).0
+    }
+
     /// The terms that a service holds.
     pub(super) fn held_by(&self, index: &DirectoryIndex, slot: Slot) -> Vec<String> {
         let only = RoaringBitmap::from_iter([slot]);
