@@ -34,6 +34,13 @@ pub struct App {
     pub authority: Authority,
 }
 
+impl App {
+    /// The application over an open database.
+    pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
+        Self { config, db, clock, authority }
+    }
+}
+
 /// The application as handlers take it.
 pub type State = Data<App>;
 

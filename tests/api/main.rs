@@ -3,11 +3,17 @@
 #[cfg(test)]
 #[macro_use]
 mod harness;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod tokens;
 
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod command_line;
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
@@ -17,6 +23,6 @@ mod journal;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
-mod tokens;
+mod organizations;
 #[cfg(test)]
 mod types;

@@ -1,0 +1,251 @@
+//! The application in process, and callers of it: what tests of the contract are written with.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix_web::dev::Service as _;
+use actix_web::http::{Method, StatusCode, header::HeaderMap};
+use actix_web::test::TestRequest;
+use actix_web::web::{Bytes, Data};
+use kith::app::{self, App, State};
+use kith::auth::model::NewClient;
+use kith::auth::{Authority, Scope, Scopes, repository as clients, secrets};
+use kith::clock::Clock;
+use kith::config::Config;
+use kith::db::types::{Id, Instant, Json};
+use kith::kind::{ClientId, OrganizationId};
+use kith::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
+use kith::organizations::repository as organizations;
+use serde_json::{Value, json};
+
+use crate::harness::TestDb;
+
+type Answering = Pin<Box<dyn Future<Output = (StatusCode, HeaderMap, Bytes)>>>;
+
+/// The application over a database of its own, at a time that only the test moves.
+#[derive(Clone)]
+pub struct TestApp {
+    /// What handlers share.
+    pub state: State,
+    /// The time.
+    pub clock: Clock,
+    call: Rc<dyn Fn(TestRequest) -> Answering>,
+    _db: Rc<TestDb>,
+}
+
+/// The moment at which every test begins: a Monday morning in British Columbia.
+pub fn beginning() -> Instant {
+    "2026-03-02T17:00:00Z".parse().unwrap()
+}
+
+impl TestApp {
+    /// With the default settings.
+    pub async fn new(db: TestDb) -> Self {
+        Self::with(db, &[]).await
+    }
+
+    /// With these settings, as flags of `kith serve`.
+    pub async fn with(db: TestDb, flags: &[&str]) -> Self {
+        let config = Config::from_flags(flags.iter().copied()).unwrap();
+        let clock = Clock::manual(beginning());
+        let authority = Authority::start(&config, &db, &clock).await.unwrap();
+        let state = Data::new(App::new(config, db.db.clone(), clock.clone(), authority));
+        let service = Rc::new(actix_web::test::init_service(app::build(state.clone())).await);
+        let call = Rc::new(move |request: TestRequest| -> Answering {
+            let service = service.clone();
+            Box::pin(async move {
+                let response = service.call(request.to_request()).await.unwrap_or_else(|error| panic!("no answer: {error}"));
+                let (status, headers) = (response.status(), response.headers().clone());
+                (status, headers, actix_web::test::read_body(response).await)
+            })
+        });
+        Self { state, clock, call, _db: Rc::new(db) }
+    }
+
+    /// An organization of this kind, with a client that has every scope but `admin`.
+    pub async fn tenant(&self, name: &str, kind: OrganizationKind) -> Caller {
+        let id = OrganizationId::generate();
+        let input: OrganizationInput = serde_json::from_value(json!({ "name": name, "kind": kind, "time_zone": "America/Vancouver" })).unwrap();
+        let now = self.clock.now();
+        let row = OrganizationRow {
+            id,
+            organization_id: id,
+            parent_id: None,
+            kind,
+            name: name.into(),
+            name_key: kith::text::fold(name),
+            is_active: true,
+            content: Json(input),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        };
+        self.state.db.write(move |conn| organizations::insert(conn, &row)).await.unwrap();
+        self.client(id, Scopes::all_but_admin()).await
+    }
+
+    /// A clinic.
+    pub async fn clinic(&self) -> Caller {
+        self.tenant("Alder Falls Family Clinic", OrganizationKind::Clinic).await
+    }
+
+    /// A client of an organization with these scopes.
+    pub async fn client(&self, organization_id: OrganizationId, scopes: Scopes) -> Caller {
+        // One hash for all: hashing is slow on purpose, and no test logs in with these.
+        let client = NewClient::new(organization_id, "test".into(), scopes, secrets::NOBODYS_HASH.into(), self.clock.now());
+        let client_id = client.id;
+        self.state.db.write(move |conn| clients::insert_client(conn, &client)).await.unwrap();
+        let mut caller = Caller { app: self.clone(), organization_id, client_id, scopes, token: None };
+        caller.renew().await;
+        caller
+    }
+
+    /// A caller without a token.
+    pub fn stranger(&self) -> Caller {
+        Caller { app: self.clone(), organization_id: Id::generate(), client_id: Id::generate(), scopes: Scopes::NONE, token: None }
+    }
+
+    /// Sends a request as it stands.
+    pub async fn send(&self, request: TestRequest) -> Answer {
+        let (status, headers, body) = (self.call)(request).await;
+        Answer { status: status.as_u16(), headers, bytes: body }
+    }
+}
+
+/// A client of the API.
+#[derive(Clone)]
+pub struct Caller {
+    /// The application it calls.
+    pub app: TestApp,
+    /// Its organization.
+    pub organization_id: OrganizationId,
+    /// Its id.
+    pub client_id: ClientId,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Its access token.
+    pub token: Option<String>,
+}
+
+impl Caller {
+    /// A fresh token, after the clock was moved.
+    pub async fn renew(&mut self) {
+        let app = &self.app.state;
+        self.token = Some(app.authority.issue(&app.db, &app.clock, self.client_id, self.organization_id, self.scopes).await.unwrap());
+    }
+
+    /// The same organization with `admin` as well.
+    pub async fn admin(&self) -> Self {
+        self.app.client(self.organization_id, Scopes::all()).await
+    }
+
+    /// The same organization with fewer scopes.
+    pub async fn only(&self, scopes: &[Scope]) -> Self {
+        self.app.client(self.organization_id, scopes.iter().copied().collect()).await
+    }
+
+    /// A request with the token.
+    pub fn request(&self, method: Method, path: &str) -> TestRequest {
+        let request = TestRequest::default().method(method).uri(path);
+        match &self.token {
+            Some(token) => request.insert_header(("authorization", format!("Bearer {token}"))),
+            None => request,
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.app.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.app.send(self.request(Method::POST, path).set_json(body)).await
+    }
+
+    /// POST with an idempotency key.
+    pub async fn post_once(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.app.send(self.request(Method::POST, path).insert_header(("idempotency-key", key)).set_json(body)).await
+    }
+
+    /// PUT over a version.
+    pub async fn put(&self, path: &str, version: i64, body: Value) -> Answer {
+        self.app.send(self.request(Method::PUT, path).insert_header(("if-match", format!("\"{version}\""))).set_json(body)).await
+    }
+
+    /// PUT without a version.
+    pub async fn put_any(&self, path: &str, body: Value) -> Answer {
+        self.app.send(self.request(Method::PUT, path).set_json(body)).await
+    }
+
+    /// PATCH of a version.
+    pub async fn patch(&self, path: &str, version: i64, body: Value) -> Answer {
+        let request = self.request(Method::PATCH, path).insert_header(("if-match", format!("\"{version}\"")));
+        self.app.send(request.set_json(body).insert_header(("content-type", "application/merge-patch+json"))).await
+    }
+
+    /// DELETE of a version.
+    pub async fn delete(&self, path: &str, version: i64) -> Answer {
+        self.app.send(self.request(Method::DELETE, path).insert_header(("if-match", format!("\"{version}\"")))).await
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub bytes: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; null where there is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body, of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        self.json()
+    }
+
+    /// The problem, of an answer that must have this status and code.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.expect(status);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{problem}");
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
+        problem
+    }
+
+    /// The pointers and codes of a problem's faults, in order of the pointer.
+    #[track_caller]
+    pub fn faults(&self, status: u16) -> Vec<(String, String)> {
+        let problem = self.expect(status);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let faults = problem["errors"].as_array().into_iter().flatten().map(|fault| (text(&fault["pointer"]), text(&fault["code"])));
+        let mut faults: Vec<_> = faults.collect();
+        faults.sort();
+        faults
+    }
+
+    /// The id of the resource in the body.
+    #[track_caller]
+    pub fn id(&self) -> String {
+        self.json()["id"].as_str().unwrap_or_else(|| panic!("no id in {}", String::from_utf8_lossy(&self.bytes))).to_owned()
+    }
+}

@@ -1,0 +1,211 @@
+//! The OpenAPI document: that it is whole, that it is the one committed, and that what it says of access is true of every operation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix_web::http::Method;
+use kith::auth::{Scope, Scopes};
+use kith::openapi::document;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+use crate::tokens;
+
+/// Operations that need no token: how one comes by a token, and what says nothing of anybody.
+const PUBLIC: &[&str] = &["create_token", "get_jwks", "healthz", "readyz", "get_openapi"];
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    value: Value,
+}
+
+impl Operation {
+    fn scopes(&self) -> Vec<Scope> {
+        let entries = self.value["security"].as_array().into_iter().flatten();
+        let names = entries.filter_map(|entry| entry["oauth2"].as_array()).flatten().filter_map(Value::as_str);
+        names.map(|name| name.parse().unwrap_or_else(|_| panic!("{}: {name} is no scope", self.id))).collect()
+    }
+
+    fn statuses(&self) -> BTreeSet<&str> {
+        self.value["responses"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    /// The path with an id that nobody has.
+    fn anywhere(&self) -> String {
+        let mut path = self.path.clone();
+        while let Some((before, rest)) = path.split_once('{') {
+            path = format!("{before}01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10{}", rest.split_once('}').unwrap().1);
+        }
+        path
+    }
+}
+
+fn operations() -> Vec<Operation> {
+    let paths = document()["paths"].as_object().unwrap();
+    let all = paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(|(method, value)| Operation {
+            id: value["operationId"].as_str().unwrap_or_default().to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.clone(),
+            value: value.clone(),
+        })
+    });
+    all.collect()
+}
+
+fn walk(value: &Value, visit: &mut impl FnMut(&str, &Value)) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, inner)| {
+            visit(key, inner);
+            walk(inner, visit);
+        }),
+        Value::Array(items) => items.iter().for_each(|inner| walk(inner, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_committed_document_is_the_one_that_the_code_makes() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap_or_default()).unwrap_or_default();
+    if committed == *document() {
+        return;
+    }
+    let mut differing = BTreeSet::new();
+    for part in ["paths", "components"] {
+        let (old, new) = (&committed[part], &document()[part]);
+        let groups: Vec<(Value, Value)> = match part {
+            "components" => ["schemas", "responses", "parameters", "headers"].iter().map(|name| (old[name].clone(), new[name].clone())).collect(),
+            _ => vec![(old.clone(), new.clone())],
+        };
+        for (old, new) in groups {
+            let names = |value: &Value| value.as_object().map(|members| members.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+            differing.extend(names(&old).union(&names(&new)).filter(|name| old[name.as_str()] != new[name.as_str()]).cloned());
+        }
+    }
+    panic!("openapi/openapi.json differs in {differing:?}. Read the difference, then accept it: cargo run -- openapi > openapi/openapi.json");
+}
+
+#[test]
+fn every_reference_resolves() {
+    walk(document(), &mut |key, value| {
+        if key == "$ref" {
+            let pointer = value.as_str().unwrap().strip_prefix('#').unwrap_or_else(|| panic!("{value} leads outside"));
+            assert!(document().pointer(pointer).is_some(), "{value} leads nowhere");
+        }
+    });
+}
+
+#[test]
+fn operations_have_unique_ids_and_say_what_they_do() {
+    let mut seen = BTreeMap::new();
+    for operation in operations() {
+        let Operation { id, path, value, .. } = &operation;
+        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()) && !id.is_empty(), "{path}: {id}");
+        assert_eq!(seen.insert(id.clone(), path.clone()), None, "{id} is the id of two operations");
+        for part in ["summary", "responses"] {
+            assert!(!value[part].is_null(), "{id} has no {part}");
+        }
+        let tags: Vec<&str> = value["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let known: Vec<&str> = document()["tags"].as_array().unwrap().iter().filter_map(|tag| tag["name"].as_str()).collect();
+        assert!(tags.len() == 1 && tags.iter().all(|tag| known.contains(tag)), "{id} has the tags {tags:?}");
+    }
+}
+
+#[test]
+fn every_operation_states_its_scopes_and_the_statuses_that_follow() {
+    for operation in operations() {
+        let (id, statuses) = (&operation.id, operation.statuses());
+        if PUBLIC.contains(&id.as_str()) {
+            assert!(operation.scopes().is_empty(), "{id} is listed as public and has scopes");
+            continue;
+        }
+        assert!(!operation.scopes().is_empty(), "{id} states no scope");
+        let mut expected = vec!["400", "401", "403", "429", "500", "503"];
+        if operation.path.contains('{') {
+            expected.push("404");
+        }
+        if operation.value["requestBody"].is_object() {
+            expected.extend(["413", "415", "422"]);
+        }
+        for status in expected {
+            assert!(statuses.contains(status), "{id} does not state {status}");
+        }
+        assert!(statuses.iter().any(|status| status.starts_with('2')), "{id} never succeeds");
+    }
+}
+
+#[test]
+fn every_example_is_valid_against_its_schema() {
+    let schemas = kith::openapi::schemas();
+    let mut count = 0;
+    walk(schemas, &mut |_, schema| {
+        let examples = schema["examples"].as_array().cloned().unwrap_or_default();
+        let single = schema.get("example").cloned();
+        for example in examples.into_iter().chain(single) {
+            let mut root = schema.clone();
+            root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+            root["components"] = json!({ "schemas": schemas });
+            let validator = jsonschema::options().should_validate_formats(true).build(&root).unwrap();
+            let faults: Vec<String> = validator.iter_errors(&example).map(|fault| fault.to_string()).collect();
+            assert!(faults.is_empty(), "{example} in {schema}: {faults:?}");
+            count += 1;
+        }
+    });
+    assert!(count > 50, "only {count} examples");
+}
+
+#[test]
+fn every_field_of_a_request_says_what_it_means() {
+    let mut mute = Vec::new();
+    for (name, schema) in kith::openapi::schemas().as_object().unwrap() {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            let says = property["description"].is_string() || property["$ref"].is_string();
+            if !says {
+                mute.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    assert!(mute.is_empty(), "without a description: {mute:?}");
+}
+
+async fn ask(caller: &Caller, operation: &Operation) -> (u16, Value) {
+    let mut request = caller.request(operation.method.clone(), &operation.anywhere()).insert_header(("if-match", "*"));
+    if operation.value["requestBody"].is_object() {
+        let media_type = operation.value["requestBody"]["content"].as_object().unwrap().keys().next().unwrap().clone();
+        request = request.insert_header(("content-type", media_type)).set_payload("{}");
+    }
+    let answer = caller.app.send(request).await;
+    (answer.status, answer.json())
+}
+
+on_both!(every_operation_refuses_a_stranger_and_every_forged_token, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let forged = tokens::bad_tokens(&app.state, caller.client_id, caller.organization_id);
+    assert!(forged.len() >= 8);
+    for operation in operations().iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())) {
+        let (status, body) = ask(&app.stranger(), operation).await;
+        assert_eq!((status, &body["code"]), (401, &json!("unauthenticated")), "{} without a token", operation.id);
+        for (name, token) in &forged {
+            let (status, body) = ask(&Caller { token: Some(token.clone()), ..caller.clone() }, operation).await;
+            assert_eq!((status, &body["code"]), (401, &json!("unauthenticated")), "{} with {name}", operation.id);
+        }
+    }
+});
+
+on_both!(every_operation_refuses_a_token_without_its_scope, |db| async move {
+    let app = TestApp::new(db).await;
+    let organization = app.clinic().await.organization_id;
+    let mut callers = BTreeMap::new();
+    for operation in operations().iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())) {
+        let needed = operation.scopes();
+        if !callers.contains_key(&needed) {
+            let others: Scopes = Scope::ALL.iter().copied().filter(|scope| !needed.contains(scope)).collect();
+            callers.insert(needed.clone(), app.client(organization, others).await);
+        }
+        let (status, body) = ask(&callers[&needed], operation).await;
+        assert_eq!((status, &body["code"]), (403, &json!("insufficient_scope")), "{}", operation.id);
+    }
+});

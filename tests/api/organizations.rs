@@ -1,0 +1,176 @@
+//! Organizations, and with them the verbs that every resource shares.
+
+use actix_web::http::Method;
+use kith::auth::Scope;
+use serde_json::{Value, json};
+
+use crate::client::TestApp;
+
+const PATH: &str = "/v1/organizations";
+
+fn agency(name: &str) -> Value {
+    json!({ "name": name, "kind": "agency", "identifiers": [{ "system": "urn:example:211", "value": name }] })
+}
+
+on_both!(an_organization_is_created_read_changed_and_deleted, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let created = caller.post(PATH, agency("Food Bank")).await;
+    let body = created.expect(201);
+    let path = created.header("location").unwrap().to_owned();
+    assert_eq!(path, format!("{PATH}/{}", created.id()));
+    assert_eq!(created.header("etag"), Some("\"1\""));
+    assert_eq!((&body["version"], &body["is_active"], &body["description"]), (&json!(1), &json!(true), &Value::Null));
+
+    let read = caller.get(&path).await;
+    assert_eq!(read.expect(200), body);
+    let patched = caller.patch(&path, 1, json!({ "description": "Hampers", "identifiers": null })).await;
+    let after = patched.expect(200);
+    assert_eq!((&after["version"], &after["description"], &after["name"]), (&json!(2), &json!("Hampers"), &json!("Food Bank")));
+    let cleared = caller.patch(&path, 2, json!({ "description": null })).await.expect(200);
+    assert_eq!(cleared["description"], Value::Null);
+    let replaced = caller.put(&path, 3, agency("Pantry")).await.expect(200);
+    assert_eq!((&replaced["name"], &replaced["version"]), (&json!("Pantry"), &json!(4)));
+
+    caller.delete(&path, 4).await.expect(204);
+    caller.get(&path).await.expect_problem(410, "gone");
+    caller.patch(&path, 5, json!({})).await.expect_problem(410, "gone");
+    let history = caller.get(&format!("{path}/history")).await.expect(200);
+    let actions: Vec<_> = history["items"].as_array().unwrap().iter().map(|revision| revision["action"].clone()).collect();
+    assert_eq!(actions, ["created", "updated", "updated", "updated", "deleted"]);
+    assert_eq!(history["items"][1]["resource"]["description"], "Hampers");
+    assert!(caller.get(PATH).await.expect(200)["items"].as_array().unwrap().iter().all(|item| item["id"] != created.id()));
+});
+
+on_both!(a_change_needs_the_version_it_is_based_on, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let path = caller.post(PATH, agency("Food Bank")).await.header("location").unwrap().to_owned();
+    caller.put_any(&path, agency("Other")).await.expect_problem(428, "precondition_required");
+    caller.patch(&path, 1, json!({ "description": "one" })).await.expect(200);
+    let late = caller.patch(&path, 1, json!({ "description": "two" })).await;
+    let problem = late.expect_problem(412, "version_mismatch");
+    assert_eq!((problem["current_version"].as_i64(), late.header("etag")), (Some(2), Some("\"2\"")));
+    caller.delete(&path, 1).await.expect_problem(412, "version_mismatch");
+    let cached = caller.app.send(caller.request(Method::GET, &path).insert_header(("if-none-match", "\"2\""))).await;
+    assert_eq!((cached.status, cached.bytes.len()), (304, 0));
+    let stale = caller.app.send(caller.request(Method::GET, &path).insert_header(("if-none-match", "\"1\""))).await;
+    stale.expect(200);
+});
+
+on_both!(every_fault_of_a_body_is_told_at_once, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let answer = caller
+        .post(PATH, json!({ "kind": "castle", "time_zone": 5, "colour": "red", "point": { "latitude": 91, "longitude": "x" }, "policies": { "decide_days": -1 } }))
+        .await;
+    let faults = answer.faults(422);
+    let found: Vec<(&str, &str)> = faults.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("/colour", "unknown_field"),
+            ("/kind", "not_allowed"),
+            ("/name", "required"),
+            ("/point/latitude", "out_of_range"),
+            ("/point/longitude", "type"),
+            ("/policies/decide_days", "out_of_range"),
+            ("/time_zone", "type"),
+        ]
+    );
+    let zone = caller.post(PATH, json!({ "name": "x", "kind": "agency", "time_zone": "Mars/Olympus" })).await;
+    assert_eq!(zone.faults(422), [("/time_zone".into(), "unknown_time_zone".into())]);
+});
+
+on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let send = |text: &'static str, kind: &'static str| {
+        let request = caller.request(Method::POST, PATH).insert_header(("content-type", kind)).set_payload(text);
+        let app = caller.app.clone();
+        async move { app.send(request).await }
+    };
+    send("{", "application/json").await.expect_problem(400, "malformed_request");
+    send("{\"name\":\"a\",\"name\":\"b\"}", "application/json").await.expect_problem(400, "malformed_request");
+    send("{}", "text/plain").await.expect_problem(415, "unsupported_media_type");
+    send("{\"name\":\"\\u0000\"}", "application/json").await.expect_problem(422, "invalid_request");
+    caller.get(&format!("{PATH}/nonsense")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}?colour=red")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}?limit=0")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}?cursor=abc")).await.expect_problem(400, "malformed_request");
+    caller.get("/v1/castles").await.expect_problem(404, "not_found");
+    let wrong = caller.app.send(caller.request(Method::DELETE, PATH)).await;
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), Some("GET, POST"));
+    caller.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
+    let long = "x".repeat(2 << 20);
+    let large = caller.app.send(caller.request(Method::POST, PATH).insert_header(("content-type", "application/json")).set_payload(long)).await;
+    large.expect_problem(413, "body_too_large");
+});
+
+on_both!(an_identifier_is_one_organizations_own_and_a_put_by_it_syncs, |db| async move {
+    let app = TestApp::new(db).await;
+    let (caller, other) = (app.clinic().await, app.clinic().await);
+    let path = format!("{PATH}/by-identifier?system=urn:example:211&value=Food%20Bank");
+    let created = caller.put_any(&path, agency("Food Bank")).await;
+    created.expect(201);
+    let again = caller.put_any(&path, agency("Food Bank")).await;
+    assert_eq!((again.expect(200)["version"].as_i64(), again.id()), (Some(2), created.id()));
+    assert_ne!(other.put_any(&path, agency("Food Bank")).await.id(), created.id());
+    caller.post(PATH, agency("Food Bank")).await.expect_problem(409, "duplicate");
+    assert_eq!(caller.put_any(&path, agency("Pantry")).await.faults(422), [("/identifiers".into(), "missing_identifier".into())]);
+    caller.delete(&format!("{PATH}/{}", created.id()), 2).await.expect(204);
+    assert_ne!(caller.put_any(&path, agency("Food Bank")).await.id(), created.id());
+});
+
+on_both!(an_idempotency_key_has_one_effect, |db| async move {
+    let app = TestApp::new(db).await;
+    let (caller, other) = (app.clinic().await, app.clinic().await);
+    let first = caller.post_once(PATH, "k1", json!({ "name": "A", "kind": "agency" })).await;
+    first.expect(201);
+    let second = caller.post_once(PATH, "k1", json!({ "name": "A", "kind": "agency" })).await;
+    assert_eq!((second.status, second.bytes.clone(), second.header("location")), (201, first.bytes.clone(), first.header("location")));
+    caller.post_once(PATH, "k1", json!({ "name": "B", "kind": "agency" })).await.expect_problem(422, "idempotency_key_reused");
+    assert_ne!(other.post_once(PATH, "k1", json!({ "name": "A", "kind": "agency" })).await.id(), first.id());
+    caller.post_once(PATH, "k2", json!({ "name": "" , "kind": "agency" })).await.expect(422);
+    caller.post_once(PATH, "k2", json!({ "name": "C", "kind": "agency" })).await.expect(201);
+    let mut later = caller.clone();
+    app.clock.advance(chrono::Duration::days(8));
+    later.renew().await;
+    assert_ne!(later.post_once(PATH, "k1", json!({ "name": "A", "kind": "agency" })).await.id(), first.id());
+});
+
+on_both!(pages_walk_every_organization_once_while_others_are_added, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    for number in 0..7 {
+        caller.post(PATH, json!({ "name": format!("Étoile {number}"), "kind": "agency" })).await.expect(201);
+    }
+    let (mut seen, mut next) = (Vec::new(), format!("{PATH}?name=etoile&limit=3"));
+    loop {
+        let answer = caller.get(&next).await;
+        let page = answer.expect(200);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        caller.post(PATH, json!({ "name": "Other", "kind": "agency" })).await.expect(201);
+        let Some(link) = answer.header("link") else {
+            assert_eq!(page["next"], Value::Null);
+            break;
+        };
+        next = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned();
+        assert!(next.contains(page["next"].as_str().unwrap()));
+    }
+    assert_eq!(seen, (0..7).map(|number| format!("Étoile {number}")).collect::<Vec<_>>());
+    let page = caller.get(&format!("{PATH}?limit=1")).await.expect(200);
+    let elsewhere = format!("{PATH}?limit=1&kind=clinic&cursor={}", page["next"].as_str().unwrap());
+    caller.get(&elsewhere).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(only_the_keeper_and_the_organization_itself_may_change_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let (keeper, other) = (app.clinic().await, app.clinic().await);
+    let path = keeper.post(PATH, agency("Food Bank")).await.header("location").unwrap().to_owned();
+    other.get(&path).await.expect(200);
+    other.patch(&path, 1, json!({ "description": "mine" })).await.expect_problem(403, "forbidden");
+    let itself = format!("{PATH}/{}", other.organization_id);
+    other.patch(&itself, 1, json!({ "description": "mine" })).await.expect(200);
+    let reader = other.only(&[Scope::OrganizationsRead]).await;
+    reader.post(PATH, agency("x")).await.expect_problem(403, "insufficient_scope");
+    app.stranger().get(&path).await.expect_problem(401, "unauthenticated");
+    let circle = other.patch(&itself, 2, json!({ "parent_id": other.organization_id })).await;
+    assert_eq!(circle.faults(422), [("/parent_id".into(), "circular".into())]);
+});
