@@ -53,6 +53,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::practitioners::configure)
         .configure(crate::patients::configure)
         .configure(crate::consents::configure)
+        .configure(crate::changes::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

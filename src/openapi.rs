@@ -71,6 +71,7 @@ fn finish(document: &mut Value) {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         flatten_schemas(schemas);
     }
+    hoist_descriptions(document);
     add_components(document);
     let patches = patched_schemas(document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
@@ -128,6 +129,28 @@ fn collect_properties(schema: &Value, schemas: &Map<String, Value>, properties: 
         collect_properties(&named(part).unwrap_or_else(|| part.clone()), schemas, properties);
     }
     properties.extend(schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
+}
+
+/// What is said of an optional object belongs to the field, and not to the one branch of it that is not null.
+fn hoist_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let branches = members.get_mut("oneOf").and_then(Value::as_array_mut);
+            let said = branches.into_iter().flatten().filter_map(Value::as_object_mut).find_map(|branch| {
+                let is_reference = branch.contains_key("$ref");
+                branch.get_mut("description").filter(|_| is_reference).map(Value::take)
+            });
+            if let Some(description) = said {
+                members.entry("description").or_insert(description);
+                for branch in members.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                    branch.as_object_mut().map(|branch| branch.remove("description"));
+                }
+            }
+            members.values_mut().for_each(hoist_descriptions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(hoist_descriptions),
+        _ => {}
+    }
 }
 
 fn request_schema(operation: &Value) -> Option<&str> {

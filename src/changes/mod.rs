@@ -1,7 +1,20 @@
 //! The journal: every change of every resource, written in the transaction of the change itself.
 
+//!
+//! [`handlers`] gives it as a feed: what a caller may see, in an order in which nothing is ever skipped.
+
+pub mod api;
+pub mod feed;
+pub mod handlers;
 pub mod model;
 pub mod repository;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};
 pub use self::repository::{after, history, latest, record};
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes.service(handlers::list_changes);
+}

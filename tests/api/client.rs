@@ -66,7 +66,8 @@ impl TestApp {
     /// An organization of this kind, with a client that has every scope but `admin`.
     pub async fn tenant(&self, name: &str, kind: OrganizationKind) -> Caller {
         let id = OrganizationId::generate();
-        let input: OrganizationInput = serde_json::from_value(json!({ "name": name, "kind": kind, "time_zone": "America/Vancouver" })).unwrap();
+        let input: OrganizationInput =
+            serde_json::from_value(json!({ "name": name, "kind": kind, "time_zone": "America/Vancouver" })).unwrap();
         let now = self.clock.now();
         let row = OrganizationRow {
             id,
@@ -134,11 +135,6 @@ impl Caller {
     pub async fn renew(&mut self) {
         let app = &self.app.state;
         self.token = Some(app.authority.issue(&app.db, &app.clock, self.client_id, self.organization_id, self.scopes).await.unwrap());
-    }
-
-    /// The same organization with `admin` as well.
-    pub async fn admin(&self) -> Self {
-        self.app.client(self.organization_id, Scopes::all()).await
     }
 
     /// The same organization with fewer scopes.

@@ -76,15 +76,20 @@ fn the_committed_document_is_the_one_that_the_code_makes() {
     for part in ["paths", "components"] {
         let (old, new) = (&committed[part], &document()[part]);
         let groups: Vec<(Value, Value)> = match part {
-            "components" => ["schemas", "responses", "parameters", "headers"].iter().map(|name| (old[name].clone(), new[name].clone())).collect(),
+            "components" => {
+                ["schemas", "responses", "parameters", "headers"].iter().map(|name| (old[name].clone(), new[name].clone())).collect()
+            }
             _ => vec![(old.clone(), new.clone())],
         };
         for (old, new) in groups {
-            let names = |value: &Value| value.as_object().map(|members| members.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+            let names =
+                |value: &Value| value.as_object().map(|members| members.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
             differing.extend(names(&old).union(&names(&new)).filter(|name| old[name.as_str()] != new[name.as_str()]).cloned());
         }
     }
-    panic!("openapi/openapi.json differs in {differing:?}. Read the difference, then accept it: cargo run -- openapi > openapi/openapi.json");
+    panic!(
+        "openapi/openapi.json differs in {differing:?}. Read the difference, then accept it: cargo run -- openapi > openapi/openapi.json"
+    );
 }
 
 #[test]
@@ -102,7 +107,10 @@ fn operations_have_unique_ids_and_say_what_they_do() {
     let mut seen = BTreeMap::new();
     for operation in operations() {
         let Operation { id, path, value, .. } = &operation;
-        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()) && !id.is_empty(), "{path}: {id}");
+        assert!(
+            id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()) && !id.is_empty(),
+            "{path}: {id}"
+        );
         assert_eq!(seen.insert(id.clone(), path.clone()), None, "{id} is the id of two operations");
         for part in ["summary", "responses"] {
             assert!(!value[part].is_null(), "{id} has no {part}");

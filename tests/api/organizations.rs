@@ -100,7 +100,8 @@ on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
     assert_eq!(wrong.header("allow"), Some("GET, POST"));
     caller.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
     let long = "x".repeat(2 << 20);
-    let large = caller.app.send(caller.request(Method::POST, PATH).insert_header(("content-type", "application/json")).set_payload(long)).await;
+    let large =
+        caller.app.send(caller.request(Method::POST, PATH).insert_header(("content-type", "application/json")).set_payload(long)).await;
     large.expect_problem(413, "body_too_large");
 });
 
