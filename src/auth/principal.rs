@@ -3,13 +3,14 @@
 //! A handler takes [`Allowed`] with the scope it needs, or [`DirectoryReader`] where the directory may be open to anyone. There is no
 //! other way to a [`Principal`], so a handler that needs one cannot forget to ask.
 
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::pin::Pin;
 
-use actix_web::dev::Payload;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::limits::CountedAs;
@@ -82,16 +83,11 @@ impl<S> Deref for Allowed<S> {
 
 impl<S: RequiredScope> FromRequest for Allowed<S> {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+    type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let token = bearer_token(&request)?.ok_or(Error::Unauthenticated("there is none"))?;
-            let principal = authenticate(&request, token).await?;
-            principal.require(S::SCOPE)?;
-            Ok(Self(principal, PhantomData))
-        })
+        let principal = request.extensions().get::<Principal>().cloned().ok_or(Error::Unauthenticated("there is none"));
+        ready(principal.and_then(|principal| principal.require(S::SCOPE).map(|()| Self(principal, PhantomData))))
     }
 }
 
@@ -113,24 +109,43 @@ impl DirectoryReader {
 
 impl FromRequest for DirectoryReader {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+    type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        // A bad token is refused here too: whoever sends one should learn of it.
-        let is_stranger = matches!(bearer_token(&request), Ok(None));
-        let allowed = Allowed::<scope::ServicesRead>::from_request(&request, payload);
-        Box::pin(async move {
-            let app = state(&request)?;
+        let is_stranger = request.extensions().get::<Principal>().is_none();
+        ready(state(request).and_then(|app| {
             if is_stranger && app.config.public_directory {
                 if let Some(address) = request.peer_addr() {
-                    count(&request, CountedAs::stranger(address.ip()))?;
+                    count(request, CountedAs::stranger(address.ip()))?;
                 }
                 return Ok(Self { principal: None, at: app.clock.now() });
             }
-            let principal = allowed.await?.into_principal();
+            let principal = Allowed::<scope::ServicesRead>::from_request(request, payload).into_inner()?.into_principal();
             Ok(Self { at: principal.at, principal: Some(principal) })
-        })
+        }))
+    }
+}
+
+/// Finds out who calls, before anything else of a request is looked at: guards then answer at once, and a caller who may not call
+/// learns nothing of what is wrong with the rest. A bad token is refused also where none is needed: whoever sends one should learn of it.
+pub async fn identify<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> std::result::Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    if request.path().starts_with("/v1/") {
+        match caller_of(request.request()).await {
+            Ok(Some(principal)) => _ = request.extensions_mut().insert(principal),
+            Ok(None) => {}
+            Err(error) => return Ok(request.error_response(error).map_into_right_body()),
+        }
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+async fn caller_of(request: &HttpRequest) -> Result<Option<Principal>> {
+    match bearer_token(request)? {
+        Some(token) => Ok(Some(authenticate(request, token).await?)),
+        None => Ok(None),
     }
 }
 
