@@ -55,6 +55,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::patients::configure)
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
+        .configure(crate::referrals::configure)
+        .configure(crate::follow_ups::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -17,6 +17,8 @@ mod contract;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod follow_ups;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod journal;
@@ -24,5 +26,7 @@ mod journal;
 mod migrations;
 #[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod referrals;
 #[cfg(test)]
 mod types;
