@@ -54,6 +54,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::patients::configure)
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
+        .configure(crate::needs::configure)
+        .configure(crate::screenings::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

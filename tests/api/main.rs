@@ -19,10 +19,16 @@ mod database;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod instruments;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod needs;
+#[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod screenings;
 #[cfg(test)]
 mod types;
