@@ -57,6 +57,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::changes::configure)
         .configure(crate::referrals::configure)
         .configure(crate::follow_ups::configure)
+        .configure(crate::needs::configure)
+        .configure(crate::screenings::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -21,12 +21,18 @@ mod follow_ups;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod instruments;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod needs;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod referrals;
+#[cfg(test)]
+mod screenings;
 #[cfg(test)]
 mod types;
