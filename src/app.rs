@@ -54,6 +54,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::patients::configure)
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
+        .configure(crate::timeline::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

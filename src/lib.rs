@@ -23,4 +23,5 @@ pub mod practitioners;
 pub mod screenings;
 pub mod services;
 pub mod text;
+pub mod timeline;
 pub mod types;

@@ -13,6 +13,8 @@ mod auth;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod consents;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod database;
@@ -24,5 +26,11 @@ mod journal;
 mod migrations;
 #[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod patients;
+#[cfg(test)]
+mod practitioners;
+#[cfg(test)]
+mod timeline;
 #[cfg(test)]
 mod types;
