@@ -59,6 +59,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::follow_ups::configure)
         .configure(crate::needs::configure)
         .configure(crate::screenings::configure)
+        .configure(crate::timeline::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -25,4 +25,5 @@ pub mod referrals;
 pub mod screenings;
 pub mod services;
 pub mod text;
+pub mod timeline;
 pub mod types;

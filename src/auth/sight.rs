@@ -5,16 +5,19 @@
 //! request, so that a withdrawal is effective at once.
 
 use diesel::prelude::*;
+use serde_json::Value;
 
-use super::Principal;
+use super::{Principal, Scope};
 use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
 use crate::consents::repository::{self, covered};
 use crate::db::DbConn;
 use crate::db::schema::patients;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, PatientId};
+use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::patients::api::Patient;
 use crate::referrals::lifecycle::ReferralStatus;
+use crate::types::find_domain;
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,5 +163,49 @@ pub fn record(
         Ok(sight) => Ok(Some(sight.categories).filter(|categories| categories.contains(category))),
         Err(Error::NotFound | Error::Gone | Error::Merged { .. }) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The scope that reads a kind of resource, and the category that a consent must name for it; `None` for what is not about a patient.
+pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
+    match kind {
+        ResourceType::Organization | ResourceType::Practitioner | ResourceType::Client => (Scope::OrganizationsRead, None),
+        ResourceType::Instrument => (Scope::ScreeningsRead, None),
+        ResourceType::Service => (Scope::ServicesRead, None),
+        ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
+            (Scope::PatientsRead, Some(DataCategory::Summary))
+        }
+        ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::UnmetNeed | ResourceType::Match => {
+            (Scope::PatientsRead, Some(DataCategory::Needs))
+        }
+        ResourceType::Screening => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
+        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
+            (Scope::ReferralsRead, Some(DataCategory::Referrals))
+        }
+        ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),
+    }
+}
+
+/// What the caller sees of a resource about a patient as the journal has it; `None` where nothing.
+pub fn recorded(caller: &Principal, sight: &Sight, kind: ResourceType, body: Value) -> Result<Option<Value>> {
+    if sight.is_owners(caller) {
+        return Ok(Some(body));
+    }
+    if !guard(kind).1.is_some_and(|category| sight.categories.contains(category)) {
+        return Ok(None);
+    }
+    let is_sensitive = || {
+        let domain = body.get("domain").and_then(Value::as_str).and_then(find_domain);
+        domain.is_some_and(|domain| domain.is_sensitive) || body.get("is_sensitive") == Some(&Value::Bool(true))
+    };
+    match kind {
+        ResourceType::Patient => Patient::recorded(body, sight.categories).map(Some),
+        ResourceType::Consent => {
+            let own = Value::String(caller.organization_id.to_string());
+            let is_party = ["grantee_id", "recorder_id"].iter().any(|field| body.get(*field) == Some(&own));
+            Ok(is_party.then_some(body))
+        }
+        _ if is_sensitive() && !sight.categories.contains(DataCategory::Sensitive) => Ok(None),
+        _ => Ok(Some(body)),
     }
 }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use super::api::ChangeEntry;
 use super::model::{Entry, Position};
 use super::repository;
-use crate::auth::{Principal, Scope, sight};
-use crate::consents::model::{Categories, DataCategory};
+use crate::auth::{Principal, sight};
+use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::Result;
 use crate::kind::{PatientId, ReferralId, ResourceType};
@@ -64,27 +64,6 @@ enum View {
     Whole,
 }
 
-/// The category that a consent must name for each kind of resource about a patient, and the scope that reads it. `None` for what is
-/// not about a patient.
-const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
-    match kind {
-        ResourceType::Organization | ResourceType::Practitioner | ResourceType::Client => (Scope::OrganizationsRead, None),
-        ResourceType::Instrument => (Scope::ScreeningsRead, None),
-        ResourceType::Service => (Scope::ServicesRead, None),
-        ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
-            (Scope::PatientsRead, Some(DataCategory::Summary))
-        }
-        ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::UnmetNeed | ResourceType::Match => {
-            (Scope::PatientsRead, Some(DataCategory::Needs))
-        }
-        ResourceType::Screening => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
-        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
-            (Scope::ReferralsRead, Some(DataCategory::Referrals))
-        }
-        ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),
-    }
-}
-
 /// What was found out about patients while reading one piece.
 #[derive(Default)]
 struct Seen {
@@ -94,7 +73,7 @@ struct Seen {
 
 impl Seen {
     fn of(&mut self, conn: &mut DbConn, caller: &Principal, entry: &Entry) -> Result<View> {
-        let (scope, category) = guard(entry.resource_type);
+        let (scope, category) = sight::guard(entry.resource_type);
         if !caller.scopes.contains(scope) {
             return Ok(View::Nothing);
         }

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
@@ -10,6 +11,7 @@ use super::duplicates::Resemblance;
 use super::model::{NeedLevel, PatientAccommodation, PatientInput, PatientLanguage, PatientName, PatientRow, PatientStatus};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::types::Instant;
+use crate::error::{Error, Result};
 use crate::http::page::Limit;
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, PatientId, PractitionerId};
@@ -62,6 +64,23 @@ impl Patient {
     pub fn shown(self, categories: Categories) -> Self {
         let need_level = self.need_level.filter(|_| categories.contains(DataCategory::Needs));
         Self { need_level, withheld: categories.missing(), content: self.content.shown(categories), ..self }
+    }
+
+    /// The same of a patient as the journal has them.
+    pub fn recorded(body: Value, categories: Categories) -> Result<Value> {
+        let Value::Object(mut members) = body else { return Ok(body) };
+        let fields = serde_json::to_value(PatientInput::default()).map_err(Error::internal)?;
+        let known: Map<String, Value> =
+            members.iter().filter(|(key, _)| fields.get(key.as_str()).is_some()).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let content: PatientInput = serde_json::from_value(Value::Object(known)).map_err(Error::internal)?;
+        if let Value::Object(shown) = serde_json::to_value(content.shown(categories)).map_err(Error::internal)? {
+            members.extend(shown);
+        }
+        if !categories.contains(DataCategory::Needs) {
+            members.insert("need_level".into(), Value::Null);
+        }
+        members.insert("withheld".into(), serde_json::to_value(categories.missing()).map_err(Error::internal)?);
+        Ok(Value::Object(members))
     }
 }
 

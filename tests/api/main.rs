@@ -13,6 +13,8 @@ mod auth;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod consents;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod database;
@@ -31,8 +33,14 @@ mod needs;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
+mod patients;
+#[cfg(test)]
+mod practitioners;
+#[cfg(test)]
 mod referrals;
 #[cfg(test)]
 mod screenings;
+#[cfg(test)]
+mod timeline;
 #[cfg(test)]
 mod types;

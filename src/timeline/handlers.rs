@@ -1,0 +1,147 @@
+//! HTTP of the timeline.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get};
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::title::title;
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes::{Action, Entry};
+use crate::db::DbConn;
+use crate::db::schema::changes;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::http::page::{self, Limit, Page};
+use crate::http::query::Query;
+use crate::kind::{self, ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::patients;
+
+/// Something that happened to a patient or on their behalf.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Instant,
+    /// What kind of resource it concerns.
+    pub resource_type: ResourceType,
+    /// The resource.
+    #[schema(value_type = PatientId)]
+    pub resource_id: Id<()>,
+    /// The referral that it belongs to.
+    pub referral_id: Option<ReferralId>,
+    /// The resource's version from then on.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// What was done.
+    pub action: Action,
+    /// What happened, in a plain sentence.
+    #[schema(example = "Need noted: Food.")]
+    pub title: String,
+    /// The organization that did it; null for the command line.
+    pub organization_id: Option<OrganizationId>,
+    /// The client that did it; null for the command line.
+    pub client_id: Option<ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub on_behalf_of: Option<String>,
+    /// The resource as it then stood, as far as the caller may see it.
+    #[schema(value_type = Object)]
+    pub resource: Value,
+}
+
+/// The query of a timeline.
+#[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TimelineQuery {
+    /// Only of these kinds; may be repeated.
+    #[serde(rename = "type", default)]
+    #[param(inline)]
+    pub types: Vec<ResourceType>,
+    /// Only what happened at or after this moment.
+    #[param(inline)]
+    pub since: Option<Instant>,
+    /// Items of a page; a page may have fewer, and still a next one.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}
+
+/// Read the timeline of a patient
+///
+/// Everything that happened to the patient and on their behalf, as far as the caller may see it by consent and scopes, the latest first: screenings, needs, need
+/// levels, navigators, consents, matches, referrals with their transitions and messages, follow-ups with their attempts; also of records
+/// that were merged into this one. Every change is an entry, with the resource as it then stood.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), TimelineQuery), responses((status = 200, description = "A page of the timeline.", body = Page<TimelineEntry>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/patients/{id}/timeline")]
+pub async fn list_patient_timeline(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    id: Path<Id<kind::Patient>>,
+    query: Query<TimelineQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let filters = TimelineQuery { cursor: None, limit: Limit::default(), ..query.clone() };
+    let fingerprint = page::fingerprint(&("timeline", *id, filters));
+    let below: Option<i64> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let sight = sight::patient(conn, &caller, *id)?;
+            let rows = entries(conn, &caller, &sight, &query, below)?;
+            let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &Entry| entry.sequence)?;
+            let items: Result<Vec<Option<TimelineEntry>>> = page.items.iter().map(|entry| shown(&caller, &sight, entry)).collect();
+            Ok(Page { items: items?.into_iter().flatten().collect(), next: page.next })
+        })
+        .await?;
+    Ok(page.respond(&request))
+}
+
+fn entries(conn: &mut DbConn, caller: &Principal, sight: &sight::Sight, query: &TimelineQuery, below: Option<i64>) -> Result<Vec<Entry>> {
+    let mut patients = patients::repository::absorbed(conn, sight.patient_id)?;
+    patients.push(sight.patient_id);
+    let is_seen = |kind: &ResourceType| {
+        let (scope, category) = sight::guard(*kind);
+        caller.has(scope) && category.is_some_and(|category| sight.categories.contains(category))
+    };
+    let is_asked = |kind: &ResourceType| query.types.is_empty() || query.types.contains(kind);
+    let types: Vec<ResourceType> = ResourceType::ALL.iter().copied().filter(|kind| is_seen(kind) && is_asked(kind)).collect();
+    let mut rows = changes::table
+        .filter(changes::patient_id.eq_any(patients.into_iter().map(Some)))
+        .filter(changes::resource_type.eq_any(types))
+        .order(changes::sequence.desc())
+        .limit(query.limit.and_one())
+        .into_boxed();
+    if let Some(since) = query.since {
+        rows = rows.filter(changes::at.ge(since));
+    }
+    if let Some(below) = below {
+        rows = rows.filter(changes::sequence.lt(below));
+    }
+    Ok(rows.load(conn)?)
+}
+
+fn shown(caller: &Principal, sight: &sight::Sight, entry: &Entry) -> Result<Option<TimelineEntry>> {
+    let body = serde_json::from_str(entry.body.get()).map_err(Error::internal)?;
+    let Some(resource) = sight::recorded(caller, sight, entry.resource_type, body)? else { return Ok(None) };
+    Ok(Some(TimelineEntry {
+        at: entry.at,
+        resource_type: entry.resource_type,
+        resource_id: entry.resource_id,
+        referral_id: entry.referral_id,
+        version: entry.version,
+        action: entry.action,
+        title: title(entry.resource_type, entry.action, &resource),
+        organization_id: entry.organization_id,
+        client_id: entry.client_id,
+        on_behalf_of: entry.on_behalf_of.clone(),
+        resource,
+    }))
+}

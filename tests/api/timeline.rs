@@ -1,0 +1,92 @@
+//! The timeline: one ordered chart of what the caller may see.
+
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+
+async fn titles(caller: &Caller, path: &str) -> Vec<String> {
+    let page = caller.get(path).await.expect(200);
+    page["items"].as_array().unwrap().iter().map(|item| item["title"].as_str().unwrap().to_owned()).collect()
+}
+
+on_both!(everything_that_happens_to_a_patient_is_in_their_timeline_the_latest_first, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let input = json!({ "names": [{ "text": "Marie Tremblay" }], "notes": "Between us." });
+    let patient = format!("/v1/patients/{}", clinic.post("/v1/patients", input).await.id());
+    let worker = program.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+    let id = patient.rsplit('/').next().unwrap();
+    let consent = json!({ "patient_id": id, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
+        "categories": ["contact"], "form": "written" });
+    let consent = clinic.post("/v1/consents", consent).await.id();
+    clinic.put_any(&format!("{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
+    program
+        .put_any(&format!("{patient}/primary-navigator"), json!({ "practitioner_id": worker, "reason": "Speaks Punjabi." }))
+        .await
+        .expect(200);
+
+    let path = format!("{patient}/timeline");
+    assert_eq!(
+        titles(&clinic, &path).await,
+        [
+            "The record was changed.",
+            "A practitioner began to accompany the patient: Speaks Punjabi.",
+            "The record was changed.",
+            "Need level judged high.",
+            "Consent was given for referral, care coordination.",
+            "Registered.",
+        ]
+    );
+    assert_eq!(titles(&clinic, &format!("{path}?type=need_level_assessment&type=consent")).await.len(), 2);
+
+    let seen = program.get(&path).await.expect(200);
+    let seen: Vec<&Value> = seen["items"].as_array().unwrap().iter().collect();
+    assert!(seen.iter().all(|entry| entry["resource_type"] != "need_level_assessment"));
+    let records: Vec<&&Value> = seen.iter().filter(|entry| entry["resource_type"] == "patient").collect();
+    assert_eq!(records.len(), 3);
+    for record in records {
+        assert_eq!((&record["resource"]["notes"], &record["resource"]["need_level"]), (&Value::Null, &Value::Null));
+        assert!(record["resource"]["withheld"].as_array().unwrap().contains(&json!("notes")));
+        assert_eq!(record["resource"]["names"][0]["text"], "Marie Tremblay");
+    }
+
+    clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    assert_eq!(titles(&clinic, &path).await.first().map(String::as_str), Some("Consent was withdrawn."));
+    program.get(&path).await.expect_problem(404, "not_found");
+});
+
+on_both!(a_timeline_is_walked_in_pages_and_tells_who_acted, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let patient = format!("/v1/patients/{}", caller.post("/v1/patients", json!({ "names": [{ "text": "Somebody" }] })).await.id());
+    for level in ["high", "medium", "low"] {
+        caller.put_any(&format!("{patient}/need-level"), json!({ "level": level })).await.expect(200);
+    }
+    let (mut path, mut seen) = (format!("{patient}/timeline?limit=2"), Vec::new());
+    loop {
+        let page = caller.get(&path).await.expect(200);
+        seen.extend(page["items"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => path = format!("{patient}/timeline?limit=2&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 7);
+    assert!(
+        seen.iter().all(|entry| entry["organization_id"] == json!(caller.organization_id) && entry["client_id"] == json!(caller.client_id))
+    );
+    assert_eq!((&seen[0]["version"], &seen[6]["title"]), (&json!(4), &json!("Registered.")));
+});
+
+on_both!(timelines_are_refused_where_they_should_be, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let patient = format!("/v1/patients/{}", clinic.post("/v1/patients", json!({ "names": [{ "text": "Somebody" }] })).await.id());
+    let path = format!("{patient}/timeline");
+    app.stranger().get(&path).await.expect_problem(401, "unauthenticated");
+    other.get(&path).await.expect_problem(404, "not_found");
+    clinic.get(&format!("{path}?type=castle")).await.expect_problem(400, "malformed_request");
+    clinic.get(&format!("{path}?cursor=x")).await.expect_problem(400, "malformed_request");
+    clinic.delete(&patient, 1).await.expect(204);
+    clinic.get(&path).await.expect_problem(410, "gone");
+});
