@@ -19,7 +19,7 @@ use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, FollowUpId, NeedId, PatientId, ResourceType};
 use crate::needs;
 use crate::needs::api::Need;
-use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, Verification};
+use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, NeedVerification};
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus};
 use crate::referrals::model::ReferralRow;
@@ -119,7 +119,7 @@ fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain:
         wants_help: None,
         readiness: None,
         status: NeedStatus::Active,
-        verification: Verification::Confirmed,
+        verification: NeedVerification::Confirmed,
         treat_as_sensitive: false,
         onset_on: None,
         note: None,
