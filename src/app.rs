@@ -15,6 +15,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::Authority;
+use crate::auth::principal::identify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -89,6 +90,7 @@ pub fn build(
                 .service(SwaggerUi::new("/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json"))),
         )
         .default_service(web::to(no_such_route))
+        .wrap(from_fn(identify))
         .wrap(from_fn(move |request, next| surround(request, next, limit)))
         .wrap(Compress::default())
         .wrap(cors)

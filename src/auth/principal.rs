@@ -1,15 +1,16 @@
 //! Guards: the arguments of a handler that say who calls and that they may.
 //!
 //! A handler takes [`Allowed`] with the scope it needs, or [`DirectoryReader`] where the directory may be open to anyone. There is no
-//! other way to a [`Principal`], so a handler that needs one cannot forget to ask.
+//! other way to a [`Principal`], so a handler that needs one cannot forget to ask. The guard stands before the body among the arguments,
+//! so that it is asked first.
 
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::pin::Pin;
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::limits::CountedAs;
@@ -82,16 +83,16 @@ impl<S> Deref for Allowed<S> {
 
 impl<S: RequiredScope> FromRequest for Allowed<S> {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+    type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let token = bearer_token(&request)?.ok_or(Error::Unauthenticated("there is none"))?;
-            let principal = authenticate(&request, token).await?;
+        let allowed = || {
+            let identity = request.extensions_mut().remove::<Identity>();
+            let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
             principal.require(S::SCOPE)?;
             Ok(Self(principal, PhantomData))
-        })
+        };
+        ready(allowed())
     }
 }
 
@@ -113,24 +114,22 @@ impl DirectoryReader {
 
 impl FromRequest for DirectoryReader {
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+    type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        // A bad token is refused here too: whoever sends one should learn of it.
-        let is_stranger = matches!(bearer_token(&request), Ok(None));
-        let allowed = Allowed::<scope::ServicesRead>::from_request(&request, payload);
-        Box::pin(async move {
-            let app = state(&request)?;
+        let reader = |app: &State| {
+            // A bad token is refused here too: whoever sends one should learn of it.
+            let is_stranger = !request.extensions().contains::<Identity>();
             if is_stranger && app.config.public_directory {
                 if let Some(address) = request.peer_addr() {
-                    count(&request, CountedAs::stranger(address.ip()))?;
+                    count(app, request, CountedAs::stranger(address.ip()))?;
                 }
                 return Ok(Self { principal: None, at: app.clock.now() });
             }
-            let principal = allowed.await?.into_principal();
-            Ok(Self { at: principal.at, principal: Some(principal) })
-        })
+            let allowed = Allowed::<scope::ServicesRead>::from_request(request, payload).into_inner()?;
+            Ok(Self { at: allowed.at, principal: Some(allowed.into_principal()) })
+        };
+        ready(state(request).and_then(reader))
     }
 }
 
@@ -150,12 +149,29 @@ fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim_matches(' '))) } else { Err(OTHER) }
 }
 
+/// What the token of a request says, or why it is refused. The guard takes it.
+struct Identity(Result<Principal>);
+
+/// Finds out who calls, before anything else of the request is looked at: a stranger's body is not read for its faults. Whether the
+/// operation needs a caller is for its guard to say.
+pub async fn identify<B>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let identity = match bearer_token(request.request()) {
+        Ok(None) => None,
+        Ok(Some(token)) => Some(authenticate(request.request(), token).await),
+        Err(refusal) => Some(Err(refusal)),
+    };
+    if let Some(identity) = identity {
+        request.extensions_mut().insert(Identity(identity));
+    }
+    next.call(request).await
+}
+
 /// Who sends the request, counted against their limit and noted for the log.
 async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
     let app = state(request)?;
     let caller = app.authority.authenticate(&app.db, &app.clock, token).await?;
     request.extensions_mut().insert(caller.client_id);
-    count(request, CountedAs::Client(caller.client_id))?;
+    count(app, request, CountedAs::Client(caller.client_id))?;
     Ok(Principal {
         client_id: caller.client_id,
         organization_id: caller.organization_id,
@@ -167,8 +183,8 @@ async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
 }
 
 /// Counts the call and keeps what is left in the request's extensions.
-fn count(request: &HttpRequest, caller: CountedAs) -> Result<()> {
-    if let Some(allowance) = state(request)?.authority.limits.count(caller)? {
+fn count(app: &State, request: &HttpRequest, caller: CountedAs) -> Result<()> {
+    if let Some(allowance) = app.authority.limits.count(caller)? {
         request.extensions_mut().insert(allowance);
     }
     Ok(())

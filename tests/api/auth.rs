@@ -269,6 +269,18 @@ on_both!(every_kind_of_bad_token_is_refused, |db| async move {
     assert_eq!(world.call(TestRequest::get().uri(&in_the_query)).await.status, 401, "a token in a URL ends up in logs");
 });
 
+on_both!(whoever_may_not_call_learns_nothing_of_the_body, |db| async move {
+    let world = World::new(db).await;
+    let send = |token: String| {
+        let request = TestRequest::post().uri("/v1/organizations").insert_header((AUTHORIZATION, format!("Bearer {token}")));
+        world.call(request.insert_header(("content-type", "application/json")).set_payload("{ broken"))
+    };
+    for (what, token) in tokens::bad_tokens(&world.app, world.client, world.organization) {
+        assert_eq!(send(token).await.status, 401, "{what}");
+    }
+    assert_eq!(send(world.token().await).await.status, 403);
+});
+
 on_both!(the_published_keys_verify_a_token, |db| async move {
     let world = World::new(db).await;
     let keys = world.call(TestRequest::get().uri("/.well-known/jwks.json")).await;
