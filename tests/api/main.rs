@@ -31,6 +31,8 @@ mod patients;
 #[cfg(test)]
 mod practitioners;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod timeline;
 #[cfg(test)]
 mod types;
