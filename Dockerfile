@@ -1,4 +1,4 @@
-# A small image with one static-ish binary, run by nobody in particular.
+# A small image with one binary in it, run by nobody in particular.
 #
 #   docker build -t kith .
 #   docker run -p 8080:8080 -v kith-data:/data kith
@@ -13,6 +13,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /kith /usr/local/bin/kith
 COPY --from=build --chown=nonroot:nonroot /data /data
+# Where OpenSSL, which is compiled in, finds the authorities for sslrootcert=system.
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 ENV KITH_HOST=0.0.0.0 KITH_PORT=8080 KITH_DATABASE_URL=sqlite:/data/kith.db KITH_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8080

@@ -22,6 +22,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::http::middleware::surround;
 use crate::openapi;
+use crate::services::Directory;
 
 /// What every request shares.
 pub struct App {
@@ -33,12 +34,14 @@ pub struct App {
     pub clock: Clock,
     /// Keys, tokens and limits.
     pub authority: Authority,
+    /// The community services, in memory.
+    pub directory: Directory,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
-        Self { config, db, clock, authority }
+        Self { config, db, clock, authority, directory: Directory::default() }
     }
 }
 
@@ -60,6 +63,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::needs::configure)
         .configure(crate::screenings::configure)
         .configure(crate::timeline::configure)
+        .configure(crate::services::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

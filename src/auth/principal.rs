@@ -1,13 +1,13 @@
 //! Guards: the arguments of a handler that say who calls and that they may.
 //!
 //! A handler takes [`Allowed`] with the scope it needs, or [`DirectoryReader`] where the directory may be open to anyone. There is no
-//! other way to a [`Principal`], so a handler that needs one cannot forget to ask.
+//! other way to a [`Principal`], so a handler that needs one cannot forget to ask. The guard stands before the body among the arguments,
+//! so that it is asked first.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
@@ -86,8 +86,13 @@ impl<S: RequiredScope> FromRequest for Allowed<S> {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let principal = request.extensions().get::<Principal>().cloned().ok_or(Error::Unauthenticated("there is none"));
-        ready(principal.and_then(|principal| principal.require(S::SCOPE).map(|()| Self(principal, PhantomData))))
+        let allowed = || {
+            let identity = request.extensions_mut().remove::<Identity>();
+            let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
+            principal.require(S::SCOPE)?;
+            Ok(Self(principal, PhantomData))
+        };
+        ready(allowed())
     }
 }
 
@@ -112,40 +117,19 @@ impl FromRequest for DirectoryReader {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_stranger = request.extensions().get::<Principal>().is_none();
-        ready(state(request).and_then(|app| {
+        let reader = |app: &State| {
+            // A bad token is refused here too: whoever sends one should learn of it.
+            let is_stranger = !request.extensions().contains::<Identity>();
             if is_stranger && app.config.public_directory {
                 if let Some(address) = request.peer_addr() {
-                    count(request, CountedAs::stranger(address.ip()))?;
+                    count(app, request, CountedAs::stranger(address.ip()))?;
                 }
                 return Ok(Self { principal: None, at: app.clock.now() });
             }
-            let principal = Allowed::<scope::ServicesRead>::from_request(request, payload).into_inner()?.into_principal();
-            Ok(Self { at: principal.at, principal: Some(principal) })
-        }))
-    }
-}
-
-/// Finds out who calls, before anything else of a request is looked at: guards then answer at once, and a caller who may not call
-/// learns nothing of what is wrong with the rest. A bad token is refused also where none is needed: whoever sends one should learn of it.
-pub async fn identify<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> std::result::Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
-    if request.path().starts_with("/v1/") {
-        match caller_of(request.request()).await {
-            Ok(Some(principal)) => _ = request.extensions_mut().insert(principal),
-            Ok(None) => {}
-            Err(error) => return Ok(request.error_response(error).map_into_right_body()),
-        }
-    }
-    Ok(next.call(request).await?.map_into_left_body())
-}
-
-async fn caller_of(request: &HttpRequest) -> Result<Option<Principal>> {
-    match bearer_token(request)? {
-        Some(token) => Ok(Some(authenticate(request, token).await?)),
-        None => Ok(None),
+            let allowed = Allowed::<scope::ServicesRead>::from_request(request, payload).into_inner()?;
+            Ok(Self { at: allowed.at, principal: Some(allowed.into_principal()) })
+        };
+        ready(state(request).and_then(reader))
     }
 }
 
@@ -165,12 +149,29 @@ fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim_matches(' '))) } else { Err(OTHER) }
 }
 
+/// What the token of a request says, or why it is refused. The guard takes it.
+struct Identity(Result<Principal>);
+
+/// Finds out who calls, before anything else of the request is looked at: a stranger's body is not read for its faults. Whether the
+/// operation needs a caller is for its guard to say.
+pub async fn identify<B>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let identity = match bearer_token(request.request()) {
+        Ok(None) => None,
+        Ok(Some(token)) => Some(authenticate(request.request(), token).await),
+        Err(refusal) => Some(Err(refusal)),
+    };
+    if let Some(identity) = identity {
+        request.extensions_mut().insert(Identity(identity));
+    }
+    next.call(request).await
+}
+
 /// Who sends the request, counted against their limit and noted for the log.
 async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
     let app = state(request)?;
     let caller = app.authority.authenticate(&app.db, &app.clock, token).await?;
     request.extensions_mut().insert(caller.client_id);
-    count(request, CountedAs::Client(caller.client_id))?;
+    count(app, request, CountedAs::Client(caller.client_id))?;
     Ok(Principal {
         client_id: caller.client_id,
         organization_id: caller.organization_id,
@@ -182,8 +183,8 @@ async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
 }
 
 /// Counts the call and keeps what is left in the request's extensions.
-fn count(request: &HttpRequest, caller: CountedAs) -> Result<()> {
-    if let Some(allowance) = state(request)?.authority.limits.count(caller)? {
+fn count(app: &State, request: &HttpRequest, caller: CountedAs) -> Result<()> {
+    if let Some(allowance) = app.authority.limits.count(caller)? {
         request.extensions_mut().insert(allowance);
     }
     Ok(())

@@ -583,7 +583,7 @@ pub struct Alert {
 }
 
 /// A community service as a directory keeps it: what is created and replaced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, validator::Validate)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceInput {
     /// Name, in `language`.
@@ -596,9 +596,9 @@ pub struct ServiceInput {
     /// What kind of entry this is.
     #[serde(default)]
     pub kind: ServiceKind,
-    /// The organization that gives the service, where it is known to Kith.
+    /// The organization that gives the service, where it is known to Kith. It may report capacity and post alerts.
     #[serde(default)]
-    pub organization_id: Option<OrganizationId>,
+    pub provider_id: Option<OrganizationId>,
     /// The provider's name, where it is not known to Kith as an organization.
     #[serde(default)]
     #[schema(max_length = 300, example = "Alder Falls Food Bank Society")]
@@ -736,7 +736,7 @@ text_enum! {
 }
 
 /// How much room a service has, as its provider last said.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, validator::Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
     /// Whether it takes people now.

@@ -75,7 +75,7 @@ impl World {
             .await
             .unwrap();
         let authority = Authority::start(&config, &db.db, &clock).await.unwrap();
-        let app = State::new(App { config, db: db.db.clone(), clock: clock.clone(), authority });
+        let app = State::new(App::new(config, db.db.clone(), clock.clone(), authority));
         Self { app, clock, organization, client, secret, _db: db }
     }
 
@@ -267,6 +267,18 @@ on_both!(every_kind_of_bad_token_is_refused, |db| async move {
     assert!(anonymous.header(WWW_AUTHENTICATE).starts_with("Bearer"));
     let in_the_query = format!("/v1/organizations?access_token={}", world.token().await);
     assert_eq!(world.call(TestRequest::get().uri(&in_the_query)).await.status, 401, "a token in a URL ends up in logs");
+});
+
+on_both!(whoever_may_not_call_learns_nothing_of_the_body, |db| async move {
+    let world = World::new(db).await;
+    let send = |token: String| {
+        let request = TestRequest::post().uri("/v1/organizations").insert_header((AUTHORIZATION, format!("Bearer {token}")));
+        world.call(request.insert_header(("content-type", "application/json")).set_payload("{ broken"))
+    };
+    for (what, token) in tokens::bad_tokens(&world.app, world.client, world.organization) {
+        assert_eq!(send(token).await.status, 401, "{what}");
+    }
+    assert_eq!(send(world.token().await).await.status, 403);
 });
 
 on_both!(the_published_keys_verify_a_token, |db| async move {

@@ -41,6 +41,8 @@ mod referrals;
 #[cfg(test)]
 mod screenings;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod timeline;
 #[cfg(test)]
 mod types;
