@@ -56,6 +56,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
         .configure(crate::timeline::configure)
+        .configure(crate::needs::configure)
+        .configure(crate::screenings::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

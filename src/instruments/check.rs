@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::definition::{Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
+use super::definition::{Condition, ConditionTest, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule};
 use super::number;
 use crate::error::Fault;
 use crate::types::find_domain;
@@ -211,7 +211,7 @@ impl Check<'_> {
     }
 
     fn condition(&mut self, pointer: &str, condition: &Condition, derived_allowed: bool) {
-        let by_answer = condition.test == Test::AnyAnswer;
+        let by_answer = condition.test == ConditionTest::AnyAnswer;
         self.items(&format!("{pointer}/items"), &condition.items, !by_answer, derived_allowed);
         if by_answer == condition.answers.is_empty() {
             let fault = if by_answer { ("required", "any_answer needs answers") } else { ("not_allowed", "only any_answer has answers") };

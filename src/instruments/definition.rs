@@ -11,7 +11,7 @@ use validator::Validate;
 
 use super::number;
 use crate::text_enum;
-use crate::types::{DomainCode, find_domain};
+use crate::types::find_domain;
 
 /// Under what terms an instrument may be used. Travels with every copy of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -55,6 +55,7 @@ pub struct Coding {
 /// A page that helps to use the instrument well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InstrumentGuidance)]
 pub struct Guidance {
     /// What the page is.
     #[schema(min_length = 1, max_length = 300, example = "How to screen for social needs in primary care")]
@@ -123,6 +124,7 @@ pub struct AnswerOption {
 /// One question, or one derived value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = InstrumentItem)]
 pub struct Item {
     /// The item's key in this instrument.
     #[schema(min_length = 1, max_length = 100, example = "/44250-9")]
@@ -192,7 +194,7 @@ pub struct Item {
     /// The need domains that the question, whatever its answer, is about.
     #[serde(default)]
     #[schema(max_items = 20, example = json!(["food-insecurity"]))]
-    pub need_domains: Vec<DomainCode>,
+    pub need_domains: Vec<String>,
     /// Where the item comes from.
     #[serde(default)]
     #[schema(max_length = 1_000, example = "Hunger Vital Sign (Hager 2010)")]
@@ -205,7 +207,7 @@ pub struct Item {
 
 text_enum! {
     /// The question that a condition puts to the answers.
-    pub enum Test {
+    pub enum ConditionTest {
         /// Any of the items was answered with any of `answers`.
         AnyAnswer = "any_answer",
         /// The sum of the items is `threshold` or more.
@@ -222,9 +224,10 @@ text_enum! {
 /// Something that the answers can be found to be. With answers missing it may be neither true nor false.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ScoreCondition)]
 pub struct Condition {
     /// The question.
-    pub test: Test,
+    pub test: ConditionTest,
     /// The items it looks at, by `link_id`; a derived item counts with its score.
     #[schema(min_items = 1, max_items = 200, example = json!(["/44250-9", "/44255-8"]))]
     pub items: Vec<String>,
@@ -252,7 +255,7 @@ text_enum! {
 
 text_enum! {
     /// Which way a score means better.
-    pub enum Better {
+    pub enum BetterScore {
         /// A higher score is better.
         Higher = "higher",
         /// A lower score is better.
@@ -263,6 +266,7 @@ text_enum! {
 /// Points given when a condition is true.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PointsRule)]
 pub struct Points {
     /// The points.
     #[serde(serialize_with = "number::plain")]
@@ -275,6 +279,7 @@ pub struct Points {
 /// A named range of a score, both ends included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ScoreBand)]
 pub struct Band {
     /// From.
     #[serde(serialize_with = "number::plain")]
@@ -363,7 +368,7 @@ pub struct ScoreRule {
     pub result_codes: Option<ResultCodes>,
     /// Which way the score means better; null where that is not a sensible question.
     #[serde(default)]
-    pub better: Option<Better>,
+    pub better: Option<BetterScore>,
     /// What change is reliable; null where no figure has been published.
     #[serde(default)]
     pub reliable_change: Option<ReliableChange>,
@@ -381,7 +386,7 @@ pub struct NeedRule {
     /// The need domains it raises.
     #[serde(default)]
     #[schema(max_items = 20, example = json!(["food-insecurity"]))]
-    pub raises: Vec<DomainCode>,
+    pub raises: Vec<String>,
     /// A finer name for the need within its domain.
     #[serde(default)]
     #[schema(max_length = 100, example = "education-or-training")]

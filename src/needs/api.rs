@@ -44,7 +44,8 @@ impl From<NeedRow> for Need {
             updated_at: row.updated_at,
             is_basic: row.content.is_basic(),
             is_sensitive: row.is_sensitive,
-            content: row.content.0,
+            // A merge moves the row to the surviving patient.
+            content: NeedInput { patient_id: row.patient_id, ..row.content.0 },
         }
     }
 }

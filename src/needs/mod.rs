@@ -4,5 +4,22 @@
 //! on it, whichever organization recorded it.
 
 pub mod api;
+pub mod handlers;
 pub mod model;
 pub mod repository;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes
+        .service(handlers::list_need_domains)
+        .service(handlers::list_patient_needs)
+        .service(handlers::create_need)
+        .service(handlers::upsert_need)
+        .service(handlers::get_need)
+        .service(handlers::update_need)
+        .service(handlers::patch_need)
+        .service(handlers::delete_need)
+        .service(handlers::list_need_history);
+}

@@ -11,7 +11,7 @@ use crate::db::types::{Instant, Json};
 use crate::http::schema::rule;
 use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
 use crate::text_enum;
-use crate::types::{DomainCode, Identifier, find_domain};
+use crate::types::{Identifier, find_domain};
 
 text_enum! {
     /// How a need came to light.
@@ -92,7 +92,7 @@ impl NeedStatus {
 text_enum! {
     /// Whether somebody has spoken with the person about it.
     #[derive(Default)]
-    pub enum Verification {
+    pub enum NeedVerification {
         /// Not yet: a screening only makes a need possible.
         Unconfirmed = "unconfirmed",
         /// The person confirmed it.
@@ -112,7 +112,7 @@ pub struct NeedInput {
     pub patient_id: PatientId,
     /// A need domain; `GET /v1/need-domains` lists them.
     #[schema(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 60, example = "food-insecurity")]
-    pub domain: DomainCode,
+    pub domain: String,
     /// A finer name within the domain.
     #[serde(default)]
     #[schema(max_length = 100, example = "education-or-training")]
@@ -138,7 +138,7 @@ pub struct NeedInput {
     pub status: NeedStatus,
     /// Whether somebody has spoken with the person about it.
     #[serde(default)]
-    pub verification: Verification,
+    pub verification: NeedVerification,
     /// Show it only where consent names sensitive data, though its domain alone would not ask for that.
     #[serde(default)]
     #[schema(example = false)]
@@ -186,7 +186,7 @@ pub struct NeedRow {
     /// See [`NeedInput::screening_id`].
     pub screening_id: Option<ScreeningId>,
     /// See [`NeedInput::domain`].
-    pub domain: DomainCode,
+    pub domain: String,
     /// See [`NeedInput::status`].
     pub status: NeedStatus,
     /// See [`NeedInput::is_sensitive`].

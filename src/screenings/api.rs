@@ -54,7 +54,8 @@ impl From<ScreeningRow> for Screening {
             completed_at: row.completed_at,
             is_withheld: false,
             findings: row.findings.0,
-            content: row.content.0,
+            // A merge moves the row to the surviving patient.
+            content: ScreeningInput { patient_id: row.patient_id, ..row.content.0 },
         }
     }
 }

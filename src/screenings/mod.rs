@@ -4,7 +4,28 @@
 //! on. Answers are corrected by retracting the screening and recording another.
 
 pub mod api;
+pub mod handlers;
 pub mod model;
+pub mod recording;
 pub mod repository;
 pub mod scoring;
 pub mod series;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes
+        .service(handlers::list_screenings)
+        .service(handlers::list_patient_screenings)
+        .service(handlers::get_patient_scores)
+        .service(handlers::create_screening)
+        .service(handlers::upsert_screening)
+        .service(handlers::get_screening)
+        .service(handlers::update_screening)
+        .service(handlers::patch_screening)
+        .service(handlers::delete_screening)
+        .service(handlers::complete_screening)
+        .service(handlers::retract_screening)
+        .service(handlers::list_screening_history);
+}

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::Fault;
-use crate::instruments::definition::{AnswerOption, Band, Condition, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule, Test};
+use crate::instruments::definition::{
+    AnswerOption, Band, Condition, ConditionTest, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule,
+};
 use crate::instruments::number;
 use crate::kind::NeedId;
 use crate::text_enum;
-use crate::types::DomainCode;
+use crate::types::find_domain;
 
 text_enum! {
     /// Why a question has no answer (HL7 `data-absent-reason`).
@@ -30,6 +32,7 @@ text_enum! {
 /// The answer to one item: codes of a choice, a value of a number, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ScreeningAnswer)]
 pub struct Answer {
     /// The item, by its key in the instrument.
     #[schema(min_length = 1, max_length = 100, example = "/44250-9")]
@@ -95,7 +98,7 @@ pub struct ScoreResult {
 pub struct RaisedNeed {
     /// The need domain.
     #[schema(example = "food-insecurity")]
-    pub domain: DomainCode,
+    pub domain: String,
     /// A finer name within the domain.
     #[schema(example = json!(null))]
     pub label: Option<String>,
@@ -115,6 +118,7 @@ pub struct RaisedNeed {
 
 /// A finding for a clinician that is not a social need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScreeningFlag)]
 pub struct Flag {
     /// What was found.
     #[schema(example = "depression-screen-positive")]
@@ -135,6 +139,7 @@ pub struct Flag {
 
 /// An answer in words, for whoever must act on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AnswerInWords)]
 pub struct Answered {
     /// The item's key.
     #[schema(example = "/44260-8")]
@@ -168,6 +173,7 @@ pub struct SafetyAlert {
 
 /// How much of the instrument has been answered. Optional items count only once they are answered or declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScreeningCompleteness)]
 pub struct Completeness {
     /// Items with an answer.
     #[schema(minimum = 0, example = 9)]
@@ -185,6 +191,7 @@ pub struct Completeness {
 
 /// All that an instrument finds in a person's answers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScreeningFindings)]
 pub struct Findings {
     /// The scores, in the instrument's order.
     pub scores: Vec<ScoreResult>,
@@ -199,6 +206,10 @@ pub struct Findings {
     pub safety_alerts: Vec<SafetyAlert>,
     /// How much has been answered.
     pub completeness: Completeness,
+    /// Whether any answer is shown only where consent names sensitive data. The journal shows such a screening whole or not at all.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub is_sensitive: bool,
 }
 
 impl Findings {
@@ -223,6 +234,7 @@ pub fn score(instrument: &InstrumentInput, answers: &[Answer]) -> Findings {
         flags: sheet.flags(),
         safety_alerts: sheet.safety_alerts(),
         completeness: sheet.completeness(),
+        is_sensitive: answers.iter().any(|answer| instrument.is_sensitive_item(&answer.link_id)),
     }
 }
 
@@ -427,17 +439,17 @@ impl<'a> Sheet<'a> {
 
     /// Whether the condition holds; none while missing answers leave it open.
     fn holds(&self, condition: &Condition) -> Option<bool> {
-        if condition.test == Test::AnyAnswer {
+        if condition.test == ConditionTest::AnyAnswer {
             return self.any_answer(condition);
         }
         let threshold = condition.threshold?;
         let tally = self.tally(&condition.items);
         match condition.test {
-            Test::AnyAnswer => None,
-            Test::SumGte => decided(tally.value(0).map(|sum| sum >= threshold), tally.reached() >= threshold, true),
-            Test::SumGt => decided(tally.value(0).map(|sum| sum > threshold), tally.reached() > threshold, true),
-            Test::SumLte => decided(tally.value(0).map(|sum| sum <= threshold), tally.reached() > threshold, false),
-            Test::ProductLt => {
+            ConditionTest::AnyAnswer => None,
+            ConditionTest::SumGte => decided(tally.value(0).map(|sum| sum >= threshold), tally.reached() >= threshold, true),
+            ConditionTest::SumGt => decided(tally.value(0).map(|sum| sum > threshold), tally.reached() > threshold, true),
+            ConditionTest::SumLte => decided(tally.value(0).map(|sum| sum <= threshold), tally.reached() > threshold, false),
+            ConditionTest::ProductLt => {
                 let numbers: Vec<_> = self.items(&condition.items).map(|item| self.number(item)).collect();
                 let product: Option<f64> = numbers.iter().copied().product();
                 decided(product.map(|product| product < threshold), numbers.contains(&Some(0.0)) && 0.0 < threshold, true)
@@ -506,7 +518,7 @@ impl<'a> Sheet<'a> {
         for rule in self.instrument.need_rules.iter().filter(|rule| self.holds(&rule.when) == Some(true)) {
             let items = self.answered_items(&rule.when);
             for domain in &rule.raises {
-                let is_sensitive = rule.is_sensitive || crate::types::find_domain(domain).is_some_and(|domain| domain.is_sensitive);
+                let is_sensitive = rule.is_sensitive || find_domain(domain).is_some_and(|domain| domain.is_sensitive);
                 match needs.iter_mut().find(|need| need.domain == *domain && need.label == rule.label) {
                     Some(need) => {
                         need.rules.push(rule.id.clone());

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::scoring::ScoreResult;
 use crate::db::types::Instant;
-use crate::instruments::definition::{Better, ReliableChange, ScoreRule};
+use crate::instruments::definition::{BetterScore, ReliableChange, ScoreRule};
 use crate::instruments::number;
 use crate::kind::ScreeningId;
 use crate::text_enum;
@@ -13,7 +13,7 @@ use crate::text_enum;
 text_enum! {
     /// What a change of score means for the person.
     pub enum ChangeDirection {
-        /// Better than at baseline.
+        /// BetterScore than at baseline.
         Improved = "improved",
         /// As at baseline.
         Unchanged = "unchanged",
@@ -66,7 +66,7 @@ pub struct ScoreSeries {
     #[schema(example = "PHQ-9 total")]
     pub title: String,
     /// Which way is better.
-    pub better: Option<Better>,
+    pub better: Option<BetterScore>,
     /// What change is reliable, and who says so.
     pub reliable_change: Option<ReliableChange>,
     /// The points, oldest first.
@@ -118,10 +118,10 @@ pub fn series<'a>(rule: &ScoreRule, readings: impl Iterator<Item = Reading<'a>>)
     }
 }
 
-fn direction(change: f64, better: Better) -> ChangeDirection {
+fn direction(change: f64, better: BetterScore) -> ChangeDirection {
     if change == 0.0 {
         ChangeDirection::Unchanged
-    } else if (change > 0.0) == (better == Better::Higher) {
+    } else if (change > 0.0) == (better == BetterScore::Higher) {
         ChangeDirection::Improved
     } else {
         ChangeDirection::Worsened

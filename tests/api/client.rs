@@ -50,6 +50,7 @@ impl TestApp {
         let config = Config::from_flags(flags.iter().copied()).unwrap();
         let clock = Clock::manual(beginning());
         let authority = Authority::start(&config, &db, &clock).await.unwrap();
+        kith::instruments::loading::seed(&db, &clock).await.unwrap();
         let state = Data::new(App::new(config, db.db.clone(), clock.clone(), authority));
         let service = Rc::new(actix_web::test::init_service(app::build(state.clone())).await);
         let call = Rc::new(move |request: TestRequest| -> Answering {

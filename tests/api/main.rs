@@ -21,15 +21,21 @@ mod database;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod instruments;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod needs;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod patients;
 #[cfg(test)]
 mod practitioners;
+#[cfg(test)]
+mod screenings;
 #[cfg(test)]
 mod timeline;
 #[cfg(test)]

@@ -1,0 +1,182 @@
+//! Writing screenings down: their rows, the needs they raise, and how both are taken back.
+
+use super::api::Screening;
+use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
+use super::scoring::Findings;
+use super::{handlers::Screenings, repository};
+use crate::auth::{Principal, sight};
+use crate::changes::Action;
+use crate::consents::model::DataCategory;
+use crate::db::DbConn;
+use crate::db::types::Json;
+use crate::error::{Error, Fault, Result};
+use crate::http::resource::{self, Head, Resource as _};
+use crate::instruments::model::InstrumentRow;
+use crate::instruments::{self, definition::InstrumentInput};
+use crate::kind::{self, NeedId, ScreeningId};
+use crate::needs::handlers::Needs;
+use crate::needs::model::{NeedInput, NeedSource, NeedStatus, NeedVerification};
+use crate::needs::repository as needs;
+
+/// The instrument of a screening: that of the row, or the edition that a new one asks for.
+pub fn instrument(conn: &mut DbConn, current: Option<&ScreeningRow>, input: &ScreeningInput) -> Result<InstrumentRow> {
+    match current {
+        Some(row) => {
+            instruments::repository::find(conn, row.instrument_id)?.ok_or_else(|| Error::internal("a screening without instrument"))
+        }
+        None => instruments::repository::find_by_code(conn, &input.instrument, input.instrument_edition.as_deref())?
+            .ok_or_else(|| Error::invalid("/instrument", "not_found", "is not an instrument of this server, or has no such edition")),
+    }
+}
+
+/// Checks a screening against its instrument, the one before it and the patient's consent; names the edition where none is named.
+pub fn check(conn: &mut DbConn, caller: &Principal, current: Option<&ScreeningRow>, input: &mut ScreeningInput) -> Result<()> {
+    if current.is_none() {
+        let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
+        if !sight.categories.contains(DataCategory::Screenings) {
+            return Err(Error::Forbidden("The patient's consent does not let this organization see their screenings.".into()));
+        }
+    }
+    let instrument = instrument(conn, current, input)?;
+    input.instrument_edition.get_or_insert(instrument.edition);
+    let mut faults = Vec::new();
+    match current {
+        Some(row) => input.may_follow(&Screenings::input(row))?,
+        None if input.status == ScreeningStatus::EnteredInError => {
+            faults.push(Fault::new("/status", "not_allowed", "is reached by POST …/retract"));
+        }
+        None => {}
+    }
+    if current.is_none_or(|row| row.status == ScreeningStatus::Draft) {
+        faults.extend(input.faults(&instrument.content, caller.at));
+        if let Some(replaced) = input.replaces_id {
+            let is_replaceable = repository::find(conn, replaced)?.is_some_and(|row| {
+                row.patient_id == input.patient_id
+                    && row.instrument_code == input.instrument
+                    && row.status == ScreeningStatus::EnteredInError
+            });
+            if !is_replaceable {
+                let message = "is not a screening of this patient with this instrument that was entered in error";
+                faults.push(Fault::new("/replaces_id", "not_found", message));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// The needs that a screening raises, under their ids, and the findings that name them.
+type Raised = (Findings, Vec<(NeedId, NeedInput)>);
+
+/// What the answers mean; of a completed screening with the needs to record. A need that the patient has already is not raised again.
+fn raise(conn: &mut DbConn, id: ScreeningId, input: &ScreeningInput, instrument: &InstrumentInput) -> Result<Raised> {
+    let mut findings = input.findings(instrument);
+    let mut raised = Vec::new();
+    if input.status != ScreeningStatus::Completed || findings.needs.is_empty() {
+        return Ok((findings, raised));
+    }
+    let open = needs::open_of_patient(conn, input.patient_id)?;
+    for need in &mut findings.needs {
+        let known = open.iter().find(|row| row.domain == need.domain && row.content.label == need.label);
+        let need_id = known.map_or_else(NeedId::generate, |row| row.id);
+        need.need_id = Some(need_id);
+        if known.is_none() {
+            let content = NeedInput {
+                patient_id: input.patient_id,
+                domain: need.domain.clone(),
+                label: need.label.clone(),
+                source: NeedSource::Screening,
+                screening_id: Some(id),
+                severity: None,
+                wants_help: None,
+                readiness: None,
+                status: NeedStatus::Active,
+                verification: NeedVerification::Unconfirmed,
+                treat_as_sensitive: need.is_sensitive,
+                onset_on: None,
+                note: None,
+                identifiers: Vec::new(),
+            };
+            raised.push((need_id, content));
+        }
+    }
+    Ok((findings, raised))
+}
+
+fn record_needs(conn: &mut DbConn, caller: &Principal, raised: Vec<(NeedId, NeedInput)>) -> Result<()> {
+    raised.into_iter().try_for_each(|(id, need)| resource::insert_with_id::<Needs>(conn, caller, id, need).map(|_| ()))
+}
+
+/// Adds a screening and the needs it raises.
+pub fn insert(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: ScreeningInput) -> Result<ScreeningRow> {
+    let instrument = instrument(conn, None, &input)?;
+    let (findings, raised) = raise(conn, id, &input, &instrument.content)?;
+    let row = ScreeningRow {
+        id,
+        organization_id: caller.organization_id,
+        patient_id: input.patient_id,
+        instrument_id: instrument.id,
+        instrument_code: instrument.code,
+        status: input.status,
+        completed_at: completed_at(caller, &input),
+        rescreen_on: input.rescreen_on,
+        content: Json(input),
+        findings: Json(findings),
+        version: 1,
+        created_at: caller.at,
+        updated_at: caller.at,
+        deleted_at: None,
+    };
+    repository::insert(conn, &row)?;
+    record_needs(conn, caller, raised)?;
+    Ok(row)
+}
+
+/// Writes another content over a screening; a draft is scored anew, and raises its needs when it is completed.
+pub fn update(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, input: ScreeningInput) -> Result<Option<ScreeningRow>> {
+    let mut next = ScreeningRow {
+        status: input.status,
+        rescreen_on: input.rescreen_on,
+        version: row.version + 1,
+        updated_at: caller.at,
+        ..row.clone()
+    };
+    let mut raised = Vec::new();
+    if row.status == ScreeningStatus::Draft {
+        let instrument = instrument(conn, Some(row), &input)?;
+        let (findings, needs) = raise(conn, row.id, &input, &instrument.content)?;
+        next.findings = Json(findings);
+        next.completed_at = completed_at(caller, &input);
+        raised = needs;
+    }
+    next.content = Json(input);
+    if !repository::update(conn, &next)? {
+        return Ok(None);
+    }
+    record_needs(conn, caller, raised)?;
+    Ok(Some(next))
+}
+
+fn completed_at(caller: &Principal, input: &ScreeningInput) -> Option<crate::db::types::Instant> {
+    (input.status == ScreeningStatus::Completed).then(|| input.answered_at.unwrap_or(caller.at))
+}
+
+/// Marks a screening as entered in error, and with it the needs that it raised and nobody has touched since.
+pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason: &str) -> Result<(Head<kind::Screening>, Screening)> {
+    let status = ScreeningStatus::EnteredInError;
+    if row.status == status {
+        return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
+    }
+    for need in needs::untouched_of_screening(conn, row.id)? {
+        let content = NeedInput { status: NeedStatus::EnteredInError, ..Needs::input(&need) };
+        resource::replace::<Needs>(conn, caller, &need, content)?;
+    }
+    let content = ScreeningInput { status, status_reason: Some(reason.to_owned()), ..Screenings::input(row) };
+    let next = ScreeningRow { status, content: Json(content), version: row.version + 1, updated_at: caller.at, ..row.clone() };
+    if !repository::update(conn, &next)? {
+        return Err(Error::VersionMismatch { current: row.version + 1 });
+    }
+    let head = Screenings::head(&next);
+    let shape = Screening::from(next);
+    resource::record::<Screenings>(conn, caller, &head, Action::Updated, &shape)?;
+    Ok((head, shape))
+}

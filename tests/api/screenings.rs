@@ -1,0 +1,297 @@
+//! Screenings: drafts, scores, the needs they raise, and what must be acted on at once.
+
+use kith::auth::Scope;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+use crate::instruments::{admin_of, sleep};
+
+const PATH: &str = "/v1/screenings";
+
+/// The four answers of PHQ and GAD, by points.
+const FREQUENCY: [&str; 4] = ["LA6568-5", "LA6569-3", "LA6570-1", "LA6571-9"];
+/// The items of the PHQ-9 that count.
+const PHQ9: [&str; 9] = ["/44250-9", "/44255-8", "/44259-0", "/44254-1", "/44251-7", "/44258-2", "/44252-5", "/44253-3", "/44260-8"];
+
+/// A new patient of the caller's organization.
+pub async fn patient(caller: &Caller) -> String {
+    let answer =
+        caller.post("/v1/patients", json!({ "names": [{ "family": "Tremblay", "given": "Rose" }], "birth_date": "1948-05-02" })).await;
+    answer.expect(201);
+    answer.id()
+}
+
+/// A consent by which the other organization takes part in the person's care.
+pub async fn consent(manager: &Caller, patient: &str, grantee: &Caller, categories: &[&str]) {
+    let body = json!({
+        "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"], "categories": categories,
+        "form": "verbal",
+    });
+    manager.post("/v1/consents", body).await.expect(201);
+}
+
+fn answer(link_id: &str, code: &str) -> Value {
+    json!({ "link_id": link_id, "codes": [code] })
+}
+
+fn screening(patient: &str, instrument: &str, status: &str, answers: Vec<Value>) -> Value {
+    json!({ "patient_id": patient, "instrument": instrument, "status": status, "answers": answers })
+}
+
+fn phq9(points: [usize; 9]) -> Vec<Value> {
+    PHQ9.iter().zip(points).map(|(item, points)| answer(item, FREQUENCY[points])).collect()
+}
+
+on_both!(a_completed_screening_is_scored_at_once, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let created = caller.post(PATH, screening(&person, "phq-9", "completed", phq9([2, 2, 2, 2, 1, 1, 0, 0, 0]))).await;
+    let body = created.expect(201);
+    let total = &body["scores"][0];
+    assert_eq!((&total["value"], &total["band"], &total["is_positive"]), (&json!(10), &json!("moderate"), &json!(true)));
+    assert_eq!(body["flags"][0]["flag"], "depression-moderate-or-worse");
+    assert_eq!((&body["needs"], &body["safety_alerts"]), (&json!([]), &json!([])));
+    assert_eq!((&body["instrument_edition"], &body["completeness"]["is_complete"]), (&json!("2001"), &json!(true)));
+    assert_eq!(body["completed_at"], "2026-03-02T17:00:00.000000Z");
+    assert_eq!(created.header("kith-safety-alert"), None);
+    let read = caller.get(created.header("location").unwrap()).await;
+    assert_eq!(read.expect(200), body);
+});
+
+on_both!(thoughts_of_self_harm_are_an_alert_on_every_answer, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let draft = caller.post(PATH, screening(&person, "phq-9", "draft", vec![answer(PHQ9[8], FREQUENCY[1])])).await;
+    let body = draft.expect(201);
+    assert_eq!(draft.header("kith-safety-alert"), Some("true"), "a draft alerts too");
+    let alert = &body["safety_alerts"][0];
+    assert_eq!((&alert["flag"], &alert["answers"][0]["answer"]), (&json!("self-harm-thoughts"), &json!("Several days")));
+    assert!(alert["action"].as_str().unwrap().contains("at once"));
+    let path = draft.header("location").unwrap().to_owned();
+    assert_eq!(caller.patch(&path, 1, json!({ "note": "Spoke with her." })).await.header("kith-safety-alert"), Some("true"));
+    assert_eq!(caller.get(&path).await.header("kith-safety-alert"), Some("true"));
+    let completed = caller.post(&format!("{path}/complete"), json!({})).await;
+    assert_eq!((completed.status, completed.header("kith-safety-alert")), (200, Some("true")));
+});
+
+on_both!(a_draft_takes_answers_until_it_is_completed, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let draft = caller.post(PATH, screening(&person, "phq-2", "draft", vec![answer(PHQ9[0], FREQUENCY[3])])).await;
+    let body = draft.expect(201);
+    assert_eq!(
+        (&body["status"], &body["scores"][0]["value"], &body["completeness"]["not_asked"]),
+        (&json!("draft"), &Value::Null, &json!(1))
+    );
+    let path = draft.header("location").unwrap().to_owned();
+    let answers = json!({ "answers": [answer(PHQ9[0], FREQUENCY[1]), answer(PHQ9[1], FREQUENCY[0])] });
+    assert_eq!(caller.patch(&path, 1, answers).await.expect(200)["scores"][0]["value"], json!(1));
+    let completion = json!({ "answers": [answer(PHQ9[1], FREQUENCY[3])], "answered_at": "2026-03-01T10:00:00-08:00" });
+    let completed = caller.post(&format!("{path}/complete"), completion).await.expect(200);
+    assert_eq!((&completed["status"], &completed["scores"][0]["value"]), (&json!("completed"), &json!(4)));
+    assert_eq!(completed["completed_at"], "2026-03-01T18:00:00.000000Z");
+    caller.post(&format!("{path}/complete"), json!({})).await.expect_problem(409, "illegal_transition");
+    caller.patch(&path, 3, json!({ "answers": [] })).await.expect_problem(409, "screening_closed");
+    caller.delete(&path, 3).await.expect_problem(409, "screening_closed");
+    caller.patch(&path, 3, json!({ "note": "Called.", "rescreen_on": "2026-09-01" })).await.expect(200);
+    let due = caller.get(&format!("{PATH}?rescreen_until=2026-09-01")).await.expect(200);
+    assert_eq!(due["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(needs_are_raised_once_and_possible_until_confirmed, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let hungry =
+        || screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0"), answer("transport", "LA33-6")]);
+    let first = caller.post(PATH, hungry()).await;
+    let body = first.expect(201);
+    let raised: Vec<_> = body["needs"].as_array().unwrap().iter().map(|need| need["domain"].as_str().unwrap()).collect();
+    assert_eq!(raised, ["food-insecurity", "transportation-insecurity"]);
+    let listed = caller.get(&format!("/v1/patients/{person}/needs")).await.expect(200);
+    let food = &listed["items"][0];
+    assert_eq!(food["id"], body["needs"][0]["need_id"]);
+    assert_eq!((&food["source"], &food["verification"], &food["screening_id"]), (&json!("screening"), &json!("unconfirmed"), &body["id"]));
+    let second = caller.post(PATH, hungry()).await.expect(201);
+    assert_eq!(second["needs"][0]["need_id"], food["id"], "the need was there already");
+    assert_eq!(caller.get(&format!("/v1/patients/{person}/needs")).await.expect(200)["items"].as_array().unwrap().len(), 2);
+    let changes = caller.get(&format!("/v1/needs/{}/history", food["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(changes["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(a_screening_entered_in_error_takes_back_its_untouched_needs_and_is_replaced, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let answers = vec![answer("food-worry", "LA28397-0"), answer("transport", "LA33-6")];
+    let first = caller.post(PATH, screening(&person, "ahc-hrsn-core", "completed", answers)).await;
+    let body = first.expect(201);
+    let need = |index: usize| format!("/v1/needs/{}", body["needs"][index]["need_id"].as_str().unwrap());
+    caller.patch(&need(1), 1, json!({ "verification": "confirmed" })).await.expect(200);
+    let path = first.header("location").unwrap().to_owned();
+    caller.post(&format!("{path}/retract"), json!({})).await.expect(422);
+    let retracted = caller.post(&format!("{path}/retract"), json!({ "reason": "Wrong person." })).await.expect(200);
+    assert_eq!((&retracted["status"], &retracted["status_reason"]), (&json!("entered_in_error"), &json!("Wrong person.")));
+    assert_eq!(caller.get(&need(0)).await.expect(200)["status"], "entered_in_error");
+    assert_eq!(caller.get(&need(1)).await.expect(200)["status"], "active", "somebody has confirmed it");
+    caller.post(&format!("{path}/retract"), json!({ "reason": "Again." })).await.expect_problem(409, "illegal_transition");
+    let mut other = screening(&person, "ahc-hrsn-core", "completed", vec![answer("transport", "LA32-8")]);
+    other["replaces_id"] = body["id"].clone();
+    assert_eq!(caller.post(PATH, other.clone()).await.expect(201)["replaces_id"], body["id"]);
+    other["instrument"] = json!("phq-2");
+    other["answers"] = json!([answer(PHQ9[0], FREQUENCY[0])]);
+    assert_eq!(caller.post(PATH, other).await.faults(422), [("/replaces_id".into(), "not_found".into())]);
+});
+
+on_both!(declining_is_an_answer, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let mut declined = screening(&person, "phq-2", "declined", vec![]);
+    declined["status_reason"] = json!("Not today.");
+    let body = caller.post(PATH, declined.clone()).await.expect(201);
+    assert_eq!((&body["scores"], &body["status_reason"]), (&json!([]), &json!("Not today.")));
+    declined["answers"] = json!([answer(PHQ9[0], FREQUENCY[0])]);
+    assert_eq!(caller.post(PATH, declined).await.faults(422), [("/answers".into(), "not_allowed".into())]);
+    let one = json!({ "link_id": PHQ9[0], "absent_reason": "asked_declined" });
+    let body = caller.post(PATH, screening(&person, "phq-2", "completed", vec![one, answer(PHQ9[1], FREQUENCY[2])])).await.expect(201);
+    assert_eq!(
+        (&body["scores"][0]["value"], &body["scores"][0]["band"], &body["completeness"]["declined"]),
+        (&Value::Null, &Value::Null, &json!(1))
+    );
+});
+
+on_both!(scores_are_read_against_the_first_one, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let days = [("2026-01-05", [2; 9]), ("2026-03-01", [1, 1, 1, 1, 1, 1, 1, 0, 0]), ("2026-02-02", [2, 2, 2, 2, 2, 2, 1, 1, 1])];
+    for (day, points) in days {
+        let mut body = screening(&person, "phq-9", "completed", phq9(points));
+        body["answered_at"] = json!(format!("{day}T12:00:00Z"));
+        caller.post(PATH, body).await.expect(201);
+    }
+    let scores = caller.get(&format!("/v1/patients/{person}/scores?instrument=phq-9")).await.expect(200);
+    let points = scores["series"][0]["points"].as_array().unwrap();
+    let read: Vec<_> = points
+        .iter()
+        .map(|point| {
+            (point["value"].as_i64(), point["change"].as_i64(), point["direction"].as_str(), point["is_reliable_change"].as_bool())
+        })
+        .collect();
+    let improved = Some("improved");
+    assert_eq!(
+        read,
+        [(Some(18), None, None, None), (Some(15), Some(-3), improved, Some(false)), (Some(7), Some(-11), improved, Some(true))]
+    );
+    let answer = caller.get(&format!("/v1/patients/{person}/scores?instrument=phq-99")).await;
+    assert_eq!(answer.faults(400), [("instrument".into(), "unknown_instrument".into())]);
+    caller.get(&format!("/v1/patients/{person}/scores")).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(sensitive_answers_are_withheld_unless_consent_names_them, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let hits = ["safety-hurt", "safety-insult", "safety-threaten", "safety-scream"].map(|item| answer(item, "LA10082-8"));
+    let answers = hits.into_iter().chain([answer("food-worry", "LA28397-0")]).collect();
+    let created = clinic.post(PATH, screening(&person, "ahc-hrsn-core", "completed", answers)).await;
+    let whole = created.expect(201);
+    assert_eq!(whole["safety_alerts"][0]["flag"], "interpersonal-safety");
+    let path = created.header("location").unwrap().to_owned();
+    let list = format!("/v1/patients/{person}/screenings");
+    program.get(&path).await.expect_problem(404, "not_found");
+    program.get(&list).await.expect_problem(404, "not_found");
+
+    consent(&clinic, &person, &program, &["needs"]).await;
+    program.get(&path).await.expect_problem(404, "not_found");
+    assert_eq!(program.get(&list).await.expect(200)["items"], json!([]));
+
+    consent(&clinic, &person, &program, &["screenings"]).await;
+    let seen = program.get(&path).await;
+    let part = seen.expect(200);
+    assert_eq!((&part["is_withheld"], part["answers"].as_array().unwrap().len()), (&json!(true), 1));
+    assert_eq!((&part["safety_alerts"], &part["scores"], part["needs"].as_array().unwrap().len()), (&json!([]), &json!([]), 1));
+    assert_eq!(seen.header("kith-safety-alert"), None);
+    assert_eq!(program.get(&list).await.expect(200)["items"][0], part);
+    program.get(&format!("{path}/history")).await.expect_problem(404, "not_found");
+    program.patch(&path, 1, json!({ "note": "x" })).await.expect_problem(403, "forbidden");
+    program.post(&format!("{path}/retract"), json!({ "reason": "x" })).await.expect_problem(403, "forbidden");
+
+    consent(&clinic, &person, &program, &["screenings", "sensitive"]).await;
+    assert_eq!(program.get(&path).await.expect(200), whole);
+});
+
+on_both!(faults_of_a_screening_are_told, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let person = patient(&caller).await;
+    let answers = vec![answer("/0-0", "LA6568-5"), answer(PHQ9[0], "LA1-1"), json!({ "link_id": PHQ9[1] })];
+    let mut spoiled = screening(&person, "phq-2", "completed", answers);
+    spoiled["answered_at"] = json!("2030-01-01T00:00:00Z");
+    let faults = caller.post(PATH, spoiled).await.faults(422);
+    let found: Vec<_> = faults.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("/answered_at", "in_the_future"),
+            ("/answers/0/link_id", "unknown_item"),
+            ("/answers/1/codes/0", "unknown_option"),
+            ("/answers/2", "required"),
+        ]
+    );
+    let empty = screening(&person, "phq-2", "completed", vec![]);
+    assert_eq!(caller.post(PATH, empty).await.faults(422), [("/answers".into(), "required".into())]);
+    let unknown = screening(&person, "phq-99", "draft", vec![]);
+    assert_eq!(caller.post(PATH, unknown).await.faults(422), [("/instrument".into(), "not_found".into())]);
+    let mut proxy = screening(&person, "ons4", "draft", vec![]);
+    proxy["completed_by"] = json!("proxy");
+    assert_eq!(caller.post(PATH, proxy).await.faults(422), [("/completed_by".into(), "self_answer_only".into())]);
+    let mistaken = screening(&person, "phq-2", "entered_in_error", vec![]);
+    assert_eq!(caller.post(PATH, mistaken).await.faults(422), [("/status".into(), "not_allowed".into())]);
+    let nobody = screening("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", "phq-2", "draft", vec![]);
+    assert_eq!(caller.post(PATH, nobody).await.faults(422), [("/patient_id".into(), "not_found".into())]);
+
+    let draft = caller.post(PATH, screening(&person, "phq-2", "draft", vec![])).await;
+    let path = draft.header("location").unwrap().to_owned();
+    let other = caller.put(&path, 1, screening(&patient(&caller).await, "phq-9", "draft", vec![])).await;
+    let pointers: Vec<_> = other.faults(422).into_iter().map(|(pointer, _)| pointer).collect();
+    assert_eq!(pointers, ["/instrument", "/patient_id"]);
+    caller.patch(&path, 7, json!({})).await.expect_problem(412, "version_mismatch");
+    caller.put_any(&path, screening(&person, "phq-2", "draft", vec![])).await.expect_problem(428, "precondition_required");
+    caller
+        .only(&[Scope::ScreeningsRead])
+        .await
+        .post(PATH, screening(&person, "phq-2", "draft", vec![]))
+        .await
+        .expect_problem(403, "insufficient_scope");
+    app.stranger().get(&path).await.expect_problem(401, "unauthenticated");
+    caller.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
+    caller.delete(&path, 1).await.expect(204);
+    caller.post(&format!("{path}/complete"), json!({})).await.expect_problem(410, "gone");
+});
+
+on_both!(a_screening_sent_twice_with_one_key_is_recorded_once, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let body = screening(&person, "hunger-vital-sign", "completed", vec![answer("/88122-7", "LA28397-0")]);
+    let first = caller.post_once(PATH, "s1", body.clone()).await;
+    let again = caller.post_once(PATH, "s1", body).await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    assert_eq!(first.json()["scores"][0]["result_code"], "LA19952-3");
+    assert_eq!(caller.get(&format!("/v1/patients/{person}/screenings")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(an_instrument_in_use_no_longer_changes, |db| async move {
+    let caller = admin_of(&TestApp::new(db).await.clinic().await).await;
+    let person = patient(&caller).await;
+    let loaded = caller.post("/v1/instruments", sleep("1")).await;
+    let path = loaded.header("location").unwrap().to_owned();
+    let body = caller.post(PATH, screening(&person, "sleep-1", "completed", vec![answer("sleep", "no")])).await.expect(201);
+    assert_eq!(body["needs"][0]["domain"], "stress");
+    caller.patch(&path, 1, json!({ "title": "x" })).await.expect_problem(409, "instrument_in_use");
+    caller.delete(&path, 1).await.expect_problem(409, "instrument_in_use");
+    caller.post("/v1/instruments", sleep("2")).await.expect(201);
+    let newer = caller.post(PATH, screening(&person, "sleep-1", "draft", vec![])).await.expect(201);
+    let older = json!({ "patient_id": person, "instrument": "sleep-1", "instrument_edition": "1" });
+    assert_eq!(
+        (&newer["instrument_edition"], &caller.post(PATH, older).await.expect(201)["instrument_edition"]),
+        (&json!("2"), &json!("1"))
+    );
+});
