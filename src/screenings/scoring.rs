@@ -206,6 +206,10 @@ pub struct Findings {
     pub safety_alerts: Vec<SafetyAlert>,
     /// How much has been answered.
     pub completeness: Completeness,
+    /// Whether any answer is shown only where consent names sensitive data. The journal shows such a screening whole or not at all.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub is_sensitive: bool,
 }
 
 impl Findings {
@@ -230,6 +234,7 @@ pub fn score(instrument: &InstrumentInput, answers: &[Answer]) -> Findings {
         flags: sheet.flags(),
         safety_alerts: sheet.safety_alerts(),
         completeness: sheet.completeness(),
+        is_sensitive: answers.iter().any(|answer| instrument.is_sensitive_item(&answer.link_id)),
     }
 }
 
