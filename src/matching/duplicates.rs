@@ -55,7 +55,7 @@ fn exact_keys(name: &str, service: &ServiceInput) -> Vec<String> {
 
 /// Provider, needs and point, the point to about ten metres.
 fn door_keys(service: &ServiceInput) -> Vec<String> {
-    let provider = match (service.organization_id, service.provider_name.as_deref()) {
+    let provider = match (service.provider_id, service.provider_name.as_deref()) {
         (Some(id), _) => id.to_string(),
         (None, Some(name)) => fold(name),
         (None, None) => return Vec::new(),

@@ -108,7 +108,7 @@ fn is_not_avoided<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
     let avoided = subject.person.avoid.iter().find(|avoidance| {
         avoidance.service_id == Some(candidate.id)
             || (avoidance.organization_id.is_some()
-                && avoidance.organization_id == candidate.service.organization_id
+                && avoidance.organization_id == candidate.service.provider_id
                 && avoidance.service_id.is_none())
     });
     match avoided.map(|avoidance| avoidance.reason) {

@@ -596,9 +596,9 @@ pub struct ServiceInput {
     /// What kind of entry this is.
     #[serde(default)]
     pub kind: ServiceKind,
-    /// The organization that gives the service, where it is known to Kith.
+    /// The organization that gives the service, where it is known to Kith. It may report capacity and post alerts.
     #[serde(default)]
-    pub organization_id: Option<OrganizationId>,
+    pub provider_id: Option<OrganizationId>,
     /// The provider's name, where it is not known to Kith as an organization.
     #[serde(default)]
     #[schema(max_length = 300, example = "Alder Falls Food Bank Society")]

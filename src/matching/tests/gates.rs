@@ -85,7 +85,7 @@ fn beyond_reach_is_left_out_only_where_nothing_brings_it_nearer() {
 
 #[test]
 fn refusals_are_kept_to() {
-    let service = pantry(json!({ "organization_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" }));
+    let service = pantry(json!({ "provider_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" }));
     let person = hungry(json!({ "avoid": [{ "service_id": id(1), "reason": "refused_by_person" }] }));
     assert_eq!(exclusions(&person, &service), ["refused_by_person"]);
     let person =

@@ -7,7 +7,8 @@ use geo::{LineString, Polygon};
 use super::{Flag, LabelKind, Record, Spot, is_area};
 use crate::services::model::{AreaKind, Basis, CapacityStatus, CostKind, DomainStrength, ServiceInput, ServiceStatus};
 use crate::services::schedule::Timetable;
-use crate::services::text::{fold, is_stop_word, words};
+use crate::services::text::{is_stop_word, words};
+use crate::text::fold;
 use crate::types::{DeliveryMode, find_domain};
 
 /// How much a word weighs by where it stands. A word in several fields adds up, to 255 at most.
@@ -78,7 +79,7 @@ impl Facts {
             places.flat_map(|place| [place.name.as_deref(), place.address.as_ref().and_then(|address| address.city.as_deref())]);
         add(weight::PLACE, &mut place_texts.flatten());
         let translated = translations().flat_map(|t| [&t.eligibility, &t.application_process]);
-        let notes = [&service.eligibility.text, &service.application_process, &service.connector_notes].into_iter().chain(translated);
+        let notes = [&service.eligibility.text, &service.application_process].into_iter().chain(translated);
         add(weight::NOTES, &mut notes.filter_map(|note| note.as_deref()));
         self.words = weights.into_iter().map(|(word, weight)| (word, u8::try_from(weight).unwrap_or(u8::MAX))).collect();
     }
@@ -114,7 +115,7 @@ impl Facts {
         self.label(LabelKind::Kind, service.kind.as_str());
         self.label(LabelKind::Capacity, record.capacity.as_str());
         self.label(LabelKind::Keeper, record.keeper.to_string());
-        if let Some(provider) = service.organization_id {
+        if let Some(provider) = service.provider_id {
             self.label(LabelKind::Provider, provider.to_string());
         }
         let attributes = &service.attributes;
@@ -137,7 +138,7 @@ impl Facts {
         for area in &service.service_areas {
             match area.kind {
                 AreaKind::PostalPrefix => self.label(LabelKind::PostalPrefix, compact_postal_code(&area.value)),
-                AreaKind::City => self.label(LabelKind::City, fold(area.value.trim())),
+                AreaKind::City => self.label(LabelKind::City, fold(&area.value)),
                 _ => {}
             }
         }
@@ -156,7 +157,7 @@ impl Facts {
                 self.label(LabelKind::Accessibility, accessibility.as_str());
             }
             if let Some(city) = place.address.as_ref().and_then(|address| address.city.as_deref()) {
-                self.label(LabelKind::City, fold(city.trim()));
+                self.label(LabelKind::City, fold(city));
             }
             if let Some(point) = place.point {
                 self.spots.push(Spot { point, place: number, is_area: is_area(place.point_precision) });

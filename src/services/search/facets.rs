@@ -24,7 +24,7 @@ pub struct FacetCount {
 /// Counts over all services found, on whatever page; each facet is named as the condition that narrows the search to it. Values come the
 /// most frequent first, at most 50 of each. What is not known of a service is not counted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub struct Facets {
+pub struct ServiceFacets {
     /// Services found in all.
     pub total: u32,
     /// By need domain.
@@ -44,7 +44,7 @@ pub struct Facets {
     /// By city, folded to lower case without accents.
     pub city: Vec<FacetCount>,
     /// By the organization that gives it.
-    pub organization_id: Vec<FacetCount>,
+    pub provider_id: Vec<FacetCount>,
     /// By population.
     pub population: Vec<FacetCount>,
     /// By diet.
@@ -65,7 +65,7 @@ pub struct Facets {
     pub accepting: u32,
 }
 
-impl Facets {
+impl ServiceFacets {
     pub(super) fn count<'a>(index: &DirectoryIndex, entries: impl Iterator<Item = &'a Entry>) -> Self {
         let mut counts = vec![0u32; index.labels().len()];
         let mut facets = Self::default();
@@ -112,7 +112,7 @@ impl Facets {
             LabelKind::Capacity => &mut self.capacity,
             LabelKind::Kind => &mut self.kind,
             LabelKind::City => &mut self.city,
-            LabelKind::Provider => &mut self.organization_id,
+            LabelKind::Provider => &mut self.provider_id,
             LabelKind::Population => &mut self.population,
             LabelKind::Dietary => &mut self.dietary,
             LabelKind::Culture => &mut self.culture,
@@ -139,7 +139,7 @@ impl Facets {
             &mut self.capacity,
             &mut self.kind,
             &mut self.city,
-            &mut self.organization_id,
+            &mut self.provider_id,
             &mut self.population,
             &mut self.dietary,
             &mut self.culture,

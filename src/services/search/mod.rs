@@ -14,19 +14,20 @@ use geo::Contains;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-pub use self::facets::{FacetCount, Facets};
+pub use self::facets::{FacetCount, ServiceFacets};
 use self::query::{Parsed, Today};
-pub use self::query::{Query, Sort};
+pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
 use self::words::Text;
 use super::index::{AREA_SLACK_M, DirectoryIndex, Entry, Flag, LabelKind, Slot, compact_postal_code, need_fit, primary};
 use super::model::{Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
-use super::text::fold;
+
 use crate::db::types::Instant;
 use crate::error::Fault;
 use crate::kind::ServiceId;
+use crate::text::fold;
 use crate::types::Point;
 
 /// A service that was found.
@@ -54,7 +55,7 @@ pub struct Found {
     /// Where the next page begins, where there is one.
     pub next: Option<After>,
     /// Counts over all pages, where they were asked for.
-    pub facets: Option<Facets>,
+    pub facets: Option<ServiceFacets>,
 }
 
 /// The last service of a page, and what is needed to order the next one alike.
@@ -108,7 +109,7 @@ impl DirectoryIndex {
     ///
     /// # Errors
     /// What is wrong with the question; pointers are the names of its members.
-    pub fn search(&self, query: &Query, after: Option<&After>, limit: usize, now: Instant) -> Result<Found, Vec<Fault>> {
+    pub fn search(&self, query: &ServiceQuery, after: Option<&After>, limit: usize, now: Instant) -> Result<Found, Vec<Fault>> {
         let parsed = query.parse()?;
         Ok(Search { index: self, query, parsed, today: now.into() }.run(after, limit))
     }
@@ -117,7 +118,7 @@ impl DirectoryIndex {
 /// One question at one index.
 struct Search<'a> {
     index: &'a DirectoryIndex,
-    query: &'a Query,
+    query: &'a ServiceQuery,
     parsed: Parsed,
     today: Today,
 }
@@ -134,8 +135,8 @@ impl<'a> Search<'a> {
             }
             None => (self.judge(within.iter().map(|slot| (slot, None))), None),
         };
-        let facets =
-            (self.query.facets == Some(true)).then(|| Facets::count(self.index, found.iter().filter_map(|c| self.index.get(c.slot))));
+        let facets = (self.query.facets == Some(true))
+            .then(|| ServiceFacets::count(self.index, found.iter().filter_map(|c| self.index.get(c.slot))));
         let (page, is_last) = self.page(found, after, limit);
         let next = page.last().filter(|_| !is_last).and_then(|last| {
             let entry = self.index.get(last.slot)?;
@@ -164,11 +165,11 @@ impl<'a> Search<'a> {
         any(LabelKind::Population, &mut of(&query.population));
         any(LabelKind::Culture, &mut of(&query.culture));
         any(LabelKind::Capacity, &mut query.capacity.iter().map(|status| status.as_str().into()));
-        any(LabelKind::Provider, &mut query.organization_id.iter().map(|id| id.to_string().into()));
-        any(LabelKind::Keeper, &mut query.kept_by.iter().map(|id| id.to_string().into()));
+        any(LabelKind::Provider, &mut query.provider_id.iter().map(|id| id.to_string().into()));
+        any(LabelKind::Keeper, &mut query.organization_id.iter().map(|id| id.to_string().into()));
         any(LabelKind::Kind, &mut query.kind.iter().map(|kind| kind.as_str().into()));
         any(LabelKind::Term, &mut of(&query.taxonomy_term));
-        any(LabelKind::City, &mut query.city.iter().map(|city| fold(city.trim()).into()));
+        any(LabelKind::City, &mut query.city.iter().map(|city| fold(city).into()));
         for value in &query.dietary {
             any(LabelKind::Dietary, &mut std::iter::once(value.as_str().into()));
         }
@@ -343,9 +344,9 @@ impl<'a> Search<'a> {
 
     fn key<'e>(&self, candidate: &Candidate, entry: &'e Entry) -> Key<'e> {
         match self.query.order() {
-            Sort::Relevance => Key::Lack(FULL as u32 - candidate.score.min(FULL as u32)),
-            Sort::Distance => Key::Distance(candidate.distance_m.unwrap_or(u32::MAX)),
-            Sort::Name => Key::Name(Cow::Borrowed(&entry.name_key)),
+            ServiceSort::Relevance => Key::Lack(FULL as u32 - candidate.score.min(FULL as u32)),
+            ServiceSort::Distance => Key::Distance(candidate.distance_m.unwrap_or(u32::MAX)),
+            ServiceSort::Name => Key::Name(Cow::Borrowed(&entry.name_key)),
         }
     }
 

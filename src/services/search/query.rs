@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::db::types::Instant;
 use crate::error::Fault;
+use crate::http::page::Limit;
 use crate::kind::OrganizationId;
 use crate::services::index::Bounds;
 use crate::services::model::{Accessibility, CapacityStatus, PracticeCode, ServiceKind, ServiceStatus};
@@ -15,7 +16,7 @@ use crate::types::{DeliveryMode, Identifier, Point};
 text_enum! {
     /// The order of a list of services.
     #[derive(Default)]
-    pub enum Sort {
+    pub enum ServiceSort {
         /// The best answer first: words, need, nearness and room weighed together.
         #[default]
         Relevance = "relevance",
@@ -33,7 +34,7 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct Query {
+pub struct ServiceQuery {
     /// Words to look for, English or French: without regard to accents, endings and small slips of spelling, and with what else a thing is
     /// called. The last word may be unfinished.
     #[schema(max_length = 300, example = "food hampers")]
@@ -65,6 +66,7 @@ pub struct Query {
     /// Whether an interpreter will do for `language`; true where absent.
     pub with_interpreter: Option<bool>,
     /// A moment. Only services known to be open then.
+    #[param(inline)]
     pub open_at: Option<Instant>,
     /// True: only services known to be open on weekdays at 17:00 or later. False: only those known not to be.
     pub evenings: Option<bool>,
@@ -82,7 +84,7 @@ pub struct Query {
     pub currency: Option<String>,
     /// How the service reaches people. Only services known to; one that has a place and does not say is taken to be in person.
     #[schema(max_items = 10)]
-    #[param(max_items = 10)]
+    #[param(inline, max_items = 10)]
     pub mode: Vec<DeliveryMode>,
     /// An age in years. Leaves out services known not to take it.
     #[schema(minimum = 0, maximum = 130, example = 67)]
@@ -102,19 +104,19 @@ pub struct Query {
     pub culture: Vec<String>,
     /// What has to be accessible. Only services known to have all of it, at whichever place.
     #[schema(max_items = 20)]
-    #[param(max_items = 20)]
+    #[param(inline, max_items = 20)]
     pub accessibility: Vec<Accessibility>,
     /// Practices. Only services known to have all of them.
     #[schema(max_items = 20)]
-    #[param(max_items = 20)]
+    #[param(inline, max_items = 20)]
     pub practice: Vec<PracticeCode>,
     /// Whether the service runs; active and temporarily closed ones where absent.
     #[schema(max_items = 10)]
-    #[param(max_items = 10)]
+    #[param(inline, max_items = 10)]
     pub status: Vec<ServiceStatus>,
     /// Whether the service takes people now, as its provider last said.
     #[schema(max_items = 10)]
-    #[param(max_items = 10)]
+    #[param(inline, max_items = 10)]
     pub capacity: Vec<CapacityStatus>,
     /// True: leaves out services that do not run, are full or closed, or take no referrals. False: only those.
     pub accepting: Option<bool>,
@@ -122,15 +124,15 @@ pub struct Query {
     pub stale: Option<bool>,
     /// The organization that gives the service.
     #[schema(max_items = 50)]
-    #[param(max_items = 50)]
-    pub organization_id: Vec<OrganizationId>,
+    #[param(inline, max_items = 50)]
+    pub provider_id: Vec<OrganizationId>,
     /// The organization that keeps the record.
     #[schema(max_items = 50)]
-    #[param(max_items = 50)]
-    pub kept_by: Vec<OrganizationId>,
+    #[param(inline, max_items = 50)]
+    pub organization_id: Vec<OrganizationId>,
     /// What kind of entry it is.
     #[schema(max_items = 10)]
-    #[param(max_items = 10)]
+    #[param(inline, max_items = 10)]
     pub kind: Vec<ServiceKind>,
     /// Terms of other taxonomies: a code, or `taxonomy|code`.
     #[schema(max_items = 50, example = json!(["open-eligibility|1102"]))]
@@ -149,26 +151,27 @@ pub struct Query {
     #[param(max_length = 20, example = "V0X 1A0")]
     pub postal_code: Option<String>,
     /// Only services whose record or capacity was changed at this moment or later.
+    #[param(inline)]
     pub updated_since: Option<Instant>,
     /// A key in another system, as `system|value`.
     #[schema(max_length = 401, example = "https://211.example.ca|svc-014")]
     #[param(max_length = 401, example = "https://211.example.ca|svc-014")]
     pub identifier: Option<String>,
     /// The order; relevance where absent.
-    pub sort: Option<Sort>,
+    #[param(inline)]
+    pub sort: Option<ServiceSort>,
     /// True: the answer counts all that was found by need, language, mode and so on. Ask once, not with every page.
     pub facets: Option<bool>,
-    /// How many services at most; 50 where absent.
-    #[schema(minimum = 1, maximum = 200, example = 20)]
-    #[param(minimum = 1, maximum = 200, example = 20)]
-    pub limit: Option<u16>,
+    /// Services of a page.
+    #[param(inline)]
+    pub limit: Limit,
     /// Where to go on: `next` of the page before, asked with the same conditions.
     #[schema(max_length = 4_000)]
     #[param(max_length = 4_000)]
     pub cursor: Option<String>,
 }
 
-/// The parts of a [`Query`] that had to be read.
+/// The parts of a [`ServiceQuery`] that had to be read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Parsed {
     /// The point and the metres around it.
@@ -178,12 +181,12 @@ pub(super) struct Parsed {
     pub(super) currency: [u8; 3],
 }
 
-impl Query {
+impl ServiceQuery {
     /// The radius around `near` where none is given.
     pub const DEFAULT_RADIUS_KM: f64 = 50.0;
 
     /// The order of the answer.
-    pub fn order(&self) -> Sort {
+    pub fn order(&self) -> ServiceSort {
         self.sort.unwrap_or_default()
     }
 
@@ -194,7 +197,7 @@ impl Query {
 
     /// The same question as asked for its first page: what a cursor belongs to.
     pub fn without_page(&self) -> Self {
-        Self { limit: None, cursor: None, facets: None, ..self.clone() }
+        Self { limit: Limit::default(), cursor: None, facets: None, ..self.clone() }
     }
 
     pub(super) fn parse(&self) -> Result<Parsed, Vec<Fault>> {
@@ -216,7 +219,7 @@ impl Query {
             if self.radius_km.is_some() {
                 fault("radius_km", "needs_near", "needs `near`");
             }
-            if self.order() == Sort::Distance {
+            if self.order() == ServiceSort::Distance {
                 fault("sort", "needs_near", "by distance needs `near`");
             }
         }

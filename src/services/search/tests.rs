@@ -27,7 +27,7 @@ fn put(index: &mut DirectoryIndex, number: u128, service: Value, capacity: Capac
     index.upsert(&Record { id: id(number), keeper, updated_at: now(), service: &service, capacity });
 }
 
-fn query(query: Value) -> Query {
+fn query(query: Value) -> ServiceQuery {
     serde_json::from_value(query).unwrap()
 }
 

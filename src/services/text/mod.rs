@@ -8,36 +8,13 @@ mod synonyms;
 use std::sync::LazyLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 pub use self::synonyms::Synonyms;
 pub(super) use self::synonyms::content_words;
+use crate::text::fold;
 
 /// Longer words are cut: they are addresses of web pages and the like.
 const LONGEST_WORD: usize = 40;
-
-/// Lower case, without accents, ligatures taken apart: `Œuvre` becomes `oeuvre`.
-pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    let mut folded = String::with_capacity(text.len());
-    for letter in text.nfd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase) {
-        match letter {
-            'œ' => folded.push_str("oe"),
-            'æ' => folded.push_str("ae"),
-            'ß' => folded.push_str("ss"),
-            'ø' => folded.push('o'),
-            'ł' => folded.push('l'),
-            'đ' => folded.push('d'),
-            'ı' => folded.push('i'),
-            '’' | 'ʼ' | '‘' => folded.push('\''),
-            letter => folded.push(letter),
-        }
-    }
-    folded
-}
 
 /// The words of a text in their order, folded. Elided articles (`l'aide`, `qu'il`), possessive endings (`women's`) and single letters go.
 pub fn words(text: &str) -> Vec<String> {
@@ -89,12 +66,6 @@ pub fn stems(word: &str) -> (String, Option<String>) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn accents_and_ligatures_fold() {
-        assert_eq!(fold("Œuvre d’entraide À CÔTÉ"), "oeuvre d'entraide a cote");
-        assert_eq!(fold("straße"), "strasse");
-    }
 
     #[test]
     fn elisions_and_possessives_are_cut() {
