@@ -21,6 +21,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::http::middleware::surround;
 use crate::openapi;
+use crate::services::Directory;
 
 /// What every request shares.
 pub struct App {
@@ -32,12 +33,14 @@ pub struct App {
     pub clock: Clock,
     /// Keys, tokens and limits.
     pub authority: Authority,
+    /// The community services, in memory.
+    pub directory: Directory,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
-        Self { config, db, clock, authority }
+        Self { config, db, clock, authority, directory: Directory::default() }
     }
 }
 
@@ -54,6 +57,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::patients::configure)
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
+        .configure(crate::services::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

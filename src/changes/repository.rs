@@ -57,6 +57,18 @@ pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: 
     Ok(entries.load(conn)?)
 }
 
+/// Which resources of a type have entries behind a place that this transaction sees, and where; in no order, and whether or not others
+/// may still appear before them. For those who must see at once what they wrote themselves.
+pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<(Position, Uuid)>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(is_beyond(conn, place)).select((
+        changes::transaction_id,
+        changes::sequence,
+        changes::resource_id,
+    ));
+    let entries: Vec<(i64, i64, Id<()>)> = entries.load(conn)?;
+    Ok(entries.into_iter().map(|(transaction_id, sequence, id)| (Position { transaction_id, sequence }, id.uuid())).collect())
+}
+
 /// The place of the last entry that can be read; where there is none, the beginning.
 pub fn latest(conn: &mut DbConn) -> Result<Position> {
     let last = changes::table
@@ -72,18 +84,31 @@ pub fn latest(conn: &mut DbConn) -> Result<Position> {
 ///
 /// SQLite's transactions do not overlap: all bear the same number and the sequence is their order. On PostgreSQL the feed ends
 /// below the oldest transaction that is open. Each is written as that database's index reads it.
-fn follows(conn: &mut DbConn, place: Position) -> QueryResult<Box<dyn BoxableExpression<changes::table, MultiBackend, SqlType = Bool>>> {
+fn follows(conn: &mut DbConn, place: Position) -> QueryResult<Condition> {
+    let is_beyond = is_beyond(conn, place);
     match conn {
-        DbConn::Sqlite(_) => Ok(Box::new(changes::transaction_id.eq(0).and(changes::sequence.gt(place.sequence)))),
+        DbConn::Sqlite(_) => Ok(is_beyond),
         DbConn::Pg(conn) => {
             let oldest_open = sql::<BigInt>("journal_base() + pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
             let oldest_open: i64 = diesel::select(oldest_open).get_result(conn)?;
+            Ok(Box::new(is_beyond.and(changes::transaction_id.lt(oldest_open))))
+        }
+    }
+}
+
+type Condition = Box<dyn BoxableExpression<changes::table, MultiBackend, SqlType = Bool>>;
+
+/// Whether an entry stands behind a place.
+fn is_beyond(conn: &DbConn, place: Position) -> Condition {
+    match conn {
+        DbConn::Sqlite(_) => Box::new(changes::transaction_id.eq(0).and(changes::sequence.gt(place.sequence))),
+        DbConn::Pg(_) => {
             let is_greater = sql::<Bool>("(transaction_id, sequence) > (")
                 .bind::<BigInt, _>(place.transaction_id)
                 .sql(", ")
                 .bind::<BigInt, _>(place.sequence)
                 .sql(")");
-            Ok(Box::new(is_greater.and(changes::transaction_id.lt(oldest_open))))
+            Box::new(is_greater)
         }
     }
 }

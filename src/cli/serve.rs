@@ -56,7 +56,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let address = SocketAddr::new(config.host, config.port);
     let workers = config.workers.map(usize::from);
     let shutdown_seconds = config.shutdown_timeout.as_secs();
-    let state = State::new(App { config, db, clock, authority });
+    let state = State::new(App::new(config, db, clock, authority));
     let shared = state.clone();
     let mut server = HttpServer::new(move || app::build(shared.clone())).shutdown_timeout(shutdown_seconds);
     if let Some(workers) = workers {
@@ -64,6 +64,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }
     let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
     let addresses = server.addrs();
+    crate::services::handlers::warm(&state);
     Ok(Running { state, addresses, server: server.run() })
 }
 

@@ -110,6 +110,45 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Community services.
+    services (id) {
+        id -> Id,
+        organization_id -> Id,
+        provider_id -> Nullable<Id>,
+        name -> Text,
+        name_key -> Text,
+        kind -> Text,
+        status -> Text,
+        last_verified_on -> Nullable<Date>,
+        content -> Document,
+        capacity -> Nullable<Document>,
+        capacity_status -> Text,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What providers said of the room that a service has.
+    capacity_entries (id) {
+        id -> Id,
+        service_id -> Id,
+        organization_id -> Nullable<Id>,
+        client_id -> Nullable<Id>,
+        recorded_at -> Instant,
+        content -> Document,
+    }
+}
+
 diesel::joinable!(clients -> organizations (organization_id));
 diesel::table! {
     use diesel::sql_types::*;

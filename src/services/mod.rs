@@ -1,7 +1,41 @@
 //! The directory of community services.
+//!
+//! What is searched, matched and referred to: a service at its places, or one that needs none. An organization keeps a record; another
+//! may give the service, and then reports its capacity and posts its alerts. The directory is searched in memory ([`directory`],
+//! [`index`], [`search`]), and reading it is open to every client and, where configured, to anyone.
 
+pub mod api;
+pub mod directory;
+pub mod geojson;
+pub mod handlers;
 pub mod index;
 pub mod model;
+mod phones;
+pub mod repository;
+pub mod resource;
+pub mod row;
+mod rules;
 pub mod schedule;
 pub mod search;
 pub mod text;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub use self::directory::Directory;
+pub use self::resource::Services;
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes
+        .service(handlers::list_services)
+        .service(handlers::create_service)
+        .service(handlers::search_services)
+        .service(handlers::upsert_service)
+        .service(handlers::get_service)
+        .service(handlers::update_service)
+        .service(handlers::patch_service)
+        .service(handlers::delete_service)
+        .service(handlers::list_service_history)
+        .service(handlers::set_service_capacity)
+        .service(handlers::list_service_capacity_history);
+}

@@ -583,7 +583,7 @@ pub struct Alert {
 }
 
 /// A community service as a directory keeps it: what is created and replaced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, validator::Validate)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceInput {
     /// Name, in `language`.
@@ -736,7 +736,7 @@ text_enum! {
 }
 
 /// How much room a service has, as its provider last said.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, validator::Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
     /// Whether it takes people now.

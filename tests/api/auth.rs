@@ -75,7 +75,7 @@ impl World {
             .await
             .unwrap();
         let authority = Authority::start(&config, &db.db, &clock).await.unwrap();
-        let app = State::new(App { config, db: db.db.clone(), clock: clock.clone(), authority });
+        let app = State::new(App::new(config, db.db.clone(), clock.clone(), authority));
         Self { app, clock, organization, client, secret, _db: db }
     }
 

@@ -51,16 +51,16 @@ impl TestApp {
         let clock = Clock::manual(beginning());
         let authority = Authority::start(&config, &db, &clock).await.unwrap();
         let state = Data::new(App::new(config, db.db.clone(), clock.clone(), authority));
-        let service = Rc::new(actix_web::test::init_service(app::build(state.clone())).await);
-        let call = Rc::new(move |request: TestRequest| -> Answering {
-            let service = service.clone();
-            Box::pin(async move {
-                let response = service.call(request.to_request()).await.unwrap_or_else(|error| panic!("no answer: {error}"));
-                let (status, headers) = (response.status(), response.headers().clone());
-                (status, headers, actix_web::test::read_body(response).await)
-            })
-        });
+        let call = calls(state.clone()).await;
         Self { state, clock, call, _db: Rc::new(db) }
+    }
+
+    /// Another process on the database of this one, opened anew.
+    pub async fn beside(&self, db: kith::db::Db) -> Self {
+        let config = Config::from_flags::<_, &str>([]).unwrap();
+        let authority = Authority::start(&config, &db, &self.clock).await.unwrap();
+        let state = Data::new(App::new(config, db, self.clock.clone(), authority));
+        Self { call: calls(state.clone()).await, state, ..self.clone() }
     }
 
     /// An organization of this kind, with a client that has every scope but `admin`.
@@ -113,6 +113,18 @@ impl TestApp {
         let (status, headers, body) = (self.call)(request).await;
         Answer { status: status.as_u16(), headers, bytes: body }
     }
+}
+
+async fn calls(state: State) -> Rc<dyn Fn(TestRequest) -> Answering> {
+    let service = Rc::new(actix_web::test::init_service(app::build(state)).await);
+    Rc::new(move |request: TestRequest| -> Answering {
+        let service = service.clone();
+        Box::pin(async move {
+            let response = service.call(request.to_request()).await.unwrap_or_else(|error| panic!("no answer: {error}"));
+            let (status, headers) = (response.status(), response.headers().clone());
+            (status, headers, actix_web::test::read_body(response).await)
+        })
+    })
 }
 
 /// A client of the API.

@@ -25,4 +25,6 @@ mod migrations;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod types;

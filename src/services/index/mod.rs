@@ -35,6 +35,8 @@ pub struct Record<'a> {
     pub id: ServiceId,
     /// The organization that keeps the record.
     pub keeper: OrganizationId,
+    /// The version of the record.
+    pub version: i64,
     /// When it was last changed.
     pub updated_at: Instant,
     /// What the directory says of it.
@@ -68,6 +70,7 @@ pub struct DirectoryIndex {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: ServiceId,
+    version: i64,
     /// Rising.
     words: Box<[WordId]>,
     labels: Box<[LabelId]>,
@@ -162,6 +165,11 @@ impl DirectoryIndex {
         self.slots.is_empty()
     }
 
+    /// The version of a service that it holds.
+    pub fn version(&self, id: ServiceId) -> Option<i64> {
+        Some(self.get(*self.slots.get(&id)?)?.version)
+    }
+
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
         self.entries.get(slot as usize)?.as_ref()
     }
@@ -215,6 +223,7 @@ impl DirectoryIndex {
         }
         Entry {
             id: record.id,
+            version: record.version,
             words: words.into(),
             labels: labels.into(),
             spots: facts.spots.into(),
@@ -294,7 +303,7 @@ mod tests {
         let service: ServiceInput = serde_json::from_value(service).unwrap();
         let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
         let keeper = OrganizationId::from_uuid(uuid::Uuid::nil());
-        index.upsert(&Record { id, keeper, updated_at, service: &service, capacity: CapacityStatus::Unknown });
+        index.upsert(&Record { id, keeper, version: 1, updated_at, service: &service, capacity: CapacityStatus::Unknown });
     }
 
     #[test]

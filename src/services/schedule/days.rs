@@ -20,6 +20,9 @@ const EPOCH: NaiveDate = match NaiveDate::from_ymd_opt(2020, 1, 1) {
     None => NaiveDate::MIN,
 };
 
+/// The code of a rule that falls on no day.
+pub(super) const NEVER: &str = "never_falls";
+
 /// The weeks of a mean year.
 const WEEKS_A_YEAR: f64 = 365.2425 / 7.0;
 
@@ -93,7 +96,7 @@ impl Days {
         let text = parts.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
         let listed = expand(&text, anchor).map_err(invalid)?;
         if listed.is_empty() {
-            return Err(invalid("the rule never falls on any day".into()));
+            return Err((NEVER, "never falls on any day".into()));
         }
         Ok(Self { within, months: 0, on: On::Listed(listed) })
     }
@@ -129,6 +132,11 @@ impl Days {
                 }
                 On::Listed(days) => days.binary_search(&date).is_ok(),
             }
+    }
+
+    /// Whether the rule was expanded to a list.
+    pub(super) const fn is_listed(&self) -> bool {
+        matches!(self.on, On::Listed(_))
     }
 
     /// In what share of weeks the rule falls on each weekday, Monday first, while it is in force. 1 is every week.
@@ -301,7 +309,7 @@ mod tests {
             ("FREQ=WEEKLY;BYDAY=MO;INTERVAL=2", "required"),
             ("FREQ=DAILY;COUNT=5", "required"),
             ("FREQ=WEEKLY", "required"),
-            ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "invalid_rrule"),
+            ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", NEVER),
         ] {
             assert_eq!(Days::parse(rule, None).unwrap_err().0, code, "{rule}");
         }

@@ -238,15 +238,16 @@ fn wrapped((from, until): (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
     [-MINUTES_A_WEEK, 0, MINUTES_A_WEEK].into_iter().map(move |shift| ((from + shift).max(0), (until + shift).min(MINUTES_A_WEEK)))
 }
 
-/// What is wrong with a schedule; pointers are relative to it.
-pub fn check(schedule: &Schedule) -> Vec<Fault> {
-    let mut faults = Rule::new(schedule).err().unwrap_or_default();
-    if let (Some(from), Some(until)) = (schedule.valid.from, schedule.valid.until)
-        && until < from
-    {
-        faults.push(Fault::new("/valid/until", "out_of_order", "must not be before `from`"));
+/// What is wrong with a schedule, with pointers relative to it; and whether its rule had to be expanded to a list of days, which is
+/// slow.
+pub fn check(schedule: &Schedule) -> (Vec<Fault>, bool) {
+    match Rule::new(schedule) {
+        Ok(rule) => (Vec::new(), rule.days.is_listed()),
+        Err(faults) => {
+            let is_expanded = faults.iter().any(|fault| fault.code == days::NEVER);
+            (faults, is_expanded)
+        }
     }
-    faults
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::db::types::Instant;
 use crate::error::Fault;
 use crate::http::page::Limit;
 use crate::kind::OrganizationId;
-use crate::services::index::Bounds;
+use crate::services::index::{Bounds, distance_m};
 use crate::services::model::{Accessibility, CapacityStatus, PracticeCode, ServiceKind, ServiceStatus};
 use crate::text_enum;
 use crate::types::{DeliveryMode, Identifier, Point};
@@ -198,6 +198,12 @@ impl ServiceQuery {
     /// The same question as asked for its first page: what a cursor belongs to.
     pub fn without_page(&self) -> Self {
         Self { limit: Limit::default(), cursor: None, facets: None, ..self.clone() }
+    }
+
+    /// Whether a point lies where the question asks for places; anywhere, where it asks nowhere.
+    pub fn covers(&self, point: Point) -> bool {
+        let Ok(Parsed { near, bounds, .. }) = self.parse() else { return false };
+        near.is_none_or(|(centre, radius_m)| distance_m(centre, point) <= radius_m) && bounds.is_none_or(|bounds| bounds.contains(point))
     }
 
     pub(super) fn parse(&self) -> Result<Parsed, Vec<Fault>> {

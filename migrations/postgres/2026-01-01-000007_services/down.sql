@@ -1,0 +1,2 @@
+DROP TABLE capacity_entries;
+DROP TABLE services;

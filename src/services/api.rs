@@ -1,0 +1,154 @@
+//! What callers read of services.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::{Capacity, ServiceInput, Verification};
+use super::row::{CapacityEntryRow, ServiceRow};
+use super::search::{Hit, ServiceFacets};
+use crate::db::types::{Id, Instant};
+use crate::kind::{ClientId, OrganizationId, ServiceId};
+
+/// A service of the directory.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Service {
+    /// Its id.
+    pub id: ServiceId,
+    /// The organization that keeps this record. The one that gives the service is `provider_id`.
+    pub organization_id: OrganizationId,
+    /// Version, from 1; the `ETag`. A change of capacity is a new version too.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it or its capacity was last changed.
+    pub updated_at: Instant,
+    /// What is written of it.
+    #[serde(flatten)]
+    pub content: ServiceInput,
+    /// The room it has, as last said; null where nobody has.
+    pub capacity: Option<Capacity>,
+    /// How far the record can be trusted today; null in the journal.
+    pub freshness: Option<Freshness>,
+    /// In the answer to a search, why it was found and how far it is; elsewhere null.
+    pub hit: Option<SearchHit>,
+}
+
+/// How far a record can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Freshness {
+    /// True where it was never verified, not for 180 days, or its review is due.
+    #[schema(example = false)]
+    pub is_stale: bool,
+    /// Days since it was last verified; null where it never was.
+    #[schema(example = 12)]
+    pub days_since_verified: Option<i64>,
+    /// The last day on which it is not stale; null where it was never verified.
+    #[schema(example = "2026-08-20")]
+    pub fresh_until: Option<NaiveDate>,
+}
+
+impl Freshness {
+    /// Of a record, on a day.
+    pub fn on(today: NaiveDate, verification: &Verification) -> Self {
+        let fresh_until = verification.fresh_until();
+        Self {
+            is_stale: fresh_until.is_none_or(|until| until < today),
+            days_since_verified: verification.last_verified_on.map(|day| (today - day).num_days()),
+            fresh_until,
+        }
+    }
+}
+
+/// Why a search found a service.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SearchHit {
+    /// How good an answer it is, from 0 to 1. Only scores of the same search can be compared.
+    #[schema(example = 0.82)]
+    pub score: f64,
+    /// Metres, as the crow flies, from `near` to the nearest place; null where no place has a point, or none is within the radius.
+    #[schema(example = 1240)]
+    pub distance_m: Option<u32>,
+    /// The number, from 0, of that place in `places`, or of the first in the `bbox`.
+    #[schema(example = 0)]
+    pub place: Option<u16>,
+    /// The words and phrases of `q` that the service answers to, in lower case and without accents.
+    #[schema(example = json!(["food bank"]))]
+    pub matched_terms: Vec<String>,
+}
+
+impl From<Hit> for SearchHit {
+    fn from(hit: Hit) -> Self {
+        Self { score: f64::from(hit.score) / 10_000.0, distance_m: hit.distance_m, place: hit.place, matched_terms: hit.terms }
+    }
+}
+
+impl Service {
+    /// The shape of a row, as the journal keeps it.
+    pub fn of(row: ServiceRow) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            content: row.content.0,
+            capacity: row.capacity.map(|capacity| capacity.0),
+            freshness: None,
+            hit: None,
+        }
+    }
+
+    /// With its freshness at a moment.
+    pub fn at(mut self, now: Instant) -> Self {
+        self.freshness = Some(Freshness::on(now.utc().date_naive(), &self.content.verification));
+        self
+    }
+
+    /// As anyone may see it: what link workers note for each other is left out.
+    pub fn for_strangers(mut self) -> Self {
+        self.content.connector_notes = None;
+        self
+    }
+}
+
+/// A page of a search.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ServicePage {
+    /// The services, best first.
+    pub items: Vec<Service>,
+    /// The cursor of the next page; null on the last. The same is in the `Link` header of a GET.
+    #[schema(example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub next: Option<String>,
+    /// Counts over all that was found; null unless asked for.
+    pub facets: Option<ServiceFacets>,
+}
+
+/// What a provider said of its room, and when.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CapacityEntry {
+    /// The entry's id.
+    #[schema(value_type = ServiceId)]
+    pub id: Id<()>,
+    /// The organization that said it; null for the command line.
+    pub organization_id: Option<OrganizationId>,
+    /// The client that said it; null for the command line.
+    pub client_id: Option<ClientId>,
+    /// When it was said.
+    pub recorded_at: Instant,
+    /// What was said.
+    pub capacity: Capacity,
+}
+
+impl From<CapacityEntryRow> for CapacityEntry {
+    fn from(row: CapacityEntryRow) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            client_id: row.client_id,
+            recorded_at: row.recorded_at,
+            capacity: row.content.0,
+        }
+    }
+}

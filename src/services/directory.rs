@@ -1,0 +1,193 @@
+//! The directory as requests use it: the index, kept current from the journal, and the services read last.
+//!
+//! Every use first asks the journal what has changed, in the transaction of its own read, so that a caller sees their own writes at
+//! once and those of other processes as soon as the database shows them. The journal says *which* services changed; what they are now
+//! is read from their rows in the same transaction.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use super::index::DirectoryIndex;
+use super::repository;
+use super::row::ServiceRow;
+use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
+use crate::changes::{self, Position};
+use crate::db::DbConn;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::{ResourceType, ServiceId};
+
+/// Rows that are read at once.
+const BATCH: usize = 1_000;
+/// Bytes of services kept in memory, roughly.
+const KEPT_BYTES: u64 = 24 << 20;
+/// Services that are expected to be kept.
+const KEPT_SERVICES: usize = 10_000;
+
+/// The index of all services and a cache of those read last.
+#[derive(Debug)]
+pub struct Directory {
+    index: RwLock<DirectoryIndex>,
+    known: Mutex<Known>,
+    rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
+}
+
+/// How far the index has followed the journal.
+#[derive(Debug, Default)]
+struct Known {
+    is_loaded: bool,
+    /// All before this place is in the index, and nothing will be added before it.
+    place: Position,
+    /// What is in the index though it stands behind that place: entries of transactions that overlap with others still open.
+    beyond: HashSet<Position>,
+}
+
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<ServiceId, Arc<ServiceRow>> for Size {
+    /// The texts are most of it.
+    fn weight(&self, _: &ServiceId, row: &Arc<ServiceRow>) -> u64 {
+        let content = &row.content;
+        let texts = content.translations.iter().filter_map(|t| t.description.as_deref()).chain(content.description.as_deref());
+        let places = content.places.len() * 600;
+        (4_000 + places + texts.map(str::len).sum::<usize>()) as u64
+    }
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { index: RwLock::default(), known: Mutex::default(), rows: Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size) }
+    }
+}
+
+impl Directory {
+    /// Answers a question as of `now`. Call it in a read.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the question makes no sense.
+    pub fn search(&self, conn: &mut DbConn, query: &ServiceQuery, after: Option<&After>, now: Instant) -> Result<Found> {
+        self.refresh(conn)?;
+        self.read().search(query, after, query.limit.get(), now).map_err(Error::Invalid)
+    }
+
+    /// The services worth reading in full for a wish. Call it in a read.
+    pub fn shortlist(&self, conn: &mut DbConn, wish: &Wish<'_>, most: usize) -> Result<Shortlist> {
+        self.refresh(conn)?;
+        Ok(self.read().shortlist(wish, most))
+    }
+
+    /// The living services with these ids, in their order. Call it in a read, after a search or [`refresh`](Self::refresh).
+    pub fn services(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
+        let versions: Vec<(ServiceId, i64)> = {
+            let index = self.read();
+            ids.iter().filter_map(|id| Some((*id, index.version(*id)?))).collect()
+        };
+        let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(versions.len());
+        let mut missing = Vec::new();
+        for (id, version) in &versions {
+            match self.rows.get(id).filter(|row| row.version == *version) {
+                Some(row) => drop(found.insert(*id, row)),
+                None => missing.push(*id),
+            }
+        }
+        for ids in missing.chunks(BATCH) {
+            for row in repository::load(conn, ids)?.into_iter().filter(|row| row.deleted_at.is_none()) {
+                let row = Arc::new(row);
+                self.rows.insert(row.id, Arc::clone(&row));
+                found.insert(row.id, row);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// Brings the index up to date with what this transaction sees. The first time it reads the whole table.
+    pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
+        let (is_loaded, place) = {
+            let known = self.known();
+            (known.is_loaded, known.place)
+        };
+        // Most of the time nothing has changed, and nobody has to wait for anybody.
+        if is_loaded && self.known().new_ones(&news(conn, place)?).is_empty() {
+            return Ok(());
+        }
+        let mut known = self.known();
+        if !known.is_loaded {
+            *known = self.load(conn)?;
+        }
+        let entries = news(conn, known.place)?;
+        let changed = known.new_ones(&entries);
+        for ids in changed.chunks(BATCH) {
+            self.apply(&repository::load(conn, ids)?);
+        }
+        let decided = changes::latest(conn)?.max(known.place);
+        known.beyond = entries.into_iter().map(|(place, _)| place).filter(|place| *place > decided).collect();
+        known.place = decided;
+        Ok(())
+    }
+
+    /// How many services there are, as far as the index has read.
+    pub fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    /// Whether there are none, as far as the index has read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn load(&self, conn: &mut DbConn) -> Result<Known> {
+        let place = changes::latest(conn)?;
+        let mut index = DirectoryIndex::default();
+        let mut after = None;
+        loop {
+            let rows = repository::list_after(conn, after, BATCH as i64)?;
+            rows.iter().for_each(|row| index.upsert(&row.record()));
+            after = rows.last().map(|row| row.id);
+            if rows.len() < BATCH {
+                break;
+            }
+        }
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        Ok(Known { is_loaded: true, place, beyond: HashSet::new() })
+    }
+
+    fn apply(&self, rows: &[ServiceRow]) {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            self.rows.remove(&row.id);
+            if row.deleted_at.is_some() {
+                index.remove(row.id);
+            } else {
+                index.upsert(&row.record());
+            }
+        }
+    }
+
+    // A panic while a lock is held leaves an index that lacks a service at worst; it is put right when that service changes next.
+    fn read(&self) -> RwLockReadGuard<'_, DirectoryIndex> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The services of entries that are not in the index, each once.
+    fn new_ones(&self, entries: &[(Position, Uuid)]) -> Vec<ServiceId> {
+        let new = entries.iter().filter(|(place, _)| *place > self.place && !self.beyond.contains(place));
+        let ids: HashSet<ServiceId> = new.map(|(_, id)| ServiceId::from_uuid(*id)).collect();
+        ids.into_iter().collect()
+    }
+}
+
+/// What this transaction sees behind a place.
+fn news(conn: &mut DbConn, place: Position) -> Result<Vec<(Position, Uuid)>> {
+    changes::visible_after(conn, place, ResourceType::Service)
+}

@@ -1,0 +1,267 @@
+//! HTTP of services.
+
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LINK};
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+
+use super::api::{CapacityEntry, Service, ServicePage};
+use super::geojson::{self, FeatureCollection};
+use super::model::{Capacity, ServiceInput};
+use super::repository;
+use super::resource::Services;
+use super::row::CapacityEntryRow;
+use super::search::{After, Found, ServiceQuery};
+use crate::app::State;
+use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::changes::Action;
+use crate::db::types::Id;
+use crate::error::{Error, Fault, Result};
+use crate::http::body::{MergePatch, Valid};
+use crate::http::command::Command;
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
+use crate::http::page::{self, Page, next_link};
+use crate::http::query::Query;
+use crate::http::resource::{self, ByIdentifier, HistoryQuery, Resource, Revision};
+use crate::http::schema;
+use crate::kind::{self, ServiceId};
+
+/// Search the directory
+///
+/// By words in English or French, by need, place, language, hours, cost and more; see each condition for what becomes of services of
+/// which it is not known. Sorted by relevance, distance or name. With `Accept: application/geo+json` the answer is the places as points
+/// on a map. What says something of a person, such as where they live, belongs in `POST /v1/services/search`.
+#[utoipa::path(tag = "services", params(ServiceQuery), responses((status = 200, description = "A page of services.", content((ServicePage = "application/json"), (FeatureCollection = "application/geo+json")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/v1/services")]
+pub async fn list_services(app: State, reader: DirectoryReader, query: Query<ServiceQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let query = check(query.0)?;
+    let page = search(&app, reader, query.clone()).await?;
+    let mut response = HttpResponse::Ok();
+    if let Some(next) = &page.next {
+        response.insert_header((LINK, next_link(&request, next)));
+    }
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains(geojson::MEDIA_TYPE) {
+        let places = FeatureCollection::of(&page.items, &query, page.next);
+        return Ok(response.insert_header((CONTENT_TYPE, geojson::MEDIA_TYPE)).json(places));
+    }
+    Ok(response.json(page))
+}
+
+/// Search the directory for a person
+///
+/// The same as `GET /v1/services` with the conditions in the body, where a person's whereabouts do not end up in logs.
+#[utoipa::path(tag = "services", request_body = ServiceQuery, responses((status = 200, description = "A page of services.", body = ServicePage)), security((), ("oauth2" = ["services:read"])))]
+#[post("/v1/services/search")]
+pub async fn search_services(app: State, reader: DirectoryReader, query: Valid<ServiceQuery>) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(search(&app, reader, query.0).await?))
+}
+
+/// The parameters hold to the same schema as a body; their faults are of the query string.
+fn check(query: ServiceQuery) -> Result<ServiceQuery> {
+    let value = serde_json::to_value(&query).map_err(Error::internal)?;
+    schema::check(value).map_err(|error| match error {
+        Error::Invalid(faults) => {
+            let named = faults.into_iter().map(|fault| Fault { pointer: fault.pointer.trim_start_matches('/').to_owned(), ..fault });
+            Error::Malformed { detail: "The query string has a fault; see errors.".into(), faults: named.collect() }
+        }
+        other => other,
+    })
+}
+
+async fn search(app: &State, reader: DirectoryReader, query: ServiceQuery) -> Result<ServicePage> {
+    let conditions = serde_json::to_string(&query.without_page()).map_err(Error::internal)?;
+    let fingerprint = page::fingerprint(&conditions);
+    let after: Option<After> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let shared = app.clone();
+    app.db
+        .read(move |conn| {
+            let Found { hits, next, facets } = shared.directory.search(conn, &query, after.as_ref(), reader.at)?;
+            let ids: Vec<ServiceId> = hits.iter().map(|hit| hit.id).collect();
+            let rows = shared.directory.services(conn, &ids)?;
+            let mut hits = hits.into_iter();
+            let items = rows.into_iter().map(|row| {
+                let hit = hits.find(|hit| hit.id == row.id).map(Into::into);
+                Service { hit, ..shown(Service::of((*row).clone()), &reader) }
+            });
+            let items = items.collect();
+            let next = next.map(|next| page::encode_cursor(&next, fingerprint)).transpose()?;
+            Ok(ServicePage { items, next, facets })
+        })
+        .await
+}
+
+fn shown(service: Service, reader: &DirectoryReader) -> Service {
+    let service = service.at(reader.at);
+    if reader.principal.is_some() { service } else { service.for_strangers() }
+}
+
+/// Create a service
+///
+/// The caller's organization keeps the record. Telephone numbers are completed to E.164 where they can be understood.
+#[utoipa::path(tag = "services", request_body = ServiceInput, responses((status = 201, description = "The new service.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[post("/v1/services")]
+pub async fn create_service(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<ServiceInput>) -> Result<HttpResponse> {
+    resource::create::<Services>(&app, &caller, command).await
+}
+
+/// Create or replace a service by identifier
+///
+/// Among the services that the caller's organization keeps: a directory synchronizes with its own keys this way.
+#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[put("/v1/services/by-identifier")]
+pub async fn upsert_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    key: Query<ByIdentifier>,
+    version: OptionalIfMatch,
+    input: Valid<ServiceInput>,
+) -> Result<HttpResponse> {
+    resource::put_by_identifier::<Services>(&app, &caller, &key.0, version, input.0).await
+}
+
+/// Read a service
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}")]
+pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
+    let row = app.db.read(move |conn| repository::find(conn, *id)).await?.ok_or(Error::NotFound)?;
+    if row.deleted_at.is_some() {
+        return Err(Error::Gone);
+    }
+    let version = tag(row.version);
+    if known.has(row.version) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown(Service::of(row), &reader)))
+}
+
+/// Replace a service
+///
+/// Its capacity stays. The provider, where another organization keeps the record, can change `alerts` only.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceInput, responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[put("/v1/services/{id}")]
+pub async fn update_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: IfMatch,
+    input: Valid<ServiceInput>,
+) -> Result<HttpResponse> {
+    resource::put::<Services>(&app, &caller, *id, version, input.0).await
+}
+
+/// Change a service
+///
+/// The provider, where another organization keeps the record, can change `alerts` only.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[patch("/v1/services/{id}")]
+pub async fn patch_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    resource::patch::<Services>(&app, &caller, *id, version, patch).await
+}
+
+/// Delete a service
+///
+/// It reads as 410 from then on and is found no more; its history stays. A service that has ended is better set to `defunct`.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["services:write"])))]
+#[delete("/v1/services/{id}")]
+pub async fn delete_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: IfMatch,
+) -> Result<HttpResponse> {
+    resource::delete::<Services>(&app, &caller, *id, version).await
+}
+
+/// Read the history of a service
+///
+/// Every version, oldest first.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}/history")]
+pub async fn list_service_history(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Service>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    Ok(resource::history::<Services>(&app, &caller, *id, query.0).await?.respond(&request))
+}
+
+/// Say how much room a service has
+///
+/// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
+/// the service.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[put("/v1/services/{id}/capacity")]
+pub async fn set_service_capacity(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: OptionalIfMatch,
+    capacity: Valid<Capacity>,
+) -> Result<HttpResponse> {
+    let caller = caller.into_principal();
+    let row = app
+        .db
+        .write(move |conn| {
+            let row = resource::get_row::<Services>(conn, &caller, *id)?;
+            Services::permit(&caller, &row)?;
+            version.check(row.version)?;
+            let as_of = capacity.0.as_of.or(Some(caller.at));
+            let capacity = Capacity { as_of, ..capacity.0.clone() };
+            let row = row.with_capacity(capacity.clone(), caller.at);
+            if !repository::update(conn, &row)? {
+                return Err(Error::VersionMismatch { current: row.version });
+            }
+            repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), capacity))?;
+            resource::record::<Services>(conn, &caller, &Services::head(&row), Action::Updated, &Services::shape(row.clone()))?;
+            Ok(row)
+        })
+        .await?;
+    let capacity = row.capacity.map(|capacity| capacity.0).unwrap_or_default();
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))
+}
+
+/// Read what was said of a service's room
+///
+/// The latest first.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}/capacity/history")]
+pub async fn list_service_capacity_history(
+    app: State,
+    _: DirectoryReader,
+    id: Path<Id<kind::Service>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&("capacity", *id));
+    let before: Option<Id<()>> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            repository::find(conn, *id)?.ok_or(Error::NotFound)?;
+            let rows = repository::list_capacity_entries(conn, *id, before, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &CapacityEntryRow| row.id)
+        })
+        .await?;
+    Ok(page.map(CapacityEntry::from).respond(&request))
+}
+
+/// Reads the whole directory into memory before the first search asks for it.
+pub fn warm(app: &State) {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        let shared = app.clone();
+        match app.db.read(move |conn| shared.directory.refresh(conn)).await {
+            Ok(()) => log::info!("the directory is in memory: {} services", app.directory.len()),
+            Err(error) => log::warn!("the directory could not be read, and will be with the first search: {error}"),
+        }
+    });
+}

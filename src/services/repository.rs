@@ -1,0 +1,76 @@
+//! The queries of services.
+
+use diesel::prelude::*;
+
+use super::row::{CapacityEntryRow, ServiceRow};
+use crate::db::DbConn;
+use crate::db::schema::{capacity_entries, services};
+use crate::db::types::Id;
+use crate::error::Result;
+use crate::kind::ServiceId;
+
+/// The service with this id, tombstones included.
+pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
+    Ok(services::table.find(id).first(conn).optional()?)
+}
+
+/// The services with these ids, at most 1,000, tombstones included, in no order.
+pub fn load(conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<ServiceRow>> {
+    Ok(services::table.filter(services::id.eq_any(ids)).load(conn)?)
+}
+
+/// Living services in order of id.
+pub fn list_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceRow>> {
+    let mut rows = services::table.filter(services::deleted_at.is_null()).order(services::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        rows = rows.filter(services::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
+    diesel::insert_into(services::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update(conn: &mut DbConn, row: &ServiceRow) -> Result<bool> {
+    let before = services::table.filter(services::id.eq(row.id)).filter(services::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            services::provider_id.eq(row.provider_id),
+            services::name.eq(&row.name),
+            services::name_key.eq(&row.name_key),
+            services::kind.eq(row.kind),
+            services::status.eq(row.status),
+            services::last_verified_on.eq(row.last_verified_on),
+            services::content.eq(&row.content),
+            services::capacity.eq(&row.capacity),
+            services::capacity_status.eq(row.capacity_status),
+            services::version.eq(row.version),
+            services::updated_at.eq(row.updated_at),
+            services::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Adds to the history of a service's capacity.
+pub fn insert_capacity_entry(conn: &mut DbConn, row: &CapacityEntryRow) -> Result<()> {
+    diesel::insert_into(capacity_entries::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The history of a service's capacity before an entry, the latest first.
+pub fn list_capacity_entries(conn: &mut DbConn, service: ServiceId, before: Option<Id<()>>, limit: i64) -> Result<Vec<CapacityEntryRow>> {
+    let mut rows = capacity_entries::table
+        .filter(capacity_entries::service_id.eq(service))
+        .order(capacity_entries::id.desc())
+        .limit(limit)
+        .into_boxed();
+    if let Some(before) = before {
+        rows = rows.filter(capacity_entries::id.lt(before));
+    }
+    Ok(rows.load(conn)?)
+}

@@ -1,0 +1,104 @@
+//! Services, for the verbs that all resources share.
+
+use super::api::Service;
+use super::model::ServiceInput;
+use super::row::ServiceRow;
+use super::{phones, repository};
+use crate::auth::Principal;
+use crate::db::DbConn;
+use crate::error::{Error, Result};
+use crate::http::resource::{Head, Resource};
+use crate::kind::{self, ServiceId};
+use crate::organizations;
+use crate::types::Identifier;
+
+/// Services, for the common verbs. The directory is no secret: every client may read all of it.
+#[derive(Debug)]
+pub struct Services;
+
+impl Resource for Services {
+    type Kind = kind::Service;
+    type Input = ServiceInput;
+    type Row = ServiceRow;
+    type Shape = Service;
+
+    const PATH: &'static str = "/v1/services";
+
+    fn head(row: &ServiceRow) -> Head<kind::Service> {
+        Head {
+            id: row.id,
+            owner: row.organization_id,
+            version: row.version,
+            is_deleted: row.deleted_at.is_some(),
+            patient_id: None,
+            referral_id: None,
+        }
+    }
+
+    fn input(row: &ServiceRow) -> ServiceInput {
+        row.content.0.clone()
+    }
+
+    fn shape(row: ServiceRow) -> Service {
+        Service::of(row)
+    }
+
+    fn view(_: &mut DbConn, caller: &Principal, shape: Service) -> Result<Service> {
+        Ok(shape.at(caller.at))
+    }
+
+    fn identifiers(input: &ServiceInput) -> &[Identifier] {
+        &input.identifiers
+    }
+
+    fn find(conn: &mut DbConn, _: &Principal, id: ServiceId) -> Result<Option<ServiceRow>> {
+        repository::find(conn, id)
+    }
+
+    /// The provider may change its notices and nothing else; see [`prepare`](Self::prepare).
+    fn permit(caller: &Principal, row: &ServiceRow) -> Result<()> {
+        if row.organization_id == caller.organization_id || row.provider_id == Some(caller.organization_id) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden("Only the organization that keeps the record, or the provider, can change a service.".into()))
+        }
+    }
+
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ServiceRow>, input: &mut ServiceInput) -> Result<()> {
+        phones::complete(input);
+        if let Some(row) = current.filter(|row| row.organization_id != caller.organization_id) {
+            let with_alerts = ServiceInput { alerts: input.alerts.clone(), ..row.content.0.clone() };
+            return if *input == with_alerts { Ok(()) } else { Err(keeper_only()) };
+        }
+        let is_new = |provider: &_| current.is_none_or(|row| row.provider_id != Some(*provider));
+        match input.provider_id.filter(is_new) {
+            Some(provider) if !organizations::repository::exists(conn, provider)? => {
+                Err(Error::invalid("/provider_id", "not_found", "is not an organization"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn insert(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: ServiceInput) -> Result<ServiceRow> {
+        let row = ServiceRow::new(id, caller.organization_id, input, caller.at);
+        repository::insert(conn, &row)?;
+        Ok(row)
+    }
+
+    fn update(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, input: ServiceInput) -> Result<Option<ServiceRow>> {
+        let row = row.with_content(input, caller.at);
+        Ok(repository::update(conn, &row)?.then_some(row))
+    }
+
+    fn delete(conn: &mut DbConn, caller: &Principal, row: &ServiceRow) -> Result<Option<ServiceRow>> {
+        if row.organization_id != caller.organization_id {
+            return Err(keeper_only());
+        }
+        let row = row.deleted(caller.at);
+        Ok(repository::update(conn, &row)?.then_some(row))
+    }
+}
+
+fn keeper_only() -> Error {
+    Error::Forbidden("The provider of a service can change its capacity and its alerts; the rest belongs to who keeps the record.".into())
+}

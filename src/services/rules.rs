@@ -1,0 +1,153 @@
+//! Rules between the fields of a service, its capacity and a search, beyond what the published schema says.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use validator::{Validate, ValidationError, ValidationErrors};
+
+use super::model::{AreaKind, Capacity, Place, Schedule, ServiceInput};
+use super::schedule;
+use super::search::ServiceQuery;
+use crate::error::Fault;
+use crate::types::{DateSpan, LANGUAGE_PATTERN, Point, find_domain};
+
+/// Different rules of one service that have to be expanded to lists of days. Each costs time, and none is known to need more than two.
+const MOST_EXPANSIONS: usize = 10;
+
+impl Validate for ServiceInput {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let mut faults = Faults::default();
+        faults.check_domains(self);
+        faults.check_eligibility(self);
+        faults.check_areas(self);
+        faults.check_schedules(self);
+        faults.check_languages(&self.places);
+        faults.check_unique("/identifiers", self.identifiers.iter());
+        faults.check_unique("/translations", self.translations.iter().map(|translation| &translation.language));
+        for (number, alert) in self.alerts.iter().enumerate() {
+            faults.check_span(&format!("/alerts/{number}/shown"), alert.shown);
+        }
+        faults.end()
+    }
+}
+
+impl Validate for Capacity {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let mut faults = Faults::default();
+        if let (Some(available), Some(maximum)) = (self.available, self.maximum)
+            && available > maximum
+        {
+            faults.add("/available", "out_of_order", "must not be more than `maximum`");
+        }
+        faults.end()
+    }
+}
+
+impl Validate for ServiceQuery {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        Faults(self.faults().into_iter().map(|fault| Fault { pointer: format!("/{}", fault.pointer), ..fault }).collect()).end()
+    }
+}
+
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, pointer: impl Into<String>, code: &'static str, message: impl Into<String>) {
+        self.0.push(Fault::new(pointer, code, message));
+    }
+
+    fn end(self) -> Result<(), ValidationErrors> {
+        let mut errors = ValidationErrors::new();
+        for Fault { pointer, code, message } in self.0 {
+            let mut error = ValidationError::new("").with_message(message.into());
+            error.code = code;
+            error.add_param("pointer".into(), &pointer);
+            errors.add("__all__", error);
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn check_domains(&mut self, service: &ServiceInput) {
+        for (number, domain) in service.need_domains.iter().enumerate() {
+            if find_domain(&domain.code).is_none() && !domain.code.starts_with("x-") {
+                self.add(
+                    format!("/need_domains/{number}/code"),
+                    "unknown_domain",
+                    "is neither a need domain nor a local code that begins with x-",
+                );
+            }
+        }
+        self.check_unique("/need_domains", service.need_domains.iter().map(|domain| &domain.code));
+    }
+
+    fn check_eligibility(&mut self, service: &ServiceInput) {
+        if let (Some(least), Some(most)) = (service.eligibility.min_age, service.eligibility.max_age)
+            && most < least
+        {
+            self.add("/eligibility/max_age", "out_of_order", "must not be less than `min_age`");
+        }
+    }
+
+    fn check_areas(&mut self, service: &ServiceInput) {
+        for (number, area) in service.service_areas.iter().enumerate().filter(|(_, area)| area.kind == AreaKind::Polygon) {
+            let corners: HashSet<[u64; 2]> =
+                area.ring.iter().map(|Point { latitude, longitude }| [latitude.to_bits(), longitude.to_bits()]).collect();
+            if corners.len() < 3 {
+                self.add(format!("/service_areas/{number}/ring"), "too_few", "must have at least three different points");
+            }
+        }
+    }
+
+    fn check_schedules(&mut self, service: &ServiceInput) {
+        let own = service.schedules.iter().enumerate().map(|(number, schedule)| (format!("/schedules/{number}"), schedule));
+        let of_places = service.places.iter().enumerate().flat_map(|(place, value)| {
+            value.schedules.iter().enumerate().map(move |(number, schedule)| (format!("/places/{place}/schedules/{number}"), schedule))
+        });
+        let mut known: HashMap<_, Vec<Fault>> = HashMap::new();
+        let mut expansions = 0;
+        for (pointer, schedule) in own.chain(of_places) {
+            self.check_span(&format!("{pointer}/valid"), schedule.valid);
+            let Schedule { rrule, starts_on, time_zone, valid, .. } = schedule;
+            let faults = known.entry((rrule, starts_on, time_zone, valid.from)).or_insert_with(|| {
+                if expansions >= MOST_EXPANSIONS {
+                    return vec![Fault::new("/rrule", "too_many", format!("is one of more than {MOST_EXPANSIONS} unusual rules"))];
+                }
+                let (faults, is_expanded) = schedule::check(schedule);
+                expansions += usize::from(is_expanded);
+                faults
+            });
+            self.0.extend(faults.iter().map(|fault| Fault { pointer: format!("{pointer}{}", fault.pointer), ..fault.clone() }));
+        }
+    }
+
+    fn check_languages(&mut self, places: &[Place]) {
+        static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(LANGUAGE_PATTERN).ok());
+        for (place, value) in places.iter().enumerate() {
+            for (number, tag) in value.languages.iter().enumerate() {
+                if TAG.as_ref().is_some_and(|pattern| !pattern.is_match(tag)) {
+                    self.add(format!("/places/{place}/languages/{number}"), "format", format!("must match {LANGUAGE_PATTERN}"));
+                }
+            }
+        }
+    }
+
+    fn check_span(&mut self, pointer: &str, span: DateSpan) {
+        if let (Some(from), Some(until)) = (span.from, span.until)
+            && until < from
+        {
+            self.add(format!("{pointer}/until"), "out_of_order", "must not be before `from`");
+        }
+    }
+
+    fn check_unique<T: Eq + Hash>(&mut self, pointer: &str, values: impl Iterator<Item = T>) {
+        let mut seen = HashSet::new();
+        for (number, value) in values.enumerate() {
+            if !seen.insert(value) {
+                self.add(format!("{pointer}/{number}"), "not_unique", "must not be given twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The directory: services, their capacity, and searching them.
+
+use actix_web::http::Method;
+use kith::auth::Scope;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller, TestApp};
+use crate::harness::TestDb;
+
+const PATH: &str = "/v1/services";
+
+fn pantry() -> Value {
+    json!({
+        "name": "Alder Falls Food Bank",
+        "description": "Weekly hampers of groceries for families.",
+        "identifiers": [{ "system": "urn:example:211", "value": "svc-1" }],
+        "need_domains": [{ "code": "food-insecurity" }],
+        "phones": [{ "original": "250-555-0142" }],
+        "places": [{ "point": { "latitude": 49.888, "longitude": -119.496 }, "address": { "city": "Alder Falls", "region": "BC", "country": "CA" } }],
+        "schedules": [{ "rrule": "FREQ=WEEKLY;BYDAY=MO,TH", "opens_at": "09:00", "closes_at": "12:00", "time_zone": "America/Vancouver" }],
+        "languages": [{ "language": "en" }, { "language": "pa", "by_interpreter": true }],
+        "cost": { "kind": "free" },
+        "verification": { "last_verified_on": "2026-02-20" },
+        "connector_notes": "Ask for Dana.",
+    })
+}
+
+async fn create(caller: &Caller, service: Value) -> String {
+    let created = caller.post(PATH, service).await;
+    created.expect(201);
+    created.id()
+}
+
+/// The names of the services found, in order.
+#[track_caller]
+fn names(answer: &Answer) -> Vec<String> {
+    let page = answer.expect(200);
+    let names = page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned());
+    names.collect()
+}
+
+async fn directory(db: TestDb) -> Caller {
+    TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await
+}
+
+on_both!(a_service_is_created_read_changed_and_deleted, |db| async move {
+    let caller = directory(db).await;
+    let created = caller.post(PATH, pantry()).await;
+    let body = created.expect(201);
+    let path = format!("{PATH}/{}", created.id());
+    assert_eq!((created.header("location"), created.header("etag")), (Some(path.as_str()), Some("\"1\"")));
+    assert_eq!(body["phones"][0]["number"], "+12505550142", "completed from the original");
+    assert_eq!((&body["capacity"], &body["hit"], &body["provider_id"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(body["freshness"], json!({ "is_stale": false, "days_since_verified": 10, "fresh_until": "2026-08-19" }));
+    assert_eq!(body["organization_id"], json!(caller.organization_id));
+    assert_eq!(caller.get(&path).await.expect(200), body);
+
+    let patched = caller.patch(&path, 1, json!({ "description": "Closed in August.", "status": "temporarily_closed" })).await.expect(200);
+    assert_eq!((&patched["version"], &patched["status"]), (&json!(2), &json!("temporarily_closed")));
+    let replaced = caller.put(&path, 2, json!({ "name": "Pantry" })).await.expect(200);
+    assert_eq!(
+        (&replaced["name"], &replaced["description"], &replaced["freshness"]["is_stale"]),
+        (&json!("Pantry"), &Value::Null, &json!(true))
+    );
+    assert_eq!(names(&caller.get(PATH).await), ["Pantry"]);
+    caller.delete(&path, 3).await.expect(204);
+    caller.get(&path).await.expect_problem(410, "gone");
+    assert_eq!(names(&caller.get(PATH).await), [""; 0]);
+    let history = caller.get(&format!("{path}/history")).await.expect(200);
+    let actions: Vec<_> = history["items"].as_array().unwrap().iter().map(|revision| revision["action"].clone()).collect();
+    assert_eq!(actions, ["created", "updated", "updated", "deleted"]);
+    assert_eq!(history["items"][1]["resource"]["description"], "Closed in August.");
+});
+
+on_both!(a_directory_synchronizes_by_its_own_keys, |db| async move {
+    let caller = directory(db).await;
+    let path = format!("{PATH}/by-identifier?system=urn:example:211&value=svc-1");
+    let first = caller.put_any(&path, pantry()).await;
+    first.expect(201);
+    let second = caller.put_any(&path, pantry()).await;
+    assert_eq!((second.expect(200)["version"].clone(), second.id()), (json!(2), first.id()));
+    caller.post(PATH, pantry()).await.expect_problem(409, "duplicate");
+    let other = caller.app.tenant("Another directory", OrganizationKind::Directory).await;
+    other.put_any(&path, pantry()).await.expect(201);
+    let found = caller.get(&format!("{PATH}?identifier=urn:example:211%7Csvc-1&organization_id={}", caller.organization_id)).await;
+    assert_eq!(found.expect(200)["items"][0]["id"], json!(first.id()));
+});
+
+on_both!(rules_between_fields_are_told_with_their_places, |db| async move {
+    let caller = directory(db).await;
+    let schedule = |rrule: &str, zone: &str| json!({ "rrule": rrule, "time_zone": zone });
+    let answer = caller
+        .post(
+            PATH,
+            json!({
+                "name": "Hall",
+                "need_domains": [{ "code": "food-insecurity" }, { "code": "food-insecurity" }, { "code": "castles" }, { "code": "x-anything" }],
+                "eligibility": { "min_age": 65, "max_age": 18 },
+                "service_areas": [{ "kind": "polygon", "value": "here", "ring": [{ "latitude": 1, "longitude": 1 }, { "latitude": 2, "longitude": 2 }] }],
+                "schedules": [schedule("weekly", "America/Vancouver"), schedule("FREQ=WEEKLY;BYDAY=MO", "Vancouver"), schedule("FREQ=DAILY;INTERVAL=2", "UTC")],
+                "places": [{ "languages": ["en", "English"], "schedules": [schedule("FREQ=MONTHLY;BYDAY=9XX", "UTC")] }],
+                "alerts": [{ "text": "Closed", "shown": { "from": "2026-02-02", "until": "2026-02-01" } }],
+                "identifiers": [{ "system": "s", "value": "1" }, { "system": "s", "value": "1" }],
+            }),
+        )
+        .await;
+    let faults = answer.faults(422);
+    let found: Vec<(&str, &str)> = faults.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("/alerts/0/shown/until", "out_of_order"),
+            ("/eligibility/max_age", "out_of_order"),
+            ("/identifiers/1", "not_unique"),
+            ("/need_domains/1", "not_unique"),
+            ("/need_domains/2/code", "unknown_domain"),
+            ("/places/0/languages/1", "format"),
+            ("/places/0/schedules/0/rrule", "invalid_rrule"),
+            ("/schedules/0/rrule", "invalid_rrule"),
+            ("/schedules/1/time_zone", "unknown_time_zone"),
+            ("/schedules/2/starts_on", "required"),
+            ("/service_areas/0/ring", "too_few"),
+        ]
+    );
+    let unknown =
+        caller.post(PATH, json!({ "name": "Hall", "colour": "red", "provider_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" })).await;
+    assert_eq!(unknown.faults(422), [("/colour".into(), "unknown_field".into())]);
+    let provider = caller.post(PATH, json!({ "name": "Hall", "provider_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" })).await;
+    assert_eq!(provider.faults(422), [("/provider_id".into(), "not_found".into())]);
+    let hostile: Vec<Value> = (1..=12).map(|n| json!({ "rrule": format!("FREQ=YEARLY;BYYEARDAY={n}"), "time_zone": "UTC" })).collect();
+    let faults = caller.post(PATH, json!({ "name": "Hall", "schedules": hostile })).await.faults(422);
+    assert_eq!(faults, [("/schedules/10/rrule".into(), "too_many".into()), ("/schedules/11/rrule".into(), "too_many".into())]);
+});
+
+on_both!(others_read_the_directory_and_only_its_keeper_changes_it, |db| async move {
+    let keeper = directory(db).await;
+    let path = format!("{PATH}/{}", create(&keeper, pantry()).await);
+    let other = keeper.app.clinic().await;
+    assert_eq!(other.get(&path).await.expect(200)["connector_notes"], "Ask for Dana.");
+    assert_eq!(names(&other.get(PATH).await).len(), 1);
+    other.put(&path, 1, json!({ "name": "Ours now" })).await.expect_problem(403, "forbidden");
+    other.patch(&path, 1, json!({ "name": "Ours now" })).await.expect_problem(403, "forbidden");
+    other.delete(&path, 1).await.expect_problem(403, "forbidden");
+    other.put_any(&format!("{path}/capacity"), json!({ "status": "open" })).await.expect_problem(403, "forbidden");
+    let reader = other.only(&[Scope::ServicesRead]).await;
+    reader.post(PATH, pantry()).await.expect_problem(403, "insufficient_scope");
+    other.only(&[Scope::PatientsRead]).await.get(PATH).await.expect_problem(403, "insufficient_scope");
+    keeper.app.stranger().get(PATH).await.expect_problem(401, "unauthenticated");
+    keeper.put_any(&path, pantry()).await.expect_problem(428, "precondition_required");
+    keeper.patch(&path, 7, json!({})).await.expect_problem(412, "version_mismatch");
+    keeper.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
+});
+
+on_both!(anyone_reads_a_public_directory_without_the_notes_of_link_workers, |db| async move {
+    let keeper = TestApp::with(db, &["--public-directory"]).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let path = format!("{PATH}/{}", create(&keeper, pantry()).await);
+    let stranger = keeper.app.stranger();
+    assert_eq!(stranger.get(&path).await.expect(200)["connector_notes"], Value::Null);
+    assert_eq!(stranger.get(PATH).await.expect(200)["items"][0]["connector_notes"], Value::Null);
+    assert_eq!(names(&stranger.post("/v1/services/search", json!({ "q": "food" })).await).len(), 1);
+    assert!(names(&stranger.get("/v1/services?q=dana").await).is_empty(), "nor are they searched");
+    stranger.post(PATH, pantry()).await.expect_problem(401, "unauthenticated");
+});
+
+on_both!(a_provider_reports_capacity_and_posts_alerts, |db| async move {
+    let keeper = directory(db).await;
+    let provider = keeper.app.tenant("Food Bank Society", OrganizationKind::Agency).await;
+    let mut service = pantry();
+    service["provider_id"] = json!(provider.organization_id);
+    let path = format!("{PATH}/{}", create(&keeper, service.clone()).await);
+    let capacity = format!("{path}/capacity");
+
+    let said = provider.put_any(&capacity, json!({ "status": "waitlist", "unit": "hamper", "waitlist_length": 5 })).await;
+    assert_eq!((said.expect(200)["as_of"].clone(), said.header("etag")), (json!("2026-03-02T17:00:00.000000Z"), Some("\"2\"")));
+    let stale = provider
+        .app
+        .send(provider.request(Method::PUT, &capacity).insert_header(("if-match", "\"1\"")).set_json(json!({ "status": "full" })));
+    stale.await.expect_problem(412, "version_mismatch");
+    keeper.put_any(&capacity, json!({ "status": "full", "as_of": "2026-03-02T16:00:00Z" })).await.expect(200);
+    let read = keeper.get(&path).await.expect(200);
+    assert_eq!((&read["capacity"]["status"], &read["version"]), (&json!("full"), &json!(3)));
+    assert!(names(&keeper.get(&format!("{PATH}?accepting=true")).await).is_empty());
+    let history = keeper.get(&format!("{capacity}/history?limit=1")).await.expect(200);
+    assert_eq!(history["items"][0]["capacity"]["status"], "full");
+    assert_eq!(history["items"][0]["organization_id"], json!(keeper.organization_id));
+    let next = keeper.get(&format!("{capacity}/history?limit=1&cursor={}", history["next"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&next["items"][0]["capacity"]["status"], &next["next"]), (&json!("waitlist"), &Value::Null));
+    let wrong = provider.put_any(&capacity, json!({ "status": "open", "available": 5, "maximum": 3, "colour": 1 })).await;
+    assert_eq!(wrong.faults(422), [("/colour".into(), "unknown_field".into())]);
+    let wrong = provider.put_any(&capacity, json!({ "status": "open", "available": 5, "maximum": 3 })).await;
+    assert_eq!(wrong.faults(422), [("/available".into(), "out_of_order".into())]);
+
+    let alerts = json!({ "alerts": [{ "text": "Closed on Thursday." }] });
+    assert_eq!(provider.patch(&path, 3, alerts).await.expect(200)["alerts"][0]["text"], "Closed on Thursday.");
+    provider.patch(&path, 4, json!({ "name": "Ours" })).await.expect_problem(403, "forbidden");
+    provider.delete(&path, 4).await.expect_problem(403, "forbidden");
+    assert_eq!(keeper.put(&path, 4, service).await.expect(200)["capacity"]["status"], "full", "a new content leaves the capacity");
+    keeper.delete(&path, 5).await.expect(204);
+    provider.put_any(&capacity, json!({ "status": "open" })).await.expect_problem(410, "gone");
+});
+
+on_both!(one_key_creates_one_service, |db| async move {
+    let caller = directory(db).await;
+    let (first, again) = (caller.post_once(PATH, "k1", pantry()).await, caller.post_once(PATH, "k1", pantry()).await);
+    assert_eq!((first.status, first.id()), (201, again.id()));
+    caller.post_once(PATH, "k1", json!({ "name": "Other" })).await.expect_problem(422, "idempotency_key_reused");
+    assert_eq!(names(&caller.get(PATH).await).len(), 1);
+});
+
+/// A small town's directory.
+async fn town(caller: &Caller) {
+    let at = |latitude: f64, longitude: f64| json!([{ "point": { "latitude": latitude, "longitude": longitude }, "address": { "city": "Épinal" } }]);
+    let services = [
+        pantry(),
+        json!({ "name": "Banque alimentaire d'Épinal", "language": "fr", "places": at(49.90, -119.49), "need_domains": [{ "code": "food-insecurity" }],
+            "languages": [{ "language": "fr" }] }),
+        json!({ "name": "Walking Group", "places": at(49.70, -119.50), "attributes": { "activities": ["walking"] },
+            "need_domains": [{ "code": "x-physical-activity" }], "eligibility": { "min_age": 55 } }),
+        json!({ "name": "Friendly Calls", "delivery_modes": ["phone"], "need_domains": [{ "code": "social-connection" }],
+            "description": "A volunteer telephones people who are lonely." }),
+        json!({ "name": "Old Program", "status": "defunct" }),
+    ];
+    for service in services {
+        create(caller, service).await;
+    }
+}
+
+on_both!(the_directory_is_searched_by_words_place_and_conditions, |db| async move {
+    let caller = directory(db).await;
+    town(&caller).await;
+    for (query, expected) in [
+        ("q=food+bank", &["Alder Falls Food Bank", "Banque alimentaire d'Épinal"][..]),
+        ("q=banques%20alimentaires&language=fr", &["Banque alimentaire d'Épinal"]),
+        ("q=%C3%A9pinal&sort=name", &["Banque alimentaire d'Épinal", "Walking Group"]),
+        ("q=hampr", &["Alder Falls Food Bank"]),
+        ("q=seul", &["Friendly Calls"]),
+        ("q=walkin", &["Walking Group"]),
+        ("need=food-insecurity&language=pa", &["Alder Falls Food Bank"]),
+        ("language=pa&with_interpreter=false", &[]),
+        ("near=49.888,-119.496&radius_km=5&located=true&sort=distance", &["Alder Falls Food Bank", "Banque alimentaire d'Épinal"]),
+        ("near=49.888,-119.496&radius_km=5&sort=distance", &["Alder Falls Food Bank", "Banque alimentaire d'Épinal", "Friendly Calls"]),
+        ("bbox=-119.6,49.6,-119.4,49.8", &["Walking Group"]),
+        ("open_at=2026-03-02T17:30:00Z", &["Alder Falls Food Bank"]),
+        ("open_at=2026-03-02T21:30:00Z", &[]),
+        ("free=true", &["Alder Falls Food Bank"]),
+        ("mode=phone", &["Friendly Calls"]),
+        ("age=40&sort=name&mode=in_person", &["Alder Falls Food Bank", "Banque alimentaire d'Épinal"]),
+        ("stale=false", &["Alder Falls Food Bank"]),
+        ("city=epinal&sort=name", &["Banque alimentaire d'Épinal", "Walking Group"]),
+        ("status=defunct", &["Old Program"]),
+        ("evenings=true", &[]),
+        ("evenings=false", &["Alder Falls Food Bank"]),
+    ] {
+        assert_eq!(names(&caller.get(&format!("{PATH}?{query}")).await), expected, "{query}");
+    }
+    let near = caller.get(&format!("{PATH}?near=49.888,-119.496&q=food&limit=1")).await;
+    let hit = near.expect(200)["items"][0]["hit"].clone();
+    assert_eq!((&hit["distance_m"], &hit["place"], &hit["matched_terms"]), (&json!(0), &json!(0), &json!(["food"])));
+    assert!(hit["score"].as_f64().unwrap() > 0.5, "{hit}");
+    assert!(near.header("link").unwrap().ends_with("rel=\"next\""));
+    let by_post = caller.post("/v1/services/search", json!({ "near": "49.888,-119.496", "q": "food", "limit": 1 })).await;
+    assert_eq!(by_post.json()["items"], near.json()["items"], "the body asks the same");
+});
+
+on_both!(searches_tell_what_is_wrong_with_them, |db| async move {
+    let caller = directory(db).await;
+    for (query, parameter) in [
+        ("near=here", "near"),
+        ("near=91,0", "near"),
+        ("bbox=1,2,3", "bbox"),
+        ("radius_km=5", "radius_km"),
+        ("sort=distance", "sort"),
+        ("age=131", "age"),
+        ("currency=dollars", "currency"),
+        ("limit=201", "limit"),
+        ("mode=telepathy", "mode[0]"),
+        ("open_at=noon", "open_at"),
+        ("cursor=abc", "cursor"),
+    ] {
+        let problem = caller.get(&format!("{PATH}?{query}")).await.expect_problem(400, "malformed_request");
+        assert_eq!(problem["errors"][0]["pointer"], parameter, "{query}: {problem}");
+    }
+    caller.get(&format!("{PATH}?colour=red")).await.expect_problem(400, "malformed_request");
+    let body = caller.post("/v1/services/search", json!({ "near": "here", "sort": "distance", "colour": 1 })).await;
+    assert_eq!(body.faults(422), [("/colour".into(), "unknown_field".into())]);
+    let body = caller.post("/v1/services/search", json!({ "near": "here", "radius_km": 1, "identifier": "x" })).await;
+    assert_eq!(body.faults(422), [("/identifier".into(), "invalid_identifier".into()), ("/near".into(), "invalid_point".into())]);
+});
+
+on_both!(pages_walk_the_directory_once_while_it_grows, |db| async move {
+    let caller = directory(db).await;
+    for number in 0..7 {
+        create(&caller, json!({ "name": format!("Choir {number}"), "description": "Singing for seniors" })).await;
+    }
+    for query in ["q=choir", "sort=name", "q=singing+seniors&sort=name", ""] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = caller.get(&format!("{PATH}?limit=3&{query}{cursor}")).await;
+            seen.extend(names(&page));
+            create(&caller, json!({ "name": "Another thing", "description": "Seniors" })).await;
+            match page.json()["next"].as_str() {
+                Some(next) if seen.len() < 30 => cursor = format!("&cursor={next}"),
+                _ => break,
+            }
+        }
+        seen.retain(|name| name.starts_with("Choir"));
+        let all = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!((seen.len(), all), (7, 7), "{query}");
+    }
+    let first = caller.get(&format!("{PATH}?limit=1&q=choir")).await.expect(200);
+    let other = format!("{PATH}?limit=1&q=singing&cursor={}", first["next"].as_str().unwrap());
+    caller.get(&other).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(facets_count_and_maps_are_drawn, |db| async move {
+    let caller = directory(db).await;
+    town(&caller).await;
+    assert_eq!(caller.get(PATH).await.expect(200)["facets"], Value::Null);
+    let facets = caller.get(&format!("{PATH}?facets=true&limit=1")).await.expect(200)["facets"].clone();
+    assert_eq!((&facets["total"], &facets["free"], &facets["accepting"]), (&json!(4), &json!(1), &json!(4)));
+    assert_eq!(facets["need"][0], json!({ "value": "food-insecurity", "count": 2 }));
+    assert_eq!(facets["city"], json!([{ "value": "epinal", "count": 2 }, { "value": "alder falls", "count": 1 }]));
+
+    let request =
+        caller.request(Method::GET, &format!("{PATH}?near=49.888,-119.496&radius_km=5")).insert_header(("accept", "application/geo+json"));
+    let map = caller.app.send(request).await;
+    let collection = map.expect(200);
+    assert_eq!((map.header("content-type"), &collection["type"]), (Some("application/geo+json"), &json!("FeatureCollection")));
+    let points: Vec<_> =
+        collection["features"].as_array().unwrap().iter().map(|feature| feature["geometry"]["coordinates"].clone()).collect();
+    assert_eq!(points, [json!([-119.496, 49.888]), json!([-119.49, 49.90])]);
+    assert_eq!(collection["features"][0]["properties"]["distance_m"], 0);
+});
+
+on_both!(what_another_process_writes_is_found_at_once, |db| async move {
+    let settings = db.settings.clone();
+    let caller = directory(db).await;
+    assert!(names(&caller.get(PATH).await).is_empty());
+    let other = kith::db::Db::open(&settings).unwrap();
+    let beside = TestApp::beside(&caller.app, other).await;
+    let there = Caller { app: beside, ..caller.clone() };
+    let id = create(&there, pantry()).await;
+    assert_eq!(names(&caller.get(PATH).await), ["Alder Falls Food Bank"]);
+    caller.patch(&format!("{PATH}/{id}"), 1, json!({ "name": "Pantry" })).await.expect(200);
+    assert_eq!(names(&there.get(PATH).await), ["Pantry"]);
+    there.delete(&format!("{PATH}/{id}"), 2).await.expect(204);
+    assert!(names(&caller.get(PATH).await).is_empty());
+});
+
+/// Both databases give the same answers in the same order to the same questions.
+#[actix_web::test]
+async fn both_databases_answer_alike() {
+    let Some(postgres) = TestDb::postgres() else { return };
+    let callers = [directory(TestDb::sqlite()).await, directory(postgres).await];
+    let words = ["food", "garden", "housing", "walking", "senior", "music", "logement", "jardin"];
+    for (number, word) in (0..40).zip(words.iter().cycle()) {
+        let other = words[(number * 5 + 3) % words.len()];
+        let latitude = 49.5 + (number % 9) as f64 / 10.0;
+        let service = json!({
+            "name": format!("{word} group {}", number % 6), "description": format!("{other} for everyone"),
+            "places": if number % 3 == 0 { json!([]) } else { json!([{ "point": { "latitude": latitude, "longitude": -119.5 } }]) },
+            "cost": if number % 2 == 0 { json!({ "kind": "free" }) } else { json!({}) },
+            "need_domains": [{ "code": if number % 4 == 0 { "food-insecurity" } else { "x-nature" }, "basis": if number % 5 == 0 { "inferred" } else { "stated" } }],
+            "identifiers": [{ "system": "n", "value": number.to_string() }],
+        });
+        for caller in &callers {
+            create(caller, service.clone()).await;
+        }
+    }
+    let key = |answer: Answer| -> Vec<Value> {
+        answer.expect(200)["items"].as_array().unwrap().iter().map(|item| json!([item["identifiers"][0]["value"], item["hit"]])).collect()
+    };
+    for query in [
+        "q=food",
+        "q=gardn",
+        "q=housing+everyone",
+        "q=jardin&free=true",
+        "near=49.9,-119.5&q=music",
+        "near=49.9,-119.5&sort=distance",
+        "need=x-nature",
+        "need=food-insecurity&sort=name",
+        "q=senior&limit=5",
+        "free=true&facets=true",
+        "bbox=-120,49.4,-119,49.8",
+    ] {
+        let [sqlite, postgres] = [callers[0].get(&format!("{PATH}?{query}")).await, callers[1].get(&format!("{PATH}?{query}")).await];
+        assert_eq!(sqlite.json()["facets"], postgres.json()["facets"], "{query}");
+        assert_eq!(key(sqlite), key(postgres), "{query}");
+    }
+}
