@@ -10,7 +10,7 @@ pub mod model;
 pub mod repository;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, history, latest, record, visible_after};
+pub use self::repository::{after, history, latest, record, record_all, visible_after};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -3,6 +3,7 @@
 mod client;
 mod database;
 mod healthcheck;
+mod import;
 mod key;
 mod serve;
 
@@ -62,6 +63,15 @@ enum Command {
         #[command(flatten)]
         log: LogConfig,
     },
+    /// Import what others have written down
+    Import {
+        #[command(subcommand)]
+        what: import::What,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        log: LogConfig,
+    },
     /// Ask a running server whether it is alive; ends with 0 if it is
     Healthcheck(healthcheck::Args),
 }
@@ -105,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Openapi => database::openapi(),
         Command::Client { action, database, log } => client::run(action, &database, &log),
         Command::Key { action, database, log } => key::run(action, &database, &log),
+        Command::Import { what, database, log } => import::run(what, &database, &log),
         Command::Healthcheck(args) => healthcheck::run(&args),
     });
     match outcome {

@@ -366,3 +366,16 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(consents, patient_keys, patients, practitioners);
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What each source last said of its services.
+    imported_services (service_id) {
+        service_id -> Id,
+        organization_id -> Id,
+        source -> Text,
+        fingerprint -> Text,
+    }
+}
