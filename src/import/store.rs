@@ -66,7 +66,12 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     each!(conn, |conn| insert_into(services::table).values(&rows).execute(conn))?;
     let keys = rows.iter().flat_map(|row| row.content.identifiers.iter().map(|identifier| (row.id.uuid(), identifier)));
     identifiers::insert_all(conn, owner, ResourceType::Service, keys)?;
-    let imported = rows.iter().zip(fingerprints).map(|(row, fingerprint)| Imported { service_id: row.id, organization_id: owner, source, fingerprint });
+    let imported = rows.iter().zip(fingerprints).map(|(row, fingerprint)| Imported {
+        service_id: row.id,
+        organization_id: owner,
+        source,
+        fingerprint,
+    });
     let imported: Vec<Imported<'_>> = imported.collect();
     each!(conn, |conn| insert_into(imported_services::table).values(&imported).execute(conn))?;
     for row in &rows {
