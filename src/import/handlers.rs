@@ -54,7 +54,7 @@ pub struct ImportQuery {
     tag = "services",
     params(ImportQuery),
     request_body(content = String, content_type = "application/x-ndjson", description = "Newline-delimited JSON, up to the limit that the server sets for imports (64 MiB)."),
-    responses((status = 200, description = "What was done.", body = Report), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is no NDJSON.")),
+    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is no NDJSON.")),
     security(("oauth2" = ["services:write"]))
 )]
 #[post("/v1/imports/services")]
