@@ -20,6 +20,7 @@ use crate::import::load::{Batch, Load, retire};
 use crate::import::mapping::Mapping;
 use crate::import::read::{Form, form_of, read};
 use crate::import::report::{Line, Report, Verdict};
+use crate::instruments::loading::{self, Loaded};
 use crate::kind::OrganizationId;
 use crate::organizations::tenants;
 
@@ -30,6 +31,13 @@ pub(super) enum What {
     /// Each record is created, updated, unchanged or refused with reasons. A second run of the same file changes nothing. It may run while
     /// the server does.
     Services(Box<Services>),
+    /// Load a screening instrument from a JSON file
+    ///
+    /// Loading it again changes nothing. An edition that is there with another content is refused: screenings may stand on it.
+    Instrument {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -63,11 +71,27 @@ pub(super) struct Services {
 }
 
 pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
-    let What::Services(services) = what;
     let db = database::open(database, log)?;
-    let outcome = services.import(&db);
+    let outcome = match what {
+        What::Services(services) => services.import(&db).map(|report| print_summary(&report)),
+        What::Instrument { file } => load_instrument(&db, &file),
+    };
     db.shutdown();
-    print_summary(&outcome?);
+    outcome
+}
+
+fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", path.display())))?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes)?;
+    let actor = Actor::operator(Clock::default().now());
+    match db.write_blocking(move |conn| loading::load(conn, &actor, document.clone())) {
+        Ok(Loaded::Created(id)) => println!("created {id}"),
+        Ok(Loaded::Unchanged(id)) => println!("unchanged {id}"),
+        Err(Error::Invalid(faults)) => {
+            return Err(Failure(faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect()));
+        }
+        Err(other) => return Err(other.into()),
+    }
     Ok(())
 }
 
