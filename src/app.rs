@@ -53,6 +53,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
     routes
         .configure(crate::auth::configure)
         .configure(crate::organizations::configure)
+        .configure(crate::import::configure)
         .configure(crate::instruments::configure)
         .configure(crate::practitioners::configure)
         .configure(crate::patients::configure)

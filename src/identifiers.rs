@@ -1,5 +1,7 @@
 //! The keys under which other systems know resources: unique per owning organization and kind of resource.
 
+use std::collections::HashMap;
+
 use diesel::dsl::{delete, insert_into};
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 use crate::db::DbConn;
 use crate::db::schema::identifiers;
 use crate::db::types::Id;
+use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, ResourceType};
 use crate::types::Identifier;
@@ -48,6 +51,40 @@ pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: Resource
         }
     }
     Ok(())
+}
+
+/// Adds identifiers of resources that have none yet, a statement for each 1,000.
+///
+/// One that another resource of the owner has is an [`Error::Duplicate`](crate::error::Error::Duplicate).
+pub fn insert_all<'a>(
+    conn: &mut DbConn,
+    owner: OrganizationId,
+    resource_type: ResourceType,
+    wanted: impl IntoIterator<Item = (Uuid, &'a Identifier)>,
+) -> Result<()> {
+    let row = |(id, identifier): (Uuid, &'a Identifier)| Row {
+        owner_id: owner,
+        resource_type,
+        system: &identifier.system,
+        value: &identifier.value,
+        resource_id: Id::from_uuid(id),
+    };
+    let rows: Vec<Row<'_>> = wanted.into_iter().map(row).collect();
+    for rows in rows.chunks(1_000) {
+        each!(conn, |conn| insert_into(identifiers::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// The resources that an owner's system knows, by their keys in it.
+pub fn of_system(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, system: &str) -> Result<HashMap<String, Uuid>> {
+    let rows: Vec<(String, Id<()>)> = identifiers::table
+        .filter(identifiers::owner_id.eq(owner))
+        .filter(identifiers::resource_type.eq(resource_type))
+        .filter(identifiers::system.eq(system))
+        .select((identifiers::value, identifiers::resource_id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(value, id)| (value, id.uuid())).collect())
 }
 
 /// The resource that an owner's system knows under this key.

@@ -297,7 +297,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if takes_json && is_api {
         problems.extend(["413", "415", "422"]);
     }
-    if is_api && method == "post" {
+    // An import needs no key to be sent again: what it has seen before changes nothing.
+    if is_api && method == "post" && !path.starts_with("/v1/imports/") {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }

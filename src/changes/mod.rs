@@ -1,5 +1,4 @@
 //! The journal: every change of every resource, written in the transaction of the change itself.
-
 //!
 //! [`handlers`] gives it as a feed: what a caller may see, in an order in which nothing is ever skipped.
 
@@ -10,7 +9,7 @@ pub mod model;
 pub mod repository;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, history, latest, record, visible_after};
+pub use self::repository::{after, history, latest, record, record_all, visible_after};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

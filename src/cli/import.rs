@@ -1,49 +1,306 @@
-//! `kith import`: what comes from files.
+//! `kith import`: directories and instruments from files.
 
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, database, say};
+use super::{Failure, database};
 use crate::changes::Actor;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, LogConfig};
-use crate::error::Error;
+use crate::db::Db;
+use crate::error::{Error, Result as DbResult};
+use crate::import::importer::Importer;
+use crate::import::load::{Batch, Load, retire};
+use crate::import::mapping::Mapping;
+use crate::import::read::{Form, form_of, read};
+use crate::import::report::{Line, Report, Verdict};
 use crate::instruments::loading::{self, Loaded};
+use crate::kind::OrganizationId;
+use crate::organizations::tenants;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
-    /// Load a screening instrument from a JSON file, in the form of this API or in camelCase
+pub(super) enum What {
+    /// Import a directory of services: HSDS 3.x, or any CSV or JSON records by a mapping file
     ///
-    /// The wording of many instruments is not free: load what your organization may use. An edition is loaded once; a changed one
-    /// needs another edition.
+    /// Each record is created, updated, unchanged or refused with reasons. A second run of the same file changes nothing. It may run while
+    /// the server does.
+    Services(Box<Services>),
+    /// Load a screening instrument from a JSON file
+    ///
+    /// Loading it again changes nothing. An edition that is there with another content is refused: screenings may stand on it.
     Instrument {
         /// The file
         file: PathBuf,
     },
 }
 
-pub(super) fn run(action: Action, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
-    match action {
-        Action::Instrument { file } => instrument(&file, database, log),
+#[derive(Debug, Args)]
+pub(super) struct Services {
+    /// The file: a JSON array, NDJSON, an HSDS page, a single object, or CSV
+    file: PathBuf,
+    /// The name under which the records are known from now on; the mapping's where absent
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// How to read the records, in TOML; HSDS where absent
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// The organization whose directory it is: its id or its whole name
+    #[arg(long, value_name = "NAME_OR_ID")]
+    organization: String,
+    /// IANA time zone of opening hours that do not name one
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<chrono_tz::Tz>,
+    /// Make services inactive that the file no longer lists; it must be a full one
+    #[arg(long)]
+    retire_missing: bool,
+    /// Do so even where the file lists less than half of what was known
+    #[arg(long, requires = "retire_missing")]
+    force: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write a line of JSON for every record
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
+    let db = database::open(database, log)?;
+    let outcome = match what {
+        What::Services(services) => services.import(&db).map(|report| print_summary(&report)),
+        What::Instrument { file } => load_instrument(&db, &file),
+    };
+    db.shutdown();
+    outcome
+}
+
+fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", path.display())))?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes)?;
+    let actor = Actor::operator(Clock::default().now());
+    match db.write_blocking(move |conn| loading::load(conn, &actor, document.clone())) {
+        Ok(Loaded::Created(id)) => println!("created {id}"),
+        Ok(Loaded::Unchanged(id)) => println!("unchanged {id}"),
+        Err(Error::Invalid(faults)) => {
+            return Err(Failure(faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect()));
+        }
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+impl Services {
+    fn import(&self, db: &Db) -> Result<Report, Failure> {
+        let mapping = self.mapping()?;
+        let source = mapping.source.clone();
+        let mut file = File::open(&self.file).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", self.file.display())))?;
+        let form = self.form(&mut file)?;
+        let owner = self.owner(db)?;
+        let actor = Actor::operator(Clock::default().now());
+        let mut importer = Importer::new(mapping);
+        if importer.wants_survey() {
+            read(self.watched(&mut file, "first look")?, form, |raw| importer.survey(raw))?;
+        }
+        let load = db.read_blocking(|conn| Load::open(conn, owner, &source))?;
+        let book = Mutex::new(Book::open(Report::new(&source, self.dry_run), self.report.as_deref())?);
+        let input = self.watched(&mut file, "import")?;
+        let load = self.transfer(db, &actor, importer, load, input, form, &book)?;
+        if self.retire_missing {
+            self.retire(db, &actor, &source, &load, &book)?;
+        }
+        let mut book = book.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &mut book.file {
+            file.flush()?;
+        }
+        Ok(book.report)
+    }
+
+    /// Reads on this thread while another writes.
+    #[expect(clippy::too_many_arguments, reason = "the two ends of one pipe")]
+    fn transfer(
+        &self,
+        db: &Db,
+        actor: &Actor,
+        mut importer: Importer,
+        mut load: Load,
+        input: impl Read,
+        form: Form,
+        book: &Mutex<Book>,
+    ) -> Result<Load, Failure> {
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(4);
+            let writer = scope.spawn(move || self.write(db, actor, &receive, book));
+            let mut tell = |line| locked(book).add(line);
+            // The writer takes batches until it fails; what comes then has nowhere to go.
+            let mut give = |outcome| load.take(outcome, &mut tell).into_iter().for_each(|batch| drop(send.send(batch)));
+            let outcome = read(input, form, |raw| importer.take(raw, &mut give));
+            if outcome.is_ok() {
+                importer.finish(&mut give);
+                load.rest().into_iter().for_each(|batch| drop(send.send(batch)));
+            }
+            drop(send);
+            writer.join().map_err(|_| Failure::because("the writer stopped"))??;
+            outcome?;
+            Ok(load)
+        })
+    }
+
+    fn write(&self, db: &Db, actor: &Actor, batches: &Receiver<Batch>, book: &Mutex<Book>) -> DbResult<()> {
+        for batch in batches {
+            let lines = if self.dry_run { batch.preview() } else { write(db, actor, &batch)? };
+            let mut book = locked(book);
+            book.report.organizations_created += batch.new_providers() as u64;
+            lines.into_iter().for_each(|line| book.add(line));
+        }
+        Ok(())
+    }
+
+    fn retire(&self, db: &Db, actor: &Actor, source: &str, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
+        if load.is_hardly_full() && !self.force {
+            return Err(Failure::because(format!(
+                "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
+                load.missing().len()
+            )));
+        }
+        for ids in load.missing().chunks(crate::import::load::BATCH) {
+            let ids = ids.to_vec();
+            let lines = if self.dry_run {
+                let line = |id| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() };
+                ids.into_iter().map(line).collect()
+            } else {
+                let actor = actor.clone();
+                db.write_blocking(move |conn| retire(conn, &actor, &ids))?
+            };
+            lines.into_iter().for_each(|line| locked(book).add(line));
+        }
+        Ok(())
+    }
+
+    fn mapping(&self) -> Result<Mapping, Failure> {
+        let mut mapping = match &self.mapping {
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", path.display())))?;
+                Mapping::parse(&text)?
+            }
+            None => Mapping::hsds(""),
+        };
+        if let Some(source) = &self.source {
+            mapping.source.clone_from(source);
+        }
+        if !(1..=200).contains(&mapping.source.chars().count()) {
+            return Err(Failure::because("--source must name the source, with 1 to 200 characters"));
+        }
+        if let Some(zone) = self.time_zone {
+            mapping.defaults.time_zone = Some(zone.name().to_owned());
+        }
+        Ok(mapping)
+    }
+
+    fn form(&self, file: &mut File) -> Result<Form, Failure> {
+        let mut head = Vec::new();
+        file.take(1 << 16).read_to_end(&mut head)?;
+        Ok(form_of(&self.file.to_string_lossy(), &head))
+    }
+
+    fn owner(&self, db: &Db) -> Result<OrganizationId, Failure> {
+        if let Ok(id) = self.organization.parse() {
+            let is_known = db.read_blocking(|conn| crate::organizations::repository::exists(conn, id))?;
+            return if is_known { Ok(id) } else { Err(Failure::because("there is no organization with this id")) };
+        }
+        match *db.read_blocking(|conn| tenants::find_by_name(conn, &self.organization))? {
+            [id] => Ok(id),
+            [] => Err(Failure::because("there is no organization of this name; `kith client add` can create one")),
+            _ => Err(Failure::because("several organizations have this name; give its id")),
+        }
+    }
+
+    /// The file from its beginning, with a bar on the terminal that moves as it is read.
+    fn watched<'f>(&self, file: &'f mut File, what: &'static str) -> Result<impl Read + use<'f>, Failure> {
+        file.rewind()?;
+        let bar = ProgressBar::new(file.metadata()?.len());
+        let style =
+            ProgressStyle::with_template("{msg:12} {bar:30} {bytes}/{total_bytes} {eta}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        Ok(bar.with_style(style).with_message(what).with_finish(indicatif::ProgressFinish::AndClear).wrap_read(file))
     }
 }
 
-fn instrument(file: &Path, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::because(format!("cannot read {}: {error}", file.display())))?;
-    let document: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| Failure::because(format!("{} is not JSON: {error}", file.display())))?;
-    let db = database::open(database, log)?;
-    let actor = Actor::operator(Clock::default().now());
-    let loaded = db.write_blocking(move |conn| loading::load(conn, &actor, document.clone()));
-    db.shutdown();
-    match loaded {
-        Ok(Loaded::Created(id)) => say(format!("Loaded as {id}.")),
-        Ok(Loaded::Unchanged(id)) => say(format!("Nothing to do: it is loaded already, as {id}.")),
-        Err(Error::Invalid(faults)) => {
-            Err(Failure(faults.into_iter().map(|fault| format!("{}: {}", fault.pointer, fault.message)).collect()))
+/// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
+fn write(db: &Db, actor: &Actor, batch: &Batch) -> DbResult<Vec<Line>> {
+    let one = |batch: Batch| {
+        let actor = actor.clone();
+        db.write_blocking(move |conn| batch.write(conn, &actor))
+    };
+    match one(batch.clone()) {
+        Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
+            let mut lines = Vec::new();
+            for part in batch.clone().split() {
+                lines.extend(one(part.clone()).or_else(|fault| part.refused(fault))?);
+            }
+            Ok(lines)
         }
-        Err(Error::Conflict { detail, .. }) => Err(Failure::because(detail)),
-        Err(error) => Err(error.into()),
+        outcome => outcome,
+    }
+}
+
+/// The report in memory, and the one in a file.
+struct Book {
+    report: Report,
+    file: Option<BufWriter<File>>,
+}
+
+impl Book {
+    fn open(report: Report, path: Option<&Path>) -> Result<Self, Failure> {
+        let create =
+            |path: &Path| File::create(path).map_err(|fault| Failure::because(format!("cannot write {}: {fault}", path.display())));
+        Ok(Self { report, file: path.map(create).transpose()?.map(BufWriter::new) })
+    }
+
+    fn add(&mut self, line: Line) {
+        if let Some(file) = &mut self.file {
+            let written = serde_json::to_writer(&mut *file, &line).map_err(std::io::Error::from).and_then(|()| file.write_all(b"\n"));
+            if let Err(fault) = written {
+                log::error!("the report cannot be written: {fault}");
+                self.file = None;
+            }
+        }
+        self.report.add(line);
+    }
+}
+
+fn locked(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn print_summary(report: &Report) {
+    let what = if report.dry_run { "would be" } else { "were" };
+    println!("{}: {} records", report.source, report.records());
+    for (count, verdict) in [
+        (report.created, "created"),
+        (report.updated, "updated"),
+        (report.unchanged, "unchanged"),
+        (report.refused, "refused"),
+        (report.retired, "retired"),
+    ] {
+        println!("{count:>9}  {what} {verdict}");
+    }
+    println!("{:>9}  organizations {what} created", report.organizations_created);
+    if !report.notices.is_empty() {
+        println!("What to know of them (see --report):");
+        for (code, count) in &report.notices {
+            println!("{count:>9}  {code}");
+        }
+    }
+    for line in report.lines.iter().filter(|line| line.verdict == Verdict::Refused).take(20) {
+        let position = line.position.map_or(String::new(), |position| format!(" {position}"));
+        let reasons: Vec<String> =
+            line.notices.iter().map(|notice| format!("{} {}: {}", notice.code, notice.field, notice.message)).collect();
+        println!("refused{position}: {}", reasons.join("; "));
     }
 }

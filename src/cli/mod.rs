@@ -63,10 +63,10 @@ enum Command {
         #[command(flatten)]
         log: LogConfig,
     },
-    /// Bring in data from files
+    /// Import what others have written down
     Import {
         #[command(subcommand)]
-        action: import::Action,
+        what: import::What,
         #[command(flatten)]
         database: DatabaseConfig,
         #[command(flatten)]
@@ -115,7 +115,7 @@ pub fn run() -> ExitCode {
         Command::Openapi => database::openapi(),
         Command::Client { action, database, log } => client::run(action, &database, &log),
         Command::Key { action, database, log } => key::run(action, &database, &log),
-        Command::Import { action, database, log } => import::run(action, &database, &log),
+        Command::Import { what, database, log } => import::run(what, &database, &log),
         Command::Healthcheck(args) => healthcheck::run(&args),
     });
     match outcome {

@@ -475,5 +475,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What each source last said of its services.
+    imported_services (service_id) {
+        service_id -> Id,
+        organization_id -> Id,
+        source -> Text,
+        fingerprint -> Text,
+    }
+}
+
 diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);

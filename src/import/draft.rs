@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
-use validator::Validate;
 
 use super::inference;
 use super::keys;
@@ -153,26 +152,24 @@ impl Draft {
         for (name, stated) in std::mem::take(&mut self.stated) {
             merge(&mut value, &name, stated);
         }
-        let removed = schema::mend_service(&mut value)?;
+        let (mut service, removed) = schema::mend::<ServiceInput>(&mut value)?;
         for (notice, part) in removed {
             let name = format!("unfit:{}", notice.field.trim_start_matches('/'));
-            if let Some(fields) = value.get_mut("source_fields").and_then(Value::as_object_mut) {
-                fields.insert(name, part);
-            }
+            service.source_fields.insert(name, part);
             self.notices.push(notice);
         }
-        let service: ServiceInput = serde_json::from_value(value.clone()).map_err(|error| fault(&error))?;
-        service.validate().map_err(|error| fault(&error))?;
         let capacity = match self.capacity.take() {
             Some(mut capacity) => {
-                for (mut notice, _) in schema::mend_capacity(&mut capacity)? {
-                    notice.field.insert_str(0, "/capacity");
-                    self.notices.push(notice);
-                }
-                Some(serde_json::from_value(capacity).map_err(|error| fault(&error))?)
+                let (capacity, removed) = schema::mend::<Capacity>(&mut capacity)?;
+                self.notices
+                    .extend(removed.into_iter().map(|(notice, _)| Notice { field: format!("/capacity{}", notice.field), ..notice }));
+                Some(capacity)
             }
             None => None,
         };
+        if let Some(fields) = value.get_mut("source_fields") {
+            *fields = serde_json::to_value(&service.source_fields).map_err(|error| fault(&error))?;
+        }
         Ok((service, value, capacity))
     }
 }

@@ -215,7 +215,7 @@ impl Importer {
         let seen = self.seen.entry(key.clone()).or_default();
         let fingerprint = parsed.fingerprint.clone();
         if let Some(same) = seen.iter().find(|seen| seen.fingerprint == fingerprint) {
-            return refused(Some(key), position, Notice::new("duplicate_record", "", format!("the same as record {}", same.position)));
+            return refused(Some(key), position, Notice::new("duplicate_record", "", format!("says the same as record {}", same.position)));
         }
         let first = seen.first().map(|first| first.position);
         seen.push(Seen { position, fingerprint });
@@ -255,18 +255,13 @@ impl Importer {
 
     /// A service in the form of the API: taken as it is, or refused with its faults.
     fn ours(&mut self, value: Value, position: u64) -> Outcome {
-        let reasons = schema::faults(&value);
         let key = key_of_ours(&value, &self.mapping.source);
-        if !reasons.is_empty() {
-            return Outcome::Refused(Refused { key, position, reasons });
-        }
+        let mut service = match schema::whole::<ServiceInput>(value) {
+            Ok(service) => service,
+            Err(reasons) => return Outcome::Refused(Refused { key, position, reasons }),
+        };
         let Some(key) = key else {
             return refused(None, position, Notice::new("key_missing", "/identifiers", "the service has no identifier"));
-        };
-        let service: Result<ServiceInput, _> = serde_json::from_value(value);
-        let mut service = match service.map_err(|fault| fault.to_string()).and_then(checked) {
-            Ok(service) => service,
-            Err(fault) => return refused(Some(key), position, Notice::new("not_valid", "", fault)),
         };
         let key = keys::fitted(&key);
         if let Some(first) = self.seen.get(&key).and_then(|seen| seen.first()) {
@@ -278,11 +273,6 @@ impl Importer {
         self.seen.insert(key.clone(), vec![Seen { position, fingerprint: fingerprint.clone() }]);
         Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, fingerprint, notices: Vec::new() }))
     }
-}
-
-fn checked(service: ServiceInput) -> Result<ServiceInput, String> {
-    validator::Validate::validate(&service).map_err(|fault| fault.to_string())?;
-    Ok(service)
 }
 
 fn refused(key: Option<String>, position: u64, reason: Notice) -> Outcome {

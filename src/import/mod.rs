@@ -10,21 +10,31 @@
 //! is guessed.
 
 pub mod draft;
+pub mod handlers;
 pub mod hsds;
 pub mod importer;
 pub mod inference;
 pub mod keys;
+pub mod load;
 pub mod mapping;
 pub mod read;
 pub mod records;
+pub mod report;
 pub mod schema;
+mod store;
 pub mod text;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::services::model::{Capacity, ServiceInput};
 use crate::types::{Identifier, Phone};
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes.service(handlers::import_services);
+}
 
 /// Something a person should know of an imported record: what was left out, mended or not understood.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]

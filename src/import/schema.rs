@@ -1,120 +1,106 @@
-//! The published schema of a service, as a judge of imported ones: what does not fit is taken out and named.
+//! The published schema and rules of a service, as a judge of imported ones: what does not fit is taken out and named.
 
-use std::sync::LazyLock;
-
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{ValidationError, Validator};
-use serde_json::{Map, Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::Notice;
-use crate::services::model::{Capacity, ServiceInput};
+use crate::error::{Error, Fault};
+use crate::http::schema::{check, is_valid};
 
-static SERVICE: LazyLock<Option<Validator>> = LazyLock::new(validator::<ServiceInput>);
-static CAPACITY: LazyLock<Option<Validator>> = LazyLock::new(validator::<Capacity>);
+/// The most rounds of taking out what does not fit. Taking one part out can bring the next fault to light, as in nested parts.
+const MOST_ROUNDS: usize = 20;
 
-fn validator<T: ToSchema>() -> Option<Validator> {
-    let mut referred = vec![(T::name().into_owned(), T::schema())];
-    T::schemas(&mut referred);
-    let schemas: Map<String, Value> =
-        referred.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
-    let document = json!({ "$ref": format!("#/components/schemas/{}", T::name()), "components": { "schemas": schemas } });
-    jsonschema::options().should_validate_formats(true).build(&document).ok()
-}
-
-/// Takes out of a service what its schema does not allow and returns the parts, with a notice each. Parts that cannot be missed are
-/// returned as reasons to refuse it.
-pub fn mend_service(service: &mut Value) -> Result<Vec<(Notice, Value)>, Vec<Notice>> {
-    mend(service, SERVICE.as_ref())
-}
-
-/// The same for a capacity.
-pub fn mend_capacity(capacity: &mut Value) -> Result<Vec<(Notice, Value)>, Vec<Notice>> {
-    mend(capacity, CAPACITY.as_ref())
-}
-
-/// The faults of a service that is to be taken as it is or not at all.
-pub fn faults(service: &Value) -> Vec<Notice> {
-    let errors = SERVICE.iter().flat_map(|validator| validator.iter_errors(service));
-    errors.take(20).map(|error| notice(&error.instance_path().to_string(), &error.to_string())).collect()
-}
-
-fn notice(pointer: &str, message: &str) -> Notice {
-    let message: String = message.chars().take(200).collect();
-    Notice::new("not_valid", pointer, message)
-}
-
-fn mend(value: &mut Value, validator: Option<&Validator>) -> Result<Vec<(Notice, Value)>, Vec<Notice>> {
-    let Some(validator) = validator else { return Err(vec![notice("", "the schema could not be compiled")]) };
+/// What fits the schema of a `T` and its rules, with what had to be taken out of it for that; or why nothing fits.
+pub fn mend<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &mut Value) -> Result<(T, Vec<(Notice, Value)>), Vec<Notice>> {
+    if is_valid::<T>(value)
+        && let Ok(whole) = serde_json::from_value::<T>(value.clone())
+        && whole.validate().is_ok()
+    {
+        return Ok((whole, Vec::new()));
+    }
     let mut removed = Vec::new();
-    // Taking one part out can bring the next fault to light, as in nested parts; it cannot go on for ever, for each round takes something.
-    for _ in 0..200 {
-        if validator.is_valid(value) {
-            return Ok(removed);
+    for _ in 0..MOST_ROUNDS {
+        let mut faults = match check::<T>(value.clone()) {
+            Ok(whole) => return Ok((whole, removed)),
+            Err(fault) => faults_of(fault),
+        };
+        // Members of lists go from the last to the first, so that the others keep their numbers.
+        faults.sort_by_cached_key(|fault| std::cmp::Reverse(numbered(&fault.pointer)));
+        faults.dedup_by(|one, other| one.pointer == other.pointer);
+        let taken: Vec<(Notice, Value)> =
+            faults.iter().filter_map(|fault| Some((notice(fault), take_out(value, &fault.pointer)?))).collect();
+        if taken.is_empty() {
+            return Err(faults.iter().map(notice).collect());
         }
-        let fault = validator.iter_errors(value).next().map(|error| place_of(&error));
-        let Some(fault) = fault else { return Ok(removed) };
-        match take_out(value, &fault.field) {
-            Some(part) => removed.push((fault, part)),
-            None => return Err(vec![fault]),
-        }
+        removed.extend(taken);
     }
-    Err(vec![notice("", "too many faults")])
+    Err(vec![Notice::new("not_valid", "", "too many faults")])
 }
 
-/// Where a fault lies, as deep as it is known: an optional part is a choice between null and its schema, and the fault is in the latter.
-fn place_of(error: &ValidationError<'_>) -> Notice {
-    let pointer = error.instance_path().to_string();
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let name = unexpected.first().map(|name| name.replace('~', "~0").replace('/', "~1")).unwrap_or_default();
-            notice(&format!("{pointer}/{name}"), &error.to_string())
-        }
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            let inner = context.iter().flatten().map(place_of).max_by_key(|notice| notice.field.len());
-            inner.filter(|inner| inner.field.len() > pointer.len()).unwrap_or_else(|| notice(&pointer, &error.to_string()))
-        }
-        _ => notice(&pointer, &error.to_string()),
+/// A `T` as it is, or all its faults.
+pub fn whole<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) -> Result<T, Vec<Notice>> {
+    check(value).map_err(|fault| faults_of(fault).iter().map(notice).collect())
+}
+
+fn faults_of(error: Error) -> Vec<Fault> {
+    match error {
+        Error::Invalid(faults) => faults,
+        other => vec![Fault::new("", "invalid", other.to_string())],
     }
 }
 
-/// Removes the value at a pointer; a part of a list goes as a whole.
+fn notice(fault: &Fault) -> Notice {
+    Notice::new("not_valid", fault.pointer.clone(), fault.message.chars().take(200).collect::<String>())
+}
+
+/// The parts of a pointer, numbers as numbers.
+fn numbered(pointer: &str) -> Vec<(usize, String)> {
+    pointer.split('/').map(|part| (part.parse().unwrap_or(0), part.to_owned())).collect()
+}
+
+/// Removes the value at a pointer; where there is none, for it is missing, what lacks it.
 fn take_out(value: &mut Value, pointer: &str) -> Option<Value> {
     let (parent, name) = pointer.rsplit_once('/')?;
-    if name == "name" && parent.is_empty() {
+    if parent.is_empty() && name == "name" {
         return None;
     }
-    let name = name.replace("~1", "/").replace("~0", "~");
-    match value.pointer_mut(parent)? {
-        Value::Object(fields) => fields.shift_remove(&name).filter(|part| !part.is_null()),
-        Value::Array(items) => {
-            let index: usize = name.parse().ok()?;
-            (index < items.len()).then(|| items.remove(index))
-        }
+    let key = name.replace("~1", "/").replace("~0", "~");
+    let taken = match value.pointer_mut(parent)? {
+        Value::Object(fields) => fields.shift_remove(&key),
+        Value::Array(items) => key.parse().ok().filter(|index: &usize| *index < items.len()).map(|index| items.remove(index)),
         _ => None,
-    }
+    };
+    taken.or_else(|| take_out(value, parent))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::services::model::ServiceInput;
 
     #[test]
     fn what_does_not_fit_is_taken_out() {
         let mut service = json!({
             "name": "Pantry", "language": "English", "places": [{"point": {"latitude": 95.0, "longitude": 1.0}, "name": "Hall"}],
             "schedules": [{"rrule": "FREQ=DAILY", "time_zone": "America/Toronto", "opens_at": "9 o'clock"}], "colour": "red",
+            "taxonomy_terms": [{"taxonomy": "x", "code": "1"}, {"taxonomy": "x"}], "eligibility": {"min_age": 30, "max_age": 20},
+            "need_domains": [{"code": "stress"}, {"code": "stress"}],
         });
-        let removed = mend_service(&mut service).unwrap();
+        let (mended, removed) = mend::<ServiceInput>(&mut service).unwrap();
         let fields: Vec<&str> = removed.iter().map(|(notice, _)| notice.field.as_str()).collect();
-        assert!(fields.contains(&"/language") && fields.contains(&"/colour"), "{fields:?}");
-        assert!(serde_json::from_value::<ServiceInput>(service).is_ok());
+        assert!(fields.contains(&"/language") && fields.contains(&"/colour") && fields.contains(&"/taxonomy_terms/1/code"), "{fields:?}");
+        assert_eq!((mended.taxonomy_terms.len(), mended.need_domains.len()), (1, 1));
+        assert_eq!(mended.places[0].name.as_deref(), Some("Hall"));
     }
 
     #[test]
     fn a_service_without_a_name_is_refused() {
-        assert!(mend_service(&mut json!({"description": "x"})).is_err());
-        assert!(mend_service(&mut json!({"name": ""})).is_err());
-        assert!(!faults(&json!({"name": "", "x": 1})).is_empty());
+        assert!(mend::<ServiceInput>(&mut json!({"description": "x"})).is_err());
+        assert!(mend::<ServiceInput>(&mut json!({"name": ""})).is_err());
+        assert_eq!(whole::<ServiceInput>(json!({"name": "", "x": 1})).unwrap_err().len(), 2);
     }
 }

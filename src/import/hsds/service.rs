@@ -183,6 +183,9 @@ fn terms(service: &mut Part, draft: &mut Draft) {
         // Who a service is for is no need.
         let is_who = link.as_deref().is_some_and(|link| link.contains("eligibility") || link.contains("audience"));
         if let Some(domain) = find_domain(&code).filter(|_| !is_who) {
+            if draft.service.need_domains.iter().any(|known| known.code == domain.code) {
+                continue;
+            }
             draft.service.need_domains.push(ServiceDomain {
                 code: domain.code.into(),
                 strength: DomainStrength::Direct,

@@ -88,14 +88,19 @@ pub fn kind(label: &str) -> Option<PhoneKind> {
     }
 }
 
-/// The E.164 form, where the number is a valid one.
+/// The E.164 form, where the number has the form of one.
 pub fn e164(original: &str, country: &str) -> Option<String> {
-    let digits = original.bytes().filter(u8::is_ascii_digit).count();
-    if digits < 8 && !original.trim_start().starts_with('+') {
+    let digits: String = original.chars().filter(char::is_ascii_digit).collect();
+    let is_international = original.trim_start().starts_with('+');
+    if digits.len() < 8 && !is_international {
         return None; // 211, 988, 310-6789: dialled as they are, from one country only
     }
-    let region = country.parse::<country::Id>().ok();
-    let number = phonenumber::parse(region, original).ok()?;
+    if !is_international && matches!(country, "CA" | "US") {
+        // Area code and exchange begin with 2 to 9.
+        pattern!(NORTH_AMERICAN, r"^1?([2-9]\d\d[2-9]\d{6})$");
+        return NORTH_AMERICAN.captures(&digits)?.get(1).map(|number| format!("+1{}", number.as_str()));
+    }
+    let number = phonenumber::parse(country.parse::<country::Id>().ok(), original).ok()?;
     number.is_valid().then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 

@@ -1,0 +1,251 @@
+//! HTTP of imports: newline-delimited JSON in, a report out.
+
+use std::pin::Pin;
+
+use actix_web::dev::Decompress;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, Bytes, BytesMut};
+use actix_web::{HttpRequest, HttpResponse, post};
+use futures_util::{Stream, StreamExt};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::importer::Importer;
+use super::load::{BATCH, Batch, Load, retire};
+use super::mapping::Mapping;
+use super::read::line;
+use super::report::{Line, Report};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::error::{Error, Result};
+use crate::http::query;
+
+/// Lines of at most this many bytes in all are read together.
+const CHUNK: usize = 4 << 20;
+
+/// Whose records they are, and what is to be done with those that are missing.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ImportQuery {
+    /// The name under which the records are known from now on.
+    #[param(min_length = 1, max_length = 200, example = "alder-valley-211")]
+    pub source: String,
+    /// IANA time zone of opening hours that do not name one.
+    #[param(max_length = 60, example = "America/Vancouver")]
+    pub time_zone: Option<String>,
+    /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them.
+    #[serde(default)]
+    #[param(example = false)]
+    pub retire_missing: bool,
+    /// Do so even then.
+    #[serde(default)]
+    #[param(example = false)]
+    pub force: bool,
+}
+
+/// Import services
+///
+/// One record in each line: an HSDS 3.x object (a service, or an organization with its services), or a service in the form of this API with
+/// its key among `identifiers`. Records are read and written as they arrive, 500 at a time; each is created, updated, unchanged or refused
+/// with reasons, and one that is refused does not hold up the others. What was not understood is kept in `source_fields` and reported.
+/// Ids are stable for each source, so sending the same records again changes nothing.
+#[utoipa::path(
+    tag = "services",
+    params(ImportQuery),
+    request_body(content = String, content_type = "application/x-ndjson", description = "Newline-delimited JSON, up to the limit that the server sets for imports (64 MiB)."),
+    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is no NDJSON.")),
+    security(("oauth2" = ["services:write"]))
+)]
+#[post("/v1/imports/services")]
+pub async fn import_services(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse> {
+    let query: ImportQuery = query::parse(request.query_string())?;
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if !["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+        return Err(Error::UnsupportedMediaType { expected: "application/x-ndjson" });
+    }
+    let mapping = mapping(&query)?;
+    let (owner, source) = (caller.organization_id, query.source.clone());
+    let load = app.db.read(move |conn| Load::open(conn, owner, &source)).await?;
+    let mut import = Import {
+        app: &app,
+        caller: &caller,
+        desk: Some(Desk { importer: Importer::new(mapping), load }),
+        report: Report::new(&query.source, false),
+    };
+    let mut lines = Lines::new(Box::pin(Decompress::from_headers(payload, request.headers())), app.config.import_limit as usize);
+    while let Some(chunk) = lines.next().await? {
+        import.take(chunk).await?;
+    }
+    let desk = import.finish().await?;
+    if query.retire_missing {
+        import.retire(&desk.load, &query).await?;
+    }
+    Ok(HttpResponse::Ok().json(import.report))
+}
+
+fn mapping(query: &ImportQuery) -> Result<Mapping> {
+    let bad = |field: &str, message: &str| Error::Malformed {
+        detail: "The query string has a fault; see errors.".into(),
+        faults: vec![crate::error::Fault::new(field, "invalid_parameter", message.to_owned())],
+    };
+    if !(1..=200).contains(&query.source.chars().count()) {
+        return Err(bad("source", "must have 1 to 200 characters"));
+    }
+    let mut mapping = Mapping::hsds(&query.source);
+    if let Some(zone) = &query.time_zone {
+        zone.parse::<chrono_tz::Tz>().map_err(|_| bad("time_zone", "is not an IANA time zone such as America/Vancouver"))?;
+        mapping.defaults.time_zone = Some(zone.clone());
+    }
+    Ok(mapping)
+}
+
+/// What reads records; it is taken to a thread where its work holds up nobody.
+struct Desk {
+    importer: Importer,
+    load: Load,
+}
+
+struct Import<'a> {
+    app: &'a State,
+    caller: &'a Principal,
+    desk: Option<Desk>,
+    report: Report,
+}
+
+impl Import<'_> {
+    async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
+        self.at_desk(move |desk, tell, batches| {
+            let Desk { importer, load } = desk;
+            for (position, bytes) in lines {
+                if let Some(raw) = line(&bytes, position) {
+                    importer.take(raw, &mut |outcome| batches.extend(load.take(outcome, tell)));
+                }
+            }
+        })
+        .await
+    }
+
+    async fn finish(&mut self) -> Result<Desk> {
+        self.at_desk(|desk, tell, batches| {
+            let Desk { importer, load } = desk;
+            importer.finish(&mut |outcome| batches.extend(load.take(outcome, tell)));
+            batches.extend(load.rest());
+        })
+        .await?;
+        self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))
+    }
+
+    /// Has the desk read something, then writes the batches that came of it.
+    async fn at_desk(&mut self, work: impl FnOnce(&mut Desk, &mut dyn FnMut(Line), &mut Vec<Batch>) + Send + 'static) -> Result<()> {
+        let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+        let done = web::block(move || {
+            let (mut lines, mut batches) = (Vec::new(), Vec::new());
+            work(&mut desk, &mut |line| lines.push(line), &mut batches);
+            (desk, lines, batches)
+        });
+        let (desk, lines, batches) = done.await.map_err(Error::internal)?;
+        self.desk = Some(desk);
+        lines.into_iter().for_each(|line| self.report.add(line));
+        for batch in batches {
+            self.write(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
+    async fn write(&mut self, batch: Batch) -> Result<()> {
+        self.report.organizations_created += batch.new_providers() as u64;
+        let lines = match self.write_once(batch.clone()).await {
+            Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
+                let mut lines = Vec::new();
+                for part in batch.split() {
+                    match self.write_once(part.clone()).await {
+                        Ok(written) => lines.extend(written),
+                        Err(fault) => lines.extend(part.refused(fault)?),
+                    }
+                }
+                lines
+            }
+            outcome => outcome?,
+        };
+        lines.into_iter().for_each(|line| self.report.add(line));
+        Ok(())
+    }
+
+    async fn write_once(&self, batch: Batch) -> Result<Vec<Line>> {
+        let actor = self.caller.actor();
+        self.app.db.write(move |conn| batch.write(conn, &actor)).await
+    }
+
+    async fn retire(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
+        let missing = load.missing();
+        if load.is_hardly_full() && !query.force {
+            let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
+            return Err(Error::Conflict { code: "too_many_missing", detail });
+        }
+        for ids in missing.chunks(BATCH) {
+            let (ids, actor) = (ids.to_vec(), self.caller.actor());
+            let lines = self.app.db.write(move |conn| retire(conn, &actor, &ids)).await?;
+            lines.into_iter().for_each(|line| self.report.add(line));
+        }
+        Ok(())
+    }
+}
+
+type Body = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, actix_web::error::PayloadError>>>>;
+
+/// The lines of a body, some at a time.
+struct Lines {
+    body: Body,
+    /// How many more bytes the body may have.
+    left: usize,
+    buffer: BytesMut,
+    /// How much of the buffer is known to have no end of a line.
+    scanned: usize,
+    position: u64,
+}
+
+impl Lines {
+    fn new(body: Body, limit: usize) -> Self {
+        Self { body, left: limit, buffer: BytesMut::new(), scanned: 0, position: 0 }
+    }
+
+    /// The next lines with their numbers; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<(u64, Bytes)>>> {
+        let mut lines = Vec::new();
+        let mut size = 0;
+        loop {
+            while let Some(end) = self.buffer.iter().skip(self.scanned).position(|byte| *byte == b'\n') {
+                let bytes = self.buffer.split_to(self.scanned + end + 1).freeze();
+                self.scanned = 0;
+                size += bytes.len();
+                self.position += 1;
+                lines.push((self.position, bytes));
+                if lines.len() >= BATCH || size >= CHUNK {
+                    return Ok(Some(lines));
+                }
+            }
+            self.scanned = self.buffer.len();
+            match self.body.next().await {
+                Some(Ok(bytes)) => {
+                    self.left = self.left.checked_sub(bytes.len()).ok_or(Error::TooLarge)?;
+                    self.buffer.extend_from_slice(&bytes);
+                }
+                Some(Err(_)) => return Err(Error::malformed("The body could not be read to its end.")),
+                None if self.buffer.is_empty() => return Ok((!lines.is_empty()).then_some(lines)),
+                None => {
+                    self.position += 1;
+                    lines.push((self.position, self.buffer.split().freeze()));
+                    return Ok(Some(lines));
+                }
+            }
+        }
+    }
+}

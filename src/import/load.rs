@@ -1,0 +1,253 @@
+//! Writes imported services: new ones, changed ones, and providers that were not known, in batches, each change with its entry in the
+//! journal.
+//!
+//! The table `imported_services` remembers the fingerprint of what a source last said of a service. A record that says the same again
+//! changes nothing, even where somebody has since improved the service by hand; one that says something new replaces what the source
+//! said before and leaves what people here know (connector notes, keys of other systems) as it is.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::keys::stable_id;
+use super::report::{Line, Verdict};
+use super::store::{self, NewService};
+use super::{Notice, Outcome, Parsed, Provider};
+use crate::changes::Actor;
+use crate::db::DbConn;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::identifiers;
+use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
+use crate::services::model::{Capacity, ServiceStatus};
+use crate::services::row::ServiceRow;
+
+/// How many services are written in one transaction.
+pub const BATCH: usize = 500;
+
+/// The fingerprint of a service that was retired: equal to no record's, so that its return is a change.
+const RETIRED: &str = "";
+
+/// An import on its way: what is known of the source, and what has been seen of it.
+#[derive(Debug)]
+pub struct Load {
+    owner: OrganizationId,
+    source: String,
+    /// The fingerprints of what the source said last time.
+    known: HashMap<ServiceId, String>,
+    seen: HashSet<ServiceId>,
+    /// The organizations of the source's providers, by key.
+    providers: HashMap<String, OrganizationId>,
+    planned: Vec<Planned>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    id: ServiceId,
+    is_new: bool,
+    parsed: Parsed,
+}
+
+/// Records that are written together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    owner: OrganizationId,
+    source: String,
+    records: Arc<Vec<Planned>>,
+    providers: Arc<HashMap<String, OrganizationId>>,
+    new_providers: Arc<Vec<(OrganizationId, Provider)>>,
+}
+
+impl Load {
+    /// Reads what is known of a source.
+    pub fn open(conn: &mut DbConn, owner: OrganizationId, source: &str) -> Result<Self> {
+        let of_source = identifiers::of_system(conn, owner, ResourceType::Organization, source)?;
+        Ok(Self {
+            owner,
+            source: source.to_owned(),
+            known: store::fingerprints(conn, owner, source)?,
+            seen: HashSet::new(),
+            providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
+            planned: Vec::new(),
+        })
+    }
+
+    /// Takes what became of a record. What needs no writing is told at once; a batch is returned when it is full.
+    pub fn take(&mut self, outcome: Outcome, tell: &mut dyn FnMut(Line)) -> Option<Batch> {
+        let parsed = match outcome {
+            Outcome::Parsed(parsed) => *parsed,
+            Outcome::Refused(refused) => {
+                // What is refused is still there: it is not retired.
+                self.seen.extend(refused.key.as_deref().map(|key| self.id(key)));
+                let service_id = None;
+                tell(Line {
+                    position: Some(refused.position),
+                    key: refused.key,
+                    verdict: Verdict::Refused,
+                    service_id,
+                    notices: refused.reasons,
+                });
+                return None;
+            }
+        };
+        let id = self.id(&parsed.key);
+        self.seen.insert(id);
+        match self.known.get(&id) {
+            Some(fingerprint) if *fingerprint == parsed.fingerprint => {
+                tell(line(&parsed, id, Verdict::Unchanged, Vec::new()));
+                return None;
+            }
+            known => self.planned.push(Planned { id, is_new: known.is_none(), parsed }),
+        }
+        if self.planned.len() >= BATCH { self.rest() } else { None }
+    }
+
+    /// The batch that is not full yet.
+    pub fn rest(&mut self) -> Option<Batch> {
+        let records = std::mem::take(&mut self.planned);
+        if records.is_empty() {
+            return None;
+        }
+        let mut new_providers = Vec::new();
+        for provider in records.iter().filter_map(|planned| planned.parsed.provider.as_ref()) {
+            if !self.providers.contains_key(&provider.key) {
+                let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
+                self.providers.insert(provider.key.clone(), id);
+                new_providers.push((id, provider.clone()));
+            }
+        }
+        let of_batch = records.iter().filter_map(|planned| planned.parsed.provider.as_ref());
+        let providers = of_batch.filter_map(|provider| Some((provider.key.clone(), *self.providers.get(&provider.key)?))).collect();
+        Some(Batch {
+            owner: self.owner,
+            source: self.source.clone(),
+            records: Arc::new(records),
+            providers: Arc::new(providers),
+            new_providers: Arc::new(new_providers),
+        })
+    }
+
+    /// The services of the source that this import has not seen and that are not retired yet.
+    pub fn missing(&self) -> Vec<ServiceId> {
+        let is_missing = |(id, fingerprint): &(&ServiceId, &String)| fingerprint.as_str() != RETIRED && !self.seen.contains(id);
+        self.known.iter().filter(is_missing).map(|(id, _)| *id).collect()
+    }
+
+    /// True where so little of what was known has been seen that the file is hardly a full one: less than half.
+    pub fn is_hardly_full(&self) -> bool {
+        let present = self.known.values().filter(|fingerprint| fingerprint.as_str() != RETIRED).count();
+        self.missing().len() * 2 > present
+    }
+
+    fn id(&self, key: &str) -> ServiceId {
+        stable_id::<kind::Service>(self.owner, &self.source, key)
+    }
+}
+
+fn line(parsed: &Parsed, id: ServiceId, verdict: Verdict, notices: Vec<Notice>) -> Line {
+    Line { position: Some(parsed.position), key: Some(parsed.key.clone()), verdict, service_id: Some(id), notices }
+}
+
+impl Batch {
+    /// What the batch would do, for a dry run.
+    pub fn preview(&self) -> Vec<Line> {
+        let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
+        self.records.iter().map(|planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone())).collect()
+    }
+
+    /// Providers that the batch creates.
+    pub fn new_providers(&self) -> usize {
+        self.new_providers.len()
+    }
+
+    /// The records one by one, for a batch that failed as a whole; before them the new providers alone.
+    pub fn split(self) -> Vec<Self> {
+        let records = Arc::try_unwrap(self.records).unwrap_or_default();
+        let part = |records, new_providers| Self {
+            owner: self.owner,
+            source: self.source.clone(),
+            records: Arc::new(records),
+            providers: Arc::clone(&self.providers),
+            new_providers,
+        };
+        let providers = part(Vec::new(), Arc::clone(&self.new_providers));
+        std::iter::once(providers).chain(records.into_iter().map(|planned| part(vec![planned], Arc::default()))).collect()
+    }
+
+    /// Lines that refuse every record, for a fault that lies in them; any other is given back.
+    pub fn refused(&self, fault: Error) -> Result<Vec<Line>> {
+        let (Error::Duplicate { .. } | Error::Reference { .. }) = fault else { return Err(fault) };
+        let notice = Notice::new("clash", "", fault.to_string());
+        Ok(self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()])).collect())
+    }
+
+    /// Writes the batch, in the transaction of `conn`.
+    pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Vec<Line>> {
+        store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
+        let ids: Vec<ServiceId> = self.records.iter().filter(|planned| !planned.is_new).map(|planned| planned.id).collect();
+        let present = store::find(conn, &ids)?;
+        let mut created = Vec::new();
+        let mut lines = Vec::with_capacity(self.records.len());
+        for planned in self.records.iter() {
+            let Planned { id, parsed, .. } = planned;
+            let mut service = parsed.service.clone();
+            service.provenance.imported_at = Some(actor.at);
+            if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
+                service.provider_id = Some(*provider);
+                service.provider_name = None;
+            }
+            let verdict = match present.get(id) {
+                None => {
+                    let row = with_capacity(ServiceRow::new(*id, self.owner, service, actor.at), parsed.capacity.as_ref(), actor.at);
+                    created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
+                    Verdict::Created
+                }
+                Some(row) if row.deleted_at.is_some() => {
+                    let notice = Notice::new("deleted", "", "the service was deleted here and stays so");
+                    lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));
+                    continue;
+                }
+                Some(row) => {
+                    service.connector_notes = service.connector_notes.or_else(|| row.content.connector_notes.clone());
+                    let others = row.content.identifiers.iter().filter(|identifier| identifier.system != self.source);
+                    let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
+                    service.identifiers.extend(others);
+                    let after = with_capacity(row.with_content(service, actor.at), parsed.capacity.as_ref(), actor.at);
+                    store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })?;
+                    store::remember(conn, *id, &parsed.fingerprint)?;
+                    Verdict::Updated
+                }
+            };
+            lines.push(line(parsed, *id, verdict, parsed.notices.clone()));
+        }
+        store::insert(conn, actor, self.owner, &self.source, created)?;
+        Ok(lines)
+    }
+}
+
+/// The row with what its source says of its room; a source that says nothing leaves what providers have said.
+///
+/// What somebody has said since the source was written stays.
+fn with_capacity(row: ServiceRow, stated: Option<&Capacity>, at: Instant) -> ServiceRow {
+    let known_at = row.capacity.as_ref().and_then(|known| known.as_of);
+    match stated.map(|capacity| Capacity { as_of: capacity.as_of.or(Some(at)), ..capacity.clone() }) {
+        Some(capacity) if capacity.as_of >= known_at => row.with_capacity(capacity, at),
+        _ => row,
+    }
+}
+
+/// Makes services inactive that their source no longer lists.
+pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
+    let mut lines = Vec::with_capacity(ids.len());
+    for (id, row) in store::find(conn, ids)? {
+        store::remember(conn, id, RETIRED)?;
+        if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
+            continue;
+        }
+        let mut service = row.content.0.clone();
+        service.status = ServiceStatus::Inactive;
+        let key = service.provenance.record.clone();
+        store::update(conn, actor, &row, row.with_content(service, actor.at))?;
+        lines.push(Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,164 @@
+//! The queries of imports: many rows at a time.
+
+use std::collections::HashMap;
+
+use diesel::dsl::{insert_into, update as update_table};
+use diesel::prelude::*;
+
+use super::Provider;
+use crate::changes::{self, Action, Actor, Change};
+use crate::db::DbConn;
+use crate::db::schema::{imported_services, organizations, services};
+use crate::db::types::Json;
+use crate::error::{Error, Result};
+use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::organizations::api::Organization;
+use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
+use crate::services::api::Service;
+use crate::services::repository;
+use crate::services::row::{CapacityEntryRow, ServiceRow};
+use crate::text::fold;
+use crate::types::Identifier;
+use crate::{each, identifiers};
+
+#[derive(Insertable)]
+#[diesel(table_name = imported_services, treat_none_as_default_value = false)]
+struct Imported<'a> {
+    service_id: ServiceId,
+    organization_id: OrganizationId,
+    source: &'a str,
+    fingerprint: &'a str,
+}
+
+/// What a source last said of its services.
+pub fn fingerprints(conn: &mut DbConn, owner: OrganizationId, source: &str) -> Result<HashMap<ServiceId, String>> {
+    let of_source =
+        imported_services::table.filter(imported_services::organization_id.eq(owner)).filter(imported_services::source.eq(source));
+    let rows: Vec<(ServiceId, String)> = of_source.select((imported_services::service_id, imported_services::fingerprint)).load(conn)?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Remembers what a source now says of a service.
+pub fn remember(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
+    update_table(imported_services::table.find(id)).set(imported_services::fingerprint.eq(fingerprint)).execute(conn)?;
+    Ok(())
+}
+
+/// The services with these ids, tombstones included.
+pub fn find(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceRow>> {
+    Ok(repository::load(conn, ids)?.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// A service to be added, with the fingerprint of its record.
+pub struct NewService<'a> {
+    /// Its row.
+    pub row: ServiceRow,
+    /// See [`super::keys::fingerprint`].
+    pub fingerprint: &'a str,
+}
+
+/// Adds services, with their identifiers, capacities, fingerprints and entries in the journal.
+pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &str, created: Vec<NewService<'_>>) -> Result<()> {
+    if created.is_empty() {
+        return Ok(());
+    }
+    let (rows, fingerprints): (Vec<ServiceRow>, Vec<&str>) = created.into_iter().map(|new| (new.row, new.fingerprint)).unzip();
+    each!(conn, |conn| insert_into(services::table).values(&rows).execute(conn))?;
+    let keys = rows.iter().flat_map(|row| row.content.identifiers.iter().map(|identifier| (row.id.uuid(), identifier)));
+    identifiers::insert_all(conn, owner, ResourceType::Service, keys)?;
+    let imported = rows.iter().zip(fingerprints).map(|(row, fingerprint)| Imported {
+        service_id: row.id,
+        organization_id: owner,
+        source,
+        fingerprint,
+    });
+    let imported: Vec<Imported<'_>> = imported.collect();
+    each!(conn, |conn| insert_into(imported_services::table).values(&imported).execute(conn))?;
+    for row in &rows {
+        remember_capacity(conn, actor, row)?;
+    }
+    let shapes: Vec<Service> = rows.into_iter().map(Service::of).collect();
+    let changes: Vec<Change<'_, Service>> =
+        shapes.iter().map(|shape| change(ResourceType::Service, shape.id.uuid(), owner, shape.version, Action::Created, shape)).collect();
+    changes::record_all(conn, actor, &changes)
+}
+
+/// Changes a service, its identifiers where they differ, and writes the journal.
+pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
+    if !repository::update(conn, &after)? {
+        return Err(Error::VersionMismatch { current: before.version + 1 });
+    }
+    if before.content.identifiers != after.content.identifiers {
+        identifiers::replace(conn, after.organization_id, ResourceType::Service, after.id.uuid(), &after.content.identifiers)?;
+    }
+    if before.capacity != after.capacity {
+        remember_capacity(conn, actor, &after)?;
+    }
+    let shape = Service::of(after);
+    let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
+    changes::record(conn, actor, entry)?;
+    Ok(())
+}
+
+/// Adds what a source says of a service's room to the history of it.
+fn remember_capacity(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
+    match &row.capacity {
+        Some(capacity) => repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, capacity.0.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Adds the organizations of providers that were not known, kept by the directory that names them.
+pub fn insert_providers(
+    conn: &mut DbConn,
+    actor: &Actor,
+    owner: OrganizationId,
+    source: &str,
+    providers: &[(OrganizationId, Provider)],
+) -> Result<()> {
+    if providers.is_empty() {
+        return Ok(());
+    }
+    let row = |(id, provider): &(OrganizationId, Provider)| {
+        let mut content = OrganizationInput::named(provider.name.clone(), OrganizationKind::Agency);
+        content.description.clone_from(&provider.description);
+        content.url.clone_from(&provider.url);
+        content.email.clone_from(&provider.email);
+        content.phones.clone_from(&provider.phones);
+        content.identifiers = vec![Identifier { system: source.to_owned(), value: provider.key.clone() }];
+        content.identifiers.extend(provider.identifiers.iter().filter(|identifier| identifier.system != source).cloned());
+        OrganizationRow {
+            id: *id,
+            organization_id: owner,
+            parent_id: None,
+            kind: content.kind,
+            name: content.name.clone(),
+            name_key: fold(&content.name),
+            is_active: true,
+            content: Json(content),
+            version: 1,
+            created_at: actor.at,
+            updated_at: actor.at,
+            deleted_at: None,
+        }
+    };
+    let rows: Vec<OrganizationRow> = providers.iter().map(row).collect();
+    each!(conn, |conn| insert_into(organizations::table).values(&rows).execute(conn))?;
+    let keys = rows.iter().flat_map(|row| row.content.identifiers.iter().map(|identifier| (row.id.uuid(), identifier)));
+    identifiers::insert_all(conn, owner, ResourceType::Organization, keys)?;
+    let shapes: Vec<Organization> = rows.into_iter().map(Organization::from).collect();
+    let changes: Vec<Change<'_, Organization>> =
+        shapes.iter().map(|shape| change(ResourceType::Organization, shape.id.uuid(), owner, 1, Action::Created, shape)).collect();
+    changes::record_all(conn, actor, &changes)
+}
+
+fn change<T>(
+    resource_type: ResourceType,
+    resource_id: uuid::Uuid,
+    owner: OrganizationId,
+    version: i64,
+    action: Action,
+    body: &T,
+) -> Change<'_, T> {
+    Change { resource_type, resource_id, owner_id: Some(owner), version, action, patient_id: None, referral_id: None, body }
+}
