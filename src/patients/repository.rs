@@ -130,35 +130,33 @@ fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Re
     Ok(())
 }
 
-/// The latest patients of an owner who have one of these keys.
-fn with_keys(conn: &mut DbConn, keys: BTreeSet<i64>, most: i64) -> Result<Vec<PatientId>> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found = patient_keys::table.filter(patient_keys::key.eq_any(keys)).order(patient_keys::patient_id.desc());
-    Ok(found.select(patient_keys::patient_id).limit(most).load(conn)?)
-}
-
-/// The patients of an owner who may be the one sought, about `most` for each trait.
-///
-/// A date of birth finds those who also share a word of the name, where one is known; a pair of names, a telephone by themselves; a
-/// single word only where nothing else does.
+/// The patients of an owner who may be the one sought, by a pair of names, a telephone, or the date of birth and a word of the name.
+/// They are the latest, about `most` for each trait.
 pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<BTreeSet<PatientId>> {
-    let mut found: BTreeSet<PatientId> = BTreeSet::new();
-    let (births, words) = (keys::of_birth(owner, sought), keys::of_words(owner, sought));
-    let born = with_keys(conn, births, 10 * most)?;
-    if words.is_empty() || born.is_empty() {
+    let births = keys::of_birth(owner, sought);
+    let all: BTreeSet<i64> = births.iter().copied().chain(keys::of_names(owner, sought)).chain(keys::of_phones(owner, sought)).collect();
+    let rows: Vec<(i64, PatientId)> = patient_keys::table
+        .filter(patient_keys::key.eq_any(all))
+        .order((patient_keys::patient_id.desc(), patient_keys::key))
+        .limit(3 * most)
+        .load(conn)?;
+    let (born, other): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(key, _)| births.contains(key));
+    let mut found: BTreeSet<PatientId> = other.into_iter().map(|(_, id)| id).collect();
+    let born: Vec<PatientId> = born.into_iter().map(|(_, id)| id).collect();
+    let words = keys::of_words(owner, sought);
+    if born.is_empty() || words.is_empty() {
         found.extend(born);
     } else {
-        let named = patient_keys::table.filter(patient_keys::key.eq_any(&words)).filter(patient_keys::patient_id.eq_any(born));
+        let named = patient_keys::table.filter(patient_keys::key.eq_any(words)).filter(patient_keys::patient_id.eq_any(born));
         found.extend(named.select(patient_keys::patient_id).load::<PatientId>(conn)?);
     }
-    found.extend(with_keys(conn, keys::of_phones(owner, sought), most)?);
-    found.extend(with_keys(conn, keys::of_names(owner, sought), most)?);
-    if found.is_empty() {
-        found.extend(with_keys(conn, words, most)?);
-    }
     Ok(found)
+}
+
+/// The latest patients of an owner who share a word of the name with the one sought.
+pub fn namesakes(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<Vec<PatientId>> {
+    let found = patient_keys::table.filter(patient_keys::key.eq_any(keys::of_words(owner, sought)));
+    Ok(found.select(patient_keys::patient_id).order(patient_keys::patient_id.desc()).limit(most).load(conn)?)
 }
 
 /// The records that were merged into a patient.

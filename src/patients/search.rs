@@ -14,7 +14,7 @@ use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::Result;
 use crate::identifiers;
-use crate::kind::ResourceType;
+use crate::kind::{OrganizationId, PatientId, ResourceType};
 use crate::types::Identifier;
 
 /// A hit that scores less says nothing.
@@ -25,11 +25,18 @@ const SEARCHED: i64 = 200;
 const CHECKED: i64 = 20;
 
 /// Who a patient may be already, the likeliest first, among those whom the caller sees.
+///
+/// Of the caller's own patients none has the same identifier: the database refuses that.
 pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &PatientInput) -> Result<Vec<PossibleDuplicate>> {
     let mut patient = patient.clone();
     patient.normalise();
     let sought = Traits::from(&patient);
-    let found = ranked(conn, caller, &sought, CHECKED, LIKELY, Traits::likeness)?;
+    let mut ids = repository::candidates(conn, caller.organization_id, &sought, CHECKED)?;
+    for owner in granting_owners(conn, caller.organization_id, caller.at)? {
+        ids.append(&mut repository::candidates(conn, owner, &sought, CHECKED)?);
+        ids.append(&mut identified(conn, owner, &sought)?);
+    }
+    let found = ranked(conn, caller, ids, LIKELY, |other| sought.likeness(other))?;
     Ok(found.into_iter().map(|(Likeness { score, reasons }, other)| PossibleDuplicate { patient_id: other.id, score, reasons }).collect())
 }
 
@@ -42,7 +49,19 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
         phones: search.phone.iter().filter_map(|phone| e164(phone, "CA")).collect(),
         ..Traits::named(search.name.as_deref())
     };
-    let mut found = ranked(conn, caller, &sought, SEARCHED, LEAST, Traits::answered_by)?;
+    let mut owners = granting_owners(conn, caller.organization_id, caller.at)?;
+    owners.push(caller.organization_id);
+    let mut ids = BTreeSet::new();
+    for owner in &owners {
+        ids.append(&mut repository::candidates(conn, *owner, &sought, SEARCHED)?);
+        ids.append(&mut identified(conn, *owner, &sought)?);
+    }
+    if ids.is_empty() {
+        for owner in owners {
+            ids.extend(repository::namesakes(conn, owner, &sought, SEARCHED)?);
+        }
+    }
+    let mut found = ranked(conn, caller, ids, LEAST, |other| sought.answered_by(other))?;
     found.truncate(search.limit.unwrap_or(10).into());
     let items = found.into_iter().map(|(Likeness { score, reasons }, patient)| PatientHit { score, reasons, patient }).collect();
     Ok(PatientHits { items })
@@ -53,31 +72,33 @@ fn normal_identifier(identifier: &Identifier) -> Identifier {
     number.map_or_else(|| identifier.clone(), |read| Identifier { system: identifier.system.clone(), value: read.number })
 }
 
+/// The patients of an owner who have one of the identifiers.
+fn identified(conn: &mut DbConn, owner: OrganizationId, sought: &Traits) -> Result<BTreeSet<PatientId>> {
+    let mut ids = BTreeSet::new();
+    for Identifier { system, value } in &sought.identifiers {
+        ids.extend(identifiers::find(conn, owner, ResourceType::Patient, system, value)?.map(Id::from_uuid));
+    }
+    Ok(ids)
+}
+
 /// The candidates with at least this score, the best first. They are compared by what the caller sees of them, so that a hit tells
 /// nothing that is withheld.
 fn ranked(
     conn: &mut DbConn,
     caller: &Principal,
-    sought: &Traits,
-    most: i64,
+    ids: BTreeSet<PatientId>,
     least: u8,
-    compare: impl Fn(&Traits, &Traits) -> Likeness,
+    compare: impl Fn(&Traits) -> Likeness,
 ) -> Result<Vec<(Likeness, Patient)>> {
-    let mut owners = granting_owners(conn, caller.organization_id, caller.at)?;
-    owners.push(caller.organization_id);
-    let mut ids = BTreeSet::new();
-    for owner in owners {
-        ids.append(&mut repository::candidates(conn, owner, sought, most)?);
-        for Identifier { system, value } in &sought.identifiers {
-            ids.extend(identifiers::find(conn, owner, ResourceType::Patient, system, value)?.map(Id::from_uuid));
-        }
-    }
-    let ids: Vec<_> = ids.into_iter().collect();
+    let ids: Vec<PatientId> = ids.into_iter().collect();
     let mut found = Vec::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
     for row in repository::find_all(conn, &ids)? {
         let Some(categories) = sight::of(conn, caller, row.organization_id, row.id)? else { continue };
         let patient = Patient::whole(row).shown(categories);
-        let likeness = compare(sought, &Traits::from(&patient.content));
+        let likeness = compare(&Traits::from(&patient.content));
         if likeness.score >= least {
             found.push((likeness, patient));
         }

@@ -73,8 +73,13 @@ fn domain(body: &Value) -> &str {
     find_domain(code).map_or(code, |domain| domain.en)
 }
 
+/// The sentence with its reason, which is a text or an object with a code.
 fn with_reason(sentence: &str, body: &Value) -> String {
-    if has(body, "reason") { format!("{sentence}: {}.", words(body, "reason").trim_end_matches('.')) } else { format!("{sentence}.") }
+    let reason = body.get("reason").and_then(|reason| reason.as_str().or_else(|| reason.get("code")?.as_str()));
+    match reason {
+        Some(reason) => format!("{sentence}: {}.", reason.replace('_', " ").trim_end_matches('.')),
+        None => format!("{sentence}."),
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +110,7 @@ mod tests {
             of(ResourceType::NavigatorAssignment, json!({ "reason": "Speaks Punjabi." })),
             "A practitioner began to accompany the patient: Speaks Punjabi."
         );
+        let transition = json!({ "to": "on_hold", "reason": { "code": "no_capacity" } });
+        assert_eq!(of(ResourceType::ReferralTransition, transition), "Referral became on hold: no capacity.");
     }
 }
