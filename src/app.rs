@@ -56,6 +56,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::consents::configure)
         .configure(crate::changes::configure)
         .configure(crate::timeline::configure)
+        .configure(crate::referrals::configure)
+        .configure(crate::follow_ups::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -16,6 +16,7 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, PatientId, ResourceType};
 use crate::patients::api::Patient;
+use crate::referrals::lifecycle::ReferralStatus;
 use crate::types::find_domain;
 
 /// A patient as somebody sees them.
@@ -132,5 +133,60 @@ pub fn recorded(caller: &Principal, sight: &Sight, kind: ResourceType, body: Val
         }
         _ if is_sensitive() && !sight.categories.contains(DataCategory::Sensitive) => Ok(None),
         _ => Ok(Some(body)),
+    }
+}
+
+pub use self::queries::{of_follow_up, of_referral};
+
+/// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
+/// let it see their referrals.
+pub fn referrals(caller: &Principal) -> of_referral {
+    of_referral(caller.organization_id, ReferralStatus::Draft, granted(caller, DataCategory::Referrals))
+}
+
+/// The follow-ups that the caller sees: its own; those of referrals of which it is a party; those of the patients whom it manages or who
+/// let it see their follow-ups.
+pub fn follow_ups(caller: &Principal) -> of_follow_up {
+    of_follow_up(caller.organization_id, ReferralStatus::Draft, granted(caller, DataCategory::FollowUps))
+}
+
+#[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
+mod queries {
+    use diesel::prelude::*;
+
+    use crate::consents::repository::granted;
+    use crate::db::schema::{follow_ups, patients, referrals};
+    use crate::kind::OrganizationId;
+    use crate::referrals::lifecycle::ReferralStatus;
+
+    /// The patients whom an organization manages.
+    #[diesel::dsl::auto_type]
+    fn managed(organization: OrganizationId) -> _ {
+        patients::table.filter(patients::organization_id.eq(organization)).select(patients::id)
+    }
+
+    /// See [`referrals`](super::referrals).
+    #[diesel::dsl::auto_type]
+    pub fn of_referral(organization: OrganizationId, draft: ReferralStatus, granted: granted) -> _ {
+        let managed: managed = managed(organization);
+        let is_received = referrals::performer_id.eq(organization);
+        let is_of_patient = referrals::patient_id.eq_any(managed).or(referrals::patient_id.eq_any(granted));
+        referrals::organization_id.eq(organization).or(referrals::status.ne(draft).and(is_received.or(is_of_patient)))
+    }
+
+    /// The referrals of which an organization is a party.
+    #[diesel::dsl::auto_type]
+    fn taken_part_in(organization: OrganizationId, draft: ReferralStatus) -> _ {
+        let is_received = referrals::status.ne(draft).and(referrals::performer_id.eq(organization));
+        referrals::table.filter(referrals::organization_id.eq(organization).or(is_received)).select(referrals::id.nullable())
+    }
+
+    /// See [`follow_ups`](super::follow_ups).
+    #[diesel::dsl::auto_type]
+    pub fn of_follow_up(organization: OrganizationId, draft: ReferralStatus, granted: granted) -> _ {
+        let managed: managed = managed(organization);
+        let parties: taken_part_in = taken_part_in(organization, draft);
+        let is_of_patient = follow_ups::patient_id.eq_any(managed).or(follow_ups::patient_id.eq_any(granted));
+        follow_ups::organization_id.eq(organization).or(is_of_patient).or(follow_ups::referral_id.eq_any(parties))
     }
 }

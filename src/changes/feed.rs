@@ -12,8 +12,8 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::Result;
-use crate::kind::{PatientId, ResourceType};
-use crate::patients;
+use crate::kind::{PatientId, ReferralId, ResourceType};
+use crate::{patients, referrals};
 
 /// Rows of the journal read at once.
 const BATCH: i64 = 500;
@@ -66,7 +66,10 @@ enum View {
 
 /// What was found out about patients while reading one piece.
 #[derive(Default)]
-struct Seen(HashMap<PatientId, Option<Categories>>);
+struct Seen {
+    patients: HashMap<PatientId, Option<Categories>>,
+    referrals: HashMap<ReferralId, bool>,
+}
 
 impl Seen {
     fn of(&mut self, conn: &mut DbConn, caller: &Principal, entry: &Entry) -> Result<View> {
@@ -87,21 +90,33 @@ impl Seen {
         };
         match self.patient(conn, caller, patient)? {
             Some(categories) if categories == Categories::ALL => Ok(View::Whole),
-            Some(categories) if categories.contains(category) => Ok(View::Change),
             _ if is_own && entry.resource_type != ResourceType::Patient => Ok(View::Whole),
+            _ if self.is_party(conn, caller, entry)? => Ok(View::Whole),
+            Some(categories) if categories.contains(category) => Ok(View::Change),
             _ => Ok(View::Nothing),
         }
     }
 
+    /// Whether the entry belongs to a referral that the caller sent or received.
+    fn is_party(&mut self, conn: &mut DbConn, caller: &Principal, entry: &Entry) -> Result<bool> {
+        let Some(id) = entry.referral_id else { return Ok(false) };
+        if let Some(known) = self.referrals.get(&id) {
+            return Ok(*known);
+        }
+        let is_party = referrals::repository::is_party(conn, caller.organization_id, id)?;
+        self.referrals.insert(id, is_party);
+        Ok(is_party)
+    }
+
     fn patient(&mut self, conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<Categories>> {
-        if let Some(known) = self.0.get(&id) {
+        if let Some(known) = self.patients.get(&id) {
             return Ok(*known);
         }
         let found = match patients::repository::find(conn, id)? {
             Some(row) => sight::of(conn, caller, row.organization_id, row.merged_into_id.unwrap_or(id))?,
             None => None,
         };
-        self.0.insert(id, found);
+        self.patients.insert(id, found);
         Ok(found)
     }
 }

@@ -1,11 +1,14 @@
 //! The queries of organizations.
 
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use diesel::prelude::*;
 
 use super::api::OrganizationQuery;
-use super::model::OrganizationRow;
+use super::model::{OrganizationRow, Policies};
 use crate::db::DbConn;
 use crate::db::schema::organizations::dsl;
+use crate::db::types::Instant;
 use crate::error::Result;
 use crate::kind::OrganizationId;
 use crate::text::fold;
@@ -19,6 +22,13 @@ pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Organization
 pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let found = dsl::organizations.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
     Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
+}
+
+/// How an organization works, and which day it is there. One that is not known works as one that has said nothing.
+pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> Result<(Policies, NaiveDate)> {
+    let row = id.map(|id| find(conn, id)).transpose()?.flatten();
+    let zone = row.as_ref().and_then(|row| row.content.time_zone.as_deref()).and_then(|zone| zone.parse::<Tz>().ok()).unwrap_or(Tz::UTC);
+    Ok((row.map(|row| row.content.0.policies).unwrap_or_default(), now.utc().with_timezone(&zone).date_naive()))
 }
 
 /// One page in order of id, and one row more.

@@ -12,7 +12,9 @@ use super::repository;
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
-use crate::db::schema::{consents, matches, needs, patient_navigators, patient_need_levels, patients, screenings, unmet_needs};
+use crate::db::schema::{
+    consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, patients, referrals, screenings, unmet_needs,
+};
 use crate::db::types::Json;
 use crate::error::{Error, Result};
 use crate::http::etag::OptionalIfMatch;
@@ -34,7 +36,7 @@ macro_rules! tables_of_a_patient {
     };
 }
 
-tables_of_a_patient!(consents, matches, needs, patient_navigators, patient_need_levels, screenings, unmet_needs);
+tables_of_a_patient!(consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, referrals, screenings, unmet_needs);
 
 /// What the journal keeps of the record that goes.
 #[derive(Serialize)]

@@ -19,6 +19,8 @@ mod contract;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod follow_ups;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod journal;
@@ -30,6 +32,8 @@ mod organizations;
 mod patients;
 #[cfg(test)]
 mod practitioners;
+#[cfg(test)]
+mod referrals;
 #[cfg(test)]
 mod timeline;
 #[cfg(test)]

@@ -1,0 +1,3 @@
+DROP TABLE referral_messages;
+DROP TABLE referral_transitions;
+DROP TABLE referrals;

@@ -1,0 +1,171 @@
+//! What callers read of a follow-up, and how they list them.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::model::{AttemptInput, AttemptRow, Cancellation, FollowUpInput, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
+use crate::db::types::Instant;
+use crate::http::page::Limit;
+use crate::kind::{ClientId, ContactAttemptId, FollowUpId, NeedId, OrganizationId, PatientId, PractitionerId, ReferralId};
+
+/// A follow-up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FollowUp {
+    /// Its id.
+    pub id: FollowUpId,
+    /// The organization whose duty it is.
+    pub organization_id: OrganizationId,
+    /// Version, from 1; the `ETag`.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// How it stands.
+    pub status: FollowUpStatus,
+    /// When it was completed or cancelled.
+    pub closed_at: Option<Instant>,
+    /// What was heard; null unless it is completed.
+    pub result: Option<FollowUpResult>,
+    /// The needs that the result raised.
+    pub new_need_ids: Vec<NeedId>,
+    /// The follow-up that was planned when this one was completed.
+    pub next_follow_up_id: Option<FollowUpId>,
+    /// Why it will not be done; null unless it is cancelled.
+    pub cancellation: Option<Cancellation>,
+    /// What is written of it.
+    #[serde(flatten)]
+    pub content: FollowUpInput,
+}
+
+impl From<FollowUpRow> for FollowUp {
+    fn from(row: FollowUpRow) -> Self {
+        let content = row.input();
+        let conclusion = row.conclusion.0;
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            status: row.status,
+            closed_at: row.closed_at,
+            result: conclusion.result,
+            new_need_ids: conclusion.new_need_ids,
+            next_follow_up_id: conclusion.next_follow_up_id,
+            cancellation: conclusion.cancellation,
+            content,
+        }
+    }
+}
+
+/// A try to reach a person.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ContactAttempt {
+    /// Its id.
+    pub id: ContactAttemptId,
+    /// The follow-up.
+    pub follow_up_id: FollowUpId,
+    /// The organization that tried.
+    pub organization_id: OrganizationId,
+    /// The client that recorded it.
+    pub client_id: Option<ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[schema(example = "Dana Whitford")]
+    pub on_behalf_of: Option<String>,
+    /// When it was recorded.
+    pub created_at: Instant,
+    /// The try.
+    #[serde(flatten)]
+    pub content: AttemptInput,
+}
+
+impl From<AttemptRow> for ContactAttempt {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            id: row.id,
+            follow_up_id: row.follow_up_id,
+            organization_id: row.organization_id,
+            client_id: row.client_id,
+            on_behalf_of: row.on_behalf_of,
+            created_at: row.created_at,
+            content: AttemptInput { at: Some(row.at), ..row.content.0 },
+        }
+    }
+}
+
+/// A new try, and where it leaves the follow-up.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NewContactAttempt {
+    /// The follow-up as it now is.
+    pub follow_up: FollowUp,
+    /// The try.
+    #[serde(flatten)]
+    pub attempt: ContactAttempt,
+}
+
+/// How much was given to a person: what programs call the dose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct Dose {
+    /// Times that the person was reached: tries that reached them, and completed follow-ups with minutes of their own.
+    #[schema(example = 6)]
+    pub sessions: i64,
+    /// Minutes given, in sessions.
+    #[schema(example = 210)]
+    pub minutes: i64,
+    /// Weeks from the first session to the last, begun ones included.
+    #[schema(example = 9)]
+    pub weeks: i64,
+    /// Tries to reach the person, in vain or not.
+    #[schema(example = 8)]
+    pub attempts: i64,
+    /// When the person was reached first.
+    pub first_session_at: Option<Instant>,
+    /// When the person was reached last.
+    pub last_session_at: Option<Instant>,
+    /// Days from the sending of the referral to the first session; null for a patient, and before both.
+    #[schema(example = 4)]
+    pub days_to_first_contact: Option<i64>,
+}
+
+/// The filters of the list of follow-ups.
+#[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FollowUpQuery {
+    /// Only those whose duty is this organization's: a program's worklist.
+    #[param(inline)]
+    pub organization_id: Option<OrganizationId>,
+    /// Only those of this practitioner.
+    #[param(inline)]
+    pub practitioner_id: Option<PractitionerId>,
+    /// Only of this referral.
+    #[param(inline)]
+    pub referral_id: Option<ReferralId>,
+    /// Only of this patient.
+    #[param(inline)]
+    pub patient_id: Option<PatientId>,
+    /// Only in these statuses; repeat for several.
+    #[serde(default)]
+    #[param(inline)]
+    pub status: Vec<FollowUpStatus>,
+    /// Only for these purposes; repeat for several.
+    #[serde(default)]
+    #[param(inline)]
+    pub purpose: Vec<Purpose>,
+    /// Only those due before this day.
+    #[param(example = "2026-03-17")]
+    pub due_before: Option<NaiveDate>,
+    /// True: only open ones that were due before today. False: all others.
+    #[param(example = true)]
+    pub overdue: Option<bool>,
+    /// Items of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}

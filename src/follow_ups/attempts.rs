@@ -1,0 +1,154 @@
+//! The tries to reach a person, and what follows from them.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+
+use super::api::{ContactAttempt, FollowUp, NewContactAttempt};
+use super::conclude::{complete, open_row, referral_of, reread};
+use super::handlers::FollowUps;
+use super::model::{AttemptInput, AttemptOutcome, AttemptRow, Cancellation, CancellationCode, FollowUpResult, FollowUpRow, Purpose};
+use super::{plan, repository, rhythm};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, HistoryQuery};
+use crate::kind::{self, ContactAttemptId, FollowUpId, ResourceType};
+use crate::organizations::model::Policies;
+use crate::referrals::api::TransitionInput;
+use crate::referrals::lifecycle::{Party, ReferralStatus, find_step};
+use crate::referrals::model::{ReasonCode, StatusReason};
+use crate::referrals::workflow;
+use crate::{organizations, practitioners};
+
+/// Record a try to reach the person
+///
+/// A try in vain moves the follow-up's day on. When as many in a row were in vain as the program makes, the follow-up is cancelled and
+/// its referral closed as `failed` with `unable_to_contact`, which the requester sees. The first contact is completed by the try that
+/// reaches the person; other follow-ups are completed with their result. What follows where the person `declined` is for people to
+/// decide.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The try, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[post("/v1/follow-ups/{id}/attempts")]
+pub async fn create_contact_attempt(
+    app: State,
+    caller: Allowed<scope::FollowUpsWrite>,
+    id: Path<Id<kind::FollowUp>>,
+    version: OptionalIfMatch,
+    command: Command<AttemptInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let row = open_row(conn, caller, id, &version)?;
+            let attempt = insert(conn, caller, &row, input)?;
+            let row = follow(conn, caller, row, input.outcome)?;
+            let version = row.version;
+            let shape = NewContactAttempt { follow_up: FollowUp::from(row), attempt };
+            Reply::created(&format!("/v1/follow-ups/{id}/attempts"), version, &shape)
+        })
+        .await
+}
+
+fn insert(conn: &mut DbConn, caller: &Principal, follow_up: &FollowUpRow, input: &AttemptInput) -> Result<ContactAttempt> {
+    let mut faults = Vec::new();
+    if let Some(id) = input.practitioner_id {
+        practitioners::repository::check_own(conn, caller.organization_id, id, "/practitioner_id", &mut faults)?;
+    }
+    if !faults.is_empty() {
+        return Err(Error::Invalid(faults));
+    }
+    if input.at.is_some_and(|at| at > caller.at) {
+        return Err(Error::invalid("/at", "out_of_range", "must not be in the future"));
+    }
+    let row = AttemptRow {
+        id: Id::generate(),
+        organization_id: caller.organization_id,
+        follow_up_id: follow_up.id,
+        at: input.at.unwrap_or(caller.at),
+        outcome: input.outcome,
+        minutes: input.minutes,
+        content: Json(input.clone()),
+        client_id: Some(caller.client_id),
+        on_behalf_of: caller.on_behalf_of.clone(),
+        created_at: caller.at,
+    };
+    repository::insert_attempt(conn, &row)?;
+    let shape = ContactAttempt::from(row);
+    let change = Change {
+        resource_type: ResourceType::ContactAttempt,
+        resource_id: shape.id.uuid(),
+        owner_id: Some(shape.organization_id),
+        version: 1,
+        action: Action::Created,
+        patient_id: Some(follow_up.patient_id),
+        referral_id: follow_up.referral_id,
+        body: &shape,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(shape)
+}
+
+/// What follows from a try that has just been recorded.
+fn follow(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, outcome: AttemptOutcome) -> Result<FollowUpRow> {
+    if outcome == AttemptOutcome::Reached && row.purpose == Purpose::FirstContact {
+        return complete(conn, caller, row, &FollowUpResult::default());
+    }
+    if !outcome.is_in_vain() {
+        return Ok(row);
+    }
+    let referral = referral_of(conn, caller, &row)?;
+    let program = referral.as_ref().and_then(|referral| referral.performer_id).unwrap_or(row.organization_id);
+    let (policies, today) = organizations::repository::practice(conn, Some(program), caller.at)?;
+    let outcomes: Vec<AttemptOutcome> = repository::attempts_of(conn, &[row.id])?.into_iter().map(|attempt| attempt.outcome).collect();
+    if rhythm::has_run_out(&outcomes, &policies) {
+        return give_up(conn, caller, row, &policies);
+    }
+    let due_on = rhythm::days_after(today, policies.contact_attempt_spacing_days());
+    plan::save(conn, caller, FollowUpRow { due_on, ..row })
+}
+
+/// Closes the referral as unable to contact, and with it its follow-ups; a follow-up of no open referral is cancelled alone.
+fn give_up(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, policies: &Policies) -> Result<FollowUpRow> {
+    if let Some(referral) = referral_of(conn, caller, &row)?
+        && find_step(referral.status, ReferralStatus::Failed).is_some()
+        && workflow::parties(conn, caller.organization_id, &referral)?.contains(&Party::Performer)
+    {
+        let text = format!("Not reached in {} tries.", policies.contact_attempts());
+        let reason = StatusReason { code: Some(ReasonCode::UnableToContact), text: Some(text) };
+        workflow::transition(conn, caller, &referral, &TransitionInput { reason, ..TransitionInput::to(ReferralStatus::Failed) })?;
+        return reread(conn, caller, row.id);
+    }
+    plan::cancel(conn, caller, row, Cancellation::because(CancellationCode::UnableToContact))
+}
+
+/// List the tries of a follow-up
+///
+/// In order of recording.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), HistoryQuery), responses((status = 200, description = "A page of tries.", body = Page<ContactAttempt>), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:read"])))]
+#[get("/v1/follow-ups/{id}/attempts")]
+pub async fn list_contact_attempts(
+    app: State,
+    caller: Allowed<scope::FollowUpsRead>,
+    id: Path<Id<kind::FollowUp>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, query) = (*id, query.0);
+    let fingerprint = page::fingerprint(&("attempts", id));
+    let after: Option<ContactAttemptId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            resource::get_row::<FollowUps>(conn, &caller, id)?;
+            let rows = repository::list_attempts(conn, id, after, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &AttemptRow| row.id)
+        })
+        .await?;
+    Ok(page.map(ContactAttempt::from).respond(&request))
+}

@@ -1,0 +1,181 @@
+//! The end of a follow-up: completed with a result, or cancelled with a reason.
+
+use actix_web::web::Path;
+use actix_web::{HttpResponse, post};
+
+use super::api::FollowUp;
+use super::handlers::FollowUps;
+use super::model::{Cancellation, Conclusion, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
+use super::{plan, repository};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{self, FollowUpId, NeedId, PatientId, ResourceType};
+use crate::needs;
+use crate::needs::api::Need;
+use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, Verification};
+use crate::referrals::api::TransitionInput;
+use crate::referrals::lifecycle::{Party, ReferralStatus};
+use crate::referrals::model::ReferralRow;
+use crate::referrals::workflow;
+
+/// The follow-up, which the caller may change and which is open.
+pub fn open_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, version: &OptionalIfMatch) -> Result<FollowUpRow> {
+    let row = resource::get_row::<FollowUps>(conn, caller, id)?;
+    FollowUps::permit(caller, &row)?;
+    version.check(row.version)?;
+    if row.status == FollowUpStatus::Open { Ok(row) } else { Err(closed()) }
+}
+
+/// What is done cannot be done once more.
+pub fn closed() -> Error {
+    Error::conflict("follow_up_closed", "The follow-up is completed or cancelled.")
+}
+
+/// The referral of a follow-up.
+pub fn referral_of(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> Result<Option<ReferralRow>> {
+    let Some(id) = row.referral_id else { return Ok(None) };
+    crate::referrals::repository::find(conn, caller, id)
+}
+
+/// Complete a follow-up
+///
+/// The person was reached, and this is what was heard. New needs are recorded, an accepted referral is in progress from the first
+/// contact on, and the next follow-up is planned by the rhythm of the person's need level, until the referral is closed or leave is
+/// taken.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[post("/v1/follow-ups/{id}/complete")]
+pub async fn complete_follow_up(
+    app: State,
+    caller: Allowed<scope::FollowUpsWrite>,
+    id: Path<Id<kind::FollowUp>>,
+    version: OptionalIfMatch,
+    command: Command<FollowUpResult>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, result| {
+            let row = open_row(conn, caller, id, &version)?;
+            let row = complete(conn, caller, row, result)?;
+            Reply::versioned(row.version, &FollowUp::from(row))
+        })
+        .await
+}
+
+/// Completes an open follow-up, with all that follows from it.
+pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result: &FollowUpResult) -> Result<FollowUpRow> {
+    let new_need_ids = raise_needs(conn, caller, row.patient_id, &result.new_needs)?;
+    let conclusion = Conclusion { result: Some(result.clone()), new_need_ids, ..Conclusion::default() };
+    let done = FollowUpRow { status: FollowUpStatus::Completed, closed_at: Some(caller.at), conclusion: Json(conclusion), ..row };
+    let done = plan::save(conn, caller, done)?;
+    let mut referral = referral_of(conn, caller, &done)?;
+    if let Some(accepted) =
+        referral.take_if(|referral| done.purpose == Purpose::FirstContact && referral.status == ReferralStatus::Accepted)
+    {
+        referral = Some(begin(conn, caller, accepted)?);
+    }
+    let Some(next) = plan::next(conn, caller, &done, referral.as_ref(), result)? else { return Ok(done) };
+    let conclusion = Conclusion { next_follow_up_id: Some(next), ..done.conclusion.0.clone() };
+    plan::save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
+}
+
+/// A referral is in progress once the person was reached.
+fn begin(conn: &mut DbConn, caller: &Principal, referral: ReferralRow) -> Result<ReferralRow> {
+    if !workflow::parties(conn, caller.organization_id, &referral)?.contains(&Party::Performer) {
+        return Ok(referral);
+    }
+    let (referral, _) = workflow::transition(conn, caller, &referral, &TransitionInput::to(ReferralStatus::InProgress))?;
+    Ok(referral)
+}
+
+/// Records a need in each domain in which the patient has no open one.
+fn raise_needs(conn: &mut DbConn, caller: &Principal, patient: PatientId, domains: &[String]) -> Result<Vec<NeedId>> {
+    let mut known: Vec<String> = needs::repository::open_of_patient(conn, patient)?.into_iter().map(|row| row.domain).collect();
+    let mut raised = Vec::new();
+    for domain in domains {
+        if known.contains(domain) {
+            continue;
+        }
+        known.push(domain.clone());
+        raised.push(raise_need(conn, caller, patient, domain)?);
+    }
+    Ok(raised)
+}
+
+fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain: &str) -> Result<NeedId> {
+    let content = NeedInput {
+        patient_id: patient,
+        domain: domain.to_owned(),
+        label: None,
+        source: NeedSource::Conversation,
+        screening_id: None,
+        severity: None,
+        wants_help: None,
+        readiness: None,
+        status: NeedStatus::Active,
+        verification: Verification::Confirmed,
+        treat_as_sensitive: false,
+        onset_on: None,
+        note: None,
+        identifiers: Vec::new(),
+    };
+    let row = NeedRow {
+        id: Id::generate(),
+        organization_id: caller.organization_id,
+        patient_id: patient,
+        screening_id: None,
+        domain: domain.to_owned(),
+        status: content.status,
+        is_sensitive: content.is_sensitive(),
+        content: Json(content),
+        version: 1,
+        created_at: caller.at,
+        updated_at: caller.at,
+        deleted_at: None,
+    };
+    needs::repository::insert(conn, &row)?;
+    let need = Need::from(row);
+    let change = Change {
+        resource_type: ResourceType::Need,
+        resource_id: need.id.uuid(),
+        owner_id: Some(need.organization_id),
+        version: need.version,
+        action: Action::Created,
+        patient_id: Some(patient),
+        referral_id: None,
+        body: &need,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(need.id)
+}
+
+/// Cancel a follow-up
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = Cancellation, responses((status = 200, description = "The follow-up, cancelled.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[post("/v1/follow-ups/{id}/cancel")]
+pub async fn cancel_follow_up(
+    app: State,
+    caller: Allowed<scope::FollowUpsWrite>,
+    id: Path<Id<kind::FollowUp>>,
+    version: OptionalIfMatch,
+    command: Command<Cancellation>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, cancellation| {
+            let row = open_row(conn, caller, id, &version)?;
+            let row = plan::cancel(conn, caller, row, cancellation.clone())?;
+            Reply::versioned(row.version, &FollowUp::from(row))
+        })
+        .await
+}
+
+/// The follow-up as it stands after what happened to its referral.
+pub fn reread(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<FollowUpRow> {
+    repository::find(conn, caller, id)?.ok_or(Error::NotFound)
+}

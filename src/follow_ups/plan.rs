@@ -1,0 +1,140 @@
+//! What follow-ups do on their own: the first contact of an accepted referral, the next one after each, the end with the referral's.
+
+use chrono::NaiveDate;
+
+use super::api::FollowUp;
+use super::handlers::FollowUps;
+use super::model::{Cancellation, CancellationCode, Conclusion, FollowUpInput, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
+use super::{repository, rhythm};
+use crate::auth::Principal;
+use crate::changes::Action;
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{FollowUpId, OrganizationId};
+use crate::referrals::lifecycle::ReferralStatus;
+use crate::referrals::model::ReferralRow;
+use crate::referrals::workflow;
+use crate::types::DeliveryMode;
+use crate::{organizations, patients};
+
+/// Plans the first contact of a referral that has just been accepted, unless one is planned already.
+pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
+    if repository::open_of_referral(conn, referral.id)?.iter().any(|row| row.purpose == Purpose::FirstContact) {
+        return Ok(());
+    }
+    let owner = if workflow::performer_is_unconnected(conn, referral)? { None } else { referral.performer_id };
+    let owner = owner.unwrap_or(referral.organization_id);
+    let (policies, today) = organizations::repository::practice(conn, referral.performer_id, caller.at)?;
+    let patient = patients::repository::find(conn, referral.patient_id)?;
+    // People open up sooner face to face, so that is how the first contact is planned unless the person prefers otherwise.
+    let preferred = patient.and_then(|patient| patient.content.preferred_modes.first().copied());
+    let input = FollowUpInput {
+        patient_id: referral.patient_id,
+        referral_id: Some(referral.id),
+        purpose: Purpose::FirstContact,
+        due_on: rhythm::first_contact_on(today, referral.content.first_contact_by, &policies),
+        practitioner_id: referral.performer_practitioner_id,
+        channel: Some(preferred.unwrap_or(DeliveryMode::InPerson)),
+        note: None,
+        identifiers: Vec::new(),
+    };
+    add(conn, caller, owner, input).map(|_| ())
+}
+
+/// Plans the follow-up after a completed one: by the rhythm of the person's need level, while the referral is open; without a referral
+/// only where the result names a day. `None` where nothing follows, or another is planned already.
+pub fn next(
+    conn: &mut DbConn,
+    caller: &Principal,
+    done: &FollowUpRow,
+    referral: Option<&ReferralRow>,
+    result: &FollowUpResult,
+) -> Result<Option<FollowUpId>> {
+    let Some(purpose) = rhythm::purpose_after(done.purpose, result) else { return Ok(None) };
+    let Some(due_on) = next_due_on(conn, caller, done, referral, result)? else { return Ok(None) };
+    if let Some(referral) = referral
+        && repository::open_of_referral(conn, referral.id)?.iter().any(|row| row.organization_id == done.organization_id)
+    {
+        return Ok(None);
+    }
+    let note = result.next_step.clone();
+    let input = FollowUpInput { purpose, due_on, note, identifiers: Vec::new(), ..done.input() };
+    add(conn, caller, done.organization_id, input).map(Some)
+}
+
+fn next_due_on(
+    conn: &mut DbConn,
+    caller: &Principal,
+    done: &FollowUpRow,
+    referral: Option<&ReferralRow>,
+    result: &FollowUpResult,
+) -> Result<Option<NaiveDate>> {
+    if referral.is_some_and(|referral| !referral.status.is_open()) {
+        return Ok(None);
+    }
+    if referral.is_none() || result.next_due_on.is_some() {
+        return Ok(result.next_due_on);
+    }
+    let (policies, today) = organizations::repository::practice(conn, Some(done.organization_id), caller.at)?;
+    let level = patients::repository::find(conn, done.patient_id)?.and_then(|patient| patient.need_level);
+    Ok(Some(rhythm::days_after(today, rhythm::days_between(level, &policies))))
+}
+
+/// The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.
+fn add(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, input: FollowUpInput) -> Result<FollowUpId> {
+    let row = new_row(caller, Id::generate(), owner, input);
+    repository::insert(conn, &row)?;
+    resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row.clone()))?;
+    Ok(row.id)
+}
+
+/// An open follow-up.
+pub fn new_row(caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> FollowUpRow {
+    FollowUpRow {
+        id,
+        organization_id: owner,
+        patient_id: input.patient_id,
+        referral_id: input.referral_id,
+        practitioner_id: input.practitioner_id,
+        purpose: input.purpose,
+        status: FollowUpStatus::Open,
+        due_on: input.due_on,
+        closed_at: None,
+        conclusion: Json(Conclusion::default()),
+        content: Json(input),
+        version: 1,
+        created_at: caller.at,
+        updated_at: caller.at,
+        deleted_at: None,
+    }
+}
+
+/// Cancels the open follow-ups of a referral that has just been closed.
+pub fn close_all(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
+    let is_out_of_reach = referral.status == ReferralStatus::Failed
+        && referral.status_reason.code == Some(crate::referrals::model::ReasonCode::UnableToContact);
+    let code = if is_out_of_reach { CancellationCode::UnableToContact } else { CancellationCode::ReferralClosed };
+    for row in repository::open_of_referral(conn, referral.id)? {
+        cancel(conn, caller, row, Cancellation::because(code))?;
+    }
+    Ok(())
+}
+
+/// Cancels an open follow-up.
+pub fn cancel(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, cancellation: Cancellation) -> Result<FollowUpRow> {
+    let conclusion = Conclusion { cancellation: Some(cancellation), ..row.conclusion.0.clone() };
+    let next = FollowUpRow { status: FollowUpStatus::Cancelled, closed_at: Some(caller.at), conclusion: Json(conclusion), ..row };
+    save(conn, caller, next)
+}
+
+/// Writes the next version of a follow-up and its entry in the journal.
+pub fn save(conn: &mut DbConn, caller: &Principal, row: FollowUpRow) -> Result<FollowUpRow> {
+    let next = FollowUpRow { version: row.version + 1, updated_at: caller.at, ..row };
+    if !repository::update(conn, &next)? {
+        return Err(Error::VersionMismatch { current: next.version });
+    }
+    resource::record::<FollowUps>(conn, caller, &FollowUps::head(&next), Action::Updated, &FollowUp::from(next.clone()))?;
+    Ok(next)
+}

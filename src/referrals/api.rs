@@ -1,0 +1,374 @@
+//! What callers read of a referral and write to move it.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use validator::{Validate, ValidationError};
+
+use super::lifecycle::ReferralStatus;
+use super::model::{
+    BusinessStatus, ConsentGiven, MessageRow, Outcome, ReasonCode, ReferralInput, ReferralKind, ReferralRow, StatusReason,
+    SupportIntensity, TransitionRow, consent_is_consistent,
+};
+use crate::db::types::Instant;
+use crate::http::page::Limit;
+use crate::http::schema::rule;
+use crate::kind::{ClientId, OrganizationId, PatientId, PractitionerId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
+use crate::patients::api::PatientSummary;
+use crate::services::model::{Capacity, ServiceStatus};
+use crate::text_enum;
+
+/// A referral.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Referral {
+    /// Its id.
+    pub id: ReferralId,
+    /// The requester.
+    pub organization_id: OrganizationId,
+    /// Version, from 1; the `ETag`.
+    #[schema(example = 2)]
+    pub version: i64,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// Where it stands.
+    pub status: ReferralStatus,
+    /// The finer word.
+    pub business_status: Option<BusinessStatus>,
+    /// Why it was rejected, put on hold, failed or cancelled.
+    pub status_reason: StatusReason,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+    /// When its status last changed.
+    pub status_at: Instant,
+    /// When it was sent.
+    pub requested_at: Option<Instant>,
+    /// The day by which the performer has to act next.
+    #[schema(example = "2026-03-08")]
+    pub due_on: Option<NaiveDate>,
+    /// The person, as far as the caller may see: for the performer what the consent allows. Absent in histories and lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PatientSummary>,
+    /// The service as it stands today. Absent in histories and lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceBrief>,
+    /// What the requester should know before relying on it: that the service is full, closed, or takes no referrals. Absent in
+    /// histories and lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<Warning>>,
+    /// What is written of it.
+    #[serde(flatten)]
+    pub content: ReferralInput,
+}
+
+impl From<ReferralRow> for Referral {
+    fn from(row: ReferralRow) -> Self {
+        Self {
+            content: row.input(),
+            id: row.id,
+            organization_id: row.organization_id,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            status: row.status,
+            business_status: row.business_status,
+            status_reason: row.status_reason.0,
+            outcome: row.outcome,
+            status_at: row.status_at,
+            requested_at: row.requested_at,
+            due_on: row.due_on,
+            patient: None,
+            service: None,
+            warnings: None,
+        }
+    }
+}
+
+/// A service, in brief.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ServiceBrief {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its name.
+    #[schema(example = "Alder Falls Food Bank")]
+    pub name: String,
+    /// Whether it runs.
+    pub status: ServiceStatus,
+    /// How much room it has, as far as it has said.
+    pub capacity: Option<Capacity>,
+}
+
+text_enum! {
+    /// What to know before relying on a referral.
+    pub enum WarningCode {
+        /// The service has no room.
+        ServiceFull = "service_full",
+        /// The service has a waiting list.
+        ServiceWaitlist = "service_waitlist",
+        /// The service takes nobody at present.
+        ServiceClosed = "service_closed",
+        /// The service does not run.
+        ServiceInactive = "service_inactive",
+        /// The provider has no system on Kith: somebody must tell them, and the requester records what becomes of it.
+        PerformerNotConnected = "performer_not_connected",
+    }
+}
+
+/// A warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warning {
+    /// Its code.
+    pub code: WarningCode,
+    /// The warning in words.
+    #[schema(example = "The service has no room at present.")]
+    pub message: String,
+}
+
+/// The query of a creation.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CreateQuery {
+    /// True keeps the referral back as a draft, to be sent by a transition to `requested`.
+    #[serde(default)]
+    #[param(example = false)]
+    pub draft: bool,
+}
+
+/// A wish to change a referral's status, or the finer word for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+#[validate(schema(function = "complete"))]
+pub struct TransitionInput {
+    /// The status to reach. The present one, to change only the finer word, the assignment or to leave a note.
+    pub status: ReferralStatus,
+    /// The finer word; none where absent.
+    #[serde(default)]
+    pub business_status: Option<BusinessStatus>,
+    /// Why; needed for rejected, on_hold, failed and cancelled.
+    #[serde(default)]
+    pub reason: StatusReason,
+    /// What became of it; needed for completed.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// The performer's practitioner who does it from now on; unchanged where absent.
+    #[serde(default)]
+    pub performer_practitioner_id: Option<PractitionerId>,
+    /// How much support the performer gives; unchanged where absent.
+    #[serde(default)]
+    pub support_intensity: Option<SupportIntensity>,
+    /// A word on it, which the other side reads.
+    #[serde(default)]
+    #[schema(max_length = 5_000, example = "She came to the first lunch and will come again.")]
+    pub note: Option<String>,
+    /// When sending: the patient's consent, where it is given with the referral.
+    #[serde(default)]
+    pub consent: Option<ConsentGiven>,
+}
+
+impl TransitionInput {
+    /// The bare wish for a status.
+    pub fn to(status: ReferralStatus) -> Self {
+        Self {
+            status,
+            business_status: None,
+            reason: StatusReason::default(),
+            outcome: None,
+            performer_practitioner_id: None,
+            support_intensity: None,
+            note: None,
+            consent: None,
+        }
+    }
+}
+
+fn complete(input: &TransitionInput) -> Result<(), ValidationError> {
+    let status = input.status;
+    if status.needs_reason() && input.reason.code.is_none() {
+        return Err(rule("/reason/code", "required", "is required for this status"));
+    }
+    if input.reason.code == Some(ReasonCode::Other) && input.reason.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
+        return Err(rule("/reason/text", "required", "is required with the code other"));
+    }
+    if status.needs_outcome() && input.outcome.is_none() {
+        return Err(rule("/outcome", "required", "is required for this status"));
+    }
+    if !status.needs_outcome() && input.outcome.is_some() {
+        return Err(rule("/outcome", "not_allowed", "is for completed referrals only"));
+    }
+    consent_is_consistent(input.consent.as_ref(), "/consent/given_by_name")
+}
+
+/// A change of a referral's status: who, when, why.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ReferralTransition {
+    /// Its id.
+    pub id: ReferralTransitionId,
+    /// The referral.
+    pub referral_id: ReferralId,
+    /// The status before; absent for its creation.
+    pub from: Option<ReferralStatus>,
+    /// The status after.
+    pub to: ReferralStatus,
+    /// The organization that made it.
+    pub organization_id: OrganizationId,
+    /// The client that made it.
+    pub client_id: Option<ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[schema(example = "Dana Whitford")]
+    pub on_behalf_of: Option<String>,
+    /// When.
+    pub created_at: Instant,
+    /// The finer word.
+    pub business_status: Option<BusinessStatus>,
+    /// Why.
+    pub reason: StatusReason,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+    /// A word on it.
+    #[schema(example = "She came to the first lunch and will come again.")]
+    pub note: Option<String>,
+}
+
+impl From<TransitionRow> for ReferralTransition {
+    fn from(row: TransitionRow) -> Self {
+        let content = row.content.0;
+        Self {
+            id: row.id,
+            referral_id: row.referral_id,
+            from: row.from_status,
+            to: row.to_status,
+            organization_id: row.organization_id,
+            client_id: row.client_id,
+            on_behalf_of: row.on_behalf_of,
+            created_at: row.created_at,
+            business_status: content.business_status,
+            reason: content.reason,
+            outcome: content.outcome,
+            note: content.note,
+        }
+    }
+}
+
+/// A word to the other side of a referral.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct MessageInput {
+    /// The word.
+    #[schema(min_length = 1, max_length = 10_000, example = "Does she have a phone of her own?")]
+    pub text: String,
+    /// Who writes.
+    #[serde(default)]
+    pub practitioner_id: Option<PractitionerId>,
+}
+
+/// A message between the two sides of a referral.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ReferralMessage {
+    /// Its id.
+    pub id: ReferralMessageId,
+    /// The referral.
+    pub referral_id: ReferralId,
+    /// The organization that wrote it.
+    pub organization_id: OrganizationId,
+    /// The client that sent it.
+    pub client_id: Option<ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[schema(example = "Dana Whitford")]
+    pub on_behalf_of: Option<String>,
+    /// When it was written.
+    pub created_at: Instant,
+    /// When the other side said that it has read it.
+    pub acknowledged_at: Option<Instant>,
+    /// Version, from 1.
+    #[schema(example = 1)]
+    pub version: i64,
+    /// The message.
+    #[serde(flatten)]
+    pub content: MessageInput,
+}
+
+impl From<MessageRow> for ReferralMessage {
+    fn from(row: MessageRow) -> Self {
+        Self {
+            id: row.id,
+            referral_id: row.referral_id,
+            organization_id: row.organization_id,
+            client_id: row.client_id,
+            on_behalf_of: row.on_behalf_of,
+            created_at: row.created_at,
+            acknowledged_at: row.acknowledged_at,
+            version: row.version,
+            content: row.content.0,
+        }
+    }
+}
+
+/// Says that messages have been read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeInput {
+    /// The last message read; those before it count as read too.
+    pub up_to: ReferralMessageId,
+}
+
+/// How many messages were marked as read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Acknowledged {
+    /// The number.
+    #[schema(example = 2)]
+    pub acknowledged: i64,
+}
+
+text_enum! {
+    /// A side of the caller's referrals.
+    pub enum Box {
+        /// Those that the caller's organization sent.
+        Sent = "sent",
+        /// Those that it received.
+        Received = "received",
+    }
+}
+
+/// The filters of the list of referrals.
+#[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReferralQuery {
+    /// Only those sent, or only those received.
+    #[param(inline)]
+    pub r#box: Option<Box>,
+    /// Only in these statuses; repeat for several.
+    #[serde(default)]
+    #[param(inline)]
+    pub status: Vec<ReferralStatus>,
+    /// Only of this kind.
+    #[param(inline)]
+    pub kind: Option<ReferralKind>,
+    /// Only of this patient.
+    #[param(inline)]
+    pub patient_id: Option<PatientId>,
+    /// Only to this service.
+    #[param(inline)]
+    pub service_id: Option<ServiceId>,
+    /// Only onward from this referral.
+    #[param(inline)]
+    pub parent_id: Option<ReferralId>,
+    /// Only those that this practitioner asked for or does.
+    #[param(inline)]
+    pub practitioner_id: Option<PractitionerId>,
+    /// Only those on which the performer should have acted before today.
+    #[param(example = true)]
+    pub overdue: Option<bool>,
+    /// Only those changed at or after this moment.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
+    /// Items of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}

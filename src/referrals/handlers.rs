@@ -1,0 +1,359 @@
+//! HTTP of referrals: the common verbs and the inbox.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+
+use super::api::{CreateQuery, Referral, ReferralQuery, TransitionInput};
+use super::lifecycle::ReferralStatus;
+use super::model::{ReferralInput, ReferralRow, StatusReason};
+use super::{repository, workflow};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope, sight};
+use crate::consents::model::Categories;
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Fault, Result};
+use crate::http::body::{MergePatch, Valid};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch};
+use crate::http::page::{self, Limit, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
+use crate::kind::{self, ReferralId};
+use crate::patients::api::PatientSummary;
+use crate::types::Identifier;
+use crate::{needs, organizations, patients, practitioners, screenings};
+
+/// Referrals, for the common verbs.
+#[derive(Debug)]
+pub struct Referrals;
+
+impl Resource for Referrals {
+    type Kind = kind::Referral;
+    type Input = ReferralInput;
+    type Row = ReferralRow;
+    type Shape = Referral;
+
+    const PATH: &'static str = "/v1/referrals";
+
+    fn head(row: &ReferralRow) -> Head<kind::Referral> {
+        Head {
+            id: row.id,
+            owner: row.organization_id,
+            version: row.version,
+            is_deleted: row.deleted_at.is_some(),
+            patient_id: Some(row.patient_id),
+            referral_id: Some(row.id),
+        }
+    }
+
+    fn input(row: &ReferralRow) -> ReferralInput {
+        row.input()
+    }
+
+    fn shape(row: ReferralRow) -> Referral {
+        row.into()
+    }
+
+    /// The patient as far as the caller may see them, the service as it stands today, and what to know before relying on it.
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
+        let Some(row) = repository::find(conn, caller, shape.id)? else { return Ok(shape) };
+        Ok(Referral { patient: patient_seen(conn, caller, &row)?, warnings: Some(workflow::warnings(conn, &row, None)?), ..shape })
+    }
+
+    fn identifiers(input: &ReferralInput) -> &[Identifier] {
+        &input.identifiers
+    }
+
+    fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
+        repository::find(conn, caller, id)
+    }
+
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
+        if let Some(row) = current {
+            permit_change(row, input)?;
+        }
+        let mut faults = Vec::new();
+        check_references(conn, caller, input, &mut faults)?;
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    }
+
+    fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
+        let row = ReferralRow {
+            id,
+            organization_id: caller.organization_id,
+            patient_id: input.patient_id,
+            performer_id: input.performer_organization_id,
+            service_id: input.service_id,
+            parent_id: input.parent_id,
+            kind: input.kind,
+            status: ReferralStatus::Draft,
+            business_status: None,
+            status_reason: Json(StatusReason::default()),
+            outcome: None,
+            priority: input.priority,
+            requester_practitioner_id: input.requester_practitioner_id,
+            performer_practitioner_id: input.performer_practitioner_id,
+            due_on: None,
+            requested_at: None,
+            status_at: caller.at,
+            content: Json(input),
+            version: 1,
+            created_at: caller.at,
+            updated_at: caller.at,
+            deleted_at: None,
+        };
+        repository::insert(conn, &row)?;
+        let drafted = TransitionInput::to(ReferralStatus::Draft);
+        workflow::insert_transition(conn, caller, &row, None, &drafted)?;
+        Ok(row)
+    }
+
+    fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
+        let mut row = ReferralRow {
+            patient_id: input.patient_id,
+            performer_id: input.performer_organization_id,
+            service_id: input.service_id,
+            parent_id: input.parent_id,
+            kind: input.kind,
+            priority: input.priority,
+            requester_practitioner_id: input.requester_practitioner_id,
+            performer_practitioner_id: input.performer_practitioner_id,
+            content: Json(input),
+            version: row.version + 1,
+            updated_at: caller.at,
+            ..row.clone()
+        };
+        row.due_on = workflow::due_on(&row);
+        Ok(repository::replace(conn, &row)?.then_some(row))
+    }
+
+    fn delete(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<Option<ReferralRow>> {
+        if row.status != ReferralStatus::Draft {
+            let detail = "A referral that was sent cannot be deleted; cancel it, or mark it as entered_in_error.";
+            return Err(Error::conflict("not_a_draft", detail));
+        }
+        let row = ReferralRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..row.clone() };
+        Ok(repository::replace(conn, &row)?.then_some(row))
+    }
+}
+
+/// The patient as far as the caller sees them: whoever manages them or takes part in their care as elsewhere, the performer what the
+/// consent to the referral covers.
+fn patient_seen(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<Option<PatientSummary>> {
+    let Some(patient) = patients::repository::find(conn, row.patient_id)? else { return Ok(None) };
+    let of_patient = sight::of(conn, caller, patient.organization_id, patient.id)?;
+    let of_referral = match row.performer_id {
+        Some(performer) if performer == caller.organization_id => sight::to_performer(conn, patient.id, performer, caller.at)?,
+        _ => None,
+    };
+    let categories = [of_patient, of_referral].into_iter().flatten().reduce(Categories::union);
+    Ok(categories.map(|categories| PatientSummary::new(&patient, categories)))
+}
+
+/// What was sent stays what it was: whom it is for and whom it asks cannot change under the performer's hands.
+fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
+    if row.status.is_final() {
+        return Err(Error::conflict("referral_closed", "The referral is closed; its content can no longer change."));
+    }
+    if row.status == ReferralStatus::Draft {
+        return Ok(());
+    }
+    let is_same = input.patient_id == row.patient_id
+        && input.kind == row.kind
+        && input.service_id == row.service_id
+        && (input.performer_organization_id.is_none() || input.performer_organization_id == row.performer_id)
+        && input.parent_id == row.parent_id;
+    if is_same {
+        return Ok(());
+    }
+    let detail = "The referral was sent; its patient, kind, service, performer and parent can no longer change.";
+    Err(Error::conflict("referral_sent", detail))
+}
+
+fn check_references(conn: &mut DbConn, caller: &Principal, input: &ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {
+    let patient = input.patient_id;
+    if let Some(id) = input.performer_organization_id
+        && !organizations::repository::exists(conn, id)?
+    {
+        faults.push(Fault::new("/performer_organization_id", "not_found", "is not an organization"));
+    }
+    let mut is_performer = false;
+    if let Some(id) = input.parent_id {
+        match repository::find(conn, caller, id)?.filter(|parent| parent.patient_id == patient && parent.deleted_at.is_none()) {
+            Some(parent) => is_performer = parent.performer_id == Some(caller.organization_id),
+            None => faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient")),
+        }
+    }
+    // Whoever was asked to help may ask others, though it sees no more of the patient than the referral shows.
+    if !is_performer {
+        sight::referenced(conn, caller, patient, "/patient_id")?;
+    }
+    if let Some(id) = input.requester_practitioner_id {
+        practitioners::repository::check_own(conn, caller.organization_id, id, "/requester_practitioner_id", faults)?;
+    }
+    if let Some(id) = input.performer_practitioner_id {
+        let performer = input.performer_organization_id.unwrap_or(caller.organization_id);
+        if practitioners::repository::find_living(conn, id)?.is_none_or(|row| row.organization_id != performer) {
+            faults.push(Fault::new("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
+        }
+    }
+    for (index, need) in input.need_ids.iter().enumerate() {
+        let found = needs::repository::find(conn, *need)?.filter(|row| row.patient_id == patient && row.deleted_at.is_none());
+        if found.is_none() {
+            faults.push(Fault::new(format!("/need_ids/{index}"), "not_found", "is not a need of this patient"));
+        }
+    }
+    if let Some(id) = input.screening_id
+        && screenings::repository::find(conn, id)?.is_none_or(|row| row.patient_id != patient || row.deleted_at.is_some())
+    {
+        faults.push(Fault::new("/screening_id", "not_found", "is not a screening of this patient"));
+    }
+    if let Some(id) = input.match_id
+        && !repository::is_match_of(conn, id, patient)?
+    {
+        faults.push(Fault::new("/match_id", "not_found", "is not a match of this patient"));
+    }
+    Ok(())
+}
+
+/// List referrals
+///
+/// Those that the caller's organization sent, received, or sees because it manages the patient; newest first.
+#[utoipa::path(tag = "referrals", params(ReferralQuery), responses((status = 200, description = "A page of referrals.", body = Page<Referral>)), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals")]
+pub async fn list_referrals(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    query: Query<ReferralQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&ReferralQuery { cursor: None, limit: Limit::default(), ..query.clone() });
+    let before: Option<ReferralId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let (_, today) = organizations::repository::practice(conn, Some(caller.organization_id), caller.at)?;
+            let rows = repository::list(conn, &caller, &query, before, today)?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)
+        })
+        .await?;
+    Ok(page.map(Referral::from).respond(&request))
+}
+
+/// Create a referral
+///
+/// It is sent at once, unless `draft=true` keeps it back. Sending to another organization needs the patient's consent, given before
+/// or in `consent`. A full service is a warning in the answer, not a refusal.
+#[utoipa::path(tag = "referrals", params(CreateQuery), request_body = ReferralInput, responses((status = 201, description = "The new referral.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/referrals")]
+pub async fn create_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    query: Query<CreateQuery>,
+    command: Command<ReferralInput>,
+) -> Result<HttpResponse> {
+    let is_draft = query.0.draft;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let shape = create(conn, caller, input.clone(), is_draft)?;
+            Reply::created(&resource::location::<Referrals>(shape.id), shape.version, &Referrals::view(conn, caller, shape.clone())?)
+        })
+        .await
+}
+
+/// Writes a referral and, unless it is a draft, sends it.
+pub fn create(conn: &mut DbConn, caller: &Principal, input: ReferralInput, is_draft: bool) -> Result<Referral> {
+    let (head, shape) = resource::insert::<Referrals>(conn, caller, input)?;
+    if is_draft {
+        return Ok(shape);
+    }
+    let row = repository::find(conn, caller, head.id)?.ok_or(Error::NotFound)?;
+    let (sent, _) = workflow::transition(conn, caller, &row, &TransitionInput::to(ReferralStatus::Requested))?;
+    Ok(Referral::from(sent))
+}
+
+/// Create or replace a referral by identifier
+///
+/// Among those of the caller's organization. A new one is a draft.
+#[utoipa::path(tag = "referrals", params(ByIdentifier), request_body = ReferralInput, responses((status = 200, description = "The referral, replaced.", body = Referral), (status = 201, description = "The new referral, a draft.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[put("/v1/referrals/by-identifier")]
+pub async fn upsert_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    key: Query<ByIdentifier>,
+    version: OptionalIfMatch,
+    input: Valid<ReferralInput>,
+) -> Result<HttpResponse> {
+    resource::put_by_identifier::<Referrals>(&app, &caller, &key.0, version, input.0).await
+}
+
+/// Read a referral
+///
+/// With the patient as far as the caller may see them: the performer sees the summary that the consent allows.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral.", body = Referral)), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}")]
+pub async fn get_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    id: Path<Id<kind::Referral>>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse> {
+    resource::get::<Referrals>(&app, &caller, *id, &known).await
+}
+
+/// Replace a referral
+///
+/// A draft freely; one that was sent keeps its patient, kind, service, performer and parent.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[put("/v1/referrals/{id}")]
+pub async fn update_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    version: IfMatch,
+    input: Valid<ReferralInput>,
+) -> Result<HttpResponse> {
+    resource::put::<Referrals>(&app, &caller, *id, version, input.0).await
+}
+
+/// Change a referral
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[patch("/v1/referrals/{id}")]
+pub async fn patch_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    resource::patch::<Referrals>(&app, &caller, *id, version, patch).await
+}
+
+/// Delete a draft
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[delete("/v1/referrals/{id}")]
+pub async fn delete_referral(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    version: IfMatch,
+) -> Result<HttpResponse> {
+    resource::delete::<Referrals>(&app, &caller, *id, version).await
+}
+
+/// Read the history of a referral
+///
+/// Every version, oldest first.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}/history")]
+pub async fn list_referral_history(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    id: Path<Id<kind::Referral>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    Ok(resource::history::<Referrals>(&app, &caller, *id, query.0).await?.respond(&request))
+}

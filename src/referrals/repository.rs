@@ -1,0 +1,184 @@
+//! The queries of referrals, their transitions and their messages.
+
+use chrono::NaiveDate;
+use diesel::dsl::{exists, insert_into, not, select, update};
+use diesel::prelude::*;
+
+use super::api::{Box as Mailbox, ReferralQuery};
+use super::lifecycle::ReferralStatus;
+use super::model::{MessageRow, ReferralRow, TransitionRow};
+use crate::auth::{Principal, sight};
+use crate::db::DbConn;
+use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
+use crate::db::types::Instant;
+use crate::error::Result;
+use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId};
+
+/// The referral, if the caller sees it, deleted drafts included.
+pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
+    Ok(referrals::table.filter(referrals::id.eq(id)).filter(sight::referrals(caller)).first(conn).optional()?)
+}
+
+/// One page of what the caller sees, newest first, and one row more.
+pub fn list(
+    conn: &mut DbConn,
+    caller: &Principal,
+    query: &ReferralQuery,
+    before: Option<ReferralId>,
+    today: NaiveDate,
+) -> Result<Vec<ReferralRow>> {
+    let organization = caller.organization_id;
+    let mut rows =
+        referrals::table.filter(referrals::deleted_at.is_null()).order(referrals::id.desc()).limit(query.limit.and_one()).into_boxed();
+    rows = match query.r#box {
+        Some(Mailbox::Sent) => rows.filter(referrals::organization_id.eq(organization)),
+        Some(Mailbox::Received) => {
+            rows.filter(referrals::performer_id.eq(organization)).filter(referrals::status.ne(ReferralStatus::Draft))
+        }
+        None => rows.filter(sight::referrals(caller)),
+    };
+    if !query.status.is_empty() {
+        rows = rows.filter(referrals::status.eq_any(query.status.clone()));
+    }
+    if let Some(kind) = query.kind {
+        rows = rows.filter(referrals::kind.eq(kind));
+    }
+    if let Some(patient) = query.patient_id {
+        rows = rows.filter(referrals::patient_id.eq(patient));
+    }
+    if let Some(service) = query.service_id {
+        rows = rows.filter(referrals::service_id.eq(service));
+    }
+    if let Some(parent) = query.parent_id {
+        rows = rows.filter(referrals::parent_id.eq(parent));
+    }
+    if let Some(practitioner) = query.practitioner_id {
+        let asked = referrals::requester_practitioner_id.eq(practitioner);
+        rows = rows.filter(asked.or(referrals::performer_practitioner_id.eq(practitioner)));
+    }
+    match query.overdue {
+        Some(true) => rows = rows.filter(referrals::due_on.lt(today)),
+        Some(false) => rows = rows.filter(referrals::due_on.is_null().or(referrals::due_on.ge(today))),
+        None => {}
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(referrals::updated_at.ge(since));
+    }
+    if let Some(before) = before {
+        rows = rows.filter(referrals::id.lt(before));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &ReferralRow) -> Result<()> {
+    insert_into(referrals::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn replace(conn: &mut DbConn, row: &ReferralRow) -> Result<bool> {
+    let before = referrals::table.filter(referrals::id.eq(row.id)).filter(referrals::version.eq(row.version - 1));
+    let changed = update(before)
+        .set((
+            referrals::patient_id.eq(row.patient_id),
+            referrals::performer_id.eq(row.performer_id),
+            referrals::service_id.eq(row.service_id),
+            referrals::parent_id.eq(row.parent_id),
+            referrals::kind.eq(row.kind),
+            referrals::status.eq(row.status),
+            referrals::business_status.eq(row.business_status),
+            referrals::status_reason.eq(&row.status_reason),
+            referrals::outcome.eq(row.outcome),
+            referrals::priority.eq(row.priority),
+            referrals::requester_practitioner_id.eq(row.requester_practitioner_id),
+            referrals::performer_practitioner_id.eq(row.performer_practitioner_id),
+            referrals::due_on.eq(row.due_on),
+            referrals::requested_at.eq(row.requested_at),
+            referrals::status_at.eq(row.status_at),
+            referrals::content.eq(&row.content),
+            referrals::version.eq(row.version),
+            referrals::updated_at.eq(row.updated_at),
+            referrals::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// True where the organization has no system on Kith that could answer for it.
+pub fn is_unconnected(conn: &mut DbConn, organization: OrganizationId) -> Result<bool> {
+    let connected = clients::table.filter(clients::organization_id.eq(organization)).filter(clients::is_active.eq(true));
+    Ok(select(not(exists(connected))).get_result(conn)?)
+}
+
+/// True where the organization sent the referral or received it.
+pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId) -> Result<bool> {
+    let is_received = referrals::status.ne(ReferralStatus::Draft).and(referrals::performer_id.eq(organization));
+    let found = referrals::table.filter(referrals::id.eq(id)).filter(referrals::organization_id.eq(organization).or(is_received));
+    Ok(found.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
+}
+
+/// True where the match was made for the patient.
+pub fn is_match_of(conn: &mut DbConn, id: MatchId, patient: PatientId) -> Result<bool> {
+    let found = matches::table.filter(matches::id.eq(id)).filter(matches::patient_id.eq(patient)).filter(matches::deleted_at.is_null());
+    Ok(select(exists(found)).get_result(conn)?)
+}
+
+/// Adds a transition.
+pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
+    insert_into(referral_transitions::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The transitions of a referral, oldest first.
+pub fn list_transitions(
+    conn: &mut DbConn,
+    referral: ReferralId,
+    after: Option<ReferralTransitionId>,
+    limit: i64,
+) -> Result<Vec<TransitionRow>> {
+    let mut rows = referral_transitions::table
+        .filter(referral_transitions::referral_id.eq(referral))
+        .order(referral_transitions::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(after) = after {
+        rows = rows.filter(referral_transitions::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Adds a message.
+pub fn insert_message(conn: &mut DbConn, row: &MessageRow) -> Result<()> {
+    insert_into(referral_messages::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The messages of a referral, oldest first.
+pub fn list_messages(conn: &mut DbConn, referral: ReferralId, after: Option<ReferralMessageId>, limit: i64) -> Result<Vec<MessageRow>> {
+    let mut rows =
+        referral_messages::table.filter(referral_messages::referral_id.eq(referral)).order(referral_messages::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        rows = rows.filter(referral_messages::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Marks the other side's messages as read, up to one of them; returns those that were not yet.
+pub fn acknowledge(
+    conn: &mut DbConn,
+    referral: ReferralId,
+    reader: OrganizationId,
+    up_to: ReferralMessageId,
+    at: Instant,
+) -> Result<Vec<MessageRow>> {
+    let unread = referral_messages::table
+        .filter(referral_messages::referral_id.eq(referral))
+        .filter(referral_messages::organization_id.ne(reader))
+        .filter(referral_messages::id.le(up_to))
+        .filter(referral_messages::acknowledged_at.is_null());
+    let read = update(unread)
+        .set((referral_messages::acknowledged_at.eq(at), referral_messages::version.eq(referral_messages::version + 1)))
+        .returning(referral_messages::all_columns);
+    Ok(read.get_results(conn)?)
+}

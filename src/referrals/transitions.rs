@@ -1,0 +1,192 @@
+//! HTTP of what happens to a referral: its transitions and its messages.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+
+use super::api::{AcknowledgeInput, Acknowledged, MessageInput, ReferralMessage, ReferralTransition, TransitionInput};
+use super::handlers::Referrals;
+use super::model::{MessageRow, ReferralRow, TransitionRow};
+use super::{repository, workflow};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, HistoryQuery};
+use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId, ResourceType};
+use crate::practitioners;
+
+/// Move a referral
+///
+/// To another status, or on within the present one: a finer word, an assignment, a note. Which steps there are, and who may take them,
+/// is fixed; a step that does not exist answers 409 `illegal_transition`.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = ReferralTransition), (status = 409, description = "There is no such step."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/referrals/{id}/transitions")]
+pub async fn create_referral_transition(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    version: OptionalIfMatch,
+    command: Command<TransitionInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let row = resource::get_row::<Referrals>(conn, caller, id)?;
+            version.check(row.version)?;
+            let (row, made) = workflow::transition(conn, caller, &row, input)?;
+            Reply::created(&format!("/v1/referrals/{id}/transitions"), row.version, &made)
+        })
+        .await
+}
+
+/// List the transitions of a referral
+///
+/// Oldest first.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), HistoryQuery), responses((status = 200, description = "A page of transitions.", body = Page<ReferralTransition>), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}/transitions")]
+pub async fn list_referral_transitions(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    id: Path<Id<kind::Referral>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, caller, query) = (*id, Principal::clone(&caller), query.0);
+    let fingerprint = page::fingerprint(&("transitions", id));
+    let after: Option<ReferralTransitionId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            resource::get_row::<Referrals>(conn, &caller, id)?;
+            let rows = repository::list_transitions(conn, id, after, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &TransitionRow| row.id)
+        })
+        .await?;
+    Ok(page.map(ReferralTransition::from).respond(&request))
+}
+
+/// Write to the other side of a referral
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = MessageInput, responses((status = 201, description = "The message.", body = ReferralMessage), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/referrals/{id}/messages")]
+pub async fn create_referral_message(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    command: Command<MessageInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let referral = side_of(conn, caller, id)?;
+            let mut faults = Vec::new();
+            if let Some(id) = input.practitioner_id {
+                practitioners::repository::check_own(conn, caller.organization_id, id, "/practitioner_id", &mut faults)?;
+            }
+            if !faults.is_empty() {
+                return Err(Error::Invalid(faults));
+            }
+            let row = MessageRow {
+                id: Id::generate(),
+                organization_id: caller.organization_id,
+                referral_id: id,
+                content: Json(input.clone()),
+                client_id: Some(caller.client_id),
+                on_behalf_of: caller.on_behalf_of.clone(),
+                acknowledged_at: None,
+                version: 1,
+                created_at: caller.at,
+            };
+            repository::insert_message(conn, &row)?;
+            let shape = record_message(conn, caller, &referral, row, Action::Created)?;
+            Reply::created(&format!("/v1/referrals/{id}/messages"), shape.version, &shape)
+        })
+        .await
+}
+
+/// The referral, of which the caller must be the requester or the performer.
+fn side_of(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<ReferralRow> {
+    let referral = resource::get_row::<Referrals>(conn, caller, id)?;
+    if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
+        return Err(Error::Forbidden("Only the requester and the performer of a referral write to each other in it.".into()));
+    }
+    Ok(referral)
+}
+
+fn record_message(
+    conn: &mut DbConn,
+    caller: &Principal,
+    referral: &ReferralRow,
+    row: MessageRow,
+    action: Action,
+) -> Result<ReferralMessage> {
+    let shape = ReferralMessage::from(row);
+    let change = Change {
+        resource_type: ResourceType::ReferralMessage,
+        resource_id: shape.id.uuid(),
+        owner_id: Some(shape.organization_id),
+        version: shape.version,
+        action,
+        patient_id: Some(referral.patient_id),
+        referral_id: Some(referral.id),
+        body: &shape,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(shape)
+}
+
+/// List the messages of a referral
+///
+/// Oldest first.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), HistoryQuery), responses((status = 200, description = "A page of messages.", body = Page<ReferralMessage>), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}/messages")]
+pub async fn list_referral_messages(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    id: Path<Id<kind::Referral>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, caller, query) = (*id, Principal::clone(&caller), query.0);
+    let fingerprint = page::fingerprint(&("messages", id));
+    let after: Option<ReferralMessageId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            resource::get_row::<Referrals>(conn, &caller, id)?;
+            let rows = repository::list_messages(conn, id, after, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &MessageRow| row.id)
+        })
+        .await?;
+    Ok(page.map(ReferralMessage::from).respond(&request))
+}
+
+/// Acknowledge messages
+///
+/// Says that the other side's messages have been read, up to one of them.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/referrals/{id}/messages/acknowledge")]
+pub async fn acknowledge_referral_messages(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Referral>>,
+    command: Command<AcknowledgeInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let referral = side_of(conn, caller, id)?;
+            let read = repository::acknowledge(conn, id, caller.organization_id, input.up_to, caller.at)?;
+            let acknowledged = i64::try_from(read.len()).unwrap_or(i64::MAX);
+            for row in read {
+                record_message(conn, caller, &referral, row, Action::Updated)?;
+            }
+            Reply::ok(&Acknowledged { acknowledged })
+        })
+        .await
+}

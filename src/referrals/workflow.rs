@@ -1,0 +1,253 @@
+//! Sending a referral and moving it: the rules of [`lifecycle`](super::lifecycle) met with consents, due dates and follow-ups.
+
+use chrono::{Days, NaiveDate};
+
+use super::api::{ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
+use super::handlers::Referrals;
+use super::lifecycle::{Party, ReferralStatus, find_step};
+use super::model::{ConsentGiven, ReferralKind, ReferralRow, TransitionContent, TransitionRow};
+use super::repository;
+use crate::auth::{Principal, sight};
+use crate::changes::{self, Action, Change};
+use crate::consents::handlers::Consents;
+use crate::consents::model::{ConsentInput, ConsentPurpose, DataCategory};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Fault, Result};
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{OrganizationId, ResourceType};
+use crate::services::model::{CapacityStatus, ServiceStatus};
+use crate::{consents, follow_ups, organizations, patients, practitioners};
+
+/// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
+/// able to say what became of the referral.
+pub fn parties(conn: &mut DbConn, organization: OrganizationId, row: &ReferralRow) -> Result<Vec<Party>> {
+    let mut parties = Vec::new();
+    let is_requester = row.organization_id == organization;
+    if is_requester {
+        parties.push(Party::Requester);
+    }
+    let is_performer = row.performer_id == Some(organization);
+    if is_performer || (is_requester && performer_is_unconnected(conn, row)?) {
+        parties.push(Party::Performer);
+    }
+    Ok(parties)
+}
+
+/// True where no system answers for the performer, so that the requester does.
+pub fn performer_is_unconnected(conn: &mut DbConn, row: &ReferralRow) -> Result<bool> {
+    row.performer_id.map_or(Ok(true), |performer| repository::is_unconnected(conn, performer))
+}
+
+/// Moves a referral: checks that the step exists and the caller may take it, writes the transition, and does what follows from it.
+///
+/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups.
+pub fn transition(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &ReferralRow,
+    input: &TransitionInput,
+) -> Result<(ReferralRow, ReferralTransition)> {
+    let parties = parties(conn, caller.organization_id, row)?;
+    if parties.is_empty() {
+        return Err(Error::Forbidden("Only the requester and the performer can change the status of a referral.".into()));
+    }
+    permit(row, input, &parties)?;
+    if let Some(practitioner) = input.performer_practitioner_id {
+        let performer = row.performer_id.unwrap_or(row.organization_id);
+        let found = practitioners::repository::find_living(conn, practitioner)?;
+        if !parties.contains(&Party::Performer) || found.is_none_or(|found| found.organization_id != performer) {
+            return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
+        }
+    }
+    if row.status == ReferralStatus::Draft && input.status == ReferralStatus::Requested {
+        let given = input.consent.as_ref().or(row.content.consent.as_ref());
+        ensure_consent(conn, caller, row, given)?;
+    }
+    let mut next = ReferralRow {
+        status: input.status,
+        business_status: input.business_status,
+        outcome: input.outcome.or(row.outcome),
+        performer_practitioner_id: input.performer_practitioner_id.or(row.performer_practitioner_id),
+        version: row.version + 1,
+        updated_at: caller.at,
+        ..row.clone()
+    };
+    next.content.0.support_intensity = input.support_intensity.or(row.content.support_intensity);
+    if row.status != input.status {
+        next.status_reason = Json(input.reason.clone());
+        next.status_at = caller.at;
+        if input.status == ReferralStatus::Requested {
+            next.requested_at = Some(caller.at);
+            set_due_dates(conn, caller, &mut next)?;
+        }
+        next.due_on = due_on(&next);
+    }
+    if !repository::replace(conn, &next)? {
+        return Err(Error::VersionMismatch { current: row.version + 1 });
+    }
+    let made = insert_transition(conn, caller, &next, Some(row.status), input)?;
+    resource::record::<Referrals>(conn, caller, &Referrals::head(&next), Action::Updated, &Referrals::shape(next.clone()))?;
+    if row.status != next.status {
+        follow(conn, caller, &next)?;
+    }
+    Ok((next, made))
+}
+
+fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
+    let (from, to) = (row.status, input.status);
+    if from == to && !from.is_final() && from != ReferralStatus::Draft {
+        return Ok(());
+    }
+    let step = find_step(from, to).ok_or(Error::IllegalTransition { from: from.as_str(), to: to.as_str() })?;
+    if step.by.iter().any(|party| parties.contains(party)) {
+        Ok(())
+    } else {
+        let parties: Vec<&str> = step.by.iter().map(|party| party.as_str()).collect();
+        Err(Error::Forbidden(format!("Only the {} can take this step.", parties.join(" or the ")).into()))
+    }
+}
+
+/// What follows from a status that has just been reached.
+fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()> {
+    match row.status {
+        ReferralStatus::Accepted if row.kind == ReferralKind::Navigation => follow_ups::plan::first_contact(conn, caller, row),
+        status if status.is_final() => follow_ups::plan::close_all(conn, caller, row),
+        _ => Ok(()),
+    }
+}
+
+/// A referral that leaves for another organization needs the patient's consent: one that stands, or one given with it.
+///
+/// An own program needs none, nor the organization that manages the patient: both see the patient already.
+fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
+    let Some(performer) = row.performer_id.filter(|performer| *performer != row.organization_id) else { return Ok(()) };
+    if patients::repository::find(conn, row.patient_id)?.is_some_and(|patient| patient.organization_id == performer) {
+        return Ok(());
+    }
+    if let Some(given) = given {
+        return record_consent(conn, caller, row, performer, given);
+    }
+    let stands = consents::repository::covered(conn, row.patient_id, performer, ConsentPurpose::Referral, caller.at)?;
+    let missing = || Error::invalid("/consent", "consent_required", "is required: the patient has not consented to this organization");
+    stands.map(|_| ()).ok_or_else(missing)
+}
+
+/// Records the consent that came with the referral.
+fn record_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, performer: OrganizationId, given: &ConsentGiven) -> Result<()> {
+    let unable = |message: &str| Error::invalid("/consent", "not_permitted", message);
+    let sight = match sight::patient(conn, caller, row.patient_id) {
+        Err(Error::NotFound) => return Err(unable("can be recorded by an organization that takes part in the care only")),
+        other => other?,
+    };
+    let usual = || {
+        let all = [DataCategory::Summary, DataCategory::Contact, DataCategory::Needs].into_iter();
+        all.filter(|category| sight.categories.contains(*category)).collect()
+    };
+    let input = ConsentInput {
+        patient_id: row.patient_id,
+        grantee_id: performer,
+        purposes: vec![ConsentPurpose::Referral],
+        categories: given.categories.clone().unwrap_or_else(usual),
+        form: given.form,
+        given_by: given.given_by,
+        given_by_name: given.given_by_name.clone(),
+        given_by_relationship: given.given_by_relationship.clone(),
+        recorded_by: row.requester_practitioner_id,
+        valid_from: None,
+        valid_until: given.valid_until,
+        note: given.note.clone(),
+    };
+    let within = |fault: Fault| Fault { pointer: format!("/consent{}", fault.pointer), ..fault };
+    resource::insert::<Consents>(conn, caller, input).map(|_| ()).map_err(|error| match error {
+        Error::Invalid(faults) => Error::Invalid(faults.into_iter().map(within).collect()),
+        other => other,
+    })
+}
+
+/// Fills the due dates that the requester left open from the performer's policies.
+fn set_due_dates(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow) -> Result<()> {
+    let (policies, today) = organizations::repository::practice(conn, row.performer_id, caller.at)?;
+    let after = |days: i32| today.checked_add_days(Days::new(u64::from(days.unsigned_abs())));
+    let content = &mut row.content.0;
+    content.acknowledge_by = content.acknowledge_by.or_else(|| after(policies.acknowledge_days()));
+    content.decide_by = content.decide_by.or_else(|| after(policies.decide_days()));
+    content.first_contact_by = content.first_contact_by.or_else(|| after(policies.decide_days() + policies.first_contact_days()));
+    Ok(())
+}
+
+/// The day by which the performer has to act next.
+pub fn due_on(row: &ReferralRow) -> Option<NaiveDate> {
+    match row.status {
+        ReferralStatus::Requested => row.content.acknowledge_by,
+        ReferralStatus::Received => row.content.decide_by,
+        ReferralStatus::Accepted if row.kind == ReferralKind::Navigation => row.content.first_contact_by,
+        _ => None,
+    }
+}
+
+/// Writes a transition and its entry in the journal.
+pub fn insert_transition(
+    conn: &mut DbConn,
+    caller: &Principal,
+    referral: &ReferralRow,
+    from: Option<ReferralStatus>,
+    input: &TransitionInput,
+) -> Result<ReferralTransition> {
+    let row = TransitionRow {
+        id: Id::generate(),
+        organization_id: caller.organization_id,
+        referral_id: referral.id,
+        from_status: from,
+        to_status: referral.status,
+        content: Json(TransitionContent {
+            business_status: input.business_status,
+            reason: input.reason.clone(),
+            outcome: input.outcome,
+            note: input.note.clone(),
+        }),
+        client_id: Some(caller.client_id),
+        on_behalf_of: caller.on_behalf_of.clone(),
+        created_at: caller.at,
+    };
+    repository::insert_transition(conn, &row)?;
+    let shape = ReferralTransition::from(row);
+    let change = Change {
+        resource_type: ResourceType::ReferralTransition,
+        resource_id: shape.id.uuid(),
+        owner_id: Some(shape.organization_id),
+        version: 1,
+        action: Action::Created,
+        patient_id: Some(referral.patient_id),
+        referral_id: Some(referral.id),
+        body: &shape,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(shape)
+}
+
+/// What to know before relying on an open referral.
+pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBrief>) -> Result<Vec<Warning>> {
+    if row.status.is_final() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    if let Some(service) = service {
+        if service.status != ServiceStatus::Active {
+            found.push((WarningCode::ServiceInactive, "The service does not run at present."));
+        }
+        match service.capacity.as_ref().map(|capacity| capacity.status) {
+            Some(CapacityStatus::Full) => found.push((WarningCode::ServiceFull, "The service has no room at present.")),
+            Some(CapacityStatus::Waitlist) => found.push((WarningCode::ServiceWaitlist, "The service has a waiting list.")),
+            Some(CapacityStatus::Closed) => found.push((WarningCode::ServiceClosed, "The service takes nobody at present.")),
+            Some(CapacityStatus::Open | CapacityStatus::Unknown) | None => {}
+        }
+    }
+    if performer_is_unconnected(conn, row)? {
+        found.push((
+            WarningCode::PerformerNotConnected,
+            "The provider has no system on Kith: tell them, and record what becomes of it here.",
+        ));
+    }
+    Ok(found.into_iter().map(|(code, message)| Warning { code, message: message.into() }).collect())
+}

@@ -1,0 +1,158 @@
+//! Follow-ups: what is planned, what is tried, what is heard, and what follows from each.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller};
+use crate::referrals::{Town, step};
+
+const PATH: &str = "/v1/follow-ups";
+
+fn path(id: &str) -> String {
+    format!("{PATH}/{id}")
+}
+
+/// The only open follow-up of a referral.
+async fn open(caller: &Caller, referral: &str) -> Value {
+    let page = caller.get(&format!("{PATH}?referral_id={referral}&status=open")).await.expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
+    page["items"][0].clone()
+}
+
+fn id_of(value: &Value) -> String {
+    value["id"].as_str().unwrap().to_owned()
+}
+
+async fn attempt(caller: &Caller, id: &str, outcome: &str) -> Answer {
+    caller.post(&format!("{}/attempts", path(id)), json!({ "mode": "phone", "outcome": outcome, "minutes": 10 })).await
+}
+
+on_both!(accepting_plans_the_first_contact_and_each_result_the_next_until_the_loop_is_closed, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
+    let referral = town.accepted(&patient).await;
+    let first = open(&town.program, &referral).await;
+    assert_eq!((&first["purpose"], &first["due_on"], &first["channel"]), (&json!("first_contact"), &json!("2026-03-07"), &json!("in_person")));
+    assert_eq!(first["organization_id"], json!(town.program.organization_id));
+
+    let reached = attempt(&town.program, &id_of(&first), "reached").await.expect(201);
+    assert_eq!(reached["follow_up"]["status"], "completed");
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200)["status"], "in_progress");
+    let second = open(&town.program, &referral).await;
+    assert_eq!((&second["purpose"], &second["due_on"]), (&json!("check_in"), &json!("2026-03-09")));
+    assert_eq!(reached["follow_up"]["next_follow_up_id"], second["id"]);
+
+    town.app.clock.advance(chrono::Duration::days(9));
+    for caller in [&mut town.program, &mut town.clinic, &mut town.agency] {
+        caller.renew().await;
+    }
+    let overdue = town.program.get(&format!("{PATH}?organization_id={}&overdue=true", town.program.organization_id)).await.expect(200);
+    assert_eq!(overdue["items"].as_array().unwrap().len(), 1);
+    let result = json!({
+        "utilisation": "occasional", "attended": true, "change": "better", "need_met": "partly", "enjoyment": 4,
+        "barriers": ["transport"], "new_needs": ["food-insecurity", "food-insecurity"], "next_step": "Find a ride.", "minutes": 30,
+    });
+    let completed = town.program.post(&format!("{}/complete", path(&id_of(&second))), result).await.expect(200);
+    assert_eq!(completed["new_need_ids"].as_array().unwrap().len(), 1);
+    let third = open(&town.program, &referral).await;
+    assert_eq!((&third["purpose"], &third["due_on"], &third["note"]), (&json!("barrier_review"), &json!("2026-03-18"), &json!("Find a ride.")));
+
+    step(&town.program, &referral, json!({ "status": "completed", "outcome": "partly_met" })).await.expect(201);
+    let third = town.clinic.get(&path(&id_of(&third))).await.expect(200);
+    assert_eq!((&third["status"], &third["cancellation"]["code"]), (&json!("cancelled"), &json!("referral_closed")));
+    let dose = town.program.get(&format!("/v1/referrals/{referral}/dose")).await.expect(200);
+    assert_eq!((&dose["sessions"], &dose["minutes"], &dose["weeks"]), (&json!(2), &json!(40), &json!(2)));
+    assert_eq!((&dose["attempts"], &dose["days_to_first_contact"]), (&json!(1), &json!(0)));
+    assert_eq!(town.clinic.get(&format!("/v1/patients/{patient}/dose")).await.expect(200)["sessions"], 2);
+    town.agency.get(&format!("/v1/patients/{patient}/dose")).await.expect_problem(404, "not_found");
+    town.agency.get(&format!("/v1/referrals/{referral}/dose")).await.expect_problem(404, "not_found");
+});
+
+on_both!(tries_that_run_out_close_the_referral_and_the_referrer_sees_why, |db| async move {
+    let town = Town::new(db).await;
+    let organization = format!("/v1/organizations/{}", town.program.organization_id);
+    let policies = json!({ "policies": { "contact_attempts": 2, "contact_attempt_spacing_days": 3 } });
+    town.program.patch(&organization, 1, policies).await.expect(200);
+    let referral = town.accepted(&town.patient().await).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    let tried = attempt(&town.program, &first, "voicemail").await.expect(201);
+    assert_eq!((&tried["follow_up"]["status"], &tried["follow_up"]["due_on"]), (&json!("open"), &json!("2026-03-05")));
+    let last = attempt(&town.program, &first, "no_answer").await.expect(201);
+    assert_eq!((&last["follow_up"]["status"], &last["follow_up"]["cancellation"]["code"]), (&json!("cancelled"), &json!("unable_to_contact")));
+    let failed = town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
+    assert_eq!((&failed["status"], &failed["status_reason"]["code"]), (&json!("failed"), &json!("unable_to_contact")));
+    let transitions = town.clinic.get(&format!("/v1/referrals/{referral}/transitions")).await.expect(200);
+    assert_eq!(transitions["items"].as_array().unwrap().last().unwrap()["reason"]["code"], "unable_to_contact");
+    attempt(&town.program, &first, "reached").await.expect_problem(409, "follow_up_closed");
+    let tries = town.clinic.get(&format!("{}/attempts", path(&first))).await.expect(200);
+    assert_eq!(tries["items"].as_array().unwrap().len(), 2);
+});
+
+on_both!(a_follow_up_is_planned_by_hand_moved_and_cancelled, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let input = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let created = town.clinic.post(PATH, input.clone()).await;
+    created.expect(201);
+    let moved = town.clinic.patch(&path(&created.id()), 1, json!({ "due_on": "2026-03-12", "channel": "phone" })).await.expect(200);
+    assert_eq!((&moved["due_on"], &moved["version"]), (&json!("2026-03-12"), &json!(2)));
+    let due = |day: &str| format!("{PATH}?due_before={day}&patient_id={patient}");
+    assert_eq!(town.clinic.get(&due("2026-03-12")).await.expect(200)["items"], json!([]));
+    assert_eq!(town.clinic.get(&due("2026-03-13")).await.expect(200)["items"][0]["id"], created.id());
+    town.clinic.patch(&path(&created.id()), 1, json!({ "due_on": "2026-03-12" })).await.expect_problem(412, "version_mismatch");
+    let other = json!({ "code": "other" });
+    let cancel = format!("{}/cancel", path(&created.id()));
+    assert_eq!(town.clinic.post(&cancel, other).await.faults(422), [("/text".into(), "required".into())]);
+    town.clinic.post(&cancel, json!({ "code": "no_longer_needed" })).await.expect(200);
+    town.clinic.post(&cancel, json!({ "code": "no_longer_needed" })).await.expect_problem(409, "follow_up_closed");
+    town.clinic.patch(&path(&created.id()), 3, json!({ "due_on": "2026-03-20" })).await.expect_problem(409, "follow_up_closed");
+    town.clinic.delete(&path(&created.id()), 3).await.expect_problem(409, "follow_up_in_use");
+    let mistaken = town.clinic.post(PATH, input.clone()).await;
+    town.clinic.delete(&path(&mistaken.id()), 1).await.expect(204);
+    town.clinic.get(&path(&mistaken.id())).await.expect_problem(410, "gone");
+    let mut keyed = input;
+    keyed["identifiers"] = json!([{ "system": "urn:example:tasks", "value": "7" }]);
+    let sync = format!("{PATH}/by-identifier?system=urn:example:tasks&value=7");
+    town.clinic.put_any(&sync, keyed.clone()).await.expect(201);
+    town.clinic.put_any(&sync, keyed).await.expect(200);
+});
+
+on_both!(follow_ups_are_seen_with_their_referral_or_patient_and_changed_by_their_owner, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    town.clinic.get(&path(&first)).await.expect(200);
+    town.agency.get(&path(&first)).await.expect_problem(404, "not_found");
+    attempt(&town.clinic, &first, "reached").await.expect_problem(403, "forbidden");
+    attempt(&town.agency, &first, "reached").await.expect_problem(404, "not_found");
+    let own = town.clinic.post(PATH, json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" })).await.id();
+    town.program.get(&path(&own)).await.expect_problem(404, "not_found");
+    town.grant(&patient).await;
+    town.program.get(&path(&own)).await.expect(200);
+    let foreign = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    assert_eq!(town.agency.post(PATH, foreign).await.faults(422), [("/patient_id".into(), "not_found".into())]);
+    let hidden = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10" });
+    assert_eq!(town.agency.post(PATH, hidden.clone()).await.faults(422), [("/referral_id".into(), "not_found".into())]);
+    step(&town.program, &referral, json!({ "status": "rejected", "reason": { "code": "out_of_scope" } })).await.expect(201);
+    assert_eq!(town.clinic.post(PATH, hidden).await.faults(422), [("/referral_id".into(), "referral_closed".into())]);
+});
+
+on_both!(what_is_heard_must_make_sense, |db| async move {
+    let town = Town::new(db).await;
+    let referral = town.accepted(&town.patient().await).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    let complete = format!("{}/complete", path(&first));
+    let faults = town.program.post(&complete, json!({ "enjoyment": 6, "barriers": ["weather"], "mood": 3 })).await.faults(422);
+    let found: Vec<(&str, &str)> = faults.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+    assert_eq!(found, [("/barriers/0", "not_allowed"), ("/enjoyment", "out_of_range"), ("/mood", "unknown_field")]);
+    let unknown = town.program.post(&complete, json!({ "new_needs": ["gold"] })).await;
+    assert_eq!(unknown.faults(422), [("/new_needs/0".into(), "unknown_domain".into())]);
+    let future = json!({ "mode": "phone", "outcome": "reached", "at": "2027-01-01T00:00:00Z" });
+    let future = town.program.post(&format!("{}/attempts", path(&first)), future).await;
+    assert_eq!(future.faults(422), [("/at".into(), "out_of_range".into())]);
+    town.program.post(&complete, json!({ "next_due_on": "2026-04-01" })).await.expect(200);
+    assert_eq!(open(&town.program, &referral).await["due_on"], "2026-04-01");
+    town.program.post(&complete, json!({})).await.expect_problem(409, "follow_up_closed");
+    town.program.get(&format!("{PATH}?due_before=soon")).await.expect_problem(400, "malformed_request");
+});

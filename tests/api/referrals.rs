@@ -1,0 +1,288 @@
+//! Referrals: the loop from clinic to program to agency and back, and what may not happen on the way.
+
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller, TestApp};
+
+/// A clinic, a link-worker program and an agency.
+pub struct Town {
+    pub app: TestApp,
+    pub clinic: Caller,
+    pub program: Caller,
+    pub agency: Caller,
+}
+
+impl Town {
+    pub async fn new(db: crate::harness::TestDb) -> Self {
+        let app = TestApp::new(db).await;
+        let clinic = app.clinic().await;
+        let program = app.tenant("Alder Valley Link Workers", OrganizationKind::Program).await;
+        let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
+        Self { app, clinic, program, agency }
+    }
+
+    /// A patient of the clinic.
+    pub async fn patient(&self) -> String {
+        let person = json!({
+            "names": [{ "use": "official", "family": "Tremblay", "given": "Anaïs" }],
+            "birth_date": "1954-03-18",
+        });
+        let answer = self.clinic.post("/v1/patients", person).await;
+        answer.expect(201);
+        answer.id()
+    }
+
+    /// A referral of the patient to the program, as the clinic writes it.
+    pub fn navigation(&self, patient: &str) -> Value {
+        json!({
+            "patient_id": patient,
+            "kind": "navigation",
+            "performer_organization_id": self.program.organization_id,
+            "source_type": "family_physician",
+            "reason": "Lives alone since spring; would like company.",
+            "plain_language_purpose": [{ "language": "en", "text": "Someone will call you this week." }],
+            "chosen_by": "person",
+            "consent": { "form": "verbal" },
+        })
+    }
+
+    /// The same, sent.
+    pub async fn sent(&self, patient: &str) -> String {
+        let answer = self.clinic.post("/v1/referrals", self.navigation(patient)).await;
+        answer.expect(201);
+        answer.id()
+    }
+
+    /// The same, accepted by the program.
+    pub async fn accepted(&self, patient: &str) -> String {
+        let id = self.sent(patient).await;
+        step(&self.program, &id, json!({ "status": "accepted" })).await.expect(201);
+        id
+    }
+
+    /// Lets the program take part in the patient's care.
+    pub async fn grant(&self, patient: &str) {
+        let consent = json!({
+            "patient_id": patient,
+            "grantee_id": self.program.organization_id,
+            "purposes": ["care_coordination"],
+            "categories": ["summary", "contact", "needs", "referrals", "follow_ups"],
+            "form": "written",
+        });
+        self.clinic.post("/v1/consents", consent).await.expect(201);
+    }
+}
+
+/// Moves a referral.
+pub async fn step(caller: &Caller, id: &str, body: Value) -> Answer {
+    caller.post(&format!("/v1/referrals/{id}/transitions"), body).await
+}
+
+fn path(id: &str) -> String {
+    format!("/v1/referrals/{id}")
+}
+
+fn ids(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+fn fault(pointer: &str, code: &str) -> Vec<(String, String)> {
+    vec![(pointer.into(), code.into())]
+}
+
+on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_back, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    town.grant(&patient).await;
+    let created = town.clinic.post("/v1/referrals", town.navigation(&patient)).await;
+    let referral = created.expect(201);
+    assert_eq!((&referral["status"], &referral["version"]), (&json!("requested"), &json!(2)));
+    assert_eq!((&referral["due_on"], &referral["decide_by"]), (&json!("2026-03-04"), &json!("2026-03-09")));
+    assert_eq!(referral["warnings"], json!([]));
+    let id = created.id();
+
+    let inbox = town.program.get("/v1/referrals?box=received&status=requested").await.expect(200);
+    assert_eq!(ids(&inbox), [&id]);
+    let seen = town.program.get(&path(&id)).await.expect(200);
+    assert_eq!(seen["patient"]["names"][0]["family"], "Tremblay");
+    step(&town.program, &id, json!({ "status": "received", "business_status": "awaiting_triage" })).await.expect(201);
+    let accepted = step(&town.program, &id, json!({ "status": "accepted", "support_intensity": "ongoing", "note": "Dana will call her." })).await;
+    assert_eq!((&accepted.expect(201)["from"], accepted.header("etag")), (&json!("received"), Some("\"4\"")));
+    step(&town.program, &id, json!({ "status": "in_progress", "business_status": "plan_made" })).await.expect(201);
+
+    let onward = json!({
+        "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id, "parent_id": id,
+        "source_type": "link_worker", "consent": { "form": "verbal", "categories": ["summary", "contact"] },
+    });
+    let onward = town.program.post("/v1/referrals", onward).await;
+    onward.expect(201);
+    let lunch = onward.id();
+    step(&town.agency, &lunch, json!({ "status": "accepted" })).await.expect(201);
+    step(&town.agency, &lunch, json!({ "status": "completed", "outcome": "attended", "note": "She will come again." })).await.expect(201);
+    assert_eq!(ids(&town.program.get(&format!("/v1/referrals?parent_id={id}&status=completed")).await.expect(200)), [&lunch]);
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+
+    let done = town.clinic.get(&path(&id)).await.expect(200);
+    assert_eq!((&done["status"], &done["outcome"], &done["support_intensity"]), (&json!("completed"), &json!("need_met"), &json!("ongoing")));
+    assert_eq!(town.clinic.get(&path(&lunch)).await.expect(200)["outcome"], "attended", "who manages the patient sees the whole loop");
+    let transitions = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
+    let steps: Vec<&str> = transitions["items"].as_array().unwrap().iter().map(|item| item["to"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["draft", "requested", "received", "accepted", "in_progress", "completed"]);
+    assert_eq!(transitions["items"][3]["note"], "Dana will call her.");
+    assert_eq!(transitions["items"][3]["organization_id"], json!(town.program.organization_id));
+    let feed = town.agency.get("/v1/changes").await.expect(200);
+    let kinds: Vec<&str> = feed["items"].as_array().unwrap().iter().map(|item| item["resource_type"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"referral") && !kinds.contains(&"patient"), "{kinds:?}");
+});
+
+on_both!(a_referral_needs_the_patients_consent_and_shows_no_more_than_it_covers, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut bare = town.navigation(&patient);
+    bare["consent"] = Value::Null;
+    assert_eq!(town.clinic.post("/v1/referrals", bare.clone()).await.faults(422), fault("/consent", "consent_required"));
+    let draft = town.clinic.post("/v1/referrals?draft=true", bare.clone()).await;
+    draft.expect(201);
+    town.program.get(&path(&draft.id())).await.expect_problem(404, "not_found");
+    assert_eq!(step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.faults(422), fault("/consent", "consent_required"));
+    let given = json!({ "form": "verbal", "given_by": "related_person", "categories": ["summary"] });
+    let nameless = step(&town.clinic, &draft.id(), json!({ "status": "requested", "consent": given })).await;
+    assert_eq!(nameless.faults(422), fault("/consent/given_by_name", "required"));
+    let given = json!({ "form": "verbal", "categories": ["summary"] });
+    step(&town.clinic, &draft.id(), json!({ "status": "requested", "consent": given })).await.expect(201);
+
+    let seen = town.program.get(&path(&draft.id())).await.expect(200);
+    assert!(seen["patient"]["withheld"].as_array().unwrap().contains(&json!("contact")));
+    assert_eq!(seen["patient"]["contact_points"], json!([]));
+    town.program.get(&format!("/v1/patients/{patient}")).await.expect_problem(404, "not_found");
+    town.clinic.post("/v1/referrals", bare).await.expect(201);
+
+    let consents = town.clinic.get(&format!("/v1/consents?patient_id={patient}")).await.expect(200);
+    let consent = consents["items"][0]["id"].as_str().unwrap().to_owned();
+    town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    assert_eq!(town.program.get(&path(&draft.id())).await.expect(200)["patient"], Value::Null);
+});
+
+on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let id = town.sent(&patient).await;
+    step(&town.clinic, &id, json!({ "status": "accepted" })).await.expect_problem(403, "forbidden");
+    step(&town.agency, &id, json!({ "status": "accepted" })).await.expect_problem(404, "not_found");
+    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
+    step(&town.program, &id, json!({ "status": "draft" })).await.expect_problem(409, "illegal_transition");
+    assert_eq!(step(&town.program, &id, json!({ "status": "rejected" })).await.faults(422), fault("/reason/code", "required"));
+    let other = json!({ "status": "rejected", "reason": { "code": "other" } });
+    assert_eq!(step(&town.program, &id, other).await.faults(422), fault("/reason/text", "required"));
+    assert_eq!(step(&town.program, &id, json!({ "status": "accepted", "outcome": "need_met" })).await.faults(422), fault("/outcome", "not_allowed"));
+    let stale = town.program.request(actix_web::http::Method::POST, &format!("{}/transitions", path(&id)));
+    let stale = stale.insert_header(("if-match", "\"1\"")).set_json(json!({ "status": "accepted" }));
+    town.app.send(stale).await.expect_problem(412, "version_mismatch");
+    step(&town.program, &id, json!({ "status": "rejected", "reason": { "code": "no_capacity", "text": "Full until May." } })).await.expect(201);
+    let rejected = town.clinic.get(&path(&id)).await.expect(200);
+    assert_eq!((&rejected["status_reason"]["code"], &rejected["due_on"]), (&json!("no_capacity"), &Value::Null));
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "illegal_transition");
+    town.clinic.patch(&path(&id), 3, json!({ "reason": "x" })).await.expect_problem(409, "referral_closed");
+    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
+    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
+});
+
+on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await;
+    draft.expect(201);
+    town.clinic.patch(&path(&draft.id()), 1, json!({ "priority": "urgent" })).await.expect(200);
+    town.clinic.delete(&path(&draft.id()), 2).await.expect(204);
+    town.clinic.get(&path(&draft.id())).await.expect_problem(410, "gone");
+    step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.expect_problem(410, "gone");
+
+    let id = town.sent(&patient).await;
+    town.clinic.delete(&path(&id), 2).await.expect_problem(409, "not_a_draft");
+    let moved = json!({ "performer_organization_id": town.agency.organization_id });
+    town.clinic.patch(&path(&id), 2, moved).await.expect_problem(409, "referral_sent");
+    town.program.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
+    town.clinic.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect(200);
+    town.clinic.put_any(&path(&id), town.navigation(&patient)).await.expect_problem(428, "precondition_required");
+    let history = town.program.get(&format!("{}/history", path(&id))).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().len(), 3);
+});
+
+on_both!(what_a_referral_names_must_exist_for_the_caller, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let nobody = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+    let mut body = town.navigation(&patient);
+    body["performer_organization_id"] = json!(nobody);
+    body["parent_id"] = json!(nobody);
+    body["requester_practitioner_id"] = json!(nobody);
+    body["performer_practitioner_id"] = json!(nobody);
+    body["need_ids"] = json!([nobody]);
+    body["screening_id"] = json!(nobody);
+    body["match_id"] = json!(nobody);
+    let faults = town.clinic.post("/v1/referrals", body).await.faults(422);
+    let pointers: Vec<&str> = faults.iter().map(|(pointer, code)| { assert_eq!(code, "not_found"); pointer.as_str() }).collect();
+    let expected = ["/match_id", "/need_ids/0", "/parent_id", "/performer_organization_id", "/performer_practitioner_id",
+        "/requester_practitioner_id", "/screening_id"];
+    assert_eq!(pointers, expected);
+    let foreign = town.agency.post("/v1/referrals", town.navigation(&patient)).await;
+    assert_eq!(foreign.faults(422), fault("/patient_id", "not_found"));
+    let service = json!({ "patient_id": patient, "kind": "service", "source_type": "family_physician" });
+    assert_eq!(town.clinic.post("/v1/referrals", service).await.faults(422), fault("/service_id", "required"));
+    let program = json!({ "patient_id": patient, "kind": "navigation", "source_type": "self_referral" });
+    assert_eq!(town.clinic.post("/v1/referrals", program).await.faults(422), fault("/performer_organization_id", "required"));
+    town.clinic.get("/v1/referrals?overdue=perhaps").await.expect_problem(400, "malformed_request");
+    town.clinic.get(&path(nobody)).await.expect_problem(404, "not_found");
+});
+
+on_both!(both_sides_write_to_each_other_and_say_what_they_have_read, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let messages = format!("{}/messages", path(&id));
+    let asked = town.program.post(&messages, json!({ "text": "Does she have a phone of her own?" })).await;
+    asked.expect(201);
+    let read = town.clinic.get(&messages).await.expect(200);
+    assert_eq!((&read["items"][0]["text"], &read["items"][0]["acknowledged_at"]), (&json!("Does she have a phone of her own?"), &Value::Null));
+    let acknowledged = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": asked.id() })).await;
+    assert_eq!(acknowledged.expect(200)["acknowledged"], 1);
+    let again = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": asked.id() })).await;
+    assert_eq!(again.expect(200)["acknowledged"], 0);
+    assert!(town.program.get(&messages).await.expect(200)["items"][0]["acknowledged_at"].is_string());
+    town.agency.post(&messages, json!({ "text": "Hello" })).await.expect_problem(404, "not_found");
+    assert_eq!(town.clinic.post(&messages, json!({ "text": "" })).await.faults(422), fault("/text", "too_short"));
+});
+
+on_both!(the_inbox_tells_what_is_overdue_and_pages_walk_it_once, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        sent.push(town.sent(&patient).await);
+    }
+    town.app.clock.advance(chrono::Duration::days(3));
+    town.program.renew().await;
+    step(&town.program, &sent[0], json!({ "status": "received" })).await.expect(201);
+    let overdue = town.program.get("/v1/referrals?box=received&overdue=true").await.expect(200);
+    assert_eq!(ids(&overdue).len(), 4);
+    assert_eq!(ids(&town.program.get("/v1/referrals?box=sent").await.expect(200)).len(), 0);
+    let (mut seen, mut next) = (Vec::new(), Some("/v1/referrals?limit=2".to_owned()));
+    while let Some(path) = next {
+        let page = town.program.get(&path).await.expect(200);
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        next = page["next"].as_str().map(|cursor| format!("/v1/referrals?limit=2&cursor={cursor}"));
+    }
+    sent.reverse();
+    assert_eq!(seen, sent);
+    let cursor = town.program.get("/v1/referrals?limit=2").await.expect(200)["next"].as_str().unwrap().to_owned();
+    town.program.get(&format!("/v1/referrals?box=received&cursor={cursor}")).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(a_referral_sent_twice_with_one_key_is_one_referral, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let first = town.clinic.post_once("/v1/referrals", "r-1", town.navigation(&patient)).await;
+    let second = town.clinic.post_once("/v1/referrals", "r-1", town.navigation(&patient)).await;
+    assert_eq!((first.status, first.id()), (201, second.id()));
+    assert_eq!(ids(&town.clinic.get("/v1/referrals").await.expect(200)).len(), 1);
+});
