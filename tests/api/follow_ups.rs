@@ -32,7 +32,10 @@ on_both!(accepting_plans_the_first_contact_and_each_result_the_next_until_the_lo
     town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
     let referral = town.accepted(&patient).await;
     let first = open(&town.program, &referral).await;
-    assert_eq!((&first["purpose"], &first["due_on"], &first["channel"]), (&json!("first_contact"), &json!("2026-03-07"), &json!("in_person")));
+    assert_eq!(
+        (&first["purpose"], &first["due_on"], &first["channel"]),
+        (&json!("first_contact"), &json!("2026-03-07"), &json!("in_person"))
+    );
     assert_eq!(first["organization_id"], json!(town.program.organization_id));
 
     let reached = attempt(&town.program, &id_of(&first), "reached").await.expect(201);
@@ -55,7 +58,10 @@ on_both!(accepting_plans_the_first_contact_and_each_result_the_next_until_the_lo
     let completed = town.program.post(&format!("{}/complete", path(&id_of(&second))), result).await.expect(200);
     assert_eq!(completed["new_need_ids"].as_array().unwrap().len(), 1);
     let third = open(&town.program, &referral).await;
-    assert_eq!((&third["purpose"], &third["due_on"], &third["note"]), (&json!("barrier_review"), &json!("2026-03-18"), &json!("Find a ride.")));
+    assert_eq!(
+        (&third["purpose"], &third["due_on"], &third["note"]),
+        (&json!("barrier_review"), &json!("2026-03-18"), &json!("Find a ride."))
+    );
 
     step(&town.program, &referral, json!({ "status": "completed", "outcome": "partly_met" })).await.expect(201);
     let third = town.clinic.get(&path(&id_of(&third))).await.expect(200);
@@ -78,7 +84,10 @@ on_both!(tries_that_run_out_close_the_referral_and_the_referrer_sees_why, |db| a
     let tried = attempt(&town.program, &first, "voicemail").await.expect(201);
     assert_eq!((&tried["follow_up"]["status"], &tried["follow_up"]["due_on"]), (&json!("open"), &json!("2026-03-05")));
     let last = attempt(&town.program, &first, "no_answer").await.expect(201);
-    assert_eq!((&last["follow_up"]["status"], &last["follow_up"]["cancellation"]["code"]), (&json!("cancelled"), &json!("unable_to_contact")));
+    assert_eq!(
+        (&last["follow_up"]["status"], &last["follow_up"]["cancellation"]["code"]),
+        (&json!("cancelled"), &json!("unable_to_contact"))
+    );
     let failed = town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
     assert_eq!((&failed["status"], &failed["status_reason"]["code"]), (&json!("failed"), &json!("unable_to_contact")));
     let transitions = town.clinic.get(&format!("/v1/referrals/{referral}/transitions")).await.expect(200);

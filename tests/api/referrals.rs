@@ -107,7 +107,8 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     let seen = town.program.get(&path(&id)).await.expect(200);
     assert_eq!(seen["patient"]["names"][0]["family"], "Tremblay");
     step(&town.program, &id, json!({ "status": "received", "business_status": "awaiting_triage" })).await.expect(201);
-    let accepted = step(&town.program, &id, json!({ "status": "accepted", "support_intensity": "ongoing", "note": "Dana will call her." })).await;
+    let accepted =
+        step(&town.program, &id, json!({ "status": "accepted", "support_intensity": "ongoing", "note": "Dana will call her." })).await;
     assert_eq!((&accepted.expect(201)["from"], accepted.header("etag")), (&json!("received"), Some("\"4\"")));
     step(&town.program, &id, json!({ "status": "in_progress", "business_status": "plan_made" })).await.expect(201);
 
@@ -124,7 +125,10 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
 
     let done = town.clinic.get(&path(&id)).await.expect(200);
-    assert_eq!((&done["status"], &done["outcome"], &done["support_intensity"]), (&json!("completed"), &json!("need_met"), &json!("ongoing")));
+    assert_eq!(
+        (&done["status"], &done["outcome"], &done["support_intensity"]),
+        (&json!("completed"), &json!("need_met"), &json!("ongoing"))
+    );
     assert_eq!(town.clinic.get(&path(&lunch)).await.expect(200)["outcome"], "attended", "who manages the patient sees the whole loop");
     let transitions = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
     let steps: Vec<&str> = transitions["items"].as_array().unwrap().iter().map(|item| item["to"].as_str().unwrap()).collect();
@@ -175,11 +179,16 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     assert_eq!(step(&town.program, &id, json!({ "status": "rejected" })).await.faults(422), fault("/reason/code", "required"));
     let other = json!({ "status": "rejected", "reason": { "code": "other" } });
     assert_eq!(step(&town.program, &id, other).await.faults(422), fault("/reason/text", "required"));
-    assert_eq!(step(&town.program, &id, json!({ "status": "accepted", "outcome": "need_met" })).await.faults(422), fault("/outcome", "not_allowed"));
+    assert_eq!(
+        step(&town.program, &id, json!({ "status": "accepted", "outcome": "need_met" })).await.faults(422),
+        fault("/outcome", "not_allowed")
+    );
     let stale = town.program.request(actix_web::http::Method::POST, &format!("{}/transitions", path(&id)));
     let stale = stale.insert_header(("if-match", "\"1\"")).set_json(json!({ "status": "accepted" }));
     town.app.send(stale).await.expect_problem(412, "version_mismatch");
-    step(&town.program, &id, json!({ "status": "rejected", "reason": { "code": "no_capacity", "text": "Full until May." } })).await.expect(201);
+    step(&town.program, &id, json!({ "status": "rejected", "reason": { "code": "no_capacity", "text": "Full until May." } }))
+        .await
+        .expect(201);
     let rejected = town.clinic.get(&path(&id)).await.expect(200);
     assert_eq!((&rejected["status_reason"]["code"], &rejected["due_on"]), (&json!("no_capacity"), &Value::Null));
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "illegal_transition");
@@ -222,9 +231,22 @@ on_both!(what_a_referral_names_must_exist_for_the_caller, |db| async move {
     body["screening_id"] = json!(nobody);
     body["match_id"] = json!(nobody);
     let faults = town.clinic.post("/v1/referrals", body).await.faults(422);
-    let pointers: Vec<&str> = faults.iter().map(|(pointer, code)| { assert_eq!(code, "not_found"); pointer.as_str() }).collect();
-    let expected = ["/match_id", "/need_ids/0", "/parent_id", "/performer_organization_id", "/performer_practitioner_id",
-        "/requester_practitioner_id", "/screening_id"];
+    let pointers: Vec<&str> = faults
+        .iter()
+        .map(|(pointer, code)| {
+            assert_eq!(code, "not_found");
+            pointer.as_str()
+        })
+        .collect();
+    let expected = [
+        "/match_id",
+        "/need_ids/0",
+        "/parent_id",
+        "/performer_organization_id",
+        "/performer_practitioner_id",
+        "/requester_practitioner_id",
+        "/screening_id",
+    ];
     assert_eq!(pointers, expected);
     let foreign = town.agency.post("/v1/referrals", town.navigation(&patient)).await;
     assert_eq!(foreign.faults(422), fault("/patient_id", "not_found"));
@@ -243,7 +265,10 @@ on_both!(both_sides_write_to_each_other_and_say_what_they_have_read, |db| async 
     let asked = town.program.post(&messages, json!({ "text": "Does she have a phone of her own?" })).await;
     asked.expect(201);
     let read = town.clinic.get(&messages).await.expect(200);
-    assert_eq!((&read["items"][0]["text"], &read["items"][0]["acknowledged_at"]), (&json!("Does she have a phone of her own?"), &Value::Null));
+    assert_eq!(
+        (&read["items"][0]["text"], &read["items"][0]["acknowledged_at"]),
+        (&json!("Does she have a phone of her own?"), &Value::Null)
+    );
     let acknowledged = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": asked.id() })).await;
     assert_eq!(acknowledged.expect(200)["acknowledged"], 1);
     let again = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": asked.id() })).await;
