@@ -72,6 +72,10 @@ impl Resource for Referrals {
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
         if let Some(row) = current {
             permit_change(row, input)?;
+            // What was derived from the service stays, where it is not named again.
+            if row.service_id == input.service_id {
+                input.performer_organization_id = input.performer_organization_id.or(row.performer_id);
+            }
         }
         let mut faults = Vec::new();
         check_references(conn, caller, input, &mut faults)?;
