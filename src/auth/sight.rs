@@ -209,22 +209,3 @@ pub fn recorded(caller: &Principal, sight: &Sight, kind: ResourceType, body: Val
         _ => Ok(Some(body)),
     }
 }
-
-/// What the caller sees of the patient behind a record of this category: everything where the caller's own organization made the
-/// record, `None` where the record is hidden.
-pub fn record(
-    conn: &mut DbConn,
-    caller: &Principal,
-    recorder: OrganizationId,
-    patient_id: PatientId,
-    category: DataCategory,
-) -> Result<Option<Categories>> {
-    if recorder == caller.organization_id {
-        return Ok(Some(Categories::ALL));
-    }
-    match patient(conn, caller, patient_id) {
-        Ok(sight) => Ok(Some(sight.categories).filter(|categories| categories.contains(category))),
-        Err(Error::NotFound | Error::Gone | Error::Merged { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}

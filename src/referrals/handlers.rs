@@ -22,7 +22,7 @@ use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Re
 use crate::kind::{self, ReferralId};
 use crate::patients::api::PatientSummary;
 use crate::types::Identifier;
-use crate::{needs, organizations, patients, practitioners, screenings};
+use crate::{needs, organizations, patients, practitioners, screenings, services};
 
 /// Referrals, for the common verbs.
 #[derive(Debug)]
@@ -58,7 +58,13 @@ impl Resource for Referrals {
     /// The patient as far as the caller may see them, the service as it stands today, and what to know before relying on it.
     fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
         let Some(row) = repository::find(conn, caller, shape.id)? else { return Ok(shape) };
-        Ok(Referral { patient: patient_seen(conn, caller, &row)?, warnings: Some(workflow::warnings(conn, &row, None)?), ..shape })
+        let service = workflow::service_brief(conn, &row)?;
+        Ok(Referral {
+            patient: patient_seen(conn, caller, &row)?,
+            warnings: Some(workflow::warnings(conn, &row, service.as_ref())?),
+            service,
+            ..shape
+        })
     }
 
     fn identifiers(input: &ReferralInput) -> &[Identifier] {
@@ -78,6 +84,7 @@ impl Resource for Referrals {
             }
         }
         let mut faults = Vec::new();
+        check_services(conn, current, input, &mut faults)?;
         check_references(conn, caller, input, &mut faults)?;
         if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
@@ -173,6 +180,28 @@ fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
     }
     let detail = "The referral was sent; its patient, kind, service, performer and parent can no longer change.";
     Err(Error::conflict("referral_sent", detail))
+}
+
+/// Fills in the performer of a referral to a service, and refuses services that cannot be referred to. One that has been referred to
+/// stays named, whatever became of it.
+fn check_services(conn: &mut DbConn, current: Option<&ReferralRow>, input: &mut ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {
+    if let Some(id) = input.service_id
+        && current.is_none_or(|row| row.service_id != Some(id))
+    {
+        match services::repository::find(conn, id)?.filter(|service| service.deleted_at.is_none()) {
+            None => faults.push(Fault::new("/service_id", "not_found", "is not a service")),
+            Some(service) if service.content.accepts_referrals == Some(false) => {
+                faults.push(Fault::new("/service_id", "not_referable", "takes no referrals"));
+            }
+            Some(service) => input.performer_organization_id = input.performer_organization_id.or(service.provider_id),
+        }
+    }
+    for (index, offer) in input.offered.iter().enumerate() {
+        if services::repository::find(conn, offer.service_id)?.is_none() {
+            faults.push(Fault::new(format!("/offered/{index}/service_id"), "not_found", "is not a service"));
+        }
+    }
+    Ok(())
 }
 
 fn check_references(conn: &mut DbConn, caller: &Principal, input: &ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ResourceType};
 use crate::services::model::{CapacityStatus, ServiceStatus};
-use crate::{consents, follow_ups, organizations, patients, practitioners};
+use crate::{consents, follow_ups, organizations, patients, practitioners, services};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -224,6 +224,18 @@ pub fn insert_transition(
     };
     changes::record(conn, &caller.actor(), change)?;
     Ok(shape)
+}
+
+/// The service of a referral as it stands today.
+pub fn service_brief(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<ServiceBrief>> {
+    let Some(id) = row.service_id else { return Ok(None) };
+    let service = services::repository::find(conn, id)?;
+    Ok(service.map(|service| ServiceBrief {
+        id,
+        name: service.name,
+        status: service.status,
+        capacity: service.capacity.map(|capacity| capacity.0),
+    }))
 }
 
 /// What to know before relying on an open referral.

@@ -311,3 +311,34 @@ on_both!(a_referral_sent_twice_with_one_key_is_one_referral, |db| async move {
     assert_eq!((first.status, first.id()), (201, second.id()));
     assert_eq!(ids(&town.clinic.get("/v1/referrals").await.expect(200)).len(), 1);
 });
+
+on_both!(a_referral_to_a_service_goes_to_its_provider_and_warns_where_there_is_no_room, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let lunch = json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id });
+    let lunch = town.agency.post("/v1/services", lunch).await;
+    lunch.expect(201);
+    let mut body = json!({
+        "patient_id": patient, "kind": "service", "service_id": lunch.id(), "source_type": "family_physician",
+        "consent": { "form": "verbal" }, "offered": [{ "service_id": lunch.id(), "decision": "accepted" }],
+    });
+    let full = json!({ "status": "full" });
+    town.agency.put_any(&format!("/v1/services/{}/capacity", lunch.id()), full).await.expect(200);
+    let sent = town.clinic.post("/v1/referrals", body.clone()).await.expect(201);
+    assert_eq!(sent["performer_organization_id"], json!(town.agency.organization_id));
+    assert_eq!((&sent["service"]["name"], &sent["warnings"][0]["code"]), (&json!("Tuesday lunch"), &json!("service_full")));
+
+    let alone = town.clinic.post("/v1/services", json!({ "name": "Walking group", "accepts_referrals": true })).await;
+    body["service_id"] = json!(alone.id());
+    let sent = town.clinic.post("/v1/referrals", body.clone()).await.expect(201);
+    assert_eq!(sent["warnings"][0]["code"], "performer_not_connected");
+    let id = sent["id"].as_str().unwrap();
+    step(&town.clinic, id, json!({ "status": "accepted", "note": "Told them by telephone." })).await.expect(201);
+    step(&town.clinic, id, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
+
+    let closed = town.clinic.post("/v1/services", json!({ "name": "Choir", "accepts_referrals": false })).await;
+    body["service_id"] = json!(closed.id());
+    body["offered"] = json!([{ "service_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" }]);
+    let faults = town.clinic.post("/v1/referrals", body.clone()).await.faults(422);
+    assert_eq!(faults, [("/offered/0/service_id".into(), "not_found".into()), ("/service_id".into(), "not_referable".into())]);
+});

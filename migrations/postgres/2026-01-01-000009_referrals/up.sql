@@ -4,7 +4,7 @@ CREATE TABLE referrals (
     organization_id           UUID NOT NULL REFERENCES organizations (id) ON DELETE RESTRICT,
     patient_id                UUID NOT NULL REFERENCES patients (id) ON DELETE RESTRICT,
     performer_id              UUID REFERENCES organizations (id) ON DELETE RESTRICT,
-    service_id                UUID,
+    service_id                UUID REFERENCES services (id) ON DELETE RESTRICT,
     parent_id                 UUID REFERENCES referrals (id) ON DELETE RESTRICT,
     kind                      TEXT NOT NULL CHECK (kind IN ('navigation', 'service')),
     status                    TEXT NOT NULL CHECK (status IN ('draft', 'requested', 'received', 'accepted', 'rejected', 'in_progress', 'on_hold', 'completed', 'failed', 'cancelled', 'entered_in_error')),

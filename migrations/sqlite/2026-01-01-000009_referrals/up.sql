@@ -4,7 +4,7 @@ CREATE TABLE referrals (
     organization_id           TEXT NOT NULL REFERENCES organizations (id) ON DELETE RESTRICT,
     patient_id                TEXT NOT NULL REFERENCES patients (id) ON DELETE RESTRICT,
     performer_id              TEXT REFERENCES organizations (id) ON DELETE RESTRICT,
-    service_id                TEXT,
+    service_id                TEXT REFERENCES services (id) ON DELETE RESTRICT,
     parent_id                 TEXT REFERENCES referrals (id) ON DELETE RESTRICT,
     kind                      TEXT NOT NULL CHECK (kind IN ('navigation', 'service')),
     status                    TEXT NOT NULL CHECK (status IN ('draft', 'requested', 'received', 'accepted', 'rejected', 'in_progress', 'on_hold', 'completed', 'failed', 'cancelled', 'entered_in_error')),
