@@ -40,7 +40,7 @@ pub struct Load {
     planned: Vec<Planned>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Planned {
     id: ServiceId,
     is_new: bool,
@@ -161,7 +161,8 @@ impl Batch {
 
     /// The records one by one, for a batch that failed as a whole; before them the new providers alone.
     pub fn split(self) -> Vec<Self> {
-        let records = Arc::try_unwrap(self.records).unwrap_or_default();
+        // The writer may still hold its copy of the batch that failed.
+        let records = Arc::unwrap_or_clone(self.records);
         let part = |records, new_providers| Self {
             owner: self.owner,
             source: self.source.clone(),
