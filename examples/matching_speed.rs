@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kith::db::types;
 use kith::kind::ServiceId;
-use kith::matching::{Candidate, Helpline, Person, Setting, Weights, suggest};
+use kith::matching::{Candidate, Helpline, Person, Setting, Weights, rank};
 use kith::services::model::ServiceInput;
 use kith::types::DOMAINS;
 use serde_json::json;
@@ -29,7 +29,7 @@ fn main() {
     for run in 0..RUNS {
         let person = person(run);
         let start = Instant::now();
-        let found = suggest(
+        let found = rank(
             &person,
             directory.iter().map(|(id, service)| Candidate { id: *id, service, capacity: None, text_fit: None, track_record: None }),
             &setting,

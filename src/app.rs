@@ -65,6 +65,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::screenings::configure)
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
+        .configure(crate::matching::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

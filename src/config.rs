@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::db::DbSettings;
 use clap::{ArgAction, Args, FromArgMatches, ValueEnum};
+
+use crate::db::DbSettings;
+use crate::matching::Helpline;
 
 /// A text that is never printed by accident: `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,6 +117,12 @@ pub struct Config {
     /// Web origins that browsers may call from (CORS), separated by commas; * for any
     #[arg(long, env = "KITH_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS", value_parser = origin, help_heading = "Server")]
     pub cors_origins: Vec<String>,
+    /// The help line that is named where no service and no link worker program suits somebody
+    #[arg(long, env = "KITH_HELPLINE_NAME", default_value = "211", value_name = "NAME", value_parser = not_blank, help_heading = "Server")]
+    pub helpline_name: String,
+    /// Its telephone number
+    #[arg(long, env = "KITH_HELPLINE_PHONE", default_value = "211", value_name = "NUMBER", value_parser = not_blank, help_heading = "Server")]
+    pub helpline_phone: String,
     /// Requests a client, or an address without one, may make in a minute; the default stops only runaways; 0 for no limit
     #[arg(long, env = "KITH_RATE_LIMIT", default_value_t = 1_200_000, value_name = "N", help_heading = "Server")]
     pub rate_limit: u32,
@@ -146,6 +154,11 @@ impl Config {
     {
         let command = Self::augment_args(clap::Command::new("kith").no_binary_name(true));
         Self::from_arg_matches(&command.mut_args(|arg| arg.env(None)).try_get_matches_from(flags)?)
+    }
+
+    /// Whom to call where nothing suits.
+    pub fn helpline(&self) -> Helpline {
+        Helpline { name: self.helpline_name.clone(), phone: self.helpline_phone.clone() }
     }
 
     /// The issuer of the tokens.

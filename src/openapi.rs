@@ -34,6 +34,7 @@ use crate::error::Problem;
         (name = "screenings", description = "A person's answers to an instrument, scored by the server."),
         (name = "services", description = "The directory of community services."),
         (name = "matches", description = "Which services fit a person, and why."),
+        (name = "unmet_needs", description = "Needs that no service met: reported, and counted by domain and area."),
         (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),
         (name = "follow_ups", description = "Duties to reach a person by a date, and what came of them."),
         (name = "changes", description = "The journal as a feed."),

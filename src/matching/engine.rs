@@ -105,7 +105,7 @@ impl Tally {
 /// Ranks the candidates for the person and explains the best.
 ///
 /// The same person, candidates, day and weights give the same answer, whatever the order of the candidates.
-pub fn suggest<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candidate<'a>>, setting: &Setting<'a>) -> Suggestions {
+pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candidate<'a>>, setting: &Setting<'a>) -> Suggestions {
     let subject = Subject::new(person, setting.weights, setting.at);
     let (mut considered, mut tally) = (0, Tally::default());
     let (mut scored, mut excluded, mut programs) = (Vec::new(), Vec::new(), Vec::new());

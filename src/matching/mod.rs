@@ -7,8 +7,10 @@
 //!
 //! Directory data mostly is unknown. Unknown is never no: it counts a neutral value, is named as unknown, and closes no gate.
 //!
-//! The engine is pure: no HTTP, no SQL, no clock. [`suggest`] is the way in.
+//! The engine is pure: no HTTP, no SQL, no clock; [`rank`] is the way in. Around it, `model`, `api`, `repository` and `handlers` keep
+//! what was suggested to whom, and the needs that stay unmet.
 
+pub mod api;
 mod candidate;
 mod criteria;
 mod duplicates;
@@ -18,20 +20,43 @@ mod explain;
 mod facts;
 mod finding;
 mod gate;
+pub mod handlers;
+pub mod model;
+pub mod patient;
 pub mod person;
 mod place;
 mod remark;
 pub mod report;
+pub mod repository;
 mod subject;
+pub mod unmet;
 mod weights;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+use utoipa_actix_web::service_config::ServiceConfig;
+
 pub use candidate::{Candidate, TrackRecord};
 pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility};
-pub use engine::{Helpline, MATCHING_VERSION, Setting, suggest};
+pub use engine::{Helpline, MATCHING_VERSION, Setting, rank};
 pub use person::Person;
 pub use report::{MatchOutcome, Suggestion, Suggestions, UnmetReason};
 pub use weights::{Criterion, Weights};
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes
+        .service(handlers::get_match)
+        .service(handlers::list_patient_matches)
+        .service(handlers::get_matching_profile)
+        .service(unmet::list_unmet_needs)
+        .service(unmet::create_unmet_need)
+        .service(unmet::count_unmet_needs)
+        .service(unmet::get_unmet_need)
+        .service(unmet::update_unmet_need)
+        .service(unmet::patch_unmet_need)
+        .service(unmet::delete_unmet_need)
+        .service(unmet::list_unmet_need_history);
+}

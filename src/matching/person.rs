@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
+use crate::http::schema::rule;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::needs::model::{NeedSeverity, Readiness};
 use crate::services::model::{Accessibility, PracticeCode};
@@ -165,6 +166,7 @@ pub struct Avoidance {
 /// What matching may know of somebody. Everything is optional; nothing of it says who the person is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields, default)]
+#[validate(schema(function = "must_haves_are_told"))]
 #[schema(example = json!({
     "needs": [
         { "domain": "social-connection", "severity": "high", "words": "I talk to nobody all week" },
@@ -273,6 +275,30 @@ impl Person {
         words.join(" ")
     }
 
+    /// What may be kept of a description of somebody without a record: needs without their words, languages, ways, and the area. It says
+    /// enough to understand the answer, and names nobody.
+    #[must_use]
+    pub fn without_traces(&self) -> Self {
+        let area = self.area();
+        Self {
+            needs: self.needs.iter().map(|need| PersonNeed { words: None, ..need.clone() }).collect(),
+            languages: self.languages.clone(),
+            interpreter_needed: self.interpreter_needed,
+            location: PersonLocation {
+                postal_code: area.postal_prefix,
+                city: area.city,
+                region: area.region,
+                country: self.location.country.clone(),
+                point: None,
+            },
+            reach: self.reach.clone(),
+            modes: self.modes.clone(),
+            digital_access: self.digital_access,
+            must_haves: self.must_haves.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Where an unmet need of this person is counted: the first three characters of the postal code and the city, never the point.
     pub fn area(&self) -> Area {
         let postal = self.location.postal_code.as_deref().map(super::place::normal_postal_code);
@@ -300,19 +326,34 @@ pub struct Area {
 }
 
 fn windows_end_after_they_begin(windows: &[WeeklyWindow]) -> Result<(), ValidationError> {
-    if windows.iter().all(|window| window.until > window.from) {
-        return Ok(());
+    match windows.iter().position(|window| window.until <= window.from) {
+        Some(index) => Err(rule(&format!("/{index}/until"), "not_allowed", "must be later than from")),
+        None => Ok(()),
     }
-    Err(fault("window_reversed", "Each window ends after it begins."))
 }
 
 fn names_what_to_avoid(avoidance: &Avoidance) -> Result<(), ValidationError> {
     if avoidance.service_id.is_some() || avoidance.organization_id.is_some() {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(rule("", "required", "must name a service or a provider"))
     }
-    Err(fault("required", "Names a service or a provider."))
 }
 
-fn fault(code: &'static str, message: &'static str) -> ValidationError {
-    ValidationError::new(code).with_message(message.into())
+/// What somebody cannot do without has to be told, or nothing can be compared with it.
+fn must_haves_are_told(person: &Person) -> Result<(), ValidationError> {
+    let needed = |must_have: MustHave| match must_have {
+        MustHave::Language => (!person.languages.is_empty(), "/languages"),
+        MustHave::Mode => (!person.modes.is_empty(), "/modes"),
+        MustHave::Budget => (person.budget_per_month.is_some(), "/budget_per_month"),
+        MustHave::Hours => (!person.free_times.is_empty(), "/free_times"),
+        MustHave::Transit => (person.reach.max_walk_from_stop_m.is_some(), "/reach/max_walk_from_stop_m"),
+        MustHave::Accessibility => (!person.accessibility.is_empty(), "/accessibility"),
+        MustHave::Diet => (!person.dietary.is_empty(), "/dietary"),
+        MustHave::Childcare => (true, ""),
+    };
+    match person.must_haves.iter().map(|must_have| (needed(*must_have), must_have)).find(|((is_told, _), _)| !is_told) {
+        Some(((_, pointer), must_have)) => Err(rule(pointer, "required", format!("is required where {must_have} is a must-have"))),
+        None => Ok(()),
+    }
 }

@@ -214,3 +214,25 @@ pub struct Suggestions {
     /// What must be seen to before any referral.
     pub alerts: Vec<Remark>,
 }
+
+impl Suggestions {
+    /// What may be kept of the answer to a description of somebody without a record: which services and why in codes. Distances, prices
+    /// and sentences would say where the person is and what they have.
+    #[must_use]
+    pub fn without_traces(&self) -> Self {
+        let result = |one: &Suggestion| Suggestion {
+            service_id: one.service_id,
+            name: one.name.clone(),
+            score: one.score,
+            answers: one.answers.clone(),
+            distance_m: None,
+            why: Why { codes: one.why.codes.clone(), sentence: Sentence::new(one.name.clone(), one.name.clone()) },
+            contributions: Vec::new(),
+            unknown: one.unknown.clone(),
+            to_check: Vec::new(),
+            warnings: Vec::new(),
+            same_as: one.same_as.clone(),
+        };
+        Self { results: self.results.iter().map(result).collect(), excluded: Vec::new(), ..self.clone() }
+    }
+}

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::candidate::Candidate;
-use super::person::{MustHave, Person, PersonNeed};
+use super::person::{MustHave, Person, PersonNeed, Travel};
 use super::place::Home;
 use super::weights::{CRITERIA, Criterion, NeedNumbers, Weights};
 use super::words::has_code;
@@ -97,6 +97,17 @@ impl<'a> Subject<'a> {
 
     pub(super) fn share(&self, criterion: Criterion) -> f64 {
         self.shares.get(criterion as usize).copied().unwrap_or_default()
+    }
+
+    /// The distance that counts half: the person's own limit, else what is usual for the way they travel.
+    pub(super) fn range_km(&self) -> f64 {
+        let (reach, numbers) = (&self.person.reach, &self.weights.reach);
+        reach.max_km.filter(|km| *km > 0.0).unwrap_or(match reach.how {
+            Some(Travel::Walk) => numbers.walk_km,
+            Some(Travel::Transit) | None => numbers.transit_km,
+            Some(Travel::Driven) => numbers.driven_km,
+            Some(Travel::Car) => numbers.car_km,
+        })
     }
 
     fn weigh(&self) -> [f64; CRITERIA] {

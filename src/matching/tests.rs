@@ -63,7 +63,7 @@ fn setting() -> Setting<'static> {
 }
 
 fn run<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Suggestions {
-    suggest(person, candidates, &setting())
+    rank(person, candidates, &setting())
 }
 
 /// The suggestions of these services, numbered from 1.

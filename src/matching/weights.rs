@@ -209,6 +209,7 @@ pub struct TrackRecordNumbers {
 /// A profile: every number that matching uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MatchingProfile)]
 pub struct Weights {
     /// Its name.
     #[schema(example = "standard")]

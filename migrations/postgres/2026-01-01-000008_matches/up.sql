@@ -5,6 +5,7 @@ CREATE TABLE matches (
     organization_id UUID                 REFERENCES organizations (id) ON DELETE RESTRICT,
     patient_id      UUID                 REFERENCES patients (id) ON DELETE RESTRICT,
     outcome         TEXT        NOT NULL CHECK (outcome IN ('suggested', 'some_unanswered', 'nothing_suitable')),
+    is_sensitive    BOOLEAN     NOT NULL,
     content         JSONB       NOT NULL,
     version         BIGINT      NOT NULL CHECK (version >= 1),
     created_at      TIMESTAMPTZ NOT NULL,

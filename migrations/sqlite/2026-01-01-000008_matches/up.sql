@@ -5,6 +5,7 @@ CREATE TABLE matches (
     organization_id TEXT             REFERENCES organizations (id) ON DELETE RESTRICT,
     patient_id      TEXT             REFERENCES patients (id) ON DELETE RESTRICT,
     outcome         TEXT    NOT NULL CHECK (outcome IN ('suggested', 'some_unanswered', 'nothing_suitable')),
+    is_sensitive    INTEGER NOT NULL CHECK (is_sensitive IN (0, 1)),
     content         TEXT    NOT NULL,
     version         INTEGER NOT NULL CHECK (version >= 1),
     created_at      TEXT    NOT NULL,

@@ -32,13 +32,7 @@ fn place<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Judgement<'a> 
         let reach = &subject.person.reach;
         let by_bus = reach.how == Some(Travel::Transit) || subject.person.must_have(MustHave::Transit);
         let far_from_stop = by_bus && is_near_stop(subject, service) == Known::No;
-        let range_km = reach.max_km.filter(|km| *km > 0.0).unwrap_or(match reach.how {
-            Some(Travel::Walk) => numbers.walk_km,
-            Some(Travel::Transit) | None => numbers.transit_km,
-            Some(Travel::Driven) => numbers.driven_km,
-            Some(Travel::Car) => numbers.car_km,
-        });
-        let ranges = nearest.metres / 1_000.0 / range_km;
+        let ranges = nearest.metres / 1_000.0 / subject.range_km();
         let value = 1.0 / (1.0 + ranges * ranges);
         return Judgement::known(if far_from_stop { value / 2.0 } else { value }, Finding::Distance(nearest.metres));
     }

@@ -180,7 +180,7 @@ proptest! {
                 service.name = format!("Service {number}");
             }
             let id = id(chosen as u128 + 1);
-            let results = suggest(&person, candidates(&directory), &Setting { limit: 100, ..setting() }).results;
+            let results = rank(&person, candidates(&directory), &Setting { limit: 100, ..setting() }).results;
             results.iter().position(|result| result.service_id == id)
         };
         let (full, waitlist, open) = (rank("full"), rank("waitlist"), rank("open"));

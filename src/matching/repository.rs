@@ -1,0 +1,168 @@
+//! The queries of matches and unmet needs.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+
+use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery, UnmetReasonCount};
+use super::model::{MatchRow, UnmetNeedRow};
+use super::report::UnmetReason;
+use crate::auth::{Principal, sight};
+use crate::consents::model::DataCategory;
+use crate::db::schema::{matches, organizations, patients, unmet_needs};
+use crate::db::types::Instant;
+use crate::db::{DbConn, MultiBackend};
+use crate::error::Result;
+use crate::kind::{MatchId, OrganizationId, PatientId, UnmetNeedId};
+
+/// Matched again within this time, the same need of the same patient is still the same unmet need.
+const SAME_UNMET_NEED: Duration = Duration::days(30);
+
+/// The match with this id.
+pub fn find(conn: &mut DbConn, id: MatchId) -> Result<Option<MatchRow>> {
+    Ok(matches::table.find(id).first(conn).optional()?)
+}
+
+/// Adds a match.
+pub fn insert(conn: &mut DbConn, row: &MatchRow) -> Result<()> {
+    diesel::insert_into(matches::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// One page of a patient's matches, the latest first, and one row more. Those of sensitive needs only where asked for.
+pub fn list_of_patient(
+    conn: &mut DbConn,
+    patient: PatientId,
+    with_sensitive: bool,
+    before: Option<MatchId>,
+    limit: i64,
+) -> Result<Vec<MatchRow>> {
+    let rows = matches::table.filter(matches::patient_id.eq(patient)).filter(matches::deleted_at.is_null());
+    let mut rows = rows.order(matches::id.desc()).limit(limit).into_boxed();
+    if !with_sensitive {
+        rows = rows.filter(matches::is_sensitive.eq(false));
+    }
+    if let Some(before) = before {
+        rows = rows.filter(matches::id.lt(before));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// The unmet need with this id, if the caller may see it, tombstones included.
+pub fn find_unmet(conn: &mut DbConn, caller: &Principal, id: UnmetNeedId) -> Result<Option<UnmetNeedRow>> {
+    Ok(visible(caller).filter(unmet_needs::id.eq(id)).first(conn).optional()?)
+}
+
+/// Those that the caller's organization found, of patients whose needs it still sees or of nobody named.
+fn visible(caller: &Principal) -> unmet_needs::BoxedQuery<'static, MultiBackend> {
+    let own = patients::table.filter(patients::organization_id.eq(caller.organization_id)).select(patients::id.nullable());
+    let granted = sight::granted(caller, DataCategory::Needs);
+    let found = unmet_needs::table.filter(unmet_needs::organization_id.eq(caller.organization_id)).into_boxed();
+    let is_seen = unmet_needs::patient_id.is_null().or(unmet_needs::patient_id.eq_any(own));
+    found.filter(is_seen.or(unmet_needs::patient_id.assume_not_null().eq_any(granted)))
+}
+
+/// One page of unmet needs in order of id, and one row more.
+pub fn list_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedQuery, after: Option<UnmetNeedId>) -> Result<Vec<UnmetNeedRow>> {
+    let mut rows = visible(caller).filter(unmet_needs::deleted_at.is_null()).order(unmet_needs::id).limit(query.limit.and_one());
+    if let Some(domain) = &query.domain {
+        rows = rows.filter(unmet_needs::domain.eq(domain.clone()));
+    }
+    if let Some(reason) = query.reason {
+        rows = rows.filter(unmet_needs::reason.eq(reason));
+    }
+    if let Some(prefix) = &query.postal_prefix {
+        rows = rows.filter(unmet_needs::postal_prefix.eq(prefix.clone()));
+    }
+    if let Some(since) = query.since {
+        rows = rows.filter(unmet_needs::created_at.ge(since));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(unmet_needs::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Adds an unmet need.
+pub fn insert_unmet(conn: &mut DbConn, row: &UnmetNeedRow) -> Result<()> {
+    diesel::insert_into(unmet_needs::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update_unmet(conn: &mut DbConn, row: &UnmetNeedRow) -> Result<bool> {
+    let before = unmet_needs::table.filter(unmet_needs::id.eq(row.id)).filter(unmet_needs::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            unmet_needs::domain.eq(&row.domain),
+            unmet_needs::reason.eq(row.reason),
+            unmet_needs::postal_prefix.eq(&row.postal_prefix),
+            unmet_needs::city.eq(&row.city),
+            unmet_needs::region.eq(&row.region),
+            unmet_needs::content.eq(&row.content),
+            unmet_needs::version.eq(row.version),
+            unmet_needs::updated_at.eq(row.updated_at),
+            unmet_needs::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// The domains of a patient that were found unmet so lately that another match finds nothing new.
+pub fn lately_unmet(conn: &mut DbConn, patient: PatientId, now: Instant) -> Result<Vec<String>> {
+    let lately = unmet_needs::table
+        .filter(unmet_needs::patient_id.eq(patient))
+        .filter(unmet_needs::created_at.gt(now.plus(-SAME_UNMET_NEED)))
+        .filter(unmet_needs::deleted_at.is_null());
+    Ok(lately.select(unmet_needs::domain).load(conn)?)
+}
+
+/// Unmet needs by domain and area: those of the caller's organization and its parts, and those of strangers. The commonest first.
+pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCountQuery) -> Result<Vec<UnmetNeedCount>> {
+    let within = with_parts(conn, caller.organization_id)?.into_iter().map(Some).collect::<Vec<_>>();
+    let area = (unmet_needs::domain, unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
+    let mut counted = unmet_needs::table
+        .group_by((area, unmet_needs::reason))
+        .select((area, unmet_needs::reason, count_star()))
+        .filter(unmet_needs::deleted_at.is_null())
+        .filter(unmet_needs::organization_id.is_null().or(unmet_needs::organization_id.eq_any(within)))
+        .into_boxed();
+    if let Some(domain) = &query.domain {
+        counted = counted.filter(unmet_needs::domain.eq(domain.clone()));
+    }
+    if let Some(since) = query.since {
+        counted = counted.filter(unmet_needs::created_at.ge(since));
+    }
+    if let Some(until) = query.until {
+        counted = counted.filter(unmet_needs::created_at.lt(until));
+    }
+    type AreaKey = (String, Option<String>, Option<String>, Option<String>);
+    let rows: Vec<(AreaKey, UnmetReason, i64)> = counted.load(conn)?;
+    let mut counts: BTreeMap<AreaKey, Vec<UnmetReasonCount>> = BTreeMap::new();
+    for (area, reason, count) in rows {
+        counts.entry(area).or_default().push(UnmetReasonCount { reason, count });
+    }
+    let mut counts: Vec<UnmetNeedCount> = counts
+        .into_iter()
+        .map(|((domain, postal_prefix, city, region), mut reasons)| {
+            reasons.sort_by_key(|one| (std::cmp::Reverse(one.count), one.reason));
+            UnmetNeedCount { domain, postal_prefix, city, region, count: reasons.iter().map(|one| one.count).sum(), reasons }
+        })
+        .collect();
+    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
+    Ok(counts)
+}
+
+/// An organization and all its parts.
+fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<OrganizationId>> {
+    let (mut all, mut level) = (vec![id], vec![id]);
+    while !level.is_empty() {
+        let parts = organizations::table.filter(organizations::parent_id.eq_any(&level)).filter(organizations::deleted_at.is_null());
+        level = parts.select(organizations::id).load::<OrganizationId>(conn)?;
+        level.retain(|part| !all.contains(part));
+        all.extend(&level);
+    }
+    Ok(all)
+}

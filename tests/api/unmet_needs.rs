@@ -1,0 +1,115 @@
+//! Unmet needs: reported, seen by those who found them, counted by domain and area.
+
+use kith::auth::Scope;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+
+const PATH: &str = "/v1/unmet-needs";
+const NOBODY: &str = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+
+fn respite(more: Value) -> Value {
+    let mut body = json!({ "domain": "x-caregiver-support", "reasons": ["no_service", "all_full"], "note": "Three programs called." });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+async fn patient(caller: &Caller) -> String {
+    let body = json!({
+        "names": [{ "given": "Ines", "family": "Roy" }],
+        "address": { "city": "Alder Falls", "region": "BC", "postal_code": "v0x 1a0", "country": "CA" }
+    });
+    caller.post("/v1/patients", body).await.id()
+}
+
+on_both!(an_unmet_need_is_reported_read_changed_and_deleted, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let created = caller.post(PATH, respite(json!({ "area": { "postal_prefix": "V0X", "city": "Alder Falls" } }))).await;
+    let body = created.expect(201);
+    assert_eq!(
+        (&body["domain"], &body["reasons"][0], &body["patient_id"]),
+        (&json!("x-caregiver-support"), &json!("no_service"), &Value::Null)
+    );
+    let path = format!("{PATH}/{}", created.id());
+    assert_eq!(created.header("location"), Some(path.as_str()));
+    assert_eq!(caller.get(&path).await.expect(200), body);
+    let changed = caller.patch(&path, 1, json!({ "reasons": ["too_far"], "note": null })).await.expect(200);
+    assert_eq!((&changed["reasons"], &changed["note"], &changed["version"]), (&json!(["too_far"]), &Value::Null, &json!(2)));
+    let far = caller.get(&format!("{PATH}?reason=too_far&postal_prefix=V0X&domain=x-caregiver-support")).await.expect(200);
+    assert_eq!(far["items"].as_array().unwrap().len(), 1);
+    assert_eq!(caller.get(&format!("{PATH}?reason=no_service")).await.expect(200)["items"], json!([]));
+    caller.put(&path, 2, respite(json!({}))).await.expect(200);
+    caller.delete(&path, 3).await.expect(204);
+    caller.get(&path).await.expect_problem(410, "gone");
+    assert_eq!(caller.get(PATH).await.expect(200)["items"], json!([]));
+    let history = caller.get(&format!("{path}/history")).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().len(), 4);
+});
+
+on_both!(the_area_of_a_patients_unmet_need_is_the_patients_own_and_coarse, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let patient = patient(&caller).await;
+    let body = caller.post(PATH, respite(json!({ "patient_id": patient }))).await.expect(201);
+    assert_eq!(body["area"], json!({ "postal_prefix": "V0X", "city": "Alder Falls", "region": "BC" }));
+    let moved = caller.put(&format!("{PATH}/{}", body["id"].as_str().unwrap()), 1, respite(json!({}))).await;
+    assert_eq!(moved.faults(422), [("/patient_id".into(), "not_allowed".into())]);
+});
+
+on_both!(nobody_else_sees_who_found_an_unmet_need, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.tenant("Other Clinic", OrganizationKind::Clinic).await);
+    let patient = patient(&clinic).await;
+    let path = format!("{PATH}/{}", clinic.post(PATH, respite(json!({ "patient_id": patient }))).await.id());
+    other.get(&path).await.expect_problem(404, "not_found");
+    other.delete(&path, 1).await.expect_problem(404, "not_found");
+    assert_eq!(other.get(PATH).await.expect(200)["items"], json!([]));
+    let unseen = other.post(PATH, respite(json!({ "patient_id": patient }))).await;
+    assert_eq!(unseen.faults(422), [("/patient_id".into(), "not_found".into())]);
+});
+
+on_both!(every_fault_of_an_unmet_need_is_told, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let answer = caller.post(PATH, json!({ "domain": "Food!", "reasons": [], "area": { "postal_prefix": "V0X 1A0" }, "who": 1 })).await;
+    let faults = answer.faults(422);
+    let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/area/postal_prefix", "/domain", "/reasons", "/who"]);
+    let unknown = caller.post(PATH, json!({ "domain": "happiness", "reasons": ["other"] })).await;
+    assert_eq!(unknown.faults(422), [("/domain".into(), "unknown_domain".into())]);
+    let match_id = caller.post(PATH, respite(json!({ "match_id": NOBODY }))).await;
+    assert_eq!(match_id.faults(422), [("/match_id".into(), "not_found".into())]);
+    caller.get(&format!("{PATH}/{NOBODY}")).await.expect_problem(404, "not_found");
+    caller.only(&[Scope::ReferralsRead]).await.post(PATH, respite(json!({}))).await.expect_problem(403, "insufficient_scope");
+});
+
+on_both!(unmet_needs_are_counted_by_domain_and_area_over_an_organization_and_its_parts, |db| async move {
+    let app = TestApp::new(db).await;
+    let (authority, clinic) = (app.tenant("Valley Health", OrganizationKind::HealthAuthority).await, app.clinic().await);
+    let mut record = clinic.get(&format!("/v1/organizations/{}", clinic.organization_id)).await.expect(200);
+    for computed in ["id", "organization_id", "version", "created_at", "updated_at"] {
+        record.as_object_mut().unwrap().remove(computed);
+    }
+    record["parent_id"] = json!(authority.organization_id);
+    clinic.put(&format!("/v1/organizations/{}", clinic.organization_id), 1, record).await.expect(200);
+    let falls = json!({ "area": { "postal_prefix": "V0X", "city": "Alder Falls" } });
+    clinic.post(PATH, respite(falls.clone())).await.expect(201);
+    clinic.post(PATH, respite(json!({ "area": falls["area"], "reasons": ["cost"] }))).await.expect(201);
+    authority.post(PATH, respite(falls)).await.expect(201);
+    authority.post(PATH, json!({ "domain": "food-insecurity", "reasons": ["too_far"] })).await.expect(201);
+    app.tenant("Elsewhere", OrganizationKind::Clinic).await.post(PATH, respite(json!({}))).await.expect(201);
+
+    let counts = authority.get(&format!("{PATH}/counts")).await.expect(200);
+    assert_eq!(counts["items"].as_array().unwrap().len(), 2, "{counts}");
+    assert_eq!(
+        counts["items"][0],
+        json!({
+            "domain": "x-caregiver-support", "postal_prefix": "V0X", "city": "Alder Falls", "region": null, "count": 3,
+            "reasons": [{ "reason": "no_service", "count": 2 }, { "reason": "cost", "count": 1 }]
+        })
+    );
+    assert_eq!((&counts["items"][1]["domain"], &counts["items"][1]["count"]), (&json!("food-insecurity"), &json!(1)));
+    let food = authority.get(&format!("{PATH}/counts?domain=food-insecurity&until=2027-01-01T00:00:00Z")).await.expect(200);
+    assert_eq!(food["items"].as_array().unwrap().len(), 1);
+    assert_eq!(authority.get(&format!("{PATH}/counts?since=2027-01-01T00:00:00Z")).await.expect(200)["items"], json!([]));
+    assert_eq!(clinic.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 2);
+});
