@@ -46,3 +46,5 @@ mod services;
 mod timeline;
 #[cfg(test)]
 mod types;
+#[cfg(test)]
+mod walk;
