@@ -81,6 +81,6 @@ fn the_walk_of_the_readme_leads_from_a_person_to_an_outcome() {
     assert_eq!((&referral["status"], &referral["outcome"]), (&"completed".into(), &"need_met".into()));
     assert!(timeline["items"].as_array().unwrap().len() > 5, "{timeline}");
     assert!(!changes["items"].as_array().unwrap().is_empty());
-    let suggested = answers.iter().find_map(|answer| answer.pointer("/results/0/reasons")).and_then(Value::as_array);
+    let suggested = answers.iter().find_map(|answer| answer.pointer("/results/0/why/codes")).and_then(Value::as_array);
     assert!(suggested.is_some_and(|reasons| !reasons.is_empty()), "{answers:?}");
 }
