@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod consents;
 pub mod db;
+pub mod demo;
 pub mod error;
 pub mod follow_ups;
 pub mod http;

@@ -2,6 +2,7 @@
 
 mod client;
 mod database;
+mod demo;
 mod healthcheck;
 mod import;
 mod key;
@@ -36,6 +37,10 @@ enum Command {
         #[command(flatten)]
         config: Box<Config>,
     },
+    /// Start a server on a fresh database with an invented town in it, to try everything on
+    ///
+    /// Prints how each role logs in. The town is gone when the server stops, unless --data keeps it.
+    Demo(demo::Args),
     /// Bring the database up to date and say what was done
     Migrate {
         #[command(flatten)]
@@ -111,6 +116,7 @@ fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
 pub fn run() -> ExitCode {
     let outcome = parse(std::env::args_os().collect()).and_then(|cli| match cli.command {
         Command::Serve { config } => serve::run(*config),
+        Command::Demo(args) => demo::run(args),
         Command::Migrate { database, log } => database::migrate(&database, &log),
         Command::Openapi => database::openapi(),
         Command::Client { action, database, log } => client::run(action, &database, &log),

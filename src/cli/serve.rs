@@ -47,16 +47,20 @@ pub enum StartError {
     },
 }
 
-/// Opens the database, brings it up to date, and listens.
-pub async fn start(config: Config) -> Result<Running, StartError> {
-    let clock = Clock::default();
+/// Opens the database, brings it up to date, and makes ready what requests share.
+pub async fn open(config: Config, clock: Clock) -> Result<State, StartError> {
     let db = Db::open(&config.database.settings())?;
     let authority = Authority::start(&config, &db, &clock).await.map_err(StartError::Keys)?;
     loading::seed(&db, &clock).await.map_err(StartError::Instruments)?;
+    Ok(State::new(App::new(config, db, clock, authority)))
+}
+
+/// Opens the database and listens.
+pub async fn start(config: Config) -> Result<Running, StartError> {
     let address = SocketAddr::new(config.host, config.port);
     let workers = config.workers.map(usize::from);
     let shutdown_seconds = config.shutdown_timeout.as_secs();
-    let state = State::new(App::new(config, db, clock, authority));
+    let state = open(config, Clock::default()).await?;
     let shared = state.clone();
     let mut server = HttpServer::new(move || app::build(shared.clone())).shutdown_timeout(shutdown_seconds);
     if let Some(workers) = workers {

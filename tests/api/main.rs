@@ -48,3 +48,5 @@ mod timeline;
 mod types;
 #[cfg(test)]
 mod unmet_needs;
+#[cfg(test)]
+mod walk;
