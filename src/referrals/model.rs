@@ -73,7 +73,7 @@ text_enum! {
 
 text_enum! {
     /// How much the person is given with the referral.
-    pub enum SupportKind {
+    pub enum ReferralSupport {
         /// Information only.
         Information = "information",
         /// Pointed to the service.
@@ -298,7 +298,7 @@ pub struct ReferralInput {
     pub priority: Priority,
     /// How much the person is given with it.
     #[serde(default)]
-    pub support: Option<SupportKind>,
+    pub support: Option<ReferralSupport>,
     /// How much support the person is to get; the performer may say otherwise when it moves the referral.
     #[serde(default)]
     pub support_intensity: Option<SupportIntensity>,
