@@ -491,6 +491,5 @@ diesel::table! {
 
 diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);
-diesel::allow_tables_to_appear_in_same_query!(consents, patient_keys, patients, practitioners);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
