@@ -1,23 +1,115 @@
-//! HTTP of matches.
+//! HTTP of matches and eligibility checks.
 
 use actix_web::http::header::ETAG;
 use actix_web::web::Path;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use super::api::{Match, MatchQuery, MatchSummary};
-use super::model::MatchRow;
-use super::repository;
+use super::api::{EligibilityCheckInput, Match, MatchInput, MatchQuery, MatchSummary};
+use super::eligibility::EligibilityChecklist;
+use super::model::{MatchContent, MatchRow, UnmetNeedInput, UnmetNeedRow};
+use super::person::Person;
+use super::report::Suggestions;
+use super::unmet;
 use super::weights::Weights;
+use super::{finder, repository};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, Scope, scope, sight};
+use crate::changes::{self, Action, Actor, Change};
 use crate::consents::model::DataCategory;
 use crate::db::DbConn;
-use crate::db::types::Id;
+use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
+use crate::http::body::Valid;
+use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfNoneMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
-use crate::kind::{self, MatchId};
+use crate::kind::{self, MatchId, ResourceType};
+
+/// Suggest services for somebody
+///
+/// For a patient, with all that the caller may see of them (scope `patients:read`); or for a description of a person that names nobody,
+/// of which nothing personal is kept. Every result says why, what is not known of it and what to check. Nothing suitable is an answer:
+/// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from.
+#[utoipa::path(tag = "matches", request_body = MatchInput, responses((status = 201, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
+#[post("/v1/matches")]
+pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
+    let about = finder::about(&app, &reader, &command.input).await?;
+    match reader.principal.clone() {
+        Some(caller) => command.run(&app, &caller, move |conn, caller, input| keep(conn, &caller.actor(), input, &about)).await,
+        None => {
+            let actor = Actor::operator(reader.at);
+            let input = command.input;
+            Ok(app.db.write(move |conn| keep(conn, &actor, &input, &about)).await?.respond())
+        }
+    }
+}
+
+/// Writes down a match, and the unmet needs that it found.
+fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder::About) -> Result<Reply> {
+    let id = MatchId::generate();
+    let is_about_patient = input.patient_id.is_some();
+    let kept: (Person, Suggestions) = if is_about_patient {
+        (about.person.clone(), about.suggestions.clone())
+    } else {
+        (about.person.without_traces(), about.suggestions.without_traces())
+    };
+    let row = MatchRow {
+        id,
+        organization_id: actor.organization_id,
+        patient_id: input.patient_id,
+        outcome: about.suggestions.outcome,
+        is_sensitive: about.is_sensitive,
+        content: Json(MatchContent {
+            client_id: actor.client_id,
+            on_behalf_of: actor.on_behalf_of.clone(),
+            need_ids: input.need_ids.clone(),
+            person: kept.0,
+            suggestions: kept.1,
+        }),
+        version: 1,
+        created_at: actor.at,
+        updated_at: actor.at,
+        deleted_at: None,
+    };
+    repository::insert(conn, &row)?;
+    let change = Change {
+        resource_type: ResourceType::Match,
+        resource_id: id.uuid(),
+        owner_id: actor.organization_id,
+        version: 1,
+        action: Action::Created,
+        patient_id: input.patient_id,
+        referral_id: None,
+        body: &Match::from(row.clone()),
+    };
+    changes::record(conn, actor, change)?;
+    keep_unmet(conn, actor, &row, about)?;
+    let shape = Match { suggestions: about.suggestions.clone(), ..Match::from(row) };
+    Reply::created(&format!("/v1/matches/{id}"), 1, &shape)
+}
+
+/// Records what stays unmet, once for a patient and domain.
+fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder::About) -> Result<()> {
+    let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, patient, actor.at)).transpose()?.unwrap_or_default();
+    for need in &about.suggestions.unanswered {
+        let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
+        if lately.contains(&domain) {
+            continue;
+        }
+        let input = UnmetNeedInput {
+            patient_id: found.patient_id,
+            match_id: Some(found.id),
+            domain,
+            reasons: need.reasons.clone(),
+            area: Some(about.person.area()),
+            tried_service_ids: Vec::new(),
+            note: None,
+        };
+        unmet::add(conn, actor, UnmetNeedRow::new(Id::generate(), actor.organization_id, input, actor.at))?;
+    }
+    Ok(())
+}
 
 /// Read a match
 ///
@@ -75,6 +167,18 @@ pub async fn list_patient_matches(
         })
         .await?;
     Ok(page.map(MatchSummary::from).respond(&request))
+}
+
+/// Check whether somebody may use a service
+///
+/// Each rule of the service: met, not met, or not known. For a patient (scope `patients:read`) or for a description of a person. Nothing
+/// is kept.
+#[utoipa::path(tag = "matches", request_body = EligibilityCheckInput, responses((status = 200, description = "The rules, and whether each is met.", body = EligibilityChecklist)), security(("oauth2" = ["services:read"]), ()))]
+#[post("/v1/eligibility-checks")]
+pub async fn check_eligibility(app: State, reader: DirectoryReader, input: Valid<EligibilityCheckInput>) -> Result<HttpResponse> {
+    let state = app.clone();
+    let checklist = app.db.read(move |conn| finder::checklist(conn, &state, &reader, &input.0)).await?;
+    Ok(HttpResponse::Ok().json(checklist))
 }
 
 /// Read a matching profile

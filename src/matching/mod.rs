@@ -18,6 +18,7 @@ mod eligibility;
 mod engine;
 mod explain;
 mod facts;
+pub mod finder;
 mod finding;
 mod gate;
 pub mod handlers;
@@ -41,6 +42,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use candidate::{Candidate, TrackRecord};
 pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility};
 pub use engine::{Helpline, MATCHING_VERSION, Setting, rank};
+pub use finder::{Ask, suggest};
 pub use person::Person;
 pub use report::{MatchOutcome, Suggestion, Suggestions, UnmetReason};
 pub use weights::{Criterion, Weights};
@@ -48,8 +50,10 @@ pub use weights::{Criterion, Weights};
 /// The routes.
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
+        .service(handlers::create_match)
         .service(handlers::get_match)
         .service(handlers::list_patient_matches)
+        .service(handlers::check_eligibility)
         .service(handlers::get_matching_profile)
         .service(unmet::list_unmet_needs)
         .service(unmet::create_unmet_need)

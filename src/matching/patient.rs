@@ -45,7 +45,11 @@ pub fn person(patient: &PatientInput, needs: &[NeedInput], today: NaiveDate) -> 
     let mut populations = patient.populations.clone();
     populations.extend(identity.populations);
     Person {
-        needs: needs.iter().filter(|need| need.status.is_open() && need.verification != NeedVerification::Refuted).map(person_need).collect(),
+        needs: needs
+            .iter()
+            .filter(|need| need.status.is_open() && need.verification != NeedVerification::Refuted)
+            .map(person_need)
+            .collect(),
         what_matters: patient.what_matters_to_me.clone(),
         age: patient.age_on(today),
         gender: identity.gender,

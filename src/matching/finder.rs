@@ -1,0 +1,151 @@
+//! Matching against the directory: a shortlist from its index, the listed services in full, then the engine.
+
+use super::api::{EligibilityCheckInput, MatchInput};
+use super::candidate::Candidate;
+use super::eligibility::{self, EligibilityChecklist};
+use super::engine::{self, Helpline, Setting};
+use super::patient;
+use super::person::Person;
+use super::report::Suggestions;
+use super::subject::Subject;
+use super::weights::Weights;
+use crate::app::State;
+use crate::auth::{DirectoryReader, Principal, Scope, sight};
+use crate::consents::model::{Categories, DataCategory};
+use crate::db::DbConn;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::{NeedId, PatientId, ServiceId};
+use crate::needs;
+use crate::services::Directory;
+use crate::services::row::ServiceRow;
+use crate::services::search::Wish;
+use crate::types::find_domain;
+
+/// Services that are read in full. What the index thinks less likely than so many others is not among the best ten.
+const SHORTLISTED: usize = 250;
+
+/// What is wanted of a run beside the person.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// How many results.
+    pub limit: usize,
+    /// Whether to list what was left out.
+    pub include_excluded: bool,
+    /// The moment.
+    pub at: Instant,
+    /// Whom to call at the last.
+    pub helpline: &'a Helpline,
+}
+
+/// Suggests services of the directory. Call it in a read.
+pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &Ask<'_>) -> Result<Suggestions> {
+    let weights = Weights::standard();
+    let subject = Subject::new(person, weights, ask.at);
+    let words = person.own_words();
+    let postal_code = person.location.postal_code.as_deref();
+    let wish = Wish {
+        needs: subject.wanted.iter().map(|wanted| (wanted.domain, wanted.importance)).collect(),
+        words: &words,
+        words_suffice_from: weights.text.relevant_from,
+        activities: &person.interests,
+        populations: &person.populations,
+        languages: &person.languages,
+        age: person.age,
+        from: person.location.point,
+        range_km: subject.range_km(),
+        max_km: person.reach.max_km,
+        postal_code,
+    };
+    let list = directory.shortlist(conn, &wish, SHORTLISTED)?;
+    let ids: Vec<ServiceId> = list.services.iter().map(|listed| listed.id).chain(list.programs.iter().copied()).collect();
+    let rows = directory.services(conn, &ids)?;
+    let text_fit = |id: ServiceId| list.services.iter().find(|listed| listed.id == id).map(|listed| listed.text_fit);
+    let candidates = rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), ..candidate(row) });
+    let setting = Setting { weights, at: ask.at, limit: ask.limit, include_excluded: ask.include_excluded, helpline: ask.helpline };
+    let found = engine::rank(person, candidates, &setting);
+    Ok(Suggestions { considered: u32::try_from(list.found).unwrap_or(u32::MAX), ..found })
+}
+
+fn candidate(row: &ServiceRow) -> Candidate<'_> {
+    Candidate { id: row.id, service: &row.content, capacity: row.capacity.as_deref(), text_fit: None, track_record: None }
+}
+
+/// Somebody, what was suggested to them, and whether a sensitive need is among those asked about.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) person: Person,
+    pub(super) suggestions: Suggestions,
+    pub(super) is_sensitive: bool,
+}
+
+/// Makes the suggestions that a request asks for.
+///
+/// It reads only, and is done before the write that keeps the match: on SQLite all writes wait for each other.
+pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchInput) -> Result<About> {
+    let (state, reader, input) = (app.clone(), reader.clone(), input.clone());
+    app.db
+        .read(move |conn| {
+            let mut person = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids)?;
+            input.add_to(&mut person);
+            let helpline = state.config.helpline();
+            let ask = Ask { limit: input.limit(), include_excluded: input.include_excluded, at: reader.at, helpline: &helpline };
+            let suggestions = suggest(conn, &state.directory, &person, &ask)?;
+            let is_sensitive = person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));
+            Ok(About { person, suggestions, is_sensitive })
+        })
+        .await
+}
+
+/// Holds somebody against the rules of a service.
+pub(super) fn checklist(
+    conn: &mut DbConn,
+    app: &State,
+    reader: &DirectoryReader,
+    input: &EligibilityCheckInput,
+) -> Result<EligibilityChecklist> {
+    let person = somebody(conn, reader, input.patient_id, input.person.as_ref(), &[])?;
+    app.directory.refresh(conn)?;
+    let rows = app.directory.services(conn, &[input.service_id])?;
+    let row = rows.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
+    let helpline = app.config.helpline();
+    let setting = Setting { weights: Weights::standard(), at: reader.at, limit: 1, include_excluded: false, helpline: &helpline };
+    Ok(eligibility::check_eligibility(&person, &candidate(row), &setting))
+}
+
+/// The patient as matching knows them, or the person that the request describes.
+fn somebody(
+    conn: &mut DbConn,
+    reader: &DirectoryReader,
+    patient: Option<PatientId>,
+    described: Option<&Person>,
+    needs: &[NeedId],
+) -> Result<Person> {
+    let Some(id) = patient else { return Ok(described.cloned().unwrap_or_default()) };
+    let caller = reader.principal.as_ref().ok_or(Error::Unauthenticated("a patient is matched for those who may see them"))?;
+    caller.require(Scope::PatientsRead)?;
+    let sight = sight::referenced(conn, caller, id, "/patient_id")?;
+    if !sight.categories.contains(DataCategory::Needs) {
+        return Err(Error::invalid("/patient_id", "not_found", "is not a patient whose needs this client sees"));
+    }
+    let needs = needs_of(conn, caller, id, sight.categories, needs)?;
+    patient::person_of(conn, id, sight.categories, &needs, reader.at.utc().date_naive())
+}
+
+/// The patient's open needs that the caller sees; only the named ones where any are named.
+fn needs_of(
+    conn: &mut DbConn,
+    caller: &Principal,
+    patient: PatientId,
+    categories: Categories,
+    named: &[NeedId],
+) -> Result<Vec<needs::model::NeedInput>> {
+    let mut rows = needs::repository::open_of_patient(conn, patient)?;
+    let sees_sensitive = categories.contains(DataCategory::Sensitive);
+    rows.retain(|row| sees_sensitive || !row.is_sensitive || row.organization_id == caller.organization_id);
+    if let Some(index) = named.iter().position(|id| rows.iter().all(|row| row.id != *id)) {
+        return Err(Error::invalid(format!("/need_ids/{index}"), "not_found", "is not an open need of this patient that this client sees"));
+    }
+    rows.retain(|row| named.is_empty() || named.contains(&row.id));
+    Ok(rows.into_iter().map(|row| row.content.0).collect())
+}

@@ -1,0 +1,220 @@
+//! Matches: services suggested for a patient or for a described person, kept as a record, and what they find unmet.
+
+use actix_web::http::Method;
+use kith::auth::Scope;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+
+const PATH: &str = "/v1/matches";
+const NOBODY: &str = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+
+async fn service(keeper: &Caller, more: Value) -> String {
+    let mut body = json!({ "name": "Pantry", "need_domains": [{ "code": "food-insecurity" }] });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let created = keeper.post("/v1/services", body).await;
+    created.expect(201);
+    created.id()
+}
+
+async fn patient(caller: &Caller) -> String {
+    let body = json!({
+        "names": [{ "given": "Ines", "family": "Roy" }],
+        "birth_date": "1954-03-18",
+        "languages": [{ "language": "pa", "preferred": true }],
+        "address": { "city": "Alder Falls", "region": "BC", "postal_code": "V0X 1A0", "country": "CA" },
+        "point": { "latitude": 49.35, "longitude": -120.12 },
+        "what_matters_to_me": "Being in a garden again"
+    });
+    caller.post("/v1/patients", body).await.id()
+}
+
+async fn need(caller: &Caller, patient: &str, domain: &str) -> String {
+    let created = caller.post("/v1/needs", json!({ "patient_id": patient, "domain": domain })).await;
+    created.expect(201);
+    created.id()
+}
+
+fn names(matched: &Value) -> Vec<&str> {
+    matched["results"].as_array().unwrap().iter().map(|result| result["name"].as_str().unwrap()).collect()
+}
+
+fn hungry() -> Value {
+    json!({
+        "needs": [{ "domain": "food-insecurity", "words": "The cupboard is bare" }],
+        "age": 71,
+        "location": { "postal_code": "V0X 1A0", "city": "Alder Falls", "point": { "latitude": 49.35, "longitude": -120.12 } }
+    })
+}
+
+on_both!(a_patient_is_matched_and_the_match_is_kept, |db| async move {
+    let app = TestApp::new(db).await;
+    let (directory, clinic) = (app.tenant("211", OrganizationKind::Directory).await, app.clinic().await);
+    let place = json!([{ "point": { "latitude": 49.36, "longitude": -120.12 } }]);
+    let near = service(&directory, json!({ "name": "Near pantry", "places": place, "languages": [{ "language": "pa" }] })).await;
+    service(&directory, json!({ "name": "Youth pantry", "eligibility": { "max_age": 25 } })).await;
+    service(&directory, json!({ "name": "Quiet pantry" })).await;
+    let patient = patient(&clinic).await;
+    need(&clinic, &patient, "food-insecurity").await;
+
+    let created = clinic.post(PATH, json!({ "patient_id": patient, "include_excluded": true })).await;
+    let matched = created.expect(201);
+    assert_eq!(names(&matched), ["Near pantry", "Quiet pantry"]);
+    assert_eq!((&matched["outcome"], &matched["results"][0]["service_id"]), (&json!("suggested"), &json!(near)));
+    assert_eq!((&matched["patient_id"], &matched["profile"]), (&json!(patient), &json!("standard/1")));
+    let best = &matched["results"][0];
+    let sum: f64 = best["contributions"].as_array().unwrap().iter().map(|part| part["contribution"].as_f64().unwrap()).sum();
+    assert!((sum - best["score"].as_f64().unwrap()).abs() < 1e-9);
+    assert!(best["why"]["sentence"]["fr"].as_str().unwrap().contains("pendjabi"), "{best}");
+    assert_eq!(matched["excluded"][0]["reasons"][0]["code"], "age");
+    assert_eq!(matched["results"][1]["unknown"].as_array().unwrap().contains(&json!("language")), true);
+
+    let path = format!("{PATH}/{}", created.id());
+    assert_eq!(created.header("location"), Some(path.as_str()));
+    let read = clinic.get(&path).await;
+    assert_eq!(read.expect(200), matched);
+    assert_eq!(read.header("cache-control"), Some("no-store"));
+    let cached = app.send(clinic.request(Method::GET, &path).insert_header(("if-none-match", "\"1\""))).await;
+    assert_eq!(cached.status, 304);
+    let list = clinic.get(&format!("/v1/patients/{patient}/matches")).await.expect(200);
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["domains"]), (&matched["id"], &json!(["food-insecurity"])));
+    assert_eq!(list["items"][0]["results"][0]["name"], "Near pantry");
+});
+
+on_both!(only_who_sees_the_patients_needs_sees_their_matches, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.tenant("Other Clinic", OrganizationKind::Clinic).await);
+    let patient = patient(&clinic).await;
+    need(&clinic, &patient, "food-insecurity").await;
+    let path = format!("{PATH}/{}", clinic.post(PATH, json!({ "patient_id": patient })).await.id());
+    other.get(&path).await.expect_problem(404, "not_found");
+    other.get(&format!("/v1/patients/{patient}/matches")).await.expect_problem(404, "not_found");
+    let unseen = other.post(PATH, json!({ "patient_id": patient })).await;
+    assert_eq!(unseen.faults(422), [("/patient_id".into(), "not_found".into())]);
+    let reader = clinic.only(&[Scope::ServicesRead]).await;
+    reader.get(&path).await.expect_problem(404, "not_found");
+    reader.post(PATH, json!({ "patient_id": patient })).await.expect_problem(403, "insufficient_scope");
+});
+
+on_both!(a_match_may_ask_about_some_needs_only, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    service(&clinic, json!({})).await;
+    service(&clinic, json!({ "name": "Choir", "need_domains": [{ "code": "x-arts-culture" }] })).await;
+    let patient = patient(&clinic).await;
+    need(&clinic, &patient, "food-insecurity").await;
+    let arts = need(&clinic, &patient, "x-arts-culture").await;
+    let all = clinic.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+    assert_eq!(names(&all).len(), 2);
+    let some = clinic.post(PATH, json!({ "patient_id": patient, "need_ids": [arts] })).await.expect(201);
+    assert_eq!((names(&some), &some["need_ids"]), (vec!["Choir"], &json!([arts])));
+    let more = clinic
+        .post(PATH, json!({ "patient_id": patient, "need_ids": [arts], "needs": [{ "domain": "food-insecurity" }], "limit": 1 }))
+        .await;
+    assert_eq!(names(&more.expect(201)).len(), 1);
+    let unknown = clinic.post(PATH, json!({ "patient_id": patient, "need_ids": [arts, NOBODY] })).await;
+    assert_eq!(unknown.faults(422), [("/need_ids/1".into(), "not_found".into())]);
+});
+
+on_both!(anybody_is_matched_where_the_directory_is_public_and_nothing_personal_is_kept, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let clinic = app.clinic().await;
+    service(&clinic, json!({ "places": [{ "point": { "latitude": 49.36, "longitude": -120.12 } }] })).await;
+    let stranger = app.stranger();
+    let created = stranger.post(PATH, json!({ "person": hungry() })).await;
+    let matched = created.expect(201);
+    assert_eq!(names(&matched), ["Pantry"]);
+    assert!(matched["results"][0]["distance_m"].as_i64().is_some_and(|metres| metres > 1_000));
+    assert_eq!((&matched["organization_id"], &matched["client_id"]), (&Value::Null, &Value::Null));
+
+    let kept = stranger.get(&format!("{PATH}/{}", created.id())).await.expect(200);
+    assert_eq!(names(&kept), ["Pantry"]);
+    let person = &kept["person"];
+    assert_eq!((&person["age"], &person["location"]["point"], &person["needs"][0]["words"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&person["location"]["postal_code"], &person["location"]["city"]), (&json!("V0X"), &json!("Alder Falls")));
+    let text = kept.to_string();
+    assert!(!text.contains("cupboard") && !text.contains("1A0") && !text.contains(" km "), "{text}");
+    assert_eq!(kept["results"][0]["distance_m"], Value::Null);
+    stranger.post(PATH, json!({ "patient_id": NOBODY })).await.expect_problem(401, "unauthenticated");
+});
+
+on_both!(a_described_persons_match_is_seen_by_who_asked, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.tenant("Other Clinic", OrganizationKind::Clinic).await);
+    app.stranger().post(PATH, json!({ "person": hungry() })).await.expect_problem(401, "unauthenticated");
+    let path = format!("{PATH}/{}", clinic.post(PATH, json!({ "person": hungry() })).await.id());
+    clinic.get(&path).await.expect(200);
+    other.get(&path).await.expect_problem(404, "not_found");
+});
+
+on_both!(nothing_suitable_is_an_answer_and_an_unmet_need, |db| async move {
+    let app = TestApp::with(db, &["--helpline-name=Valley line", "--helpline-phone=250-555-0100"]).await;
+    let clinic = app.clinic().await;
+    let patient = patient(&clinic).await;
+    need(&clinic, &patient, "food-insecurity").await;
+    let matched = clinic.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+    assert_eq!((&matched["outcome"], &matched["unanswered"][0]["reasons"]), (&json!("nothing_suitable"), &json!(["no_service"])));
+    assert_eq!((&matched["human_route"]["name"], &matched["human_route"]["phone"]), (&json!("Valley line"), &json!("250-555-0100")));
+    let unmet = clinic.get("/v1/unmet-needs").await.expect(200);
+    let first = &unmet["items"][0];
+    assert_eq!((&first["domain"], &first["match_id"], &first["patient_id"]), (&json!("food-insecurity"), &matched["id"], &json!(patient)));
+    assert_eq!(first["area"], json!({ "postal_prefix": "V0X", "city": "Alder Falls", "region": "BC" }));
+    clinic.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+    let again = clinic.get("/v1/unmet-needs").await.expect(200);
+    assert_eq!(again["items"].as_array().unwrap().len(), 1, "the same need is unmet once");
+
+    let program = service(
+        &clinic,
+        json!({ "name": "Connectors", "kind": "program", "need_domains": [], "phones": [{ "original": "250-555-0190" }] }),
+    )
+    .await;
+    let matched = clinic.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+    assert_eq!((&matched["human_route"]["service_id"], names(&matched).len()), (&json!(program), 0));
+});
+
+on_both!(the_same_key_makes_one_match, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let patient = patient(&clinic).await;
+    let body = json!({ "patient_id": patient, "text": "somewhere to sing" });
+    let first = clinic.post_once(PATH, "k", body.clone()).await.expect(201);
+    assert_eq!(clinic.post_once(PATH, "k", body).await.expect(201), first);
+    assert_eq!(clinic.get(&format!("/v1/patients/{patient}/matches")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(every_fault_of_a_match_is_told, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    assert_eq!(clinic.post(PATH, json!({})).await.faults(422), [("/person".into(), "required".into())]);
+    let both = clinic.post(PATH, json!({ "patient_id": NOBODY, "person": {} })).await;
+    assert_eq!(both.faults(422), [("/person".into(), "not_allowed".into())]);
+    let person = json!({ "age": 200, "needs": [{ "domain": "Food" }], "name": "Ines" });
+    let faults = clinic.post(PATH, json!({ "person": person, "limit": 51 })).await.faults(422);
+    let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/limit", "/person/age", "/person/name", "/person/needs/0/domain"]);
+    let reversed = json!({ "free_times": [{ "day": "monday", "from": "12:00", "until": "09:00" }] });
+    assert_eq!(clinic.post(PATH, json!({ "person": reversed })).await.faults(422)[0].0, "/person/free_times/0/until");
+    let untold = json!({ "must_haves": ["language"] });
+    assert_eq!(clinic.post(PATH, json!({ "person": untold })).await.faults(422), [("/person/languages".into(), "required".into())]);
+    clinic.get(&format!("{PATH}/{NOBODY}")).await.expect_problem(404, "not_found");
+    clinic.get(&format!("{PATH}/7")).await.expect(400);
+});
+
+on_both!(eligibility_is_checked_rule_by_rule_and_the_profile_is_published, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let id = service(&clinic, json!({ "eligibility": { "min_age": 55, "genders": ["woman"] } })).await;
+    let checks = "/v1/eligibility-checks";
+    let checked = clinic.post(checks, json!({ "service_id": id, "person": { "age": 40 } })).await.expect(200);
+    let results: Vec<_> =
+        checked["items"].as_array().unwrap().iter().map(|item| (item["code"].as_str(), item["result"].as_str())).collect();
+    assert_eq!(results, [(Some("age"), Some("not_met")), (Some("gender"), Some("unknown"))]);
+    assert_eq!(checked["result"], "not_met");
+    let patient = patient(&clinic).await;
+    assert_eq!(clinic.post(checks, json!({ "service_id": id, "patient_id": patient })).await.expect(200)["items"][0]["result"], "met");
+    let unknown = clinic.post(checks, json!({ "service_id": NOBODY, "person": {} })).await;
+    assert_eq!(unknown.faults(422), [("/service_id".into(), "not_found".into())]);
+    let profile = clinic.get("/v1/matching-profiles/standard").await.expect(200);
+    assert!(profile["weight"]["need"].as_f64().is_some());
+    clinic.get("/v1/matching-profiles/other").await.expect_problem(404, "not_found");
+});
