@@ -12,8 +12,11 @@ use crate::http::schema::{check, is_valid};
 /// The most rounds of taking out what does not fit. Taking one part out can bring the next fault to light, as in nested parts.
 const MOST_ROUNDS: usize = 20;
 
+/// What fits, and what was taken out of it with the reason.
+type Mended<T> = (T, Vec<(Notice, Value)>);
+
 /// What fits the schema of a `T` and its rules, with what had to be taken out of it for that; or why nothing fits.
-pub fn mend<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &mut Value) -> Result<(T, Vec<(Notice, Value)>), Vec<Notice>> {
+pub fn mend<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &mut Value) -> Result<Mended<T>, Vec<Notice>> {
     if is_valid::<T>(value)
         && let Ok(whole) = serde_json::from_value::<T>(value.clone())
         && whole.validate().is_ok()
