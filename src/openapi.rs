@@ -12,6 +12,7 @@ use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
 use crate::error::Problem;
+use crate::http::etag;
 
 /// Title, tags and schemas that no operation names.
 #[derive(OpenApi)]
@@ -19,6 +20,7 @@ use crate::error::Problem;
     info(
         title = "Kith",
         description = include_str!("openapi.md"),
+        contact(name = "The people who build Kith"),
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -101,12 +103,19 @@ fn finish(document: &mut Value) {
     }
 }
 
-/// `Page_Patient` becomes `PatientPage`: generators make better names of it.
+/// `Page_Patient` becomes `PatientPage`, whose items are those of `Patient`: generators make better names of it, and what is done to a
+/// schema here holds for its pages too.
 fn rename_pages(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let pages: Vec<String> = schemas.keys().filter_map(|name| name.strip_prefix("Page_").map(str::to_owned)).collect();
+    for item in &pages {
+        let items = schemas.get_mut(&format!("Page_{item}")).and_then(|page| page.pointer_mut("/properties/items/items"));
+        if let Some(items) = items {
+            *items = json!({ "$ref": format!("#/components/schemas/{item}") });
+        }
+    }
     let text = document.to_string();
-    let Some(schemas) = document.pointer("/components/schemas").and_then(Value::as_object) else { return };
-    let pages = schemas.keys().filter_map(|name| name.strip_prefix("Page_").map(str::to_owned));
-    let renamed = pages.fold(text, |text, item| text.replace(&format!("Page_{item}\""), &format!("{item}Page\"")));
+    let renamed = pages.iter().fold(text, |text, item| text.replace(&format!("Page_{item}\""), &format!("{item}Page\"")));
     *document = serde_json::from_str(&renamed).unwrap_or_default();
 }
 
@@ -247,9 +256,9 @@ fn add_components(document: &mut Value) {
             "WWW-Authenticate": header("The challenge (RFC 6750 §3).", "string", json!("Bearer realm=\"kith\"")),
         },
         "parameters": {
-            "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
-            "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
-            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is still the present one.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "pattern": etag::PATTERN, "examples": ["\"3\""] })),
+            "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "pattern": etag::PATTERN, "examples": ["\"3\""] })),
+            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is still the present one.", json!({ "type": "string", "pattern": etag::PATTERN, "examples": ["\"3\""] })),
             "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
             "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
         },

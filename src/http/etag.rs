@@ -63,6 +63,13 @@ impl IfNoneMatch {
     }
 }
 
+/// What stands in a header of tags, as a regular expression: `*`, or tags of visible ASCII without quotes and commas.
+pub const PATTERN: &str = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)$"#;
+
+fn is_opaque(text: &&str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"')
+}
+
 fn parse(headers: &HeaderMap, name: HeaderName) -> Result<Option<Wanted>> {
     let mut versions = Vec::new();
     let mut is_given = false;
@@ -74,7 +81,7 @@ fn parse(headers: &HeaderMap, name: HeaderName) -> Result<Option<Wanted>> {
         }
         for part in text.split(',').map(str::trim) {
             let quoted = part.strip_prefix("W/").unwrap_or(part);
-            let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(malformed)?;
+            let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(is_opaque).ok_or_else(malformed)?;
             is_given = true;
             // A tag that we never issue names no version of ours, which is a mismatch and not a fault. Weak tags never match strongly,
             // but proxies that compress weaken ours, and the version is the same.
@@ -122,7 +129,9 @@ mod tests {
         assert_eq!(wanted("*").unwrap(), Some(Wanted::Any));
         assert_eq!(wanted("\"3\", W/\"4\"").unwrap(), Some(Wanted::Versions(vec![3, 4])));
         assert!(wanted("\"abc\"").unwrap().unwrap().check(1).is_err());
-        assert!(wanted("3").is_err());
+        for spoiled in ["3", "", "\"3", "\"a\"b\"", "\"a b\"", "\"1\",", "*, \"1\""] {
+            assert!(wanted(spoiled).is_err(), "{spoiled}");
+        }
         assert_eq!(parse(&HeaderMap::new(), IF_MATCH).unwrap(), None);
     }
 }

@@ -30,7 +30,7 @@ text_enum! {
 
 /// The texts of an organization in one more language.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct OrganizationTranslation {
     /// BCP 47 tag.
     #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "fr")]
