@@ -74,6 +74,7 @@ fn finish(document: &mut Value) {
         flatten_schemas(schemas);
     }
     hoist_descriptions(document);
+    describe_defaults(document);
     add_components(document);
     let patches = patched_schemas(document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
@@ -158,6 +159,28 @@ fn hoist_descriptions(value: &mut Value) {
             members.values_mut().for_each(hoist_descriptions);
         }
         Value::Array(items) => items.iter_mut().for_each(hoist_descriptions),
+        _ => {}
+    }
+}
+
+/// `default` makes many generators demand the field of whoever writes it. What stands for an absent field is said in words instead, and
+/// nothing where it is nothing.
+fn describe_defaults(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for property in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+                let Some(property) = property.as_object_mut() else { continue };
+                let Some(default) = property.remove("default").filter(|default| default.is_string() || default.is_number()) else { continue };
+                let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
+                if !description.contains("absent") {
+                    let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                    let said = format!("{} `{shown}` where absent.", description.trim_end());
+                    property.insert("description".into(), said.trim_start().into());
+                }
+            }
+            members.values_mut().for_each(describe_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(describe_defaults),
         _ => {}
     }
 }

@@ -1,4 +1,6 @@
 //! Query strings, checked as bodies are: against what the OpenAPI document publishes of the operation, with every fault told.
+//!
+//! The guard of an operation asks for the [`check`], so that one that takes no parameters refuses them as well.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -29,18 +31,19 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
-/// Reads the query string of a request to a published operation.
-pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
-    let text = request.query_string();
-    if !text.is_empty() {
-        let is_text = percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'));
-        if !is_text {
-            return Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000."));
-        }
+/// Holds the query string of a request against what is published of its operation.
+pub fn check(request: &HttpRequest) -> Result<()> {
+    let (text, parameters) = (request.query_string(), Parameters::of(request)?);
+    if text.is_empty() && !parameters.has_required {
+        return Ok(());
     }
-    // Asked without parameters too: some are required.
-    Parameters::of(request)?.check(text)?;
-    let reader = serde_html_form::Deserializer::from_bytes(text.as_bytes());
+    let is_text = percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'));
+    if is_text { parameters.check(text) } else { Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000.")) }
+}
+
+/// Reads a query string that has been checked.
+pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
+    let reader = serde_html_form::Deserializer::from_bytes(request.query_string().as_bytes());
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let fault = Fault::new(error.path().to_string(), "invalid_parameter", error.inner().to_string());
         refusal(vec![fault])
@@ -85,6 +88,7 @@ impl Form {
 struct Parameters {
     /// By name, the form and whether the parameter may be repeated.
     forms: HashMap<String, (Form, bool)>,
+    has_required: bool,
     validator: Validator,
 }
 
@@ -119,8 +123,9 @@ impl Parameters {
                 required.push(name);
             }
         }
+        let has_required = !required.is_empty();
         let schema = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-        Ok(Self { forms, validator: schema::compile(schema)? })
+        Ok(Self { forms, has_required, validator: schema::compile(schema)? })
     }
 
     /// Holds a query string against what is published.

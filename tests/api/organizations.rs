@@ -94,6 +94,7 @@ on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
     caller.get(&format!("{PATH}?colour=red")).await.expect_problem(400, "malformed_request");
     caller.get(&format!("{PATH}?limit=0")).await.expect_problem(400, "malformed_request");
     caller.get(&format!("{PATH}?parent_id=")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}/{}?limit=5", caller.organization_id)).await.expect_problem(400, "malformed_request");
     let several = caller.get(&format!("{PATH}?limit=0&colour=red&is_active=perhaps")).await.expect_problem(400, "malformed_request");
     let mut told: Vec<&str> = several["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
     told.sort_unstable();

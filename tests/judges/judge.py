@@ -3,10 +3,11 @@
 
   document           is openapi/openapi.json valid OpenAPI 3.1?
   fuzz               does the server do what the document says, and nothing else? (schemathesis; two organizations)
+  clients [NAME …]   do clients made of the document compile, and walk the loop against the demo?
   compatible [REV]   would the document break a client made from that of REV (HEAD where not named)?
 
 They install what they need into target/judges, start servers of their own on loopback, and stop them. Python 3.10 or later, with venv;
-`compatible`, and `document --all`, need Node.js 20 or later as well.
+`compatible`, and `document --all`, need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
 """
 
 import argparse
@@ -155,6 +156,59 @@ def fuzz(arguments):
                 sys.exit(f"schemathesis found faults (report: {TOOLS / 'fuzz.json'})")
 
 
+def fetch_client(place, _):
+    run(node_tool("clients/fetch", "openapi-typescript"), DOCUMENT, "-o", place / "api.d.ts")
+
+
+def hey_client(place, _):
+    run(node_tool("clients/hey", "openapi-ts"), "-i", DOCUMENT, "-o", place / "api", "-c", "@hey-api/client-fetch")
+
+
+def typescript(place, credentials):
+    run(place / "node_modules/.bin/tsc", "-p", place)
+    run(place / "node_modules/.bin/tsx", place / "loop.ts", credentials)
+
+
+def python_client(place, credentials):
+    generator = python_tool("openapi-python-client")
+    path = {**os.environ, "PATH": f"{generator.parent}:{os.environ['PATH']}"}
+    run(generator, "generate", "--path", DOCUMENT, "--config", place / "config.yaml", "--output-path", place / "kith_client", "--meta", "none", "--overwrite", "--fail-on-warning", env=path)
+    run(generator.parent / "python", place / "loop.py", credentials, env={**path, "PYTHONPATH": str(place)})
+
+
+def generated(place, language, **options):
+    properties = ",".join(f"{name}={value}" for name, value in options.items())
+    shutil.rmtree(place / "client", ignore_errors=True)
+    command = [python_tool("openapi-generator-cli"), "generate", "-g", language, "-i", DOCUMENT, "-o", place / "client", "--additional-properties", properties]
+    run(*command, stdout=subprocess.DEVNULL)
+
+
+def rust_client(place, credentials):
+    generated(place, "rust", packageName="openapi", supportMultipleResponses="false")
+    run("cargo", "run", "--quiet", "--manifest-path", place / "Cargo.toml", "--", credentials)
+
+
+def java_client(place, credentials):
+    generated(place, "java", library="native", openApiNullable="false", hideGenerationTimestamp="true")
+    jars = ":".join(str(jar) for jar in pathlib.Path(os.environ.get("JACKSON_JARS", "/usr/share/java")).glob("jackson-*.jar"))
+    sources = [*(place / "client/src/main/java").rglob("*.java"), place / "Loop.java"]
+    run("javac", "-nowarn", "-cp", jars, "-d", place / "classes", *sources)
+    run("java", "-cp", f"{place / 'classes'}:{jars}", "Loop", credentials)
+
+
+CLIENTS = {"fetch": [fetch_client, typescript], "hey": [hey_client, typescript], "python": [python_client], "rust": [rust_client], "java": [java_client]}
+
+
+def clients(arguments):
+    with tempfile.TemporaryDirectory() as folder, Server(folder, None):
+        credentials = pathlib.Path(folder, "credentials.json")
+        for name in arguments.names or CLIENTS:
+            place = TOOLS / "clients" / name
+            shutil.copytree(HERE / "clients" / name, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("package.json"))
+            for step in CLIENTS[name]:
+                step(place, credentials)
+
+
 def document(arguments):
     run(python_tool("openapi-spec-validator"), DOCUMENT)
     if arguments.all:
@@ -181,6 +235,9 @@ def main():
     command.add_argument("--database", action="append", help="postgres://… of an empty database; the demo on SQLite where not named")
     command.add_argument("more", nargs="*", help="further arguments of schemathesis, after --")
     command.set_defaults(run=fuzz)
+    command = commands.add_parser("clients")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(CLIENTS)}; all where none is named")
+    command.set_defaults(run=clients)
     command = commands.add_parser("compatible")
     command.add_argument("revision", nargs="?", default="HEAD")
     command.set_defaults(run=compatible)
