@@ -43,7 +43,7 @@ program, program_id = login("link_worker_program")
 
 patient = the(create_patient.sync(client=clinic, body=PatientInput.from_dict({"names": [{"given": "Mina", "family": "Park"}], "birth_date": "1957-08-30"})))
 consent = {
-    "patient_id": patient.id,
+    "patient_id": str(patient.id),
     "grantee_id": program_id,
     "purposes": ["referral", "care_coordination"],
     "categories": ["summary", "referrals", "follow_ups"],
@@ -52,7 +52,7 @@ consent = {
 the(create_consent.sync(client=clinic, body=ConsentInput.from_dict(consent)))
 found = the(list_services.sync(client=clinic, q="social prescribing"))
 service = next(item for item in found.items if item.kind == "program")
-wanted = {"patient_id": patient.id, "kind": "navigation", "service_id": service.id, "source_type": "family_physician"}
+wanted = {"patient_id": str(patient.id), "kind": "navigation", "service_id": str(service.id), "source_type": "family_physician"}
 referral = the(create_referral.sync(client=clinic, body=ReferralInput.from_dict(wanted)))
 the(create_referral_transition.sync(referral.id, client=program, body=TransitionInput.from_dict({"status": "accepted"})))
 due = the(list_follow_ups.sync(client=program, referral_id=referral.id)).items[0]
