@@ -1,12 +1,14 @@
 //! Request bodies: read within the limit, of the right media type, parsed strictly, checked against the published schema.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -51,6 +53,27 @@ impl FromRequest for MergePatch {
     }
 }
 
+/// Whether the body of a request is still on its way: where time runs out meanwhile, the caller was too slow and not the server.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival(Rc<Cell<bool>>);
+
+impl Arrival {
+    /// Whether the body is being waited for.
+    pub fn is_awaited(&self) -> bool {
+        self.0.get()
+    }
+
+    /// Notes that the body is being waited for, or no more.
+    pub fn set_awaited(&self, is_awaited: bool) {
+        self.0.set(is_awaited);
+    }
+
+    /// That of a request that has passed the middleware.
+    pub fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+}
+
 /// The body as bytes, unpacked, within the limit of [`web::PayloadConfig`], and of one of the media types; the first of them is
 /// named when it is none.
 pub fn read(
@@ -66,12 +89,16 @@ pub fn read(
         .filter_map(|part| part.split_once('='))
         .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"));
     let is_expected = is_utf8 && media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type));
+    let arrival = Arrival::of(request);
     let bytes = web::Bytes::from_request(request, payload);
     async move {
         if !is_expected {
             return Err(Error::UnsupportedMediaType { expected });
         }
-        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
+        arrival.set_awaited(true);
+        let bytes = bytes.await;
+        arrival.set_awaited(false);
+        bytes.map_err(|error| match error.as_error::<PayloadError>() {
             Some(PayloadError::Overflow) => Error::TooLarge,
             Some(PayloadError::EncodingCorrupted) => Error::malformed("The body is not packed as Content-Encoding says."),
             _ => Error::malformed("The body could not be read to its end."),

@@ -6,6 +6,8 @@ mod harness;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod conformity;
+#[cfg(test)]
 mod tokens;
 
 #[cfg(test)]
