@@ -31,7 +31,36 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
     }
     let reader = serde_html_form::Deserializer::from_bytes(text.as_bytes());
     serde_path_to_error::deserialize(reader).map_err(|error| {
-        let fault = Fault::new(error.path().to_string(), "invalid_parameter", error.inner().to_string());
+        let message = error.inner().to_string();
+        // A parameter that is not there has no place in the string; serde names it in the message.
+        let fault = match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+            Some(name) => Fault::new(name, "required", "is required"),
+            None => Fault::new(error.path().to_string(), "invalid_parameter", message),
+        };
         Error::Malformed { detail: "The query string has a fault; see errors.".into(), faults: vec![fault] }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Filter {
+        #[expect(dead_code, reason = "only its faults are looked at")]
+        near: u8,
+    }
+
+    fn fault(text: &str) -> (String, String) {
+        let Error::Malformed { faults, .. } = parse::<Filter>(text).unwrap_err() else { panic!("not malformed") };
+        (faults[0].pointer.clone(), faults[0].code.to_string())
+    }
+
+    #[test]
+    fn a_fault_names_its_parameter_even_where_that_is_missing() {
+        assert_eq!(fault(""), ("near".into(), "required".into()));
+        assert_eq!(fault("near=x"), ("near".into(), "invalid_parameter".into()));
+        assert_eq!(fault("near=1&far=2"), ("far".into(), "invalid_parameter".into()));
+    }
 }

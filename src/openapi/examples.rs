@@ -1,12 +1,18 @@
 //! An example for every body, made of the examples of its schema's own fields.
 //!
 //! A field says by example what is meant by it; the whole is put together here, once for each schema, under its name in
-//! `components/examples`. What the field does not say follows from its type.
+//! `components/examples`. What the field does not say follows from its type. Requests whose fields exclude each other, or of which one
+//! sends a few at a time, are written out in `requests.json`; a test sends them all.
+
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
 /// Fields of an example of a merge patch: enough to show that the others may be absent.
 const PATCHED: usize = 2;
+
+/// Requests written by hand, by the name of their schema.
+static REQUESTS: LazyLock<Map<String, Value>> = LazyLock::new(|| serde_json::from_str(include_str!("requests.json")).unwrap_or_default());
 
 /// Gives every body that has none an example.
 pub(super) fn add(document: &mut Value) {
@@ -65,6 +71,9 @@ fn named(schema: &Value) -> Option<&str> {
 }
 
 fn of_named(name: &str, schemas: &Map<String, Value>) -> Option<Value> {
+    if let Some(request) = REQUESTS.get(name) {
+        return Some(request.clone());
+    }
     let mut example = of(schemas.get(name)?, schemas, &mut vec![name.to_owned()])?;
     if name.ends_with("Patch")
         && let Some(members) = example.as_object_mut()

@@ -23,6 +23,8 @@ mod database;
 #[cfg(test)]
 mod follow_ups;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod instruments;
