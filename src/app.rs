@@ -83,7 +83,6 @@ pub fn build(
         .into_utoipa_app()
         .configure(routes)
         .into_app()
-        .app_data(web::PayloadConfig::new(state.config.body_limit as usize))
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
         .service(problems)

@@ -128,6 +128,9 @@ pub enum Error {
         /// What is taken.
         expected: &'static str,
     },
+    /// The body is packed in a way that is not taken.
+    #[error("the content coding is not supported")]
+    UnsupportedCoding,
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -195,6 +198,7 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
         (Error::IdempotencyKeyInUse, "The first request with this Idempotency-Key still runs; try again."),
         (Error::TooLarge, "The body is larger than the server takes."),
         (Error::UnsupportedMediaType { expected: "" }, "The body is of another media type; detail names the right one."),
+        (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
         (Error::Busy, "The database is locked, or too many wait; try again after Retry-After."),
@@ -253,6 +257,7 @@ impl Error {
             Self::IdempotencyKeyInUse => kind("idempotency_key_in_use", 409, "Idempotency key in use"),
             Self::TooLarge => kind("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
+            Self::UnsupportedCoding => kind("unsupported_content_coding", 415, "Unsupported content coding"),
             Self::TooSlow => kind("body_too_slow", 408, "Body too slow"),
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
@@ -285,6 +290,7 @@ impl Error {
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
             Self::TooLarge => "The body is larger than this server takes.".into(),
             Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
+            Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
             Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
@@ -378,6 +384,9 @@ impl ResponseError for Error {
             Self::InsufficientScope(scope) => {
                 let challenge = format!("Bearer realm=\"kith\", error=\"insufficient_scope\", scope=\"{scope}\"");
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::UnsupportedCoding => {
+                response.insert_header((header::ACCEPT_ENCODING, "gzip"));
             }
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));

@@ -16,6 +16,8 @@ use crate::config::{LogConfig, LogFormat};
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(config: &LogConfig) {
     let mut builder = env_logger::Builder::new();
+    // A caller's broken request is an error to the framework and nothing for us to act on.
+    builder.filter_module("actix_http::h1::dispatcher", log::LevelFilter::Off);
     builder.parse_filters(&config.log_level);
     match config.log_format {
         LogFormat::Human => builder.format(human),

@@ -8,6 +8,8 @@ mod client;
 #[cfg(test)]
 mod conformity;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod tokens;
 
 #[cfg(test)]
@@ -42,6 +44,8 @@ mod organizations;
 mod patients;
 #[cfg(test)]
 mod practitioners;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]
