@@ -19,7 +19,7 @@ use crate::auth::principal::identify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
@@ -83,9 +83,9 @@ pub fn build(
         .into_utoipa_app()
         .configure(routes)
         .into_app()
-        .app_data(web::PayloadConfig::new(state.config.body_limit as usize))
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
+        .service(problems)
         .service(web::redirect("/docs", "/docs/"))
         .service(
             web::scope("/docs")
@@ -107,7 +107,19 @@ pub fn build(
 }
 
 fn cors(origins: &[String]) -> Cors {
-    let exposed = ["etag", "link", "location", "x-request-id", "retry-after", "kith-safety-alert"].map(HeaderName::from_static);
+    let exposed = [
+        "etag",
+        "kith-safety-alert",
+        "link",
+        "location",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+        "retry-after",
+        "www-authenticate",
+        "x-request-id",
+    ]
+    .map(HeaderName::from_static);
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
         .allow_any_header()
@@ -168,10 +180,24 @@ pub async fn readyz(app: State) -> Result<HttpResponse> {
 }
 
 /// Read the OpenAPI document
+///
+/// It is the document of the version that runs; generate clients from it.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "This document.", body = Object)), security(()))]
 #[get("/openapi.json")]
 pub async fn get_openapi() -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(openapi::document())
+}
+
+/// What the codes of problems mean: the page to which their `type` leads.
+#[get("/problems")]
+async fn problems() -> HttpResponse {
+    let mut page =
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Problems</title>\n<h1>Problems</h1>\n<dl>\n".to_owned();
+    for (kind, meaning) in error::meanings() {
+        page.push_str(&format!("<dt id=\"{0}\"><code>{0}</code> ({1})</dt><dd>{meaning}</dd>\n", kind.code, kind.status));
+    }
+    page.push_str("</dl>\n</html>\n");
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header((header::CACHE_CONTROL, "public, max-age=300")).body(page)
 }
 
 /// How the server is.

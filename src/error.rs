@@ -128,9 +128,12 @@ pub enum Error {
         /// What is taken.
         expected: &'static str,
     },
-    /// No representation that the caller accepts.
-    #[error("not acceptable")]
-    NotAcceptable,
+    /// The body is packed in a way that is not taken.
+    #[error("the content coding is not supported")]
+    UnsupportedCoding,
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    TooSlow,
     /// Too many requests.
     #[error("too many requests")]
     RateLimited {
@@ -157,6 +160,54 @@ pub struct Kind {
     pub status: u16,
     /// The code in words.
     pub title: &'static str,
+}
+
+/// The codes of [`Error::Conflict`], and when each comes.
+pub const CONFLICTS: &[(&str, &str)] = &[
+    ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
+    ("edition_exists", "This edition of the instrument is loaded with another content."),
+    ("follow_up_closed", "The follow-up is completed or cancelled."),
+    ("follow_up_in_use", "Something has been done about the follow-up; cancel it instead of deleting it."),
+    ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
+    ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
+    ("referral_closed", "The referral is closed; its content can no longer change."),
+    ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
+    ("screening_closed", "The screening is no longer a draft; retract it and record another."),
+    ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
+];
+
+/// Every code that a problem can have and what it means, in order of status and code.
+pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
+    let one_of_each = [
+        (Error::malformed(""), "The body is not JSON, an id is no UUID, a parameter is unknown, a cursor is spoiled."),
+        (Error::Invalid(Vec::new()), "The request was understood and is not valid; every fault is in errors."),
+        (Error::Unauthenticated(""), "There is no access token, or it is not valid."),
+        (Error::InsufficientScope(""), "The token lacks the scope of the operation."),
+        (Error::Forbidden("".into()), "The caller may see this, and not do this to it."),
+        (Error::NotFound, "It does not exist, or the caller may not know that it does."),
+        (Error::MethodNotAllowed { allow: String::new() }, "The path has other methods; Allow lists them."),
+        (Error::TooSlow, "The body did not arrive in the time that a request may take."),
+        (Error::Gone, "It has been deleted."),
+        (Error::Merged { into: String::new() }, "It was merged into another; detail names it."),
+        (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
+        (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
+        (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
+        (Error::VersionMismatch { current: 1 }, "If-Match does not name the present version, which is in current_version and ETag."),
+        (Error::PreconditionRequired, "If-Match is missing."),
+        (Error::IdempotencyKeyReused, "The Idempotency-Key was used for another request."),
+        (Error::IdempotencyKeyInUse, "The first request with this Idempotency-Key still runs; try again."),
+        (Error::TooLarge, "The body is larger than the server takes."),
+        (Error::UnsupportedMediaType { expected: "" }, "The body is of another media type; detail names the right one."),
+        (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
+        (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
+        (Error::TimedOut, "The request took longer than it may; try again."),
+        (Error::Busy, "The database is locked, or too many wait; try again after Retry-After."),
+        (Error::internal(""), "Our fault; it is logged under the request id."),
+    ];
+    let conflicts = CONFLICTS.iter().map(|(code, meaning)| (Error::conflict(code, "").kind(), (*meaning).into()));
+    let mut all: Vec<_> = one_of_each.iter().map(|(error, meaning)| (error.kind(), (*meaning).into())).chain(conflicts).collect();
+    all.sort_by_key(|(kind, _)| (kind.status, kind.code));
+    all
 }
 
 const fn kind(code: &'static str, status: u16, title: &'static str) -> Kind {
@@ -206,7 +257,8 @@ impl Error {
             Self::IdempotencyKeyInUse => kind("idempotency_key_in_use", 409, "Idempotency key in use"),
             Self::TooLarge => kind("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
-            Self::NotAcceptable => kind("not_acceptable", 406, "Not acceptable"),
+            Self::UnsupportedCoding => kind("unsupported_content_coding", 415, "Unsupported content coding"),
+            Self::TooSlow => kind("body_too_slow", 408, "Body too slow"),
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
             Self::Busy => kind("busy", 503, "Busy"),
@@ -238,7 +290,8 @@ impl Error {
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
             Self::TooLarge => "The body is larger than this server takes.".into(),
             Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
-            Self::NotAcceptable => "None of the media types in Accept can be given.".into(),
+            Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
+            Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
             Self::Busy => "The server is busy. Try again; an Idempotency-Key makes that safe.".into(),
@@ -331,6 +384,9 @@ impl ResponseError for Error {
             Self::InsufficientScope(scope) => {
                 let challenge = format!("Bearer realm=\"kith\", error=\"insufficient_scope\", scope=\"{scope}\"");
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::UnsupportedCoding => {
+                response.insert_header((header::ACCEPT_ENCODING, "gzip"));
             }
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));

@@ -4,6 +4,9 @@
 //! can answer, the conditional and idempotency headers, the shape of merge patches. `http::schema` checks bodies against the
 //! schemas of this same document.
 
+mod examples;
+mod links;
+
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
@@ -11,7 +14,7 @@ use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
-use crate::error::Problem;
+use crate::error::{self, Error, Problem};
 
 /// Title, tags and schemas that no operation names.
 #[derive(OpenApi)]
@@ -66,6 +69,7 @@ pub fn schemas() -> &'static Value {
     document().pointer("/components/schemas").unwrap_or(&Value::Null)
 }
 
+/// The methods that operations have.
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 fn finish(document: &mut Value) {
@@ -85,7 +89,7 @@ fn finish(document: &mut Value) {
     }
     let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
     paths.sort_keys();
-    for (path, item) in paths {
+    for (path, item) in paths.iter_mut() {
         let Some(item) = item.as_object_mut() else { continue };
         let put_schema = item.get("put").and_then(request_schema).map(str::to_owned);
         for method in METHODS {
@@ -101,6 +105,18 @@ fn finish(document: &mut Value) {
             }
         }
     }
+    add_headers(document);
+    examples::add(document);
+    links::add(document);
+    list_codes(document);
+}
+
+/// The codes that a client may have to act on, told once for all operations.
+fn list_codes(document: &mut Value) {
+    let Some(description) = document.pointer_mut("/info/description") else { return };
+    let codes: Vec<String> = error::meanings().iter().map(|(kind, _)| format!("`{}` ({})", kind.code, kind.status)).collect();
+    let text = description.as_str().unwrap_or_default().trim_end();
+    *description = format!("{text}\n\n**Codes** of problems: {}. `/problems` says when each comes.\n", codes.join(", ")).into();
 }
 
 /// `Page_Patient` becomes `PatientPage`, whose items are those of `Patient`: generators make better names of it, and what is done to a
@@ -170,7 +186,9 @@ fn describe_defaults(value: &mut Value) {
         Value::Object(members) => {
             for property in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
                 let Some(property) = property.as_object_mut() else { continue };
-                let Some(default) = property.remove("default").filter(|default| default.is_string() || default.is_number()) else { continue };
+                let Some(default) = property.remove("default").filter(|default| default.is_string() || default.is_number()) else {
+                    continue;
+                };
                 let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
                 if !description.contains("absent") {
                     let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
@@ -241,14 +259,14 @@ fn make_nullable(property: &mut Value) {
     }
 }
 
-/// The problems by status: the code names them, the sentence says when.
+/// The problems by status: their name among the components, and when they come.
 const PROBLEMS: &[(&str, &str, &str)] = &[
     ("400", "Malformed", "The request cannot be understood."),
     ("401", "Unauthenticated", "No valid access token."),
     ("403", "Forbidden", "The token lacks a scope, or the caller may see this and not change it."),
     ("404", "NotFound", "It does not exist, or this client may not know that it does."),
-    ("406", "NotAcceptable", "None of the accepted media types can be given."),
-    ("409", "Conflict", "It clashes with the present state of things."),
+    ("408", "TooSlow", "The body did not arrive in time."),
+    ("409", "Conflict", "It clashes with the present state of things, or the first request with this key still runs."),
     ("410", "Gone", "It has been deleted, or merged into another."),
     ("412", "VersionMismatch", "`If-Match` does not name the present version."),
     ("413", "TooLarge", "The body is too large."),
@@ -259,6 +277,28 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("500", "Internal", "Our fault; it is logged under the request id."),
     ("503", "Busy", "The server is busy; try again after `Retry-After`."),
 ];
+
+/// What a problem of this status can look like.
+fn problem_example(status: &str) -> Value {
+    let error = match status {
+        "400" => Error::malformed("The body is not JSON that can be read: EOF while parsing an object (line 1, column 2)."),
+        "401" => Error::Unauthenticated("it has expired"),
+        "403" => Error::InsufficientScope(Scope::ReferralsWrite.as_str()),
+        "404" => Error::NotFound,
+        "408" => Error::TooSlow,
+        "409" => Error::IdempotencyKeyInUse,
+        "410" => Error::Gone,
+        "412" => Error::VersionMismatch { current: 3 },
+        "413" => Error::TooLarge,
+        "415" => Error::UnsupportedMediaType { expected: "application/json" },
+        "422" => Error::invalid("/names", "required", "is required"),
+        "428" => Error::PreconditionRequired,
+        "429" => Error::RateLimited { retry_after_seconds: 1 },
+        "503" => Error::Busy,
+        _ => Error::internal("an example"),
+    };
+    json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
+}
 
 fn add_components(document: &mut Value) {
     let mut responses = Map::new();
@@ -276,6 +316,10 @@ fn add_components(document: &mut Value) {
             "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
             "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
             "WWW-Authenticate": header("The challenge (RFC 6750 §3).", "string", json!("Bearer realm=\"kith\"")),
+            "Kith-Safety-Alert": header("`true` where an answer must be acted on at once; absent else.", "string", json!("true")),
+            "RateLimit-Limit": header("Calls that this client may make at once; absent where the server has no limit.", "integer", json!(120_000)),
+            "RateLimit-Remaining": header("Calls left of these now.", "integer", json!(119_999)),
+            "RateLimit-Reset": header("Seconds until all are back.", "integer", json!(1)),
         },
         "parameters": {
             "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
@@ -307,18 +351,19 @@ fn parameter(name: &str, required: bool, description: &str, schema: Value) -> Va
 }
 
 fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>) {
-    let security = operation.get("security").and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_secured = security.iter().any(|entry| entry.get("oauth2").is_some());
+    let is_secured = has_scopes(operation.get("security"));
     let takes_json = operation.get("requestBody").is_some();
     let is_api = path.starts_with("/v1/");
     let is_item = path.ends_with("/{id}");
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
+    // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.
+    let is_question = path.ends_with("/search") || path == "/v1/eligibility-checks";
 
     let mut headers = Vec::new();
-    let mut problems: Vec<&str> = vec!["500"];
+    let mut problems: Vec<&str> = Vec::new();
     if is_api {
-        problems.extend(["400", "503"]);
+        problems.extend(["400", "500", "503"]);
     }
     if is_secured {
         problems.extend(["401", "403", "429"]);
@@ -327,15 +372,18 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
         problems.push("404");
     }
     if takes_json && is_api {
-        problems.extend(["413", "415", "422"]);
+        problems.extend(["408", "413", "415", "422"]);
     }
     // An import needs no key to be sent again: what it has seen before changes nothing.
-    if is_api && method == "post" && !path.starts_with("/v1/imports/") {
+    if is_api && method == "post" && !is_question && !path.starts_with("/v1/imports/") {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }
-    if is_api && is_item {
+    // A tombstone keeps its history.
+    if is_api && path.contains("/{id}") && !path.ends_with("/history") {
         problems.push("410");
+    }
+    if is_api && is_item {
         match method {
             "get" => headers.push("IfNoneMatch"),
             "put" | "patch" | "delete" => {
@@ -349,19 +397,18 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
         headers.push("OptionalIfMatch");
         problems.extend(["409", "410", "412"]);
     }
-    if is_api && path.ends_with("/history") {
-        problems.retain(|status| *status != "410");
-    }
-    let optional_if_match = has_parameter(operation, "If-Match");
-    if optional_if_match {
+    // An action honours it; what its handler says of it is the same everywhere.
+    if has_parameter(operation, "If-Match") {
+        headers.push("OptionalIfMatch");
         problems.push("412");
     }
-    if is_api && is_write && is_secured {
+    if is_api && is_write && !is_question && is_secured {
         headers.push("OnBehalfOf");
     }
 
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
+        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
         parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
     }
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
@@ -385,11 +432,6 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
             responses.insert((*status).to_owned(), reference);
         }
     }
-    for (status, response) in responses.iter_mut() {
-        if status.starts_with('2') || status == "304" {
-            add_headers(path, method, status, response);
-        }
-    }
     responses.sort_keys();
 }
 
@@ -401,40 +443,67 @@ fn has_parameter(operation: &Map<String, Value>, name: &str) -> bool {
 /// A problem document, with the headers that its status comes with.
 fn problem_response(status: &str, description: &Value) -> Value {
     let extra = match status {
-        "401" => Some("WWW-Authenticate"),
+        "401" | "403" => Some("WWW-Authenticate"),
         "412" => Some("ETag"),
-        "429" | "503" => Some("Retry-After"),
+        "409" | "429" | "503" => Some("Retry-After"),
         _ => None,
     };
-    let names = extra.into_iter().chain(["X-Request-Id"]);
-    let headers: Map<String, Value> =
-        names.map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
+    // A call is counted once it is known who calls.
+    let counts = if matches!(status, "401" | "429") { &[][..] } else { &ALLOWANCE };
+    let names = extra.into_iter().chain(["X-Request-Id"]).chain(counts.iter().copied());
+    let headers: Map<String, Value> = names.map(|name| (name.to_owned(), header_reference(name))).collect();
     json!({
         "description": description,
         "headers": headers,
-        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" } } },
+        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status) } },
     })
 }
 
-fn add_headers(path: &str, method: &str, status: &str, response: &mut Value) {
-    let Some(response) = response.as_object_mut() else { return };
-    let reference = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
-    let is_page = response
-        .get("content")
-        .and_then(|content| content.pointer("/application~1json/schema/$ref"))
-        .and_then(Value::as_str)
-        .is_some_and(|name| name.ends_with("Page"));
-    let headers = response.entry("headers").or_insert_with(|| json!({}));
-    let Some(headers) = headers.as_object_mut() else { return };
-    headers.insert("X-Request-Id".into(), reference("X-Request-Id"));
-    if status == "201" {
-        headers.insert("Location".into(), reference("Location"));
+const ALLOWANCE: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+
+fn header_reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// The headers of every answer that is no problem.
+fn add_headers(document: &mut Value) {
+    let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for (path, item) in paths {
+        for method in METHODS {
+            let Some(operation) = item.get_mut(method) else { continue };
+            let is_counted = has_scopes(operation.get("security"));
+            for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+                if let (true, Some(response)) = (status.starts_with('2') || status == "304", response.as_object_mut()) {
+                    let schema = response.get("content").and_then(|content| content.pointer("/application~1json/schema/$ref"));
+                    let schema = schema.and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next()).unwrap_or_default();
+                    let has_version = schemas.get(schema).is_some_and(|schema| schema.pointer("/properties/version").is_some());
+                    let mut names = vec!["X-Request-Id"];
+                    if is_counted {
+                        names.extend(ALLOWANCE);
+                    }
+                    if status == "201" || path.ends_with("/by-identifier") {
+                        names.push("Location");
+                    }
+                    if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || path.ends_with("/capacity")) {
+                        names.push("ETag");
+                    }
+                    if schema.ends_with("Page") && method == "get" {
+                        names.push("Link");
+                    }
+                    if schema == "Screening" {
+                        names.push("Kith-Safety-Alert");
+                    }
+                    if let Some(headers) = response.entry("headers").or_insert_with(|| json!({})).as_object_mut() {
+                        headers.extend(names.into_iter().map(|name| (name.to_owned(), header_reference(name))));
+                    }
+                }
+            }
+        }
     }
-    let is_versioned = status == "201" || path.ends_with("/by-identifier") || (path.ends_with("/{id}") && method != "delete");
-    if path.starts_with("/v1/") && is_versioned {
-        headers.insert("ETag".into(), reference("ETag"));
-    }
-    if is_page {
-        headers.insert("Link".into(), reference("Link"));
-    }
+}
+
+/// Whether a token with scopes opens the operation, alone or beside other ways.
+fn has_scopes(security: Option<&Value>) -> bool {
+    security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.get("oauth2").is_some())
 }

@@ -155,6 +155,7 @@ impl FromRequest for TokenRequest {
                 Error::UnsupportedMediaType { .. } => {
                     TokenError::invalid_request("Send the parameters as application/x-www-form-urlencoded.")
                 }
+                Error::Malformed { .. } => TokenError::invalid_request("The body cannot be read."),
                 error => error.into(),
             })?;
             let mut form = Form::parse(&bytes)?;
@@ -215,7 +216,9 @@ fn basic_credentials(request: &HttpRequest) -> Result<Option<Credentials>, Token
         (status = 200, description = "A token.", body = TokenResponse),
         (status = 400, description = "The request is not one for a token, or asks for what the client cannot have.", body = TokenProblem),
         (status = 401, description = "The client is unknown, not active, or its secret is another.", body = TokenProblem),
+        (status = 408, description = "The body did not arrive in time."),
         (status = 413, description = "The body is too large."),
+        (status = 500, description = "Our fault; it is logged under the request id."),
         (status = 503, description = "Too many clients log in at once; try again after `Retry-After`.", body = TokenProblem)
     ),
     security(())
@@ -253,7 +256,7 @@ fn narrowed(wanted: Option<&str>, has: Scopes) -> Result<Scopes, TokenError> {
 /// Read the keys that verify access tokens
 ///
 /// A JSON Web Key Set (RFC 7517). The first key signs; the others have signed tokens that may still be valid.
-#[utoipa::path(tag = "tokens", responses((status = 200, description = "The keys.", body = Jwks)), security(()))]
+#[utoipa::path(tag = "tokens", responses((status = 200, description = "The keys.", body = Jwks), (status = 500, description = "Our fault; it is logged under the request id."), (status = 503, description = "The database does not answer.")), security(()))]
 #[get("/.well-known/jwks.json")]
 pub async fn get_jwks(app: State) -> Result<HttpResponse> {
     let keys = app.authority.keys.fresh(&app.db, &app.clock).await?;

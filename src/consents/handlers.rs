@@ -209,6 +209,8 @@ pub async fn create_consent(app: State, caller: Allowed<scope::PatientsWrite>, c
 }
 
 /// Read a consent
+///
+/// The organization that manages the patient, the one that it is given to and the one that recorded it may read it.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id.")), responses((status = 200, description = "The consent.", body = Consent)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/consents/{id}")]
 pub async fn get_consent(

@@ -156,6 +156,8 @@ fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain:
 }
 
 /// Cancel a follow-up
+///
+/// An open one that is no longer of use. It says why, and plans no other.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = Cancellation, responses((status = 200, description = "The follow-up, cancelled.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/cancel")]
 pub async fn cancel_follow_up(

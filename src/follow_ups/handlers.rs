@@ -192,6 +192,8 @@ pub async fn upsert_follow_up(
 }
 
 /// Read a follow-up
+///
+/// Whoever sees its patient's follow-ups, or the referral that it belongs to, may read it.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 200, description = "The follow-up.", body = FollowUp)), security(("oauth2" = ["follow_ups:read"])))]
 #[get("/v1/follow-ups/{id}")]
 pub async fn get_follow_up(

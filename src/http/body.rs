@@ -1,18 +1,23 @@
 //! Request bodies: read within the limit, of the right media type, parsed strictly, checked against the published schema.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
 
+use super::unpack::Unpacked;
 use super::{json, schema};
+use crate::app::State;
 use crate::error::{Error, Result};
 
 /// The media type of JSON bodies.
@@ -51,7 +56,28 @@ impl FromRequest for MergePatch {
     }
 }
 
-/// The body as bytes, unpacked, within the limit of [`web::PayloadConfig`], and of one of the media types; the first of them is
+/// Whether the body of a request is still on its way: where time runs out meanwhile, the caller was too slow and not the server.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival(Rc<Cell<bool>>);
+
+impl Arrival {
+    /// Whether the body is being waited for.
+    pub fn is_awaited(&self) -> bool {
+        self.0.get()
+    }
+
+    /// Notes that the body is being waited for, or no more.
+    pub fn set_awaited(&self, is_awaited: bool) {
+        self.0.set(is_awaited);
+    }
+
+    /// That of a request that has passed the middleware.
+    pub fn of(request: &HttpRequest) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+}
+
+/// The body as bytes, unpacked, within the limit of the settings, and of one of the media types; the first of them is
 /// named when it is none.
 pub fn read(
     request: &HttpRequest,
@@ -66,15 +92,37 @@ pub fn read(
         .filter_map(|part| part.split_once('='))
         .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"));
     let is_expected = is_utf8 && media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type));
-    let bytes = web::Bytes::from_request(request, payload);
+    let arrival = Arrival::of(request);
+    let limit = request.app_data::<State>().map_or(0, |app| app.config.body_limit as usize);
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let unpacked = Unpacked::of(request, payload.take());
     async move {
         if !is_expected {
             return Err(Error::UnsupportedMediaType { expected });
         }
-        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
-            Some(PayloadError::Overflow) => Error::TooLarge,
-            Some(PayloadError::EncodingCorrupted) => Error::malformed("The body is not packed as Content-Encoding says."),
-            _ => Error::malformed("The body could not be read to its end."),
-        })
+        let mut unpacked = unpacked?;
+        if declared.is_some_and(|length| length > limit) {
+            return Err(Error::TooLarge);
+        }
+        arrival.set_awaited(true);
+        let mut bytes = web::BytesMut::with_capacity(declared.unwrap_or_default());
+        while let Some(piece) = unpacked.next().await {
+            let piece = piece.map_err(unreadable)?;
+            if bytes.len() + piece.len() > limit {
+                return Err(Error::TooLarge);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        arrival.set_awaited(false);
+        Ok(bytes.freeze())
+    }
+}
+
+/// Why a body cannot be read to its end.
+pub fn unreadable(error: PayloadError) -> Error {
+    match error {
+        PayloadError::Overflow => Error::TooLarge,
+        PayloadError::EncodingCorrupted => Error::malformed("The body is not packed as Content-Encoding says."),
+        _ => Error::malformed("The body could not be read to its end."),
     }
 }

@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
 
+use super::body::Arrival;
 use crate::auth::limits::Allowance;
 use crate::error::{Error, Problem};
 use crate::kind::ClientId;
@@ -40,8 +41,8 @@ impl RequestId {
 
 /// Wraps every request.
 ///
-/// A request that takes longer than `limit` is answered 503; what it had begun to write is finished or undone by the database, so a
-/// retry with the same `Idempotency-Key` is safe.
+/// A request that takes longer than `limit` is answered 503, or 408 where its body is still on its way; what it had begun to write is
+/// finished or undone by the database, so a retry with the same `Idempotency-Key` is safe.
 pub async fn surround<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -49,7 +50,9 @@ pub async fn surround<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, ActixError> {
     let started = Instant::now();
     let id = RequestId::of(&request);
+    let arrival = Arrival::default();
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(arrival.clone());
     // The router needs the request for itself, so nothing may hold a clone of it across the call.
     let (method, route) = (request.method().clone(), request.match_pattern());
     let log = |status: StatusCode, client_id| {
@@ -62,7 +65,9 @@ pub async fn surround<B: MessageBody + 'static>(
             client_id,
         });
     };
-    match tokio::time::timeout(limit, next.call(request)).await.unwrap_or_else(|_| Err(Error::TimedOut.into())) {
+    let answer = tokio::time::timeout(limit, next.call(request)).await;
+    let too_late = || if arrival.is_awaited() { Error::TooSlow } else { Error::TimedOut };
+    match answer.unwrap_or_else(|_| Err(too_late().into())) {
         Ok(response) => {
             let mut response = match failure(&response) {
                 Some(problem) => {

@@ -10,3 +10,4 @@ pub mod patch;
 pub mod query;
 pub mod resource;
 pub mod schema;
+pub mod unpack;

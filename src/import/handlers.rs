@@ -1,12 +1,9 @@
 //! HTTP of imports: newline-delimited JSON in, a report out.
 
-use std::pin::Pin;
-
-use actix_web::dev::Decompress;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpRequest, HttpResponse, post};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -18,7 +15,9 @@ use super::report::{Line, Report};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::error::{Error, Fault, Result};
+use crate::http::body::unreadable;
 use crate::http::query;
+use crate::http::unpack::Unpacked;
 
 /// Lines of at most this many bytes in all are read together.
 const CHUNK: usize = 4 << 20;
@@ -79,7 +78,7 @@ pub async fn import_services(
         desk: Some(Desk { importer: Importer::new(mapping), load }),
         report: Report::new(&query.source, false),
     };
-    let mut lines = Lines::new(Box::pin(Decompress::from_headers(payload, request.headers())), app.config.import_limit as usize);
+    let mut lines = Lines::new(Unpacked::of(&request, payload.into_inner())?, app.config.import_limit as usize);
     while let Some(chunk) = lines.next().await? {
         import.take(chunk).await?;
     }
@@ -194,11 +193,9 @@ impl Import<'_> {
     }
 }
 
-type Body = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, actix_web::error::PayloadError>>>>;
-
 /// The lines of a body, some at a time.
 struct Lines {
-    body: Body,
+    body: Unpacked,
     /// How many more bytes the body may have.
     left: usize,
     buffer: BytesMut,
@@ -208,7 +205,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(body: Body, limit: usize) -> Self {
+    fn new(body: Unpacked, limit: usize) -> Self {
         Self { body, left: limit, buffer: BytesMut::new(), scanned: 0, position: 0 }
     }
 
@@ -233,7 +230,7 @@ impl Lines {
                     self.left = self.left.checked_sub(bytes.len()).ok_or(Error::TooLarge)?;
                     self.buffer.extend_from_slice(&bytes);
                 }
-                Some(Err(_)) => return Err(Error::malformed("The body could not be read to its end.")),
+                Some(Err(error)) => return Err(unreadable(error)),
                 None if self.buffer.is_empty() => return Ok((!lines.is_empty()).then_some(lines)),
                 None => {
                     self.position += 1;

@@ -148,7 +148,7 @@ pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candida
     let human_route = (!unanswered.is_empty()).then(|| human_route(&subject, &programs, setting.helpline));
     let results = first_of_each(&subject, &scored, setting.limit);
     Suggestions {
-        version: MATCHING_VERSION.into(),
+        rules_version: MATCHING_VERSION.into(),
         profile: format!("{}/{}", setting.weights.profile, setting.weights.revision),
         outcome,
         summary: explain::summary(outcome, &results, &unanswered, human_route.as_ref()),

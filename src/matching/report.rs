@@ -190,7 +190,7 @@ pub struct HumanRoute {
 pub struct Suggestions {
     /// The version of the rules.
     #[schema(example = "1.0")]
-    pub version: String,
+    pub rules_version: String,
     /// The profile of weights, with its revision.
     #[schema(example = "standard/1")]
     pub profile: String,

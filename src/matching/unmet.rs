@@ -175,6 +175,8 @@ pub async fn count_unmet_needs(app: State, caller: Allowed<scope::ReportsRead>, 
 }
 
 /// Read an unmet need
+///
+/// Only the organization that reported it may read it.
 #[utoipa::path(tag = "unmet_needs", params(("id" = UnmetNeedId, Path, description = "The unmet need's id.")), responses((status = 200, description = "The unmet need.", body = UnmetNeed)), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/unmet-needs/{id}")]
 pub async fn get_unmet_need(
@@ -187,6 +189,8 @@ pub async fn get_unmet_need(
 }
 
 /// Replace an unmet need
+///
+/// All that is not sent is cleared. Only the organization that reported it may do so.
 #[utoipa::path(tag = "unmet_needs", params(("id" = UnmetNeedId, Path, description = "The unmet need's id.")), request_body = UnmetNeedInput, responses((status = 200, description = "The unmet need as it now is.", body = UnmetNeed)), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/unmet-needs/{id}")]
 pub async fn update_unmet_need(
@@ -200,6 +204,8 @@ pub async fn update_unmet_need(
 }
 
 /// Change an unmet need
+///
+/// What is sent changes, the rest stays. Only the organization that reported it may do so.
 #[utoipa::path(tag = "unmet_needs", params(("id" = UnmetNeedId, Path, description = "The unmet need's id.")), responses((status = 200, description = "The unmet need as it now is.", body = UnmetNeed)), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/unmet-needs/{id}")]
 pub async fn patch_unmet_need(

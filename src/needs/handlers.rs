@@ -206,6 +206,8 @@ pub async fn upsert_need(
 }
 
 /// Read a need
+///
+/// Needs of sensitive domains are shown to others only where the consent covers `sensitive`.
 #[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), responses((status = 200, description = "The need.", body = Need)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/needs/{id}")]
 pub async fn get_need(

@@ -174,6 +174,8 @@ pub async fn upsert_organization(
 }
 
 /// Read an organization
+///
+/// Every client may read every organization: one must know whom one refers to.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The organization.", body = Organization)), security(("oauth2" = ["organizations:read"])))]
 #[get("/v1/organizations/{id}")]
 pub async fn get_organization(
@@ -186,6 +188,8 @@ pub async fn get_organization(
 }
 
 /// Replace an organization
+///
+/// All that is not sent is cleared. The organization itself may do so, and the one that entered it.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), request_body = OrganizationInput, responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[put("/v1/organizations/{id}")]
 pub async fn update_organization(
@@ -199,6 +203,8 @@ pub async fn update_organization(
 }
 
 /// Change an organization
+///
+/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[patch("/v1/organizations/{id}")]
 pub async fn patch_organization(

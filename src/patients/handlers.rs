@@ -224,6 +224,9 @@ pub async fn get_patient(
 }
 
 /// Replace a patient
+///
+/// All that is not sent is cleared, so send what was read, with what changes. Only the organization that manages the patient may do
+/// so.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = PatientInput, responses((status = 200, description = "The patient as they now are.", body = Patient)), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}")]
 pub async fn update_patient(
@@ -237,6 +240,8 @@ pub async fn update_patient(
 }
 
 /// Change a patient
+///
+/// What is sent changes, the rest stays; lists are replaced whole. Only the organization that manages the patient may do so.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 200, description = "The patient as they now are.", body = Patient)), security(("oauth2" = ["patients:write"])))]
 #[patch("/v1/patients/{id}")]
 pub async fn patch_patient(

@@ -161,6 +161,8 @@ pub async fn upsert_practitioner(
 }
 
 /// Read a practitioner
+///
+/// Every client may read every practitioner: one must know to whom one speaks.
 #[utoipa::path(tag = "practitioners", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), responses((status = 200, description = "The practitioner.", body = Practitioner)), security(("oauth2" = ["organizations:read"])))]
 #[get("/v1/practitioners/{id}")]
 pub async fn get_practitioner(
@@ -173,6 +175,8 @@ pub async fn get_practitioner(
 }
 
 /// Replace a practitioner
+///
+/// All that is not sent is cleared. Only their own organization may do so.
 #[utoipa::path(tag = "practitioners", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), request_body = PractitionerInput, responses((status = 200, description = "The practitioner as they now are.", body = Practitioner)), security(("oauth2" = ["organizations:write"])))]
 #[put("/v1/practitioners/{id}")]
 pub async fn update_practitioner(
@@ -186,6 +190,8 @@ pub async fn update_practitioner(
 }
 
 /// Change a practitioner
+///
+/// What is sent changes, the rest stays. Only their own organization may do so.
 #[utoipa::path(tag = "practitioners", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), responses((status = 200, description = "The practitioner as they now are.", body = Practitioner)), security(("oauth2" = ["organizations:write"])))]
 #[patch("/v1/practitioners/{id}")]
 pub async fn patch_practitioner(

@@ -47,15 +47,12 @@ pub struct Referral {
     /// The day by which the performer has to act next.
     #[schema(example = "2026-03-08")]
     pub due_on: Option<NaiveDate>,
-    /// The person, as far as the caller may see: for the performer what the consent allows. Absent in histories and lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The person, as far as the caller may see: for the performer what the consent allows. Null in histories and lists.
     pub patient: Option<PatientSummary>,
-    /// The service as it stands today. Absent in histories and lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The service as it stands today. Null in histories and lists.
     pub service: Option<ServiceBrief>,
-    /// What the requester should know before relying on it: that the service is full, closed, or takes no referrals. Absent in
+    /// What the requester should know before relying on it: that the service is full, closed, or takes no referrals. Null in
     /// histories and lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub warnings: Option<Vec<Warning>>,
     /// What is written of it.
     #[serde(flatten)]

@@ -352,6 +352,9 @@ pub async fn update_referral(
 }
 
 /// Change a referral
+///
+/// What is sent changes, the rest stays. Once it is sent, its patient, kind, service, performer and parent stay as they are; once it
+/// is closed, all of it does.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/referrals/{id}")]
 pub async fn patch_referral(
@@ -365,6 +368,8 @@ pub async fn patch_referral(
 }
 
 /// Delete a draft
+///
+/// One that was never sent. It reads as 410 from then on; its history stays. Cancel one that was sent.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[delete("/v1/referrals/{id}")]
 pub async fn delete_referral(

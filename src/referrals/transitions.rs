@@ -72,6 +72,8 @@ pub async fn list_referral_transitions(
 }
 
 /// Write to the other side of a referral
+///
+/// The other side finds it among the referral's messages and in the change feed; it stays unread until they acknowledge it.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = MessageInput, responses((status = 201, description = "The message.", body = ReferralMessage), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/messages")]
 pub async fn create_referral_message(

@@ -215,7 +215,7 @@ fn scores(conn: &mut DbConn, caller: &Principal, patient: PatientId, instrument:
 ///
 /// As a draft with the answers there are, or completed, which scores it at once: the answer has the scores, the needs that were raised,
 /// and in `safety_alerts` and the header `Kith-Safety-Alert` what somebody must act on now.
-#[utoipa::path(tag = "screenings", request_body = ScreeningInput, responses((status = 201, description = "The new screening, scored.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once.")))), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", request_body = ScreeningInput, responses((status = 201, description = "The new screening, scored.", body = Screening)), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings")]
 pub async fn create_screening(
     app: State,

@@ -120,6 +120,8 @@ pub async fn upsert_service(
 }
 
 /// Read a service
+///
+/// With its capacity as last reported, and where each fact came from.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use actix_web::dev::Service as _;
-use actix_web::http::{Method, StatusCode, header::HeaderMap};
+use actix_web::http::{Method, header::HeaderMap};
 use actix_web::test::TestRequest;
 use actix_web::web::{Bytes, Data};
 use kith::app::{self, App, State};
@@ -19,9 +19,10 @@ use kith::organizations::model::{OrganizationInput, OrganizationKind, Organizati
 use kith::organizations::repository as organizations;
 use serde_json::{Value, json};
 
+use crate::conformity;
 use crate::harness::TestDb;
 
-type Answering = Pin<Box<dyn Future<Output = (StatusCode, HeaderMap, Bytes)>>>;
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// The application over a database of its own, at a time that only the test moves.
 #[derive(Clone)]
@@ -109,10 +110,9 @@ impl TestApp {
         Caller { app: self.clone(), organization_id: Id::generate(), client_id: Id::generate(), scopes: Scopes::NONE, token: None }
     }
 
-    /// Sends a request as it stands.
+    /// Sends a request as it stands; the answer is one that the document has for it.
     pub async fn send(&self, request: TestRequest) -> Answer {
-        let (status, headers, body) = (self.call)(request).await;
-        Answer { status: status.as_u16(), headers, bytes: body }
+        (self.call)(request).await
     }
 }
 
@@ -121,9 +121,13 @@ async fn calls(state: State) -> Rc<dyn Fn(TestRequest) -> Answering> {
     Rc::new(move |request: TestRequest| -> Answering {
         let service = service.clone();
         Box::pin(async move {
-            let response = service.call(request.to_request()).await.unwrap_or_else(|error| panic!("no answer: {error}"));
-            let (status, headers) = (response.status(), response.headers().clone());
-            (status, headers, actix_web::test::read_body(response).await)
+            let request = request.to_request();
+            let (method, path) = (request.method().clone(), request.path().to_owned());
+            let response = service.call(request).await.unwrap_or_else(|error| panic!("no answer: {error}"));
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let answer = Answer { status, headers, bytes: actix_web::test::read_body(response).await };
+            conformity::check(method.as_str(), &path, &answer);
+            answer
         })
     })
 }

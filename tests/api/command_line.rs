@@ -1,19 +1,11 @@
 //! The `kith` command, as an operator uses it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use crate::harness::Place;
-
-/// The command on this database, with nothing of our own environment but what the system needs.
-fn kith(place: &Place, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
-    command.args(arguments).env_clear().env("KITH_DATABASE_URL", place.url()).env("KITH_LOG", "warn");
-    command
-}
+use crate::server::{Server, kith, places};
 
 fn run(place: &Place, arguments: &[&str]) -> Output {
     kith(place, arguments).output().unwrap()
@@ -28,60 +20,6 @@ fn printed(place: &Place, arguments: &[&str]) -> String {
     let output = run(place, arguments);
     assert!(output.status.success(), "{arguments:?}: {:?}", told(&output));
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn places() -> impl Iterator<Item = Place> {
-    std::iter::once(Place::on_sqlite()).chain(Place::on_postgres())
-}
-
-/// A server that is killed when it is dropped.
-struct Server {
-    process: Child,
-    address: String,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Server {
-    fn start(place: &Place) -> Self {
-        let mut command = kith(place, &["serve", "--port=0", "--log-level=info", "--log-format=json"]);
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server stopped before it listened");
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if let Some((_, address)) = line["message"].as_str().unwrap().split_once("listens on http://") {
-                break address.to_owned();
-            }
-        };
-        Self { process, address, log }
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// Asks it to stop; gives the rest of its log.
-    fn stop(mut self) -> Vec<Value> {
-        assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
-        assert!(self.process.wait().unwrap().success());
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already where the test got that far.
-        if self.process.try_wait().is_ok_and(|status| status.is_none()) {
-            self.process.kill().unwrap();
-        }
-    }
 }
 
 #[test]
@@ -168,7 +106,7 @@ fn the_document_is_printed_without_a_database() {
 #[test]
 fn a_server_starts_says_that_it_is_well_logs_no_query_and_stops_when_told() {
     for place in places() {
-        let server = Server::start(&place);
+        let server = Server::start(&place, &[]);
         let address = server.address.clone();
         assert!(run(&place, &["healthcheck", "--address", &address]).status.success());
         assert!(server.get("/readyz").starts_with("HTTP/1.1 200 "));

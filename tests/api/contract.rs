@@ -8,6 +8,7 @@ use kith::openapi::document;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::conformity;
 use crate::tokens;
 
 /// Operations that need no token: how one comes by a token, and what says nothing of anybody.
@@ -112,7 +113,7 @@ fn operations_have_unique_ids_and_say_what_they_do() {
             "{path}: {id}"
         );
         assert_eq!(seen.insert(id.clone(), path.clone()), None, "{id} is the id of two operations");
-        for part in ["summary", "responses"] {
+        for part in ["summary", "description", "responses"] {
             assert!(!value[part].is_null(), "{id} has no {part}");
         }
         let tags: Vec<&str> = value["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -162,6 +163,52 @@ fn every_example_is_valid_against_its_schema() {
         }
     });
     assert!(count > 50, "only {count} examples");
+}
+
+#[test]
+fn every_body_has_an_example_that_is_valid() {
+    let resolved = |value: &Value| match value["$ref"].as_str() {
+        Some(reference) => document().pointer(reference.trim_start_matches('#')).unwrap().clone(),
+        None => value.clone(),
+    };
+    let mut count = 0;
+    for operation in operations() {
+        let responses = operation.value["responses"].as_object().unwrap();
+        let bodies = responses.iter().map(|(status, response)| (status.as_str(), resolved(response)));
+        for (name, body) in bodies.chain([("the request", operation.value["requestBody"].clone())]) {
+            for (media_type, media) in body["content"].as_object().into_iter().flatten() {
+                let shared = media["examples"].as_object().into_iter().flatten().map(|(_, example)| resolved(example)["value"].clone());
+                let examples: Vec<Value> = shared.chain(media.get("example").cloned()).collect();
+                assert!(!examples.is_empty(), "{}, {name}: {media_type} has no example", operation.id);
+                for example in examples {
+                    let faults = conformity::faults(&media["schema"], &example);
+                    assert!(faults.is_empty(), "{}, {name}: {example}: {faults:?}", operation.id);
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 1000, "only {count} bodies");
+}
+
+#[test]
+fn what_is_created_links_to_what_can_be_done_with_it() {
+    let link = |path: &str, status: &str, name: &str| {
+        let operation = document().pointer(path).unwrap();
+        operation["responses"][status]["links"][name].clone()
+    };
+    let patch = link("/paths/~1v1~1patients/post", "201", "patch_patient");
+    assert_eq!(patch["parameters"], json!({ "id": "$response.body#/id", "If-Match": "$response.header.ETag" }));
+    assert_eq!(link("/paths/~1v1~1referrals/post", "201", "create_referral_transition")["operationId"], "create_referral_transition");
+    assert_eq!(link("/paths/~1v1~1needs~1{id}/get", "200", "delete_need")["operationId"], "delete_need");
+    assert_eq!(link("/paths/~1v1~1services/get", "200", "next")["parameters"], json!({ "cursor": "$response.body#/next" }));
+    let known: BTreeSet<String> = operations().into_iter().map(|operation| operation.id).collect();
+    walk(document(), &mut |key, value| {
+        if key == "links" {
+            let named = value.as_object().unwrap().values().map(|link| link["operationId"].as_str().unwrap().to_owned());
+            assert!(named.collect::<BTreeSet<_>>().is_subset(&known), "{value} leads nowhere");
+        }
+    });
 }
 
 #[test]

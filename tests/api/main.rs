@@ -6,6 +6,10 @@ mod harness;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod conformity;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
 mod tokens;
 
 #[cfg(test)]
@@ -20,6 +24,8 @@ mod contract;
 mod database;
 #[cfg(test)]
 mod follow_ups;
+#[cfg(test)]
+mod foreign;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
@@ -38,6 +44,8 @@ mod organizations;
 mod patients;
 #[cfg(test)]
 mod practitioners;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]
