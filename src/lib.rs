@@ -15,6 +15,7 @@ pub mod identifiers;
 pub mod import;
 pub mod instruments;
 pub mod kind;
+pub mod languages;
 pub mod logging;
 pub mod matching;
 pub mod needs;

@@ -23,7 +23,7 @@ impl Instrumentation for Log {
             InstrumentationEvent::FinishQuery { query, .. } => {
                 let Some(elapsed) = self.started.take().map(|started| started.elapsed()) else { return };
                 if elapsed >= self.threshold {
-                    log::warn!("slow statement, {} ms: {}", elapsed.as_millis(), without_values(&query.to_string()));
+                    log::warn!("slow statement, {} ms: {}", elapsed.as_millis(), head(without_values(&query.to_string())));
                 }
             }
             _ => {}
@@ -36,9 +36,22 @@ fn without_values(statement: &str) -> &str {
     statement.split_once(" -- binds: ").map_or(statement, |(statement, _)| statement)
 }
 
+/// The beginning of a statement, which is enough to know it by: one that writes a thousand rows has a thousand rows of placeholders.
+fn head(statement: &str) -> &str {
+    const LONGEST: usize = 1_000;
+    statement.char_indices().nth(LONGEST).and_then(|(end, _)| statement.get(..end)).unwrap_or(statement)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::without_values;
+    use super::{head, without_values};
+
+    #[test]
+    fn a_long_statement_is_cut() {
+        let insert = format!("INSERT INTO t (a) VALUES {}", "(?), ".repeat(1_000));
+        assert_eq!(head(&insert).len(), 1_000);
+        assert_eq!(head("COMMIT"), "COMMIT");
+    }
 
     #[test]
     fn values_are_cut_off() {

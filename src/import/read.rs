@@ -122,7 +122,7 @@ fn csv(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
 fn cells(columns: &[String], row: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
     let mut record = Map::new();
     for (column, cell) in columns.iter().zip(row) {
-        let cell = std::str::from_utf8(cell).map_err(|_| format!("the cell of {column} is not UTF-8"))?;
+        let cell = std::str::from_utf8(cell).map_err(|_| format!("the cell of {} is not UTF-8", column.escape_debug()))?;
         if !cell.trim().is_empty() {
             record.insert(column.clone(), Value::String(cell.to_owned()));
         }

@@ -14,7 +14,7 @@ use super::draft::{Draft, is_empty_place};
 use super::mapping::{Mapping, Rule};
 use super::text::{self, address, cost, eligibility, languages};
 use super::{Notice, Provider};
-use crate::services::model::{Place, PointPrecision, ServiceLanguage, ServiceStatus, TaxonomyTerm};
+use crate::services::model::{CostKind, Place, PointPrecision, ServiceLanguage, ServiceStatus, TaxonomyTerm};
 use crate::services::model::{ServiceInput, ServiceTranslation};
 use crate::types::{Identifier, Phone, Point};
 
@@ -284,6 +284,9 @@ impl Reading<'_> {
         if let Some((_, text)) = self.service_text("fees") {
             self.draft.service.cost.kind = cost::kind(&text);
             self.draft.service.cost.text = Some(text);
+        } else if let Some(said) = self.draft.service.description.as_deref().and_then(cost::free_in_description) {
+            self.draft.service.cost.kind = Some(CostKind::Free);
+            self.draft.service.cost.text = Some(said);
         }
         if let Some((_, text)) = self.service_text("eligibility") {
             let (included, excluded) = eligibility::parts(&text);

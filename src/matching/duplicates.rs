@@ -1,14 +1,15 @@
 //! The same service, listed twice.
 //!
 //! Directories overlap and repeat themselves. Two records are taken for one service where name and telephone agree, or name and
-//! address, or where one provider has, at one point and for the same needs, two of nearly the same name.
+//! address, or where one provider has, at one point and for the same needs, two of nearly the same name; and where one telephone is
+//! answered for the same needs and people under a longer and a shorter form of one name, not at different places.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use strsim::jaro_winkler;
 
 use super::words::fold;
-use crate::services::model::ServiceInput;
+use crate::services::model::{DomainStrength, ServiceInput};
 use crate::types::Phone;
 
 /// How alike two names at one provider's door must be.
@@ -19,6 +20,28 @@ const NEARLY_THE_SAME: f64 = 0.92;
 pub(super) struct Seen {
     exact: HashMap<String, usize>,
     at_the_door: HashMap<String, Vec<(String, usize)>>,
+    on_the_line: HashMap<String, Vec<(Called, usize)>>,
+}
+
+/// Under what name a telephone is answered, and where.
+#[derive(Debug, Clone)]
+struct Called {
+    words: BTreeSet<String>,
+    doors: BTreeSet<String>,
+}
+
+impl Called {
+    fn new(name: &str, service: &ServiceInput) -> Self {
+        let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
+        let doors = addresses.filter_map(|address| Some(fold(address.line1.as_deref()?)));
+        Self { words: name.split(' ').map(str::to_owned).collect(), doors: doors.collect() }
+    }
+
+    /// Whether one name holds the other, and no two doors say that these are branches.
+    fn is_also(&self, other: &Self) -> bool {
+        let is_part = self.words.is_subset(&other.words) || other.words.is_subset(&self.words);
+        is_part && (self.doors.is_empty() || other.doors.is_empty() || !self.doors.is_disjoint(&other.doors))
+    }
 }
 
 impl Seen {
@@ -29,13 +52,21 @@ impl Seen {
         let doors = door_keys(service);
         let alike = |known: &(String, usize)| (jaro_winkler(&known.0, &name) >= NEARLY_THE_SAME).then_some(known.1);
         let by_key = keys.iter().find_map(|key| self.exact.get(key).copied());
-        let group =
-            by_key.or_else(|| doors.iter().filter_map(|door| self.at_the_door.get(door)).flatten().find_map(alike)).unwrap_or(new_group);
+        let by_door = || doors.iter().filter_map(|door| self.at_the_door.get(door)).flatten().find_map(alike);
+        let (called, lines) = (Called::new(&name, service), line_keys(service));
+        let by_line = || {
+            let known = lines.iter().filter_map(|line| self.on_the_line.get(line)).flatten();
+            known.filter(|(other, _)| other.is_also(&called)).map(|(_, group)| *group).next()
+        };
+        let group = by_key.or_else(by_door).or_else(by_line).unwrap_or(new_group);
         for key in keys {
             self.exact.entry(key).or_insert(group);
         }
         for door in doors {
             self.at_the_door.entry(door).or_default().push((name.clone(), group));
+        }
+        for line in lines {
+            self.on_the_line.entry(line).or_default().push((called.clone(), group));
         }
         group
     }
@@ -64,6 +95,21 @@ fn door_keys(service: &ServiceInput) -> Vec<String> {
     domains.sort_unstable();
     let points = service.places.iter().filter_map(|place| place.point);
     points.map(|point| format!("{provider}|{}|{:.4},{:.4}", domains.join(","), point.latitude, point.longitude)).collect()
+}
+
+/// Each telephone with the needs that the service meets and the people it is for; none where no need is known.
+fn line_keys(service: &ServiceInput) -> Vec<String> {
+    let direct = service.need_domains.iter().filter(|domain| domain.strength == DomainStrength::Direct);
+    let needs: BTreeSet<&str> = direct.map(|domain| domain.code.as_str()).collect();
+    if needs.is_empty() {
+        return Vec::new();
+    }
+    let (rule, attributes) = (&service.eligibility, &service.attributes);
+    let people: BTreeSet<&str> =
+        [&rule.genders, &rule.populations, &attributes.populations_served].into_iter().flatten().map(String::as_str).collect();
+    let phones = service.phones.iter().chain(service.places.iter().flat_map(|place| &place.phones));
+    let lines = phones.map(digits).filter(|digits| digits.len() >= 7);
+    lines.map(|digits| format!("{digits}|{needs:?}|{people:?}|{:?}|{:?}", rule.min_age, rule.max_age)).collect()
 }
 
 /// The last ten digits: country codes are written or not.
@@ -104,5 +150,24 @@ mod tests {
                 "places": [{ "point": { "latitude": 49.35, "longitude": -120.12 } }] })
         };
         assert_eq!(groups(&[at("Chair yoga for seniors"), at("Chair yoga for senior"), at("Walking group")]), [0, 0, 2]);
+    }
+
+    #[test]
+    fn one_telephone_under_a_longer_and_a_shorter_name_is_one_service_unless_needs_people_or_places_differ() {
+        let line = |name: &str, more: Value| {
+            let mut service = json!({ "name": name, "phones": [{ "original": "1-888-353-2273" }], "need_domains": [{ "code": "stress" }] });
+            service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            service
+        };
+        let at = |street: &str| json!({ "places": [{ "address": { "line1": street } }] });
+        let network = || line("Interior Crisis Line Network", json!({}));
+        assert_eq!(groups(&[line("Interior Crisis Line", json!({})), network()]), [0, 0]);
+        assert_eq!(groups(&[network(), line("Interior Crisis Line", at("1 Mill St"))]), [0, 0], "of one the place is not known");
+        assert_eq!(groups(&[network(), line("Other Crisis Line", json!({}))]), [0, 1]);
+        assert_eq!(groups(&[line("Pantry", at("1 Mill St")), line("Pantry North", at("9 Lake Rd"))]), [0, 1]);
+        let seniors = json!({ "attributes": { "populations_served": ["senior"] } });
+        assert_eq!(groups(&[network(), line("Interior Crisis Line", seniors)]), [0, 1]);
+        let food = json!({ "need_domains": [{ "code": "food-insecurity" }] });
+        assert_eq!(groups(&[network(), line("Interior Crisis Line", food)]), [0, 1]);
     }
 }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::candidate::Candidate;
 use super::engine::Setting;
+use super::explain;
 use super::gate::{self, Gate, Verdict};
 use super::person::Person;
 use super::remark::{Check, Exclusion};
@@ -75,7 +76,7 @@ pub fn check_eligibility<'a>(person: &'a Person, candidate: &Candidate<'a>, sett
     let in_words = [
         (rule.income_tested == Some(true)).then_some(Check::IncomeTested),
         (rule.referral_route == Some(ReferralRoute::Professional)).then_some(Check::ProfessionalReferral),
-        rule.text.as_deref().map(Check::EligibilityInWords),
+        explain::eligibility_in_words(service),
         rule.exclusions.as_deref().map(Check::Exclusions),
     ];
     let items: Vec<_> =

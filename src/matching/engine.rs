@@ -168,7 +168,7 @@ fn score<'a>(subject: &Subject<'a>, candidate: Candidate<'a>, answer: Option<Ans
         units += part;
         unmet_reason = unmet_reason.or(judgement.finding.unmet_reason());
     }
-    let metres = nearest(&subject.home, &candidate.service.places).map(|nearest| nearest.metres);
+    let metres = nearest(&subject.home, &candidate.service.places);
     Scored { candidate, answer, metres, units, unmet_reason }
 }
 
@@ -195,8 +195,7 @@ fn unanswered(subject: &Subject<'_>, tally: &Tally) -> Vec<Unanswered> {
 fn human_route<'a>(subject: &Subject<'a>, programs: &[Candidate<'a>], helpline: &Helpline) -> HumanRoute {
     let taking = programs.iter().filter(|program| gate::first_closed(subject, program).is_none());
     let nearest_first = taking.min_by(|a, b| {
-        let distance =
-            |program: &Candidate<'a>| nearest(&subject.home, &program.service.places).map_or(f64::INFINITY, |nearest| nearest.metres);
+        let distance = |program: &Candidate<'a>| nearest(&subject.home, &program.service.places).unwrap_or(f64::INFINITY);
         distance(a).total_cmp(&distance(b)).then(a.id.cmp(&b.id))
     });
     nearest_first.map_or_else(|| explain::helpline(helpline), explain::program)

@@ -14,7 +14,7 @@ use super::report::{Contribution, HumanRoute, MatchOutcome, Remark, Suggestion, 
 use super::subject::Subject;
 use super::words::{Sentence, domain_name};
 use crate::kind::ServiceId;
-use crate::services::model::{Basis, CapacityStatus, ReferralRoute, ServiceInput};
+use crate::services::model::{Basis, CapacityStatus, ReferralRoute, ServiceInput, ServiceTranslation};
 use crate::types::DeliveryMode;
 
 /// A finding speaks for a service from this value on.
@@ -83,9 +83,20 @@ fn why(service: &ServiceInput, parts: &[Part<'_>]) -> Why {
 
 /// The service's name in both languages, where it has them.
 fn names(service: &ServiceInput) -> Sentence {
-    let translated =
-        |language: &str| service.translations.iter().find(|text| text.language.starts_with(language)).and_then(|text| text.name.as_deref());
-    Sentence::new(translated("en").unwrap_or(&service.name), translated("fr").unwrap_or(&service.name))
+    let translated = |language| in_language(service, language, |text| text.name.as_deref()).unwrap_or(&service.name);
+    Sentence::new(translated("en"), translated("fr"))
+}
+
+/// The rule of the service in its own words.
+pub(super) fn eligibility_in_words(service: &ServiceInput) -> Option<Check<'_>> {
+    let text = service.eligibility.text.as_deref()?;
+    let said = |language| in_language(service, language, |translation| translation.eligibility.as_deref()).unwrap_or(text);
+    Some(Check::EligibilityInWords { en: said("en"), fr: said("fr") })
+}
+
+/// A text of the service in another language than its own, where it has it.
+fn in_language<'a>(service: &'a ServiceInput, language: &str, text: fn(&'a ServiceTranslation) -> Option<&'a str>) -> Option<&'a str> {
+    service.translations.iter().filter(|translation| translation.language.starts_with(language)).find_map(text)
 }
 
 fn warnings<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterator<Item = Warning<'a>> {
@@ -132,7 +143,7 @@ fn checks<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterator
         wanted_features(subject).filter(|feature| !service.places.is_empty() && !has_feature(candidate, *feature)).map(Check::Feature);
     let old_capacity = candidate.capacity.and_then(|capacity| old_report(subject, capacity)).map(Check::OldCapacity);
     let others = [
-        rule.text.as_deref().map(Check::EligibilityInWords),
+        eligibility_in_words(service),
         rule.exclusions.as_deref().map(Check::Exclusions),
         (rule.referral_route == Some(ReferralRoute::Professional)).then_some(Check::ProfessionalReferral),
         (rule.income_tested == Some(true)).then_some(Check::IncomeTested),

@@ -54,7 +54,7 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
         age: person.age,
         from: person.location.point,
         range_km: subject.range_km(),
-        max_km: person.reach.max_km,
+        max_km: Some(subject.farthest_km()),
         postal_code,
     };
     let list = directory.shortlist(conn, &wish, SHORTLISTED)?;

@@ -5,7 +5,8 @@
 use chrono::NaiveDate;
 
 use super::report::UnmetReason;
-use super::words::{Sentence, domain_name, language_name, mode_name, spoken};
+use super::words::{Sentence, domain_name, group_name, mode_name, spoken};
+use crate::languages;
 use crate::services::model::{Accessibility, Basis, DomainStrength, PracticeCode};
 use crate::types::DeliveryMode;
 
@@ -157,10 +158,10 @@ impl Finding<'_> {
             Self::WordsFit => fixed("fits the person’s own words", "correspond aux mots de la personne"),
             Self::WordsDiffer => fixed("shares few of the person’s own words", "a peu des mots de la personne"),
             Self::WordsUnknown => fixed("was not compared with the person’s own words", "n’a pas été comparé aux mots de la personne"),
-            Self::MadeFor(group) => Sentence::new(
-                format!("is made for people like them ({})", spoken(group)),
-                format!("s’adresse à des gens comme eux ({})", spoken(group)),
-            ),
+            Self::MadeFor(group) => {
+                let Sentence { en, fr } = group_name(group);
+                Sentence::new(format!("is made for people like them ({en})"), format!("s’adresse à des gens comme eux ({fr})"))
+            }
             Self::Eligible => fixed("takes people like them", "accueille des gens comme eux"),
             Self::EligibilityUnconfirmed => fixed("may be only for others", "est peut-être réservé à d’autres"),
             Self::EligibilityUnknown => fixed("does not say whom it is for", "ne dit pas à qui il s’adresse"),
@@ -178,11 +179,11 @@ impl Finding<'_> {
             Self::TransportGiven => fixed("gives or pays transport", "offre ou paie le transport"),
             Self::PlaceUnknown => fixed("does not say how far it is", "ne dit pas à quelle distance il se trouve"),
             Self::Spoken(tag) => {
-                let (en, fr) = language_name(tag);
+                let (en, fr) = languages::name(tag);
                 Sentence::new(format!("is given in {en}"), format!("se donne en {fr}"))
             }
             Self::Interpreted(tag) => {
-                let (en, fr) = language_name(tag);
+                let (en, fr) = languages::name(tag);
                 Sentence::new(format!("can be had in {en} with an interpreter"), format!("se donne en {fr} avec interprète"))
             }
             Self::OtherLanguage => fixed("is not given in the person’s language", "ne se donne pas dans la langue de la personne"),
@@ -227,22 +228,23 @@ impl Finding<'_> {
             Self::Childcare => fixed("welcomes or minds children", "accueille ou garde les enfants"),
             Self::AccessNotNeeded => fixed("can be used without going there", "s’utilise sans s’y rendre"),
             Self::AccessUnknown => fixed("does not say what is accessible", "ne dit pas ce qui est accessible"),
-            Self::Culture(culture) => Sentence::new(
-                format!("centres their culture ({})", spoken(culture)),
-                format!("met leur culture au centre ({})", spoken(culture)),
-            ),
+            Self::Culture(culture) => {
+                let Sentence { en, fr } = group_name(culture);
+                Sentence::new(format!("centres their culture ({en})"), format!("met leur culture au centre ({fr})"))
+            }
             Self::OtherCulture => fixed("centres another culture", "met une autre culture au centre"),
             Self::Diet(diet) => {
-                Sentence::new(format!("caters for their diet ({})", spoken(diet)), format!("respecte leur alimentation ({})", spoken(diet)))
+                let Sentence { en, fr } = group_name(diet);
+                Sentence::new(format!("caters for their diet ({en})"), format!("respecte leur alimentation ({fr})"))
             }
             Self::Practice(practice) => {
                 let (en, fr) = practice_name(practice);
                 Sentence::new(en, fr)
             }
-            Self::Company(group) => Sentence::new(
-                format!("brings together people as they wish ({})", spoken(group)),
-                format!("réunit les gens souhaités ({})", spoken(group)),
-            ),
+            Self::Company(group) => {
+                let Sentence { en, fr } = group_name(group);
+                Sentence::new(format!("brings together people as they wish ({en})"), format!("réunit les gens souhaités ({fr})"))
+            }
             Self::CultureUnknown => fixed("does not say for which culture or diet", "ne dit pas pour quelle culture ou alimentation"),
             Self::Interest(activity) => Sentence::new(
                 format!("offers what they like ({})", spoken(activity)),

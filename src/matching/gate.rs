@@ -8,7 +8,7 @@ use super::facts::{
     Known, LanguageFit, any_of, belongs, can_use, common_minutes, gender_is, is_affordable, is_near_stop, language_fit, modes,
 };
 use super::person::{AvoidReason, MustHave};
-use super::place::{Served, nearest, served};
+use super::place::{Served, at_least_away, is_provinces_away, served};
 use super::remark::{Check, Exclusion};
 use super::subject::Subject;
 use super::words::{fold, shared_code};
@@ -172,14 +172,12 @@ pub(super) fn area<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verd
 /// Beyond the farthest that the person goes, and nothing brings the service or the person nearer.
 fn reach<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let service = candidate.service;
-    let Some(max_km) = subject.person.reach.max_km else { return Verdict::Open };
     let is_only_there = modes(service) == [DeliveryMode::InPerson] && service.attributes.transport_provided != Some(true);
-    if !is_only_there {
-        return Verdict::Open;
-    }
-    match nearest(&subject.home, &service.places) {
-        Some(nearest) if nearest.is_certain && nearest.metres > max_km * 1_000.0 => {
-            Verdict::Closed(Exclusion::TooFar { metres: nearest.metres, max_km })
+    let max_km = subject.farthest_km();
+    match at_least_away(&subject.home, &service.places) {
+        Some(metres) if is_only_there && metres > max_km * 1_000.0 => Verdict::Closed(Exclusion::TooFar { metres, max_km }),
+        None if is_only_there && max_km <= subject.weights.reach.farthest_km && is_provinces_away(&subject.home, &service.places) => {
+            Verdict::Closed(Exclusion::ProvincesAway)
         }
         _ => Verdict::Open,
     }

@@ -43,6 +43,13 @@ impl Home {
         Some(fold(town) == self.city.as_deref()?)
     }
 
+    /// Whether the words or the name of an area are those of the person's town, or hold them: "Kelowna and West Kelowna".
+    pub(super) fn is_named_by(&self, areas: &[ServiceArea]) -> bool {
+        let Some(city) = self.city.as_deref() else { return false };
+        let names = |area: &ServiceArea| format!(" {} ", fold(&area.value)).contains(&format!(" {city} "));
+        areas.iter().any(|area| matches!(area.kind, AreaKind::City | AreaKind::Text) && names(area))
+    }
+
     /// Whether an area holds the person's home; `None` where that cannot be told.
     fn is_in(&self, area: &ServiceArea) -> Option<bool> {
         match area.kind {
@@ -105,21 +112,55 @@ pub(super) fn served(home: &Home, areas: &[ServiceArea]) -> Served {
     served
 }
 
-/// The nearest place of a service from which a distance may be taken.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Nearest {
-    /// Metres, as the crow flies.
-    pub(super) metres: f64,
-    /// Whether every place has such a point, so that no unknown one may be nearer.
-    pub(super) is_certain: bool,
-}
-
-pub(super) fn nearest(home: &Home, places: &[Place]) -> Option<Nearest> {
+/// Metres, as the crow flies, to the nearest place of a service from which a distance may be taken.
+pub(super) fn nearest(home: &Home, places: &[Place]) -> Option<f64> {
     let from = home.point?;
     let located = |place: &Place| place.point.filter(|_| place.point_precision != Some(PointPrecision::Area));
     let distances = places.iter().filter_map(|place| Some(Haversine.distance(from, geo_point(located(place)?))));
-    let metres = distances.min_by(f64::total_cmp)?;
-    Some(Nearest { metres, is_certain: places.iter().all(|place| located(place).is_some()) })
+    distances.min_by(f64::total_cmp)
+}
+
+/// How far away the nearest place is at the least, in metres; `None` where some place is not on the map and may be nearer. A point that
+/// stands for an area may lie well beside the door.
+pub(super) fn at_least_away(home: &Home, places: &[Place]) -> Option<f64> {
+    const AREA_SLACK_M: f64 = 25_000.0;
+    let from = home.point?;
+    let away = |place: &Place| {
+        let metres = Haversine.distance(from, geo_point(place.point?));
+        Some(if place.point_precision == Some(PointPrecision::Area) { (metres - AREA_SLACK_M).max(0.0) } else { metres })
+    };
+    let distances: Vec<f64> = places.iter().map(away).collect::<Option<_>>()?;
+    distances.into_iter().min_by(f64::total_cmp)
+}
+
+/// The provinces and territories of Canada, each with those that it borders on or has a ferry to.
+const NEIGHBOURS: &[(&str, &[&str])] = &[
+    ("AB", &["BC", "SK", "NT"]),
+    ("BC", &["AB", "YT", "NT"]),
+    ("MB", &["SK", "ON", "NU"]),
+    ("NB", &["QC", "NS", "PE"]),
+    ("NL", &["QC", "NS"]),
+    ("NS", &["NB", "PE", "NL", "QC"]),
+    ("NT", &["YT", "NU", "BC", "AB", "SK"]),
+    ("NU", &["NT", "MB"]),
+    ("ON", &["MB", "QC"]),
+    ("PE", &["NB", "NS", "QC"]),
+    ("QC", &["ON", "NB", "NL", "NS", "PE"]),
+    ("SK", &["AB", "MB", "NT"]),
+    ("YT", &["BC", "NT"]),
+];
+
+/// Whether every place is in a Canadian province that is not the person's, and not beside it: far enough, though no point is known.
+pub(super) fn is_provinces_away(home: &Home, places: &[Place]) -> bool {
+    let Some((own, beside)) = home.region.as_deref().and_then(|region| NEIGHBOURS.iter().find(|(code, _)| *code == region)) else {
+        return false;
+    };
+    let is_away = |place: &Place| {
+        let region = place.address.as_ref().and_then(|address| address.region.as_deref());
+        let region = region.map(|region| region.strip_prefix("CA-").unwrap_or(region));
+        region.is_some_and(|region| region != *own && !beside.contains(&region) && NEIGHBOURS.iter().any(|(code, _)| *code == region))
+    };
+    !places.is_empty() && places.iter().all(is_away)
 }
 
 fn geo_point(point: Point) -> geo::Point {
@@ -218,17 +259,19 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_place_is_certain_only_where_all_are_on_the_map() {
+    fn what_is_on_the_map_in_part_or_roughly_may_be_nearer_than_it_seems() {
         let home = home(json!({ "point": { "latitude": 49.0, "longitude": -120.0 } }));
         let near = json!({ "point": { "latitude": 49.01, "longitude": -120.0 } });
         let far = json!({ "point": { "latitude": 50.0, "longitude": -120.0 } });
-        let town = json!({ "point": { "latitude": 49.0, "longitude": -120.0 }, "point_precision": "area" });
+        let town = json!({ "point": { "latitude": 49.5, "longitude": -120.0 }, "point_precision": "area" });
         let places = |places: serde_json::Value| serde_json::from_value::<Vec<Place>>(places).unwrap();
         let both = places(json!([far, near]));
-        let found = nearest(&home, &both).unwrap();
-        assert!((1_100.0..1_130.0).contains(&found.metres) && found.is_certain);
+        assert!((1_100.0..1_130.0).contains(&nearest(&home, &both).unwrap()));
+        assert!((1_100.0..1_130.0).contains(&at_least_away(&home, &both).unwrap()));
         let with_town = places(json!([far, town]));
-        let found = nearest(&home, &with_town).unwrap();
-        assert!(found.metres > 100_000.0 && !found.is_certain);
+        assert!(nearest(&home, &with_town).unwrap() > 100_000.0, "no distance is taken from a town");
+        assert!((30_000.0..31_000.0).contains(&at_least_away(&home, &with_town).unwrap()), "less what a town may be wide");
+        assert_eq!(at_least_away(&home, &places(json!([far, { "name": "Hall" }]))), None);
+        assert_eq!(at_least_away(&home, &[]), None);
     }
 }

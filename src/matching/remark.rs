@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 use super::finding::{distance, feature_name, price};
 use super::person::MustHave;
 use super::report::{Remark, UnmetReason};
-use super::words::{Sentence, domain_name, language_name, spoken_list};
+use super::words::{Sentence, domain_name, group_names};
+use crate::languages;
 use crate::services::model::{Accessibility, ServiceStatus};
 
 /// Free text of a record that is shown as it stands, no more than this many characters of it.
@@ -61,6 +62,7 @@ pub(super) enum Exclusion<'a> {
     Coverage(&'a [String]),
     OutOfArea,
     TooFar { metres: f64, max_km: f64 },
+    ProvincesAway,
     MustHave(MustHave),
     JointSessions,
     InferredForSafety,
@@ -76,7 +78,7 @@ impl Exclusion<'_> {
             Self::Age(..) | Self::Gender(_) | Self::Population(_) => UnmetReason::NotEligible,
             Self::Coverage(_) => UnmetReason::NoCoverage,
             Self::OutOfArea => UnmetReason::OutOfArea,
-            Self::TooFar { .. } => UnmetReason::TooFar,
+            Self::TooFar { .. } | Self::ProvincesAway => UnmetReason::TooFar,
             Self::MustHave(must_have) => match must_have {
                 MustHave::Language => UnmetReason::WrongLanguage,
                 MustHave::Mode => UnmetReason::Mode,
@@ -111,16 +113,16 @@ impl Exclusion<'_> {
                 remark("age", format!("It is for people aged {en}."), format!("Ce service s’adresse aux personnes {fr}."))
             }
             Self::Gender(only) => {
-                let only = spoken_list(only);
-                remark("gender", format!("It is only for: {only}."), format!("Ce service est réservé à : {only}."))
+                let Sentence { en, fr } = group_names(only);
+                remark("gender", format!("It is only for: {en}."), format!("Ce service est réservé à : {fr}."))
             }
             Self::Population(only) => {
-                let only = spoken_list(only);
-                remark("population", format!("It is only for: {only}."), format!("Ce service est réservé à : {only}."))
+                let Sentence { en, fr } = group_names(only);
+                remark("population", format!("It is only for: {en}."), format!("Ce service est réservé à : {fr}."))
             }
             Self::Coverage(any) => {
-                let any = spoken_list(any);
-                remark("coverage", format!("It asks for coverage: {any}."), format!("Ce service exige une couverture : {any}."))
+                let Sentence { en, fr } = group_names(any);
+                remark("coverage", format!("It asks for coverage: {en}."), format!("Ce service exige une couverture : {fr}."))
             }
             Self::OutOfArea => remark(
                 "out_of_area",
@@ -136,6 +138,11 @@ impl Exclusion<'_> {
                     format!("Ce service se trouve à {fr}, au-delà de {fr_max}."),
                 )
             }
+            Self::ProvincesAway => remark(
+                "too_far",
+                "It is given only in a province far from the person’s.",
+                "Ce service n’est offert que dans une province éloignée de celle de la personne.",
+            ),
             Self::MustHave(must_have) => {
                 let (en, fr) = must_have_name(must_have);
                 Remark {
@@ -182,7 +189,7 @@ impl Warning<'_> {
             ),
             Self::Waitlist(None) => remark("waitlist", "There is a waiting list.", "Il y a une liste d’attente."),
             Self::ByInterpreter(tag) => {
-                let (en, fr) = language_name(tag);
+                let (en, fr) = languages::name(tag);
                 remark(
                     "by_interpreter",
                     format!("{en} takes an interpreter: ask when booking."),
@@ -225,14 +232,21 @@ pub(super) enum Check<'a> {
     Coverage(&'a [String]),
     AreaInWords(&'a str),
     Area,
-    EligibilityInWords(&'a str),
+    /// The rule in words: in English and in French, where it is written in both; else twice the same.
+    EligibilityInWords {
+        en: &'a str,
+        fr: &'a str,
+    },
     Exclusions(&'a str),
     ProfessionalReferral,
     IncomeTested,
     Documents(&'a [String]),
     MustHave(MustHave),
     Feature(Accessibility),
-    InferredNeed { domain: &'a str, evidence: Option<&'a str> },
+    InferredNeed {
+        domain: &'a str,
+        evidence: Option<&'a str>,
+    },
     OldCapacity(NaiveDate),
     MentionsJointSessions,
     HomeVisitSafety,
@@ -247,27 +261,27 @@ impl Check<'_> {
                 remark("age", format!("For people aged {en}: check the age."), format!("Pour les personnes {fr} : vérifier l’âge."))
             }
             Self::Gender(only) => {
-                let only = spoken_list(only);
+                let Sentence { en, fr } = group_names(only);
                 remark(
                     "gender",
-                    format!("Only for {only}: ask whether the person is welcome."),
-                    format!("Réservé à : {only}; demander si la personne y est la bienvenue."),
+                    format!("Only for {en}: ask whether the person is welcome."),
+                    format!("Réservé à : {fr}; demander si la personne y est la bienvenue."),
                 )
             }
             Self::Population(only) => {
-                let only = spoken_list(only);
+                let Sentence { en, fr } = group_names(only);
                 remark(
                     "population",
-                    format!("Only for {only}: check that this is so."),
-                    format!("Réservé à : {only}; vérifier que c’est le cas."),
+                    format!("Only for {en}: check that this is so."),
+                    format!("Réservé à : {fr}; vérifier que c’est le cas."),
                 )
             }
             Self::Coverage(any) => {
-                let any = spoken_list(any);
+                let Sentence { en, fr } = group_names(any);
                 remark(
                     "coverage",
-                    format!("Asks for coverage ({any}): check that the person holds it."),
-                    format!("Exige une couverture ({any}) : vérifier que la personne l’a."),
+                    format!("Asks for coverage ({en}): check that the person holds it."),
+                    format!("Exige une couverture ({fr}) : vérifier que la personne l’a."),
                 )
             }
             Self::AreaInWords(words) => {
@@ -283,12 +297,12 @@ impl Check<'_> {
                 "Takes people from some areas only: check that the person lives in one.",
                 "Accueille les gens de certains secteurs seulement : vérifier que la personne y habite.",
             ),
-            Self::EligibilityInWords(text) => {
-                let text = quoted(text);
+            Self::EligibilityInWords { en, fr } => {
+                let (en, fr) = (quoted(en), quoted(fr));
                 remark(
                     "eligibility_text",
-                    format!("Its own words on who can use it: “{text}”"),
-                    format!("Ses propres mots sur l’admissibilité : « {text} »"),
+                    format!("Its own words on who can use it: “{en}”"),
+                    format!("Ses propres mots sur l’admissibilité : « {fr} »"),
                 )
             }
             Self::Exclusions(text) => {

@@ -99,6 +99,11 @@ impl<'a> Subject<'a> {
         self.shares.get(criterion as usize).copied().unwrap_or_default()
     }
 
+    /// How far the person goes at the most: their own limit, else what anybody may be asked to.
+    pub(super) fn farthest_km(&self) -> f64 {
+        self.person.reach.max_km.unwrap_or(self.weights.reach.farthest_km)
+    }
+
     /// The distance that counts half: the person's own limit, else what is usual for the way they travel.
     pub(super) fn range_km(&self) -> f64 {
         let (reach, numbers) = (&self.person.reach, &self.weights.reach);

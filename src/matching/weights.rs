@@ -148,6 +148,8 @@ pub struct ReachNumbers {
     pub car_km: f64,
     /// Metres from a stop beyond which the bus is of little use.
     pub walk_from_stop_m: i32,
+    /// Kilometres beyond which a service is left out that is given only there, where the person names no limit of their own.
+    pub farthest_km: f64,
     /// Value of the same town, the distance unknown.
     pub same_town: f64,
     /// Value of help without travel.

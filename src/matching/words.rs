@@ -60,9 +60,11 @@ pub(super) fn spoken(code: &str) -> String {
     code.replace(['_', '-'], " ")
 }
 
-/// Up to five codes as words, joined by commas.
-pub(super) fn spoken_list(codes: &[String]) -> String {
-    codes.iter().take(5).map(|code| spoken(code)).collect::<Vec<_>>().join(", ")
+/// Up to five groups, joined by commas.
+pub(super) fn group_names(codes: &[String]) -> Sentence {
+    let names: Vec<Sentence> = codes.iter().take(5).map(|code| group_name(code)).collect();
+    let joined = |name: fn(&Sentence) -> &str| names.iter().map(name).collect::<Vec<_>>().join(", ");
+    Sentence::new(joined(|name| &name.en), joined(|name| &name.fr))
 }
 
 /// The name of a need domain; the code as words where the domain is not one that Kith ships.
@@ -71,6 +73,58 @@ pub(super) fn domain_name(code: &str) -> Sentence {
         Some(domain) => Sentence::new(domain.en, domain.fr),
         None => Sentence::new(spoken(code.trim_start_matches("x-")), spoken(code.trim_start_matches("x-"))),
     }
+}
+
+/// Words for groups, cultures and diets: codes, English, French. What is not listed is said by its code.
+const GROUPS: &[(&[&str], &str, &str)] = &[
+    (&["senior", "seniors", "older_adult", "older_adults", "elder", "elders"], "older adults", "personnes aînées"),
+    (&["adult", "adults"], "adults", "adultes"),
+    (&["youth", "teen", "young_adult"], "youth", "jeunes"),
+    (&["child", "children"], "children", "enfants"),
+    (&["parent", "parents"], "parents", "parents"),
+    (&["family", "families"], "families", "familles"),
+    (&["caregiver", "caregivers"], "caregivers", "proches aidants"),
+    (&["woman", "women"], "women", "femmes"),
+    (&["man", "men"], "men", "hommes"),
+    (&["non_binary"], "non-binary people", "personnes non binaires"),
+    (&["newcomer", "newcomers"], "newcomers", "nouveaux arrivants"),
+    (&["immigrant", "immigrants"], "immigrants", "personnes immigrantes"),
+    (&["refugee", "refugees"], "refugees", "personnes réfugiées"),
+    (&["student", "students"], "students", "étudiants"),
+    (&["veteran", "veterans"], "veterans", "anciens combattants"),
+    (&["2slgbtqi", "2slgbtq"], "2SLGBTQI+ people", "personnes 2ELGBTQI+"),
+    (&["disability"], "people with a disability", "personnes en situation de handicap"),
+    (&["low_income"], "people with a low income", "personnes à faible revenu"),
+    (&["homeless"], "people without a home", "personnes en situation d’itinérance"),
+    (&["rural"], "people in rural areas", "gens des régions rurales"),
+    (&["indigenous"], "Indigenous", "autochtone"),
+    (&["first_nations"], "First Nations", "Premières Nations"),
+    (&["metis"], "Métis", "métisse"),
+    (&["inuit"], "Inuit", "inuite"),
+    (&["francophone"], "Francophone", "francophone"),
+    (&["black"], "Black", "noire"),
+    (&["south_asian"], "South Asian", "sud-asiatique"),
+    (&["punjabi"], "Punjabi", "pendjabie"),
+    (&["chinese"], "Chinese", "chinoise"),
+    (&["ukrainian"], "Ukrainian", "ukrainienne"),
+    (&["halal"], "halal", "halal"),
+    (&["kosher"], "kosher", "casher"),
+    (&["vegetarian"], "vegetarian", "végétarienne"),
+    (&["vegan"], "vegan", "végétalienne"),
+    (&["gluten_free"], "gluten-free", "sans gluten"),
+    (&["diabetic"], "for diabetics", "pour diabétiques"),
+    (&["low_sodium"], "low in salt", "faible en sel"),
+    (&["lactose_free", "dairy_free"], "without dairy", "sans produits laitiers"),
+    (&["nut_free"], "without nuts", "sans noix"),
+    (&["soft_texture", "soft"], "soft", "à texture molle"),
+    (&["provincial_health"], "provincial health insurance", "assurance maladie provinciale"),
+    (&["extended_health"], "extended health insurance", "assurance maladie complémentaire"),
+];
+
+/// How a group, a culture, a diet or a coverage is said.
+pub(super) fn group_name(code: &str) -> Sentence {
+    let known = GROUPS.iter().find(|(codes, ..)| codes.iter().any(|known| same_code(known, code)));
+    known.map_or_else(|| Sentence::new(spoken(code), spoken(code)), |&(_, en, fr)| Sentence::new(en, fr))
 }
 
 /// How a mode is said after "is given" and "se donne".
@@ -83,55 +137,6 @@ pub(super) const fn mode_name(mode: DeliveryMode) -> (&'static str, &'static str
         DeliveryMode::Online => ("online", "en ligne"),
         DeliveryMode::HomeVisit => ("at home", "à domicile"),
     }
-}
-
-/// Languages often asked for in Canada: tag, English name, French name.
-const LANGUAGES: &[(&str, &str, &str)] = &[
-    ("am", "Amharic", "amharique"),
-    ("ar", "Arabic", "arabe"),
-    ("ase", "American Sign Language", "ASL"),
-    ("bla", "Blackfoot", "pied-noir"),
-    ("bn", "Bengali", "bengali"),
-    ("cr", "Cree", "cri"),
-    ("de", "German", "allemand"),
-    ("en", "English", "anglais"),
-    ("es", "Spanish", "espagnol"),
-    ("fa", "Persian", "persan"),
-    ("fcs", "Quebec Sign Language", "LSQ"),
-    ("fil", "Filipino", "filipino"),
-    ("fr", "French", "français"),
-    ("gu", "Gujarati", "gujarati"),
-    ("he", "Hebrew", "hébreu"),
-    ("hi", "Hindi", "hindi"),
-    ("it", "Italian", "italien"),
-    ("iu", "Inuktitut", "inuktitut"),
-    ("ja", "Japanese", "japonais"),
-    ("ko", "Korean", "coréen"),
-    ("mic", "Mi'kmaq", "micmac"),
-    ("nl", "Dutch", "néerlandais"),
-    ("oj", "Ojibwe", "ojibwé"),
-    ("pa", "Punjabi", "pendjabi"),
-    ("pl", "Polish", "polonais"),
-    ("ps", "Pashto", "pachto"),
-    ("pt", "Portuguese", "portugais"),
-    ("ro", "Romanian", "roumain"),
-    ("ru", "Russian", "russe"),
-    ("so", "Somali", "somali"),
-    ("sw", "Swahili", "swahili"),
-    ("ta", "Tamil", "tamoul"),
-    ("ti", "Tigrinya", "tigrigna"),
-    ("tl", "Tagalog", "tagalog"),
-    ("tr", "Turkish", "turc"),
-    ("uk", "Ukrainian", "ukrainien"),
-    ("ur", "Urdu", "ourdou"),
-    ("vi", "Vietnamese", "vietnamien"),
-    ("yue", "Cantonese", "cantonais"),
-    ("zh", "Chinese", "chinois"),
-];
-
-/// The name of a language; the tag itself where we have none.
-pub(super) fn language_name(tag: &str) -> (&str, &str) {
-    LANGUAGES.iter().find(|(known, ..)| same_language(known, tag)).map_or((tag, tag), |&(_, en, fr)| (en, fr))
 }
 
 #[cfg(test)]
@@ -154,7 +159,5 @@ mod tests {
     #[test]
     fn a_language_is_the_same_in_every_region() {
         assert!(same_language("fr-CA", "fr"));
-        assert_eq!(language_name("pa-Guru"), ("Punjabi", "pendjabi"));
-        assert_eq!(language_name("xx"), ("xx", "xx"));
     }
 }

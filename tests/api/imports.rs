@@ -141,6 +141,12 @@ fn kelowna_words_become_fields_where_they_are_clear() {
 
     let foundry = &kelowna.get("kel-023").service.eligibility;
     assert_eq!((foundry.min_age, foundry.max_age), (Some(12), Some(24)));
+    assert_eq!(kelowna.get("kel-283").service.eligibility.max_age, Some(17));
+    assert_eq!(kelowna.get("kel-282").service.eligibility.max_age, None, "it helps with family law: whoever that is");
+    // What it costs is said in the description alone.
+    let free = kelowna.services.iter().filter(|parsed| parsed.service.cost.kind == Some(CostKind::Free));
+    assert!(kelowna.get("kel-279").service.cost.text.as_ref().unwrap().starts_with("Free employment support"));
+    assert_eq!(free.count(), 104, "each was read by eye");
     // Categories of people are people, not needs.
     let seniors = &kelowna.get("kel-044").service;
     assert_eq!(seniors.attributes.populations_served, ["senior"]);
@@ -175,6 +181,13 @@ fn kingston_has_two_languages_and_offices_that_are_no_places() {
     let text = kingston.get("salvation-army-cfs").service.description.clone().unwrap();
     assert!(text.ends_with("families."), "{text}");
     assert!(has(kingston.get("kfpl-pittsburgh"), "hours_disagree"));
+    let fortnightly = kingston.get("tnet-kingston");
+    assert!(
+        fortnightly.service.schedules.is_empty() && has(fortnightly, "hours_not_understood"),
+        "no Saturday of every week is made of it"
+    );
+    assert!(fortnightly.service.source_fields.contains_key("hours"));
+    assert_eq!(kingston.get("seniors-association-kingston").service.eligibility.min_age, Some(50));
     // "Free" is free; "None" and "N/A" may mean anything.
     let cost = |key: &str| kingston.get(key).service.cost.kind;
     assert_eq!(cost("earlyon-kchc"), Some(CostKind::Free));

@@ -62,7 +62,7 @@ on_both!(a_patient_is_matched_and_the_match_is_kept, |db| async move {
     let matched = created.expect(201);
     assert_eq!(names(&matched), ["Near pantry", "Quiet pantry"]);
     assert_eq!((&matched["outcome"], &matched["results"][0]["service_id"]), (&json!("suggested"), &json!(near)));
-    assert_eq!((&matched["patient_id"], &matched["profile"]), (&json!(patient), &json!("standard/1")));
+    assert_eq!((&matched["patient_id"], &matched["profile"]), (&json!(patient), &json!("standard/2")));
     let best = &matched["results"][0];
     let sum: f64 = best["contributions"].as_array().unwrap().iter().map(|part| part["contribution"].as_f64().unwrap()).sum();
     assert!((sum - best["score"].as_f64().unwrap()).abs() < 1e-9);
@@ -217,4 +217,23 @@ on_both!(eligibility_is_checked_rule_by_rule_and_the_profile_is_published, |db| 
     let profile = clinic.get("/v1/matching-profiles/standard").await.expect(200);
     assert!(profile["weight"]["need"].as_f64().is_some());
     clinic.get("/v1/matching-profiles/other").await.expect_problem(404, "not_found");
+});
+
+on_both!(a_service_across_the_country_is_no_answer_and_one_listed_twice_is_shown_once, |db| async move {
+    let app = TestApp::new(db).await;
+    let keeper = app.tenant("Valley 211", OrganizationKind::Directory).await;
+    let kingston = json!([{ "point": { "latitude": 44.23, "longitude": -76.48 }, "point_precision": "approximate" }]);
+    service(&keeper, json!({ "name": "Kingston Pantry", "places": kingston })).await;
+    let nothing = keeper.post(PATH, json!({ "person": hungry(), "include_excluded": true })).await.expect(201);
+    assert_eq!((&nothing["outcome"], &nothing["excluded"][0]["reasons"][0]["code"]), (&json!("nothing_suitable"), &json!("too_far")));
+    assert_eq!(nothing["unanswered"][0]["reasons"][0], "too_far");
+
+    let line = json!([{ "original": "250-555-0142" }]);
+    let first = service(&keeper, json!({ "name": "Valley Hampers", "phones": line })).await;
+    let second = service(&keeper, json!({ "name": "Valley Hampers Society", "phones": line })).await;
+    let found = keeper.post(PATH, json!({ "person": hungry() })).await.expect(201);
+    let shown = found["results"].as_array().unwrap();
+    let ids = [shown[0]["service_id"].as_str().unwrap(), shown[0]["same_as"][0].as_str().unwrap()];
+    assert_eq!(shown.len(), 1);
+    assert!(ids.contains(&first.as_str()) && ids.contains(&second.as_str()), "{found}");
 });

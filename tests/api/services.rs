@@ -391,3 +391,44 @@ async fn both_databases_answer_alike() {
         assert_eq!(key(sqlite), key(postgres), "{query}");
     }
 }
+
+on_both!(every_facet_is_a_condition_that_finds_what_it_counts, |db| async move {
+    let caller = directory(db).await;
+    create(&caller, pantry()).await;
+    create(&caller, json!({ "name": "Choir", "cost": { "kind": "membership" }, "delivery_modes": ["video"] })).await;
+    create(&caller, json!({ "name": "Lunch", "cost": { "kind": "donation" }, "attributes": { "dietary": ["halal"] } })).await;
+    let facets = caller.get(&format!("{PATH}?facets=true")).await.expect(200)["facets"].clone();
+    let mut asked = 0;
+    for (name, counts) in facets.as_object().unwrap() {
+        let flag = counts.as_u64().filter(|_| name != "total").map(|count| ("true".to_owned(), count));
+        let values = counts.as_array().into_iter().flatten();
+        let values = values.map(|one| (one["value"].as_str().unwrap().to_owned(), one["count"].as_u64().unwrap()));
+        for (value, count) in values.chain(flag) {
+            let found = caller.get(&format!("{PATH}?{name}={}&facets=true", value.replace(' ', "%20"))).await;
+            assert_eq!(found.expect(200)["facets"]["total"], count, "{name}={value}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 15, "{facets}");
+    assert_eq!(names(&caller.get(&format!("{PATH}?cost=donation&cost=membership&sort=name")).await), ["Choir", "Lunch"]);
+    caller.get(&format!("{PATH}?cost=gold")).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(a_search_in_the_words_of_a_person_finds_what_they_mean, |db| async move {
+    let caller = directory(db).await;
+    create(&caller, pantry()).await;
+    create(&caller, json!({ "name": "Ligne 9-8-8", "description": "Écoute jour et nuit.", "languages": [{ "language": "fr" }] })).await;
+    create(&caller, json!({ "name": "HandyDART", "places": [{ "address": { "postal_code": "V0X 1A0" } }] })).await;
+    for (text, wanted) in [
+        ("foodbank", "Alder Falls Food Bank"),
+        ("épicerie gratuite", "Alder Falls Food Bank"),
+        ("someone to talk to", "Ligne 9-8-8"),
+        ("988", "Ligne 9-8-8"),
+        ("french", "Ligne 9-8-8"),
+        ("handy dart", "HandyDART"),
+        ("v0x1a0", "HandyDART"),
+    ] {
+        let answer = caller.post(&format!("{PATH}/search"), json!({ "q": text })).await;
+        assert_eq!(names(&answer), [wanted], "{text}");
+    }
+});

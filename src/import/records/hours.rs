@@ -12,7 +12,8 @@ impl Reading<'_> {
     pub(super) fn hours(&mut self, region: Option<String>) {
         let mapping = self.mapping;
         let zone = mapping.time_zone(region.as_deref());
-        let by_day = self.service("weekly_hours").map(|found| self.weekly(&found.field, &found.value, zone));
+        let weekly = self.service("weekly_hours");
+        let by_day = weekly.as_ref().map(|found| self.weekly(&found.field, &found.value, zone));
         let (field, words) = self.service_text("hours").unzip();
         let field = field.unwrap_or_else(|| "hours".into());
         let read = words.as_deref().map(|words| hours::read(words, zone.unwrap_or("Etc/UTC")));
@@ -21,6 +22,13 @@ impl Reading<'_> {
             self.draft.notice("closed", &field, "the hours say that it is closed");
         }
         let schedules = match (by_day.flatten(), read) {
+            (Some(_), Some(Hours::Unclear)) if words.as_deref().is_some_and(hours::is_every_other_week) => {
+                self.draft.notice("hours_not_understood", &field, "not every week, and which weeks is not said; kept as text");
+                if let Some(found) = weekly {
+                    self.draft.keep(found.field, found.value);
+                }
+                Vec::new()
+            }
             (Some(by_day), Some(Hours::Open(in_words))) => {
                 if !same_times(&by_day, &in_words) {
                     self.draft.notice("hours_disagree", &field, "the hours by weekday and the hours in words differ; the former are used");

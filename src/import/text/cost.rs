@@ -26,6 +26,29 @@ pub fn kind(text: &str) -> Option<CostKind> {
     .find_map(|(pattern, kind)| pattern.is_match(folded).then_some(kind))
 }
 
+/// The words of a description that say plainly that the service is free: "Free legal clinics…", "… is offered at no cost". None where
+/// it speaks of fees as well, or only some of it is free.
+pub fn free_in_description(text: &str) -> Option<String> {
+    let folded = fold(text);
+    pattern!(
+        MONEY,
+        r"\$|\b(fees?|low[ -]cost|reduced|discount\w*|sliding|membership|donations?|minimal|affordable|paid|pay|some|free or)\b|\bfree (admission|parking|and low|store|market)\b"
+    );
+    pattern!(
+        PLAIN,
+        r"^(a |an )?free(, | )|\b(free of charge|at no cost|no cost to)\b|^(services|programs|it|all services|support) (is|are) ([a-z, ]*, |[a-z ]* and )?free\b"
+    );
+    pattern!(FREE_FROM, r"^free (from|of)\b");
+    if MONEY.is_match(&folded) {
+        return None;
+    }
+    let is_plain = |sentence: &&str| {
+        let folded = fold(sentence);
+        PLAIN.is_match(&folded) && !FREE_FROM.is_match(&folded)
+    };
+    text.split(['.', ';', '\n']).map(str::trim).find(is_plain).and_then(super::plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +71,31 @@ mod tests {
         ] {
             assert_eq!(kind(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_description_says_that_it_is_free_where_nothing_in_it_speaks_of_money() {
+        for text in [
+            "Free, confidential 24/7 phone support for youth.",
+            "Free legal clinics for families. Call ahead.",
+            "A free program of strength and balance.",
+            "Rides for seniors at no cost. Book a week ahead.",
+            "Referral across BC. Services are confidential, multilingual, free and available 24/7.",
+        ] {
+            assert!(free_in_description(text).is_some(), "{text}");
+        }
+        for text in [
+            "Free and low-cost meals",
+            "Free counselling (minimal fees elsewhere).",
+            "A safe place, free from discrimination.",
+            "Freedom house. Toll-free line.",
+            "Gallery with free admission every Thursday.",
+            "Free store providing clothing",
+            "Some free groups.",
+            "Free meetings. $5 for the book.",
+        ] {
+            assert_eq!(free_in_description(text), None, "{text}");
+        }
+        assert_eq!(free_in_description("Free tax help. Bring slips.").as_deref(), Some("Free tax help"));
     }
 }

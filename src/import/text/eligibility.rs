@@ -26,15 +26,20 @@ pub fn ages(text: &str) -> Option<Ages> {
     let folded = fold(text);
     pattern!(
         OTHERS,
-        r"\bparents?\b|\bcaregivers?\b|\bfamil(y|ies)\b|\bproches aidants?\b|\bexcept|\bsauf\b|\bsome\b|\bor under\b|\bgrade|\bfor children\b.*\badult"
+        r"\bparents?\b|\bcaregivers?\b|\bfamil(y|ies)\b|\bproches aidants?\b|\bexcept|\bsauf\b|\bor under\b|\bgrade|\bfor children\b.*\badult"
     );
-    only(&folded).filter(|_| !OTHERS.is_match(&folded))
+    // "Some programs" matters where the age is said; "fees may apply for some" in the next sentence does not.
+    pattern!(SOME, r"\bsome\b[^.;]*\d|\d[^.;]*\bsome\b");
+    only(&folded).filter(|_| !OTHERS.is_match(&folded) && !SOME.is_match(&folded))
 }
 
 /// The ages of a description: only where the word "age" stands beside the one range of the text.
 pub fn ages_of_description(text: &str) -> Option<Ages> {
     let folded = fold(text);
-    pattern!(SAID, r"\b(ages?|aged|age de|ages de)\s+(of\s+)?\d|\b\d+\s+years?\s+(of age|old)");
+    pattern!(
+        SAID,
+        r"\b(ages?|aged|age de|ages de)\s+(of\s+)?\d|\b\d+\s+years?\s+(of age|old)|\bfor (youth|children|adults|seniors|individuals|people) (under|over) \d"
+    );
     if SAID.is_match(&folded) { ages(&folded) } else { None }
 }
 
@@ -96,6 +101,7 @@ mod tests {
         assert_eq!(of("18 years and older"), Some((Some(18), None)));
         assert_eq!(of("Jeunes de 12 à 24 ans"), Some((Some(12), Some(24))));
         assert_eq!(of("Youth under 18"), Some((None, Some(17))));
+        assert_eq!(of("Adults 50+. Membership fees may apply for some programs."), Some((Some(50), None)));
     }
 
     #[test]
@@ -109,10 +115,13 @@ mod tests {
             "Call 613-549-1232",
             "Ages 24-16",
             "Seniors 65+ and adults 19-64",
+            "All ages; some programs 18+",
         ] {
             assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(ages_of_description("200 beds, 55+ staff"), None);
+        assert_eq!(ages_of_description("Services available for youth under 19.").and_then(|ages| ages.max), Some(18));
+        assert_eq!(ages_of_description("Last year over 22 people"), None);
         assert_eq!(ages_of_description("Wellness centre for ages 12-24. Peer support.").and_then(|a| a.max), Some(24));
     }
 

@@ -164,6 +164,12 @@ pub fn read(text: &str, zone: &str) -> Hours {
     }
 }
 
+/// Whether the words say that the times are not those of every week.
+pub fn is_every_other_week(text: &str) -> bool {
+    pattern!(EVERY_OTHER, r"\bbi-?weekly\b|\bevery (other|second|two) |\balternat(e|ing)\b|\baux deux semaines\b");
+    EVERY_OTHER.is_match(&fold(text))
+}
+
 fn understood(folded: &str, zone: &str) -> Option<Vec<Schedule>> {
     pattern!(
         HOLIDAYS,

@@ -28,13 +28,16 @@ pub(super) fn reach<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Jud
 
 fn place<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Judgement<'a> {
     let (service, numbers) = (candidate.service, &subject.weights.reach);
-    if let Some(nearest) = nearest(&subject.home, &service.places) {
+    if let Some(metres) = nearest(&subject.home, &service.places) {
         let reach = &subject.person.reach;
         let by_bus = reach.how == Some(Travel::Transit) || subject.person.must_have(MustHave::Transit);
         let far_from_stop = by_bus && is_near_stop(subject, service) == Known::No;
-        let ranges = nearest.metres / 1_000.0 / subject.range_km();
+        let ranges = metres / 1_000.0 / subject.range_km();
         let value = 1.0 / (1.0 + ranges * ranges);
-        return Judgement::known(if far_from_stop { value / 2.0 } else { value }, Finding::Distance(nearest.metres));
+        return Judgement::known(if far_from_stop { value / 2.0 } else { value }, Finding::Distance(metres));
+    }
+    if service.places.is_empty() && subject.home.is_named_by(&service.service_areas) {
+        return Judgement::known(numbers.same_town, Finding::SameTown);
     }
     let mut is_elsewhere = false;
     for place in &service.places {

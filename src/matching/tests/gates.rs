@@ -78,9 +78,11 @@ fn beyond_reach_is_left_out_only_where_nothing_brings_it_nearer() {
     assert!(exclusions(&person, &far(json!({ "delivery_modes": ["in_person", "phone"] }))).is_empty());
     assert!(exclusions(&person, &far(json!({ "attributes": { "transport_provided": true } }))).is_empty());
     assert!(exclusions(&person, &pantry(json!({ "places": km_away(14.0) }))).is_empty());
-    let in_the_region = json!({ "places": [{ "point": { "latitude": 52.0, "longitude": -120.12 }, "point_precision": "area" }] });
-    assert!(exclusions(&person, &pantry(in_the_region)).is_empty());
-    assert!(exclusions(&hungry(json!({})), &far(json!({}))).is_empty(), "without a limit nothing is too far");
+    let area =
+        |latitude: f64| json!({ "places": [{ "point": { "latitude": latitude, "longitude": -120.12 }, "point_precision": "area" }] });
+    assert!(exclusions(&person, &pantry(area(49.65))).is_empty(), "33 km off, and the town may reach this way");
+    assert_eq!(exclusions(&person, &pantry(area(52.0))), ["too_far"], "no town is so wide");
+    assert!(exclusions(&hungry(json!({})), &far(json!({}))).is_empty(), "40 km are not too far for who names no limit");
 }
 
 #[test]
@@ -208,4 +210,33 @@ fn a_checklist_says_of_every_rule_whether_it_is_met() {
     assert_eq!(checklist(&hungry(json!({ "age": 60 }))).result, EligibilityResult::Unknown);
     let open = check_eligibility(&person, &candidate(1, &pantry(json!({}))), &setting());
     assert_eq!((open.result, open.items.len()), (EligibilityResult::Met, 0));
+}
+
+#[test]
+fn nobody_is_sent_across_the_country_who_does_not_say_that_they_go_so_far() {
+    let elsewhere = |precision: &str| {
+        let point = json!({ "latitude": 44.23, "longitude": -76.48 });
+        pantry(json!({ "places": [{ "point": point, "point_precision": precision }], "delivery_modes": ["in_person"] }))
+    };
+    for precision in ["exact", "approximate", "area"] {
+        assert_eq!(exclusions(&hungry(json!({})), &elsewhere(precision)), ["too_far"], "{precision}");
+    }
+    let found = run_services(&hungry(json!({})), &[elsewhere("area")]);
+    assert_eq!((found.outcome, found.unanswered[0].reasons.first()), (MatchOutcome::NothingSuitable, Some(&UnmetReason::TooFar)));
+    assert!(exclusions(&hungry(json!({ "reach": { "max_km": 5_000 } })), &elsewhere("exact")).is_empty());
+    let by_telephone = pantry(json!({ "places": [{ "point": { "latitude": 44.23, "longitude": -76.48 } }], "delivery_modes": ["phone"] }));
+    assert!(exclusions(&hungry(json!({})), &by_telephone).is_empty());
+    let unknown = pantry(json!({ "places": [{ "point": { "latitude": 44.23, "longitude": -76.48 } }, { "name": "Hall" }] }));
+    assert!(exclusions(&hungry(json!({})), &unknown).is_empty(), "the other place may be near");
+}
+
+#[test]
+fn a_place_without_a_point_is_far_where_its_province_is() {
+    let at = |region: &str| pantry(json!({ "places": [{ "address": { "city": "Elsewhere", "region": region } }] }));
+    assert_eq!(exclusions(&hungry(json!({})), &at("ON")), ["too_far"]);
+    assert_eq!(exclusions(&hungry(json!({})), &at("CA-QC")), ["too_far"]);
+    for near_or_unknown in ["BC", "AB", "WA", "Ontario?"] {
+        assert!(exclusions(&hungry(json!({})), &at(near_or_unknown)).is_empty(), "{near_or_unknown}");
+    }
+    assert!(exclusions(&hungry(json!({ "reach": { "max_km": 4_000 } })), &at("ON")).is_empty());
 }

@@ -295,3 +295,35 @@ fn the_area_of_an_unmet_need_is_coarse() {
         (Some("V0X"), Some("Alder Falls"), Some("BC"))
     );
 }
+
+#[test]
+fn french_sentences_are_french_to_the_last_word() {
+    let senior = hungry(json!({ "age": 80, "dietary": ["gluten_free"], "cultures": ["south_asian"], "must_haves": ["diet"] }));
+    let service = pantry(json!({
+        "attributes": { "populations_served": ["senior"], "dietary": ["gluten_free"], "cultural_focus": ["south_asian"] },
+        "eligibility": { "text": "Anyone in the valley.", "populations": ["newcomer"] },
+        "translations": [{ "language": "fr", "eligibility": "Toute personne de la vallée." }]
+    }));
+    let found = only(&senior, &service);
+    let french: Vec<&str> = found
+        .contributions
+        .iter()
+        .map(|part| part.sentence.fr.as_str())
+        .chain(found.to_check.iter().map(|check| check.sentence.fr.as_str()))
+        .collect();
+    let text = french.join("\n");
+    for words in ["sud-asiatique", "nouveaux arrivants", "« Toute personne de la vallée. »"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    for word in ["senior", "newcomer", "gluten free", "Anyone"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn words_of_an_area_that_name_the_town_bring_a_service_near() {
+    let kelowna = person(json!({ "needs": [{ "domain": "food-insecurity" }], "location": { "city": "Kelowna" } }));
+    let in_words = |words: &str| pantry(json!({ "places": [], "service_areas": [{ "kind": "text", "value": words }] }));
+    assert_eq!(part(&only(&kelowna, &in_words("Kelowna & West Kelowna")), Criterion::Reach), ("same_town".into(), 0.75));
+    assert_eq!(part(&only(&kelowna, &in_words("Kelownaville")), Criterion::Reach).0, "place_unknown");
+}

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use geo::{LineString, Polygon};
 
 use super::{Flag, LabelKind, Record, Spot, is_area};
-use crate::services::model::{AreaKind, Basis, CapacityStatus, CostKind, DomainStrength, ServiceInput, ServiceStatus};
+use crate::languages;
+use crate::services::model::{Accessibility, AreaKind, Basis, CapacityStatus, CostKind, DomainStrength, ServiceInput, ServiceStatus};
 use crate::services::schedule::Timetable;
 use crate::services::text::{is_stop_word, words};
 use crate::text::fold;
@@ -75,12 +76,18 @@ impl Facts {
             &mut service.description.as_deref().into_iter().chain(translations().filter_map(|t| t.description.as_deref())),
         );
         let places = service.places.iter();
-        let place_texts =
-            places.flat_map(|place| [place.name.as_deref(), place.address.as_ref().and_then(|address| address.city.as_deref())]);
+        let place_texts = places.flat_map(|place| {
+            let address = place.address.as_ref();
+            [
+                place.name.as_deref(),
+                address.and_then(|address| address.city.as_deref()),
+                address.and_then(|address| address.postal_code.as_deref()),
+            ]
+        });
         add(weight::PLACE, &mut place_texts.flatten());
         let translated = translations().flat_map(|t| [&t.eligibility, &t.application_process]);
         let notes = [&service.eligibility.text, &service.application_process].into_iter().chain(translated);
-        add(weight::NOTES, &mut notes.filter_map(|note| note.as_deref()));
+        add(weight::NOTES, &mut notes.filter_map(|note| note.as_deref()).chain(plain_words(service)));
         self.words = weights.into_iter().map(|(word, weight)| (word, u8::try_from(weight).unwrap_or(u8::MAX))).collect();
     }
 
@@ -205,6 +212,29 @@ impl Facts {
             self.flag(if weekends { Flag::Weekends } else { Flag::NotWeekends });
         }
     }
+}
+
+/// What people call the facts that a service states by code: "free", "Punjabi", "wheelchair accessible".
+fn plain_words(service: &ServiceInput) -> impl Iterator<Item = &str> {
+    let spoken = service.languages.iter().filter(|language| !language.by_interpreter).map(|language| language.language.as_str());
+    // Nearly all is given in English: the word would tell nothing apart.
+    let spoken =
+        spoken.chain(service.places.iter().flat_map(|place| &place.languages).map(String::as_str)).filter(|tag| primary(tag) != "en");
+    let languages = spoken.flat_map(|tag| <[&str; 2]>::from(languages::name(tag)));
+    let cost = matches!(service.cost.kind, Some(CostKind::Free)).then_some("free gratuit");
+    let modes = service.delivery_modes.iter().filter_map(|mode| match mode {
+        DeliveryMode::Phone => Some("phone téléphone"),
+        DeliveryMode::Video => Some("video vidéo"),
+        DeliveryMode::Online => Some("online virtuel"),
+        _ => None,
+    });
+    let access = service.places.iter().flat_map(|place| &place.accessibility).filter_map(|what| match what {
+        Accessibility::Wheelchair => Some("wheelchair accessible fauteuil roulant"),
+        Accessibility::HearingLoop => Some("hearing loop boucle auditive"),
+        Accessibility::SignLanguage => Some("sign language langue des signes"),
+        _ => None,
+    });
+    languages.chain(cost).chain(modes).chain(access)
 }
 
 /// The label of how a service answers a need.

@@ -162,6 +162,7 @@ impl<'a> Search<'a> {
         let language = if spoken { LabelKind::LanguageSpoken } else { LabelKind::Language };
         any(language, &mut query.language.iter().map(|tag| primary(tag).to_ascii_lowercase().into()));
         any(LabelKind::Mode, &mut query.mode.iter().map(|mode| mode.as_str().into()));
+        any(LabelKind::Cost, &mut query.cost.iter().map(|kind| kind.as_str().into()));
         any(LabelKind::Population, &mut of(&query.population));
         any(LabelKind::Culture, &mut of(&query.culture));
         any(LabelKind::Capacity, &mut query.capacity.iter().map(|status| status.as_str().into()));

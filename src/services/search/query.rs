@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::http::page::Limit;
 use crate::kind::OrganizationId;
 use crate::services::index::{Bounds, distance_m};
-use crate::services::model::{Accessibility, CapacityStatus, PracticeCode, ServiceKind, ServiceStatus};
+use crate::services::model::{Accessibility, CapacityStatus, CostKind, PracticeCode, ServiceKind, ServiceStatus};
 use crate::text_enum;
 use crate::types::{DeliveryMode, Identifier, Point};
 
@@ -74,6 +74,10 @@ pub struct ServiceQuery {
     pub weekends: Option<bool>,
     /// True: only services known to be free, or to ask for no more than a gift. False: only those known to ask something.
     pub free: Option<bool>,
+    /// What it asks for. Only services known to ask one of these.
+    #[schema(max_items = 10)]
+    #[param(inline, max_items = 10)]
+    pub cost: Vec<CostKind>,
     /// A price in minor units of `currency`: only services known to be free, with a price by income, or with some price not above it.
     #[schema(minimum = 0, example = 1000)]
     #[param(minimum = 0, example = 1000)]

@@ -75,6 +75,42 @@ fn words_are_found_in_both_languages_with_slips_and_endings() {
 }
 
 #[test]
+fn words_are_found_joined_and_apart_by_postal_code_and_as_people_say_them() {
+    let index = index(&[
+        json!({"name": "HandyDART"}),
+        json!({"name": "Falls Food Bank", "cost": {"kind": "free"}, "description": "Hampers each week."}),
+        json!({"name": "9-8-8 Helpline", "delivery_modes": ["phone"]}),
+        json!({"name": "Knitters", "places": [{"address": {"postal_code": "V0X 1A0"}, "accessibility": ["wheelchair"]}]}),
+        json!({"name": "Gurdwara kitchen", "languages": [{"language": "pa"}, {"language": "es", "by_interpreter": true}]}),
+        json!({"name": "Coffee hour", "need_domains": [{"code": "social-connection"}]}),
+        json!({"name": "Rent bank"}),
+        json!({"name": "Payday loans"}),
+        json!({"name": "Theodore House"}),
+    ]);
+    for (text, wanted) in [
+        ("handy dart", vec![1]),
+        ("handy-dart", vec![1]),
+        ("foodbank", vec![2]),
+        ("free hampers", vec![2]),
+        ("988", vec![3]),
+        ("9-8-8", vec![3]),
+        ("someone to talk to", vec![3]),
+        ("quelqu'un à qui parler", vec![3]),
+        ("V0X 1A0", vec![4]),
+        ("v0x1a0", vec![4]),
+        ("wheelchair", vec![4]),
+        ("punjabi", vec![5]),
+        ("pendjabi", vec![5]),
+        ("spanish", vec![]),
+        ("I am lonely", vec![6]),
+        ("je suis seul", vec![6]),
+        ("I can't pay my rent", vec![7]),
+    ] {
+        assert_eq!(found(&index, json!({ "q": text })), wanted, "{text}");
+    }
+}
+
+#[test]
 fn hits_say_which_terms_they_hold() {
     let index = index(&[json!({"name": "Food Bank", "description": "For seniors."})]);
     let hits = index.search(&query(json!({"q": "food bank seniors garden"})), None, 10, now()).unwrap().hits;

@@ -21,6 +21,8 @@ const RARE: usize = 3;
 /// How surely a word of the directory is meant by a word of the question.
 mod sureness {
     pub(super) const SAME_STEM: f32 = 0.92;
+    /// Two words written as one, or one as two.
+    pub(super) const COMPOUND: f32 = 0.9;
     pub(super) const ENDING: f32 = 0.75;
     pub(super) const ONE_SLIP: f32 = 0.6;
     pub(super) const TWO_SLIPS: f32 = 0.4;
@@ -73,10 +75,23 @@ impl Text {
         let mut terms = Vec::new();
         let mut rest = words.as_slice();
         while !rest.is_empty() {
-            let (length, others) = Synonyms::shipped().starting(rest).unwrap_or((1, Vec::new()));
+            let (mut length, mut others) = Synonyms::shipped().starting(rest).unwrap_or((1, Vec::new()));
+            // "handy dart" for `handydart`: two words that the directory knows as one.
+            if length == 1 && rest.get(..2).is_some_and(|two| index.vocabulary().find(&two.concat()).is_some()) {
+                (length, others) = (2, Vec::new());
+            }
             let (own, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             let own_words = own.iter().enumerate().map(|(place, word)| expand(index, word, after.is_empty() && place + 1 == length));
             let mut ways = vec![Way { words: own_words.collect(), sureness: 1.0 }];
+            let halves = own.first().filter(|_| length == 1).and_then(|word| halves(index, word));
+            if let Some(halves) = &halves {
+                ways.push(Way { words: halves.iter().map(|half| exactly(index, half)).collect(), sureness: sureness::COMPOUND });
+                if others.is_empty() {
+                    others = Synonyms::shipped().starting(halves).filter(|(length, _)| *length == 2).unwrap_or_default().1;
+                }
+            } else if length > 1 {
+                ways.push(Way { words: vec![exactly(index, &own.concat())], sureness: sureness::COMPOUND });
+            }
             for other in others {
                 let words = other.iter().map(|word| exactly(index, word)).collect();
                 ways.push(Way { words, sureness: sureness::SYNONYM });
@@ -190,6 +205,20 @@ fn expand(index: &DirectoryIndex, word: &str, is_last: bool) -> Vec<(WordId, f32
         }
     }
     found
+}
+
+/// A word that hardly any service holds, as two words that services hold side by side or apart: `foodbank` as "food bank".
+fn halves(index: &DirectoryIndex, word: &str) -> Option<[String; 2]> {
+    const SHORTEST: usize = 3;
+    let vocabulary = index.vocabulary();
+    if exactly(index, word).iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() >= RARE {
+        return None;
+    }
+    let holders = |half: &str| vocabulary.find(half).map_or(0, |id| vocabulary.postings(id).len());
+    let cuts = word.char_indices().map(|(place, _)| place).filter_map(|place| word.split_at_checked(place));
+    let long_enough = cuts.filter(|(first, second)| first.chars().count() >= SHORTEST && second.chars().count() >= SHORTEST);
+    let (fewest, halves) = long_enough.map(|(a, b)| (holders(a).min(holders(b)), [a.to_owned(), b.to_owned()])).max_by_key(|cut| cut.0)?;
+    (fewest > 0).then_some(halves)
 }
 
 fn add(found: &mut Vec<(WordId, f32)>, id: WordId, sureness: f32) {

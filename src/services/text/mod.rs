@@ -16,33 +16,189 @@ use crate::text::fold;
 /// Longer words are cut: they are addresses of web pages and the like.
 const LONGEST_WORD: usize = 40;
 
-/// The words of a text in their order, folded. Elided articles (`l'aide`, `qu'il`), possessive endings (`women's`) and single letters go.
+/// The words of a text in their order, folded. Elided articles (`l'aide`, `qu'il`), possessive endings (`women's`) and single letters go;
+/// a number said by its digits (`9-8-8`) becomes one word, and a Canadian postal code two, however it is written.
 pub fn words(text: &str) -> Vec<String> {
     let folded = fold(text);
     let mut words = Vec::new();
-    for chunk in folded.split(|letter: char| !letter.is_alphanumeric() && letter != '\'') {
-        let mut pieces = chunk.split('\'').filter(|piece| !piece.is_empty()).peekable();
-        let is_elided = |piece: &str| matches!(piece, "qu" | "jusqu" | "lorsqu" | "puisqu" | "quelqu");
-        while let Some(piece) = pieces.next() {
-            let is_single_letter = piece.len() == 1 && !piece.bytes().all(|byte| byte.is_ascii_digit());
-            if is_single_letter || (pieces.peek().is_some() && is_elided(piece)) {
-                continue;
-            }
-            words.push(piece.chars().take(LONGEST_WORD).collect());
+    for chunk in folded.split(|letter: char| !letter.is_alphanumeric() && letter != '\'' && letter != '-') {
+        if let Some(number) = spelled_number(chunk) {
+            words.push(number);
+            continue;
         }
+        chunk.split('-').for_each(|chunk| take_words(chunk, &mut words));
     }
     words
 }
 
+/// `988`, of `9-8-8`.
+fn spelled_number(chunk: &str) -> Option<String> {
+    let is_digit = |piece: &str| piece.len() == 1 && piece.bytes().all(|byte| byte.is_ascii_digit());
+    (chunk.matches('-').count() >= 2 && chunk.split('-').all(is_digit)).then(|| chunk.replace('-', ""))
+}
+
+/// The two halves of a Canadian postal code written as one word.
+fn postal_halves(word: &str) -> Option<(&str, &str)> {
+    let is_code = |(place, byte): (usize, u8)| if place % 2 == 0 { byte.is_ascii_alphabetic() } else { byte.is_ascii_digit() };
+    (word.len() == 6 && word.bytes().enumerate().all(is_code)).then(|| word.split_at_checked(3)).flatten()
+}
+
+fn take_words(chunk: &str, words: &mut Vec<String>) {
+    if let Some((first, second)) = postal_halves(chunk) {
+        return words.extend([first.to_owned(), second.to_owned()]);
+    }
+    let mut pieces = chunk.split('\'').filter(|piece| !piece.is_empty()).peekable();
+    let is_elided = |piece: &str| matches!(piece, "qu" | "jusqu" | "lorsqu" | "puisqu" | "quelqu");
+    while let Some(piece) = pieces.next() {
+        let is_single_letter = piece.len() == 1 && !piece.bytes().all(|byte| byte.is_ascii_digit());
+        if is_single_letter || (pieces.peek().is_some() && is_elided(piece)) {
+            continue;
+        }
+        words.push(piece.chars().take(LONGEST_WORD).collect());
+    }
+}
+
 /// Words that say nothing of a service, English and French, folded.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "all", "also", "an", "and", "any", "are", "as", "at", "au", "aupres", "aussi", "aux", "avec", "be", "been", "but", "by",
-    "can", "ce", "ces", "cette", "chez", "dans", "de", "des", "do", "donc", "du", "elle", "elles", "en", "est", "et", "etre", "for",
-    "from", "has", "have", "he", "help", "her", "his", "how", "if", "il", "ils", "in", "into", "is", "it", "its", "je", "la", "le", "les",
-    "leur", "leurs", "looking", "ma", "mais", "me", "mes", "mon", "my", "ne", "need", "needs", "nos", "not", "notre", "nous", "of", "on",
-    "or", "ou", "our", "par", "pas", "peut", "pour", "que", "qui", "sa", "se", "service", "services", "ses", "she", "son", "sont", "sur",
-    "that", "the", "their", "them", "there", "these", "they", "this", "to", "un", "une", "vos", "votre", "vous", "was", "we", "what",
-    "when", "where", "which", "who", "will", "with", "you", "your",
+    "a",
+    "about",
+    "ai",
+    "all",
+    "also",
+    "am",
+    "an",
+    "and",
+    "any",
+    "anyone",
+    "are",
+    "around",
+    "as",
+    "at",
+    "au",
+    "aupres",
+    "aussi",
+    "aux",
+    "avec",
+    "be",
+    "been",
+    "besoin",
+    "but",
+    "by",
+    "can",
+    "ce",
+    "ces",
+    "cette",
+    "cherche",
+    "chez",
+    "could",
+    "dans",
+    "de",
+    "des",
+    "do",
+    "donc",
+    "du",
+    "elle",
+    "elles",
+    "en",
+    "est",
+    "et",
+    "etre",
+    "find",
+    "for",
+    "from",
+    "get",
+    "got",
+    "has",
+    "have",
+    "he",
+    "help",
+    "her",
+    "his",
+    "how",
+    "if",
+    "il",
+    "ils",
+    "in",
+    "into",
+    "is",
+    "it",
+    "its",
+    "je",
+    "la",
+    "le",
+    "les",
+    "leur",
+    "leurs",
+    "looking",
+    "ma",
+    "mais",
+    "me",
+    "mes",
+    "mon",
+    "my",
+    "ne",
+    "near",
+    "need",
+    "needs",
+    "nos",
+    "not",
+    "notre",
+    "nous",
+    "of",
+    "on",
+    "or",
+    "ou",
+    "our",
+    "par",
+    "pas",
+    "peut",
+    "please",
+    "pour",
+    "pres",
+    "que",
+    "qui",
+    "sa",
+    "se",
+    "service",
+    "services",
+    "ses",
+    "she",
+    "somebody",
+    "someone",
+    "something",
+    "son",
+    "sont",
+    "suis",
+    "sur",
+    "that",
+    "the",
+    "their",
+    "them",
+    "there",
+    "these",
+    "they",
+    "this",
+    "to",
+    "un",
+    "une",
+    "vos",
+    "votre",
+    "voudrais",
+    "vous",
+    "want",
+    "wants",
+    "was",
+    "we",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+    "will",
+    "with",
+    "would",
+    "you",
+    "your",
 ];
 
 /// Whether a folded word is too common to search by.
@@ -72,6 +228,14 @@ mod tests {
         assert_eq!(words("L'aide qu’il faut: Women's Centre (55+)"), ["aide", "il", "faut", "women", "centre", "55"]);
         assert_eq!(words("Banque d'alimentation - Québec"), ["banque", "alimentation", "quebec"]);
         assert!(words("' l' — !").is_empty());
+    }
+
+    #[test]
+    fn numbers_by_digits_and_postal_codes_are_words_however_they_are_written() {
+        assert_eq!(words("9-8-8 Helpline"), ["988", "helpline"]);
+        assert_eq!(words("Drop-in 2-4, ages 5-6"), ["drop", "in", "2", "4", "ages", "5", "6"]);
+        assert_eq!(words("V1Y 6N2"), words("v1y6n2"));
+        assert_eq!(words("V1Y-6N2"), ["v1y", "6n2"]);
     }
 
     #[test]
