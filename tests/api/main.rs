@@ -27,6 +27,8 @@ mod instruments;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod matches;
 #[cfg(test)]
 mod migrations;
