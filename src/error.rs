@@ -165,12 +165,14 @@ pub struct Kind {
 /// The codes of [`Error::Conflict`], and when each comes.
 pub const CONFLICTS: &[(&str, &str)] = &[
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
+    ("draft_outdated", "What the draft refers to has changed since it was written; correct it before it is sent."),
     ("edition_exists", "This edition of the instrument is loaded with another content."),
     ("follow_up_closed", "The follow-up is completed or cancelled."),
     ("follow_up_in_use", "Something has been done about the follow-up; cancel it instead of deleting it."),
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
     ("referral_closed", "The referral is closed; its content can no longer change."),
+    ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),

@@ -5,7 +5,6 @@
 //! request, so that a withdrawal is effective at once.
 
 use diesel::prelude::*;
-use serde_json::Value;
 
 use super::{Principal, Scope};
 use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
@@ -15,9 +14,6 @@ use crate::db::schema::patients;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, PatientId, ResourceType};
-use crate::patients::api::Patient;
-use crate::referrals::lifecycle::ReferralStatus;
-use crate::types::find_domain;
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,18 +88,18 @@ pub fn granted(caller: &Principal, category: DataCategory) -> repository::grante
     repository::granted(caller.organization_id, ConsentPurpose::CareCoordination.pattern(), category.pattern(), caller.at)
 }
 
-pub use self::queries::{of_follow_up, of_referral};
+pub use self::queries::{is_sent, of_follow_up, of_referral, taken_part_in};
 
 /// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
-/// let it see their referrals.
+/// let it see their referrals. A draft is its writer's alone, also where it is called off.
 pub fn referrals(caller: &Principal) -> of_referral {
-    of_referral(caller.organization_id, ReferralStatus::Draft, granted(caller, DataCategory::Referrals))
+    of_referral(caller.organization_id, granted(caller, DataCategory::Referrals))
 }
 
 /// The follow-ups that the caller sees: its own; those of referrals of which it is a party; those of the patients whom it manages or who
 /// let it see their follow-ups.
 pub fn follow_ups(caller: &Principal) -> of_follow_up {
-    of_follow_up(caller.organization_id, ReferralStatus::Draft, granted(caller, DataCategory::FollowUps))
+    of_follow_up(caller.organization_id, granted(caller, DataCategory::FollowUps))
 }
 
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
@@ -113,7 +109,6 @@ mod queries {
     use crate::consents::repository::granted;
     use crate::db::schema::{follow_ups, patients, referrals};
     use crate::kind::OrganizationId;
-    use crate::referrals::lifecycle::ReferralStatus;
 
     /// The patients whom an organization manages.
     #[diesel::dsl::auto_type]
@@ -121,27 +116,35 @@ mod queries {
         patients::table.filter(patients::organization_id.eq(organization)).select(patients::id)
     }
 
+    /// Whether a referral was ever sent.
+    #[diesel::dsl::auto_type]
+    pub fn is_sent() -> _ {
+        referrals::requested_at.is_not_null()
+    }
+
     /// See [`referrals`](super::referrals).
     #[diesel::dsl::auto_type]
-    pub fn of_referral(organization: OrganizationId, draft: ReferralStatus, granted: granted) -> _ {
+    pub fn of_referral(organization: OrganizationId, granted: granted) -> _ {
         let managed: managed = managed(organization);
+        let is_sent: is_sent = is_sent();
         let is_received = referrals::performer_id.eq(organization);
         let is_of_patient = referrals::patient_id.eq_any(managed).or(referrals::patient_id.eq_any(granted));
-        referrals::organization_id.eq(organization).or(referrals::status.ne(draft).and(is_received.or(is_of_patient)))
+        referrals::organization_id.eq(organization).or(is_sent.and(is_received.or(is_of_patient)))
     }
 
     /// The referrals of which an organization is a party.
     #[diesel::dsl::auto_type]
-    fn taken_part_in(organization: OrganizationId, draft: ReferralStatus) -> _ {
-        let is_received = referrals::status.ne(draft).and(referrals::performer_id.eq(organization));
+    pub fn taken_part_in(organization: OrganizationId) -> _ {
+        let is_sent: is_sent = is_sent();
+        let is_received = is_sent.and(referrals::performer_id.eq(organization));
         referrals::table.filter(referrals::organization_id.eq(organization).or(is_received)).select(referrals::id.nullable())
     }
 
     /// See [`follow_ups`](super::follow_ups).
     #[diesel::dsl::auto_type]
-    pub fn of_follow_up(organization: OrganizationId, draft: ReferralStatus, granted: granted) -> _ {
+    pub fn of_follow_up(organization: OrganizationId, granted: granted) -> _ {
         let managed: managed = managed(organization);
-        let parties: taken_part_in = taken_part_in(organization, draft);
+        let parties: taken_part_in = taken_part_in(organization);
         let is_of_patient = follow_ups::patient_id.eq_any(managed).or(follow_ups::patient_id.eq_any(granted));
         follow_ups::organization_id.eq(organization).or(is_of_patient).or(follow_ups::referral_id.eq_any(parties))
     }
@@ -183,29 +186,5 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
             (Scope::ReferralsRead, Some(DataCategory::Referrals))
         }
         ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),
-    }
-}
-
-/// What the caller sees of a resource about a patient as the journal has it; `None` where nothing.
-pub fn recorded(caller: &Principal, sight: &Sight, kind: ResourceType, body: Value) -> Result<Option<Value>> {
-    if sight.is_owners(caller) {
-        return Ok(Some(body));
-    }
-    if !guard(kind).1.is_some_and(|category| sight.categories.contains(category)) {
-        return Ok(None);
-    }
-    let is_sensitive = || {
-        let domain = body.get("domain").and_then(Value::as_str).and_then(find_domain);
-        domain.is_some_and(|domain| domain.is_sensitive) || body.get("is_sensitive") == Some(&Value::Bool(true))
-    };
-    match kind {
-        ResourceType::Patient => Patient::recorded(body, sight.categories).map(Some),
-        ResourceType::Consent => {
-            let own = Value::String(caller.organization_id.to_string());
-            let is_party = ["grantee_id", "recorder_id"].iter().any(|field| body.get(*field) == Some(&own));
-            Ok(is_party.then_some(body))
-        }
-        _ if is_sensitive() && !sight.categories.contains(DataCategory::Sensitive) => Ok(None),
-        _ => Ok(Some(body)),
     }
 }

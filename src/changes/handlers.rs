@@ -25,15 +25,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(400);
 pub async fn list_changes(app: State, caller: Allowed<scope::OrganizationsRead>, query: Query<ChangeQuery>) -> Result<HttpResponse> {
     let ChangeQuery { resource_type, cursor, limit, wait } = query.0;
     let fingerprint = page::fingerprint(&("changes", &resource_type));
-    let after: Position = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?.unwrap_or_default();
+    let mut after: Position = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?.unwrap_or_default();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(wait));
     loop {
-        let (caller, types) = (Principal::clone(&caller), resource_type.clone());
-        let piece = app.db.read(move |conn| feed::read(conn, &caller, after, &types, limit.get())).await?;
+        let (caller, clock, types) = (Principal::clone(&caller), app.clock.clone(), resource_type.clone());
+        let piece = app.db.read(move |conn| feed::read(conn, &caller, &clock, after, &types, limit.get())).await?;
         if !piece.items.is_empty() || piece.has_more || tokio::time::Instant::now() >= deadline {
             let next = page::encode_cursor(&piece.next, fingerprint)?;
             return Ok(HttpResponse::Ok().json(ChangeFeed { items: piece.items, next, has_more: piece.has_more }));
         }
+        after = piece.next;
         tokio::time::sleep(LOOK_AGAIN.min(deadline - tokio::time::Instant::now())).await;
     }
 }

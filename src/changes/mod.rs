@@ -7,6 +7,7 @@ pub mod feed;
 pub mod handlers;
 pub mod model;
 pub mod repository;
+pub mod view;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};
 pub use self::repository::{after, history, latest, record, record_all, visible_after};

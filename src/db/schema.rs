@@ -493,3 +493,4 @@ diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
+diesel::allow_tables_to_appear_in_same_query!(changes, referrals);

@@ -102,9 +102,7 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, outcome: Atte
     if !outcome.is_in_vain() {
         return Ok(row);
     }
-    let referral = referral_of(conn, caller, &row)?;
-    let program = referral.as_ref().and_then(|referral| referral.performer_id).unwrap_or(row.organization_id);
-    let (policies, today) = organizations::repository::practice(conn, Some(program), caller.at)?;
+    let (policies, today) = organizations::repository::practice(conn, Some(row.organization_id), caller.at)?;
     let outcomes: Vec<AttemptOutcome> = repository::attempts_of(conn, &[row.id])?.into_iter().map(|attempt| attempt.outcome).collect();
     if rhythm::has_run_out(&outcomes, &policies) {
         return give_up(conn, caller, row, &policies);

@@ -8,8 +8,9 @@ use super::handlers::FollowUps;
 use super::model::{Cancellation, Conclusion, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
 use super::{plan, repository};
 use crate::app::State;
-use crate::auth::{Allowed, Principal, scope};
+use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::{self, Action, Change};
+use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
@@ -20,13 +21,15 @@ use crate::kind::{self, FollowUpId, NeedId, PatientId, ResourceType};
 use crate::needs;
 use crate::needs::api::Need;
 use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, NeedVerification};
+use crate::patients;
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus};
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
 
-/// The follow-up, which the caller may change and which is open.
+/// The follow-up, which the caller may change and which is open. Nobody else changes it or its referral until the transaction ends.
 pub fn open_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, version: &OptionalIfMatch) -> Result<FollowUpRow> {
+    repository::lock(conn, id)?;
     let row = resource::get_row::<FollowUps>(conn, caller, id)?;
     FollowUps::permit(caller, &row)?;
     version.check(row.version)?;
@@ -70,11 +73,14 @@ pub async fn complete_follow_up(
 
 /// Completes an open follow-up, with all that follows from it.
 pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result: &FollowUpResult) -> Result<FollowUpRow> {
-    let new_need_ids = raise_needs(conn, caller, row.patient_id, &result.new_needs)?;
+    if row.purpose == Purpose::Closing && result.next_due_on.is_some() {
+        return Err(Error::invalid("/next_due_on", "not_allowed", "does not go with taking leave: nothing follows it"));
+    }
+    let mut referral = referral_of(conn, caller, &row)?;
+    let new_need_ids = raise_needs(conn, caller, row.patient_id, referral.as_ref(), &result.new_needs)?;
     let conclusion = Conclusion { result: Some(result.clone()), new_need_ids, ..Conclusion::default() };
     let done = FollowUpRow { status: FollowUpStatus::Completed, closed_at: Some(caller.at), conclusion: Json(conclusion), ..row };
     let done = plan::save(conn, caller, done)?;
-    let mut referral = referral_of(conn, caller, &done)?;
     if let Some(accepted) =
         referral.take_if(|referral| done.purpose == Purpose::FirstContact && referral.status == ReferralStatus::Accepted)
     {
@@ -94,9 +100,24 @@ fn begin(conn: &mut DbConn, caller: &Principal, referral: ReferralRow) -> Result
     Ok(referral)
 }
 
-/// Records a need in each domain in which the patient has no open one.
-fn raise_needs(conn: &mut DbConn, caller: &Principal, patient: PatientId, domains: &[String]) -> Result<Vec<NeedId>> {
-    let mut known: Vec<String> = needs::repository::open_of_patient(conn, patient)?.into_iter().map(|row| row.domain).collect();
+/// Records a need in each domain in which the patient has no open one that the caller sees: what is hidden from it does not show in
+/// what happens either.
+fn raise_needs(
+    conn: &mut DbConn,
+    caller: &Principal,
+    patient: PatientId,
+    referral: Option<&ReferralRow>,
+    domains: &[String],
+) -> Result<Vec<NeedId>> {
+    let mut known = Vec::new();
+    if !domains.is_empty() {
+        let seen = categories_of(conn, caller, patient, referral)?;
+        let is_shown = |row: &NeedRow| {
+            let is_covered = seen.contains(DataCategory::Needs) && (!row.is_sensitive || seen.contains(DataCategory::Sensitive));
+            is_covered || row.organization_id == caller.organization_id
+        };
+        known.extend(needs::repository::open_of_patient(conn, patient)?.into_iter().filter(is_shown).map(|row| row.domain));
+    }
     let mut raised = Vec::new();
     for domain in domains {
         if known.contains(domain) {
@@ -106,6 +127,18 @@ fn raise_needs(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain
         raised.push(raise_need(conn, caller, patient, domain)?);
     }
     Ok(raised)
+}
+
+/// What the caller sees of the patient, by itself or in the referral.
+fn categories_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, referral: Option<&ReferralRow>) -> Result<Categories> {
+    let own = caller.organization_id;
+    let owner = patients::repository::find(conn, patient)?.ok_or(Error::NotFound)?.organization_id;
+    let of_patient = sight::of(conn, caller, owner, patient)?;
+    let of_referral = match referral.and_then(|referral| referral.performer_id) {
+        Some(performer) if performer == own => sight::to_performer(conn, patient, own, caller.at)?,
+        _ => None,
+    };
+    Ok([of_patient, of_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union))
 }
 
 fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain: &str) -> Result<NeedId> {

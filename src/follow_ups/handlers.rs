@@ -123,6 +123,8 @@ impl Resource for FollowUps {
 
 /// The referral must be open and of this patient, and the caller one of its sides.
 fn check_referral(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: &FollowUpInput, faults: &mut Vec<Fault>) -> Result<()> {
+    // Otherwise the referral could be closed, and its follow-ups with it, while this one is added.
+    referrals::repository::lock(conn, id)?;
     let referral = referrals::repository::find(conn, caller, id)?.filter(|row| row.deleted_at.is_none());
     let Some(referral) = referral else {
         faults.push(Fault::new("/referral_id", "not_found", "is not a referral that this client sees"));

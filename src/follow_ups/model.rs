@@ -204,7 +204,7 @@ pub struct FollowUpResult {
     /// What happens next, in words.
     #[schema(max_length = 2_000, example = "Will ride with her neighbour next Tuesday.")]
     pub next_step: Option<String>,
-    /// The day of the next follow-up; by the rhythm of the need level where absent.
+    /// The day of the next follow-up; by the rhythm of the need level where absent. None follows a closing one.
     #[schema(example = "2026-03-30")]
     pub next_due_on: Option<NaiveDate>,
     /// Minutes given to the person that no try counts.

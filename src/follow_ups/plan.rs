@@ -19,14 +19,13 @@ use crate::referrals::workflow;
 use crate::types::DeliveryMode;
 use crate::{organizations, patients};
 
-/// Plans the first contact of a referral that has just been accepted, unless one is planned already.
+/// Plans the first contact of a referral that has just been accepted, unless it has had one.
 pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
-    if repository::open_of_referral(conn, referral.id)?.iter().any(|row| row.purpose == Purpose::FirstContact) {
+    if repository::has_first_contact(conn, referral.id)? {
         return Ok(());
     }
-    let owner = if workflow::performer_is_unconnected(conn, referral)? { None } else { referral.performer_id };
-    let owner = owner.unwrap_or(referral.organization_id);
-    let (policies, today) = organizations::repository::practice(conn, referral.performer_id, caller.at)?;
+    let owner = workflow::acting_performer(conn, referral)?;
+    let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
     let patient = patients::repository::find(conn, referral.patient_id)?;
     // People open up sooner face to face, so that is how the first contact is planned unless the person prefers otherwise.
     let preferred = patient.and_then(|patient| patient.content.preferred_modes.first().copied());
@@ -43,8 +42,8 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
     add(conn, caller, owner, input).map(|_| ())
 }
 
-/// Plans the follow-up after a completed one: by the rhythm of the person's need level, while the referral is open; without a referral
-/// only where the result names a day. `None` where nothing follows, or another is planned already.
+/// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level while
+/// the referral is open and nothing else is planned in it. `None` where nothing follows.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
@@ -55,6 +54,7 @@ pub fn next(
     let Some(purpose) = rhythm::purpose_after(done.purpose, result) else { return Ok(None) };
     let Some(due_on) = next_due_on(conn, caller, done, referral, result)? else { return Ok(None) };
     if let Some(referral) = referral
+        && result.next_due_on.is_none()
         && repository::open_of_referral(conn, referral.id)?.iter().any(|row| row.organization_id == done.organization_id)
     {
         return Ok(None);

@@ -1,15 +1,17 @@
 //! The queries of follow-ups and of the tries to reach people.
 
 use chrono::NaiveDate;
+use diesel::dsl::{exists, select};
 use diesel::prelude::*;
 
 use super::api::FollowUpQuery;
-use super::model::{AttemptRow, FollowUpRow, FollowUpStatus};
+use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
 use crate::db::DbConn;
 use crate::db::schema::{contact_attempts, follow_ups};
 use crate::error::Result;
 use crate::kind::{ContactAttemptId, FollowUpId, PatientId, ReferralId};
+use crate::referrals;
 
 /// The follow-up, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<Option<FollowUpRow>> {
@@ -59,6 +61,27 @@ pub fn list(
         rows = rows.filter(follow_ups::due_on.gt(day).or(follow_ups::due_on.eq(day).and(follow_ups::id.gt(id))));
     }
     Ok(rows.load(conn)?)
+}
+
+/// Waits until nobody else is changing the follow-up or its referral, and keeps others waiting until the transaction ends. The referral
+/// comes first, as it does where its own change closes its follow-ups. On SQLite whoever writes is alone.
+pub fn lock(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
+    if let DbConn::Pg(_) = conn {
+        let referral: Option<Option<ReferralId>> = follow_ups::table.find(id).select(follow_ups::referral_id).first(conn).optional()?;
+        if let Some(referral) = referral.flatten() {
+            referrals::repository::lock(conn, referral)?;
+        }
+    }
+    if let DbConn::Pg(conn) = conn {
+        follow_ups::table.find(id).select(follow_ups::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Whether a first contact was ever planned for the referral.
+pub fn has_first_contact(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
+    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
+    Ok(select(exists(alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)))).get_result(conn)?)
 }
 
 /// The open follow-ups of a referral, in order of id.

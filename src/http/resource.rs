@@ -18,6 +18,7 @@ use super::page::{Limit, Page};
 use super::{patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
+use crate::changes::view::{Reader, View};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -371,7 +372,7 @@ pub struct Revision {
     pub resource: Box<RawValue>,
 }
 
-/// `GET …/history`: the versions of a resource, oldest first. A tombstone keeps its history.
+/// `GET …/history`: the versions of a resource that the caller may see, oldest first. A tombstone keeps its history.
 pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, query: HistoryQuery) -> Result<Page<Revision>> {
     let caller = caller.clone();
     let fingerprint = super::page::fingerprint(&("history", id));
@@ -381,8 +382,15 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             let row = R::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
             R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
-            let revisions = rows.into_iter().map(Revision::from).collect();
-            Page::from_rows(revisions, query.limit, fingerprint, |revision: &Revision| revision.version)
+            let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &changes::Entry| entry.version)?;
+            let mut reader = Reader::new(&caller);
+            let mut items = Vec::with_capacity(page.items.len());
+            for entry in page.items {
+                if reader.view(conn, &entry)? != View::Nothing {
+                    items.push(Revision::from(entry));
+                }
+            }
+            Ok(Page { items, next: page.next })
         })
         .await
 }

@@ -51,8 +51,8 @@ pub struct Referral {
     pub patient: Option<PatientSummary>,
     /// The service as it stands today. Null in histories and lists.
     pub service: Option<ServiceBrief>,
-    /// What the requester should know before relying on it: that the service is full, closed, or takes no referrals. Null in
-    /// histories and lists.
+    /// What to know before relying on it: that the service is full or closed, that nobody answers for the performer, that the consent
+    /// has ended. Null in histories and lists.
     pub warnings: Option<Vec<Warning>>,
     /// What is written of it.
     #[serde(flatten)]
@@ -107,6 +107,8 @@ text_enum! {
         ServiceClosed = "service_closed",
         /// The service does not run.
         ServiceInactive = "service_inactive",
+        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient.
+        ConsentEnded = "consent_ended",
         /// The provider has no system on Kith: somebody must tell them, and the requester records what becomes of it.
         PerformerNotConnected = "performer_not_connected",
     }
@@ -140,19 +142,20 @@ pub struct CreateQuery {
 pub struct TransitionInput {
     /// The status to reach. The present one, to change only the finer word, the assignment or to leave a note.
     pub status: ReferralStatus,
-    /// The finer word; none where absent.
+    /// The finer word, which is the performer's and goes with the status: 422 `not_allowed` where it does not. Where absent, a new
+    /// status has none, and within the present one it stays.
     #[serde(default)]
     pub business_status: Option<BusinessStatus>,
-    /// Why; needed for rejected, on_hold, failed and cancelled.
+    /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error.
     #[serde(default)]
     pub reason: StatusReason,
     /// What became of it; needed for completed.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// The performer's practitioner who does it from now on; unchanged where absent.
+    /// The performer's practitioner who does it from now on, as the performer assigns; unchanged where absent.
     #[serde(default)]
     pub performer_practitioner_id: Option<PractitionerId>,
-    /// How much support the performer gives; unchanged where absent.
+    /// How much support the performer gives, as it says itself; unchanged where absent.
     #[serde(default)]
     pub support_intensity: Option<SupportIntensity>,
     /// A word on it, which the other side reads.
@@ -182,8 +185,8 @@ impl TransitionInput {
 
 fn complete(input: &TransitionInput) -> Result<(), ValidationError> {
     let status = input.status;
-    if status.needs_reason() && input.reason.code.is_none() {
-        return Err(rule("/reason/code", "required", "is required for this status"));
+    if !status.takes_reason() && input.reason != StatusReason::default() {
+        return Err(rule("/reason", "not_allowed", "is for referrals that are rejected, on hold, failed, cancelled or entered in error"));
     }
     if input.reason.code == Some(ReasonCode::Other) && input.reason.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
         return Err(rule("/reason/text", "required", "is required with the code other"));
@@ -306,7 +309,7 @@ impl From<MessageRow> for ReferralMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeInput {
-    /// The last message read; those before it count as read too.
+    /// The last message read, of either side; those before it count as read too.
     pub up_to: ReferralMessageId,
 }
 
@@ -355,7 +358,7 @@ pub struct ReferralQuery {
     /// Only those that this practitioner asked for or does.
     #[param(inline)]
     pub practitioner_id: Option<PractitionerId>,
-    /// Only those on which the performer should have acted before today.
+    /// Only those on which the performer should have acted before today, as the caller's own time zone has it.
     #[param(example = true)]
     pub overdue: Option<bool>,
     /// Only those changed at or after this moment.

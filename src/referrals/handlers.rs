@@ -9,7 +9,7 @@ use super::model::{ReferralInput, ReferralRow, StatusReason};
 use super::{repository, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
-use crate::consents::model::Categories;
+use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Fault, Result};
@@ -20,7 +20,9 @@ use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, ReferralId};
+use crate::needs::handlers::Needs;
 use crate::patients::api::PatientSummary;
+use crate::screenings::handlers::Screenings;
 use crate::types::Identifier;
 use crate::{needs, organizations, patients, practitioners, screenings, services};
 
@@ -61,7 +63,7 @@ impl Resource for Referrals {
         let service = workflow::service_brief(conn, &row)?;
         Ok(Referral {
             patient: patient_seen(conn, caller, &row)?,
-            warnings: Some(workflow::warnings(conn, &row, service.as_ref())?),
+            warnings: Some(workflow::warnings(conn, &row, service.as_ref(), caller.at)?),
             service,
             ..shape
         })
@@ -78,14 +80,11 @@ impl Resource for Referrals {
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
         if let Some(row) = current {
             permit_change(row, input)?;
-            // What was derived from the service stays, where it is not named again.
-            if row.service_id == input.service_id {
-                input.performer_organization_id = input.performer_organization_id.or(row.performer_id);
-            }
+            keep(conn, row, input)?;
         }
         let mut faults = Vec::new();
         check_services(conn, current, input, &mut faults)?;
-        check_references(conn, caller, input, &mut faults)?;
+        check_references(conn, caller, current, input, &mut faults)?;
         if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 
@@ -170,7 +169,11 @@ fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
     if row.status == ReferralStatus::Draft {
         return Ok(());
     }
+    let is_assigned_anew = input.performer_practitioner_id.is_some() && input.performer_practitioner_id != row.performer_practitioner_id;
+    let is_supported_anew = input.support_intensity.is_some() && input.support_intensity != row.content.support_intensity;
     let is_same = input.patient_id == row.patient_id
+        && !is_assigned_anew
+        && !is_supported_anew
         && input.kind == row.kind
         && input.service_id == row.service_id
         && (input.performer_organization_id.is_none() || input.performer_organization_id == row.performer_id)
@@ -178,8 +181,30 @@ fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
     if is_same {
         return Ok(());
     }
-    let detail = "The referral was sent; its patient, kind, service, performer and parent can no longer change.";
+    let detail = "The referral was sent; its patient, kind, service, performer and parent can no longer change, and the performer alone \
+                  assigns a practitioner and says how much support it gives.";
     Err(Error::conflict("referral_sent", detail))
+}
+
+/// What the server filled in, or the performer said, stays where it is not named again.
+fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+    if row.service_id == input.service_id {
+        input.performer_organization_id = input.performer_organization_id.or(row.performer_id);
+    } else if let Some(before) = row.service_id
+        && input.performer_organization_id == row.performer_id
+        && services::repository::find(conn, before)?.is_some_and(|service| service.provider_id == row.performer_id)
+    {
+        // Another service has another provider.
+        input.performer_organization_id = None;
+    }
+    if row.status != ReferralStatus::Draft {
+        input.performer_practitioner_id = row.performer_practitioner_id;
+        input.support_intensity = row.content.support_intensity;
+        input.acknowledge_by = input.acknowledge_by.or(row.content.acknowledge_by);
+        input.decide_by = input.decide_by.or(row.content.decide_by);
+        input.first_contact_by = input.first_contact_by.or(row.content.first_contact_by);
+    }
+    Ok(())
 }
 
 /// Fills in the performer of a referral to a service, and refuses services that cannot be referred to. One that has been referred to
@@ -204,24 +229,37 @@ fn check_services(conn: &mut DbConn, current: Option<&ReferralRow>, input: &mut 
     Ok(())
 }
 
-fn check_references(conn: &mut DbConn, caller: &Principal, input: &ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {
+/// Everything that is named exists for the caller. What a referral has named, or the one that it goes on from, can be named on.
+fn check_references(
+    conn: &mut DbConn,
+    caller: &Principal,
+    current: Option<&ReferralRow>,
+    input: &ReferralInput,
+    faults: &mut Vec<Fault>,
+) -> Result<()> {
     let patient = input.patient_id;
     if let Some(id) = input.performer_organization_id
         && !organizations::repository::exists(conn, id)?
     {
         faults.push(Fault::new("/performer_organization_id", "not_found", "is not an organization"));
     }
-    let mut is_performer = false;
-    if let Some(id) = input.parent_id {
-        match repository::find(conn, caller, id)?.filter(|parent| parent.patient_id == patient && parent.deleted_at.is_none()) {
-            Some(parent) => is_performer = parent.performer_id == Some(caller.organization_id),
-            None => faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient")),
-        }
+    let parent = match input.parent_id {
+        Some(id) => repository::find(conn, caller, id)?.filter(|parent| parent.patient_id == patient && parent.deleted_at.is_none()),
+        None => None,
+    };
+    if input.parent_id.is_some() && parent.is_none() {
+        faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient"));
     }
-    // Whoever was asked to help may ask others, though it sees no more of the patient than the referral shows.
-    if !is_performer {
-        sight::referenced(conn, caller, patient, "/patient_id")?;
+    if let (Some(row), Some(parent)) = (current, &parent)
+        && repository::goes_on_from(conn, parent.id, row.id)?
+    {
+        faults.push(Fault::new("/parent_id", "not_allowed", "must not go on from this referral itself"));
     }
+    let categories = match asked_to_help(conn, caller, parent.as_ref())? {
+        Some(categories) => categories,
+        None => sight::referenced(conn, caller, patient, "/patient_id")?.categories,
+    };
+    let known: Vec<&ReferralInput> = [current, parent.as_ref()].into_iter().flatten().map(|row| &row.content.0).collect();
     if let Some(id) = input.requester_practitioner_id {
         practitioners::repository::check_own(conn, caller.organization_id, id, "/requester_practitioner_id", faults)?;
     }
@@ -232,22 +270,49 @@ fn check_references(conn: &mut DbConn, caller: &Principal, input: &ReferralInput
         }
     }
     for (index, need) in input.need_ids.iter().enumerate() {
-        let found = needs::repository::find(conn, *need)?.filter(|row| row.patient_id == patient && row.deleted_at.is_none());
-        if found.is_none() {
+        let is_known = known.iter().any(|known| known.need_ids.contains(need));
+        let found = if is_known { needs::repository::find(conn, *need)? } else { Needs::find(conn, caller, *need)? };
+        if found.is_none_or(|row| row.patient_id != patient || row.deleted_at.is_some()) {
             faults.push(Fault::new(format!("/need_ids/{index}"), "not_found", "is not a need of this patient"));
         }
     }
-    if let Some(id) = input.screening_id
-        && screenings::repository::find(conn, id)?.is_none_or(|row| row.patient_id != patient || row.deleted_at.is_some())
-    {
-        faults.push(Fault::new("/screening_id", "not_found", "is not a screening of this patient"));
+    if let Some(id) = input.screening_id {
+        let is_known = known.iter().any(|known| known.screening_id == Some(id));
+        let found = if is_known { screenings::repository::find(conn, id)? } else { Screenings::find(conn, caller, id)? };
+        if found.is_none_or(|row| row.patient_id != patient || row.deleted_at.is_some()) {
+            faults.push(Fault::new("/screening_id", "not_found", "is not a screening of this patient"));
+        }
     }
-    if let Some(id) = input.match_id
-        && !repository::is_match_of(conn, id, patient)?
-    {
-        faults.push(Fault::new("/match_id", "not_found", "is not a match of this patient"));
+    if let Some(id) = input.match_id {
+        let is_shown = categories.contains(DataCategory::Needs) || known.iter().any(|known| known.match_id == Some(id));
+        let by = Some(caller.organization_id).filter(|_| !is_shown);
+        if !repository::is_match_of(conn, id, patient, by)? {
+            faults.push(Fault::new("/match_id", "not_found", "is not a match of this patient"));
+        }
     }
     Ok(())
+}
+
+/// Whoever was asked to help may ask others while the referral is open and the consent to it stands, though it sees no more of the
+/// patient than that referral shows.
+fn asked_to_help(conn: &mut DbConn, caller: &Principal, parent: Option<&ReferralRow>) -> Result<Option<Categories>> {
+    let own = caller.organization_id;
+    match parent.filter(|parent| parent.performer_id == Some(own) && parent.status.is_open()) {
+        Some(parent) => sight::to_performer(conn, parent.patient_id, own, caller.at),
+        None => Ok(None),
+    }
+}
+
+/// What a draft names is looked at again when it is sent: since it was written, a consent may have ended, a service may be gone.
+pub fn check_draft(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()> {
+    Referrals::prepare(conn, caller, Some(row), &mut row.input()).map_err(|error| match error {
+        Error::Invalid(_) => {
+            let detail =
+                "Something that the draft names is no longer there, or not for this organization. To hear what, put the draft again.";
+            Error::conflict("draft_outdated", detail)
+        }
+        other => other,
+    })
 }
 
 /// List referrals
@@ -338,7 +403,8 @@ pub async fn get_referral(
 
 /// Replace a referral
 ///
-/// A draft freely; one that was sent keeps its patient, kind, service, performer and parent.
+/// A draft freely; one that was sent keeps its patient, kind, service, performer, parent, and due dates that are not named again. What
+/// the performer has said of it is not undone.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/referrals/{id}")]
 pub async fn update_referral(

@@ -48,6 +48,11 @@ impl ReferralStatus {
         matches!(self, Self::Rejected | Self::OnHold | Self::Failed | Self::Cancelled)
     }
 
+    /// True where a reason can be given on entering.
+    pub const fn takes_reason(self) -> bool {
+        self.needs_reason() || matches!(self, Self::EnteredInError)
+    }
+
     /// True where an outcome must be given on entering.
     pub const fn needs_outcome(self) -> bool {
         matches!(self, Self::Completed)

@@ -104,7 +104,8 @@ text_enum! {
 }
 
 text_enum! {
-    /// The finer word for where a referral stands (FHIR `Task.businessStatus`, CA:eReC).
+    /// The finer word for where a referral stands (FHIR `Task.businessStatus`, CA:eReC). Each goes with some statuses only: nothing is
+    /// booked before it is accepted.
     pub enum BusinessStatus {
         /// Waits for triage.
         AwaitingTriage = "awaiting_triage",
@@ -126,6 +127,21 @@ text_enum! {
         PlanMade = "plan_made",
         /// Passed on to a service.
         ReferredOn = "referred_on",
+    }
+}
+
+impl BusinessStatus {
+    /// The statuses of which this is a finer word.
+    pub const fn statuses(self) -> &'static [ReferralStatus] {
+        use ReferralStatus::{Accepted, Cancelled, Completed, Failed, InProgress, OnHold, Received, Requested};
+        match self {
+            Self::AwaitingTriage => &[Requested, Received],
+            Self::AwaitingInformation => &[Requested, Received, Accepted, InProgress, OnHold],
+            Self::AwaitingContact | Self::AwaitingBooking | Self::Booked => &[Accepted, InProgress, OnHold],
+            Self::Waitlisted => &[Received, Accepted, InProgress, OnHold],
+            Self::Attended | Self::PlanMade | Self::ReferredOn => &[InProgress, OnHold, Completed],
+            Self::NoShow => &[Accepted, InProgress, OnHold, Failed, Cancelled],
+        }
     }
 }
 
@@ -273,7 +289,7 @@ pub struct ReferralInput {
     /// The practitioner who asks.
     #[serde(default)]
     pub requester_practitioner_id: Option<PractitionerId>,
-    /// The practitioner who is asked, where one is; the performer sets it when assigning.
+    /// The practitioner who is asked, where one is. Once the referral is sent, the performer alone assigns.
     #[serde(default)]
     pub performer_practitioner_id: Option<PractitionerId>,
     /// The needs it serves.
@@ -299,7 +315,7 @@ pub struct ReferralInput {
     /// How much the person is given with it.
     #[serde(default)]
     pub support: Option<ReferralSupport>,
-    /// How much support the person is to get; the performer may say otherwise when it moves the referral.
+    /// How much support the person is to get. Once the referral is sent, the performer alone says so, when it moves the referral.
     #[serde(default)]
     pub support_intensity: Option<SupportIntensity>,
     /// Why, for the performer.
@@ -503,4 +519,18 @@ pub struct MessageRow {
     pub version: i64,
     /// When it was written.
     pub created_at: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finer_word_is_of_an_open_referral_and_none_of_one_that_nobody_has() {
+        use ReferralStatus::{Draft, EnteredInError, Rejected};
+        for word in BusinessStatus::ALL {
+            assert!(word.statuses().iter().any(|status| status.is_open()), "{word}");
+            assert!(![Draft, Rejected, EnteredInError].iter().any(|status| word.statuses().contains(status)), "{word}");
+        }
+    }
 }

@@ -5,7 +5,6 @@ use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
 use super::api::{Box as Mailbox, ReferralQuery};
-use super::lifecycle::ReferralStatus;
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::db::DbConn;
@@ -32,9 +31,7 @@ pub fn list(
         referrals::table.filter(referrals::deleted_at.is_null()).order(referrals::id.desc()).limit(query.limit.and_one()).into_boxed();
     rows = match query.r#box {
         Some(Mailbox::Sent) => rows.filter(referrals::organization_id.eq(organization)),
-        Some(Mailbox::Received) => {
-            rows.filter(referrals::performer_id.eq(organization)).filter(referrals::status.ne(ReferralStatus::Draft))
-        }
+        Some(Mailbox::Received) => rows.filter(referrals::performer_id.eq(organization)).filter(sight::is_sent()),
         None => rows.filter(sight::referrals(caller)),
     };
     if !query.status.is_empty() {
@@ -113,14 +110,44 @@ pub fn is_unconnected(conn: &mut DbConn, organization: OrganizationId) -> Result
 
 /// True where the organization sent the referral or received it.
 pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId) -> Result<bool> {
-    let is_received = referrals::status.ne(ReferralStatus::Draft).and(referrals::performer_id.eq(organization));
+    let is_received = sight::is_sent().and(referrals::performer_id.eq(organization));
     let found = referrals::table.filter(referrals::id.eq(id)).filter(referrals::organization_id.eq(organization).or(is_received));
     Ok(found.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
 }
 
-/// True where the match was made for the patient.
-pub fn is_match_of(conn: &mut DbConn, id: MatchId, patient: PatientId) -> Result<bool> {
-    let found = matches::table.filter(matches::id.eq(id)).filter(matches::patient_id.eq(patient)).filter(matches::deleted_at.is_null());
+/// True where the match was made for the patient, by the organization or by whomever.
+pub fn is_match_of(conn: &mut DbConn, id: MatchId, patient: PatientId, by: Option<OrganizationId>) -> Result<bool> {
+    let mut found = matches::table.filter(matches::id.eq(id)).filter(matches::patient_id.eq(patient)).into_boxed();
+    if let Some(organization) = by {
+        found = found.filter(matches::organization_id.eq(organization));
+    }
+    Ok(found.filter(matches::deleted_at.is_null()).select(matches::id).first::<MatchId>(conn).optional()?.is_some())
+}
+
+/// Waits until nobody else is changing the referral, and keeps others waiting until the transaction ends: what is read of it afterwards
+/// is how it stands. On SQLite whoever writes is alone.
+pub fn lock(conn: &mut DbConn, id: ReferralId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        referrals::table.find(id).select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Whether the referral goes on, over however many others, from another one or is itself that one.
+pub fn goes_on_from(conn: &mut DbConn, id: ReferralId, other: ReferralId) -> Result<bool> {
+    let mut at = Some(id);
+    while let Some(id) = at {
+        if id == other {
+            return Ok(true);
+        }
+        at = referrals::table.find(id).select(referrals::parent_id).first(conn)?;
+    }
+    Ok(false)
+}
+
+/// True where the message is one of the referral's.
+pub fn is_message_of(conn: &mut DbConn, id: ReferralMessageId, referral: ReferralId) -> Result<bool> {
+    let found = referral_messages::table.find(id).filter(referral_messages::referral_id.eq(referral));
     Ok(select(exists(found)).get_result(conn)?)
 }
 

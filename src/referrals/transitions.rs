@@ -4,7 +4,8 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
 use super::api::{AcknowledgeInput, Acknowledged, MessageInput, ReferralMessage, ReferralTransition, TransitionInput};
-use super::handlers::Referrals;
+use super::handlers::{Referrals, check_draft};
+use super::lifecycle::ReferralStatus;
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use super::{repository, workflow};
 use crate::app::State;
@@ -24,8 +25,9 @@ use crate::practitioners;
 /// Move a referral
 ///
 /// To another status, or on within the present one: a finer word, an assignment, a note. Which steps there are, and who may take them,
-/// is fixed; a step that does not exist answers 409 `illegal_transition`.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = ReferralTransition), (status = 409, description = "There is no such step."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+/// is fixed; a step that does not exist answers 409 `illegal_transition`. Where two might take a referral at once, `If-Match` lets the
+/// first have it and tells the second.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = ReferralTransition), (status = 409, description = "There is no such step; or `draft_outdated`: something that the draft names is no longer there."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/transitions")]
 pub async fn create_referral_transition(
     app: State,
@@ -37,8 +39,12 @@ pub async fn create_referral_transition(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            repository::lock(conn, id)?;
             let row = resource::get_row::<Referrals>(conn, caller, id)?;
             version.check(row.version)?;
+            if row.status == ReferralStatus::Draft && input.status == ReferralStatus::Requested {
+                check_draft(conn, caller, &row)?;
+            }
             let (row, made) = workflow::transition(conn, caller, &row, input)?;
             Reply::created(&format!("/v1/referrals/{id}/transitions"), row.version, &made)
         })
@@ -74,7 +80,7 @@ pub async fn list_referral_transitions(
 /// Write to the other side of a referral
 ///
 /// The other side finds it among the referral's messages and in the change feed; it stays unread until they acknowledge it.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = MessageInput, responses((status = 201, description = "The message.", body = ReferralMessage), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = MessageInput, responses((status = 201, description = "The message.", body = ReferralMessage), (status = 409, description = "The referral was not sent: `referral_not_sent`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/messages")]
 pub async fn create_referral_message(
     app: State,
@@ -111,11 +117,16 @@ pub async fn create_referral_message(
         .await
 }
 
-/// The referral, of which the caller must be the requester or the performer.
+/// The referral, of which the caller must be the requester or the performer. Messages are written and read one after the other, so that
+/// none appears before one that was read already.
 fn side_of(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<ReferralRow> {
+    repository::lock(conn, id)?;
     let referral = resource::get_row::<Referrals>(conn, caller, id)?;
     if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
         return Err(Error::Forbidden("Only the requester and the performer of a referral write to each other in it.".into()));
+    }
+    if referral.requested_at.is_none() {
+        return Err(Error::conflict("referral_not_sent", "The referral was not sent, so that nobody would read the message."));
     }
     Ok(referral)
 }
@@ -171,7 +182,7 @@ pub async fn list_referral_messages(
 /// Acknowledge messages
 ///
 /// Says that the other side's messages have been read, up to one of them.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 409, description = "The referral was not sent: `referral_not_sent`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/messages/acknowledge")]
 pub async fn acknowledge_referral_messages(
     app: State,
@@ -183,6 +194,9 @@ pub async fn acknowledge_referral_messages(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let referral = side_of(conn, caller, id)?;
+            if !repository::is_message_of(conn, input.up_to, id)? {
+                return Err(Error::invalid("/up_to", "not_found", "is not a message of this referral"));
+            }
             let read = repository::acknowledge(conn, id, caller.organization_id, input.up_to, caller.at)?;
             let acknowledged = i64::try_from(read.len()).unwrap_or(i64::MAX);
             for row in read {

@@ -12,12 +12,12 @@ use crate::changes::{self, Action, Change};
 use crate::consents::handlers::Consents;
 use crate::consents::model::{ConsentInput, ConsentPurpose, DataCategory};
 use crate::db::DbConn;
-use crate::db::types::{Id, Json};
+use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ResourceType};
 use crate::services::model::{CapacityStatus, ServiceStatus};
-use crate::{consents, follow_ups, organizations, patients, practitioners, services};
+use crate::{follow_ups, organizations, patients, practitioners, services};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -39,9 +39,16 @@ pub fn performer_is_unconnected(conn: &mut DbConn, row: &ReferralRow) -> Result<
     row.performer_id.map_or(Ok(true), |performer| repository::is_unconnected(conn, performer))
 }
 
+/// The organization that acts as the performer: where no system answers for the performer, the requester.
+pub fn acting_performer(conn: &mut DbConn, row: &ReferralRow) -> Result<OrganizationId> {
+    let performer = if performer_is_unconnected(conn, row)? { None } else { row.performer_id };
+    Ok(performer.unwrap_or(row.organization_id))
+}
+
 /// Moves a referral: checks that the step exists and the caller may take it, writes the transition, and does what follows from it.
 ///
-/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups.
+/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups. Whoever calls this has locked
+/// the referral before reading it, so that of two who move it at once the second sees what the first has done.
 pub fn transition(
     conn: &mut DbConn,
     caller: &Principal,
@@ -53,10 +60,11 @@ pub fn transition(
         return Err(Error::Forbidden("Only the requester and the performer can change the status of a referral.".into()));
     }
     permit(row, input, &parties)?;
+    check(row, input, &parties)?;
     if let Some(practitioner) = input.performer_practitioner_id {
         let performer = row.performer_id.unwrap_or(row.organization_id);
         let found = practitioners::repository::find_living(conn, practitioner)?;
-        if !parties.contains(&Party::Performer) || found.is_none_or(|found| found.organization_id != performer) {
+        if found.is_none_or(|found| found.organization_id != performer) {
             return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
         }
     }
@@ -66,7 +74,7 @@ pub fn transition(
     }
     let mut next = ReferralRow {
         status: input.status,
-        business_status: input.business_status,
+        business_status: input.business_status.or(row.business_status.filter(|_| row.status == input.status)),
         outcome: input.outcome.or(row.outcome),
         performer_practitioner_id: input.performer_practitioner_id.or(row.performer_practitioner_id),
         version: row.version + 1,
@@ -74,8 +82,10 @@ pub fn transition(
         ..row.clone()
     };
     next.content.0.support_intensity = input.support_intensity.or(row.content.support_intensity);
-    if row.status != input.status {
+    if row.status != input.status || input.reason.code.is_some() {
         next.status_reason = Json(input.reason.clone());
+    }
+    if row.status != input.status {
         next.status_at = caller.at;
         if input.status == ReferralStatus::Requested {
             next.requested_at = Some(caller.at);
@@ -108,10 +118,30 @@ fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resu
     }
 }
 
+/// What only the performer says is said by it, and all of it goes with the status and the one before.
+fn check(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
+    let is_performers = input.business_status.is_some() || input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
+    if is_performers && !parties.contains(&Party::Performer) {
+        let detail = "The finer word, the support given and who gives it are said by the performer alone.";
+        return Err(Error::Forbidden(detail.into()));
+    }
+    let mut faults = Vec::new();
+    if input.business_status.is_some_and(|word| !word.statuses().contains(&input.status)) {
+        faults.push(Fault::new("/business_status", "not_allowed", format!("does not go with the status {}", input.status)));
+    }
+    if row.status != input.status && input.status.needs_reason() && input.reason.code.is_none() {
+        faults.push(Fault::new("/reason/code", "required", "is required for this status"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
 /// What follows from a status that has just been reached.
 fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()> {
     match row.status {
-        ReferralStatus::Accepted if row.kind == ReferralKind::Navigation => follow_ups::plan::first_contact(conn, caller, row),
+        // One that was put on hold before it was accepted is accepted by going on.
+        ReferralStatus::Accepted | ReferralStatus::InProgress if row.kind == ReferralKind::Navigation => {
+            follow_ups::plan::first_contact(conn, caller, row)
+        }
         status if status.is_final() => follow_ups::plan::close_all(conn, caller, row),
         _ => Ok(()),
     }
@@ -121,16 +151,28 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()
 ///
 /// An own program needs none, nor the organization that manages the patient: both see the patient already.
 fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
-    let Some(performer) = row.performer_id.filter(|performer| *performer != row.organization_id) else { return Ok(()) };
-    if patients::repository::find(conn, row.patient_id)?.is_some_and(|patient| patient.organization_id == performer) {
-        return Ok(());
-    }
-    if let Some(given) = given {
+    if let Some(given) = given
+        && let Some(performer) = other_performer(conn, row)?
+    {
         return record_consent(conn, caller, row, performer, given);
     }
-    let stands = consents::repository::covered(conn, row.patient_id, performer, ConsentPurpose::Referral, caller.at)?;
-    let missing = || Error::invalid("/consent", "consent_required", "is required: the patient has not consented to this organization");
-    stands.map(|_| ()).ok_or_else(missing)
+    if is_consented(conn, row, caller.at)? {
+        return Ok(());
+    }
+    Err(Error::invalid("/consent", "consent_required", "is required: the patient has not consented to this organization"))
+}
+
+/// The performer, where it is neither the requester itself nor the organization that manages the patient.
+fn other_performer(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<OrganizationId>> {
+    let Some(performer) = row.performer_id.filter(|performer| *performer != row.organization_id) else { return Ok(None) };
+    let patient = patients::repository::find(conn, row.patient_id)?;
+    Ok(Some(performer).filter(|performer| patient.is_none_or(|patient| patient.organization_id != *performer)))
+}
+
+/// Whether a consent to the performer stands, where one is needed.
+fn is_consented(conn: &mut DbConn, row: &ReferralRow, now: Instant) -> Result<bool> {
+    let Some(performer) = other_performer(conn, row)? else { return Ok(true) };
+    Ok(sight::to_performer(conn, row.patient_id, performer, now)?.is_some())
 }
 
 /// Records the consent that came with the referral.
@@ -165,9 +207,10 @@ fn record_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, perf
     })
 }
 
-/// Fills the due dates that the requester left open from the performer's policies.
+/// Fills the due dates that the requester left open from the policies of whoever acts as the performer, in its time zone.
 fn set_due_dates(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow) -> Result<()> {
-    let (policies, today) = organizations::repository::practice(conn, row.performer_id, caller.at)?;
+    let performer = acting_performer(conn, row)?;
+    let (policies, today) = organizations::repository::practice(conn, Some(performer), caller.at)?;
     let after = |days: i32| today.checked_add_days(Days::new(u64::from(days.unsigned_abs())));
     let content = &mut row.content.0;
     content.acknowledge_by = content.acknowledge_by.or_else(|| after(policies.acknowledge_days()));
@@ -181,7 +224,7 @@ pub fn due_on(row: &ReferralRow) -> Option<NaiveDate> {
     match row.status {
         ReferralStatus::Requested => row.content.acknowledge_by,
         ReferralStatus::Received => row.content.decide_by,
-        ReferralStatus::Accepted if row.kind == ReferralKind::Navigation => row.content.first_contact_by,
+        ReferralStatus::Accepted => row.content.first_contact_by,
         _ => None,
     }
 }
@@ -238,8 +281,8 @@ pub fn service_brief(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<Serv
     }))
 }
 
-/// What to know before relying on an open referral.
-pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBrief>) -> Result<Vec<Warning>> {
+/// What to know before relying on a referral that is not closed.
+pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBrief>, now: Instant) -> Result<Vec<Warning>> {
     if row.status.is_final() {
         return Ok(Vec::new());
     }
@@ -259,6 +302,12 @@ pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBr
         found.push((
             WarningCode::PerformerNotConnected,
             "The provider has no system on Kith: tell them, and record what becomes of it here.",
+        ));
+    }
+    if row.requested_at.is_some_and(|sent| sent < now) && !is_consented(conn, row, now)? {
+        found.push((
+            WarningCode::ConsentEnded,
+            "The patient's consent to the performer has ended, so that the performer no longer sees the patient.",
         ));
     }
     Ok(found.into_iter().map(|(code, message)| Warning { code, message: message.into() }).collect())

@@ -10,11 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::title::title;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes::view::Reader;
 use crate::changes::{Action, Entry};
 use crate::db::DbConn;
 use crate::db::schema::changes;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::kind::{self, ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
@@ -52,6 +53,25 @@ pub struct TimelineEntry {
     pub resource: Value,
 }
 
+impl TimelineEntry {
+    /// The entry with what the caller sees of its resource.
+    fn new(entry: Entry, resource: Value) -> Self {
+        Self {
+            title: title(entry.resource_type, entry.action, &resource),
+            at: entry.at,
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            referral_id: entry.referral_id,
+            version: entry.version,
+            action: entry.action,
+            organization_id: entry.organization_id,
+            client_id: entry.client_id,
+            on_behalf_of: entry.on_behalf_of,
+            resource,
+        }
+    }
+}
+
 /// The query of a timeline.
 #[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -75,9 +95,10 @@ pub struct TimelineQuery {
 
 /// Read the timeline of a patient
 ///
-/// Everything that happened to the patient and on their behalf, as far as the caller may see it by consent and scopes, the latest first: screenings, needs, need
-/// levels, navigators, consents, matches, referrals with their transitions and messages, follow-ups with their attempts; also of records
-/// that were merged into this one. Every change is an entry, with the resource as it then stood.
+/// Everything that happened to the patient and on their behalf, as far as the caller may see it by consent and scopes, the latest first:
+/// screenings, needs, need levels, navigators, consents, matches, referrals with their transitions and messages, follow-ups with their
+/// attempts; also of records that were merged into this one. What the caller's organization recorded, sent or received is always among
+/// it. Every change is an entry, with the resource as it then stood.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), TimelineQuery), responses((status = 200, description = "A page of the timeline.", body = Page<TimelineEntry>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}/timeline")]
 pub async fn list_patient_timeline(
@@ -97,8 +118,12 @@ pub async fn list_patient_timeline(
             let sight = sight::patient(conn, &caller, *id)?;
             let rows = entries(conn, &caller, &sight, &query, below)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &Entry| entry.sequence)?;
-            let items: Result<Vec<Option<TimelineEntry>>> = page.items.iter().map(|entry| shown(&caller, &sight, entry)).collect();
-            Ok(Page { items: items?.into_iter().flatten().collect(), next: page.next })
+            let mut reader = Reader::new(&caller);
+            let mut items = Vec::with_capacity(page.items.len());
+            for entry in page.items {
+                items.extend(reader.resource(conn, &entry)?.map(|resource| TimelineEntry::new(entry, resource)));
+            }
+            Ok(Page { items, next: page.next })
         })
         .await?;
     Ok(page.respond(&request))
@@ -107,18 +132,19 @@ pub async fn list_patient_timeline(
 fn entries(conn: &mut DbConn, caller: &Principal, sight: &sight::Sight, query: &TimelineQuery, below: Option<i64>) -> Result<Vec<Entry>> {
     let mut patients = patients::repository::absorbed(conn, sight.patient_id)?;
     patients.push(sight.patient_id);
-    let is_seen = |kind: &ResourceType| {
-        let (scope, category) = sight::guard(*kind);
-        caller.has(scope) && category.is_some_and(|category| sight.categories.contains(category))
-    };
-    let is_asked = |kind: &ResourceType| query.types.is_empty() || query.types.contains(kind);
-    let types: Vec<ResourceType> = ResourceType::ALL.iter().copied().filter(|kind| is_seen(kind) && is_asked(kind)).collect();
+    let is_asked = |kind: &ResourceType| caller.has(sight::guard(*kind).0) && (query.types.is_empty() || query.types.contains(kind));
+    let is_covered = |kind: &ResourceType| sight::guard(*kind).1.is_some_and(|category| sight.categories.contains(category));
+    let asked: Vec<ResourceType> = ResourceType::ALL.iter().copied().filter(is_asked).collect();
+    let covered: Vec<ResourceType> = asked.iter().copied().filter(is_covered).collect();
+    let own = changes::owner_id.eq(caller.organization_id);
+    let of_own_referrals = changes::referral_id.eq_any(sight::taken_part_in(caller.organization_id));
     let mut rows = changes::table
         .filter(changes::patient_id.eq_any(patients.into_iter().map(Some)))
-        .filter(changes::resource_type.eq_any(types))
         .order(changes::sequence.desc())
         .limit(query.limit.and_one())
         .into_boxed();
+    rows = rows.filter(changes::resource_type.eq_any(asked));
+    rows = rows.filter(changes::resource_type.eq_any(covered).or(own).or(of_own_referrals));
     if let Some(since) = query.since {
         rows = rows.filter(changes::at.ge(since));
     }
@@ -126,22 +152,4 @@ fn entries(conn: &mut DbConn, caller: &Principal, sight: &sight::Sight, query: &
         rows = rows.filter(changes::sequence.lt(below));
     }
     Ok(rows.load(conn)?)
-}
-
-fn shown(caller: &Principal, sight: &sight::Sight, entry: &Entry) -> Result<Option<TimelineEntry>> {
-    let body = serde_json::from_str(entry.body.get()).map_err(Error::internal)?;
-    let Some(resource) = sight::recorded(caller, sight, entry.resource_type, body)? else { return Ok(None) };
-    Ok(Some(TimelineEntry {
-        at: entry.at,
-        resource_type: entry.resource_type,
-        resource_id: entry.resource_id,
-        referral_id: entry.referral_id,
-        version: entry.version,
-        action: entry.action,
-        title: title(entry.resource_type, entry.action, &resource),
-        organization_id: entry.organization_id,
-        client_id: entry.client_id,
-        on_behalf_of: entry.on_behalf_of.clone(),
-        resource,
-    }))
 }

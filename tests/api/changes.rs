@@ -1,9 +1,16 @@
 //! The change feed.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join, join_all};
 use kith::auth::Scope;
+use kith::db::Db;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::referrals::{Town, step};
 
 const PATH: &str = "/v1/changes";
 
@@ -67,17 +74,138 @@ on_both!(the_feed_can_be_narrowed_and_its_cursors_belong_to_the_filter, |db| asy
     caller.get(&format!("{PATH}?wait=31")).await.expect_problem(400, "malformed_request");
 });
 
+on_both!(a_waiting_reader_is_answered_when_another_process_changes_something, |db| async move {
+    let other = Db::open(&db.settings).unwrap();
+    let caller = TestApp::new(db).await.clinic().await;
+    let elsewhere = Caller { app: caller.app.beside(other).await, ..caller.clone() };
+    let (_, next) = read(&caller, "").await;
+    let query = format!("wait=20&cursor={next}");
+    let waiting = read(&caller, &query);
+    let changing = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        elsewhere.post("/v1/organizations", json!({ "name": "A", "kind": "agency" })).await.expect(201);
+    };
+    let started = Instant::now();
+    let ((items, _), ()) = join(waiting, changing).await;
+    assert_eq!(items.len(), 1);
+    assert!(started.elapsed() < Duration::from_secs(15), "it slept through the change");
+});
+
+on_both!(a_reader_who_waits_sees_what_was_consented_to_meanwhile, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let (_, next) = read(&town.program, "").await;
+    let query = format!("wait=20&cursor={next}");
+    let waiting = read(&town.program, &query);
+    let granting = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        town.app.clock.advance(chrono::Duration::seconds(1));
+        town.grant(&patient).await;
+    };
+    let ((items, _), ()) = join(waiting, granting).await;
+    assert_eq!(told(&items), [("consent", "created", 1)]);
+});
+
+on_both!(a_reader_who_tails_the_feed_counts_every_change_of_many_writers, |db| async move {
+    const WRITERS: usize = 8;
+    const WRITES: usize = 6;
+    let other = Db::open(&db.settings).unwrap();
+    let caller = TestApp::new(db).await.clinic().await;
+    let elsewhere = Caller { app: caller.app.beside(other).await, ..caller.clone() };
+    let is_written = Cell::new(false);
+    let tailing = async {
+        let (mut seen, mut next) = (Vec::new(), String::new());
+        loop {
+            let ends = is_written.get();
+            let cursor = if next.is_empty() { String::new() } else { format!("&cursor={next}") };
+            let (items, after) = read(&caller, &format!("limit=3{cursor}")).await;
+            next = after;
+            seen.extend(items.iter().map(|item| (item["resource_id"].to_string(), item["version"].as_i64().unwrap())));
+            // Other tests' transactions hold the feed back too, so that it is read until all is there, and then for more.
+            if ends && items.is_empty() && seen.len() >= WRITERS * WRITES * 2 {
+                return seen;
+            }
+        }
+    };
+    let writers = (0..WRITERS).map(|writer| {
+        let client = if writer % 2 == 0 { &caller } else { &elsewhere };
+        async move {
+            let mut written = Vec::new();
+            for _ in 0..WRITES {
+                let created = client.post("/v1/patients", json!({ "names": [{ "text": "Somebody" }] })).await;
+                created.expect(201);
+                client.patch(created.header("location").unwrap(), 1, json!({ "status": "inactive" })).await.expect(200);
+                written.extend([1, 2].map(|version| (json!(created.id()).to_string(), version)));
+            }
+            written
+        }
+    });
+    let writing = async {
+        let written: HashSet<(String, i64)> = join_all(writers).await.into_iter().flatten().collect();
+        is_written.set(true);
+        written
+    };
+    let (seen, written) = join(tailing, writing).await;
+    assert_eq!(seen.len(), written.len(), "none twice");
+    assert_eq!(seen.into_iter().collect::<HashSet<_>>(), written, "none left out");
+});
+
+on_both!(who_may_not_read_it_does_not_hear_of_it_either, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    town.sent(&patient).await;
+    town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.expect(201);
+    town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "intimate-partner-violence" })).await.expect(201);
+    let grant = json!({
+        "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["care_coordination"],
+        "categories": ["needs", "referrals"], "form": "written",
+    });
+    let consent = town.clinic.post("/v1/consents", grant).await.id();
+    let (items, next) = read(&town.agency, "resource_type=consent&resource_type=need&resource_type=referral").await;
+    assert_eq!(told(&items), [("referral", "updated", 2), ("consent", "created", 1)]);
+    assert_eq!((&items[0]["resource"], &items[1]["resource"]["id"]), (&Value::Null, &json!(consent)));
+
+    town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await.expect(201);
+    let query = format!("resource_type=consent&resource_type=need&resource_type=referral&cursor={next}");
+    assert_eq!(told(&read(&town.agency, &query).await.0), [("consent", "updated", 2)], "that it is withdrawn is told, and nothing after it");
+});
+
+on_both!(the_requester_hears_of_all_that_the_performer_does_and_that_a_draft_is_deleted, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    let (_, next) = read(&town.clinic, "").await;
+    town.clinic.delete(&format!("/v1/referrals/{draft}"), 1).await.expect(204);
+    let (items, _) = read(&town.clinic, &format!("cursor={next}")).await;
+    assert_eq!(told(&items), [("referral", "deleted", 2)]);
+    let id = town.sent(&patient).await;
+    let (_, next) = read(&town.clinic, "").await;
+    step(&town.program, &id, json!({ "status": "accepted", "note": "Dana will call." })).await.expect(201);
+    town.program.post(&format!("/v1/referrals/{id}/messages"), json!({ "text": "When is she at home?" })).await.expect(201);
+    let (items, _) = read(&town.clinic, &format!("cursor={next}")).await;
+    let expected = [
+        ("referral_transition", "created", 1),
+        ("referral", "updated", 3),
+        ("follow_up", "created", 1),
+        ("referral_message", "created", 1),
+    ];
+    assert_eq!(told(&items), expected);
+    assert_eq!((&items[0]["resource"]["note"], &items[3]["resource"]["text"]), (&json!("Dana will call."), &json!("When is she at home?")));
+    assert_eq!(read(&town.program, "resource_type=referral").await.0.len(), 2, "a draft is its writer's alone, deleted or not");
+});
+
 on_both!(a_waiting_reader_is_answered_when_something_changes, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let (_, next) = read(&caller, "").await;
     let query = format!("wait=20&cursor={next}");
     let waiting = read(&caller, &query);
     let changing = async {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         caller.post("/v1/organizations", json!({ "name": "A", "kind": "agency" })).await.expect(201);
     };
-    let started = std::time::Instant::now();
-    let ((items, _), ()) = futures_util::future::join(waiting, changing).await;
+    let started = Instant::now();
+    let ((items, _), ()) = join(waiting, changing).await;
     assert_eq!(items.len(), 1);
-    assert!(started.elapsed() < std::time::Duration::from_secs(15), "it slept through the change");
+    assert!(started.elapsed() < Duration::from_secs(15), "it slept through the change");
 });

@@ -165,3 +165,75 @@ on_both!(what_is_heard_must_make_sense, |db| async move {
     town.program.post(&complete, json!({})).await.expect_problem(409, "follow_up_closed");
     town.program.get(&format!("{PATH}?due_before=soon")).await.expect_problem(400, "malformed_request");
 });
+
+on_both!(a_referral_that_goes_on_from_a_hold_has_its_first_contact_too, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    step(&town.program, &id, json!({ "status": "received" })).await.expect(201);
+    step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await.expect(201);
+    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect(201);
+    let first = open(&town.program, &id).await;
+    assert_eq!(first["purpose"], "first_contact");
+    attempt(&town.program, &id_of(&first), "reached").await.expect(201);
+    step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
+    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect(201);
+    assert_eq!(open(&town.program, &id).await["purpose"], "check_in", "the first contact is made once");
+});
+
+on_both!(tries_recorded_at_once_all_count, |db| async move {
+    let town = Town::new(db).await;
+    let referral = town.accepted(&town.patient().await).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    let tries = (0..3).map(|_| attempt(&town.program, &first, "no_answer"));
+    for answer in futures_util::future::join_all(tries).await {
+        answer.expect(201);
+    }
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200)["status"], "failed");
+});
+
+on_both!(no_follow_up_is_left_open_when_its_referral_is_closed_at_the_same_time, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    for _ in 0..6 {
+        let referral = town.accepted(&patient).await;
+        let first = id_of(&open(&town.program, &referral).await);
+        let another = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10" });
+        let planning = (0..3).map(|_| town.clinic.post(PATH, another.clone()));
+        let closing = step(&town.program, &referral, json!({ "status": "completed", "outcome": "attended" }));
+        let complete = format!("{}/complete", path(&first));
+        let completing = town.program.post(&complete, json!({}));
+        let (_, closed, _) = futures_util::future::join3(futures_util::future::join_all(planning), closing, completing).await;
+        closed.expect(201);
+        let left = town.clinic.get(&format!("{PATH}?referral_id={referral}&status=open")).await.expect(200);
+        assert_eq!(left["items"], json!([]));
+    }
+});
+
+on_both!(raising_a_need_does_not_tell_which_hidden_ones_there_are, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    for domain in ["intimate-partner-violence", "food-insecurity"] {
+        town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": domain })).await.expect(201);
+    }
+    let referral = town.accepted(&patient).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    let result = json!({ "new_needs": ["intimate-partner-violence", "food-insecurity"] });
+    let completed = town.program.post(&format!("{}/complete", path(&first)), result).await.expect(200);
+    assert_eq!(completed["new_need_ids"].as_array().unwrap().len(), 1, "the consent shows needs, and not the sensitive ones");
+});
+
+on_both!(a_day_that_is_named_is_planned_whatever_else_is, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    let closing = json!({ "patient_id": patient, "referral_id": referral, "purpose": "closing", "due_on": "2026-03-20" });
+    let closing = town.program.post(PATH, closing).await.id();
+    let done = town.program.post(&format!("{}/complete", path(&first)), json!({ "next_due_on": "2026-03-12" })).await.expect(200);
+    let next = town.program.get(&path(done["next_follow_up_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(next["due_on"], "2026-03-12");
+    let further = town.program.post(&format!("{}/complete", path(&closing)), json!({ "next_due_on": "2026-03-25" })).await;
+    assert_eq!(further.faults(422), [("/next_due_on".into(), "not_allowed".into())]);
+    let done = town.program.post(&format!("{}/complete", path(&closing)), json!({})).await.expect(200);
+    assert_eq!(done["next_follow_up_id"], Value::Null);
+});

@@ -33,6 +33,8 @@ mod instruments;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod matches;
 #[cfg(test)]
 mod migrations;

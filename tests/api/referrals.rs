@@ -214,8 +214,12 @@ on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async
     town.program.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
     town.clinic.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect(200);
     town.clinic.put_any(&path(&id), town.navigation(&patient)).await.expect_problem(428, "precondition_required");
-    let history = town.program.get(&format!("{}/history", path(&id))).await.expect(200);
-    assert_eq!(history["items"].as_array().unwrap().len(), 3);
+    let versions = async |caller: &Caller| {
+        let history = caller.get(&format!("{}/history", path(&id))).await.expect(200);
+        history["items"].as_array().unwrap().iter().map(|item| item["version"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&town.clinic).await, [1, 2, 3]);
+    assert_eq!(versions(&town.program).await, [2, 3], "what it was before it was sent is its writer's alone");
 });
 
 on_both!(what_a_referral_names_must_exist_for_the_caller, |db| async move {
@@ -274,7 +278,12 @@ on_both!(both_sides_write_to_each_other_and_say_what_they_have_read, |db| async 
     let again = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": asked.id() })).await;
     assert_eq!(again.expect(200)["acknowledged"], 0);
     assert!(town.program.get(&messages).await.expect(200)["items"][0]["acknowledged_at"].is_string());
+    let nothing = town.clinic.post(&format!("{messages}/acknowledge"), json!({ "up_to": id })).await;
+    assert_eq!(nothing.faults(422), fault("/up_to", "not_found"));
     town.agency.post(&messages, json!({ "text": "Hello" })).await.expect_problem(404, "not_found");
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&town.patient().await)).await.id();
+    let early = town.clinic.post(&format!("{}/messages", path(&draft)), json!({ "text": "Hello" })).await;
+    early.expect_problem(409, "referral_not_sent");
     assert_eq!(town.clinic.post(&messages, json!({ "text": "" })).await.faults(422), fault("/text", "too_short"));
 });
 
@@ -341,4 +350,193 @@ on_both!(a_referral_to_a_service_goes_to_its_provider_and_warns_where_there_is_n
     body["offered"] = json!([{ "service_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" }]);
     let faults = town.clinic.post("/v1/referrals", body.clone()).await.faults(422);
     assert_eq!(faults, [("/offered/0/service_id".into(), "not_found".into()), ("/service_id".into(), "not_referable".into())]);
+});
+
+on_both!(a_draft_that_is_called_off_was_never_shown_to_anybody, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    step(&town.clinic, &draft, json!({ "status": "cancelled", "reason": { "code": "person_declined" } })).await.expect(201);
+    town.program.get(&path(&draft)).await.expect_problem(404, "not_found");
+    assert_eq!(ids(&town.program.get("/v1/referrals?box=received").await.expect(200)), Vec::<&str>::new());
+    assert_eq!(ids(&town.program.get("/v1/referrals").await.expect(200)), Vec::<&str>::new());
+    let told = town.program.get("/v1/changes?resource_type=referral&resource_type=referral_transition").await.expect(200);
+    assert_eq!(told["items"], json!([]));
+});
+
+on_both!(the_finer_word_is_the_performers_and_goes_with_the_status, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let early = step(&town.program, &id, json!({ "status": "received", "business_status": "attended" })).await;
+    assert_eq!(early.faults(422), fault("/business_status", "not_allowed"));
+    step(&town.program, &id, json!({ "status": "accepted", "business_status": "awaiting_booking" })).await.expect(201);
+    step(&town.clinic, &id, json!({ "status": "accepted", "business_status": "booked" })).await.expect_problem(403, "forbidden");
+    step(&town.clinic, &id, json!({ "status": "accepted", "support_intensity": "brief" })).await.expect_problem(403, "forbidden");
+    step(&town.clinic, &id, json!({ "status": "accepted", "note": "She asks when." })).await.expect(201);
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["business_status"], "awaiting_booking");
+    let reasoned = json!({ "status": "in_progress", "reason": { "code": "no_capacity" } });
+    assert_eq!(step(&town.program, &id, reasoned).await.faults(422), fault("/reason", "not_allowed"));
+    step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await.expect(201);
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["business_status"], Value::Null);
+    step(&town.clinic, &id, json!({ "status": "on_hold", "note": "Here it is." })).await.expect(201);
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["status_reason"]["code"], "missing_information");
+    step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["status_reason"]["code"], "no_capacity");
+});
+
+on_both!(replacing_what_was_sent_undoes_nothing_that_others_said, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let worker = town.program.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
+    let id = town.sent(&patient).await;
+    let assigned = json!({ "status": "received", "performer_practitioner_id": worker, "support_intensity": "ongoing" });
+    step(&town.program, &id, assigned).await.expect(201);
+    let mut again = town.navigation(&patient);
+    again["priority"] = json!("urgent");
+    let replaced = town.clinic.put(&path(&id), 3, again.clone()).await.expect(200);
+    assert_eq!((&replaced["decide_by"], &replaced["due_on"]), (&json!("2026-03-09"), &json!("2026-03-09")));
+    assert_eq!((&replaced["performer_practitioner_id"], &replaced["support_intensity"]), (&json!(worker), &json!("ongoing")));
+    again["support_intensity"] = json!("brief");
+    town.clinic.put(&path(&id), 4, again).await.expect_problem(409, "referral_sent");
+    let sooner = town.clinic.patch(&path(&id), 4, json!({ "decide_by": "2026-03-05" })).await.expect(200);
+    assert_eq!(sooner["due_on"], "2026-03-05");
+});
+
+on_both!(the_days_are_those_of_the_performers_policies_and_time_zone, |db| async move {
+    let town = Town::new(db).await;
+    let organization = format!("/v1/organizations/{}", town.program.organization_id);
+    let practice =
+        json!({ "time_zone": "Pacific/Auckland", "policies": { "acknowledge_days": 1, "decide_days": 4, "first_contact_days": 2 } });
+    town.program.patch(&organization, 1, practice).await.expect(200);
+    let patient = town.patient().await;
+    let sent = town.clinic.post("/v1/referrals", town.navigation(&patient)).await.expect(201);
+    // It is Tuesday the 3rd already in Auckland.
+    assert_eq!((&sent["acknowledge_by"], &sent["decide_by"]), (&json!("2026-03-04"), &json!("2026-03-07")));
+    assert_eq!((&sent["first_contact_by"], &sent["due_on"]), (&json!("2026-03-09"), &json!("2026-03-04")));
+    let id = sent["id"].as_str().unwrap();
+    step(&town.program, id, json!({ "status": "accepted" })).await.expect(201);
+    assert_eq!(town.clinic.get(&path(id)).await.expect(200)["due_on"], "2026-03-09");
+    let planned = town.program.get(&format!("/v1/follow-ups?referral_id={id}")).await.expect(200);
+    assert_eq!(planned["items"][0]["due_on"], "2026-03-05");
+});
+
+on_both!(a_referral_never_goes_on_from_itself, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let first = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    let own = town.clinic.patch(&path(&first), 1, json!({ "parent_id": first })).await;
+    assert_eq!(own.faults(422), fault("/parent_id", "not_allowed"));
+    let mut onward = town.navigation(&patient);
+    onward["parent_id"] = json!(first);
+    let second = town.clinic.post("/v1/referrals?draft=true", onward).await.id();
+    let round = town.clinic.patch(&path(&first), 1, json!({ "parent_id": second })).await;
+    assert_eq!(round.faults(422), fault("/parent_id", "not_allowed"));
+    let mut foreign = town.navigation(&town.patient().await);
+    foreign["parent_id"] = json!(first);
+    assert_eq!(town.clinic.post("/v1/referrals", foreign).await.faults(422), fault("/parent_id", "not_found"));
+});
+
+on_both!(whoever_was_asked_to_help_refers_on_while_it_helps_and_the_consent_stands, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let to_agency = json!({
+        "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["referral"], "categories": ["summary"],
+        "form": "verbal",
+    });
+    town.clinic.post("/v1/consents", to_agency).await.expect(201);
+    let onward = |parent: &str| {
+        json!({
+            "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+            "parent_id": parent, "source_type": "link_worker",
+        })
+    };
+    let need = town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await.id();
+    let mut navigation = town.navigation(&patient);
+    navigation["need_ids"] = json!([need]);
+    let first = town.clinic.post("/v1/referrals", navigation).await.id();
+    let mut serving = onward(&first);
+    serving["need_ids"] = json!([need]);
+    town.program.post("/v1/referrals", serving).await.expect(201);
+    let draft = town.program.post("/v1/referrals?draft=true", onward(&first)).await.id();
+
+    let rejected = town.sent(&patient).await;
+    step(&town.program, &rejected, json!({ "status": "rejected", "reason": { "code": "no_capacity" } })).await.expect(201);
+    assert_eq!(town.program.post("/v1/referrals", onward(&rejected)).await.faults(422), fault("/patient_id", "not_found"));
+
+    let consents = town.clinic.get(&format!("/v1/consents?patient_id={patient}&grantee_id={}", town.program.organization_id)).await;
+    for consent in ids(&consents.expect(200)) {
+        town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    }
+    assert_eq!(town.program.post("/v1/referrals", onward(&first)).await.faults(422), fault("/patient_id", "not_found"));
+    step(&town.program, &draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
+    town.app.clock.advance(chrono::Duration::seconds(1));
+    let left = town.clinic.get(&path(&first)).await.expect(200);
+    assert_eq!(left["warnings"][0]["code"], "consent_ended");
+    assert_eq!(town.program.get(&path(&first)).await.expect(200)["patient"], Value::Null);
+});
+
+on_both!(a_consent_that_ran_out_before_the_sending_is_none, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut body = town.navigation(&patient);
+    body["consent"] = json!({ "form": "verbal", "valid_until": "2026-03-03T17:00:00Z" });
+    let given = town.clinic.post("/v1/referrals?draft=true", body.clone()).await.id();
+    body["consent"] = Value::Null;
+    let standing = json!({
+        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["referral"], "categories": ["contact"],
+        "form": "verbal", "valid_until": "2026-03-03T17:00:00Z",
+    });
+    town.clinic.post("/v1/consents", standing).await.expect(201);
+    let relied = town.clinic.post("/v1/referrals?draft=true", body.clone()).await.id();
+    let sent = town.clinic.post("/v1/referrals", body).await.id();
+    assert_eq!(town.program.get(&path(&sent)).await.expect(200)["patient"]["names"][0]["given"], "Anaïs");
+    town.app.clock.advance(chrono::Duration::days(1));
+    town.clinic.renew().await;
+    town.program.renew().await;
+    assert_eq!(
+        step(&town.clinic, &given, json!({ "status": "requested" })).await.faults(422),
+        fault("/consent/valid_until", "not_allowed")
+    );
+    assert_eq!(step(&town.clinic, &relied, json!({ "status": "requested" })).await.faults(422), fault("/consent", "consent_required"));
+    assert_eq!(town.program.get(&path(&sent)).await.expect(200)["patient"], Value::Null);
+    step(&town.program, &sent, json!({ "status": "accepted" })).await.expect(201);
+});
+
+on_both!(what_is_hidden_from_the_requester_cannot_be_named, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let grant = json!({
+        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"], "categories": ["contact"],
+        "form": "written",
+    });
+    town.clinic.post("/v1/consents", grant).await.expect(201);
+    let need = town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await.id();
+    let matched = town.clinic.post("/v1/matches", json!({ "patient_id": patient })).await.id();
+    let answers = json!([{ "link_id": "lonely", "codes": ["often-always"] }]);
+    let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "answers": answers });
+    let screening = town.clinic.post("/v1/screenings", screening).await.id();
+    let body = json!({
+        "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker", "consent": { "form": "verbal" },
+        "need_ids": [need], "match_id": matched, "screening_id": screening,
+    });
+    let faults = town.program.post("/v1/referrals", body.clone()).await.faults(422);
+    let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(pointers, ["/match_id", "/need_ids/0", "/screening_id"]);
+    town.clinic.post("/v1/referrals", body).await.expect(201);
+});
+
+on_both!(another_service_in_a_draft_has_another_provider, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut services = Vec::new();
+    for caller in [&town.agency, &town.program] {
+        let service = json!({ "name": "Lunch", "provider_id": caller.organization_id });
+        services.push(caller.post("/v1/services", service).await.id());
+    }
+    let body = json!({ "patient_id": patient, "kind": "service", "service_id": services[0], "source_type": "family_physician" });
+    let draft = town.clinic.post("/v1/referrals?draft=true", body).await;
+    assert_eq!(draft.expect(201)["performer_organization_id"], json!(town.agency.organization_id));
+    let moved = town.clinic.patch(&path(&draft.id()), 1, json!({ "service_id": services[1] })).await.expect(200);
+    assert_eq!(moved["performer_organization_id"], json!(town.program.organization_id));
 });

@@ -4,6 +4,7 @@ use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::referrals::Town;
 
 async fn titles(caller: &Caller, path: &str) -> Vec<String> {
     let page = caller.get(path).await.expect(200);
@@ -89,4 +90,22 @@ on_both!(timelines_are_refused_where_they_should_be, |db| async move {
     clinic.get(&format!("{path}?cursor=x")).await.expect_problem(400, "malformed_request");
     clinic.delete(&patient, 1).await.expect(204);
     clinic.get(&path).await.expect_problem(410, "gone");
+});
+
+on_both!(a_timeline_holds_ones_own_and_no_drafts_of_others, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.patient().await;
+    town.sent(&id).await;
+    town.clinic.post("/v1/referrals?draft=true", town.navigation(&id)).await.expect(201);
+    let grant = |categories: Value, to: &Caller| json!({ "patient_id": id, "grantee_id": to.organization_id, "purposes": ["care_coordination"], "categories": categories, "form": "verbal" });
+    town.clinic.post("/v1/consents", grant(json!(["referrals"]), &town.agency)).await.expect(201);
+    town.clinic.post("/v1/consents", grant(json!(["contact"]), &town.program)).await.expect(201);
+    let path = format!("/v1/patients/{id}/timeline?type=referral&type=referral_transition&type=consent");
+    let shown = ["Consent was given for referral, care coordination.", "Referral is requested.", "Referral became requested."];
+    assert_eq!(titles(&town.agency, &path).await, shown);
+    let received = titles(&town.program, &path).await;
+    assert!(received.contains(&"Referral is requested.".to_owned()), "what it received is among it: {received:?}");
+    let own = town.program.post("/v1/needs", json!({ "patient_id": id, "domain": "food-insecurity" })).await;
+    own.expect_problem(403, "forbidden");
+    assert_eq!(titles(&town.clinic, &path).await.iter().filter(|title| *title == "Referral made: draft.").count(), 2);
 });
