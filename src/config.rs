@@ -108,7 +108,7 @@ pub struct Config {
     #[arg(long, env = "KITH_IMPORT_LIMIT", default_value_t = 64 * 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..), help_heading = "Server")]
     pub import_limit: u32,
-    /// Longest time a request may take; after it the answer is 503
+    /// Longest time a request may take; after it the answer is 503, or 408 where its body has not arrived
     #[arg(long, env = "KITH_REQUEST_TIMEOUT", default_value = "40s", value_name = "DURATION", value_parser = positive_duration, help_heading = "Server")]
     pub request_timeout: Duration,
     /// Longest time to finish what has been accepted when told to stop

@@ -105,7 +105,8 @@ pub fn read(
             return Err(Error::TooLarge);
         }
         arrival.set_awaited(true);
-        let mut bytes = web::BytesMut::with_capacity(declared.unwrap_or_default());
+        // Who declares much and sends nothing is given no memory for it.
+        let mut bytes = web::BytesMut::with_capacity(declared.unwrap_or_default().min(64 * 1024));
         while let Some(piece) = unpacked.next().await {
             let piece = piece.map_err(unreadable)?;
             if bytes.len() + piece.len() > limit {

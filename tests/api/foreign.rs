@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
+use actix_web::test::TestRequest;
 use kith::auth::{Scope, Scopes};
 use kith::openapi::document;
 use kith::organizations::model::OrganizationKind;
@@ -90,6 +91,10 @@ impl Chart {
 
     /// The call of an operation by somebody: on the clinic's own resources, with the document's own example for a body.
     async fn call(&self, caller: &Caller, method: &Method, template: &str, operation: &Value) -> Answer {
+        caller.app.send(self.request(caller, method, template, operation)).await
+    }
+
+    fn request(&self, caller: &Caller, method: &Method, template: &str, operation: &Value) -> TestRequest {
         let owned = self.ids.iter().find(|(path, _)| is_under(template, path));
         let id = owned.map_or("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", |(_, id)| id);
         let mut path = template.replace("{id}", id).replace("{name}", "standard");
@@ -120,7 +125,7 @@ impl Chart {
             }
             request = request.insert_header(("content-type", media_type.as_str())).set_payload(body.to_string());
         }
-        caller.app.send(request).await
+        request
     }
 
     /// Points every reference of a body at what the clinic has.
@@ -263,4 +268,33 @@ on_both!(the_documents_example_of_every_request_is_one_that_the_server_takes, |d
     }
     assert!(refused.is_empty(), "{refused:#?}");
     assert!(taken >= 25, "only {taken} examples were taken");
+});
+
+on_both!(every_post_that_changes_something_has_one_effect_for_a_key, |db| async move {
+    let chart = Chart::new(db).await;
+    let mut once = 0;
+    for (path, method, operation) in operations().filter(|(_, method, _)| *method == Method::POST) {
+        let id = operation["operationId"].as_str().unwrap();
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        if !parameters.into_iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey") {
+            let needs_none = ["search_patients", "search_services", "check_eligibility", "import_services"];
+            assert!(needs_none.contains(&id), "{id} takes no Idempotency-Key");
+            continue;
+        }
+        let send = || {
+            let request = chart.request(&chart.clinic, &method, path, operation).insert_header(("idempotency-key", id));
+            chart.clinic.app.send(request)
+        };
+        let first = send().await;
+        if first.status < 300 {
+            let again = send().await;
+            assert_eq!((again.status, &again.bytes), (first.status, &first.bytes), "{id} answers otherwise the second time");
+            assert_eq!((again.header("location"), again.header("etag")), (first.header("location"), first.header("etag")), "{id}");
+            let other = chart.request(&chart.clinic, &method, path, operation).insert_header(("idempotency-key", id));
+            let other = chart.clinic.app.send(other.set_payload("{}")).await;
+            assert_eq!(other.status, 422, "{id} takes the key for another body");
+            once += 1;
+        }
+    }
+    assert!(once >= 12, "only {once} were tried");
 });

@@ -27,6 +27,8 @@ mod follow_ups;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod instruments;
