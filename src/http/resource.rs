@@ -94,6 +94,11 @@ pub trait Resource: Sized + 'static {
         let _ = (caller, row);
         Ok(())
     }
+    /// Whether the caller may read this earlier version of a row that it sees; yes unless a resource says otherwise.
+    fn permit_revision(conn: &mut DbConn, caller: &Principal, row: &Self::Row, revision: &Revision) -> Result<bool> {
+        let _ = (conn, caller, row, revision);
+        Ok(true)
+    }
     /// Fails where what is written clashes with other rows: references that do not exist for this caller, rules between resources.
     /// Fills in what the server derives. `current` is absent on creation.
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Self::Row>, input: &mut Self::Input) -> Result<()> {
@@ -387,7 +392,13 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
             let revisions = rows.into_iter().map(Revision::from).collect();
-            Page::from_rows(revisions, query.limit, fingerprint, |revision: &Revision| revision.version)
+            let mut page = Page::from_rows(revisions, query.limit, fingerprint, |revision: &Revision| revision.version)?;
+            for revision in std::mem::take(&mut page.items) {
+                if R::permit_revision(conn, &caller, &row, &revision)? {
+                    page.items.push(revision);
+                }
+            }
+            Ok(page)
         })
         .await
 }
