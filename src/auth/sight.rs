@@ -188,24 +188,59 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
 
 /// What the caller sees of a resource about a patient as the journal has it; `None` where nothing.
 pub fn recorded(caller: &Principal, sight: &Sight, kind: ResourceType, body: Value) -> Result<Option<Value>> {
+    if is_others_draft(caller, kind, &body) {
+        return Ok(None);
+    }
     if sight.is_owners(caller) {
         return Ok(Some(body));
     }
     if !guard(kind).1.is_some_and(|category| sight.categories.contains(category)) {
         return Ok(None);
     }
-    let is_sensitive = || {
-        let domain = body.get("domain").and_then(Value::as_str).and_then(find_domain);
-        domain.is_some_and(|domain| domain.is_sensitive) || body.get("is_sensitive") == Some(&Value::Bool(true))
-    };
+    let is_kept_back = kind == ResourceType::Screening && is_sensitive(&body) && !sight.categories.contains(DataCategory::Sensitive);
+    if is_kept_back || !is_told(caller, sight.categories, kind, &body) {
+        return Ok(None);
+    }
+    if kind == ResourceType::Patient { Patient::recorded(body, sight.categories).map(Some) } else { Ok(Some(body)) }
+}
+
+/// Whether somebody who sees these categories of a patient may know that this record is there: consents are told to their parties, and
+/// sensitive needs to those whom consent lets see such. Of a screening it may be known, though its sensitive answers are withheld.
+pub fn is_told(caller: &Principal, categories: Categories, kind: ResourceType, body: &Value) -> bool {
     match kind {
-        ResourceType::Patient => Patient::recorded(body, sight.categories).map(Some),
         ResourceType::Consent => {
             let own = Value::String(caller.organization_id.to_string());
-            let is_party = ["grantee_id", "recorder_id"].iter().any(|field| body.get(*field) == Some(&own));
-            Ok(is_party.then_some(body))
+            ["grantee_id", "recorder_id"].iter().any(|field| body.get(*field) == Some(&own))
         }
-        _ if is_sensitive() && !sight.categories.contains(DataCategory::Sensitive) => Ok(None),
-        _ => Ok(Some(body)),
+        ResourceType::Screening => true,
+        ResourceType::Match => {
+            let is_own = body.get("organization_id") == Some(&Value::String(caller.organization_id.to_string()));
+            sees_match(categories, is_own, is_sensitive(body))
+        }
+        _ => categories.contains(DataCategory::Sensitive) || !is_sensitive(body),
     }
+}
+
+/// Whether somebody who sees these categories of a patient sees a match that was made for them. What another organization knew of the
+/// patient stands in its matches, so theirs are seen only by those who see all that matching looks at.
+pub const fn sees_match(categories: Categories, is_own: bool, is_sensitive: bool) -> bool {
+    categories.contains(DataCategory::Needs)
+        && (categories.contains(DataCategory::Sensitive) || !is_sensitive)
+        && (is_own || (categories.contains(DataCategory::Contact) && categories.contains(DataCategory::Demographics)))
+}
+
+/// Whether this is from the time when a referral was a draft: it then was its requester's alone, whatever became of it.
+pub fn is_others_draft(caller: &Principal, kind: ResourceType, body: &Value) -> bool {
+    let status = match kind {
+        ResourceType::Referral => body.get("status"),
+        ResourceType::ReferralTransition => body.get("to"),
+        _ => return false,
+    };
+    let is_draft = status.and_then(Value::as_str) == Some(ReferralStatus::Draft.as_str());
+    is_draft && body.get("organization_id") != Some(&Value::String(caller.organization_id.to_string()))
+}
+
+fn is_sensitive(body: &Value) -> bool {
+    let domain = body.get("domain").and_then(Value::as_str).and_then(find_domain);
+    domain.is_some_and(|domain| domain.is_sensitive) || body.get("is_sensitive") == Some(&Value::Bool(true))
 }

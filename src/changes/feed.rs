@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::api::ChangeEntry;
 use super::model::{Entry, Position};
 use super::repository;
 use crate::auth::{Principal, sight};
 use crate::consents::model::Categories;
 use crate::db::DbConn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::{PatientId, ReferralId, ResourceType};
 use crate::{patients, referrals};
 
@@ -88,11 +90,18 @@ impl Seen {
                 (true, true) => View::Whole,
             });
         };
+        let body = || serde_json::from_str::<Value>(entry.body.get()).map_err(Error::internal);
+        let belongs_to_referral = matches!(entry.resource_type, ResourceType::Referral | ResourceType::ReferralTransition);
+        if belongs_to_referral && sight::is_others_draft(caller, entry.resource_type, &body()?) {
+            return Ok(View::Nothing);
+        }
         match self.patient(conn, caller, patient)? {
             Some(categories) if categories == Categories::ALL => Ok(View::Whole),
             _ if is_own && entry.resource_type != ResourceType::Patient => Ok(View::Whole),
             _ if self.is_party(conn, caller, entry)? => Ok(View::Whole),
-            Some(categories) if categories.contains(category) => Ok(View::Change),
+            Some(categories) if categories.contains(category) && sight::is_told(caller, categories, entry.resource_type, &body()?) => {
+                Ok(View::Change)
+            }
             _ => Ok(View::Nothing),
         }
     }
