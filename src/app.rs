@@ -137,13 +137,15 @@ async fn no_such_route(request: HttpRequest) -> Result<HttpResponse> {
 /// The methods that the document has for a path; of routes without parameters only, where asked.
 fn allowed_methods(path: &str, literal_only: bool) -> Vec<String> {
     let paths = openapi::document().get("paths").and_then(Value::as_object);
-    let matches = |template: &str| {
-        if template.contains('{') { !literal_only && ResourceDef::new(template).is_match(path) } else { template == path }
-    };
-    let items = paths.into_iter().flatten().filter(|(template, _)| matches(template)).filter_map(|(_, item)| item.as_object());
-    let mut methods: Vec<String> = items.flat_map(|item| item.keys()).map(|method| method.to_uppercase()).collect();
+    // A path that is written out in the document is that route, whatever templates it fits as well.
+    let literal = paths.and_then(|paths| paths.get(path));
+    let item = literal.or_else(|| {
+        let mut templates = paths.into_iter().flatten().filter(|(template, _)| template.contains('{') && !literal_only);
+        templates.find(|(template, _)| ResourceDef::new(template.as_str()).is_match(path)).map(|(_, item)| item)
+    });
+    let methods = item.and_then(Value::as_object).into_iter().flat_map(|item| item.keys());
+    let mut methods: Vec<String> = methods.map(|method| method.to_uppercase()).collect();
     methods.sort();
-    methods.dedup();
     methods
 }
 

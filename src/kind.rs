@@ -10,7 +10,7 @@ pub trait Kind: 'static {
 
 /// Declares the markers and the enum together, so that neither can lack what the other has.
 macro_rules! kinds {
-    ($($(#[$meta:meta])* $kind:ident = $text:literal, $id:ident;)+) => {
+    ($($(#[$meta:meta])* $kind:ident = $text:tt, $id:ident;)+) => {
         text_enum! {
             /// What a resource is. Values may be added.
             pub enum ResourceType {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use env_logger::fmt::Formatter;
 use log::kv::{self, Key, Value, VisitSource};
-use log::{Level, Record};
+use log::{Level, LevelFilter, Record};
 use serde_json::Map;
 
 use crate::config::{LogConfig, LogFormat};
@@ -16,7 +16,8 @@ use crate::config::{LogConfig, LogFormat};
 /// Starts logging to standard error. A second call changes nothing.
 pub fn start(config: &LogConfig) {
     let mut builder = env_logger::Builder::new();
-    builder.parse_filters(&config.log_level);
+    // What callers get wrong on the wire is theirs to mend: the HTTP layer calls it an error, which is for us to act on.
+    builder.filter_module("actix_http", LevelFilter::Off).parse_filters(&config.log_level);
     match config.log_format {
         LogFormat::Human => builder.format(human),
         LogFormat::Json => builder.format(json),

@@ -19,6 +19,7 @@ use crate::error::Problem;
     info(
         title = "Kith",
         description = include_str!("openapi.md"),
+        contact(name = "The people who build Kith"),
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -73,6 +74,7 @@ fn finish(document: &mut Value) {
         flatten_schemas(schemas);
     }
     hoist_descriptions(document);
+    describe_defaults(document);
     add_components(document);
     let patches = patched_schemas(document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
@@ -101,12 +103,19 @@ fn finish(document: &mut Value) {
     }
 }
 
-/// `Page_Patient` becomes `PatientPage`: generators make better names of it.
+/// `Page_Patient` becomes `PatientPage`, whose items are those of `Patient`: generators make better names of it, and what is done to a
+/// schema here holds for its pages too.
 fn rename_pages(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    let pages: Vec<String> = schemas.keys().filter_map(|name| name.strip_prefix("Page_").map(str::to_owned)).collect();
+    for item in &pages {
+        let items = schemas.get_mut(&format!("Page_{item}")).and_then(|page| page.pointer_mut("/properties/items/items"));
+        if let Some(items) = items {
+            *items = json!({ "$ref": format!("#/components/schemas/{item}") });
+        }
+    }
     let text = document.to_string();
-    let Some(schemas) = document.pointer("/components/schemas").and_then(Value::as_object) else { return };
-    let pages = schemas.keys().filter_map(|name| name.strip_prefix("Page_").map(str::to_owned));
-    let renamed = pages.fold(text, |text, item| text.replace(&format!("Page_{item}\""), &format!("{item}Page\"")));
+    let renamed = pages.iter().fold(text, |text, item| text.replace(&format!("Page_{item}\""), &format!("{item}Page\"")));
     *document = serde_json::from_str(&renamed).unwrap_or_default();
 }
 
@@ -150,6 +159,30 @@ fn hoist_descriptions(value: &mut Value) {
             members.values_mut().for_each(hoist_descriptions);
         }
         Value::Array(items) => items.iter_mut().for_each(hoist_descriptions),
+        _ => {}
+    }
+}
+
+/// `default` makes many generators demand the field of whoever writes it. What stands for an absent field is said in words instead, and
+/// nothing where it is nothing.
+fn describe_defaults(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for property in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+                let Some(property) = property.as_object_mut() else { continue };
+                let Some(default) = property.remove("default").filter(|default| default.is_string() || default.is_number()) else {
+                    continue;
+                };
+                let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
+                if !description.contains("absent") {
+                    let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+                    let said = format!("{} `{shown}` where absent.", description.trim_end());
+                    property.insert("description".into(), said.trim_start().into());
+                }
+            }
+            members.values_mut().for_each(describe_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(describe_defaults),
         _ => {}
     }
 }

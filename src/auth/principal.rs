@@ -20,6 +20,7 @@ use crate::changes::Actor;
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
 use crate::http::middleware::RequestId;
+use crate::http::query;
 use crate::kind::{ClientId, OrganizationId};
 
 /// Who calls.
@@ -90,6 +91,7 @@ impl<S: RequiredScope> FromRequest for Allowed<S> {
             let identity = request.extensions_mut().remove::<Identity>();
             let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
             principal.require(S::SCOPE)?;
+            query::check(request)?;
             Ok(Self(principal, PhantomData))
         };
         ready(allowed())
@@ -124,6 +126,7 @@ impl FromRequest for DirectoryReader {
                 if let Some(address) = request.peer_addr() {
                     count(app, request, CountedAs::stranger(address.ip()))?;
                 }
+                query::check(request)?;
                 return Ok(Self { principal: None, at: app.clock.now() });
             }
             let allowed = Allowed::<scope::ServicesRead>::from_request(request, payload).into_inner()?;

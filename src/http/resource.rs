@@ -301,13 +301,8 @@ pub struct ByIdentifier {
 }
 
 impl ByIdentifier {
-    fn identifier(&self) -> Result<Identifier> {
-        let fits = |text: &str| (1..=200).contains(&text.chars().count());
-        if fits(&self.system) && fits(&self.value) {
-            Ok(Identifier { system: self.system.clone(), value: self.value.clone() })
-        } else {
-            Err(Error::malformed("system and value must have 1 to 200 characters."))
-        }
+    fn identifier(&self) -> Identifier {
+        Identifier { system: self.system.clone(), value: self.value.clone() }
     }
 }
 
@@ -320,7 +315,7 @@ pub async fn put_by_identifier<R: Resource>(
     version: super::etag::OptionalIfMatch,
     input: R::Input,
 ) -> Result<HttpResponse> {
-    let identifier = key.identifier()?;
+    let identifier = key.identifier();
     if !R::identifiers(&input).contains(&identifier) {
         return Err(Error::invalid("/identifiers", "missing_identifier", "must contain the identifier that the query names"));
     }

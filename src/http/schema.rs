@@ -21,7 +21,7 @@ const MOST_FAULTS: usize = 100;
 
 /// Reads a `T` from JSON: the schema first, with every fault told, then the rules across fields.
 pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) -> Result<T> {
-    let faults: Vec<Fault> = validator_of::<T>()?.iter_errors(&value).flat_map(|error| faults_of(&error)).take(MOST_FAULTS).collect();
+    let faults = faults(&*validator_of::<T>()?, &value);
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
@@ -44,6 +44,20 @@ pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
     Ok(read)
 }
 
+/// Everything in which JSON does not fit a schema.
+pub fn faults(validator: &Validator, value: &Value) -> Vec<Fault> {
+    validator.iter_errors(value).flat_map(|error| faults_of(&error)).take(MOST_FAULTS).collect()
+}
+
+/// A schema that may refer to those of the document, made ready to check with.
+pub fn compile(mut schema: Value) -> Result<Validator> {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+        members.insert("components".into(), json!({ "schemas": crate::openapi::schemas() }));
+    }
+    jsonschema::options().should_validate_formats(true).build(&schema).map_err(|error| Error::internal(error.to_string()))
+}
+
 /// Whether JSON fits the published schema of a `T`; quicker than [`check`], and silent about why.
 pub fn is_valid<T: ToSchema + 'static>(value: &Value) -> bool {
     validator_of::<T>().is_ok_and(|validator| validator.is_valid(value))
@@ -57,13 +71,7 @@ fn validator_of<T: ToSchema + 'static>() -> Result<Arc<Validator>> {
     {
         return Ok(Arc::clone(validator));
     }
-    let schema = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$ref": format!("#/components/schemas/{}", T::name()),
-        "components": { "schemas": crate::openapi::schemas() },
-    });
-    let built = jsonschema::options().should_validate_formats(true).build(&schema);
-    let validator = Arc::new(built.map_err(|error| Error::internal(error.to_string()))?);
+    let validator = Arc::new(compile(json!({ "$ref": format!("#/components/schemas/{}", T::name()) }))?);
     if let Ok(mut cache) = CACHE.write() {
         cache.insert(id, Arc::clone(&validator));
     }

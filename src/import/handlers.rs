@@ -17,7 +17,7 @@ use super::read::line;
 use super::report::{Line, Report};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::http::query;
 
 /// Lines of at most this many bytes in all are read together.
@@ -64,7 +64,7 @@ pub async fn import_services(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse> {
-    let query: ImportQuery = query::parse(request.query_string())?;
+    let query: ImportQuery = query::read(&request)?;
     let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if !["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known)) {
@@ -91,16 +91,11 @@ pub async fn import_services(
 }
 
 fn mapping(query: &ImportQuery) -> Result<Mapping> {
-    let bad = |field: &str, message: &str| Error::Malformed {
-        detail: "The query string has a fault; see errors.".into(),
-        faults: vec![crate::error::Fault::new(field, "invalid_parameter", message.to_owned())],
-    };
-    if !(1..=200).contains(&query.source.chars().count()) {
-        return Err(bad("source", "must have 1 to 200 characters"));
-    }
     let mut mapping = Mapping::hsds(&query.source);
     if let Some(zone) = &query.time_zone {
-        zone.parse::<chrono_tz::Tz>().map_err(|_| bad("time_zone", "is not an IANA time zone such as America/Vancouver"))?;
+        zone.parse::<chrono_tz::Tz>().map_err(|_| {
+            query::refusal(vec![Fault::new("time_zone", "invalid_parameter", "is not an IANA time zone such as America/Vancouver")])
+        })?;
         mapping.defaults.time_zone = Some(zone.clone());
     }
     Ok(mapping)

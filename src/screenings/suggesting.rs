@@ -8,14 +8,11 @@ use crate::app::State;
 use crate::auth::{Principal, Scope, sight};
 use crate::consents::model::DataCategory;
 use crate::db::DbConn;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::ScreeningId;
 use crate::matching::api::{Match, MatchInput};
 use crate::matching::{finder, handlers as matches};
-
-/// The most services that a screening suggests.
-const MOST: u8 = 50;
 
 /// The screening that is about to be completed.
 #[derive(Debug, Clone)]
@@ -60,10 +57,6 @@ impl Found {
 /// with the screening is left for that write to say.
 pub async fn find(app: &State, caller: &Principal, query: &SuggestQuery, completing: Completing) -> Result<Option<Found>> {
     let Some(limit) = query.suggest else { return Ok(None) };
-    if !(1..=MOST).contains(&limit) {
-        let fault = Fault::new("suggest", "invalid_parameter", format!("must be between 1 and {MOST}"));
-        return Err(Error::Malformed { detail: "The query string has a fault; see errors.".into(), faults: vec![fault] });
-    }
     caller.require(Scope::PatientsRead)?;
     caller.require(Scope::ServicesRead)?;
     let (app, caller) = (app.clone(), caller.clone());

@@ -113,7 +113,7 @@ pub struct TaxonomyTerm {
 
 /// The texts of a service in one more language.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceTranslation {
     /// BCP 47 tag of these texts.
     #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "fr")]

@@ -116,11 +116,20 @@ on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
     caller.get(&format!("{PATH}/nonsense")).await.expect_problem(400, "malformed_request");
     caller.get(&format!("{PATH}?colour=red")).await.expect_problem(400, "malformed_request");
     caller.get(&format!("{PATH}?limit=0")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}?parent_id=")).await.expect_problem(400, "malformed_request");
+    caller.get(&format!("{PATH}/{}?limit=5", caller.organization_id)).await.expect_problem(400, "malformed_request");
+    let several = caller.get(&format!("{PATH}?limit=0&colour=red&is_active=perhaps")).await.expect_problem(400, "malformed_request");
+    let mut told: Vec<&str> = several["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["colour", "is_active", "limit"]);
     caller.get(&format!("{PATH}?cursor=abc")).await.expect_problem(400, "malformed_request");
     caller.get("/v1/castles").await.expect_problem(404, "not_found");
     let wrong = caller.app.send(caller.request(Method::DELETE, PATH)).await;
     wrong.expect_problem(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), Some("GET, POST"));
+    let wrong = caller.get(&format!("{PATH}/by-identifier")).await;
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), Some("PUT"), "not that of an organization by its id as well");
     caller.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
     let long = "x".repeat(2 << 20);
     let large =

@@ -272,7 +272,7 @@ on_both!(suggestions_are_refused_where_they_should_be, |db| async move {
     let (clinic, program) = (app.clinic().await, app.clinic().await);
     let person = patient(&clinic).await;
     let hungry = || screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
-    for (query, code) in [("suggest=0", "invalid_parameter"), ("suggest=51", "invalid_parameter"), ("suggest=many", "invalid_parameter")] {
+    for (query, code) in [("suggest=0", "out_of_range"), ("suggest=51", "out_of_range"), ("suggest=many", "type")] {
         assert_eq!(clinic.post(&format!("{PATH}?{query}"), hungry()).await.faults(400), [("suggest".into(), code.into())], "{query}");
     }
     clinic.post(&format!("{PATH}?sugest=5"), hungry()).await.expect_problem(400, "malformed_request");

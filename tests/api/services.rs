@@ -274,7 +274,7 @@ on_both!(searches_tell_what_is_wrong_with_them, |db| async move {
         ("age=131", "age"),
         ("currency=dollars", "currency"),
         ("limit=201", "limit"),
-        ("mode=telepathy", "mode[0]"),
+        ("mode=telepathy", "mode"),
         ("open_at=noon", "open_at"),
         ("cursor=abc", "cursor"),
     ] {
