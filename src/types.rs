@@ -109,6 +109,16 @@ pub struct Phone {
     pub note: Option<String>,
 }
 
+/// The published schema of an entry in a list of codes or short texts, such as interests: for `#[schema(value_type = Vec<Term>)]`.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(min_length = 1, max_length = 300, example = "gardening")]
+pub struct Term(pub String);
+
+/// The published schema of an entry in a list of languages: for `#[schema(value_type = Vec<LanguageTag>)]`.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr-CA")]
+pub struct LanguageTag(pub String);
+
 /// A BCP 47 language tag, kept as text: `en`, `fr-CA`, `pa`.
 pub const LANGUAGE_PATTERN: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$";
 

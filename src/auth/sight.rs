@@ -188,3 +188,11 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),
     }
 }
+
+/// Whether somebody who sees these categories of a patient sees a match that was made for them. What another organization knew of the
+/// patient stands in its matches, so theirs are seen only by those who see all that matching looks at.
+pub const fn sees_match(categories: Categories, is_own: bool, is_sensitive: bool) -> bool {
+    categories.contains(DataCategory::Needs)
+        && (categories.contains(DataCategory::Sensitive) || !is_sensitive)
+        && (is_own || (categories.contains(DataCategory::Contact) && categories.contains(DataCategory::Demographics)))
+}

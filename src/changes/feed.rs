@@ -44,7 +44,7 @@ pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, after: Positio
             next = entry.position();
             match reader.view(conn, &entry)? {
                 View::Nothing => {}
-                View::Part(_) => items.push(ChangeEntry::new(entry, false)),
+                View::Known | View::Part(_) => items.push(ChangeEntry::new(entry, false)),
                 View::Whole => items.push(ChangeEntry::new(entry, true)),
             }
         }

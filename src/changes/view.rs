@@ -23,10 +23,19 @@ use crate::{patients, referrals};
 pub enum View {
     /// It is as if it were not there.
     Nothing,
+    /// That something changed, and nothing of what it held: reading it today withholds a part that the journal keeps.
+    Known,
     /// That something changed, and of what it holds what these categories cover.
     Part(Categories),
     /// All of it.
     Whole,
+}
+
+impl View {
+    /// Whether anything of what the entry holds is seen.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Part(_) | Self::Whole)
+    }
 }
 
 /// Somebody who reads the journal, with what has been found out about patients and referrals on the way.
@@ -53,7 +62,7 @@ impl<'a> Reader<'a> {
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
             return Ok(self.of_nobody(entry, category.is_none(), is_own));
         };
-        if is_own && !matches!(entry.resource_type, ResourceType::Patient | ResourceType::Consent) {
+        if is_own && !matches!(entry.resource_type, ResourceType::Patient | ResourceType::Consent | ResourceType::Match) {
             return Ok(View::Whole);
         }
         let body = body(entry)?;
@@ -69,9 +78,19 @@ impl<'a> Reader<'a> {
             ResourceType::Consent => View::Nothing,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             _ if self.is_party(conn, entry)? => View::Whole,
-            _ => match seen {
-                Some(seen) if covers(seen, category, &body) => View::Part(seen),
-                _ => View::Nothing,
+            kind => match seen.filter(|seen| seen.contains(category)) {
+                None => View::Nothing,
+                Some(seen) if kind == ResourceType::Match => {
+                    if sight::sees_match(seen, is_own, is_sensitive(&body)) {
+                        View::Part(seen)
+                    } else {
+                        View::Nothing
+                    }
+                }
+                Some(seen) if seen.contains(DataCategory::Sensitive) || !is_sensitive(&body) => View::Part(seen),
+                // Its answers are read without the sensitive ones.
+                Some(_) if kind == ResourceType::Screening => View::Known,
+                Some(_) => View::Nothing,
             },
         })
     }
@@ -79,7 +98,7 @@ impl<'a> Reader<'a> {
     /// The resource as it then stood, as far as the reader sees it.
     pub fn resource(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<Option<Value>> {
         match self.view(conn, entry)? {
-            View::Nothing => Ok(None),
+            View::Nothing | View::Known => Ok(None),
             View::Part(seen) if entry.resource_type == ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
             View::Part(_) | View::Whole => body(entry).map(Some),
         }
@@ -138,10 +157,6 @@ fn is_unsent(kind: ResourceType, body: &Value) -> bool {
         ResourceType::ReferralTransition => is("to", "draft") || (is("from", "draft") && !is("to", "requested")),
         _ => false,
     }
-}
-
-fn covers(seen: Categories, category: DataCategory, body: &Value) -> bool {
-    seen.contains(category) && (seen.contains(DataCategory::Sensitive) || !is_sensitive(body))
 }
 
 /// Whether a need, a screening or a match touches what only a consent to sensitive data shows.

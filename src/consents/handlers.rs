@@ -85,6 +85,9 @@ impl Resource for Consents {
         } else if !organizations::repository::exists(conn, input.grantee_id)? {
             faults.push(Fault::new("/grantee_id", "not_found", "is not an organization"));
         }
+        if current.is_none() && input.grantee_id == caller.organization_id && !sight.is_owners(caller) {
+            faults.push(Fault::new("/grantee_id", "not_allowed", "must not be the organization that records the consent"));
+        }
         if !sight.categories.includes(input.covered()) {
             faults.push(Fault::new("/categories", "not_allowed", "must not go beyond what the patient lets the caller's organization see"));
         }
@@ -151,6 +154,23 @@ fn withdrawn() -> Error {
     Error::conflict("consent_withdrawn", "The consent has been withdrawn.")
 }
 
+/// Takes a consent back: what it let an organization see is closed from the next request on.
+pub fn withdraw(conn: &mut DbConn, caller: &Principal, row: ConsentRow, reason: Option<String>) -> Result<(i64, Consent)> {
+    if row.withdrawn_at.is_some() {
+        return Err(withdrawn());
+    }
+    let row =
+        ConsentRow { withdrawn_at: Some(caller.at), withdrawal_reason: reason, version: row.version + 1, updated_at: caller.at, ..row };
+    if !repository::update(conn, &row)? {
+        // Somebody was quicker; what they did decides when this is run again.
+        return Err(Error::Busy);
+    }
+    let head = Consents::head(&row);
+    let shape = Consent::from(row);
+    resource::record::<Consents>(conn, caller, &head, Action::Updated, &shape)?;
+    Ok((head.version, shape))
+}
+
 async fn list_page(app: State, caller: Principal, patient: Option<PatientId>, query: ConsentQuery) -> Result<Page<Consent>> {
     let filters = ConsentQuery { cursor: None, limit: page::Limit::default(), ..query.clone() };
     let fingerprint = page::fingerprint(&("consents", patient, filters));
@@ -201,7 +221,7 @@ pub async fn list_patient_consents(
 /// Record a consent
 ///
 /// By the organization that manages the patient, or by one that the patient lets take part in the care: the latter passes on no more
-/// than it sees itself.
+/// than it sees itself, and records none for itself.
 #[utoipa::path(tag = "consents", request_body = ConsentInput, responses((status = 201, description = "The new consent.", body = Consent)), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/consents")]
 pub async fn create_consent(app: State, caller: Allowed<scope::PatientsWrite>, command: Command<ConsentInput>) -> Result<HttpResponse> {
@@ -283,24 +303,8 @@ pub async fn withdraw_consent(
         .run(&app, &caller, move |conn, caller, withdrawal| {
             let row = resource::get_row::<Consents>(conn, caller, *id)?;
             version.check(row.version)?;
-            if row.withdrawn_at.is_some() {
-                return Err(withdrawn());
-            }
-            let current = row.version;
-            let row = ConsentRow {
-                withdrawn_at: Some(caller.at),
-                withdrawal_reason: withdrawal.reason.clone(),
-                version: current + 1,
-                updated_at: caller.at,
-                ..row
-            };
-            if !repository::update(conn, &row)? {
-                return Err(Error::VersionMismatch { current: current + 1 });
-            }
-            let head = Consents::head(&row);
-            let shape = Consent::from(row);
-            resource::record::<Consents>(conn, caller, &head, Action::Updated, &shape)?;
-            Reply::versioned(head.version, &shape.at(caller.at))
+            let (version, consent) = withdraw(conn, caller, row, withdrawal.reason.clone())?;
+            Reply::versioned(version, &consent.at(caller.at))
         })
         .await
 }

@@ -281,7 +281,7 @@ pub fn status_at(now: Instant, valid_from: Instant, valid_until: Option<Instant>
 }
 
 fn consent_is_consistent(consent: &ConsentInput) -> Result<(), ValidationError> {
-    if consent.given_by == ConsentGiver::RelatedPerson && consent.given_by_name.is_none() {
+    if consent.given_by == ConsentGiver::RelatedPerson && consent.given_by_name.as_deref().is_none_or(|name| name.trim().is_empty()) {
         return Err(rule("/given_by_name", "required", "is required where a related person gave the consent"));
     }
     if consent.valid_from.zip(consent.valid_until).is_some_and(|(from, until)| until <= from) {

@@ -65,6 +65,12 @@ pub fn find(conn: &mut DbConn, id: ConsentId) -> Result<Option<ConsentRow>> {
     Ok(dsl::consents.find(id).first(conn).optional()?)
 }
 
+/// Every consent of a patient, those that no longer hold among them, in order of id.
+pub fn of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ConsentRow>> {
+    let alive = dsl::consents.filter(dsl::patient_id.eq(patient)).filter(dsl::deleted_at.is_null());
+    Ok(alive.order(dsl::id).load(conn)?)
+}
+
 /// One page, in order of id, of the consents that an organization may read, and one row more.
 pub fn list(
     conn: &mut DbConn,

@@ -227,6 +227,11 @@ impl Instant {
         self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
+    /// The latest date that it is anywhere at this moment: a day ahead of UTC it is tomorrow already. What is later lies in the future.
+    pub fn latest_date(self) -> chrono::NaiveDate {
+        self.plus(chrono::Duration::days(1)).0.date_naive()
+    }
+
     /// This moment moved by a duration; the moment itself where the result lies outside the calendar.
     pub fn plus(self, duration: chrono::Duration) -> Self {
         self.0.checked_add_signed(duration).filter(is_in_calendar).map_or(self, Self)

@@ -68,7 +68,8 @@ pub struct InstrumentSummary {
     /// The need domains that its answers can raise.
     #[schema(example = json!(["food-insecurity"]))]
     pub need_domains: Vec<String>,
-    /// When it was loaded. Of several editions, the one loaded last is used where a screening names none.
+    /// When it was loaded. Of several editions, the one that the caller's organization or the server's operator loaded last is used where a
+    /// screening names none.
     pub created_at: Instant,
 }
 

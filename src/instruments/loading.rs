@@ -47,7 +47,7 @@ pub async fn seed(db: &Db, clock: &Clock) -> Result<()> {
 /// An edition that is there already and differs is a conflict: screenings may stand on it. Give the new one another edition.
 pub fn load(conn: &mut DbConn, actor: &Actor, document: Value) -> Result<Loaded> {
     let instrument = read(document)?;
-    match repository::find_by_code(conn, &instrument.code, Some(&instrument.edition))? {
+    match repository::find_edition(conn, &instrument.code, &instrument.edition)? {
         None => Ok(Loaded::Created(insert(conn, actor, instrument)?)),
         Some(row) if row.content.0 == instrument => Ok(Loaded::Unchanged(row.id)),
         Some(_) => Err(Error::conflict("edition_exists", "This edition of the instrument is loaded with another content.")),

@@ -84,6 +84,9 @@ pub struct Match {
     /// The person acting in the client's system, as that system said.
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub on_behalf_of: Option<String>,
+    /// Whether a sensitive need is among those asked about; it is shown only where consent names sensitive data.
+    #[schema(example = false)]
+    pub is_sensitive: bool,
     /// The patient's needs that were asked about; empty: all that were open.
     pub need_ids: Vec<NeedId>,
     /// What matching knew of the person. Without a patient, what is kept of the description: needs, languages, ways and area.
@@ -104,6 +107,7 @@ impl From<MatchRow> for Match {
             patient_id: row.patient_id,
             client_id,
             on_behalf_of,
+            is_sensitive: row.is_sensitive,
             need_ids,
             person,
             suggestions,
@@ -228,7 +232,8 @@ impl From<UnmetNeedRow> for UnmetNeed {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            content: row.content.0,
+            // A merge moves the row to the surviving patient.
+            content: UnmetNeedInput { patient_id: row.patient_id, ..row.content.0 },
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{NeedId, PatientId, ServiceId};
-use crate::needs;
+use crate::needs::{self, model::NeedInput};
 use crate::services::Directory;
 use crate::services::row::ServiceRow;
 use crate::services::search::Wish;
@@ -73,7 +73,7 @@ fn candidate(row: &ServiceRow) -> Candidate<'_> {
 
 /// Somebody, what was suggested to them, and whether a sensitive need is among those asked about.
 #[derive(Debug)]
-pub(super) struct About {
+pub struct About {
     pub(super) person: Person,
     pub(super) suggestions: Suggestions,
     pub(super) is_sensitive: bool,
@@ -86,15 +86,26 @@ pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchIn
     let (state, reader, input) = (app.clone(), reader.clone(), input.clone());
     app.db
         .read(move |conn| {
-            let mut person = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids)?;
-            input.add_to(&mut person);
-            let helpline = state.config.helpline();
-            let ask = Ask { limit: input.limit(), include_excluded: input.include_excluded, at: reader.at, helpline: &helpline };
-            let suggestions = suggest(conn, &state.directory, &person, &ask)?;
-            let is_sensitive = person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));
-            Ok(About { person, suggestions, is_sensitive })
+            let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids, &[])?;
+            answer(conn, &state, &input, person, is_sensitive, reader.at)
         })
         .await
+}
+
+/// Makes the suggestions for a patient whose open needs are about to be joined by others, as by those that a screening raises.
+pub fn about_patient(conn: &mut DbConn, app: &State, caller: &Principal, input: &MatchInput, raised: &[NeedInput]) -> Result<About> {
+    let reader = DirectoryReader { principal: Some(caller.clone()), at: caller.at };
+    let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, None, &input.need_ids, raised)?;
+    answer(conn, app, input, person, is_sensitive, caller.at)
+}
+
+fn answer(conn: &mut DbConn, app: &State, input: &MatchInput, mut person: Person, is_sensitive: bool, at: Instant) -> Result<About> {
+    input.add_to(&mut person);
+    let helpline = app.config.helpline();
+    let ask = Ask { limit: input.limit(), include_excluded: input.include_excluded, at, helpline: &helpline };
+    let suggestions = suggest(conn, &app.directory, &person, &ask)?;
+    let is_sensitive = is_sensitive || person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));
+    Ok(About { person, suggestions, is_sensitive })
 }
 
 /// Holds somebody against the rules of a service.
@@ -104,7 +115,7 @@ pub(super) fn checklist(
     reader: &DirectoryReader,
     input: &EligibilityCheckInput,
 ) -> Result<EligibilityChecklist> {
-    let person = somebody(conn, reader, input.patient_id, input.person.as_ref(), &[])?;
+    let (person, _) = somebody(conn, reader, input.patient_id, input.person.as_ref(), &[], &[])?;
     app.directory.refresh(conn)?;
     let rows = app.directory.services(conn, &[input.service_id])?;
     let row = rows.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
@@ -113,33 +124,30 @@ pub(super) fn checklist(
     Ok(eligibility::check_eligibility(&person, &candidate(row), &setting))
 }
 
-/// The patient as matching knows them, or the person that the request describes.
+/// The patient as matching knows them, or the person that the request describes; and whether one of the patient's needs is sensitive.
 fn somebody(
     conn: &mut DbConn,
     reader: &DirectoryReader,
     patient: Option<PatientId>,
     described: Option<&Person>,
-    needs: &[NeedId],
-) -> Result<Person> {
-    let Some(id) = patient else { return Ok(described.cloned().unwrap_or_default()) };
+    named: &[NeedId],
+    raised: &[NeedInput],
+) -> Result<(Person, bool)> {
+    let Some(id) = patient else { return Ok((described.cloned().unwrap_or_default(), false)) };
     let caller = reader.principal.as_ref().ok_or(Error::Unauthenticated("a patient is matched for those who may see them"))?;
     caller.require(Scope::PatientsRead)?;
     let sight = sight::referenced(conn, caller, id, "/patient_id")?;
     if !sight.categories.contains(DataCategory::Needs) {
         return Err(Error::invalid("/patient_id", "not_found", "is not a patient whose needs this client sees"));
     }
-    let needs = needs_of(conn, caller, id, sight.categories, needs)?;
-    patient::person_of(conn, id, sight.categories, &needs, reader.at.utc().date_naive())
+    let mut needs = needs_of(conn, caller, id, sight.categories, named)?;
+    needs.extend(raised.iter().cloned());
+    let is_sensitive = needs.iter().any(NeedInput::is_sensitive);
+    Ok((patient::person_of(conn, id, sight.categories, &needs, reader.at.utc().date_naive())?, is_sensitive))
 }
 
 /// The patient's open needs that the caller sees; only the named ones where any are named.
-fn needs_of(
-    conn: &mut DbConn,
-    caller: &Principal,
-    patient: PatientId,
-    categories: Categories,
-    named: &[NeedId],
-) -> Result<Vec<needs::model::NeedInput>> {
+fn needs_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories, named: &[NeedId]) -> Result<Vec<NeedInput>> {
     let mut rows = needs::repository::open_of_patient(conn, patient)?;
     let sees_sensitive = categories.contains(DataCategory::Sensitive);
     rows.retain(|row| sees_sensitive || !row.is_sensitive || row.organization_id == caller.organization_id);

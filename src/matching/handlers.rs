@@ -36,17 +36,22 @@ use crate::kind::{self, MatchId, ResourceType};
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
     let about = finder::about(&app, &reader, &command.input).await?;
     match reader.principal.clone() {
-        Some(caller) => command.run(&app, &caller, move |conn, caller, input| keep(conn, &caller.actor(), input, &about)).await,
+        Some(caller) => command.run(&app, &caller, move |conn, caller, input| created(&keep(conn, &caller.actor(), input, &about)?)).await,
         None => {
             let actor = Actor::operator(reader.at);
             let input = command.input;
-            Ok(app.db.write(move |conn| keep(conn, &actor, &input, &about)).await?.respond())
+            let found = app.db.write(move |conn| keep(conn, &actor, &input, &about)).await?;
+            Ok(created(&found)?.respond())
         }
     }
 }
 
+fn created(found: &Match) -> Result<Reply> {
+    Reply::created(&format!("/v1/matches/{}", found.id), found.version, found)
+}
+
 /// Writes down a match, and the unmet needs that it found.
-fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder::About) -> Result<Reply> {
+pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder::About) -> Result<Match> {
     let id = MatchId::generate();
     let is_about_patient = input.patient_id.is_some();
     let kept: (Person, Suggestions) = if is_about_patient {
@@ -85,8 +90,7 @@ fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder::Ab
     };
     changes::record(conn, actor, change)?;
     keep_unmet(conn, actor, &row, about)?;
-    let shape = Match { suggestions: about.suggestions.clone(), ..Match::from(row) };
-    Reply::created(&format!("/v1/matches/{id}"), 1, &shape)
+    Ok(Match { suggestions: about.suggestions.clone(), ..Match::from(row) })
 }
 
 /// Records what stays unmet, once for a patient and domain.
@@ -113,7 +117,8 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
 
 /// Read a match
 ///
-/// One about a patient is seen by whoever sees the patient's needs; one about a description by the organization that asked.
+/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact and
+/// demographics; one about a description by the organization that asked.
 #[utoipa::path(tag = "matches", params(("id" = MatchId, Path, description = "The match's id.")), responses((status = 200, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[get("/v1/matches/{id}")]
 pub async fn get_match(app: State, reader: DirectoryReader, id: Path<Id<kind::Match>>, known: IfNoneMatch) -> Result<HttpResponse> {
@@ -130,9 +135,10 @@ fn seen(conn: &mut DbConn, reader: &DirectoryReader, id: MatchId) -> Result<Matc
     match (row.patient_id, &reader.principal) {
         (Some(patient), Some(caller)) => {
             caller.require(Scope::PatientsRead).map_err(|_| Error::NotFound)?;
-            let sight = sight::require(conn, caller, patient, DataCategory::Needs)?;
-            if row.is_sensitive {
-                sight.require(DataCategory::Sensitive)?;
+            let sight = sight::patient(conn, caller, patient)?;
+            let is_own = row.organization_id == Some(caller.organization_id);
+            if !sight::sees_match(sight.categories, is_own, row.is_sensitive) {
+                return Err(Error::NotFound);
             }
         }
         (Some(_), None) => return Err(Error::NotFound),

@@ -34,6 +34,12 @@ pub struct Owned {
     pub row: UnmetNeedRow,
 }
 
+impl From<UnmetNeedRow> for Owned {
+    fn from(row: UnmetNeedRow) -> Self {
+        Self { owner: row.organization_id.unwrap_or(OrganizationId::from_uuid(uuid::Uuid::nil())), row }
+    }
+}
+
 impl Resource for UnmetNeeds {
     type Kind = kind::UnmetNeed;
     type Input = UnmetNeedInput;
@@ -54,7 +60,7 @@ impl Resource for UnmetNeeds {
     }
 
     fn input(owned: &Owned) -> UnmetNeedInput {
-        owned.row.content.0.clone()
+        UnmetNeedInput { patient_id: owned.row.patient_id, ..owned.row.content.0.clone() }
     }
 
     fn shape(owned: Owned) -> UnmetNeed {

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::model::{NeedInput, NeedRow, NeedStatus};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
-use crate::kind::{NeedId, OrganizationId};
+use crate::kind::{NeedId, OrganizationId, ScreeningId};
 use crate::types::Domain;
 
 /// A need of a patient.
@@ -50,7 +50,7 @@ impl From<NeedRow> for Need {
     }
 }
 
-/// The filters of a patient's needs.
+/// The filters of a list of needs.
 #[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -63,6 +63,15 @@ pub struct NeedQuery {
     #[serde(default)]
     #[param(max_items = 50, example = json!(["food-insecurity"]))]
     pub domain: Vec<String>,
+    /// Only those that come first in the order of work, or only the others.
+    #[param(example = true)]
+    pub is_basic: Option<bool>,
+    /// Only those that this screening raised.
+    #[param(inline)]
+    pub screening_id: Option<ScreeningId>,
+    /// Only those changed at or after this moment.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -27,7 +27,7 @@ use crate::types::{DOMAINS, Identifier};
 pub struct Needs;
 
 /// Which of a patient's needs are seen with these categories of data.
-fn seen(caller: &Principal, categories: Categories) -> Seen {
+pub fn seen(caller: &Principal, categories: Categories) -> Seen {
     match (categories.contains(DataCategory::Needs), categories.contains(DataCategory::Sensitive)) {
         (true, true) => Seen::All,
         (true, false) => Seen::NotSensitive(caller.organization_id),
@@ -79,12 +79,19 @@ impl Resource for Needs {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&NeedRow>, input: &mut NeedInput) -> Result<()> {
+        if input.onset_on.is_some_and(|day| day > caller.at.latest_date()) {
+            return Err(Error::invalid("/onset_on", "out_of_range", "must not be in the future"));
+        }
         match current {
             None => {
                 let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
                 if ![DataCategory::Needs, DataCategory::Screenings].iter().any(|category| sight.categories.contains(*category)) {
                     return Err(Error::Forbidden("The patient's consent does not let this organization see their needs.".into()));
                 }
+            }
+            // Keys are unique among the needs of one organization, so another must not take or lose them for it.
+            Some(row) if row.organization_id != caller.organization_id && row.content.identifiers != input.identifiers => {
+                return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that recorded this need"));
             }
             Some(row) => {
                 if input.patient_id != row.patient_id {
@@ -97,8 +104,13 @@ impl Resource for Needs {
         }
         let known = current.and_then(|row| row.screening_id);
         let Some(screening) = input.screening_id.filter(|screening| known != Some(*screening)) else { return Ok(()) };
-        let found = screenings::repository::find(conn, screening)?;
-        if found.is_none_or(|screening| screening.patient_id != input.patient_id) {
+        let found =
+            screenings::repository::find(conn, screening)?.filter(|row| row.deleted_at.is_none() && row.patient_id == input.patient_id);
+        let is_seen = match found {
+            Some(row) => sight::record(conn, caller, row.organization_id, row.patient_id, DataCategory::Screenings)?.is_some(),
+            None => false,
+        };
+        if !is_seen {
             return Err(Error::invalid("/screening_id", "not_found", "is not a screening of this patient"));
         }
         Ok(())
@@ -155,6 +167,38 @@ pub async fn list_need_domains(_: DirectoryReader, request: HttpRequest) -> Http
     Page { items: DOMAINS.iter().map(NeedDomain::from).collect(), next: None }.respond(&request)
 }
 
+async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: NeedQuery) -> Result<Page<Need>> {
+    let filters = NeedQuery { cursor: None, limit: page::Limit::default(), ..query.clone() };
+    let fingerprint = page::fingerprint(&("needs", patient, filters));
+    let after: Option<NeedId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let of_whom = match patient {
+                Some(patient) => Some((patient, seen(&caller, sight::patient(conn, &caller, patient)?.categories))),
+                None => None,
+            };
+            let rows = repository::list(conn, caller.organization_id, of_whom, &query, after)?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &NeedRow| row.id)
+        })
+        .await?;
+    Ok(page.map(Need::from))
+}
+
+/// List the organization's needs
+///
+/// Those that the caller's organization recorded, of all patients, in the order they were recorded: what is open, of which kind.
+#[utoipa::path(tag = "needs", params(NeedQuery), responses((status = 200, description = "A page of needs.", body = Page<Need>)), security(("oauth2" = ["patients:read"])))]
+#[get("/v1/needs")]
+pub async fn list_needs(
+    app: State,
+    caller: Allowed<scope::PatientsRead>,
+    query: Query<NeedQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    Ok(list(&app, caller.into_principal(), None, query.0).await?.respond(&request))
+}
+
 /// List a patient's needs
 ///
 /// As far as the caller may see them, in the order they were recorded.
@@ -167,18 +211,7 @@ pub async fn list_patient_needs(
     query: Query<NeedQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let (query, patient, caller) = (query.0, *id, caller.into_principal());
-    let fingerprint = page::fingerprint(&(patient, &query.status, &query.domain));
-    let after: Option<NeedId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let page = app
-        .db
-        .read(move |conn| {
-            let sight = sight::patient(conn, &caller, patient)?;
-            let rows = repository::list(conn, patient, seen(&caller, sight.categories), &query, after)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &NeedRow| row.id)
-        })
-        .await?;
-    Ok(page.map(Need::from).respond(&request))
+    Ok(list(&app, caller.into_principal(), Some(*id), query.0).await?.respond(&request))
 }
 
 /// Record a need

@@ -14,6 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
         .service(handlers::list_need_domains)
+        .service(handlers::list_needs)
         .service(handlers::list_patient_needs)
         .service(handlers::create_need)
         .service(handlers::upsert_need)

@@ -8,6 +8,7 @@ use crate::db::DbConn;
 use crate::db::schema::needs;
 use crate::error::Result;
 use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
+use crate::types::DOMAINS;
 
 /// The need with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: NeedId) -> Result<Option<NeedRow>> {
@@ -25,15 +26,46 @@ pub enum Seen {
     Own(OrganizationId),
 }
 
-/// One page of a patient's needs in order of id, and one row more.
-pub fn list(conn: &mut DbConn, patient: PatientId, seen: Seen, query: &NeedQuery, after: Option<NeedId>) -> Result<Vec<NeedRow>> {
-    let of_patient = needs::table.filter(needs::patient_id.eq(patient)).filter(needs::deleted_at.is_null());
-    let mut rows = of_patient.order(needs::id).limit(query.limit.and_one()).into_boxed();
-    rows = match seen {
+impl Seen {
+    /// Whether this need of the patient is among them.
+    pub fn includes(self, row: &NeedRow) -> bool {
+        match self {
+            Self::All => true,
+            Self::NotSensitive(own) => !row.is_sensitive || row.organization_id == own,
+            Self::Own(own) => row.organization_id == own,
+        }
+    }
+}
+
+/// One page in order of id, and one row more: of the needs of a patient that are seen, or else of those that the organization recorded.
+pub fn list(
+    conn: &mut DbConn,
+    organization: OrganizationId,
+    of_whom: Option<(PatientId, Seen)>,
+    query: &NeedQuery,
+    after: Option<NeedId>,
+) -> Result<Vec<NeedRow>> {
+    let alive = needs::table.filter(needs::deleted_at.is_null());
+    let mut rows = alive.order(needs::id).limit(query.limit.and_one()).into_boxed();
+    if let Some((patient, _)) = of_whom {
+        rows = rows.filter(needs::patient_id.eq(patient));
+    }
+    rows = match of_whom.map_or(Seen::Own(organization), |(_, seen)| seen) {
         Seen::All => rows,
         Seen::NotSensitive(own) => rows.filter(needs::is_sensitive.eq(false).or(needs::organization_id.eq(own))),
         Seen::Own(own) => rows.filter(needs::organization_id.eq(own)),
     };
+    if let Some(is_basic) = query.is_basic {
+        let basic = DOMAINS.iter().filter(|domain| domain.is_basic).map(|domain| domain.code);
+        let is_among = needs::domain.eq_any(basic.collect::<Vec<_>>());
+        rows = if is_basic { rows.filter(is_among) } else { rows.filter(diesel::dsl::not(is_among)) };
+    }
+    if let Some(screening) = query.screening_id {
+        rows = rows.filter(needs::screening_id.eq(screening));
+    }
+    if let Some(moment) = query.updated_since {
+        rows = rows.filter(needs::updated_at.ge(moment));
+    }
     if !query.status.is_empty() {
         rows = rows.filter(needs::status.eq_any(query.status.clone()));
     }

@@ -69,7 +69,12 @@ impl Resource for Organizations {
         }
     }
 
-    fn prepare(conn: &mut DbConn, _: &Principal, current: Option<&OrganizationRow>, input: &mut OrganizationInput) -> Result<()> {
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&OrganizationRow>, input: &mut OrganizationInput) -> Result<()> {
+        if let Some(row) = current.filter(|row| row.is_active && !input.is_active && row.id != caller.organization_id)
+            && repository::has_clients(conn, row.id)?
+        {
+            return Err(Error::Forbidden("Systems call for this organization; only the organization itself can close it.".into()));
+        }
         let mut ancestor = input.parent_id;
         while let Some(id) = ancestor {
             if current.is_some_and(|row| row.id == id) {
@@ -116,6 +121,10 @@ impl Resource for Organizations {
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &OrganizationRow) -> Result<Option<OrganizationRow>> {
+        if repository::has_clients(conn, row.id)? {
+            let detail = "Systems call for this organization, and nobody could any more. Disable its clients first.";
+            return Err(Error::conflict("organization_in_use", detail));
+        }
         let row = OrganizationRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..row.clone() };
         Ok(repository::update(conn, &row)?.then_some(row))
     }
@@ -219,8 +228,8 @@ pub async fn patch_organization(
 
 /// Delete an organization
 ///
-/// It reads as 410 from then on; its history stays.
-#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["organizations:write"])))]
+/// It reads as 410 from then on; its history stays. One for which systems call is not deleted.
+#[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Systems call for it: `organization_in_use`.")), security(("oauth2" = ["organizations:write"])))]
 #[delete("/v1/organizations/{id}")]
 pub async fn delete_organization(
     app: State,

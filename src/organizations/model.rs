@@ -10,7 +10,7 @@ use crate::db::types::{Instant, Json};
 use crate::http::schema::rule;
 use crate::kind::OrganizationId;
 use crate::text_enum;
-use crate::types::{Address, Identifier, Phone, Point};
+use crate::types::{Address, Identifier, LanguageTag, Phone, Point};
 
 text_enum! {
     /// What an organization is.
@@ -33,12 +33,14 @@ text_enum! {
 #[serde(deny_unknown_fields)]
 pub struct OrganizationTranslation {
     /// BCP 47 tag.
-    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "fr")]
+    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr")]
     pub language: String,
     /// Name.
+    #[serde(default)]
     #[schema(max_length = 300, example = "Programme de liaison d'Alder Valley")]
     pub name: Option<String>,
     /// Description.
+    #[serde(default)]
     #[schema(max_length = 5_000, example = "Nous vous aidons à trouver ce qui compte pour vous.")]
     pub description: Option<String>,
 }
@@ -115,7 +117,7 @@ pub struct OrganizationInput {
     pub identifiers: Vec<Identifier>,
     /// BCP 47 tag of the texts here.
     #[serde(default = "english")]
-    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "en")]
+    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "en")]
     pub language: String,
     /// What it does.
     #[serde(default)]
@@ -127,7 +129,7 @@ pub struct OrganizationInput {
     pub translations: Vec<OrganizationTranslation>,
     /// Languages its people speak, BCP 47.
     #[serde(default)]
-    #[schema(max_items = 50, example = json!(["en", "fr", "pa"]))]
+    #[schema(value_type = Vec<LanguageTag>, max_items = 50, example = json!(["en", "fr", "pa"]))]
     pub languages: Vec<String>,
     /// Telephones.
     #[serde(default)]

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::api::OrganizationQuery;
 use super::model::{OrganizationRow, Policies};
 use crate::db::DbConn;
-use crate::db::schema::organizations::dsl;
+use crate::db::schema::{clients, organizations::dsl};
 use crate::db::types::Instant;
 use crate::error::Result;
 use crate::kind::OrganizationId;
@@ -22,6 +22,12 @@ pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Organization
 pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let found = dsl::organizations.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
     Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
+}
+
+/// Whether systems call for the organization.
+pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
+    let active = clients::table.filter(clients::organization_id.eq(id)).filter(clients::is_active.eq(true));
+    Ok(diesel::select(diesel::dsl::exists(active)).get_result(conn)?)
 }
 
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.

@@ -14,7 +14,8 @@ use crate::consents::repository::covered;
 use crate::db::DbConn;
 use crate::db::schema::{patient_navigators, patient_need_levels};
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId, ResourceType};
 use crate::practitioners;
@@ -78,12 +79,16 @@ impl From<NavigatorRow> for NavigatorAssignment {
 }
 
 /// Writes down a need level; the patient as it then is.
-pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &NeedLevelInput) -> Result<Patient> {
+pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch, input: &NeedLevelInput) -> Result<Patient> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    version.check(seen.row.version)?;
     if !seen.categories.contains(DataCategory::Needs) {
         return Err(Error::Forbidden("The patient does not let the caller's organization see needs.".into()));
     }
     let mut faults = Vec::new();
+    if input.assessed_on.is_some_and(|day| day > caller.at.latest_date()) {
+        faults.push(Fault::new("/assessed_on", "out_of_range", "must not be in the future"));
+    }
     if let Some(practitioner) = input.assessed_by {
         practitioners::repository::check_own(conn, caller.organization_id, practitioner, "/assessed_by", &mut faults)?;
     }
@@ -104,13 +109,14 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Need
     let owner = seen.row.organization_id;
     let change = NeedLevelAssessment::from(row);
     record_level(conn, caller, owner, &change)?;
-    let next = PatientRow { need_level: Some(input.level), ..seen.row.clone() };
+    let next = PatientRow { need_level: current_level(conn, id)?, ..seen.row.clone() };
     save(conn, caller, seen, next)
 }
 
 /// Makes a practitioner the one who accompanies a patient; the patient as it then is.
-pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &NavigatorInput) -> Result<Patient> {
+pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch, input: &NavigatorInput) -> Result<Patient> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    version.check(seen.row.version)?;
     if seen.row.primary_navigator_id == Some(input.practitioner_id) {
         return Ok(Patient::whole(seen.row).shown(seen.categories));
     }
@@ -145,8 +151,9 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Navi
 }
 
 /// Ends the accompaniment; nothing where nobody accompanies the patient.
-pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<()> {
+pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch) -> Result<()> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
+    version.check(seen.row.version)?;
     end_assignment(conn, caller, seen.row.organization_id, id)?;
     if seen.row.primary_navigator_id.is_some() {
         let next = PatientRow { primary_navigator_id: None, ..seen.row.clone() };
@@ -169,6 +176,13 @@ pub fn end_assignment(conn: &mut DbConn, caller: &Principal, owner: Organization
     Ok(())
 }
 
+/// The level as it was judged on the latest day, and on that day last: what is only noted later does not count as newer.
+pub fn current_level(conn: &mut DbConn, id: PatientId) -> Result<Option<NeedLevel>> {
+    let judged = patient_need_levels::table.filter(patient_need_levels::patient_id.eq(id));
+    let latest = judged.order((patient_need_levels::assessed_on.desc(), patient_need_levels::id.desc()));
+    Ok(latest.select(patient_need_levels::level).first(conn).optional()?)
+}
+
 /// The need levels of a patient, the latest first, below an id.
 pub fn need_levels(conn: &mut DbConn, id: PatientId, below: Option<NeedLevelAssessmentId>, limit: i64) -> Result<Vec<NeedLevelRow>> {
     let mut rows = patient_need_levels::table.filter(patient_need_levels::patient_id.eq(id)).into_boxed();
@@ -187,12 +201,12 @@ pub fn navigators(conn: &mut DbConn, id: PatientId, below: Option<NavigatorAssig
     Ok(rows.order(patient_navigators::id.desc()).limit(limit).load(conn)?)
 }
 
-/// Writes the patient's next version and its entry in the journal.
+/// Writes the patient's next version and its entry in the journal. Where somebody was quicker, the transaction is run again on what they
+/// left.
 fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> Result<Patient> {
-    let current = seen.row.version;
-    let row = PatientRow { version: current + 1, updated_at: caller.at, ..next };
+    let row = PatientRow { version: seen.row.version + 1, updated_at: caller.at, ..next };
     if !repository::update(conn, &seen.row, &row)? {
-        return Err(Error::VersionMismatch { current: current + 1 });
+        return Err(Error::Busy);
     }
     let next = Seen { row, ..seen };
     let (head, categories) = (Patients::head(&next), next.categories);

@@ -8,7 +8,7 @@ use validator::{Validate, ValidationError};
 
 use crate::http::schema::rule;
 use crate::text_enum;
-use crate::types::{DateSpan, WeeklyWindow};
+use crate::types::{DateSpan, Term, WeeklyWindow};
 
 text_enum! {
     /// A way to reach a person.
@@ -122,7 +122,7 @@ pub struct SafeContact {
     #[schema(max_length = 100, example = "marigold")]
     pub code_word: Option<String>,
     /// Numbers and addresses that must never be used, as given.
-    #[schema(max_items = 50, example = json!(["250-555-0199"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["250-555-0199"]))]
     pub do_not_contact: Vec<String>,
     /// The only times at which contact is safe, local time; none: at any time.
     #[schema(max_items = 50)]

@@ -3,6 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use chrono::Datelike as _;
 
 use super::api::{
     NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, NewPatient, Patient, PatientHits, PatientMerge, PatientQuery,
@@ -15,7 +16,7 @@ use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
@@ -23,6 +24,7 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId};
+use crate::services;
 use crate::types::Identifier;
 
 /// Patients, for the common verbs.
@@ -83,16 +85,26 @@ impl Resource for Patients {
         }
     }
 
-    fn prepare(_: &mut DbConn, caller: &Principal, _: Option<&Seen>, input: &mut PatientInput) -> Result<()> {
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Seen>, input: &mut PatientInput) -> Result<()> {
         input.normalise();
-        // A day ahead of UTC it is tomorrow already.
-        let last = caller.at.plus(chrono::Duration::days(1)).utc().date_naive();
+        let mut faults = Vec::new();
+        let last = caller.at.latest_date();
         for (pointer, date) in [("/birth_date", input.birth_date), ("/deceased_on", input.deceased_on)] {
             if date.is_some_and(|date| date > last) {
-                return Err(Error::invalid(pointer, "out_of_range", "must not be in the future"));
+                faults.push(Fault::new(pointer, "out_of_range", "must not be in the future"));
             }
         }
-        Ok(())
+        if input.birth_year.is_some_and(|year| year > last.year()) {
+            faults.push(Fault::new("/birth_year", "out_of_range", "must not be in the future"));
+        }
+        let known = current.map_or(&[][..], |seen| &seen.row.content.supports);
+        for (index, support) in input.supports.iter().enumerate() {
+            let Some(id) = support.service_id.filter(|_| !known.contains(support)) else { continue };
+            if services::repository::find(conn, id)?.is_none_or(|service| service.deleted_at.is_some()) {
+                faults.push(Fault::new(format!("/supports/{index}/service_id"), "not_found", "is not a service"));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: PatientId, input: PatientInput) -> Result<Seen> {
@@ -325,16 +337,18 @@ fn with_version(patient: &Patient) -> HttpResponse {
 
 /// Set the need level of a patient
 ///
-/// Each call is a judgement of its own and is kept in the history. For organizations that see the patient's needs.
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+/// Each call is a judgement of its own and is kept in the history; the patient has the level that was judged on the latest day. For
+/// organizations that see the patient's needs.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/need-level")]
 pub async fn set_need_level(
     app: State,
     caller: Allowed<scope::PatientsWrite>,
     id: Path<Id<kind::Patient>>,
+    version: OptionalIfMatch,
     input: Valid<NeedLevelInput>,
 ) -> Result<HttpResponse> {
-    let patient = app.db.write(move |conn| care::assess(conn, &caller, *id, &input.0)).await?;
+    let patient = app.db.write(move |conn| care::assess(conn, &caller, *id, &version, &input.0)).await?;
     Ok(with_version(&patient))
 }
 
@@ -370,25 +384,31 @@ pub async fn list_need_levels(
 ///
 /// The practitioner who accompanies the patient throughout: of the organization that manages the patient, or of one that takes part in
 /// the care. The one before is ended.
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), request_body = NavigatorInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NavigatorInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/primary-navigator")]
 pub async fn set_primary_navigator(
     app: State,
     caller: Allowed<scope::PatientsWrite>,
     id: Path<Id<kind::Patient>>,
+    version: OptionalIfMatch,
     input: Valid<NavigatorInput>,
 ) -> Result<HttpResponse> {
-    let patient = app.db.write(move |conn| care::assign(conn, &caller, *id, &input.0)).await?;
+    let patient = app.db.write(move |conn| care::assign(conn, &caller, *id, &version, &input.0)).await?;
     Ok(with_version(&patient))
 }
 
 /// End the accompaniment of a patient
 ///
 /// Nobody is the primary navigator from then on; the history stays.
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 204, description = "Nobody accompanies them."), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), responses((status = 204, description = "Nobody accompanies them."), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[delete("/v1/patients/{id}/primary-navigator")]
-pub async fn end_primary_navigator(app: State, caller: Allowed<scope::PatientsWrite>, id: Path<Id<kind::Patient>>) -> Result<HttpResponse> {
-    app.db.write(move |conn| care::unassign(conn, &caller, *id)).await?;
+pub async fn end_primary_navigator(
+    app: State,
+    caller: Allowed<scope::PatientsWrite>,
+    id: Path<Id<kind::Patient>>,
+    version: OptionalIfMatch,
+) -> Result<HttpResponse> {
+    app.db.write(move |conn| care::unassign(conn, &caller, *id, &version)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -19,6 +19,8 @@ pub fn is_health_number_system(system: &str) -> bool {
 /// A number without spaces and dashes, and the version code of the card where one was written after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthNumber {
+    /// The register's system, in its one form.
+    pub system: &'static str,
     /// Ten digits.
     pub number: String,
     /// Ontario's one or two letters, which change with every new card.
@@ -32,11 +34,15 @@ pub struct CheckDigit;
 
 /// Reads an identifier; `None` where its system has no rule here.
 pub fn read(identifier: &Identifier) -> Option<Result<HealthNumber, CheckDigit>> {
-    match identifier.system.as_str() {
+    match system_of(&identifier.system)? {
         BRITISH_COLUMBIA => Some(british_columbia(&identifier.value)),
-        ONTARIO => Some(ontario(&identifier.value)),
-        _ => None,
+        _ => Some(ontario(&identifier.value)),
     }
+}
+
+/// The system whose numbers are checked, in its one form: neither case nor stray spaces let a number pass unchecked.
+fn system_of(system: &str) -> Option<&'static str> {
+    [BRITISH_COLUMBIA, ONTARIO].into_iter().find(|known| system.trim().eq_ignore_ascii_case(known))
 }
 
 /// Ten digits of which the first is 9; the last is 11 minus the weighted sum of the eight between, modulo 11, and a number for which
@@ -49,7 +55,11 @@ fn british_columbia(text: &str) -> Result<HealthNumber, CheckDigit> {
         return Err(CheckDigit);
     }
     let sum: u32 = middle.iter().zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
-    if 11 - sum % 11 == *check { Ok(HealthNumber { number: joined(&digits), version_code: None }) } else { Err(CheckDigit) }
+    if 11 - sum % 11 == *check {
+        Ok(HealthNumber { system: BRITISH_COLUMBIA, number: joined(&digits), version_code: None })
+    } else {
+        Err(CheckDigit)
+    }
 }
 
 /// Ten digits with the Luhn check of ISO/IEC 7812-1 annex B, and up to two letters of version code (Ontario Ministry of Health,
@@ -65,7 +75,7 @@ fn ontario(text: &str) -> Result<HealthNumber, CheckDigit> {
     if !is_well_formed || !sum.is_multiple_of(10) {
         return Err(CheckDigit);
     }
-    Ok(HealthNumber { number: joined(&digits), version_code: Some(letters).filter(|letters| !letters.is_empty()) })
+    Ok(HealthNumber { system: ONTARIO, number: joined(&digits), version_code: Some(letters).filter(|letters| !letters.is_empty()) })
 }
 
 /// The digits, and the letters after them in upper case. Anything but spaces and dashes between makes the digits unusable.
@@ -95,15 +105,16 @@ mod tests {
         read(&Identifier { system: system.into(), value: value.into() }).and_then(Result::ok)
     }
 
-    fn number(text: &str) -> Option<HealthNumber> {
-        Some(HealthNumber { number: text.into(), version_code: None })
+    fn number(system: &'static str, text: &str) -> Option<HealthNumber> {
+        Some(HealthNumber { system, number: text.into(), version_code: None })
     }
 
     #[test]
     fn numbers_are_read_as_people_write_them() {
-        assert_eq!(reads(BRITISH_COLUMBIA, "9012 372 173"), number("9012372173"));
-        assert_eq!(reads(ONTARIO, "9876-543-217"), number("9876543217"));
-        let with_version = HealthNumber { number: "9876543217".into(), version_code: Some("JK".into()) };
+        assert_eq!(reads(BRITISH_COLUMBIA, "9012 372 173"), number(BRITISH_COLUMBIA, "9012372173"));
+        assert_eq!(reads(ONTARIO, "9876-543-217"), number(ONTARIO, "9876543217"));
+        assert_eq!(reads(&format!(" {}", ONTARIO.to_uppercase()), "9876543217"), number(ONTARIO, "9876543217"));
+        let with_version = HealthNumber { system: ONTARIO, number: "9876543217".into(), version_code: Some("JK".into()) };
         assert_eq!(reads(ONTARIO, "9876 543 217 jk"), Some(with_version));
     }
 

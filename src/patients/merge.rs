@@ -11,32 +11,63 @@ use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
+use crate::consents::handlers::{Consents, withdraw};
+use crate::consents::model::ConsentRow;
+use crate::consents::repository::of_patient as consents_of;
 use crate::db::DbConn;
 use crate::db::schema::{
     consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, patients, referrals, screenings, unmet_needs,
 };
-use crate::db::types::Json;
+use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
+use crate::follow_ups::{handlers::FollowUps, model::FollowUpRow};
 use crate::http::etag::OptionalIfMatch;
-use crate::http::resource::{self, Resource as _};
+use crate::http::resource::{self, Resource};
 use crate::http::schema;
 use crate::identifiers;
 use crate::kind::{PatientId, ResourceType};
+use crate::matching::{model::UnmetNeedRow, unmet::UnmetNeeds};
+use crate::needs::{handlers::Needs, model::NeedRow};
+use crate::referrals::{handlers::Referrals, model::ReferralRow};
+use crate::screenings::{handlers::Screenings, model::ScreeningRow};
 
-/// Lists the tables whose rows belong to a patient, once for the queries and once for the test that none is missing.
+/// Lists the tables whose rows belong to a patient, once for the queries and once for the test that none is missing: first those of
+/// resources that change, with their rows, then those of records of a moment.
 macro_rules! tables_of_a_patient {
-    ($($table:ident),+ $(,)?) => {
+    ($($table:ident: $resource:ident of $row:ty,)+; $($record:ident,)+) => {
         /// The tables whose rows follow a merged patient to the survivor, all by a column `patient_id`.
-        pub const TABLES: &[&str] = &[$(stringify!($table)),+];
+        pub const TABLES: &[&str] = &[$(stringify!($table),)+ $(stringify!($record)),+];
 
-        fn move_rows(conn: &mut DbConn, from: PatientId, to: PatientId) -> Result<()> {
-            $(diesel::update($table::table.filter($table::patient_id.eq(from))).set($table::patient_id.eq(to)).execute(conn)?;)+
+        /// Makes the rows of one patient another's. To be somebody else's is a change of a resource: it has its version and its entry
+        /// in the journal.
+        fn move_rows(conn: &mut DbConn, caller: &Principal, from: PatientId, to: PatientId) -> Result<()> {
+            $({
+                let alive = $table::table.filter($table::patient_id.eq(from)).filter($table::deleted_at.is_null());
+                let ids: Vec<Id<<$resource as Resource>::Kind>> = alive.select($table::id).order($table::id).load(conn)?;
+                let next = ($table::version.eq($table::version + 1), $table::updated_at.eq(caller.at));
+                diesel::update($table::table.filter($table::id.eq_any(&ids))).set(next).execute(conn)?;
+                diesel::update($table::table.filter($table::patient_id.eq(from))).set($table::patient_id.eq(to)).execute(conn)?;
+                let rows: Vec<$row> = $table::table.filter($table::id.eq_any(&ids)).order($table::id).load(conn)?;
+                for row in rows {
+                    let row = <$resource as Resource>::Row::from(row);
+                    resource::record::<$resource>(conn, caller, &$resource::head(&row), Action::Updated, &$resource::shape(row))?;
+                }
+            })+
+            $(diesel::update($record::table.filter($record::patient_id.eq(from))).set($record::patient_id.eq(to)).execute(conn)?;)+
             Ok(())
         }
     };
 }
 
-tables_of_a_patient!(consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, referrals, screenings, unmet_needs);
+tables_of_a_patient!(
+    consents: Consents of ConsentRow,
+    follow_ups: FollowUps of FollowUpRow,
+    needs: Needs of NeedRow,
+    referrals: Referrals of ReferralRow,
+    screenings: Screenings of ScreeningRow,
+    unmet_needs: UnmetNeeds of UnmetNeedRow,;
+    matches, patient_navigators, patient_need_levels,
+);
 
 /// What the journal keeps of the record that goes.
 #[derive(Serialize)]
@@ -79,10 +110,11 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     };
     changes::record(conn, &caller.actor(), change)?;
 
+    carry_withdrawals(conn, caller, id, gone.id)?;
     if survivor.row.primary_navigator_id.is_some() {
         care::end_assignment(conn, caller, owner, gone.id)?;
     }
-    move_rows(conn, gone.id, id)?;
+    move_rows(conn, caller, gone.id, id)?;
     let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
     diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;
 
@@ -90,7 +122,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     identifiers::replace(conn, owner, ResourceType::Patient, id.uuid(), &content.identifiers)?;
     let row = PatientRow {
         status: content.status,
-        need_level: survivor.row.need_level.or(duplicate.row.need_level),
+        need_level: care::current_level(conn, id)?,
         primary_navigator_id: survivor.row.primary_navigator_id.or(duplicate.row.primary_navigator_id),
         content: Json(content),
         version: survivor.row.version + 1,
@@ -120,8 +152,30 @@ fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: PatientId, id: Pat
     Ok(found)
 }
 
+/// One person has taken back what they once allowed, whichever record it was noted in: what the other record still allows the same
+/// organization for the same purposes, and was written down before, is withdrawn with it.
+fn carry_withdrawals(conn: &mut DbConn, caller: &Principal, one: PatientId, other: PatientId) -> Result<()> {
+    let records = [consents_of(conn, one)?, consents_of(conn, other)?];
+    let [first, second] = &records;
+    for (consents_here, consents_there) in [(first, second), (second, first)] {
+        for consent in consents_here.iter().filter(|consent| consent.withdrawn_at.is_none()) {
+            let is_taken_back = |there: &ConsentRow| {
+                there.grantee_id == consent.grantee_id
+                    && there.withdrawn_at.is_some_and(|moment| moment >= consent.created_at)
+                    && there.content.purposes.iter().any(|purpose| consent.content.purposes.contains(purpose))
+            };
+            if consents_there.iter().any(is_taken_back) {
+                let reason = "Withdrawn in the other of two records of the patient, which were merged.";
+                withdraw(conn, caller, consent.clone(), Some(reason.into()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A record that somebody else has changed meanwhile is merged as they left it, when the transaction is run again.
 fn save(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Result<()> {
-    if repository::update(conn, before, row)? { Ok(()) } else { Err(Error::VersionMismatch { current: before.version + 1 }) }
+    if repository::update(conn, before, row)? { Ok(()) } else { Err(Error::Busy) }
 }
 
 /// The survivor's content with what only the duplicate knows.
@@ -129,10 +183,6 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
     let mut other = duplicate.clone();
     for name in other.names.iter_mut().filter(|name| !survivor.names.contains(name)) {
         name.name_use = if name.name_use == NameUse::Former { NameUse::Former } else { NameUse::Alias };
-    }
-    // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
-    if other.status != PatientStatus::Deceased {
-        other.status = survivor.status;
     }
     // A date and a year that contradict each other would make one record that contradicts itself.
     if survivor.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
@@ -152,6 +202,8 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
         }
     }
     let mut content: PatientInput = schema::check(whole)?;
+    // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
+    content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
     content.normalise();
     Ok(content)
 }
@@ -211,6 +263,17 @@ mod tests {
         let safe = united.safe_contact.unwrap();
         assert_eq!((safe.no_voicemail, safe.code_word.as_deref()), (Some(true), Some("rose")));
         assert_eq!(safe.do_not_contact, ["1", "2"]);
+    }
+
+    #[test]
+    fn a_death_that_only_the_other_record_knows_of_is_taken_over() {
+        let with = |status| PatientInput { status, ..person("Marie", "Tremblay", None) };
+        use PatientStatus::{Active, Deceased, Inactive};
+        for (one, two, together) in
+            [(Active, Deceased, Deceased), (Inactive, Deceased, Deceased), (Inactive, Active, Inactive), (Active, Inactive, Active)]
+        {
+            assert_eq!(united(&with(one), &with(two)).unwrap().status, together, "{one} and {two}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::kind::{OrganizationId, PatientId, PractitionerId, ServiceId};
 use crate::matching::person::{Accommodation, DigitalAccess, MustHave, Travel};
 use crate::services::model::{Accessibility, PracticeCode};
 use crate::text_enum;
-use crate::types::{Address, DeliveryMode, Identifier, Money, Point, WeeklyWindow};
+use crate::types::{Address, DeliveryMode, Identifier, Money, Point, Term, WeeklyWindow};
 
 text_enum! {
     /// Whether the person is being helped.
@@ -162,7 +162,7 @@ pub struct PatientDigital {
     /// Access as a whole.
     pub access: Option<DigitalAccess>,
     /// Devices they can use.
-    #[schema(max_items = 20, example = json!(["shared tablet"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["shared tablet"]))]
     pub devices: Vec<String>,
     /// Whether they are online at home. Unknown where absent.
     #[schema(example = false)]
@@ -249,7 +249,7 @@ pub struct PatientInput {
     #[serde(default)]
     #[schema(minimum = 1850, maximum = 2200, example = 1954)]
     pub birth_year: Option<i32>,
-    /// Day of death.
+    /// Day of death; the status is then `deceased`.
     #[serde(default)]
     #[schema(example = "2026-02-11")]
     pub deceased_on: Option<NaiveDate>,
@@ -312,7 +312,7 @@ pub struct PatientInput {
     pub digital: PatientDigital,
     /// Cultures they feel at home in, as in a service's `attributes.cultural_focus`.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["south_asian"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["south_asian"]))]
     pub cultures: Vec<String>,
     /// Culture in words.
     #[serde(default)]
@@ -320,7 +320,7 @@ pub struct PatientInput {
     pub culture_note: Option<String>,
     /// Diets they keep, as in a service's `attributes.dietary`.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["halal"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["halal"]))]
     pub dietary: Vec<String>,
     /// Practices they ask for.
     #[serde(default)]
@@ -328,15 +328,15 @@ pub struct PatientInput {
     pub practices: Vec<PracticeCode>,
     /// Whom they would like to be among: populations, genders or cultures. Only where they have said so.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["woman"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["woman"]))]
     pub group_preferences: Vec<String>,
     /// Populations they belong to, as in a service's `eligibility.populations`; only what they have said.
     #[serde(default)]
-    #[schema(max_items = 50, example = json!(["caregiver"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["caregiver"]))]
     pub populations: Vec<String>,
     /// What they like to do, as in a service's `attributes.activities`.
     #[serde(default)]
-    #[schema(max_items = 50, example = json!(["gardening"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["gardening"]))]
     pub interests: Vec<String>,
     /// What matters to them, in their own words.
     #[serde(default)]
@@ -344,7 +344,7 @@ pub struct PatientInput {
     pub what_matters_to_me: Option<String>,
     /// What they are good at and what holds them.
     #[serde(default)]
-    #[schema(max_items = 50, example = json!(["Patient teacher", "Close to her sister"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["Patient teacher", "Close to her sister"]))]
     pub strengths: Vec<String>,
     /// People and services already in place.
     #[serde(default)]
@@ -357,7 +357,7 @@ pub struct PatientInput {
     pub related_persons: Vec<RelatedPerson>,
     /// Coverage they hold, as in a service's `eligibility.coverage_required`, complete; empty says none. Absent: not known.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["provincial_health"]))]
+    #[schema(value_type = Option<Vec<Term>>, max_items = 20, example = json!(["provincial_health"]))]
     pub coverage: Option<Vec<String>>,
     /// What they cannot do without in a service.
     #[serde(default)]
@@ -390,11 +390,13 @@ impl PatientInput {
         of(NameUse::Preferred).or_else(|| of(NameUse::Official)).or_else(|| self.names.first())
     }
 
-    /// Puts what can be written in several ways into one form: health numbers, telephone numbers, the year beside a date.
+    /// Puts what can be written in several ways into one form: health numbers, telephone numbers, the year beside a date, the status of
+    /// somebody whose day of death is known.
     pub fn normalise(&mut self) {
         let Self { identifiers, health_card_version, address, contact_points, related_persons, .. } = self;
         for identifier in identifiers.iter_mut() {
             if let Some(Ok(read)) = health_number::read(identifier) {
+                identifier.system = read.system.to_owned();
                 identifier.value = read.number;
                 *health_card_version = read.version_code.or_else(|| health_card_version.take());
             }
@@ -406,6 +408,9 @@ impl PatientInput {
         }
         if self.birth_date.is_some() {
             self.birth_year = None;
+        }
+        if self.deceased_on.is_some() {
+            self.status = PatientStatus::Deceased;
         }
     }
 }

@@ -69,7 +69,7 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
 
 fn normal_identifier(identifier: &Identifier) -> Identifier {
     let number = health_number::read(identifier).and_then(Result::ok);
-    number.map_or_else(|| identifier.clone(), |read| Identifier { system: identifier.system.clone(), value: read.number })
+    number.map_or_else(|| identifier.clone(), |read| Identifier { system: read.system.to_owned(), value: read.number })
 }
 
 /// The patients of an owner who have one of the identifiers.

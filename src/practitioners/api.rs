@@ -92,7 +92,7 @@ pub struct Caseload {
     /// Those of need level low, who count one.
     #[schema(example = 6)]
     pub low: i64,
-    /// Those without a need level, who count one.
+    /// Those without a need level, or without one that the practitioner's organization may see, who count one.
     #[schema(example = 2)]
     pub unknown: i64,
     /// The sum of what they count.

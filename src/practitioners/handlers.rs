@@ -250,7 +250,7 @@ pub async fn get_practitioner_caseload(
             if row.organization_id != caller.organization_id {
                 return Err(Error::Forbidden("Only the practitioner's own organization sees the caseload.".into()));
             }
-            Ok(Caseload::new(repository::count_patients(conn, *id)?, row.content.max_caseload))
+            Ok(Caseload::new(repository::count_patients(conn, &caller, *id)?, row.content.max_caseload))
         })
         .await?;
     Ok(HttpResponse::Ok().json(caseload))

@@ -9,7 +9,7 @@ use crate::db::schema::practitioners;
 use crate::db::types::{Instant, Json};
 use crate::kind::{OrganizationId, PractitionerId};
 use crate::text_enum;
-use crate::types::{Identifier, Phone};
+use crate::types::{Identifier, LanguageTag, Phone};
 
 text_enum! {
     /// What a practitioner does for the organization.
@@ -55,7 +55,7 @@ pub struct PractitionerInput {
     pub title: Option<String>,
     /// Languages they work in. BCP 47.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["en", "pa"]))]
+    #[schema(value_type = Vec<LanguageTag>, max_items = 20, example = json!(["en", "pa"]))]
     pub languages: Vec<String>,
     /// Pronouns.
     #[serde(default)]

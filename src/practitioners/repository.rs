@@ -5,6 +5,8 @@ use diesel::prelude::*;
 
 use super::api::PractitionerQuery;
 use super::model::PractitionerRow;
+use crate::auth::{Principal, sight};
+use crate::consents::model::DataCategory;
 use crate::db::DbConn;
 use crate::db::schema::patients;
 use crate::db::schema::practitioners::dsl;
@@ -64,17 +66,25 @@ pub fn list(conn: &mut DbConn, query: &PractitionerQuery, after: Option<Practiti
     Ok(rows.load(conn)?)
 }
 
-/// The active patients whose primary navigator this is: of need level high, medium, low and of none.
-pub fn count_patients(conn: &mut DbConn, id: PractitionerId) -> Result<[i64; 4]> {
-    let counts: Vec<(Option<NeedLevel>, i64)> = patients::table
-        .filter(patients::primary_navigator_id.eq(id))
-        .filter(patients::status.eq(PatientStatus::Active))
-        .filter(patients::deleted_at.is_null())
+/// The active patients, of those whom the caller sees, whose primary navigator this is: of need level high, medium, low, and of none or
+/// one that the caller does not see.
+pub fn count_patients(conn: &mut DbConn, caller: &Principal, id: PractitionerId) -> Result<[i64; 4]> {
+    let accompanied = || {
+        let active = patients::table.filter(patients::primary_navigator_id.eq(id)).filter(patients::status.eq(PatientStatus::Active));
+        active.filter(patients::deleted_at.is_null())
+    };
+    let is_own = patients::organization_id.eq(caller.organization_id);
+    let sees = |category| is_own.or(patients::id.eq_any(sight::granted(caller, category)));
+    let total: i64 = accompanied().filter(sees(DataCategory::Summary)).count().get_result(conn)?;
+    let counts: Vec<(Option<NeedLevel>, i64)> = accompanied()
+        .filter(sees(DataCategory::Needs))
+        .filter(patients::need_level.is_not_null())
         .group_by(patients::need_level)
         .select((patients::need_level, count_star()))
         .load(conn)?;
-    let of = |level| counts.iter().find(|(found, _)| *found == level).map_or(0, |(_, count)| *count);
-    Ok([of(Some(NeedLevel::High)), of(Some(NeedLevel::Medium)), of(Some(NeedLevel::Low)), of(None)])
+    let of = |level| counts.iter().find(|(found, _)| *found == Some(level)).map_or(0, |(_, count)| *count);
+    let [high, medium, low] = [of(NeedLevel::High), of(NeedLevel::Medium), of(NeedLevel::Low)];
+    Ok([high, medium, low, total - high - medium - low])
 }
 
 /// Adds the row.

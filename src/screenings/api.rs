@@ -12,6 +12,7 @@ use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::instruments::definition::InstrumentInput;
 use crate::kind::{InstrumentId, OrganizationId, PatientId, ScreeningId};
+use crate::matching::api::Match;
 
 /// A screening, and what the server found in its answers: so far, while it is a draft.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -85,6 +86,38 @@ pub struct ScreeningCompletion {
     pub answered_at: Option<Instant>,
 }
 
+impl ScreeningCompletion {
+    /// The draft's content with the answers that complete it.
+    #[must_use]
+    pub fn laid_over(&self, draft: ScreeningInput) -> ScreeningInput {
+        let mut input = ScreeningInput { status: ScreeningStatus::Completed, ..draft };
+        input.lay_over(&self.answers);
+        input.answered_at = self.answered_at.or(input.answered_at);
+        input
+    }
+}
+
+/// Whether a screening that is completed is to suggest services.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SuggestQuery {
+    /// How many services to suggest, for the needs that the screening raises and those that are open already. Needs the scopes
+    /// `patients:read` and `services:read`, and sight of the patient's needs. Without effect on what is not completed.
+    #[param(minimum = 1, maximum = 50, example = 5)]
+    pub suggest: Option<u8>,
+}
+
+/// A screening that was just recorded or completed, and the services that fit.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RecordedScreening {
+    /// The screening.
+    #[serde(flatten)]
+    pub screening: Screening,
+    /// The services that were suggested, where `suggest` asked for them: a match of its own, which a referral can name by its id.
+    pub suggestions: Option<Match>,
+}
+
 /// Why a screening was entered in error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +142,9 @@ pub struct ScreeningQuery {
     /// Only those that are to be asked again by this day.
     #[param(example = "2026-09-01")]
     pub rescreen_until: Option<NaiveDate>,
+    /// Only those changed at or after this moment.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -3,11 +3,14 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
-use super::api::{PatientScores, ScoresQuery, Screening, ScreeningCompletion, ScreeningQuery, ScreeningRetraction};
+use super::api::{
+    PatientScores, RecordedScreening, ScoresQuery, Screening, ScreeningCompletion, ScreeningQuery, ScreeningRetraction, SuggestQuery,
+};
 use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
 use super::recording;
 use super::repository::{self, Of};
 use super::series::{self, Reading};
+use super::suggesting::{self, Completing};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -65,7 +68,9 @@ impl Resource for Screenings {
     }
 
     fn headers(shape: &Screening) -> &'static [(&'static str, &'static str)] {
-        if shape.findings.safety_alerts.is_empty() { &[] } else { &[SAFETY_ALERT] }
+        // One that was entered in error alarms nobody: it may be about somebody else.
+        let is_valid = shape.content.status != ScreeningStatus::EnteredInError;
+        if is_valid && !shape.findings.safety_alerts.is_empty() { &[SAFETY_ALERT] } else { &[] }
     }
 
     fn identifiers(input: &ScreeningInput) -> &[Identifier] {
@@ -122,7 +127,7 @@ fn trimmed(conn: &mut DbConn, caller: &Principal, categories: Categories, shapes
 }
 
 async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: ScreeningQuery) -> Result<Page<Screening>> {
-    let fingerprint = page::fingerprint(&(patient, &query.instrument, &query.status, query.rescreen_until));
+    let fingerprint = page::fingerprint(&(patient, &query.instrument, &query.status, query.rescreen_until, query.updated_since));
     let after: Option<ScreeningId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     app.db
         .read(move |conn| {
@@ -189,7 +194,7 @@ pub async fn get_patient_scores(
 
 fn scores(conn: &mut DbConn, caller: &Principal, patient: PatientId, instrument: String) -> Result<PatientScores> {
     let sight = sight::require(conn, caller, patient, DataCategory::Screenings)?;
-    let Some(newest) = instruments::repository::find_by_code(conn, &instrument, None)? else {
+    let Some(newest) = instruments::repository::find_by_code(conn, caller.organization_id, &instrument, None)? else {
         return Err(Error::Malformed {
             detail: "The query string has a fault; see errors.".into(),
             faults: vec![Fault::new("instrument", "unknown_instrument", "is not an instrument of this server")],
@@ -214,21 +219,32 @@ fn scores(conn: &mut DbConn, caller: &Principal, patient: PatientId, instrument:
 /// Record a screening
 ///
 /// As a draft with the answers there are, or completed, which scores it at once: the answer has the scores, the needs that were raised,
-/// and in `safety_alerts` and the header `Kith-Safety-Alert` what somebody must act on now.
-#[utoipa::path(tag = "screenings", request_body = ScreeningInput, responses((status = 201, description = "The new screening, scored.", body = Screening)), security(("oauth2" = ["screenings:write"])))]
+/// in `safety_alerts` and the header `Kith-Safety-Alert` what somebody must act on now, and, asked for by `suggest`, the services that
+/// fit.
+#[utoipa::path(tag = "screenings", params(SuggestQuery), request_body = ScreeningInput, responses((status = 201, description = "The new screening, scored.", body = RecordedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once.")))), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings")]
 pub async fn create_screening(
     app: State,
     caller: Allowed<scope::ScreeningsWrite>,
+    query: Query<SuggestQuery>,
     command: Command<ScreeningInput>,
 ) -> Result<HttpResponse> {
-    resource::create::<Screenings>(&app, &caller, command).await
+    let found = suggesting::find(&app, &caller, &query.0, Completing::New(command.input.clone())).await?;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let (head, screening) = resource::insert::<Screenings>(conn, caller, input.clone())?;
+            let suggestions = found.as_ref().map(|found| found.keep(conn, caller)).transpose()?;
+            let recorded = RecordedScreening { screening, suggestions };
+            let reply = Reply::created(&resource::location::<Screenings>(head.id), head.version, &recorded)?;
+            Ok(resource::with_headers::<Screenings>(reply, &recorded.screening))
+        })
+        .await
 }
 
 /// Create or replace a screening by identifier
 ///
 /// Among the screenings that the caller's organization recorded.
-#[utoipa::path(tag = "screenings", params(ByIdentifier), request_body = ScreeningInput, responses((status = 200, description = "The screening, replaced.", body = Screening), (status = 201, description = "The new screening.", body = Screening), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(ByIdentifier), request_body = ScreeningInput, responses((status = 200, description = "The screening, replaced.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 201, description = "The new screening.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
 #[put("/v1/screenings/by-identifier")]
 pub async fn upsert_screening(
     app: State,
@@ -243,7 +259,7 @@ pub async fn upsert_screening(
 /// Read a screening
 ///
 /// Answers on sensitive matters are withheld from those whose consent does not name them.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening.", body = Screening)), security(("oauth2" = ["screenings:read"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once.")))), security(("oauth2" = ["screenings:read"])))]
 #[get("/v1/screenings/{id}")]
 pub async fn get_screening(
     app: State,
@@ -257,7 +273,7 @@ pub async fn get_screening(
 /// Replace a screening
 ///
 /// A draft. Of a finished one only `note`, `rescreen_on` and `identifiers` can change.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), request_body = ScreeningInput, responses((status = 200, description = "The screening as it now is.", body = Screening), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), request_body = ScreeningInput, responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
 #[put("/v1/screenings/{id}")]
 pub async fn update_screening(
     app: State,
@@ -272,7 +288,7 @@ pub async fn update_screening(
 /// Change a screening
 ///
 /// A draft. Of a finished one only `note`, `rescreen_on` and `identifiers` can change.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening as it now is.", body = Screening), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
 #[patch("/v1/screenings/{id}")]
 pub async fn patch_screening(
     app: State,
@@ -300,17 +316,20 @@ pub async fn delete_screening(
 
 /// Complete a draft
 ///
-/// With the answers still to come, if any. It is scored, raises its needs, and answers with all that was found.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningCompletion, responses((status = 200, description = "The screening, scored.", body = Screening), (status = 409, description = "It is no longer a draft."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
+/// With the answers still to come, if any. It is scored, raises its needs, and answers with all that was found and, asked for by
+/// `suggest`, with the services that fit.
+#[utoipa::path(tag = "screenings", params(SuggestQuery, ("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningCompletion, responses((status = 200, description = "The screening, scored.", body = RecordedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings/{id}/complete")]
 pub async fn complete_screening(
     app: State,
     caller: Allowed<scope::ScreeningsWrite>,
     id: Path<Id<kind::Screening>>,
+    query: Query<SuggestQuery>,
     version: OptionalIfMatch,
     command: Command<ScreeningCompletion>,
 ) -> Result<HttpResponse> {
     let id = *id;
+    let found = suggesting::find(&app, &caller, &query.0, Completing::Draft(id, command.input.clone())).await?;
     command
         .run(&app, &caller, move |conn, caller, completion| {
             let row = resource::get_row::<Screenings>(conn, caller, id)?;
@@ -319,11 +338,11 @@ pub async fn complete_screening(
             if row.status != ScreeningStatus::Draft {
                 return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
             }
-            let mut input = ScreeningInput { status, ..Screenings::input(&row) };
-            input.lay_over(&completion.answers);
-            input.answered_at = completion.answered_at.or(input.answered_at);
-            let (head, shape) = resource::replace::<Screenings>(conn, caller, &row, input)?;
-            Ok(resource::with_headers::<Screenings>(Reply::versioned(head.version, &shape)?, &shape))
+            let input = completion.laid_over(Screenings::input(&row));
+            let (head, screening) = resource::replace::<Screenings>(conn, caller, &row, input)?;
+            let suggestions = found.as_ref().map(|found| found.keep(conn, caller)).transpose()?;
+            let recorded = RecordedScreening { screening, suggestions };
+            Ok(resource::with_headers::<Screenings>(Reply::versioned(head.version, &recorded)?, &recorded.screening))
         })
         .await
 }

@@ -10,6 +10,7 @@ pub mod recording;
 pub mod repository;
 pub mod scoring;
 pub mod series;
+pub mod suggesting;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -70,7 +70,7 @@ pub struct ScreeningInput {
     /// The instrument's code. It never changes.
     #[schema(min_length = 1, max_length = 60, example = "phq-9")]
     pub instrument: String,
-    /// The instrument's edition; the one loaded last where absent. It never changes.
+    /// The instrument's edition; where absent, the one that the organization or the server's operator loaded last. It never changes.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 60, example = "2001")]
     pub instrument_edition: Option<String>,
@@ -94,9 +94,9 @@ pub struct ScreeningInput {
     /// The practitioner who screened.
     #[serde(default)]
     pub practitioner_id: Option<PractitionerId>,
-    /// BCP 47 tag of the language that the questions were put in.
+    /// BCP 47 tag of the language that the questions were put in. Alerts quote them in it, where the instrument is worded in it.
     #[serde(default)]
-    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "fr")]
+    #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr")]
     pub language: Option<String>,
     /// When the answers were given, if earlier than they are recorded, as with paper forms.
     #[serde(default)]
@@ -126,7 +126,7 @@ impl ScreeningInput {
     /// What the answers mean by this instrument; nothing where there are none to read.
     pub fn findings(&self, instrument: &InstrumentInput) -> Findings {
         match self.status {
-            ScreeningStatus::Draft | ScreeningStatus::Completed => scoring::score(instrument, &self.answers),
+            ScreeningStatus::Draft | ScreeningStatus::Completed => scoring::score_in(instrument, &self.answers, self.language.as_deref()),
             ScreeningStatus::Declined | ScreeningStatus::EnteredInError => Findings::default(),
         }
     }

@@ -14,32 +14,41 @@ use crate::http::resource::{self, Head, Resource as _};
 use crate::instruments::model::InstrumentRow;
 use crate::instruments::{self, definition::InstrumentInput};
 use crate::kind::{self, NeedId, ScreeningId};
-use crate::needs::handlers::Needs;
+use crate::needs::handlers::{self, Needs};
 use crate::needs::model::{NeedInput, NeedSource, NeedStatus, NeedVerification};
 use crate::needs::repository as needs;
+use crate::practitioners;
 
 /// The instrument of a screening: that of the row, or the edition that a new one asks for.
-pub fn instrument(conn: &mut DbConn, current: Option<&ScreeningRow>, input: &ScreeningInput) -> Result<InstrumentRow> {
+fn instrument(conn: &mut DbConn, caller: &Principal, current: Option<&ScreeningRow>, input: &ScreeningInput) -> Result<InstrumentRow> {
     match current {
         Some(row) => {
             instruments::repository::find(conn, row.instrument_id)?.ok_or_else(|| Error::internal("a screening without instrument"))
         }
-        None => instruments::repository::find_by_code(conn, &input.instrument, input.instrument_edition.as_deref())?
-            .ok_or_else(|| Error::invalid("/instrument", "not_found", "is not an instrument of this server, or has no such edition")),
+        None => {
+            instruments::repository::find_by_code(conn, caller.organization_id, &input.instrument, input.instrument_edition.as_deref())?
+                .ok_or_else(|| Error::invalid("/instrument", "not_found", "is not an instrument of this server, or has no such edition"))
+        }
     }
 }
 
 /// Checks a screening against its instrument, the one before it and the patient's consent; names the edition where none is named.
 pub fn check(conn: &mut DbConn, caller: &Principal, current: Option<&ScreeningRow>, input: &mut ScreeningInput) -> Result<()> {
-    if current.is_none() {
-        let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
+    // A draft is finished only while the patient still lets the organization take part.
+    if current.is_none_or(|row| row.status == ScreeningStatus::Draft) {
+        let patient = current.map_or(input.patient_id, |row| row.patient_id);
+        let sight = sight::referenced(conn, caller, patient, "/patient_id")?;
         if !sight.categories.contains(DataCategory::Screenings) {
             return Err(Error::Forbidden("The patient's consent does not let this organization see their screenings.".into()));
         }
     }
-    let instrument = instrument(conn, current, input)?;
+    let instrument = instrument(conn, caller, current, input)?;
     input.instrument_edition.get_or_insert(instrument.edition);
     let mut faults = Vec::new();
+    let known = current.and_then(|row| row.content.practitioner_id);
+    if let Some(practitioner) = input.practitioner_id.filter(|practitioner| known != Some(*practitioner)) {
+        practitioners::repository::check_own(conn, caller.organization_id, practitioner, "/practitioner_id", &mut faults)?;
+    }
     match current {
         Some(row) => input.may_follow(&Screenings::input(row))?,
         None if input.status == ScreeningStatus::EnteredInError => {
@@ -67,14 +76,29 @@ pub fn check(conn: &mut DbConn, caller: &Principal, current: Option<&ScreeningRo
 /// The needs that a screening raises, under their ids, and the findings that name them.
 type Raised = (Findings, Vec<(NeedId, NeedInput)>);
 
-/// What the answers mean; of a completed screening with the needs to record. A need that the patient has already is not raised again.
-fn raise(conn: &mut DbConn, id: ScreeningId, input: &ScreeningInput, instrument: &InstrumentInput) -> Result<Raised> {
+/// The needs that a screening of this content would add to those that are open.
+pub fn needs_to_raise(
+    conn: &mut DbConn,
+    caller: &Principal,
+    current: Option<&ScreeningRow>,
+    input: &ScreeningInput,
+) -> Result<Vec<NeedInput>> {
+    let instrument = instrument(conn, caller, current, input)?;
+    let (_, raised) = raise(conn, caller, ScreeningId::generate(), input, &instrument.content)?;
+    Ok(raised.into_iter().map(|(_, need)| need).collect())
+}
+
+/// What the answers mean; of a completed screening with the needs to record. A need that the patient has already is not raised again;
+/// of needs that the caller does not see nothing is told, not even that they are there.
+fn raise(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: &ScreeningInput, instrument: &InstrumentInput) -> Result<Raised> {
     let mut findings = input.findings(instrument);
     let mut raised = Vec::new();
     if input.status != ScreeningStatus::Completed || findings.needs.is_empty() {
         return Ok((findings, raised));
     }
-    let open = needs::open_of_patient(conn, input.patient_id)?;
+    let seen = handlers::seen(caller, sight::patient(conn, caller, input.patient_id)?.categories);
+    let mut open = needs::open_of_patient(conn, input.patient_id)?;
+    open.retain(|row| seen.includes(row));
     for need in &mut findings.needs {
         let known = open.iter().find(|row| row.domain == need.domain && row.content.label == need.label);
         let need_id = known.map_or_else(NeedId::generate, |row| row.id);
@@ -108,8 +132,8 @@ fn record_needs(conn: &mut DbConn, caller: &Principal, raised: Vec<(NeedId, Need
 
 /// Adds a screening and the needs it raises.
 pub fn insert(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: ScreeningInput) -> Result<ScreeningRow> {
-    let instrument = instrument(conn, None, &input)?;
-    let (findings, raised) = raise(conn, id, &input, &instrument.content)?;
+    let instrument = instrument(conn, caller, None, &input)?;
+    let (findings, raised) = raise(conn, caller, id, &input, &instrument.content)?;
     let row = ScreeningRow {
         id,
         organization_id: caller.organization_id,
@@ -142,8 +166,8 @@ pub fn update(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, input: 
     };
     let mut raised = Vec::new();
     if row.status == ScreeningStatus::Draft {
-        let instrument = instrument(conn, Some(row), &input)?;
-        let (findings, needs) = raise(conn, row.id, &input, &instrument.content)?;
+        let instrument = instrument(conn, caller, Some(row), &input)?;
+        let (findings, needs) = raise(conn, caller, row.id, &input, &instrument.content)?;
         next.findings = Json(findings);
         next.completed_at = completed_at(caller, &input);
         raised = needs;

@@ -44,6 +44,9 @@ pub fn list(conn: &mut DbConn, of: Of, query: &ScreeningQuery, after: Option<Scr
     if let Some(day) = query.rescreen_until {
         rows = rows.filter(screenings::rescreen_on.le(day));
     }
+    if let Some(moment) = query.updated_since {
+        rows = rows.filter(screenings::updated_at.ge(moment));
+    }
     if let Some(after) = after {
         rows = rows.filter(screenings::id.gt(after));
     }

@@ -3,7 +3,7 @@
 //! Pure functions over the instrument and the answers. A question that was declined or not put is never taken for a no: a sum with
 //! a part missing has no value, and a rule over it holds only if the parts that are there reach its threshold by themselves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -224,9 +224,15 @@ impl Findings {
     }
 }
 
-/// What the answers mean. Answers that [`faults`] would refuse are taken as not given.
+/// What the answers mean, quoted in the instrument's first language; see [`score_in`].
 pub fn score(instrument: &InstrumentInput, answers: &[Answer]) -> Findings {
-    let sheet = Sheet::new(instrument, answers);
+    score_in(instrument, answers, None)
+}
+
+/// What the answers mean, with questions and answers quoted in this language where the instrument has it. Answers that [`faults`] would
+/// refuse are taken as not given.
+pub fn score_in(instrument: &InstrumentInput, answers: &[Answer], language: Option<&str>) -> Findings {
+    let sheet = Sheet { language, ..Sheet::new(instrument, answers) };
     Findings {
         scores: instrument.scores.iter().map(|rule| sheet.score(rule)).collect(),
         positive_items: sheet.positive_items(),
@@ -383,11 +389,13 @@ impl Tally {
 struct Sheet<'a> {
     instrument: &'a InstrumentInput,
     answers: HashMap<&'a str, &'a Answer>,
+    /// What answers are quoted in; the instrument's first language where it is none, or one that the instrument lacks.
+    language: Option<&'a str>,
 }
 
 impl<'a> Sheet<'a> {
     fn new(instrument: &'a InstrumentInput, answers: &'a [Answer]) -> Self {
-        Self { instrument, answers: answers.iter().map(|answer| (answer.link_id.as_str(), answer)).collect() }
+        Self { instrument, answers: answers.iter().map(|answer| (answer.link_id.as_str(), answer)).collect(), language: None }
     }
 
     fn given(&self, item: &'a Item) -> Given<'a> {
@@ -570,10 +578,22 @@ impl<'a> Sheet<'a> {
     fn answered(&self, item: &'a Item) -> Option<Answered> {
         let answer = match self.given(item) {
             Given::Number(value) => number::text(value),
-            Given::Chosen(options) => options.iter().map(|option| option.text.as_str()).collect::<Vec<_>>().join("; "),
+            Given::Chosen(options) => {
+                let words = |option: &&AnswerOption| self.translation(&option.translations).unwrap_or(&option.text).to_owned();
+                options.iter().map(words).collect::<Vec<_>>().join("; ")
+            }
             Given::NotAsked | Given::Declined => return None,
         };
-        Some(Answered { link_id: item.link_id.clone(), question: item.text.clone().or_else(|| item.topic.clone()), answer })
+        let question = self.translation(&item.translations).or(item.text.as_deref()).or(item.topic.as_deref());
+        Some(Answered { link_id: item.link_id.clone(), question: question.map(str::to_owned), answer })
+    }
+
+    /// The wording in the language of the screening; one for another region is better than none.
+    fn translation<'t>(&self, translations: &'t BTreeMap<String, String>) -> Option<&'t str> {
+        let language = self.language?;
+        let primary = |tag: &str| tag.split('-').next().map(str::to_ascii_lowercase);
+        let is_alike = |(tag, _): &(&String, &String)| primary(tag) == primary(language);
+        translations.get(language).or_else(|| translations.iter().find(is_alike).map(|(_, text)| text)).map(String::as_str)
     }
 
     fn completeness(&self) -> Completeness {

@@ -63,6 +63,32 @@ on_both!(what_is_about_a_patient_is_told_to_nobody_else, |db| async move {
     assert_eq!(read(&narrow, "").await.0, Vec::<Value>::new());
 });
 
+on_both!(the_feed_hides_what_reading_it_would_hide, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program, agency) = (app.clinic().await, app.clinic().await, app.clinic().await);
+    let person = crate::screenings::patient(&clinic).await;
+    let everything_but = ["contact", "demographics", "needs", "screenings", "referrals", "follow_ups"];
+    crate::screenings::consent(&clinic, &person, &program, &everything_but).await;
+    let (_, start) = read(&program, "").await;
+    for domain in ["intimate-partner-violence", "stress"] {
+        clinic.post("/v1/needs", json!({ "patient_id": person, "domain": domain })).await.expect(201);
+    }
+    crate::screenings::consent(&clinic, &person, &agency, &["contact"]).await;
+    let (seen, _) = read(&program, &format!("cursor={start}")).await;
+    assert_eq!(told(&seen), [("need", "created", 1)], "neither the sensitive need nor the consent to somebody else");
+    assert_eq!(seen[0]["resource"], Value::Null);
+
+    let (_, start) = read(&clinic, "").await;
+    let draft = json!({ "patient_id": person, "kind": "service", "status": "draft", "source_type": "community_services",
+        "performer_organization_id": agency.organization_id, "reason": "Between us." });
+    let draft = program.post("/v1/referrals", draft).await;
+    draft.expect(201);
+    assert_eq!(read(&clinic, &format!("cursor={start}")).await.0, Vec::<Value>::new(), "a draft is its requester's alone");
+    let timeline = clinic.get(&format!("/v1/patients/{person}/timeline?type=referral&type=referral_transition")).await.expect(200);
+    assert_eq!(timeline["items"], json!([]));
+    assert_eq!(read(&program, "resource_type=referral").await.0.len(), 1);
+});
+
 on_both!(the_feed_can_be_narrowed_and_its_cursors_belong_to_the_filter, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     caller.post("/v1/organizations", json!({ "name": "A", "kind": "agency" })).await.expect(201);

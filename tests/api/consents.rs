@@ -123,6 +123,15 @@ on_both!(whoever_takes_part_in_the_care_passes_on_no_more_than_it_sees, |db| asy
     agency.get(&format!("/v1/patients/{patient}/consents")).await.expect_problem(404, "not_found");
 });
 
+on_both!(nobody_but_the_manager_records_a_consent_to_themselves, |db| async move {
+    let (_, clinic, program, patient) = cast(db).await;
+    let created = clinic.post(PATH, consent(&patient, &program, &["care_coordination"], &["contact"])).await.id();
+    let lasting = consent(&patient, &program, &["care_coordination"], &["contact"]);
+    assert_eq!(program.post(PATH, lasting.clone()).await.faults(422), [("/grantee_id".into(), "not_allowed".into())]);
+    clinic.post(&format!("{PATH}/{created}/withdraw"), json!({})).await.expect(200);
+    program.get(&format!("/v1/patients/{patient}")).await.expect_problem(404, "not_found");
+});
+
 on_both!(a_consent_is_normalised_corrected_and_deleted, |db| async move {
     let (_, clinic, program, patient) = cast(db).await;
     let created = clinic.post(PATH, consent(&patient, &program, &["care_coordination"], &["notes", "contact", "notes"])).await;
@@ -176,6 +185,9 @@ on_both!(consents_are_refused_where_they_should_be, |db| async move {
         let answer = clinic.post(PATH, with(field, value)).await;
         assert_eq!(answer.faults(422), [(pointer.into(), code.into())], "{field}");
     }
+    let mut nameless = with("given_by", json!("related_person"));
+    nameless["given_by_name"] = json!(" ");
+    assert_eq!(clinic.post(PATH, nameless).await.faults(422), [("/given_by_name".into(), "required".into())]);
 });
 
 on_both!(an_idempotency_key_gives_one_consent, |db| async move {

@@ -104,6 +104,69 @@ on_both!(needs_are_seen_by_the_manager_and_by_those_whom_consent_names, |db| asy
     program.get(&violence).await.expect(200);
 });
 
+on_both!(an_organization_lists_the_needs_that_it_recorded, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let (one, two) = (patient(&clinic).await, patient(&clinic).await);
+    record(&clinic, &one, "food-insecurity").await;
+    record(&clinic, &two, "stress").await;
+    let met = record(&clinic, &two, "homelessness").await;
+    clinic.patch(&met, 1, json!({ "status": "met" })).await.expect(200);
+    record(&other, &patient(&other).await, "x-nature").await;
+    let list = |query: &str| {
+        let (clinic, path) = (clinic.clone(), format!("{PATH}?{query}"));
+        async move { domains(&clinic.get(&path).await.expect(200)) }
+    };
+    assert_eq!(list("").await, ["food-insecurity", "stress", "homelessness"]);
+    assert_eq!(list("is_basic=true&status=active").await, ["food-insecurity"]);
+    assert_eq!(list("is_basic=false").await, ["stress"]);
+    assert_eq!(list("updated_since=2026-03-02T17:00:01Z").await, [""; 0]);
+    assert_eq!(list("screening_id=01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10").await, [""; 0]);
+});
+
+on_both!(what_was_sensitive_once_stays_so_in_the_history, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let path = record(&clinic, &person, "intimate-partner-violence").await;
+    clinic.patch(&path, 1, json!({ "domain": "stress" })).await.expect(200);
+    consent(&clinic, &person, &program, &["needs"]).await;
+    let versions =
+        |page: Value| page["items"].as_array().unwrap().iter().map(|revision| revision["version"].as_i64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(versions(program.get(&format!("{path}/history")).await.expect(200)), [2]);
+    assert_eq!(versions(clinic.get(&format!("{path}/history")).await.expect(200)), [1, 2]);
+    consent(&clinic, &person, &program, &["needs", "sensitive"]).await;
+    assert_eq!(versions(program.get(&format!("{path}/history")).await.expect(200)), [1, 2]);
+});
+
+on_both!(the_keys_of_a_need_are_its_recorders_alone, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let mut body = need(&person, "stress");
+    body["identifiers"] = json!([{ "system": "urn:emr", "value": "n1" }]);
+    let created = clinic.post(PATH, body.clone()).await;
+    let path = created.header("location").unwrap().to_owned();
+    consent(&clinic, &person, &program, &["needs"]).await;
+    let lost = program.put(&path, 1, need(&person, "stress")).await;
+    assert_eq!(lost.faults(422), [("/identifiers".into(), "not_allowed".into())]);
+    body["severity"] = json!("low");
+    assert_eq!(program.put(&path, 1, body).await.expect(200)["severity"], "low");
+});
+
+on_both!(a_need_names_no_screening_that_its_recorder_does_not_see, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let screening = json!({ "patient_id": person, "instrument": "phq-2" });
+    let screening = clinic.post("/v1/screenings", screening).await.id();
+    consent(&clinic, &person, &program, &["needs"]).await;
+    let mut body = need(&person, "stress");
+    body["screening_id"] = json!(screening);
+    assert_eq!(program.post(PATH, body.clone()).await.faults(422), [("/screening_id".into(), "not_found".into())]);
+    clinic.post(PATH, body).await.expect(201);
+});
+
 on_both!(faults_of_a_need_are_told, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;
@@ -117,6 +180,9 @@ on_both!(faults_of_a_need_are_told, |db| async move {
     let mut unknown = need(&person, "stress");
     unknown["screening_id"] = json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10");
     assert_eq!(caller.post(PATH, unknown).await.faults(422), [("/screening_id".into(), "not_found".into())]);
+    let mut early = need(&person, "stress");
+    early["onset_on"] = json!("2026-03-04");
+    assert_eq!(caller.post(PATH, early).await.faults(422), [("/onset_on".into(), "out_of_range".into())]);
     let path = record(&caller, &person, "stress").await;
     let other = patient(&caller).await;
     assert_eq!(caller.put(&path, 1, need(&other, "stress")).await.faults(422), [("/patient_id".into(), "immutable".into())]);

@@ -12,6 +12,29 @@ fn agency(name: &str) -> Value {
     json!({ "name": name, "kind": "agency", "identifiers": [{ "system": "urn:example:211", "value": name }] })
 }
 
+on_both!(an_organization_that_systems_call_for_is_neither_deleted_nor_closed_by_others, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.clinic().await;
+    directory.delete(&format!("{PATH}/{}", directory.organization_id), 1).await.expect_problem(409, "organization_in_use");
+    let listed = directory.post(PATH, agency("Food Bank")).await;
+    let path = listed.header("location").unwrap().to_owned();
+    let itself = app.client(listed.id().parse().unwrap(), kith::auth::Scopes::all_but_admin()).await;
+    directory.patch(&path, 1, json!({ "is_active": false })).await.expect_problem(403, "forbidden");
+    directory.delete(&path, 1).await.expect_problem(409, "organization_in_use");
+    directory.patch(&path, 1, json!({ "description": "Hampers" })).await.expect(200);
+    itself.patch(&path, 2, json!({ "is_active": false })).await.expect(200);
+});
+
+on_both!(languages_of_an_organization_are_language_tags, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let mut input = agency("Food Bank");
+    input["languages"] = json!(["fr", "", "anything at all"]);
+    input["translations"] = json!([{ "name": "Banque alimentaire" }]);
+    let faults = caller.post(PATH, input).await.faults(422);
+    let faults: Vec<(&str, &str)> = faults.iter().map(|(pointer, code)| (pointer.as_str(), code.as_str())).collect();
+    assert_eq!(faults, [("/languages/1", "format"), ("/languages/2", "format"), ("/translations/0/language", "required")]);
+});
+
 on_both!(an_organization_is_created_read_changed_and_deleted, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let created = caller.post(PATH, agency("Food Bank")).await;

@@ -71,6 +71,8 @@ on_both!(what_is_written_in_several_ways_is_kept_in_one, |db| async move {
     assert_eq!((&body["identifiers"][0]["value"], &body["identifiers"][1]["value"]), (&json!("9012372173"), &json!("9876543217")));
     assert_eq!((&body["health_card_version"], &body["birth_year"]), (&json!("JK"), &Value::Null));
     assert_eq!(body["contact_points"][0]["number"], "+12508615555");
+    let died = json!({ "names": [{ "text": "Somebody" }], "deceased_on": "2026-02-11" });
+    assert_eq!(caller.post(PATH, died).await.expect(201)["status"], "deceased");
 });
 
 on_both!(every_fault_of_a_patient_is_told, |db| async move {
@@ -103,10 +105,14 @@ on_both!(every_fault_of_a_patient_is_told, |db| async move {
     for (field, value, pointer, code) in [
         ("identifiers", json!([{ "system": BRITISH_COLUMBIA, "value": "9012372174" }]), "/identifiers/0/value", "check_digit"),
         ("identifiers", json!([{ "system": ONTARIO, "value": "1234567890" }]), "/identifiers/0/value", "check_digit"),
+        ("identifiers", json!([{ "system": ONTARIO.to_uppercase(), "value": "1234567890" }]), "/identifiers/0/value", "check_digit"),
         ("names", json!([{ "use": "preferred" }]), "/names/0", "required"),
         ("birth_year", json!(1955), "/birth_year", "not_allowed"),
         ("birth_date", json!("2027-01-01"), "/birth_date", "out_of_range"),
         ("birth_date", json!("1066-10-14"), "/birth_date", "out_of_range"),
+        ("interests", json!(["x".repeat(301)]), "/interests/0", "too_long"),
+        ("coverage", json!([""]), "/coverage/0", "too_short"),
+        ("supports", json!([{ "kind": "service", "name": "Lunch", "service_id": NOBODY }]), "/supports/0/service_id", "not_found"),
         ("deceased_on", json!("1950-01-01"), "/deceased_on", "not_allowed"),
         ("equity", json!({ "disability": { "status": "declined", "codes": ["physical"] } }), "/equity/disability", "not_allowed"),
         ("equity", json!({ "disability": { "status": "answered" } }), "/equity/disability", "required"),
@@ -224,6 +230,52 @@ on_both!(a_merge_keeps_both_histories_and_everything_that_belongs_to_them, |db| 
     assert!(timeline["items"].as_array().unwrap().iter().any(|entry| entry["resource"]["merge_reason"] == "Registered twice."));
 });
 
+on_both!(a_merge_opens_nothing_that_the_person_has_closed, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let survivor = clinic.post(PATH, named("Marie", "Tremblay")).await.id();
+    let duplicate = clinic.post(PATH, named("Marie", "Tremblay")).await.id();
+    let consent = |patient: &str, categories: &[&str]| {
+        let input = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
+            "categories": categories, "form": "verbal" });
+        let clinic = clinic.clone();
+        async move { clinic.post("/v1/consents", input).await.id() }
+    };
+    let open = consent(&duplicate, &["contact", "needs"]).await;
+    let closed = consent(&survivor, &["contact"]).await;
+    clinic.post(&format!("/v1/consents/{closed}/withdraw"), json!({})).await.expect(200);
+    program.get(&format!("{PATH}/{duplicate}")).await.expect(200);
+    clinic.post(&format!("{PATH}/{survivor}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    program.get(&format!("{PATH}/{survivor}")).await.expect_problem(404, "not_found");
+    assert_eq!(clinic.get(&format!("/v1/consents/{open}")).await.expect(200)["status"], "withdrawn");
+    consent(&survivor, &["contact"]).await;
+    program.get(&format!("{PATH}/{survivor}")).await.expect(200);
+});
+
+on_both!(what_a_merge_moves_has_its_version_and_its_line_in_the_journal, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let survivor = clinic.post(PATH, named("Marie", "Tremblay")).await.id();
+    let duplicate = clinic.post(PATH, named("Marie", "Tremblay")).await.id();
+    let need = clinic.post("/v1/needs", json!({ "patient_id": duplicate, "domain": "stress" })).await;
+    let screening = clinic.post("/v1/screenings", json!({ "patient_id": duplicate, "instrument": "phq-2" })).await;
+    let follow_up = json!({ "patient_id": duplicate, "purpose": "check_in", "due_on": "2026-03-10" });
+    let follow_up = clinic.post("/v1/follow-ups", follow_up).await;
+    let unmet = clinic.post("/v1/unmet-needs", json!({ "patient_id": duplicate, "domain": "stress", "reasons": ["no_service"] })).await;
+    let moved: Vec<String> =
+        [need, screening, follow_up, unmet].iter().map(|created| created.header("location").unwrap().to_owned()).collect();
+    for (level, day, id) in [("low", "2026-03-01", &survivor), ("high", "2026-03-02", &duplicate)] {
+        clinic.put_any(&format!("{PATH}/{id}/need-level"), json!({ "level": level, "assessed_on": day })).await.expect(200);
+    }
+    let merged = clinic.post(&format!("{PATH}/{survivor}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    assert_eq!(merged["need_level"], "high", "the later judgement, whichever record had it");
+    for path in moved {
+        let read = clinic.get(&path).await;
+        assert_eq!((&read.expect(200)["patient_id"], read.header("etag")), (&json!(survivor), Some("\"2\"")), "{path}");
+        let history = clinic.get(&format!("{path}/history")).await.expect(200);
+        assert_eq!(history["items"][1]["resource"]["patient_id"], json!(survivor), "{path}");
+    }
+});
+
 on_both!(a_merge_is_refused_where_it_should_be, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, other) = (app.clinic().await, app.clinic().await);
@@ -257,10 +309,17 @@ on_both!(need_levels_and_navigators_have_a_history, |db| async move {
     let assessed =
         clinic.put_any(&format!("{path}/need-level"), json!({ "level": "high", "reason": "Lost housing.", "assessed_by": nurse })).await;
     assert_eq!((&assessed.expect(200)["need_level"], assessed.header("etag")), (&json!("high"), Some("\"2\"")));
-    clinic.put_any(&format!("{path}/need-level"), json!({ "level": "low", "assessed_on": "2026-03-01" })).await.expect(200);
+    let noted_late = json!({ "level": "medium", "assessed_on": "2026-03-01" });
+    let after = clinic.put_any(&format!("{path}/need-level"), noted_late).await.expect(200);
+    assert_eq!(after["need_level"], "high", "an older judgement does not undo a newer one");
+    let early = clinic.put_any(&format!("{path}/need-level"), json!({ "level": "low", "assessed_on": "2026-03-04" })).await;
+    assert_eq!(early.faults(422), [("/assessed_on".into(), "out_of_range".into())]);
+    let late = clinic.put(&format!("{path}/need-level"), 1, json!({ "level": "low" })).await;
+    late.expect_problem(412, "version_mismatch");
+    clinic.put(&format!("{path}/need-level"), 3, json!({ "level": "low" })).await.expect(200);
     let levels = clinic.get(&format!("{path}/need-levels")).await.expect(200);
-    assert_eq!((&levels["items"][0]["level"], &levels["items"][1]["reason"]), (&json!("low"), &json!("Lost housing.")));
-    assert_eq!(levels["items"][1]["assessed_on"], "2026-03-02");
+    assert_eq!((&levels["items"][0]["level"], &levels["items"][1]["reason"]), (&json!("low"), &Value::Null));
+    assert_eq!((&levels["items"][2]["assessed_on"], &levels["items"][2]["reason"]), (&json!("2026-03-02"), &json!("Lost housing.")));
     assert_eq!(clinic.get(&format!("{PATH}?need_level=low")).await.expect(200)["items"].as_array().unwrap().len(), 1);
     assert_eq!(clinic.get(&format!("{PATH}?need_level=high")).await.expect(200)["items"], json!([]));
 

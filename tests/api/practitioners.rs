@@ -97,6 +97,31 @@ on_both!(a_caseload_is_weighted_by_need_level_and_knows_its_limit, |db| async mo
     );
 });
 
+on_both!(a_caseload_tells_no_need_level_that_consent_keeps_back, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let practitioner = program.post(PATH, link_worker("Harpreet Gill")).await.id();
+    let person = crate::screenings::patient(&clinic).await;
+    let path = format!("/v1/patients/{person}");
+    clinic.put_any(&format!("{path}/need-level"), json!({ "level": "high" })).await.expect(200);
+    crate::screenings::consent(&clinic, &person, &program, &["contact"]).await;
+    program.put_any(&format!("{path}/primary-navigator"), json!({ "practitioner_id": practitioner })).await.expect(200);
+    let counted = || {
+        let (program, path) = (program.clone(), format!("{PATH}/{practitioner}/caseload"));
+        async move {
+            let caseload = program.get(&path).await.expect(200);
+            [&caseload["patients"], &caseload["high"], &caseload["unknown"]].map(|count| count.as_i64().unwrap())
+        }
+    };
+    assert_eq!(counted().await, [1, 0, 1]);
+    crate::screenings::consent(&clinic, &person, &program, &["needs"]).await;
+    assert_eq!(counted().await, [1, 1, 0]);
+    for consent in clinic.get(&format!("{path}/consents")).await.expect(200)["items"].as_array().unwrap() {
+        clinic.post(&format!("/v1/consents/{}/withdraw", consent["id"].as_str().unwrap()), json!({})).await.expect(200);
+    }
+    assert_eq!(counted().await, [0, 0, 0]);
+});
+
 on_both!(practitioners_are_refused_where_they_should_be, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;

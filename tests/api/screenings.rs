@@ -55,6 +55,8 @@ on_both!(a_completed_screening_is_scored_at_once, |db| async move {
     assert_eq!(body["completed_at"], "2026-03-02T17:00:00.000000Z");
     assert_eq!(created.header("kith-safety-alert"), None);
     let read = caller.get(created.header("location").unwrap()).await;
+    let mut body = body;
+    assert_eq!(body.as_object_mut().unwrap().remove("suggestions"), Some(Value::Null));
     assert_eq!(read.expect(200), body);
 });
 
@@ -192,7 +194,8 @@ on_both!(sensitive_answers_are_withheld_unless_consent_names_them, |db| async mo
     let hits = ["safety-hurt", "safety-insult", "safety-threaten", "safety-scream"].map(|item| answer(item, "LA10082-8"));
     let answers = hits.into_iter().chain([answer("food-worry", "LA28397-0")]).collect();
     let created = clinic.post(PATH, screening(&person, "ahc-hrsn-core", "completed", answers)).await;
-    let whole = created.expect(201);
+    let mut whole = created.expect(201);
+    whole.as_object_mut().unwrap().remove("suggestions");
     assert_eq!(whole["safety_alerts"][0]["flag"], "interpersonal-safety");
     let path = created.header("location").unwrap().to_owned();
     let list = format!("/v1/patients/{person}/screenings");
@@ -216,6 +219,167 @@ on_both!(sensitive_answers_are_withheld_unless_consent_names_them, |db| async mo
 
     consent(&clinic, &person, &program, &["screenings", "sensitive"]).await;
     assert_eq!(program.get(&path).await.expect(200), whole);
+});
+
+/// Services that answer what the AHC core questions ask about.
+async fn directory(caller: &Caller) {
+    for (name, domain) in [("Alder Falls Food Bank", "food-insecurity"), ("Valley Rides", "transportation-insecurity")] {
+        let service = json!({ "name": name, "need_domains": [{ "code": domain, "strength": "direct", "basis": "stated" }] });
+        caller.post("/v1/services", service).await.expect(201);
+    }
+}
+
+fn suggested(body: &Value) -> Vec<&str> {
+    let results = body["suggestions"]["results"].as_array().into_iter().flatten();
+    let mut names: Vec<_> = results.map(|result| result["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+on_both!(a_completed_screening_suggests_services_in_the_same_answer, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    directory(&caller).await;
+    let person = patient(&caller).await;
+    let open = json!({ "patient_id": person, "domain": "transportation-insecurity" });
+    caller.post("/v1/needs", open).await.expect(201);
+    let hungry = screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
+    let path = format!("{PATH}?suggest=5");
+    let body = caller.post_once(&path, "s1", hungry.clone()).await.expect(201);
+    assert_eq!(suggested(&body), ["Alder Falls Food Bank", "Valley Rides"], "for the need it raises and the one that was open");
+    assert_eq!(caller.post_once(&path, "s1", hungry.clone()).await.expect(201), body);
+    let kept = caller.get(&format!("/v1/matches/{}", body["suggestions"]["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&kept["patient_id"], &kept["results"]), (&json!(person), &body["suggestions"]["results"]));
+    assert_eq!(caller.get(&format!("/v1/patients/{person}/matches")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(caller.post(PATH, hungry).await.expect(201)["suggestions"], Value::Null, "nobody asked");
+});
+
+on_both!(a_draft_suggests_services_when_it_is_completed, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    directory(&caller).await;
+    let person = patient(&caller).await;
+    let draft = screening(&person, "ahc-hrsn-core", "draft", vec![answer("food-worry", "LA28397-0")]);
+    let created = caller.post(&format!("{PATH}?suggest=1"), draft).await;
+    assert_eq!(created.expect(201)["suggestions"], Value::Null);
+    let path = created.header("location").unwrap().to_owned();
+    let last = json!({ "answers": [answer("transport", "LA33-6")] });
+    let body = caller.post(&format!("{path}/complete?suggest=5"), last).await.expect(200);
+    assert_eq!(suggested(&body), ["Alder Falls Food Bank", "Valley Rides"]);
+    caller.post(&format!("{path}/complete?suggest=5"), json!({})).await.expect_problem(409, "illegal_transition");
+});
+
+on_both!(suggestions_are_refused_where_they_should_be, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let hungry = || screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
+    for (query, code) in [("suggest=0", "out_of_range"), ("suggest=51", "out_of_range"), ("suggest=many", "type")] {
+        assert_eq!(clinic.post(&format!("{PATH}?{query}"), hungry()).await.faults(400), [("suggest".into(), code.into())], "{query}");
+    }
+    clinic.post(&format!("{PATH}?sugest=5"), hungry()).await.expect_problem(400, "malformed_request");
+    let narrow = clinic.only(&[Scope::ScreeningsWrite]).await;
+    narrow.post(&format!("{PATH}?suggest=5"), hungry()).await.expect_problem(403, "insufficient_scope");
+    consent(&clinic, &person, &program, &["screenings"]).await;
+    program.post(&format!("{PATH}?suggest=5"), hungry()).await.expect_problem(403, "forbidden");
+    let mut nothing = hungry();
+    nothing["answers"] = json!([]);
+    assert_eq!(clinic.post(&format!("{PATH}?suggest=5"), nothing).await.faults(422), [("/answers".into(), "required".into())]);
+    assert_eq!(clinic.get(&format!("/v1/patients/{person}/screenings")).await.expect(200)["items"], json!([]));
+});
+
+on_both!(a_need_that_the_screener_does_not_see_is_not_told_by_raising_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let known = clinic.post("/v1/needs", json!({ "patient_id": person, "domain": "food-insecurity" })).await.id();
+    consent(&clinic, &person, &program, &["screenings"]).await;
+    let hungry = screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
+    let raised = program.post(PATH, hungry).await.expect(201)["needs"][0]["need_id"].clone();
+    assert_ne!(raised, json!(known));
+    program.get(&format!("/v1/needs/{}", raised.as_str().unwrap())).await.expect(200);
+});
+
+on_both!(a_draft_is_not_completed_once_the_consent_is_withdrawn, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    consent(&clinic, &person, &program, &["screenings", "needs"]).await;
+    let draft = program.post(PATH, screening(&person, "phq-2", "draft", vec![answer(PHQ9[0], FREQUENCY[0])])).await;
+    let path = draft.header("location").unwrap().to_owned();
+    let consents = clinic.get(&format!("/v1/patients/{person}/consents")).await.expect(200);
+    clinic.post(&format!("/v1/consents/{}/withdraw", consents["items"][0]["id"].as_str().unwrap()), json!({})).await.expect(200);
+    let last = json!({ "answers": [answer(PHQ9[1], FREQUENCY[3])] });
+    let refused = program.post(&format!("{path}/complete"), last.clone()).await;
+    assert_eq!(refused.faults(422), [("/patient_id".into(), "not_found".into())]);
+    program.patch(&path, 1, last).await.expect(422);
+    program.delete(&path, 1).await.expect(204);
+});
+
+on_both!(an_alert_quotes_in_the_language_of_the_screening, |db| async move {
+    let caller = admin_of(&TestApp::new(db).await.clinic().await).await;
+    let person = patient(&caller).await;
+    let mut instrument = sleep("1");
+    instrument["items"][0]["options"][1]["translations"] = json!({ "fr": "Non" });
+    instrument["safety_rules"] = json!([{ "id": "no-sleep", "when": { "test": "sum_gte", "items": ["sleep"], "threshold": 1 },
+        "flag": "sleepless", "action": "Ask why." }]);
+    caller.post("/v1/instruments", instrument).await.expect(201);
+    for (language, question, words) in
+        [("fr-CA", "Dormez-vous bien ?", "Non"), ("pa", "Do you sleep well?", "No"), ("en", "Do you sleep well?", "No")]
+    {
+        let mut body = screening(&person, "sleep-1", "completed", vec![answer("sleep", "no")]);
+        body["language"] = json!(language);
+        let created = caller.post(PATH, body).await.expect(201);
+        let quoted = &created["safety_alerts"][0]["answers"][0];
+        assert_eq!((&quoted["question"], &quoted["answer"]), (&json!(question), &json!(words)), "{language}");
+    }
+});
+
+on_both!(what_was_entered_in_error_alarms_nobody, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let person = patient(&caller).await;
+    let created = caller.post(PATH, screening(&person, "phq-9", "completed", vec![answer(PHQ9[8], FREQUENCY[1])])).await;
+    let path = created.header("location").unwrap().to_owned();
+    caller.post(&format!("{path}/retract"), json!({ "reason": "Wrong person." })).await.expect(200);
+    let read = caller.get(&path).await;
+    assert_eq!(
+        (read.expect(200)["safety_alerts"][0]["flag"].as_str(), read.header("kith-safety-alert")),
+        (Some("self-harm-thoughts"), None)
+    );
+});
+
+on_both!(the_screening_practitioner_is_one_of_the_organization, |db| async move {
+    let app = TestApp::new(db).await;
+    let (caller, other) = (app.clinic().await, app.clinic().await);
+    let person = patient(&caller).await;
+    let practitioner = |caller: &Caller| {
+        let caller = caller.clone();
+        async move { caller.post("/v1/practitioners", json!({ "name": "Nurse", "roles": ["clinician"] })).await.id() }
+    };
+    let (own, theirs) = (practitioner(&caller).await, practitioner(&other).await);
+    let by = |id: &str| {
+        let mut body = screening(&person, "phq-2", "draft", vec![]);
+        body["practitioner_id"] = json!(id);
+        body
+    };
+    let created = caller.post(PATH, by(&own)).await;
+    assert_eq!(created.expect(201)["practitioner_id"], json!(own));
+    assert_eq!(caller.post(PATH, by(&theirs)).await.faults(422), [("/practitioner_id".into(), "not_found".into())]);
+    caller.delete(&format!("/v1/practitioners/{own}"), 1).await.expect(204);
+    caller.patch(created.header("location").unwrap(), 1, json!({ "note": "x" })).await.expect(200);
+});
+
+on_both!(an_edition_that_another_organization_loads_changes_nobodys_scoring, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, admin_of(&app.clinic().await).await);
+    let mut harmless = sleep("zzz");
+    harmless["code"] = json!("phq-9");
+    app.clock.advance(chrono::Duration::minutes(1));
+    other.post("/v1/instruments", harmless).await.expect(201);
+    let person = patient(&clinic).await;
+    let body = clinic.post(PATH, screening(&person, "phq-9", "completed", vec![answer(PHQ9[8], FREQUENCY[3])])).await.expect(201);
+    assert_eq!((&body["instrument_edition"], body["safety_alerts"].as_array().unwrap().len()), (&json!("2001"), 1));
+    let theirs = patient(&other).await;
+    let body = other.post(PATH, screening(&theirs, "phq-9", "draft", vec![])).await.expect(201);
+    assert_eq!(body["instrument_edition"], "zzz");
 });
 
 on_both!(faults_of_a_screening_are_told, |db| async move {
