@@ -143,6 +143,9 @@ pub enum Error {
     /// The database is locked, its pool is empty or its queue full.
     #[error("busy")]
     Busy,
+    /// The database cannot be reached, or cannot write: its server is down, its disk full, its file read-only.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Our fault.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -167,6 +170,11 @@ impl Error {
     /// An internal error with this cause, which is logged and never shown.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
+    }
+
+    /// A database that is not available, for this cause, which is logged and never shown.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
     }
 
     /// A request that cannot be understood.
@@ -210,6 +218,7 @@ impl Error {
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
             Self::Busy => kind("busy", 503, "Busy"),
+            Self::Unavailable(_) => kind("unavailable", 503, "Unavailable"),
             Self::Internal(_) => kind("internal", 500, "Internal error"),
         }
     }
@@ -242,6 +251,7 @@ impl Error {
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
             Self::Busy => "The server is busy. Try again; an Idempotency-Key makes that safe.".into(),
+            Self::Unavailable(_) => "The server cannot use its database at present. Try again; an Idempotency-Key makes that safe.".into(),
             Self::Internal(_) => "Something failed on our side. It has been logged under the request id.".into(),
         }
     }
@@ -319,8 +329,8 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Internal(source) = self {
-            log::error!("{}", Chain(source.as_ref()));
+        if let Self::Internal(source) | Self::Unavailable(source) = self {
+            log::error!("{self}: {}", Chain(source.as_ref()));
         }
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(Problem::MEDIA_TYPE);
@@ -343,6 +353,9 @@ impl ResponseError for Error {
             }
             Self::Busy | Self::TimedOut | Self::IdempotencyKeyInUse => {
                 response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "5"));
             }
             _ => {}
         }

@@ -226,7 +226,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("428", "PreconditionRequired", "`If-Match` is missing."),
     ("429", "RateLimited", "Too many requests; `Retry-After` says when to go on."),
     ("500", "Internal", "Our fault; it is logged under the request id."),
-    ("503", "Busy", "The server is busy; try again after `Retry-After`."),
+    ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
 ];
 
 fn add_components(document: &mut Value) {
