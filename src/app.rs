@@ -176,7 +176,11 @@ pub async fn healthz() -> HttpResponse {
 #[utoipa::path(tag = "operations", responses((status = 200, description = "It can work.", body = Health), (status = 503, description = "It cannot: the database does not answer, or lacks migrations.")), security(()))]
 #[get("/readyz")]
 pub async fn readyz(app: State) -> Result<HttpResponse> {
-    if app.db.is_ready().await { Ok(HttpResponse::Ok().json(Health { status: "ok" })) } else { Err(Error::Busy) }
+    if app.db.is_ready().await {
+        Ok(HttpResponse::Ok().json(Health { status: "ok" }))
+    } else {
+        Err(Error::unavailable("it does not answer, or lacks migrations"))
+    }
 }
 
 /// Read the OpenAPI document

@@ -146,6 +146,9 @@ pub enum Error {
     /// The database is locked, its pool is empty or its queue full.
     #[error("busy")]
     Busy,
+    /// The database cannot be reached, or cannot write: its server is down, its disk full, its file read-only.
+    #[error("the database is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Our fault.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -222,6 +225,11 @@ impl Error {
         Self::Internal(source.into())
     }
 
+    /// A database that is not available, for this cause, which is logged and never shown.
+    pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+
     /// A request that cannot be understood.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::Malformed { detail: detail.into(), faults: Vec::new() }
@@ -264,6 +272,7 @@ impl Error {
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
             Self::Busy => kind("busy", 503, "Busy"),
+            Self::Unavailable(_) => kind("unavailable", 503, "Unavailable"),
             Self::Internal(_) => kind("internal", 500, "Internal error"),
         }
     }
@@ -297,6 +306,7 @@ impl Error {
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
             Self::Busy => "The server is busy. Try again; an Idempotency-Key makes that safe.".into(),
+            Self::Unavailable(_) => "The server cannot use its database at present. Try again; an Idempotency-Key makes that safe.".into(),
             Self::Internal(_) => "Something failed on our side. It has been logged under the request id.".into(),
         }
     }
@@ -374,8 +384,8 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Internal(source) = self {
-            log::error!("{}", Chain(source.as_ref()));
+        if let Self::Internal(source) | Self::Unavailable(source) = self {
+            log::error!("{self}: {}", Chain(source.as_ref()));
         }
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(Problem::MEDIA_TYPE);
@@ -401,6 +411,9 @@ impl ResponseError for Error {
             }
             Self::Busy | Self::TimedOut | Self::IdempotencyKeyInUse => {
                 response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::Unavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "5"));
             }
             _ => {}
         }

@@ -27,11 +27,23 @@ pub fn start(config: &LogConfig) {
     }
 }
 
+/// Others' code that quotes what it is sent at `debug` and below: paths, headers, bodies.
+const QUOTES_REQUESTS: &[&str] = &["actix_http", "actix_web", "h2"];
+
+/// Whether a record may hold what a caller sent. It is left out, whatever level is asked for.
+fn may_quote(record: &Record<'_>) -> bool {
+    let crate_name = record.target().split("::").next().unwrap_or_default();
+    record.level() > Level::Info && QUOTES_REQUESTS.contains(&crate_name)
+}
+
 fn timestamp() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn human(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+    if may_quote(record) {
+        return Ok(());
+    }
     let level = record.level();
     let style = out.default_level_style(level);
     writeln!(out, "{} {style}{level:<5}{style:#} {} {}", timestamp(), record.target(), SingleLine(record.args()))
@@ -57,6 +69,9 @@ fn json(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
         ("target".to_owned(), record.target().into()),
         ("message".to_owned(), record.args().to_string().into()),
     ]));
+    if may_quote(record) {
+        return Ok(());
+    }
     record.key_values().visit(&mut fields).map_err(std::io::Error::other)?;
     serde_json::to_writer(&mut *out, &fields.0)?;
     out.write_all(b"\n")
@@ -122,6 +137,13 @@ fn is_common(method: &actix_web::http::Method) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_quotes_requests_is_not_heard_below_info() {
+        let quotes = |level, target| may_quote(&Record::builder().level(level).target(target).build());
+        assert!(quotes(Level::Debug, "actix_web::types::path") && quotes(Level::Trace, "h2"));
+        assert!(!quotes(Level::Info, "actix_web::types::path") && !quotes(Level::Debug, "kith::request"));
+    }
 
     #[test]
     fn a_message_cannot_forge_a_second_line() {

@@ -275,7 +275,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("428", "PreconditionRequired", "`If-Match` is missing."),
     ("429", "RateLimited", "Too many requests; `Retry-After` says when to go on."),
     ("500", "Internal", "Our fault; it is logged under the request id."),
-    ("503", "Busy", "The server is busy; try again after `Retry-After`."),
+    ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
 ];
 
 /// What a problem of this status can look like.

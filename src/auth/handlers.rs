@@ -113,11 +113,16 @@ impl ResponseError for TokenError {
     fn error_response(&self) -> HttpResponse {
         let (problem, was_basic) = match self {
             Self::Refused { problem, was_basic } => (problem, *was_basic),
-            Self::Other(Error::Busy) => {
-                let problem = TokenProblem { error: "temporarily_unavailable", error_description: "Too many log in; try again.".into() };
-                return HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, "1")).json(problem);
+            Self::Other(error) => {
+                let general = error.error_response();
+                let Some(retry_after) = general.headers().get(RETRY_AFTER) else { return general };
+                let description = match error {
+                    Error::Busy => "Too many log in; try again.",
+                    _ => "The server cannot log anybody in at present; try again.",
+                };
+                let problem = TokenProblem { error: "temporarily_unavailable", error_description: description.into() };
+                return HttpResponse::build(general.status()).insert_header((RETRY_AFTER, retry_after)).json(problem);
             }
-            Self::Other(error) => return error.error_response(),
         };
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache"));
@@ -219,7 +224,7 @@ fn basic_credentials(request: &HttpRequest) -> Result<Option<Credentials>, Token
         (status = 408, description = "The body did not arrive in time."),
         (status = 413, description = "The body is too large."),
         (status = 500, description = "Our fault; it is logged under the request id."),
-        (status = 503, description = "Too many clients log in at once; try again after `Retry-After`.", body = TokenProblem)
+        (status = 503, description = "Too many clients log in at once, or the database is not available; try again after `Retry-After`.", body = TokenProblem)
     ),
     security(())
 )]

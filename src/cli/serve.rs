@@ -69,6 +69,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
     let addresses = server.addrs();
     crate::services::handlers::warm(&state);
+    actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     Ok(Running { state, addresses, server: server.run() })
 }
 

@@ -17,9 +17,23 @@ impl From<diesel::result::Error> for Error {
             NotFound => Self::NotFound,
             RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
             // Displayed, a database error is its message alone; the details, which quote values of rows, stay out of the log.
+            DatabaseError(kind, ref information) if passes(kind, information.message()) => Self::unavailable(error),
             DatabaseError(kind, ref information) => known(kind, information.as_ref()).unwrap_or_else(|| Self::internal(error)),
             other => Self::internal(other),
         }
+    }
+}
+
+/// Whether the fault lies with the server, the disk or the file, and not with the statement.
+fn passes(kind: DatabaseErrorKind, message: &str) -> bool {
+    match kind {
+        // A server that only reads is one that has just been replaced by another.
+        ClosedConnection | UnableToSendCommand | ReadOnlyTransaction => true,
+        _ => match message {
+            "database or disk is full" | "disk I/O error" | "unable to open database file" => true,
+            "attempt to write a readonly database" => true,
+            _ => message.ends_with("No space left on device"),
+        },
     }
 }
 
@@ -28,10 +42,6 @@ fn known(kind: DatabaseErrorKind, information: &Information) -> Option<Error> {
         UniqueViolation => Some(Error::Duplicate { constraint: constraint(information) }),
         ForeignKeyViolation | RestrictViolation => Some(Error::Reference { constraint: constraint(information) }),
         SerializationFailure => Some(Error::Busy),
-        ClosedConnection | UnableToSendCommand => {
-            log::warn!("the database connection was lost: {}", information.message());
-            Some(Error::Busy)
-        }
         _ => match information.message() {
             // SQLite's result code and PostgreSQL's SQLSTATE do not come through diesel; the connection asks for English messages.
             "database is locked" | "database table is locked" | "database schema is locked" => Some(Error::Busy),
@@ -93,7 +103,22 @@ mod tests {
         assert!(matches!(of_sqlite(Unknown, "database is locked"), Error::Busy));
         assert!(matches!(of_sqlite(SerializationFailure, "could not serialize access"), Error::Busy));
         assert!(matches!(of_sqlite(ForeignKeyViolation, "FOREIGN KEY constraint failed"), Error::Reference { .. }));
-        assert!(matches!(of_sqlite(Unknown, "disk I/O error"), Error::Internal(_)));
+        assert!(matches!(of_sqlite(Unknown, "no such table: nothing"), Error::Internal(_)));
         assert!(matches!(of_sqlite(CheckViolation, "CHECK constraint failed: flag"), Error::Internal(_)));
+    }
+
+    #[test]
+    fn what_no_statement_can_help_is_unavailable() {
+        for (kind, message) in [
+            (Unknown, "database or disk is full"),
+            (Unknown, "disk I/O error"),
+            (Unknown, "attempt to write a readonly database"),
+            (Unknown, "unable to open database file"),
+            (Unknown, "could not extend file \"base/5/1259\": No space left on device"),
+            (ReadOnlyTransaction, "cannot execute INSERT in a read-only transaction"),
+            (ClosedConnection, "server closed the connection unexpectedly"),
+        ] {
+            assert!(matches!(of_sqlite(kind, message), Error::Unavailable(_)), "{message}");
+        }
     }
 }

@@ -59,10 +59,7 @@ impl Pool {
                 Err(error) => log::info!("replaced a database connection: {error}"),
             }
         }
-        let mut conn = (self.open)().map_err(|error| {
-            log::error!("cannot connect to the database: {error}");
-            Error::Busy
-        })?;
+        let mut conn = (self.open)().map_err(Error::unavailable)?;
         conn.begin_with(sql)?;
         Ok(Pooled { conn, opened: Instant::now() })
     }

@@ -27,8 +27,27 @@ pub(super) fn open(settings: &DbSettings) -> Result<Pool, OpenError> {
     Ok(Pool::new(settings.connections, settings.wait, Box::new(open)))
 }
 
+/// What an address that does not say otherwise is opened with: a server that is gone without a word, as when its machine lost its power
+/// or the network parted, is given up in this time and holds no request and no connection for longer.
+const PATIENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "5"),
+    ("keepalives_idle", "20"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "2"),
+    ("tcp_user_timeout", "30000"),
+];
+
+fn with_patience(url: &str) -> String {
+    // What stands before the host may hold a question mark.
+    let mut has_parameters = url.split_once('@').map_or(url, |(_, rest)| rest).contains('?');
+    PATIENCE.iter().filter(|(name, _)| !url.contains(name)).fold(url.to_owned(), |url, (name, value)| {
+        let separator = if std::mem::replace(&mut has_parameters, true) { '&' } else { '?' };
+        format!("{url}{separator}{name}={value}")
+    })
+}
+
 fn connect(url: &str, statement_timeout: Duration) -> Result<PgConnection, ConnectionError> {
-    let mut conn = PgConnection::establish(url)?;
+    let mut conn = PgConnection::establish(&with_patience(url))?;
     let session = format!(
         "SET TIME ZONE 'UTC'; SET application_name = 'kith'; SET statement_timeout = {}; \
          SET idle_in_transaction_session_timeout = 60000",
@@ -57,5 +76,18 @@ pub(super) fn write<T>(pool: &Pool, work: impl Fn(&mut DbConn) -> Result<T>) -> 
         }
         pool.put(pooled);
         return result;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_patience;
+
+    #[test]
+    fn an_address_is_given_patience_where_it_says_nothing_of_it() {
+        let with = with_patience("postgres://kith:a?b@db/kith");
+        assert!(with.starts_with("postgres://kith:a?b@db/kith?connect_timeout=5&keepalives_idle=20&"), "{with}");
+        let with = with_patience("postgres://db/kith?connect_timeout=60");
+        assert!(with.starts_with("postgres://db/kith?connect_timeout=60&keepalives_idle=20&"), "{with}");
     }
 }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use diesel::ConnectionError;
 use diesel::connection::SimpleConnection;
-use diesel::{ConnectionError, QueryResult};
 use tokio::sync::oneshot;
 
 use super::{DbConn, OpenError};
@@ -84,6 +84,9 @@ trait Write: Send {
     /// Does the work; whether it shall be kept.
     fn run(&mut self, conn: &mut DbConn) -> bool;
 
+    /// Whether the work met a disk that is full or broken.
+    fn met_a_failing_disk(&self) -> bool;
+
     /// Answers the caller: with what the work gave, or where the transaction failed with that.
     fn answer(self: Box<Self>, failure: Option<&Arc<Error>>);
 }
@@ -111,17 +114,30 @@ where
     F: Fn(&mut DbConn) -> Result<T> + Send + 'static,
 {
     fn run(&mut self, conn: &mut DbConn) -> bool {
+        // Whoever has gone was told nothing or to try again, and may do so already: what has not begun is better not done at all.
+        if self.caller.is_closed() {
+            self.result = Some(Err(Error::Busy));
+            return false;
+        }
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(conn)));
         let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         self.result.insert(result).is_ok()
     }
 
+    fn met_a_failing_disk(&self) -> bool {
+        matches!(self.result, Some(Err(Error::Unavailable(_))))
+    }
+
     fn answer(self: Box<Self>, failure: Option<&Arc<Error>>) {
         let result = match (self.result, failure) {
             (Some(result), None) => result,
+            (Some(Err(cause @ Error::Unavailable(_))), _) => Err(cause),
             (None, None) => Err(Error::internal("a write was not run")),
-            (_, Some(failure)) if matches!(**failure, Error::Busy) => Err(Error::Busy),
-            (_, Some(failure)) => Err(Error::internal(NotCommitted(Arc::clone(failure)))),
+            (_, Some(failure)) => Err(match **failure {
+                Error::Busy => Error::Busy,
+                Error::Unavailable(_) => Error::unavailable(NotCommitted(Arc::clone(failure))),
+                _ => Error::internal(NotCommitted(Arc::clone(failure))),
+            }),
         };
         // A caller that went away misses its answer; the write stands.
         let _went_away = self.caller.send(result);
@@ -163,14 +179,29 @@ impl Thread {
         }
     }
 
-    /// One transaction: the first write, and those that come to wait while it goes on.
-    fn carry(&mut self, writes: &mut Vec<Box<dyn Write>>, stop: &mut bool) -> Result<()> {
-        let started = Instant::now();
+    /// Opens a transaction, and the connection where there is none.
+    fn begin(&mut self) -> Result<()> {
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert((self.open)().map_err(Error::internal)?),
+            none => none.insert((self.open)().map_err(Error::unavailable)?),
         };
-        conn.begin_with("BEGIN IMMEDIATE")?;
+        Ok(conn.begin_with("BEGIN IMMEDIATE")?)
+    }
+
+    /// One transaction: the first write, and those that come to wait while it goes on.
+    fn carry(&mut self, writes: &mut Vec<Box<dyn Write>>, stop: &mut bool) -> Result<()> {
+        if let Err(error) = self.begin() {
+            // Those who came to wait meanwhile are told too. One after the other they would wait as long for the same again.
+            while let Ok(message) = self.waiting.try_recv() {
+                match message {
+                    Message::Write(write) => writes.push(write),
+                    Message::Stop => *stop = true,
+                }
+            }
+            return Err(error);
+        }
+        let Some(conn) = &mut self.conn else { return Err(Error::internal("the writer has no connection")) };
+        let started = Instant::now();
         let mut done = 0;
         while let Some(write) = writes.get_mut(done) {
             run_alone(conn, write.as_mut())?;
@@ -190,8 +221,10 @@ impl Thread {
 
 /// Runs a write inside its savepoint.
 ///
-/// Where the disk is full or broken SQLite ends the whole transaction by itself; the savepoint is then gone and closing it fails.
-fn run_alone(conn: &mut DbConn, write: &mut dyn Write) -> QueryResult<()> {
+/// Where the disk is full or broken SQLite ends the whole transaction by itself; the savepoint is then gone and closing it fails. That
+/// is no fault of ours, and all that the transaction carried can be sent again.
+fn run_alone(conn: &mut DbConn, write: &mut dyn Write) -> Result<()> {
     conn.begin_nested()?;
-    if write.run(conn) && conn.depth()? == 2 { conn.commit() } else { conn.roll_back_to(1) }
+    let closed = if write.run(conn) && conn.depth()? == 2 { conn.commit() } else { conn.roll_back_to(1) };
+    closed.map_err(|error| if write.met_a_failing_disk() { Error::unavailable(error) } else { error.into() })
 }

@@ -31,6 +31,26 @@ use crate::kind::ClientId;
 /// How long an idempotency key is remembered.
 pub const KEPT: Duration = Duration::days(7);
 
+/// How often a process looks for answers that are older.
+const FORGET_EVERY: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
+/// Forgets the answers that are older than [`KEPT`], a bounded number in each transaction.
+pub async fn forget_old(app: &App) -> Result<()> {
+    let before = app.clock.now().plus(-KEPT);
+    while app.db.write(move |conn| idempotency_keys::purge(conn, before)).await? > 0 {}
+    Ok(())
+}
+
+/// Does so now and then for as long as the process runs. Processes on one database may do it at the same time.
+pub async fn keep_forgetting(app: crate::app::State) {
+    loop {
+        if let Err(error) = forget_old(&app).await {
+            log::warn!("old idempotency keys were not deleted: {error}");
+        }
+        tokio::time::sleep(FORGET_EVERY).await;
+    }
+}
+
 /// The answer of a command, in a form that can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {

@@ -45,9 +45,20 @@ pub fn check(request: &HttpRequest) -> Result<()> {
 pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
     let reader = serde_html_form::Deserializer::from_bytes(request.query_string().as_bytes());
     serde_path_to_error::deserialize(reader).map_err(|error| {
-        let fault = Fault::new(error.path().to_string(), "invalid_parameter", error.inner().to_string());
+        let fault = Fault::new(error.path().to_string(), "invalid_parameter", without_value(&error.inner().to_string()));
         refusal(vec![fault])
     })
+}
+
+/// What serde says of a value, without the value: ``unknown variant `Ada`, expected `a` or `b` ``. It may be a name that was looked for in
+/// the wrong place, and errors are kept in the logs of callers.
+fn without_value(message: &str) -> String {
+    let quotes = ["unknown variant ", "unknown field ", "invalid value: ", "invalid type: "].iter().any(|start| message.starts_with(start));
+    match message.rsplit_once(", expected ").filter(|_| quotes) {
+        Some((_, expected)) => format!("must be {expected}"),
+        None if quotes => "is not known here".into(),
+        None => message.to_owned(),
+    }
 }
 
 /// The refusal of a query string with these faults; the pointer of each is the name of a parameter.
@@ -198,5 +209,18 @@ mod tests {
         expected.sort_unstable();
         assert_eq!(told, expected);
         assert_eq!(faults(""), [("draft".to_owned(), "required".to_owned())]);
+    }
+
+    #[test]
+    fn values_are_not_repeated() {
+        for (message, expected) in [
+            ("unknown variant `Ada, expected `, expected `a` or `b`", "must be `a` or `b`"),
+            ("unknown variant `Ada`, there are no variants", "is not known here"),
+            ("invalid value: string \"Ada\", expected an instant", "must be an instant"),
+            ("missing field `near`", "missing field `near`"),
+            ("invalid digit found in string", "invalid digit found in string"),
+        ] {
+            assert_eq!(without_value(message), expected);
+        }
     }
 }

@@ -355,13 +355,14 @@ on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async m
 });
 
 on_both!(calls_above_the_limit_are_told_when_to_come_back, |db| async move {
-    let world = World::with(db, &["--rate-limit=60", "--rate-burst=2"]).await;
+    let world = World::with(db, &["--rate-limit=1", "--rate-burst=2"]).await;
     let token = world.token().await;
     let first = world.read(&token).await;
     assert_eq!((first.status, first.header("ratelimit-limit"), first.header("ratelimit-remaining")), (200, "2", "1"));
     assert_eq!(world.read(&token).await.status, 200);
     let third = world.read(&token).await;
-    assert_eq!((third.status, &third.body["code"], third.header("retry-after")), (429, &Value::from("rate_limited"), "1"));
+    assert_eq!((third.status, &third.body["code"]), (429, &Value::from("rate_limited")));
+    assert!((1..=60).contains(&third.header("retry-after").parse::<u32>().unwrap()));
 });
 
 on_both!(the_person_acted_for_must_be_a_short_text, |db| async move {

@@ -128,7 +128,7 @@ on_both!(a_read_sees_one_state, |db| async move {
 
 on_both!(a_read_cannot_write, |db| async move {
     let result = db.read(|conn| write_one(conn, Id::from_uuid(Uuid::nil()), "sneaked in")).await;
-    assert!(matches!(result, Err(Error::Internal(_))));
+    assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
     assert!(values(&db).await.is_empty());
 });
 
@@ -296,11 +296,36 @@ async fn a_full_disk_is_told_and_writing_goes_on_once_there_is_room() {
     });
     // The limit belongs to the connection; where SQLite ended the transaction by itself it is gone with the connection.
     let (full, beside) = join(filling, db.write(|conn| write_one(conn, Id::from_uuid(Uuid::nil()), "beside"))).await;
-    assert!(matches!(full, Err(Error::Internal(_))), "{full:?}");
+    assert!(matches!(full, Err(Error::Unavailable(_))), "{full:?}");
     db.write(|conn| Ok(conn.batch_execute("PRAGMA max_page_count = 1073741823")?)).await.unwrap();
     write(&db, "next").await;
     let expected: &[&str] = if beside.is_ok() { &["before", "beside", "next"] } else { &["before", "next"] };
     assert_eq!(values(&db).await, expected);
+}
+
+#[actix_web::test]
+async fn a_write_whose_caller_has_gone_before_it_began_is_not_done() {
+    let db = TestDb::sqlite();
+    let (started, has_started) = mpsc::channel();
+    let (resume, resumed) = mpsc::channel::<()>();
+    let resumed = std::sync::Mutex::new(resumed);
+    let blocker = db.db.clone();
+    let blocked = actix_web::rt::spawn(async move {
+        blocker
+            .write(move |_| {
+                started.send(()).unwrap();
+                resumed.lock().unwrap().recv().unwrap();
+                Ok(())
+            })
+            .await
+    });
+    actix_web::rt::task::spawn_blocking(move || has_started.recv().unwrap()).await.unwrap();
+    let abandoned = tokio::time::timeout(Duration::from_millis(1), write(&db, "abandoned"));
+    assert!(abandoned.await.is_err());
+    resume.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    write(&db, "kept").await;
+    assert_eq!(values(&db).await, ["kept"]);
 }
 
 #[actix_web::test]
