@@ -19,11 +19,8 @@ pub(super) fn add(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut examples = Map::new();
     for operation in operations(document) {
-        let request = operation.get_mut("requestBody");
-        let contents = request.and_then(|body| body.get_mut("content").map(Value::take));
-        if let (Some(mut content), Some(body)) = (contents, operation.get_mut("requestBody")) {
-            add_to(&mut content, &schemas, &mut examples);
-            body["content"] = content;
+        if let Some(content) = operation.pointer_mut("/requestBody/content") {
+            add_to(content, &schemas, &mut examples);
         }
         for response in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
             if let Some(content) = response.get_mut("content") {

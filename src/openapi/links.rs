@@ -62,10 +62,11 @@ fn belongs(next: &str, path: &str) -> bool {
 }
 
 fn link(next: &Next) -> (String, Value) {
-    let mut parameters = json!({ "id": "$response.body#/id" });
-    if next.needs_version {
-        parameters["If-Match"] = "$response.header.ETag".into();
-    }
+    let parameters = if next.needs_version {
+        json!({ "id": "$response.body#/id", "If-Match": "$response.header.ETag" })
+    } else {
+        json!({ "id": "$response.body#/id" })
+    };
     (next.id.clone(), json!({ "operationId": next.id, "parameters": parameters }))
 }
 

@@ -69,18 +69,6 @@ on_both!(browsers_of_configured_origins_may_call_and_read_what_they_need, |db| a
     }
 });
 
-on_both!(who_calls_too_often_is_told_when_to_go_on, |db| async move {
-    let caller = TestApp::with(db, &["--rate-limit=60", "--rate-burst=2"]).await.clinic().await;
-    for left in ["1", "0"] {
-        let answer = caller.get("/v1/organizations").await;
-        answer.expect(200);
-        assert_eq!((answer.header("ratelimit-limit"), answer.header("ratelimit-remaining")), (Some("2"), Some(left)));
-    }
-    let refused = caller.get("/v1/organizations").await;
-    refused.expect_problem(429, "rate_limited");
-    assert!((1..=60).contains(&refused.header("retry-after").unwrap().parse::<u32>().unwrap()));
-});
-
 on_both!(the_pages_beside_the_api_need_nothing_from_elsewhere, |db| async move {
     let app = TestApp::new(db).await;
     let get = |path: String| app.send(app.stranger().request(Method::GET, &path));
