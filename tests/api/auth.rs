@@ -337,7 +337,7 @@ on_both!(a_new_key_is_known_at_once_and_a_retired_one_within_a_minute, |db| asyn
 });
 
 on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async move {
-    let world = World::new(db).await;
+    let world = World::with(db, &["--request-timeout=10m"]).await;
     assert_eq!(world.log_in().await.status, 200);
     let guess = ClientSecret::generate().unwrap();
     let guesses = (0..90).map(|_| world.ask(Some(basic(&world.client.to_string(), guess.expose())), &[GRANT]));
