@@ -174,6 +174,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("follow_up_in_use", "Something has been done about the follow-up; cancel it instead of deleting it."),
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
+    ("organization_in_use", "Systems call for the organization, and nobody could any more; disable its clients first."),
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),

@@ -23,6 +23,8 @@ mod contract;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod follow_ups;
 #[cfg(test)]
 mod foreign;
