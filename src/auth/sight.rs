@@ -10,10 +10,10 @@ use super::{Principal, Scope};
 use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
 use crate::consents::repository::{self, covered};
 use crate::db::DbConn;
-use crate::db::schema::patients;
+use crate::db::schema::{consents, patients, referrals};
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::kind::{OrganizationId, PatientId, ReferralId, ResourceType};
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,38 @@ pub fn granted(caller: &Principal, category: DataCategory) -> repository::grante
     repository::granted(caller.organization_id, ConsentPurpose::CareCoordination.pattern(), category.pattern(), caller.at)
 }
 
+/// The next of the patients who let the caller see this category, in order of id; one may stand there more than once.
+pub fn next_granted(
+    conn: &mut DbConn,
+    caller: &Principal,
+    category: DataCategory,
+    after: Option<PatientId>,
+    limit: i64,
+) -> Result<Vec<PatientId>> {
+    let after = after.unwrap_or(PatientId::from_uuid(uuid::Uuid::nil()));
+    let next = granted(caller, category).filter(consents::patient_id.gt(after)).order(consents::patient_id).limit(limit);
+    Ok(next.load(conn)?)
+}
+
+/// So many are asked for by name; of more, the rows are looked at one by one.
+const FEW: i64 = 500;
+
+/// The patients who let the caller see this category, where they are few enough to be asked for by name.
+pub fn few_granted(conn: &mut DbConn, caller: &Principal, category: DataCategory) -> Result<Option<Vec<PatientId>>> {
+    let patients: Vec<PatientId> = granted(caller, category).limit(FEW + 1).load(conn)?;
+    Ok(Some(patients).filter(|patients| patients.len() <= FEW as usize))
+}
+
+/// The referrals of which the caller is a party, drafts sent to it included, where they are few enough to be asked for by name.
+pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option<Vec<ReferralId>>> {
+    let own = caller.organization_id;
+    let mut ids: Vec<ReferralId> = Vec::new();
+    let most = FEW / 2 + 1;
+    ids.extend(referrals::table.filter(referrals::organization_id.eq(own)).select(referrals::id).limit(most).load::<ReferralId>(conn)?);
+    ids.extend(referrals::table.filter(referrals::performer_id.eq(own)).select(referrals::id).limit(most).load::<ReferralId>(conn)?);
+    Ok(Some(ids).filter(|ids| ids.len() < most as usize))
+}
+
 pub use self::queries::{is_sent, of_follow_up, of_referral, taken_part_in};
 
 /// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
@@ -104,17 +136,14 @@ pub fn follow_ups(caller: &Principal) -> of_follow_up {
 
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
 mod queries {
+    use diesel::dsl::exists;
     use diesel::prelude::*;
 
     use crate::consents::repository::granted;
-    use crate::db::schema::{follow_ups, patients, referrals};
+    use crate::db::schema::{consents, follow_ups, referrals};
     use crate::kind::OrganizationId;
 
-    /// The patients whom an organization manages.
-    #[diesel::dsl::auto_type]
-    fn managed(organization: OrganizationId) -> _ {
-        patients::table.filter(patients::organization_id.eq(organization)).select(patients::id)
-    }
+    // Consents and parties are asked row by row: a list of everybody who has let an organization in would be made anew for every question.
 
     /// Whether a referral was ever sent.
     #[diesel::dsl::auto_type]
@@ -125,11 +154,11 @@ mod queries {
     /// See [`referrals`](super::referrals).
     #[diesel::dsl::auto_type]
     pub fn of_referral(organization: OrganizationId, granted: granted) -> _ {
-        let managed: managed = managed(organization);
         let is_sent: is_sent = is_sent();
+        let let_in = granted.filter(consents::patient_id.eq(referrals::patient_id));
         let is_received = referrals::performer_id.eq(organization);
-        let is_of_patient = referrals::patient_id.eq_any(managed).or(referrals::patient_id.eq_any(granted));
-        referrals::organization_id.eq(organization).or(is_sent.and(is_received.or(is_of_patient)))
+        let is_seen = is_received.or(referrals::manager_id.eq(organization)).or(exists(let_in));
+        referrals::organization_id.eq(organization).or(is_sent.and(is_seen))
     }
 
     /// The referrals of which an organization is a party.
@@ -143,10 +172,13 @@ mod queries {
     /// See [`follow_ups`](super::follow_ups).
     #[diesel::dsl::auto_type]
     pub fn of_follow_up(organization: OrganizationId, granted: granted) -> _ {
-        let managed: managed = managed(organization);
-        let parties: taken_part_in = taken_part_in(organization);
-        let is_of_patient = follow_ups::patient_id.eq_any(managed).or(follow_ups::patient_id.eq_any(granted));
-        follow_ups::organization_id.eq(organization).or(is_of_patient).or(follow_ups::referral_id.eq_any(parties))
+        let is_sent: is_sent = is_sent();
+        let let_in = granted.filter(consents::patient_id.eq(follow_ups::patient_id));
+        let is_received = is_sent.and(referrals::performer_id.eq(organization));
+        let is_party = referrals::organization_id.eq(organization).or(is_received);
+        let taken_part_in = referrals::table.filter(referrals::id.nullable().eq(follow_ups::referral_id)).filter(is_party);
+        let is_seen = follow_ups::organization_id.eq(organization).or(follow_ups::manager_id.eq(organization));
+        is_seen.or(exists(let_in)).or(exists(taken_part_in))
     }
 }
 

@@ -4,9 +4,9 @@ use diesel::prelude::*;
 
 use super::api::ConsentQuery;
 use super::model::{Categories, ConsentPurpose, ConsentRow, read_list};
-use crate::db::DbConn;
-use crate::db::schema::consents::dsl;
+use crate::db::schema::consents::{self, dsl};
 use crate::db::types::Instant;
+use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
 
@@ -54,10 +54,18 @@ pub fn covered(
     Ok(sets.reduce(Categories::union))
 }
 
-/// The owners of the patients who let an organization take part in their care.
+/// The owners of the patients who let an organization take part in their care, in order of id.
+///
+/// They are few and the consents many: each is looked for behind the one before, which reads no consent twice.
 pub fn granting_owners(conn: &mut DbConn, grantee: OrganizationId, now: Instant) -> Result<Vec<OrganizationId>> {
-    let grants = active(grantee, ConsentPurpose::CareCoordination.pattern(), now);
-    Ok(grants.select(dsl::organization_id).distinct().order(dsl::organization_id).load(conn)?)
+    let (mut owners, mut last) = (Vec::new(), OrganizationId::from_uuid(uuid::Uuid::nil()));
+    loop {
+        let grants = active(grantee, ConsentPurpose::CareCoordination.pattern(), now).filter(dsl::organization_id.gt(last));
+        let next = grants.select(dsl::organization_id).order(dsl::organization_id).first(conn).optional()?;
+        let Some(owner) = next else { return Ok(owners) };
+        owners.push(owner);
+        last = owner;
+    }
 }
 
 /// The consent with this id, tombstones included.
@@ -72,6 +80,8 @@ pub fn of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ConsentRo
 }
 
 /// One page, in order of id, of the consents that an organization may read, and one row more.
+///
+/// Those of its patients, those given to it and those that it wrote down are asked for apart, each along an index of its own.
 pub fn list(
     conn: &mut DbConn,
     reader: OrganizationId,
@@ -80,8 +90,24 @@ pub fn list(
     now: Instant,
     after: Option<ConsentId>,
 ) -> Result<Vec<ConsentRow>> {
-    let is_party = dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader));
-    let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).filter(is_party).order(dsl::id).into_boxed();
+    let rows = || filtered(query, patient, now, after);
+    let mut page: Vec<ConsentRow> = rows().filter(dsl::organization_id.eq(reader)).load(conn)?;
+    page.append(&mut rows().filter(dsl::grantee_id.eq(reader)).load(conn)?);
+    page.append(&mut rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
+    page.sort_by_key(|row| row.id);
+    page.dedup_by_key(|row| row.id);
+    page.truncate(query.limit.get() + 1);
+    Ok(page)
+}
+
+/// What a query asks for, whoever reads it.
+fn filtered(
+    query: &ConsentQuery,
+    patient: Option<PatientId>,
+    now: Instant,
+    after: Option<ConsentId>,
+) -> consents::BoxedQuery<'static, MultiBackend> {
+    let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     if let Some(patient) = patient.or(query.patient_id) {
         rows = rows.filter(dsl::patient_id.eq(patient));
     }
@@ -102,7 +128,7 @@ pub fn list(
     if let Some(after) = after {
         rows = rows.filter(dsl::id.gt(after));
     }
-    Ok(rows.limit(query.limit.and_one()).load(conn)?)
+    rows
 }
 
 /// Adds the row.

@@ -394,6 +394,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
+        manager_id -> Id,
     }
 }
 
@@ -454,6 +455,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
+        manager_id -> Id,
     }
 }
 

@@ -93,7 +93,7 @@ impl Resource for FollowUps {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput) -> Result<FollowUpRow> {
-        let row = plan::new_row(caller, id, caller.organization_id, input);
+        let row = plan::new_row(conn, caller, id, caller.organization_id, input)?;
         repository::insert(conn, &row)?;
         Ok(row)
     }

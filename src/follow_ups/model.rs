@@ -296,6 +296,8 @@ pub struct FollowUpRow {
     pub updated_at: Instant,
     /// When it was deleted.
     pub deleted_at: Option<Instant>,
+    /// The organization that manages the patient.
+    pub manager_id: OrganizationId,
 }
 
 impl FollowUpRow {

@@ -84,15 +84,16 @@ fn next_due_on(
 
 /// The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.
 fn add(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, input: FollowUpInput) -> Result<FollowUpId> {
-    let row = new_row(caller, Id::generate(), owner, input);
+    let row = new_row(conn, caller, Id::generate(), owner, input)?;
     repository::insert(conn, &row)?;
     resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row.clone()))?;
     Ok(row.id)
 }
 
 /// An open follow-up.
-pub fn new_row(caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> FollowUpRow {
-    FollowUpRow {
+pub fn new_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<FollowUpRow> {
+    Ok(FollowUpRow {
+        manager_id: patients::repository::manager(conn, input.patient_id)?,
         id,
         organization_id: owner,
         patient_id: input.patient_id,
@@ -108,7 +109,7 @@ pub fn new_row(caller: &Principal, id: FollowUpId, owner: OrganizationId, input:
         created_at: caller.at,
         updated_at: caller.at,
         deleted_at: None,
-    }
+    })
 }
 
 /// Cancels the open follow-ups of a referral that has just been closed.

@@ -7,8 +7,9 @@ use diesel::prelude::*;
 use super::api::FollowUpQuery;
 use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
-use crate::db::DbConn;
+use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
+use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{ContactAttemptId, FollowUpId, PatientId, ReferralId};
 use crate::referrals;
@@ -19,6 +20,8 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<Opt
 }
 
 /// One page of what the caller sees, in order of the day they are due, and one row more.
+///
+/// Asked for one way of seeing after the other, as [`referrals`](crate::referrals::repository::list) are.
 pub fn list(
     conn: &mut DbConn,
     caller: &Principal,
@@ -26,14 +29,54 @@ pub fn list(
     after: Option<(NaiveDate, FollowUpId)>,
     today: NaiveDate,
 ) -> Result<Vec<FollowUpRow>> {
+    let own = caller.organization_id;
+    let rows = || filtered(query, after, today);
+    let is_narrow = query.patient_id.is_some() || query.referral_id.is_some();
+    match query.organization_id {
+        Some(organization) if organization == own => return Ok(rows().filter(follow_ups::organization_id.eq(own)).load(conn)?),
+        Some(organization) => {
+            return Ok(rows().filter(follow_ups::organization_id.eq(organization)).filter(sight::follow_ups(caller)).load(conn)?);
+        }
+        None if is_narrow => return Ok(rows().filter(sight::follow_ups(caller)).load(conn)?),
+        None => {}
+    }
+    let most = query.limit.get() + 1;
+    let mut page: Vec<FollowUpRow> = rows().filter(follow_ups::organization_id.eq(own)).load(conn)?;
+    let of_others = |page: &[FollowUpRow]| {
+        let rows = rows().filter(follow_ups::organization_id.ne(own));
+        match page.last().filter(|_| page.len() == most) {
+            Some(end) => rows.filter(follow_ups::due_on.le(end.due_on)),
+            None => rows,
+        }
+    };
+    let add = |page: &mut Vec<FollowUpRow>, more: Vec<FollowUpRow>| {
+        page.extend(more);
+        page.sort_by_key(|row| (row.due_on, row.id));
+        page.truncate(most);
+    };
+    let managed = of_others(&page).filter(follow_ups::manager_id.eq(own)).load(conn)?;
+    add(&mut page, managed);
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
+    let others = of_others(&page).filter(follow_ups::manager_id.ne(own));
+    let seen = match granted.zip(sight::few_taken_part_in(conn, caller)?) {
+        Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => Vec::new(),
+        Some((patients, referrals)) => {
+            let referrals = referrals.into_iter().map(Some);
+            let is_named = follow_ups::patient_id.eq_any(patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
+            others.filter(is_named).filter(sight::follow_ups(caller)).load(conn)?
+        }
+        None => others.filter(sight::follow_ups(caller)).load(conn)?,
+    };
+    add(&mut page, seen);
+    Ok(page)
+}
+
+type Rows = follow_ups::BoxedQuery<'static, MultiBackend>;
+
+/// What a query asks for, whoever sees it.
+fn filtered(query: &FollowUpQuery, after: Option<(NaiveDate, FollowUpId)>, today: NaiveDate) -> Rows {
     let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
     let mut rows = alive.order((follow_ups::due_on, follow_ups::id)).limit(query.limit.and_one()).into_boxed();
-    // One's own need no look at the patients.
-    rows = match query.organization_id {
-        Some(own) if own == caller.organization_id => rows.filter(follow_ups::organization_id.eq(own)),
-        Some(other) => rows.filter(follow_ups::organization_id.eq(other)).filter(sight::follow_ups(caller)),
-        None => rows.filter(sight::follow_ups(caller)),
-    };
     if let Some(practitioner) = query.practitioner_id {
         rows = rows.filter(follow_ups::practitioner_id.eq(practitioner));
     }
@@ -60,7 +103,7 @@ pub fn list(
     if let Some((day, id)) = after {
         rows = rows.filter(follow_ups::due_on.gt(day).or(follow_ups::due_on.eq(day).and(follow_ups::id.gt(id))));
     }
-    Ok(rows.load(conn)?)
+    rows
 }
 
 /// Waits until nobody else is changing the follow-up or its referral, and keeps others waiting until the transaction ends. The referral

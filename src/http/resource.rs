@@ -125,11 +125,21 @@ pub fn insert_with_id<R: Resource>(
     conn: &mut DbConn,
     caller: &Principal,
     id: Id<R::Kind>,
+    input: R::Input,
+) -> Result<(Head<R::Kind>, R::Shape)> {
+    insert_by::<R>(conn, caller, input, |conn, input| R::insert(conn, caller, id, input))
+}
+
+/// The same with a row that is added in another way than the usual one.
+pub fn insert_by<R: Resource>(
+    conn: &mut DbConn,
+    caller: &Principal,
     mut input: R::Input,
+    add: impl FnOnce(&mut DbConn, R::Input) -> Result<R::Row>,
 ) -> Result<(Head<R::Kind>, R::Shape)> {
     R::prepare(conn, caller, None, &mut input)?;
     let keys = R::identifiers(&input).to_vec();
-    let row = R::insert(conn, caller, id, input)?;
+    let row = add(conn, input)?;
     let head = R::head(&row);
     if !keys.is_empty() {
         identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;

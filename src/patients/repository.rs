@@ -24,6 +24,11 @@ pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
     Ok(dsl::patients.find(id).first(conn).optional()?)
 }
 
+/// The organization that manages a patient.
+pub fn manager(conn: &mut DbConn, id: PatientId) -> Result<OrganizationId> {
+    Ok(dsl::patients.find(id).select(dsl::organization_id).first(conn)?)
+}
+
 /// The patients with these ids, in order of id.
 pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>> {
     Ok(dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).load(conn)?)
@@ -31,7 +36,8 @@ pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>>
 
 /// One page of those whom the caller sees, in order of id, and one row more.
 ///
-/// The caller's own and those of others are asked for apart: together, an `OR` would read every patient before the first.
+/// The caller's own and those of others, a piece at a time, are asked for apart: together, an `OR` would read every patient before the
+/// first.
 pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: Option<PatientId>) -> Result<Vec<PatientRow>> {
     let mut rows = Vec::new();
     if query.organization_id.is_none_or(|owner| owner == caller.organization_id) {
@@ -41,12 +47,19 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: 
     if query.organization_id != Some(caller.organization_id) {
         // Who filters by need level learns it of everybody on the list.
         let category = if query.need_level.is_some() { DataCategory::Needs } else { DataCategory::Summary };
-        let mut granted = filtered(query, after).filter(dsl::id.eq_any(sight::granted(caller, category)));
-        granted = granted.filter(dsl::organization_id.ne(caller.organization_id));
-        if let Some(owner) = query.organization_id {
-            granted = granted.filter(dsl::organization_id.eq(owner));
+        let (mut found, mut last) = (Vec::new(), after);
+        while found.len() <= query.limit.get() {
+            let ids = sight::next_granted(conn, caller, category, last, query.limit.and_one())?;
+            let Some(end) = ids.last() else { break };
+            last = Some(*end);
+            let mut granted = filtered(query, after).filter(dsl::id.eq_any(ids));
+            granted = granted.filter(dsl::organization_id.ne(caller.organization_id));
+            if let Some(owner) = query.organization_id {
+                granted = granted.filter(dsl::organization_id.eq(owner));
+            }
+            found.extend(granted.load::<PatientRow>(conn)?);
         }
-        rows.extend(granted.load::<PatientRow>(conn)?);
+        rows.append(&mut found);
     }
     rows.sort_by_key(|row| row.id);
     rows.truncate(query.limit.get() + 1);
@@ -130,19 +143,11 @@ fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Re
     Ok(())
 }
 
-/// The patients of an owner who may be the one sought, by a pair of names, a telephone, or the date of birth and a word of the name.
-/// They are the latest, about `most` for each trait.
+/// The patients of an owner who may be the one sought, by a pair of names, a telephone, or the date of birth and a word of the name:
+/// for each of these traits the latest ones, `most` of them.
 pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<BTreeSet<PatientId>> {
-    let births = keys::of_birth(owner, sought);
-    let all: BTreeSet<i64> = births.iter().copied().chain(keys::of_names(owner, sought)).chain(keys::of_phones(owner, sought)).collect();
-    let rows: Vec<(i64, PatientId)> = patient_keys::table
-        .filter(patient_keys::key.eq_any(all))
-        .order((patient_keys::patient_id.desc(), patient_keys::key))
-        .limit(3 * most)
-        .load(conn)?;
-    let (born, other): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(key, _)| births.contains(key));
-    let mut found: BTreeSet<PatientId> = other.into_iter().map(|(_, id)| id).collect();
-    let born: Vec<PatientId> = born.into_iter().map(|(_, id)| id).collect();
+    let mut found = filed_under(conn, keys::of_names(owner, sought).union(&keys::of_phones(owner, sought)), most)?;
+    let born = filed_under(conn, &keys::of_birth(owner, sought), most)?;
     let words = keys::of_words(owner, sought);
     if born.is_empty() || words.is_empty() {
         found.extend(born);
@@ -153,10 +158,20 @@ pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, mos
     Ok(found)
 }
 
+/// The latest patients under each of these keys. Each is asked for by itself: together, all of a common name would be sorted first.
+fn filed_under<'a>(conn: &mut DbConn, keys: impl IntoIterator<Item = &'a i64>, most: i64) -> Result<BTreeSet<PatientId>> {
+    let mut found = BTreeSet::new();
+    for key in keys {
+        let filed = patient_keys::table.filter(patient_keys::key.eq(key)).select(patient_keys::patient_id);
+        found.extend(filed.order(patient_keys::patient_id.desc()).limit(most).load::<PatientId>(conn)?);
+    }
+    Ok(found)
+}
+
 /// The latest patients of an owner who share a word of the name with the one sought.
 pub fn namesakes(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<Vec<PatientId>> {
-    let found = patient_keys::table.filter(patient_keys::key.eq_any(keys::of_words(owner, sought)));
-    Ok(found.select(patient_keys::patient_id).order(patient_keys::patient_id.desc()).limit(most).load(conn)?)
+    let found = filed_under(conn, &keys::of_words(owner, sought), most)?;
+    Ok(found.into_iter().rev().take(usize::try_from(most).unwrap_or_default()).collect())
 }
 
 /// The records that were merged into a patient.

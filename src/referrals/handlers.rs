@@ -3,9 +3,9 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
-use super::api::{CreateQuery, Referral, ReferralQuery, TransitionInput};
+use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
-use super::model::{ReferralInput, ReferralRow, StatusReason};
+use super::model::{ReferralInput, ReferralRow};
 use super::{repository, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
@@ -22,6 +22,7 @@ use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Re
 use crate::kind::{self, ReferralId};
 use crate::needs::handlers::Needs;
 use crate::patients::api::PatientSummary;
+use crate::patients::model::PatientRow;
 use crate::screenings::handlers::Screenings;
 use crate::types::Identifier;
 use crate::{needs, organizations, patients, practitioners, screenings, services};
@@ -59,14 +60,15 @@ impl Resource for Referrals {
 
     /// The patient as far as the caller may see them, the service as it stands today, and what to know before relying on it.
     fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
-        let Some(row) = repository::find(conn, caller, shape.id)? else { return Ok(shape) };
-        let service = workflow::service_brief(conn, &row)?;
-        Ok(Referral {
-            patient: patient_seen(conn, caller, &row)?,
-            warnings: Some(workflow::warnings(conn, &row, service.as_ref(), caller.at)?),
-            service,
-            ..shape
-        })
+        let patient = patients::repository::find(conn, shape.content.patient_id)?;
+        let service = workflow::service_brief(conn, &shape)?;
+        let manager = patient.as_ref().map(|patient| patient.organization_id);
+        let warnings = workflow::warnings(conn, &shape, manager, service.as_ref(), caller.at)?;
+        let patient = match patient {
+            Some(patient) => patient_seen(conn, caller, &shape, &patient)?,
+            None => None,
+        };
+        Ok(Referral { patient, warnings: Some(warnings), service, ..shape })
     }
 
     fn identifiers(input: &ReferralInput) -> &[Identifier] {
@@ -89,38 +91,13 @@ impl Resource for Referrals {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
-        let row = ReferralRow {
-            id,
-            organization_id: caller.organization_id,
-            patient_id: input.patient_id,
-            performer_id: input.performer_organization_id,
-            service_id: input.service_id,
-            parent_id: input.parent_id,
-            kind: input.kind,
-            status: ReferralStatus::Draft,
-            business_status: None,
-            status_reason: Json(StatusReason::default()),
-            outcome: None,
-            priority: input.priority,
-            requester_practitioner_id: input.requester_practitioner_id,
-            performer_practitioner_id: input.performer_practitioner_id,
-            due_on: None,
-            requested_at: None,
-            status_at: caller.at,
-            content: Json(input),
-            version: 1,
-            created_at: caller.at,
-            updated_at: caller.at,
-            deleted_at: None,
-        };
-        repository::insert(conn, &row)?;
-        let drafted = TransitionInput::to(ReferralStatus::Draft);
-        workflow::insert_transition(conn, caller, &row, None, &drafted)?;
-        Ok(row)
+        let draft = workflow::draft(conn, caller, id, input)?;
+        workflow::insert(conn, caller, draft)
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
         let mut row = ReferralRow {
+            manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,
             performer_id: input.performer_organization_id,
             service_id: input.service_id,
@@ -150,15 +127,14 @@ impl Resource for Referrals {
 
 /// The patient as far as the caller sees them: whoever manages them or takes part in their care as elsewhere, the performer what the
 /// consent to the referral covers.
-fn patient_seen(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<Option<PatientSummary>> {
-    let Some(patient) = patients::repository::find(conn, row.patient_id)? else { return Ok(None) };
+fn patient_seen(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<PatientSummary>> {
     let of_patient = sight::of(conn, caller, patient.organization_id, patient.id)?;
-    let of_referral = match row.performer_id {
+    let of_referral = match referral.content.performer_organization_id {
         Some(performer) if performer == caller.organization_id => sight::to_performer(conn, patient.id, performer, caller.at)?,
         _ => None,
     };
     let categories = [of_patient, of_referral].into_iter().flatten().reduce(Categories::union);
-    Ok(categories.map(|categories| PatientSummary::new(&patient, categories)))
+    Ok(categories.map(|categories| PatientSummary::new(patient, categories)))
 }
 
 /// What was sent stays what it was: whom it is for and whom it asks cannot change under the performer's hands.
@@ -361,15 +337,17 @@ pub async fn create_referral(
         .await
 }
 
-/// Writes a referral and, unless it is a draft, sends it.
+/// Writes a referral: a draft, or one that is sent at once.
 pub fn create(conn: &mut DbConn, caller: &Principal, input: ReferralInput, is_draft: bool) -> Result<Referral> {
-    let (head, shape) = resource::insert::<Referrals>(conn, caller, input)?;
     if is_draft {
-        return Ok(shape);
+        return Ok(resource::insert::<Referrals>(conn, caller, input)?.1);
     }
-    let row = repository::find(conn, caller, head.id)?.ok_or(Error::NotFound)?;
-    let (sent, _) = workflow::transition(conn, caller, &row, &TransitionInput::to(ReferralStatus::Requested))?;
-    Ok(Referral::from(sent))
+    let sent = resource::insert_by::<Referrals>(conn, caller, input, |conn, input| {
+        let mut row = workflow::draft(conn, caller, Id::generate(), input)?;
+        workflow::send(conn, caller, &mut row, None)?;
+        workflow::insert(conn, caller, row)
+    });
+    Ok(sent?.1)
 }
 
 /// Create or replace a referral by identifier

@@ -451,9 +451,40 @@ pub struct ReferralRow {
     pub updated_at: Instant,
     /// When it was deleted; drafts only.
     pub deleted_at: Option<Instant>,
+    /// The organization that manages the patient.
+    pub manager_id: OrganizationId,
 }
 
 impl ReferralRow {
+    /// A new draft of this requester, for a patient of this manager.
+    pub fn draft(id: ReferralId, requester: OrganizationId, manager: OrganizationId, input: ReferralInput, at: Instant) -> Self {
+        Self {
+            id,
+            organization_id: requester,
+            patient_id: input.patient_id,
+            performer_id: input.performer_organization_id,
+            service_id: input.service_id,
+            parent_id: input.parent_id,
+            kind: input.kind,
+            status: ReferralStatus::Draft,
+            business_status: None,
+            status_reason: Json(StatusReason::default()),
+            outcome: None,
+            priority: input.priority,
+            requester_practitioner_id: input.requester_practitioner_id,
+            performer_practitioner_id: input.performer_practitioner_id,
+            due_on: None,
+            requested_at: None,
+            status_at: at,
+            content: Json(input),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+            manager_id: manager,
+        }
+    }
+
     /// What is written, with what the columns know better: a merge moves the patient, the performer assigns.
     pub fn input(&self) -> ReferralInput {
         ReferralInput { patient_id: self.patient_id, performer_practitioner_id: self.performer_practitioner_id, ..self.content.0.clone() }

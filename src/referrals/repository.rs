@@ -7,9 +7,10 @@ use diesel::prelude::*;
 use super::api::{Box as Mailbox, ReferralQuery};
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
-use crate::db::DbConn;
+use crate::consents::model::DataCategory;
 use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
+use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId};
 
@@ -19,6 +20,9 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Opt
 }
 
 /// One page of what the caller sees, newest first, and one row more.
+///
+/// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
+/// every referral. What one way has found is left out of the next, and so is what is older than the end of a page that is full.
 pub fn list(
     conn: &mut DbConn,
     caller: &Principal,
@@ -26,14 +30,62 @@ pub fn list(
     before: Option<ReferralId>,
     today: NaiveDate,
 ) -> Result<Vec<ReferralRow>> {
-    let organization = caller.organization_id;
+    let own = caller.organization_id;
+    let sent = |rows: Rows| rows.filter(referrals::organization_id.eq(own));
+    let arrived = |rows: Rows| rows.filter(sight::is_sent());
+    let received = |rows: Rows| arrived(rows).filter(referrals::performer_id.eq(own));
+    match query.r#box {
+        Some(Mailbox::Sent) => return Ok(sent(filtered(query, before, today)).load(conn)?),
+        Some(Mailbox::Received) => return Ok(received(filtered(query, before, today)).load(conn)?),
+        None => {}
+    }
+    let mut page = NewestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    let rest = |page: &NewestFirst| {
+        let rows = filtered(query, before, today);
+        match page.end() {
+            Some(end) => rows.filter(referrals::id.gt(end)),
+            None => rows,
+        }
+    };
+    let not_sent = |rows: Rows| rows.filter(referrals::organization_id.ne(own));
+    let not_received = |rows: Rows| not_sent(rows).filter(referrals::performer_id.is_null().or(referrals::performer_id.ne(own)));
+    page.add(sent(rest(&page)).load(conn)?);
+    page.add(received(not_sent(rest(&page))).load(conn)?);
+    page.add(arrived(not_received(rest(&page))).filter(referrals::manager_id.eq(own)).load(conn)?);
+    let of_others = |page: &NewestFirst| arrived(not_received(rest(page))).filter(referrals::manager_id.ne(own));
+    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+        Some(patients) if patients.is_empty() => {}
+        Some(patients) => page.add(of_others(&page).filter(referrals::patient_id.eq_any(patients)).load(conn)?),
+        None => page.add(of_others(&page).filter(sight::referrals(caller)).load(conn)?),
+    }
+    Ok(page.rows)
+}
+
+type Rows = referrals::BoxedQuery<'static, MultiBackend>;
+
+/// A page that is put together.
+struct NewestFirst {
+    rows: Vec<ReferralRow>,
+    most: usize,
+}
+
+impl NewestFirst {
+    fn add(&mut self, rows: Vec<ReferralRow>) {
+        self.rows.extend(rows);
+        self.rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+        self.rows.truncate(self.most);
+    }
+
+    /// Where the page ends, if it is full.
+    fn end(&self) -> Option<ReferralId> {
+        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.id)
+    }
+}
+
+/// What a query asks for, whoever sees it.
+fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: NaiveDate) -> Rows {
     let mut rows =
         referrals::table.filter(referrals::deleted_at.is_null()).order(referrals::id.desc()).limit(query.limit.and_one()).into_boxed();
-    rows = match query.r#box {
-        Some(Mailbox::Sent) => rows.filter(referrals::organization_id.eq(organization)),
-        Some(Mailbox::Received) => rows.filter(referrals::performer_id.eq(organization)).filter(sight::is_sent()),
-        None => rows.filter(sight::referrals(caller)),
-    };
     if !query.status.is_empty() {
         rows = rows.filter(referrals::status.eq_any(query.status.clone()));
     }
@@ -64,7 +116,7 @@ pub fn list(
     if let Some(before) = before {
         rows = rows.filter(referrals::id.lt(before));
     }
-    Ok(rows.load(conn)?)
+    rows
 }
 
 /// Adds the row.
@@ -79,6 +131,7 @@ pub fn replace(conn: &mut DbConn, row: &ReferralRow) -> Result<bool> {
     let changed = update(before)
         .set((
             referrals::patient_id.eq(row.patient_id),
+            referrals::manager_id.eq(row.manager_id),
             referrals::performer_id.eq(row.performer_id),
             referrals::service_id.eq(row.service_id),
             referrals::parent_id.eq(row.parent_id),

@@ -2,10 +2,10 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::api::{ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
+use super::api::{Referral, ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
 use super::handlers::Referrals;
 use super::lifecycle::{Party, ReferralStatus, find_step};
-use super::model::{ConsentGiven, ReferralKind, ReferralRow, TransitionContent, TransitionRow};
+use super::model::{ConsentGiven, ReferralInput, ReferralKind, ReferralRow, TransitionContent, TransitionRow};
 use super::repository;
 use crate::auth::{Principal, sight};
 use crate::changes::{self, Action, Change};
@@ -15,7 +15,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ResourceType};
+use crate::kind::{OrganizationId, ReferralId, ResourceType};
 use crate::services::model::{CapacityStatus, ServiceStatus};
 use crate::{follow_ups, organizations, patients, practitioners, services};
 
@@ -36,7 +36,11 @@ pub fn parties(conn: &mut DbConn, organization: OrganizationId, row: &ReferralRo
 
 /// True where no system answers for the performer, so that the requester does.
 pub fn performer_is_unconnected(conn: &mut DbConn, row: &ReferralRow) -> Result<bool> {
-    row.performer_id.map_or(Ok(true), |performer| repository::is_unconnected(conn, performer))
+    is_unconnected(conn, row.performer_id)
+}
+
+fn is_unconnected(conn: &mut DbConn, performer: Option<OrganizationId>) -> Result<bool> {
+    performer.map_or(Ok(true), |performer| repository::is_unconnected(conn, performer))
 }
 
 /// The organization that acts as the performer: where no system answers for the performer, the requester.
@@ -68,12 +72,7 @@ pub fn transition(
             return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
         }
     }
-    if row.status == ReferralStatus::Draft && input.status == ReferralStatus::Requested {
-        let given = input.consent.as_ref().or(row.content.consent.as_ref());
-        ensure_consent(conn, caller, row, given)?;
-    }
     let mut next = ReferralRow {
-        status: input.status,
         business_status: input.business_status.or(row.business_status.filter(|_| row.status == input.status)),
         outcome: input.outcome.or(row.outcome),
         performer_practitioner_id: input.performer_practitioner_id.or(row.performer_practitioner_id),
@@ -85,12 +84,14 @@ pub fn transition(
     if row.status != input.status || input.reason.code.is_some() {
         next.status_reason = Json(input.reason.clone());
     }
+    if input.status == ReferralStatus::Requested && row.status == ReferralStatus::Draft {
+        send(conn, caller, &mut next, input.consent.as_ref())?;
+    } else if row.status != input.status {
+        next.status = input.status;
+        next.status_reason = Json(input.reason.clone());
+    }
     if row.status != input.status {
         next.status_at = caller.at;
-        if input.status == ReferralStatus::Requested {
-            next.requested_at = Some(caller.at);
-            set_due_dates(conn, caller, &mut next)?;
-        }
         next.due_on = due_on(&next);
     }
     if !repository::replace(conn, &next)? {
@@ -102,6 +103,30 @@ pub fn transition(
         follow(conn, caller, &next)?;
     }
     Ok((next, made))
+}
+
+/// A new draft of the caller's.
+pub fn draft(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
+    let manager = patients::repository::manager(conn, input.patient_id)?;
+    Ok(ReferralRow::draft(id, caller.organization_id, manager, input, caller.at))
+}
+
+/// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content.
+pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
+    ensure_consent(conn, caller, row, given.or(row.content.consent.as_ref()))?;
+    row.status = ReferralStatus::Requested;
+    row.status_at = caller.at;
+    row.requested_at = Some(caller.at);
+    set_due_dates(conn, caller, row)?;
+    row.due_on = due_on(row);
+    Ok(())
+}
+
+/// Adds a new referral, a draft or sent, with the transition that its life begins with.
+pub fn insert(conn: &mut DbConn, caller: &Principal, row: ReferralRow) -> Result<ReferralRow> {
+    repository::insert(conn, &row)?;
+    insert_transition(conn, caller, &row, None, &TransitionInput::to(row.status))?;
+    Ok(row)
 }
 
 fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
@@ -151,28 +176,19 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()
 ///
 /// An own program needs none, nor the organization that manages the patient: both see the patient already.
 fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
-    if let Some(given) = given
-        && let Some(performer) = other_performer(conn, row)?
-    {
+    let Some(performer) = other_performer(row.organization_id, row.performer_id, row.manager_id) else { return Ok(()) };
+    if let Some(given) = given {
         return record_consent(conn, caller, row, performer, given);
     }
-    if is_consented(conn, row, caller.at)? {
+    if sight::to_performer(conn, row.patient_id, performer, caller.at)?.is_some() {
         return Ok(());
     }
     Err(Error::invalid("/consent", "consent_required", "is required: the patient has not consented to this organization"))
 }
 
 /// The performer, where it is neither the requester itself nor the organization that manages the patient.
-fn other_performer(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<OrganizationId>> {
-    let Some(performer) = row.performer_id.filter(|performer| *performer != row.organization_id) else { return Ok(None) };
-    let patient = patients::repository::find(conn, row.patient_id)?;
-    Ok(Some(performer).filter(|performer| patient.is_none_or(|patient| patient.organization_id != *performer)))
-}
-
-/// Whether a consent to the performer stands, where one is needed.
-fn is_consented(conn: &mut DbConn, row: &ReferralRow, now: Instant) -> Result<bool> {
-    let Some(performer) = other_performer(conn, row)? else { return Ok(true) };
-    Ok(sight::to_performer(conn, row.patient_id, performer, now)?.is_some())
+fn other_performer(requester: OrganizationId, performer: Option<OrganizationId>, manager: OrganizationId) -> Option<OrganizationId> {
+    performer.filter(|performer| ![requester, manager].contains(performer))
 }
 
 /// Records the consent that came with the referral.
@@ -270,8 +286,8 @@ pub fn insert_transition(
 }
 
 /// The service of a referral as it stands today.
-pub fn service_brief(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<ServiceBrief>> {
-    let Some(id) = row.service_id else { return Ok(None) };
+pub fn service_brief(conn: &mut DbConn, referral: &Referral) -> Result<Option<ServiceBrief>> {
+    let Some(id) = referral.content.service_id else { return Ok(None) };
     let service = services::repository::find(conn, id)?;
     Ok(service.map(|service| ServiceBrief {
         id,
@@ -281,9 +297,15 @@ pub fn service_brief(conn: &mut DbConn, row: &ReferralRow) -> Result<Option<Serv
     }))
 }
 
-/// What to know before relying on a referral that is not closed.
-pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBrief>, now: Instant) -> Result<Vec<Warning>> {
-    if row.status.is_final() {
+/// What to know before relying on a referral that is not closed, to a patient of this manager.
+pub fn warnings(
+    conn: &mut DbConn,
+    referral: &Referral,
+    manager: Option<OrganizationId>,
+    service: Option<&ServiceBrief>,
+    now: Instant,
+) -> Result<Vec<Warning>> {
+    if referral.status.is_final() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
@@ -298,13 +320,17 @@ pub fn warnings(conn: &mut DbConn, row: &ReferralRow, service: Option<&ServiceBr
             Some(CapacityStatus::Open | CapacityStatus::Unknown) | None => {}
         }
     }
-    if performer_is_unconnected(conn, row)? {
+    if is_unconnected(conn, referral.content.performer_organization_id)? {
         found.push((
             WarningCode::PerformerNotConnected,
             "The provider has no system on Kith: tell them, and record what becomes of it here.",
         ));
     }
-    if row.requested_at.is_some_and(|sent| sent < now) && !is_consented(conn, row, now)? {
+    let other = manager.and_then(|manager| other_performer(referral.organization_id, referral.content.performer_organization_id, manager));
+    if let Some(performer) = other
+        && referral.requested_at.is_some_and(|sent| sent < now)
+        && sight::to_performer(conn, referral.content.patient_id, performer, now)?.is_none()
+    {
         found.push((
             WarningCode::ConsentEnded,
             "The patient's consent to the performer has ended, so that the performer no longer sees the patient.",

@@ -49,6 +49,8 @@ mod organizations;
 #[cfg(test)]
 mod patients;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod practitioners;
 #[cfg(test)]
 mod raw;

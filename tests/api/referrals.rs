@@ -97,7 +97,7 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     town.grant(&patient).await;
     let created = town.clinic.post("/v1/referrals", town.navigation(&patient)).await;
     let referral = created.expect(201);
-    assert_eq!((&referral["status"], &referral["version"]), (&json!("requested"), &json!(2)));
+    assert_eq!((&referral["status"], &referral["version"]), (&json!("requested"), &json!(1)));
     assert_eq!((&referral["due_on"], &referral["decide_by"]), (&json!("2026-03-04"), &json!("2026-03-09")));
     assert_eq!(referral["warnings"], json!([]));
     let id = created.id();
@@ -109,7 +109,7 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     step(&town.program, &id, json!({ "status": "received", "business_status": "awaiting_triage" })).await.expect(201);
     let accepted =
         step(&town.program, &id, json!({ "status": "accepted", "support_intensity": "ongoing", "note": "Dana will call her." })).await;
-    assert_eq!((&accepted.expect(201)["from"], accepted.header("etag")), (&json!("received"), Some("\"4\"")));
+    assert_eq!((&accepted.expect(201)["from"], accepted.header("etag")), (&json!("received"), Some("\"3\"")));
     step(&town.program, &id, json!({ "status": "in_progress", "business_status": "plan_made" })).await.expect(201);
 
     let onward = json!({
@@ -132,9 +132,9 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     assert_eq!(town.clinic.get(&path(&lunch)).await.expect(200)["outcome"], "attended", "who manages the patient sees the whole loop");
     let transitions = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
     let steps: Vec<&str> = transitions["items"].as_array().unwrap().iter().map(|item| item["to"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["draft", "requested", "received", "accepted", "in_progress", "completed"]);
-    assert_eq!(transitions["items"][3]["note"], "Dana will call her.");
-    assert_eq!(transitions["items"][3]["organization_id"], json!(town.program.organization_id));
+    assert_eq!(steps, ["requested", "received", "accepted", "in_progress", "completed"]);
+    assert_eq!(transitions["items"][2]["note"], "Dana will call her.");
+    assert_eq!(transitions["items"][2]["organization_id"], json!(town.program.organization_id));
     let feed = town.agency.get("/v1/changes").await.expect(200);
     let kinds: Vec<&str> = feed["items"].as_array().unwrap().iter().map(|item| item["resource_type"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"referral") && !kinds.contains(&"patient"), "{kinds:?}");
@@ -184,7 +184,7 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
         fault("/outcome", "not_allowed")
     );
     let stale = town.program.request(actix_web::http::Method::POST, &format!("{}/transitions", path(&id)));
-    let stale = stale.insert_header(("if-match", "\"1\"")).set_json(json!({ "status": "accepted" }));
+    let stale = stale.insert_header(("if-match", "\"2\"")).set_json(json!({ "status": "accepted" }));
     town.app.send(stale).await.expect_problem(412, "version_mismatch");
     step(&town.program, &id, json!({ "status": "rejected", "reason": { "code": "no_capacity", "text": "Full until May." } }))
         .await
@@ -192,7 +192,7 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     let rejected = town.clinic.get(&path(&id)).await.expect(200);
     assert_eq!((&rejected["status_reason"]["code"], &rejected["due_on"]), (&json!("no_capacity"), &Value::Null));
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "illegal_transition");
-    town.clinic.patch(&path(&id), 3, json!({ "reason": "x" })).await.expect_problem(409, "referral_closed");
+    town.clinic.patch(&path(&id), 2, json!({ "reason": "x" })).await.expect_problem(409, "referral_closed");
     step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
     step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
 });
@@ -208,18 +208,22 @@ on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async
     step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.expect_problem(410, "gone");
 
     let id = town.sent(&patient).await;
-    town.clinic.delete(&path(&id), 2).await.expect_problem(409, "not_a_draft");
+    town.clinic.delete(&path(&id), 1).await.expect_problem(409, "not_a_draft");
     let moved = json!({ "performer_organization_id": town.agency.organization_id });
-    town.clinic.patch(&path(&id), 2, moved).await.expect_problem(409, "referral_sent");
-    town.program.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
-    town.clinic.patch(&path(&id), 2, json!({ "priority": "asap" })).await.expect(200);
+    town.clinic.patch(&path(&id), 1, moved).await.expect_problem(409, "referral_sent");
+    town.program.patch(&path(&id), 1, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
+    town.clinic.patch(&path(&id), 1, json!({ "priority": "asap" })).await.expect(200);
     town.clinic.put_any(&path(&id), town.navigation(&patient)).await.expect_problem(428, "precondition_required");
-    let versions = async |caller: &Caller| {
-        let history = caller.get(&format!("{}/history", path(&id))).await.expect(200);
+    let versions = async |caller: &Caller, id: &str| {
+        let history = caller.get(&format!("{}/history", path(id))).await.expect(200);
         history["items"].as_array().unwrap().iter().map(|item| item["version"].as_i64().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(versions(&town.clinic).await, [1, 2, 3]);
-    assert_eq!(versions(&town.program).await, [2, 3], "what it was before it was sent is its writer's alone");
+    assert_eq!(versions(&town.program, &id).await, [1, 2], "sent at once, it never was a draft");
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await;
+    draft.expect(201);
+    step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.expect(201);
+    assert_eq!(versions(&town.clinic, &draft.id()).await, [1, 2]);
+    assert_eq!(versions(&town.program, &draft.id()).await, [2], "what it was before it was sent is its writer's alone");
 });
 
 on_both!(what_a_referral_names_must_exist_for_the_caller, |db| async move {

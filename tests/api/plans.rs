@@ -1,0 +1,247 @@
+//! No statement that a request issues reads a whole table: every one is explained by the database that would run it.
+//!
+//! The statements are those that the application really sends, as its own log of slow statements writes them when every statement counts
+//! as slow.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Json, Text};
+use kith::db::{Db, DbConn, DbSettings};
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::Caller;
+use crate::harness::TestDb;
+use crate::referrals::{Town, step};
+
+/// Tables that hold a handful of rows, whatever the size of a deployment.
+const SMALL: [&str; 3] = ["signing_keys", "instruments", "__diesel_schema_migrations"];
+
+/// Statements that may read more than they return, each with the reason.
+const ALLOWED: [(&str, &str); 2] = [
+    ("name_key", "organizations are searched by parts of words; there are few"),
+    ("`referrals`.`due_on` < ?", "the overdue ones are found by their day; they are fewer than all that wait"),
+];
+
+/// A search for one of these gives few rows, which may be sorted and filtered further.
+const NARROW: [&str; 12] = [
+    "id",
+    "patient_id",
+    "referral_id",
+    "parent_id",
+    "screening_id",
+    "follow_up_id",
+    "service_id",
+    "resource_id",
+    "merged_into_id",
+    "match_id",
+    "key",
+    "value",
+];
+
+/// What the log of slow statements has said, of all databases; those of SQLite quote names with backticks.
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Ear;
+
+impl log::Log for Ear {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "kith::db::slow"
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata())
+            && let Some((_, statement)) = record.args().to_string().split_once(" ms: ")
+        {
+            HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned());
+        }
+    }
+    fn flush(&self) {}
+}
+
+/// The statements heard so far from this kind of database.
+fn statements(on_sqlite: bool) -> BTreeSet<String> {
+    let heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    let verbs = ["SELECT", "UPDATE", "DELETE", "INSERT"];
+    let queries = heard.iter().filter(|statement| verbs.iter().any(|verb| statement.starts_with(verb)));
+    queries.filter(|statement| statement.contains('`') == on_sqlite).cloned().collect()
+}
+
+#[derive(QueryableByName)]
+struct SqliteStep {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// What SQLite would do that grows with a table.
+fn sqlite_faults(conn: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(conn).unwrap();
+    let is_narrow = steps.iter().any(|step| NARROW.iter().any(|column| step.detail.contains(&format!("({column}=?"))));
+    let is_small = SMALL.iter().any(|table| statement.contains(&format!(" FROM `{table}` WHERE")));
+    let is_fault = |detail: &str| {
+        let scanned = detail.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
+        let is_of_the_statement = detail.contains("VALUES CLAUSE") || detail.contains("CONSTANT ROW");
+        let reads_all = scanned.is_some_and(|table| !SMALL.contains(&table) && !is_of_the_statement);
+        reads_all || (detail.starts_with("USE TEMP B-TREE") && !is_narrow && !is_small)
+    };
+    steps.into_iter().map(|step| step.detail).filter(|detail| is_fault(detail)).collect()
+}
+
+#[derive(QueryableByName)]
+struct PostgresPlan {
+    #[diesel(sql_type = Json, column_name = "QUERY PLAN")]
+    plan: Value,
+}
+
+/// What PostgreSQL would do that grows with a table, even where reading all of one is made as dear as can be.
+fn postgres_faults(conn: &mut PgConnection, statement: &str) -> Vec<String> {
+    let parameters = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
+    let values = if parameters == 0 { String::new() } else { format!("({})", vec!["NULL"; parameters].join(", ")) };
+    conn.batch_execute(&format!("DEALLOCATE ALL; PREPARE statement AS {statement}")).unwrap();
+    let plan: PostgresPlan = sql_query(format!("EXPLAIN (FORMAT JSON) EXECUTE statement {values}")).get_result(conn).unwrap();
+    let mut faults = Vec::new();
+    let mut nodes: Vec<&Value> = plan.plan.as_array().into_iter().flatten().map(|plan| &plan["Plan"]).collect();
+    while let Some(node) = nodes.pop() {
+        nodes.extend(node["Plans"].as_array().into_iter().flatten());
+        let (Some(kind), Some(table)) = (node["Node Type"].as_str(), node["Relation Name"].as_str()) else { continue };
+        let is_whole = kind == "Seq Scan" || (kind.starts_with("Index") && node["Index Cond"].is_null());
+        if is_whole && !SMALL.contains(&table) {
+            faults.push(format!("{kind} of {table}"));
+        }
+    }
+    faults
+}
+
+fn faults(settings: &DbSettings) -> Vec<String> {
+    let on_sqlite = settings.url.starts_with("sqlite:");
+    let mut conn = match settings.url.strip_prefix("sqlite:") {
+        Some(path) => DbConn::Sqlite(SqliteConnection::establish(path).unwrap()),
+        None => DbConn::Pg(PgConnection::establish(&settings.url).unwrap()),
+    };
+    if !on_sqlite {
+        // With a few rows PostgreSQL would read all of any table; what it can do without is what is asked.
+        let dear = "SET enable_seqscan = off; SET enable_sort = on; SET plan_cache_mode = force_generic_plan";
+        conn.batch_execute(dear).unwrap();
+    }
+    let statements = statements(on_sqlite);
+    assert!(statements.len() > 60, "only {} statements were heard", statements.len());
+    let explained = statements.iter().filter(|statement| ALLOWED.iter().all(|(part, _)| !statement.contains(part)));
+    explained
+        .flat_map(|statement| {
+            let faults = match &mut conn {
+                DbConn::Sqlite(conn) => sqlite_faults(conn, statement),
+                DbConn::Pg(conn) => postgres_faults(conn, statement),
+            };
+            faults.into_iter().map(move |fault| format!("{fault}: {statement}"))
+        })
+        .collect()
+}
+
+on_both!(no_request_reads_a_whole_table, |db| async move {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        log::set_logger(&Ear).unwrap();
+        log::set_max_level(log::LevelFilter::Warn);
+    });
+    let settings = DbSettings { slow_query: Duration::ZERO, ..db.settings.clone() };
+    let heard = TestDb { db: Db::open(&settings).unwrap(), settings: settings.clone(), place: db.place };
+    let town = Town::new(heard).await;
+    a_day(&town).await;
+    let faults = faults(&settings);
+    assert!(faults.is_empty(), "{} statements read too much:\n{}", faults.len(), faults.join("\n"));
+});
+
+/// What clinics, programs and agencies ask in a day.
+async fn a_day(town: &Town) {
+    let Town { app, clinic, program, agency } = town;
+    let directory = app.tenant("Alder Valley Directory", OrganizationKind::Directory).await;
+    let service = json!({ "name": "Lunch Club", "need_domains": [{ "code": "food-insecurity" }], "provider_id": agency.organization_id,
+        "identifiers": [{ "system": "s", "value": "1" }] });
+    let service = created(&directory, "/v1/services", service).await;
+    let person = json!({ "names": [{ "given": "Amrit", "family": "Singh" }], "birth_date": "1961-04-07",
+        "contact_points": [{ "kind": "phone", "value": "250-555-0142" }], "identifiers": [{ "system": "emr", "value": "7" }] });
+    let patient = created(clinic, "/v1/patients", person.clone()).await;
+    clinic.put_any("/v1/patients/by-identifier?system=emr&value=7", person).await.expect(200);
+    let other = town.patient().await;
+    town.grant(&patient).await;
+    let need = created(clinic, "/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
+    let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
+        "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
+    let screening = created(clinic, "/v1/screenings?suggest=5", screening).await;
+    let matched = created(clinic, "/v1/matches", json!({ "patient_id": patient })).await;
+    clinic.post("/v1/matches", json!({ "patient_id": patient, "needs": [{ "domain": "x-nature" }] })).await;
+
+    let id = town.accepted(&patient).await;
+    let onward = json!({ "patient_id": patient, "kind": "service", "service_id": service, "parent_id": id, "source_type": "link_worker",
+        "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" } });
+    let onward = created(program, "/v1/referrals", onward).await;
+    created(agency, &format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
+    for body in [json!({ "status": "accepted" }), json!({ "status": "completed", "outcome": "attended" })] {
+        step(agency, &onward, body).await.expect(201);
+    }
+    let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
+    let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);
+    program.post(&format!("/v1/follow-ups/{follow_up}/complete"), json!({ "attended": true })).await.expect(200);
+
+    for caller in [clinic, program, agency, &directory] {
+        for path in [
+            "/v1/patients?limit=20".to_owned(),
+            "/v1/referrals".to_owned(),
+            "/v1/referrals?box=sent&status=requested".to_owned(),
+            "/v1/referrals?box=received&status=requested&overdue=true".to_owned(),
+            format!("/v1/referrals?patient_id={patient}"),
+            format!("/v1/referrals?service_id={service}"),
+            format!("/v1/follow-ups?organization_id={}&status=open", caller.organization_id),
+            "/v1/follow-ups?status=open&overdue=true".to_owned(),
+            format!("/v1/follow-ups?patient_id={patient}"),
+            "/v1/consents?limit=5".to_owned(),
+            "/v1/screenings?limit=5".to_owned(),
+            "/v1/unmet-needs".to_owned(),
+            "/v1/changes?limit=50".to_owned(),
+            "/v1/changes?resource_type=referral".to_owned(),
+            "/v1/practitioners".to_owned(),
+            "/v1/services?q=lunch&need=food-insecurity&near=49.6,-120.0".to_owned(),
+            format!("/v1/services/{service}"),
+            format!("/v1/patients/{patient}"),
+            format!("/v1/patients/{patient}/history"),
+            format!("/v1/patients/{patient}/timeline"),
+            format!("/v1/patients/{patient}/matches"),
+            format!("/v1/patients/{patient}/needs"),
+            format!("/v1/patients/{patient}/screenings"),
+            format!("/v1/consents?patient_id={patient}"),
+            format!("/v1/patients/{patient}/consents"),
+            format!("/v1/patients/{patient}/dose"),
+            format!("/v1/patients/{patient}/need-levels"),
+            format!("/v1/patients/{patient}/primary-navigators"),
+            format!("/v1/referrals/{id}"),
+            format!("/v1/referrals/{id}/transitions"),
+            format!("/v1/referrals/{id}/history"),
+            format!("/v1/referrals/{onward}/messages"),
+            format!("/v1/follow-ups/{follow_up}"),
+        ] {
+            let answer = caller.get(&path).await;
+            assert!([200, 403, 404].contains(&answer.status), "{path}: {}", String::from_utf8_lossy(&answer.bytes));
+        }
+        let sought = json!({ "name": "Amrit Singh", "birth_date": "1961-04-07", "phone": "250-555-0142" });
+        caller.post("/v1/patients/search", sought).await.expect(200);
+    }
+    let merge = json!({ "duplicate_id": other });
+    clinic.post(&format!("/v1/patients/{patient}/merge"), merge).await.expect(200);
+    let record = json!({ "id": "h-1", "name": "Food Bank", "organization": { "id": "o-1", "name": "Society" } });
+    for _ in 0..2 {
+        let import = directory.request(Method::POST, "/v1/imports/services?source=other");
+        app.send(import.insert_header(("content-type", "application/x-ndjson")).set_payload(record.to_string())).await.expect(200);
+    }
+}
+
+async fn created(caller: &Caller, path: &str, body: Value) -> String {
+    let answer = caller.post(path, body).await;
+    answer.expect(201);
+    answer.id()
+}
