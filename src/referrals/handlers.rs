@@ -149,9 +149,10 @@ impl Resource for Referrals {
 }
 
 /// The patient as far as the caller sees them: whoever manages them or takes part in their care as elsewhere, the performer what the
-/// consent to the referral covers.
+/// consent to the referral covers. Nobody sees one who was deleted.
 fn patient_seen(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<Option<PatientSummary>> {
-    let Some(patient) = patients::repository::find(conn, row.patient_id)? else { return Ok(None) };
+    let found = patients::repository::find(conn, row.patient_id)?.filter(|patient| patient.deleted_at.is_none());
+    let Some(patient) = found else { return Ok(None) };
     let of_patient = sight::of(conn, caller, patient.organization_id, patient.id)?;
     let of_referral = match row.performer_id {
         Some(performer) if performer == caller.organization_id => sight::to_performer(conn, patient.id, performer, caller.at)?,
