@@ -301,9 +301,10 @@ pub struct FollowUpRow {
 }
 
 impl FollowUpRow {
-    /// What is written, with what the columns know better: a merge moves the patient, a try in vain the day.
+    /// What is written, with what the columns know better: a merge moves the patient, a try in vain the day, and who is assigned to the
+    /// referral takes over.
     pub fn input(&self) -> FollowUpInput {
-        FollowUpInput { patient_id: self.patient_id, due_on: self.due_on, ..self.content.0.clone() }
+        FollowUpInput { patient_id: self.patient_id, due_on: self.due_on, practitioner_id: self.practitioner_id, ..self.content.0.clone() }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{FollowUpId, OrganizationId};
+use crate::kind::{FollowUpId, OrganizationId, PractitionerId};
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
@@ -110,6 +110,17 @@ pub fn new_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: Org
         updated_at: caller.at,
         deleted_at: None,
     })
+}
+
+/// Hands to whoever has just been assigned to a referral the open follow-ups that were nobody's, or the one's who had it before.
+pub fn hand_over(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, before: Option<PractitionerId>) -> Result<()> {
+    let owner = workflow::acting_performer(conn, referral)?;
+    for row in repository::open_of_referral(conn, referral.id)? {
+        if row.organization_id == owner && (row.practitioner_id.is_none() || row.practitioner_id == before) {
+            save(conn, caller, FollowUpRow { practitioner_id: referral.performer_practitioner_id, ..row })?;
+        }
+    }
+    Ok(())
 }
 
 /// Cancels the open follow-ups of a referral that has just been closed.

@@ -152,7 +152,8 @@ pub struct TransitionInput {
     /// What became of it; needed for completed.
     #[serde(default)]
     pub outcome: Option<Outcome>,
-    /// The performer's practitioner who does it from now on, as the performer assigns; unchanged where absent.
+    /// The performer's practitioner who does it from now on, as the performer assigns; unchanged where absent. Open follow-ups that were
+    /// nobody's, or the one's who had it before, go with it.
     #[serde(default)]
     pub performer_practitioner_id: Option<PractitionerId>,
     /// How much support the performer gives, as it says itself; unchanged where absent.

@@ -126,8 +126,11 @@ impl Resource for Referrals {
 }
 
 /// The patient as far as the caller sees them: whoever manages them or takes part in their care as elsewhere, the performer what the
-/// consent to the referral covers.
+/// consent to the referral covers. Nobody sees one who was deleted.
 fn patient_seen(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<PatientSummary>> {
+    if patient.deleted_at.is_some() {
+        return Ok(None);
+    }
     let of_patient = sight::of(conn, caller, patient.organization_id, patient.id)?;
     let of_referral = match referral.content.performer_organization_id {
         Some(performer) if performer == caller.organization_id => sight::to_performer(conn, patient.id, performer, caller.at)?,

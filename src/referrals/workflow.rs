@@ -102,6 +102,9 @@ pub fn transition(
     if row.status != next.status {
         follow(conn, caller, &next)?;
     }
+    if row.performer_practitioner_id != next.performer_practitioner_id {
+        follow_ups::plan::hand_over(conn, caller, &next, row.performer_practitioner_id)?;
+    }
     Ok((next, made))
 }
 

@@ -237,3 +237,25 @@ on_both!(a_day_that_is_named_is_planned_whatever_else_is, |db| async move {
     let done = town.program.post(&format!("{}/complete", path(&closing)), json!({})).await.expect(200);
     assert_eq!(done["next_follow_up_id"], Value::Null);
 });
+
+on_both!(open_follow_ups_go_with_the_referral_to_whoever_is_assigned, |db| async move {
+    let town = Town::new(db).await;
+    let mut workers = Vec::new();
+    for name in ["Dana", "Harpreet", "Lucie"] {
+        workers.push(town.program.post("/v1/practitioners", json!({ "name": name, "roles": ["link_worker"] })).await.id());
+    }
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let kept = json!({
+        "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-20", "practitioner_id": workers[2],
+    });
+    let kept = town.program.post(PATH, kept).await.id();
+    for worker in &workers[..2] {
+        let assigned = json!({ "status": "accepted", "performer_practitioner_id": worker });
+        step(&town.program, &referral, assigned).await.expect(201);
+        let list = town.program.get(&format!("{PATH}?practitioner_id={worker}&status=open")).await.expect(200);
+        assert_eq!((&list["items"][0]["purpose"], &list["items"][0]["practitioner_id"]), (&json!("first_contact"), &json!(worker)));
+    }
+    assert_eq!(town.program.get(&format!("{PATH}?practitioner_id={}", workers[0])).await.expect(200)["items"], json!([]));
+    assert_eq!(town.program.get(&path(&kept)).await.expect(200)["practitioner_id"], json!(workers[2]));
+});

@@ -544,3 +544,15 @@ on_both!(another_service_in_a_draft_has_another_provider, |db| async move {
     let moved = town.clinic.patch(&path(&draft.id()), 1, json!({ "service_id": services[1] })).await.expect(200);
     assert_eq!(moved["performer_organization_id"], json!(town.program.organization_id));
 });
+
+on_both!(a_patient_who_was_deleted_is_not_shown_in_their_referrals, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let id = town.sent(&patient).await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    town.clinic.delete(&format!("/v1/patients/{patient}"), 1).await.expect(204);
+    for caller in [&town.program, &town.clinic] {
+        assert_eq!(caller.get(&path(&id)).await.expect(200)["patient"], Value::Null);
+    }
+    step(&town.clinic, &draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
+});
