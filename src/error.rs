@@ -207,6 +207,7 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
         (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
+        (Error::unavailable(""), "The server cannot use its database at present; try again after Retry-After."),
         (Error::Busy, "The database is locked, or too many wait; try again after Retry-After."),
         (Error::internal(""), "Our fault; it is logged under the request id."),
     ];

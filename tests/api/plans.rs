@@ -173,6 +173,9 @@ async fn a_day(town: &Town) {
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
         "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
     let screening = created(clinic, "/v1/screenings?suggest=5", screening).await;
+    let all = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["care_coordination"], "form": "verbal",
+        "categories": ["summary", "contact", "demographics", "needs", "screenings", "referrals", "follow_ups"] });
+    created(clinic, "/v1/consents", all).await;
     let matched = created(clinic, "/v1/matches", json!({ "patient_id": patient })).await;
     clinic.post("/v1/matches", json!({ "patient_id": patient, "needs": [{ "domain": "x-nature" }] })).await;
 

@@ -397,12 +397,12 @@ on_both!(replacing_what_was_sent_undoes_nothing_that_others_said, |db| async mov
     step(&town.program, &id, assigned).await.expect(201);
     let mut again = town.navigation(&patient);
     again["priority"] = json!("urgent");
-    let replaced = town.clinic.put(&path(&id), 3, again.clone()).await.expect(200);
+    let replaced = town.clinic.put(&path(&id), 2, again.clone()).await.expect(200);
     assert_eq!((&replaced["decide_by"], &replaced["due_on"]), (&json!("2026-03-09"), &json!("2026-03-09")));
     assert_eq!((&replaced["performer_practitioner_id"], &replaced["support_intensity"]), (&json!(worker), &json!("ongoing")));
     again["support_intensity"] = json!("brief");
-    town.clinic.put(&path(&id), 4, again).await.expect_problem(409, "referral_sent");
-    let sooner = town.clinic.patch(&path(&id), 4, json!({ "decide_by": "2026-03-05" })).await.expect(200);
+    town.clinic.put(&path(&id), 3, again).await.expect_problem(409, "referral_sent");
+    let sooner = town.clinic.patch(&path(&id), 3, json!({ "decide_by": "2026-03-05" })).await.expect(200);
     assert_eq!(sooner["due_on"], "2026-03-05");
 });
 

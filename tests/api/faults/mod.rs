@@ -1,10 +1,10 @@
 //! Faults: servers that are killed, databases that go away, disks that fill up, many who write the same at once.
 //!
 //! Everything here runs real servers on the loopback interface, in folders and databases of its own, and ends only what it has started.
-//! The suite runs each a few times; with `KITH_FAULTS=long` the same tests go on for as long as it takes to believe them:
+//! The suite runs each a few times; with `FAULTS=long` the same tests go on for as long as it takes to believe them:
 //!
 //! ```sh
-//! KITH_FAULTS=long cargo test --test api faults -- --nocapture --test-threads 1
+//! FAULTS=long cargo test --test api faults -- --nocapture --test-threads 1
 //! ```
 
 mod clock;
@@ -22,7 +22,7 @@ mod town;
 
 /// How often, or how long, something is done: in the suite, and in the long run.
 fn times(short: usize, long: usize) -> usize {
-    if std::env::var("KITH_FAULTS").as_deref() == Ok("long") { long } else { short }
+    if std::env::var("FAULTS").as_deref() == Ok("long") { long } else { short }
 }
 
 /// Numbers that are the same in every run: a splitmix64 generator.

@@ -9,8 +9,8 @@ use crate::harness::Place;
 
 /// In every text that is about somebody. In upper case too, for codes.
 const MARK: &str = "Zwaanmarke";
-/// Digits of a phone, of a health number and of the year of a birth, that stand nowhere else.
-const NUMBERS: [&str; 3] = ["7785550173", "9698658215", "1903"];
+/// Digits of a phone, of a health number and of the month of a birth, that stand nowhere else.
+const NUMBERS: [&str; 3] = ["7785550173", "9698658215", "1903-02"];
 
 /// Calls, and keeps the answers.
 struct Witness {
