@@ -5,7 +5,7 @@
 
 use diesel::result::DatabaseErrorInformation;
 use diesel::result::DatabaseErrorKind::{self, *};
-use diesel::result::Error::{DatabaseError, NotFound, RollbackErrorOnCommit};
+use diesel::result::Error::{BrokenTransactionManager, DatabaseError, NotFound, RollbackErrorOnCommit};
 
 use crate::error::Error;
 
@@ -16,6 +16,8 @@ impl From<diesel::result::Error> for Error {
         match error {
             NotFound => Self::NotFound,
             RollbackErrorOnCommit { commit_error, .. } => (*commit_error).into(),
+            // The connection broke in an earlier statement of the transaction.
+            BrokenTransactionManager => Self::unavailable(error),
             // Displayed, a database error is its message alone; the details, which quote values of rows, stay out of the log.
             DatabaseError(kind, ref information) if passes(kind, information.message()) => Self::unavailable(error),
             DatabaseError(kind, ref information) => known(kind, information.as_ref()).unwrap_or_else(|| Self::internal(error)),

@@ -76,7 +76,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
+        let log = self.end();
+        if std::thread::panicking() {
+            let complaints = log.iter().filter(|line| line.contains(r#""level":"error""#));
+            complaints.take(100).for_each(|line| eprintln!("the server said: {line}"));
+        }
     }
 }
 
