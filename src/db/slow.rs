@@ -38,7 +38,7 @@ fn without_values(statement: &str) -> &str {
 
 /// The beginning of a statement, which is enough to know it by: one that writes a thousand rows has a thousand rows of placeholders.
 fn head(statement: &str) -> &str {
-    const LONGEST: usize = 1_000;
+    const LONGEST: usize = 4_000;
     statement.char_indices().nth(LONGEST).and_then(|(end, _)| statement.get(..end)).unwrap_or(statement)
 }
 
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn a_long_statement_is_cut() {
-        let insert = format!("INSERT INTO t (a) VALUES {}", "(?), ".repeat(1_000));
-        assert_eq!(head(&insert).len(), 1_000);
+        let insert = format!("INSERT INTO t (a) VALUES {}", "(?), ".repeat(2_000));
+        assert_eq!(head(&insert).len(), 4_000);
         assert_eq!(head("COMMIT"), "COMMIT");
     }
 

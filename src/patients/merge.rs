@@ -44,13 +44,15 @@ macro_rules! tables_of_a_patient {
             $({
                 let alive = $table::table.filter($table::patient_id.eq(from)).filter($table::deleted_at.is_null());
                 let ids: Vec<Id<<$resource as Resource>::Kind>> = alive.select($table::id).order($table::id).load(conn)?;
-                let next = ($table::version.eq($table::version + 1), $table::updated_at.eq(caller.at));
-                diesel::update($table::table.filter($table::id.eq_any(&ids))).set(next).execute(conn)?;
                 diesel::update($table::table.filter($table::patient_id.eq(from))).set($table::patient_id.eq(to)).execute(conn)?;
-                let rows: Vec<$row> = $table::table.filter($table::id.eq_any(&ids)).order($table::id).load(conn)?;
-                for row in rows {
-                    let row = <$resource as Resource>::Row::from(row);
-                    resource::record::<$resource>(conn, caller, &$resource::head(&row), Action::Updated, &$resource::shape(row))?;
+                if !ids.is_empty() {
+                    let next = ($table::version.eq($table::version + 1), $table::updated_at.eq(caller.at));
+                    diesel::update($table::table.filter($table::id.eq_any(&ids))).set(next).execute(conn)?;
+                    let rows: Vec<$row> = $table::table.filter($table::id.eq_any(&ids)).order($table::id).load(conn)?;
+                    for row in rows {
+                        let row = <$resource as Resource>::Row::from(row);
+                        resource::record::<$resource>(conn, caller, &$resource::head(&row), Action::Updated, &$resource::shape(row))?;
+                    }
                 }
             })+
             $(diesel::update($record::table.filter($record::patient_id.eq(from))).set($record::patient_id.eq(to)).execute(conn)?;)+

@@ -99,7 +99,9 @@ impl Feed {
             let (from, to) = (status("from"), status("to").unwrap());
             let before = at.insert(text(&made["referral_id"]), to);
             assert_eq!(before, from, "a step begins where the one before it ended: {made}");
-            let exists = from.map_or(matches!(to, ReferralStatus::Draft | ReferralStatus::Requested), |from| from == to || find_step(from, to).is_some());
+            let exists = from.map_or(matches!(to, ReferralStatus::Draft | ReferralStatus::Requested), |from| {
+                from == to || find_step(from, to).is_some()
+            });
             assert!(exists, "there is no such step: {made}");
         }
         for ((kind, id), entry) in last {
