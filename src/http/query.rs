@@ -11,6 +11,7 @@ use actix_web::{FromRequest, HttpRequest};
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value, json};
+use uuid::Uuid;
 
 use super::schema;
 use crate::error::{Error, Fault, Result};
@@ -33,6 +34,10 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
 /// Holds the query string of a request against what is published of its operation.
 pub fn check(request: &HttpRequest) -> Result<()> {
+    if request.match_info().get("id").is_some_and(|id| Uuid::try_parse(id).is_err()) {
+        // The path is at fault first: it may be one of its own, with other methods.
+        return Ok(());
+    }
     let (text, parameters) = (request.query_string(), Parameters::of(request)?);
     if text.is_empty() && !parameters.has_required {
         return Ok(());

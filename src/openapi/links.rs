@@ -20,13 +20,14 @@ pub(super) fn add(document: &mut Value) {
         for method in METHODS {
             let Some(operation) = item.get_mut(method) else { continue };
             let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let has_cursor = operation.as_object().is_some_and(|operation| super::has_parameter(operation, "cursor"));
             for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
                 let has = |field: &str| property(response, &schemas, field).is_some();
                 let mut links = Map::new();
                 if status.starts_with('2') && has("id") && has("version") {
                     links.extend(following.iter().filter(|next| belongs(&next.path, path)).map(link));
                 }
-                if status == "200" && method == "get" && has("next") && has("items") {
+                if status == "200" && has_cursor && has("next") && has("items") {
                     let parameters = json!({ "cursor": "$response.body#/next" });
                     let description = "The next page, where `next` is not null.";
                     links.insert("next".into(), json!({ "operationId": id, "parameters": parameters, "description": description }));

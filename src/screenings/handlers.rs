@@ -229,7 +229,7 @@ pub async fn create_screening(
     query: Query<SuggestQuery>,
     command: Command<ScreeningInput>,
 ) -> Result<HttpResponse> {
-    let found = suggesting::find(&app, &caller, &query.0, Completing::New(command.input.clone())).await?;
+    let found = suggesting::find(&app, &caller, &query.0, Completing::New(Box::new(command.input.clone()))).await?;
     command
         .run(&app, &caller, move |conn, caller, input| {
             let (head, screening) = resource::insert::<Screenings>(conn, caller, input.clone())?;

@@ -18,7 +18,7 @@ use crate::matching::{finder, handlers as matches};
 #[derive(Debug, Clone)]
 pub enum Completing {
     /// A new one.
-    New(ScreeningInput),
+    New(Box<ScreeningInput>),
     /// A draft, by these last answers.
     Draft(ScreeningId, ScreeningCompletion),
 }
@@ -27,7 +27,7 @@ impl Completing {
     /// The draft, if it is one, and the content that it is to have.
     fn read(self, conn: &mut DbConn, caller: &Principal) -> Result<(Option<ScreeningRow>, ScreeningInput)> {
         match self {
-            Self::New(input) => Ok((None, input)),
+            Self::New(input) => Ok((None, *input)),
             Self::Draft(id, completion) => {
                 let row = resource::get_row::<Screenings>(conn, caller, id)?;
                 let input = completion.laid_over(Screenings::input(&row));
