@@ -5,14 +5,17 @@ use utoipa::ToSchema;
 
 use super::candidate::Candidate;
 use super::engine::Setting;
-use super::explain;
 use super::gate::{self, Gate, Verdict};
 use super::person::Person;
 use super::remark::{Check, Exclusion};
 use super::report::{Remark, Sentence};
 use super::subject::Subject;
+use super::weights::Weights;
+use super::{explain, patient};
+use crate::db::types::Instant;
 use crate::kind::ServiceId;
-use crate::services::model::ReferralRoute;
+use crate::patients::model::PatientInput;
+use crate::services::model::{ReferralRoute, ServiceInput};
 use crate::text_enum;
 
 text_enum! {
@@ -52,7 +55,19 @@ pub struct EligibilityChecklist {
 
 /// Holds the person against the rules of one service.
 pub fn check_eligibility<'a>(person: &'a Person, candidate: &Candidate<'a>, setting: &Setting<'a>) -> EligibilityChecklist {
-    let subject = Subject::new(person, setting.weights, setting.at);
+    hold(&Subject::new(person, setting.weights, setting.at), candidate)
+}
+
+/// The rules of a service that a patient does not meet, as far as may be told: `patient` holds no more of them than that.
+pub fn unmet_rules(patient: &PatientInput, id: ServiceId, service: &ServiceInput, at: Instant) -> Vec<EligibilityItem> {
+    let person = patient::person(patient, &[], at.utc().date_naive());
+    let candidate = Candidate { id, service, capacity: None, text_fit: None, track_record: None };
+    let mut items = hold(&Subject::new(&person, Weights::standard(), at), &candidate).items;
+    items.retain(|item| item.result == EligibilityResult::NotMet);
+    items
+}
+
+fn hold<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> EligibilityChecklist {
     let (service, rule) = (candidate.service, &candidate.service.eligibility);
     let area = Remark {
         code: "area".into(),
@@ -66,7 +81,7 @@ pub fn check_eligibility<'a>(person: &'a Person, candidate: &Candidate<'a>, sett
         (!service.service_areas.is_empty(), gate::area, area),
     ];
     let compared = comparable.into_iter().filter(|(is_ruled, ..)| *is_ruled).map(|(_, gate, remark)| {
-        let result = match gate(&subject, candidate) {
+        let result = match gate(subject, candidate) {
             Verdict::Open => EligibilityResult::Met,
             Verdict::Unclear(_) => EligibilityResult::Unknown,
             Verdict::Closed(_) => EligibilityResult::NotMet,

@@ -61,14 +61,22 @@ impl Resource for Referrals {
     /// The patient as far as the caller may see them, the service as it stands today, and what to know before relying on it.
     fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
         let patient = patients::repository::find(conn, shape.content.patient_id)?;
-        let service = workflow::service_brief(conn, &shape)?;
+        let service = workflow::service(conn, &shape)?;
         let manager = patient.as_ref().map(|patient| patient.organization_id);
-        let warnings = workflow::warnings(conn, &shape, manager, service.as_ref(), caller.at)?;
-        let patient = match patient {
-            Some(patient) => patient_seen(conn, caller, &shape, &patient)?,
+        let brief = service.as_ref().map(workflow::service_brief);
+        let mut warnings = workflow::warnings(conn, &shape, manager, brief.as_ref(), caller.at)?;
+        let seen = match &patient {
+            Some(patient) => seen_of(conn, caller, &shape, patient)?,
             None => None,
         };
-        Ok(Referral { patient, warnings: Some(warnings), service, ..shape })
+        let patient = patient.zip(seen);
+        if let (Some((patient, seen)), Some(service)) = (&patient, &service)
+            && !shape.status.is_final()
+        {
+            warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+        }
+        let patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 
     fn identifiers(input: &ReferralInput) -> &[Identifier] {
@@ -125,9 +133,9 @@ impl Resource for Referrals {
     }
 }
 
-/// The patient as far as the caller sees them: whoever manages them or takes part in their care as elsewhere, the performer what the
-/// consent to the referral covers. Nobody sees one who was deleted.
-fn patient_seen(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<PatientSummary>> {
+/// What the caller sees of the patient: whoever manages them or takes part in their care as elsewhere, the performer what the consent
+/// to the referral covers. Nobody sees one who was deleted.
+fn seen_of(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<Categories>> {
     if patient.deleted_at.is_some() {
         return Ok(None);
     }
@@ -136,8 +144,7 @@ fn patient_seen(conn: &mut DbConn, caller: &Principal, referral: &Referral, pati
         Some(performer) if performer == caller.organization_id => sight::to_performer(conn, patient.id, performer, caller.at)?,
         _ => None,
     };
-    let categories = [of_patient, of_referral].into_iter().flatten().reduce(Categories::union);
-    Ok(categories.map(|categories| PatientSummary::new(patient, categories)))
+    Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))
 }
 
 /// What was sent stays what it was: whom it is for and whom it asks cannot change under the performer's hands.

@@ -10,14 +10,16 @@ use super::repository;
 use crate::auth::{Principal, sight};
 use crate::changes::{self, Action, Change};
 use crate::consents::handlers::Consents;
-use crate::consents::model::{ConsentInput, ConsentPurpose, DataCategory};
+use crate::consents::model::{Categories, ConsentInput, ConsentPurpose, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ReferralId, ResourceType};
+use crate::patients::model::PatientRow;
 use crate::services::model::{CapacityStatus, ServiceStatus};
-use crate::{follow_ups, organizations, patients, practitioners, services};
+use crate::services::row::ServiceRow;
+use crate::{follow_ups, matching, organizations, patients, practitioners, services};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -289,15 +291,23 @@ pub fn insert_transition(
 }
 
 /// The service of a referral as it stands today.
-pub fn service_brief(conn: &mut DbConn, referral: &Referral) -> Result<Option<ServiceBrief>> {
-    let Some(id) = referral.content.service_id else { return Ok(None) };
-    let service = services::repository::find(conn, id)?;
-    Ok(service.map(|service| ServiceBrief {
-        id,
-        name: service.name,
-        status: service.status,
-        capacity: service.capacity.map(|capacity| capacity.0),
-    }))
+pub fn service(conn: &mut DbConn, referral: &Referral) -> Result<Option<ServiceRow>> {
+    referral.content.service_id.map_or(Ok(None), |id| services::repository::find(conn, id))
+}
+
+/// What of a service is shown in a referral to it.
+pub fn service_brief(service: &ServiceRow) -> ServiceBrief {
+    let capacity = service.capacity.as_ref().map(|capacity| capacity.0.clone());
+    ServiceBrief { id: service.id, name: service.name.clone(), status: service.status, capacity }
+}
+
+/// The warning that a patient, of whom these categories are seen, does not meet what a service asks.
+pub fn not_eligible(patient: &PatientRow, seen: Categories, service: &ServiceRow, now: Instant) -> Option<Warning> {
+    let shown = patient.content.0.clone().shown(seen);
+    let unmet = matching::unmet_rules(&shown, service.id, &service.content, now);
+    let rules: Vec<&str> = unmet.iter().map(|item| item.sentence.en.as_str()).collect();
+    let message = || format!("The person does not meet what the service asks. {}", rules.join(" "));
+    (!rules.is_empty()).then(|| Warning { code: WarningCode::NotEligible, message: message() })
 }
 
 /// What to know before relying on a referral that is not closed, to a patient of this manager.

@@ -341,6 +341,16 @@ on_both!(a_referral_to_a_service_goes_to_its_provider_and_warns_where_there_is_n
     assert_eq!(sent["performer_organization_id"], json!(town.agency.organization_id));
     assert_eq!((&sent["service"]["name"], &sent["warnings"][0]["code"]), (&json!("Tuesday lunch"), &json!("service_full")));
 
+    let young =
+        json!({ "name": "Skate night", "provider_id": town.agency.organization_id, "eligibility": { "min_age": 12, "max_age": 18 } });
+    let young = town.agency.post("/v1/services", young).await;
+    body["service_id"] = json!(young.id());
+    let sent = town.clinic.post("/v1/referrals", body.clone()).await.expect(201);
+    assert_eq!(sent["warnings"][0]["code"], "not_eligible", "{sent}");
+    assert!(sent["warnings"][0]["message"].as_str().unwrap().contains("18"), "{sent}");
+    let received = town.agency.get(&path(sent["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&received["patient"]["birth_date"], &received["warnings"]), (&json!("1954-03-18"), &sent["warnings"]));
+
     let alone = town.clinic.post("/v1/services", json!({ "name": "Walking group", "accepts_referrals": true })).await;
     body["service_id"] = json!(alone.id());
     let sent = town.clinic.post("/v1/referrals", body.clone()).await.expect(201);
