@@ -90,9 +90,6 @@ pub fn transition(
         send(conn, caller, &mut next, input.consent.as_ref())?;
     } else if row.status != input.status {
         next.status = input.status;
-        next.status_reason = Json(input.reason.clone());
-    }
-    if row.status != input.status {
         next.status_at = caller.at;
         next.due_on = due_on(&next);
     }
