@@ -123,6 +123,12 @@ pub struct Config {
     /// Its telephone number
     #[arg(long, env = "KITH_HELPLINE_PHONE", default_value = "211", value_name = "NUMBER", value_parser = not_blank, help_heading = "Server")]
     pub helpline_phone: String,
+    /// The crisis line that is shown at once to somebody whose answers say that they may be in danger
+    #[arg(long, env = "KITH_CRISIS_LINE_NAME", default_value = "9-8-8 Suicide Crisis Helpline", value_name = "NAME", value_parser = not_blank, help_heading = "Server")]
+    pub crisis_line_name: String,
+    /// Its telephone number
+    #[arg(long, env = "KITH_CRISIS_LINE_PHONE", default_value = "988", value_name = "NUMBER", value_parser = not_blank, help_heading = "Server")]
+    pub crisis_line_phone: String,
     /// Requests a client, or an address without one, may make in a minute; the default stops only runaways; 0 for no limit
     #[arg(long, env = "KITH_RATE_LIMIT", default_value_t = 1_200_000, value_name = "N", help_heading = "Server")]
     pub rate_limit: u32,
@@ -159,6 +165,11 @@ impl Config {
     /// Whom to call where nothing suits.
     pub fn helpline(&self) -> Helpline {
         Helpline { name: self.helpline_name.clone(), phone: self.helpline_phone.clone() }
+    }
+
+    /// Whom to call when in danger.
+    pub fn crisis_line(&self) -> Helpline {
+        Helpline { name: self.crisis_line_name.clone(), phone: self.crisis_line_phone.clone() }
     }
 
     /// The issuer of the tokens.

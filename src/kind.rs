@@ -51,6 +51,8 @@ kinds! {
     Instrument = "instrument", InstrumentId;
     /// One person's answers to an instrument.
     Screening = "screening", ScreeningId;
+    /// A link by which somebody who is no client answers a screening.
+    ScreeningLink = "screening_link", ScreeningLinkId;
     /// A community service.
     Service = "service", ServiceId;
     /// A record of what was suggested to whom.

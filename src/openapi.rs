@@ -334,6 +334,11 @@ fn add_components(document: &mut Value) {
                 "description": "OAuth 2.0 client credentials (RFC 6749 §4.4). Tokens are short-lived EdDSA-signed JWTs.",
                 "flows": { "clientCredentials": { "tokenUrl": "/oauth/token", "scopes": scopes } },
             },
+            "screening_link": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The token of a link to one draft, from `POST /v1/screenings/{id}/links`, for people who are no clients.",
+            },
         },
     });
     let Some(target) = document.pointer_mut("/components").and_then(Value::as_object_mut) else { return };
@@ -351,7 +356,7 @@ fn parameter(name: &str, required: bool, description: &str, schema: Value) -> Va
 }
 
 fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>) {
-    let is_secured = has_scopes(operation.get("security"));
+    let has_scopes = has_scopes(operation.get("security"));
     let takes_json = operation.get("requestBody").is_some();
     let is_api = path.starts_with("/v1/");
     let is_item = path.ends_with("/{id}");
@@ -365,8 +370,11 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if is_api {
         problems.extend(["400", "500", "503"]);
     }
-    if is_secured {
-        problems.extend(["401", "403", "429"]);
+    if has_scopes {
+        problems.push("403");
+    }
+    if knows_callers(operation.get("security")) {
+        problems.extend(["401", "429"]);
     }
     if has_path_parameter {
         problems.push("404");
@@ -374,8 +382,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if takes_json && is_api {
         problems.extend(["408", "413", "415", "422"]);
     }
-    // An import needs no key to be sent again: what it has seen before changes nothing.
-    if is_api && method == "post" && !is_question && !path.starts_with("/v1/imports/") {
+    // An import needs no key to be sent again: what it has seen before changes nothing; nor do answers that replace answers.
+    if is_api && method == "post" && !is_question && !path.starts_with("/v1/imports/") && !path.starts_with("/v1/screening-link/") {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }
@@ -402,7 +410,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
         headers.push("OptionalIfMatch");
         problems.push("412");
     }
-    if is_api && is_write && !is_question && is_secured {
+    if is_api && is_write && !is_question && has_scopes {
         headers.push("OnBehalfOf");
     }
 
@@ -472,7 +480,7 @@ fn add_headers(document: &mut Value) {
     for (path, item) in paths {
         for method in METHODS {
             let Some(operation) = item.get_mut(method) else { continue };
-            let is_counted = has_scopes(operation.get("security"));
+            let is_counted = knows_callers(operation.get("security"));
             for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
                 if let (true, Some(response)) = (status.starts_with('2') || status == "304", response.as_object_mut()) {
                     let schema = response.get("content").and_then(|content| content.pointer("/application~1json/schema/$ref"));
@@ -506,4 +514,9 @@ fn add_headers(document: &mut Value) {
 /// Whether a token with scopes opens the operation, alone or beside other ways.
 fn has_scopes(security: Option<&Value>) -> bool {
     security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.get("oauth2").is_some())
+}
+
+/// Whether some token opens the operation.
+fn knows_callers(security: Option<&Value>) -> bool {
+    security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.as_object().is_some_and(|entry| !entry.is_empty()))
 }

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::key_ring::KeyRing;
 use super::limits::Limits;
+use super::links::{Link, Links, Purpose};
 use super::model::Standing;
 use super::scopes::Scopes;
 use super::tokens::{Claims, LONGEST_TOKEN, Refusal, Tokens};
@@ -40,6 +41,8 @@ pub struct Authority {
     pub keys: KeyRing,
     /// How tokens are made and read.
     pub tokens: Tokens,
+    /// How links are made and read.
+    pub links: Links,
     /// How often each may call.
     pub limits: Limits,
     /// Tokens whose signature was verified, by the SHA-256 of their text.
@@ -80,6 +83,7 @@ impl Authority {
         Ok(Self {
             keys,
             tokens: Tokens::new(config.issuer(), &config.audience, lifetime),
+            links: Links::new(config.issuer()),
             limits: Limits::new(config.rate_limit, config.rate_burst),
             verified: Cache::new(TOKENS_REMEMBERED),
             standings: Cache::new(CLIENTS_REMEMBERED),
@@ -118,6 +122,13 @@ impl Authority {
         let standing = self.standing(db, clock, claims.sub).await?.filter(|standing| standing.organization_id == claims.org);
         let standing = standing.ok_or(Refusal::ClientInactive)?;
         Ok(Caller { client_id: claims.sub, organization_id: claims.org, scopes: claims.scope.intersection(standing.scopes) })
+    }
+
+    /// The link of this token. Whether it still stands, its row says.
+    pub async fn open_link(&self, db: &Db, clock: &Clock, purpose: Purpose, token: &str) -> Result<Link> {
+        let kid = Links::key_id(token).ok_or(Refusal::Invalid)?;
+        let keys = self.keys.with(&kid, db, clock).await?;
+        Ok(self.links.verify(purpose, token, &keys, clock.now())?)
     }
 
     /// An active client as it stands, or stood no longer than [`STANDING_KEPT`] ago.

@@ -10,6 +10,8 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
+use uuid::Uuid;
+
 use crate::error::{Error, Result};
 use crate::kind::ClientId;
 
@@ -23,6 +25,8 @@ const CALLS_BETWEEN_CLEANINGS: usize = 4_096;
 pub enum CountedAs {
     /// A client, wherever it calls from.
     Client(ClientId),
+    /// Whoever holds this link, from wherever.
+    Link(Uuid),
     /// Whoever calls from this address without a token.
     Address(IpAddr),
 }

@@ -7,6 +7,7 @@ pub mod handlers;
 pub mod key_ring;
 pub mod keys;
 pub mod limits;
+pub mod links;
 pub mod model;
 pub mod principal;
 pub mod repository;

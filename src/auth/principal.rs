@@ -15,7 +15,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::limits::CountedAs;
 use super::scopes::{RequiredScope, Scope, Scopes, scope};
-use crate::app::State;
+use crate::app::{App, State};
 use crate::changes::Actor;
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
@@ -136,12 +136,13 @@ impl FromRequest for DirectoryReader {
     }
 }
 
-fn state(request: &HttpRequest) -> Result<&State> {
+/// The application that a request came to.
+pub(crate) fn state(request: &HttpRequest) -> Result<&State> {
     request.app_data::<State>().ok_or_else(|| Error::internal("the application has no state"))
 }
 
 /// The token of the `Authorization` header; `None` where there is no such header.
-fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
+pub(crate) fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
     const OTHER: Error = Error::Unauthenticated("send one header, Authorization: Bearer TOKEN");
     let mut values = request.headers().get_all(AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
@@ -186,7 +187,7 @@ async fn authenticate(request: &HttpRequest, token: &str) -> Result<Principal> {
 }
 
 /// Counts the call and keeps what is left in the request's extensions.
-fn count(app: &State, request: &HttpRequest, caller: CountedAs) -> Result<()> {
+pub(crate) fn count(app: &App, request: &HttpRequest, caller: CountedAs) -> Result<()> {
     if let Some(allowance) = app.authority.limits.count(caller)? {
         request.extensions_mut().insert(allowance);
     }

@@ -213,7 +213,7 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::UnmetNeed | ResourceType::Match => {
             (Scope::PatientsRead, Some(DataCategory::Needs))
         }
-        ResourceType::Screening => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
+        ResourceType::Screening | ResourceType::ScreeningLink => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
         ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
             (Scope::ReferralsRead, Some(DataCategory::Referrals))
         }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::kind::{ClientId, OrganizationId};
 
 /// The one algorithm, whatever a token's header says.
-const ALGORITHM: Algorithm = Algorithm::EdDSA;
+pub(super) const ALGORITHM: Algorithm = Algorithm::EdDSA;
 /// The `typ` of access tokens (RFC 9068 §2.1): no other JWT signed with the same key passes for one.
 const TOKEN_TYPE: &str = "at+jwt";
 /// How far the clocks of two machines may be apart.
@@ -57,6 +57,14 @@ impl Claims {
             None
         }
     }
+}
+
+/// The id of the key that a token of this type says it is signed with; `None` where the header alone shows that it is not ours.
+pub(super) fn key_id(token: &str, token_type: &str) -> Option<String> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    // RFC 7515 §4.1.11: whoever does not understand what is critical must refuse. There is nothing critical that we understand.
+    let is_ours = header.alg == ALGORITHM && header.typ.as_deref() == Some(token_type) && header.crit.is_none();
+    header.kid.filter(|_| is_ours)
 }
 
 /// Why a token is refused; the text is what the caller reads.
@@ -146,10 +154,7 @@ impl Tokens {
     ///
     /// Nothing is verified yet: the id only tells which key to try.
     pub fn key_id(token: &str) -> Option<String> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        // RFC 7515 §4.1.11: whoever does not understand what is critical must refuse. There is nothing critical that we understand.
-        let is_ours = header.alg == ALGORITHM && header.typ.as_deref() == Some(TOKEN_TYPE) && header.crit.is_none();
-        header.kid.filter(|_| is_ours)
+        key_id(token, TOKEN_TYPE)
     }
 
     /// The claims of a token that one of these keys has signed and that is valid now.

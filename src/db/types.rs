@@ -217,6 +217,11 @@ impl Instant {
         Self(DateTime::from_timestamp_micros(moment.timestamp_micros()).unwrap_or(moment))
     }
 
+    /// The moment so many seconds after 1970 began; none outside the calendar.
+    pub fn from_timestamp(seconds: i64) -> Option<Self> {
+        DateTime::from_timestamp(seconds, 0).filter(is_in_calendar).map(Self)
+    }
+
     /// The moment as chrono has it.
     pub const fn utc(self) -> DateTime<Utc> {
         self.0

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::candidate::Candidate;
 use super::criteria::{self, Part, UNIT};
 use super::duplicates::Seen;
@@ -24,12 +27,14 @@ pub const MATCHING_VERSION: &str = "1.0";
 /// The most services that are listed as left out.
 const MOST_EXCLUDED: usize = 200;
 
-/// The line to call where no link worker program takes the person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Helpline {
     /// Its name.
+    #[schema(example = "9-8-8 Suicide Crisis Helpline")]
     pub name: String,
     /// Its number.
+    #[schema(example = "988")]
     pub phone: String,
 }
 

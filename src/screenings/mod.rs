@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod handlers;
+pub mod links;
 pub mod model;
 pub mod recording;
 pub mod repository;
@@ -28,5 +29,11 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::delete_screening)
         .service(handlers::complete_screening)
         .service(handlers::retract_screening)
-        .service(handlers::list_screening_history);
+        .service(handlers::list_screening_history)
+        .service(links::handlers::create_screening_link)
+        .service(links::handlers::list_screening_links)
+        .service(links::handlers::revoke_screening_links)
+        .service(links::handlers::get_linked_screening)
+        .service(links::handlers::answer_linked_screening)
+        .service(links::handlers::complete_linked_screening);
 }

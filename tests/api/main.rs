@@ -57,6 +57,8 @@ mod raw;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]
+mod screening_links;
+#[cfg(test)]
 mod screenings;
 #[cfg(test)]
 mod services;

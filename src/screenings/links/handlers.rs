@@ -1,0 +1,210 @@
+//! HTTP of screening links: for the client that makes them, and for whoever holds one.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
+
+use super::holder::LinkHolder;
+use super::{LinkedAnswers, LinkedScreening, NewScreeningLink, ScreeningLink, ScreeningLinkInput, ScreeningLinkRow, repository};
+use crate::app::State;
+use crate::auth::links::{Link, Purpose};
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::Id;
+use crate::error::{Error, Result};
+use crate::http::body::Valid;
+use crate::http::command::{Command, Reply};
+use crate::http::etag;
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, HistoryQuery, Resource as _};
+use crate::instruments;
+use crate::kind::{self, ResourceType, ScreeningId, ScreeningLinkId};
+use crate::screenings::api::{Screening, ScreeningCompletion};
+use crate::screenings::handlers::Screenings;
+use crate::screenings::model::{ScreeningRow, ScreeningStatus};
+
+/// A draft of the caller's own organization.
+fn draft(conn: &mut DbConn, caller: &Principal, id: ScreeningId) -> Result<ScreeningRow> {
+    let row = resource::get_row::<Screenings>(conn, caller, id)?;
+    Screenings::permit(caller, &row)?;
+    if row.status == ScreeningStatus::Draft {
+        Ok(row)
+    } else {
+        Err(Error::conflict("screening_closed", "The screening is no longer a draft: there is nothing to answer."))
+    }
+}
+
+fn record(conn: &mut DbConn, caller: &Principal, screening: &ScreeningRow, link: &ScreeningLinkRow, action: Action) -> Result<()> {
+    let change = Change {
+        resource_type: ResourceType::ScreeningLink,
+        resource_id: link.id.uuid(),
+        owner_id: Some(link.organization_id),
+        version: link.version,
+        action,
+        patient_id: Some(screening.patient_id),
+        referral_id: None,
+        body: &ScreeningLink::from(link),
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(())
+}
+
+/// Make a link to a draft
+///
+/// A token by which somebody who is no client answers it, in one sitting or in several: the person at home, or with help in the waiting
+/// room. It opens this draft alone, until it runs out, is revoked, or the screening is completed.
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), request_body = ScreeningLinkInput, responses((status = 201, description = "The link, with its token.", body = NewScreeningLink), (status = 409, description = "It is no longer a draft: `screening_closed`.")), security(("oauth2" = ["screenings:write"])))]
+#[post("/v1/screenings/{id}/links")]
+pub async fn create_screening_link(
+    app: State,
+    caller: Allowed<scope::ScreeningsWrite>,
+    id: Path<Id<kind::Screening>>,
+    command: Command<ScreeningLinkInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    let keys = app.authority.keys.fresh(&app.db, &app.clock).await?;
+    let links = app.authority.links.clone();
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let screening = draft(conn, caller, id)?;
+            let row = ScreeningLinkRow {
+                id: Id::generate(),
+                organization_id: caller.organization_id,
+                screening_id: id,
+                client_id: caller.client_id,
+                on_behalf_of: caller.on_behalf_of.clone(),
+                expires_at: input.expires_at(caller.at),
+                revoked_at: None,
+                version: 1,
+                created_at: caller.at,
+            };
+            repository::insert(conn, &row)?;
+            record(conn, caller, &screening, &row, Action::Created)?;
+            let link = Link { id: row.id.uuid(), subject: id.uuid(), expires_at: row.expires_at };
+            let token = links.sign(Purpose::AnswerScreening, &link, keys.current())?;
+            let made = NewScreeningLink { link: ScreeningLink::from(&row), token };
+            Reply::created(&format!("/v1/screenings/{id}/links"), row.version, &made)
+        })
+        .await
+}
+
+/// List the links to a screening
+///
+/// Oldest first, also those that have run out or were revoked; without their tokens.
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id."), HistoryQuery), responses((status = 200, description = "A page of links.", body = Page<ScreeningLink>)), security(("oauth2" = ["screenings:read"])))]
+#[get("/v1/screenings/{id}/links")]
+pub async fn list_screening_links(
+    app: State,
+    caller: Allowed<scope::ScreeningsRead>,
+    id: Path<Id<kind::Screening>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, HistoryQuery { limit, cursor }) = (*id, query.0);
+    let fingerprint = page::fingerprint(&("links", id));
+    let after: Option<ScreeningLinkId> = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            resource::get_row::<Screenings>(conn, &caller, id)?;
+            let rows = repository::list(conn, id, after, limit.and_one())?;
+            Page::from_rows(rows, limit, fingerprint, |row: &ScreeningLinkRow| row.id)
+        })
+        .await?;
+    Ok(page.map(|row| ScreeningLink::from(&row)).respond(&request))
+}
+
+/// Revoke the links to a screening
+///
+/// All that still open it. It may be sent again.
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 204, description = "No link opens the screening any more.")), security(("oauth2" = ["screenings:write"])))]
+#[delete("/v1/screenings/{id}/links")]
+pub async fn revoke_screening_links(
+    app: State,
+    caller: Allowed<scope::ScreeningsWrite>,
+    id: Path<Id<kind::Screening>>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    app.db
+        .write(move |conn| {
+            let screening = resource::get_row::<Screenings>(conn, &caller, id)?;
+            Screenings::permit(&caller, &screening)?;
+            let revoked = repository::revoke(conn, id, caller.at)?;
+            revoked.iter().try_for_each(|link| record(conn, &caller, &screening, link, Action::Updated))
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What the holder of a link sees of a screening.
+async fn respond(app: &State, holder: &LinkHolder, screening: Screening) -> Result<HttpResponse> {
+    let id = screening.instrument_id;
+    let instrument = app.db.read(move |conn| instruments::repository::find(conn, id)).await?;
+    let instrument = instrument.ok_or_else(|| Error::internal("a screening without instrument"))?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header(("etag", etag::tag(screening.version)));
+    for header in Screenings::headers(&screening) {
+        response.insert_header(*header);
+    }
+    Ok(response.json(LinkedScreening::new(screening, instrument.into(), holder.expires_at(), &app.config)))
+}
+
+/// Read the screening of a link
+///
+/// The questions and the answers so far. Of the person, and of what was found in the answers, it says nothing.
+#[utoipa::path(tag = "screenings", responses((status = 200, description = "The screening.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
+#[get("/v1/screening-link")]
+pub async fn get_linked_screening(app: State, holder: LinkHolder) -> Result<HttpResponse> {
+    let opened = holder.clone();
+    let screening = app.db.read(move |conn| Ok(Screening::from(opened.open(conn)?.1))).await?;
+    respond(&app, &holder, screening).await
+}
+
+/// Answer by a link
+///
+/// As many or as few items as there are answers to: each replaces the answer to the same item, the others stay, so that it may be sent
+/// after each item, and again. Show the person what is in `help` at once.
+#[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "The screening as it now is.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
+#[post("/v1/screening-link/answers")]
+pub async fn answer_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
+    let (opened, answers) = (holder.clone(), input.0.answers);
+    let screening = app.db.write(move |conn| answer(conn, &opened, &answers)).await?;
+    respond(&app, &holder, screening).await
+}
+
+fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[crate::screenings::scoring::Answer]) -> Result<Screening> {
+    let (caller, row) = holder.open(conn)?;
+    if row.status != ScreeningStatus::Draft {
+        return Err(Error::conflict("screening_closed", "The screening is no longer a draft: there is nothing to answer."));
+    }
+    let mut input = Screenings::input(&row);
+    input.lay_over(answers);
+    Ok(resource::replace::<Screenings>(conn, &caller, &row, input)?.1)
+}
+
+/// Complete a screening by a link
+///
+/// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. The link
+/// then only says that it is done; completed once, it may be sent again. Show the person what is in `help` at once.
+#[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "It is completed.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It was declined or retracted: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
+#[post("/v1/screening-link/complete")]
+pub async fn complete_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
+    let (opened, last) = (holder.clone(), ScreeningCompletion { answers: input.0.answers, answered_at: None });
+    let screening = app.db.write(move |conn| complete(conn, &opened, &last)).await?;
+    respond(&app, &holder, screening).await
+}
+
+fn complete(conn: &mut DbConn, holder: &LinkHolder, last: &ScreeningCompletion) -> Result<Screening> {
+    let (caller, row) = holder.open(conn)?;
+    match row.status {
+        ScreeningStatus::Draft => {
+            let input = last.laid_over(Screenings::input(&row));
+            Ok(resource::replace::<Screenings>(conn, &caller, &row, input)?.1)
+        }
+        ScreeningStatus::Completed => Ok(row.into()),
+        ScreeningStatus::Declined | ScreeningStatus::EnteredInError => {
+            Err(Error::conflict("screening_closed", "The screening was declined or retracted: there is nothing to answer."))
+        }
+    }
+}
