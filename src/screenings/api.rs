@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
+use super::findings::{Answer, Findings};
 use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
-use super::scoring::{Answer, Findings};
 use super::series::ScoreSeries;
 use crate::db::types::Instant;
 use crate::http::page::Limit;

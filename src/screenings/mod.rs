@@ -4,6 +4,7 @@
 //! on. Answers are corrected by retracting the screening and recording another.
 
 pub mod api;
+pub mod findings;
 pub mod handlers;
 pub mod links;
 pub mod model;

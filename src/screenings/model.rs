@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::scoring::{self, Answer, Findings};
+use super::findings::{Answer, Findings};
+use super::scoring;
 use crate::db::schema::screenings;
 use crate::db::types::{Instant, Json};
 use crate::error::{Error, Fault, Result};

@@ -1,8 +1,8 @@
 //! Writing screenings down: their rows, the needs they raise, and how both are taken back.
 
 use super::api::Screening;
+use super::findings::Findings;
 use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
-use super::scoring::Findings;
 use super::{handlers::Screenings, repository};
 use crate::auth::{Principal, sight};
 use crate::changes::Action;

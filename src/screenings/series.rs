@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::scoring::ScoreResult;
+use super::findings::ScoreResult;
 use crate::db::types::Instant;
 use crate::instruments::definition::{BetterScore, ReliableChange, ScoreRule};
 use crate::instruments::number;
@@ -132,7 +132,8 @@ fn direction(change: f64, better: BetterScore) -> ChangeDirection {
 mod tests {
     use super::*;
     use crate::instruments::shipped;
-    use crate::screenings::scoring::{Answer, score};
+    use crate::screenings::findings::Answer;
+    use crate::screenings::scoring::score;
 
     fn points(instrument: &str, values: &[Option<f64>]) -> Vec<ScorePoint> {
         let instrument = shipped::find(instrument).unwrap();

@@ -21,6 +21,7 @@ use crate::http::resource::{self, HistoryQuery, Resource as _};
 use crate::instruments;
 use crate::kind::{self, ResourceType, ScreeningId, ScreeningLinkId};
 use crate::screenings::api::{Screening, ScreeningCompletion};
+use crate::screenings::findings::Answer;
 use crate::screenings::handlers::Screenings;
 use crate::screenings::model::{ScreeningRow, ScreeningStatus};
 
@@ -173,7 +174,7 @@ pub async fn answer_linked_screening(app: State, holder: LinkHolder, input: Vali
     respond(&app, &holder, screening).await
 }
 
-fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[crate::screenings::scoring::Answer]) -> Result<Screening> {
+fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<Screening> {
     let (caller, row) = holder.open(conn)?;
     if row.status != ScreeningStatus::Draft {
         return Err(Error::conflict("screening_closed", "The screening is no longer a draft: there is nothing to answer."));

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use validator::Validate;
 
 use super::api::Screening;
+use super::findings::{Answer, Completeness};
 use super::model::{CompletedBy, ScreeningStatus};
-use super::scoring::{Answer, Completeness};
 use crate::config::Config;
 use crate::db::schema::screening_links;
 use crate::db::types::Instant;
