@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::body::MessageBody;
-use actix_web::dev::{ResourceDef, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
@@ -148,13 +148,8 @@ async fn no_such_route(request: HttpRequest) -> Result<HttpResponse> {
 
 /// The methods that the document has for a path; of routes without parameters only, where asked.
 fn allowed_methods(path: &str, literal_only: bool) -> Vec<String> {
-    let paths = openapi::document().get("paths").and_then(Value::as_object);
-    // A path that is written out in the document is that route, whatever templates it fits as well.
-    let literal = paths.and_then(|paths| paths.get(path));
-    let item = literal.or_else(|| {
-        let mut templates = paths.into_iter().flatten().filter(|(template, _)| template.contains('{') && !literal_only);
-        templates.find(|(template, _)| ResourceDef::new(template.as_str()).is_match(path)).map(|(_, item)| item)
-    });
+    let template = openapi::template_of(path).filter(|template| !literal_only || *template == path);
+    let item = template.and_then(|template| openapi::document().get("paths")?.get(template));
     let methods = item.and_then(Value::as_object).into_iter().flat_map(|item| item.keys());
     let mut methods: Vec<String> = methods.map(|method| method.to_uppercase()).collect();
     methods.sort();

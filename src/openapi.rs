@@ -7,8 +7,10 @@
 mod examples;
 mod links;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use actix_web::dev::ResourceDef;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
@@ -64,6 +66,14 @@ pub fn text() -> String {
     format!("{:#}\n", document())
 }
 
+/// The path in the document that a request's path is of; one that is written out there, whatever templates it fits as well.
+pub fn template_of(path: &str) -> Option<&'static str> {
+    let paths = document().get("paths").and_then(Value::as_object)?;
+    let literal = paths.get_key_value(path).map(|(literal, _)| literal);
+    let mut templates = paths.keys().filter(|template| template.contains('{'));
+    literal.or_else(|| templates.find(|template| ResourceDef::new(template.as_str()).is_match(path))).map(String::as_str)
+}
+
 /// The schemas of the document, by name.
 pub fn schemas() -> &'static Value {
     document().pointer("/components/schemas").unwrap_or(&Value::Null)
@@ -105,6 +115,7 @@ fn finish(document: &mut Value) {
             }
         }
     }
+    drop_unused_schemas(document);
     add_headers(document);
     examples::add(document);
     links::add(document);
@@ -298,6 +309,31 @@ fn problem_example(status: &str) -> Value {
         _ => Error::internal("an example"),
     };
     json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
+}
+
+/// Leaves out the schemas that nothing refers to any more: those whose fields were laid into others.
+fn drop_unused_schemas(document: &mut Value) {
+    loop {
+        let mut used = HashSet::new();
+        collect_references(document, &mut used);
+        let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| used.contains(&format!("#/components/schemas/{name}")));
+        if schemas.len() == before {
+            return;
+        }
+    }
+}
+
+fn collect_references(value: &Value, found: &mut HashSet<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|inner| collect_references(inner, found));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| collect_references(inner, found)),
+        _ => {}
+    }
 }
 
 fn add_components(document: &mut Value) {

@@ -138,7 +138,7 @@ impl Authority {
         let standing = match self.standings.get(&client) {
             Some((standing, read_at)) if is_recent(read_at) => standing,
             _ => {
-                let standing = db.read(move |conn| repository::find_standing(conn, client)).await?;
+                let standing = db.read_briefly(move |conn| repository::find_standing(conn, client)).await?;
                 self.standings.insert(client, (standing, now));
                 standing
             }

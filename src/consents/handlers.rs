@@ -178,7 +178,7 @@ async fn list_page(app: State, caller: Principal, patient: Option<PatientId>, qu
     let now = caller.at;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             if let Some(patient) = patient {
                 sight::patient(conn, &caller, patient)?;
             }

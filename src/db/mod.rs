@@ -124,6 +124,20 @@ impl Db {
         pool.run(move |pool| read(pool, begin, work)).await
     }
 
+    /// [`Db::read`] for queries that read a few rows along an index.
+    ///
+    /// On SQLite it runs where it is called: handing such a read to another thread and back costs more than the read. Where the file is
+    /// locked it goes the way of the others, which can wait.
+    pub async fn read_briefly<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        if let Backend::Sqlite(sqlite) = &*self.0 {
+            match read(&sqlite.brief, BEGIN_SQLITE, &work) {
+                Err(crate::error::Error::Busy) => {}
+                other => return other,
+            }
+        }
+        self.read(work).await
+    }
+
     /// [`Db::read`] for the command line.
     pub fn read_blocking<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
         let (pool, begin) = self.readers();
@@ -165,11 +179,13 @@ impl Db {
 
     fn readers(&self) -> (&Arc<Pool>, &'static str) {
         match &*self.0 {
-            Backend::Sqlite(sqlite) => (&sqlite.readers, "BEGIN"),
+            Backend::Sqlite(sqlite) => (&sqlite.readers, BEGIN_SQLITE),
             Backend::Postgres(pool) => (pool, postgres::READ),
         }
     }
 }
+
+const BEGIN_SQLITE: &str = "BEGIN";
 
 fn read<T>(pool: &Pool, begin: &str, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
     let mut pooled = pool.begin(begin)?;

@@ -18,13 +18,20 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA fullfsync = ON;
     PRAGMA secure_delete = FAST;
     PRAGMA journal_size_limit = 67108864;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA cache_size = -16384;
-    PRAGMA mmap_size = 268435456;";
+    PRAGMA temp_store = MEMORY;";
+/// Readers share what the file system keeps in memory; each page of their own costs that memory once more for each of them.
+const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096;";
+/// The write-ahead log is carried into the file every 16 MiB: pages that are written again and again meanwhile are carried once.
+const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
+
+/// Readers that never wait for a lock, since they run on the threads that answer requests.
+const BRIEF: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA busy_timeout = 0;";
 
 /// One file: its readers, and its one writer.
 pub(super) struct Sqlite {
     pub(super) readers: Arc<Pool>,
+    /// One connection for each thread that reads at the same moment.
+    pub(super) brief: Pool,
     pub(super) writer: Writer,
 }
 
@@ -45,10 +52,11 @@ impl Sqlite {
             Ok(DbConn::Sqlite(conn))
         };
         let open = Arc::new(open);
-        let open_reader = Arc::clone(&open);
-        let readers = Pool::new(settings.connections, settings.wait, Box::new(move || open_reader("PRAGMA query_only = ON")));
-        let writer = Writer::start(settings.write_queue, Box::new(move || open("PRAGMA optimize = 0x10002")))?;
-        Ok(Self { readers: Arc::new(readers), writer })
+        let (open_reader, open_brief) = (Arc::clone(&open), Arc::clone(&open));
+        let readers = Pool::new(settings.connections, settings.wait, Box::new(move || open_reader(READER)));
+        let brief = Pool::new(settings.connections, settings.wait, Box::new(move || open_brief(BRIEF)));
+        let writer = Writer::start(settings.write_queue, Box::new(move || open(WRITER)))?;
+        Ok(Self { readers: Arc::new(readers), brief, writer })
     }
 }
 

@@ -11,7 +11,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use diesel::ConnectionError;
-use diesel::connection::SimpleConnection;
 use tokio::sync::oneshot;
 
 use super::{DbConn, OpenError};
@@ -171,11 +170,6 @@ impl Thread {
             for write in writes {
                 write.answer(failure.as_ref());
             }
-        }
-        // Leaves the statistics behind that plans are made with.
-        let optimized = self.conn.map(|mut conn| conn.batch_execute("PRAGMA optimize"));
-        if let Some(Err(error)) = optimized {
-            log::warn!("cannot optimize the database: {error}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::auth::limits::Allowance;
 use crate::error::{Error, Problem};
 use crate::kind::ClientId;
 use crate::logging::{self, RequestLine};
+use crate::openapi;
 
 /// The request's id: the caller's where it was sane, else one of ours. Kept in the request's extensions.
 #[derive(Debug, Clone)]
@@ -54,12 +55,12 @@ pub async fn surround<B: MessageBody + 'static>(
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(arrival.clone());
     // The router needs the request for itself, so nothing may hold a clone of it across the call.
-    let (method, route) = (request.method().clone(), request.match_pattern());
-    let log = |status: StatusCode, client_id| {
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let log = |status: StatusCode, route: Option<&str>, client_id| {
         logging::request_line(&RequestLine {
             request_id: &id.0,
             method: &method,
-            route: route.as_deref(),
+            route,
             status: status.as_u16(),
             duration: started.elapsed(),
             client_id,
@@ -81,7 +82,8 @@ pub async fn surround<B: MessageBody + 'static>(
             if let Some(allowance) = allowance {
                 add_allowance(response.headers_mut(), allowance);
             }
-            log(response.status(), response.request().extensions().get::<ClientId>().copied());
+            let request = response.request();
+            log(response.status(), request.match_pattern().as_deref(), request.extensions().get::<ClientId>().copied());
             Ok(response)
         }
         Err(error) => {
@@ -90,7 +92,7 @@ pub async fn surround<B: MessageBody + 'static>(
                 response = with_request_id(&response, problem, &id);
             }
             add_headers(response.headers_mut(), &id);
-            log(response.status(), None);
+            log(response.status(), openapi::template_of(&path), None);
             Err(InternalError::from_response(error, response).into())
         }
     }

@@ -74,6 +74,10 @@ pub trait Resource: Sized + 'static {
         let _ = shape;
         &[]
     }
+    /// Brings what was written into the one form that is kept. Done before the write: on SQLite all writes wait for each other.
+    fn normalise(input: &mut Self::Input) {
+        let _ = input;
+    }
     /// The keys in other systems.
     fn identifiers(input: &Self::Input) -> &[Identifier] {
         let _ = input;
@@ -201,7 +205,8 @@ pub fn location<R: Resource>(id: Id<R::Kind>) -> String {
 }
 
 /// `POST`: 201 with the resource.
-pub async fn create<R: Resource>(app: &App, caller: &Principal, command: Command<R::Input>) -> Result<HttpResponse> {
+pub async fn create<R: Resource>(app: &App, caller: &Principal, mut command: Command<R::Input>) -> Result<HttpResponse> {
+    R::normalise(&mut command.input);
     command
         .run(app, caller, |conn, caller, input| {
             let (head, shape) = insert::<R>(conn, caller, input.clone())?;
@@ -216,7 +221,7 @@ pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, kn
     let caller = caller.clone();
     let (version, shape) = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let row = get_row::<R>(conn, &caller, id)?;
             let version = R::head(&row).version;
             Ok((version, R::view(conn, &caller, R::shape(row))?))
@@ -229,7 +234,8 @@ pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, kn
 }
 
 /// `PUT`: 200 with the resource as it then is.
-pub async fn put<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch, input: R::Input) -> Result<HttpResponse> {
+pub async fn put<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch, mut input: R::Input) -> Result<HttpResponse> {
+    R::normalise(&mut input);
     change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
 }
 
@@ -241,7 +247,12 @@ pub async fn patch<R: Resource>(
     version: IfMatch,
     patch: MergePatch,
 ) -> Result<HttpResponse> {
-    change::<R>(app, caller, id, version, move |current| merged(current, &patch)).await
+    let content = move |current: &R::Input| {
+        let mut input = merged(current, &patch)?;
+        R::normalise(&mut input);
+        Ok(input)
+    };
+    change::<R>(app, caller, id, version, content).await
 }
 
 /// The content after a merge patch.
@@ -319,12 +330,13 @@ pub async fn put_by_identifier<R: Resource>(
     caller: &Principal,
     key: &ByIdentifier,
     version: super::etag::OptionalIfMatch,
-    input: R::Input,
+    mut input: R::Input,
 ) -> Result<HttpResponse> {
     let identifier = key.identifier();
     if !R::identifiers(&input).contains(&identifier) {
         return Err(Error::invalid("/identifiers", "missing_identifier", "must contain the identifier that the query names"));
     }
+    R::normalise(&mut input);
     let caller = caller.clone();
     let (is_new, head, shape) = app
         .db

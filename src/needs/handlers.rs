@@ -173,7 +173,7 @@ async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query:
     let after: Option<NeedId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let of_whom = match patient {
                 Some(patient) => Some((patient, seen(&caller, sight::patient(conn, &caller, patient)?.categories))),
                 None => None,

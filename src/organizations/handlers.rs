@@ -146,7 +146,7 @@ pub async fn list_organizations(
     let after: Option<OrganizationId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let rows = repository::list(conn, &query, after)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &OrganizationRow| row.id)
         })

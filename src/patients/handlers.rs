@@ -72,6 +72,10 @@ impl Resource for Patients {
         Ok(shape.shown(categories))
     }
 
+    fn normalise(input: &mut PatientInput) {
+        input.normalise();
+    }
+
     fn identifiers(input: &PatientInput) -> &[Identifier] {
         &input.identifiers
     }
@@ -86,7 +90,6 @@ impl Resource for Patients {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Seen>, input: &mut PatientInput) -> Result<()> {
-        input.normalise();
         let mut faults = Vec::new();
         let last = caller.at.latest_date();
         for (pointer, date) in [("/birth_date", input.birth_date), ("/deceased_on", input.deceased_on)] {
@@ -158,7 +161,7 @@ pub async fn list_patients(
     let after: Option<PatientId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, after)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |row: &PatientRow| row.id)?;
             let mut items = Vec::new();
@@ -179,7 +182,8 @@ pub async fn list_patients(
 /// `POST /v1/patients/{id}/merge`. An identifier that another patient of the organization has is refused.
 #[utoipa::path(tag = "patients", request_body = PatientInput, responses((status = 201, description = "The new patient, and who they may be already.", body = NewPatient)), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients")]
-pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, command: Command<PatientInput>) -> Result<HttpResponse> {
+pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, mut command: Command<PatientInput>) -> Result<HttpResponse> {
+    command.input.normalise();
     command
         .run(&app, &caller, |conn, caller, input| {
             let possible_duplicates = search::possible_duplicates(conn, caller, input)?;

@@ -15,7 +15,6 @@ use crate::db::schema::patients::{self, dsl};
 use crate::db::schema::{changes, patient_keys};
 use crate::db::types::Id;
 use crate::db::{DbConn, MultiBackend};
-use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
 
@@ -137,8 +136,17 @@ struct KeyRow {
 
 fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Result<()> {
     let rows: Vec<KeyRow> = keys.into_iter().map(|key| KeyRow { key, patient_id }).collect();
-    if !rows.is_empty() {
-        each!(conn, |conn| diesel::insert_into(patient_keys::table).values(&rows).execute(conn))?;
+    match conn {
+        // A statement of one row is kept; one of several is planned anew each time.
+        DbConn::Sqlite(conn) => {
+            for row in &rows {
+                diesel::insert_into(patient_keys::table).values(row).execute(conn)?;
+            }
+        }
+        DbConn::Pg(conn) if !rows.is_empty() => {
+            diesel::insert_into(patient_keys::table).values(&rows).execute(conn)?;
+        }
+        DbConn::Pg(_) => {}
     }
     Ok(())
 }

@@ -26,11 +26,9 @@ const CHECKED: i64 = 20;
 
 /// Who a patient may be already, the likeliest first, among those whom the caller sees.
 ///
-/// Of the caller's own patients none has the same identifier: the database refuses that.
+/// The patient is [normalised](PatientInput::normalise). Of the caller's own patients none has the same identifier: the database refuses that.
 pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &PatientInput) -> Result<Vec<PossibleDuplicate>> {
-    let mut patient = patient.clone();
-    patient.normalise();
-    let sought = Traits::from(&patient);
+    let sought = Traits::from(patient);
     let mut ids = repository::candidates(conn, caller.organization_id, &sought, CHECKED)?;
     for owner in granting_owners(conn, caller.organization_id, caller.at)? {
         ids.append(&mut repository::candidates(conn, owner, &sought, CHECKED)?);

@@ -124,7 +124,7 @@ pub async fn list_practitioners(
     let after: Option<PractitionerId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let rows = repository::list(conn, &query, after)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &PractitionerRow| row.id)
         })

@@ -317,7 +317,7 @@ pub async fn list_referrals(
     let before: Option<ReferralId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let (_, today) = organizations::repository::practice(conn, Some(caller.organization_id), caller.at)?;
             let rows = repository::list(conn, &caller, &query, before, today)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)

@@ -130,7 +130,7 @@ async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query:
     let fingerprint = page::fingerprint(&(patient, &query.instrument, &query.status, query.rescreen_until, query.updated_since));
     let after: Option<ScreeningId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     app.db
-        .read(move |conn| {
+        .read_briefly(move |conn| {
             let (of, categories) = match patient {
                 None => (Of::Organization(caller.organization_id), Categories::ALL),
                 Some(patient) => {

@@ -214,7 +214,8 @@ def clients(arguments):
 def document(arguments):
     run(python_tool("openapi-spec-validator"), DOCUMENT)
     if arguments.all:
-        run(node_tool("lint", "redocly"), "lint", "--max-problems", "100", DOCUMENT, env={**os.environ, "REDOCLY_TELEMETRY": "off"})
+        run(node_tool("lint", "redocly"), "lint", "--config", HERE / "lint" / "redocly.yaml", "--max-problems", "100", DOCUMENT,
+            env={**os.environ, "REDOCLY_TELEMETRY": "off"})
         run(node_tool("lint", "spectral"), "lint", "--fail-severity", "warn", "-r", HERE / "lint" / "spectral.yaml", DOCUMENT)
 
 

@@ -64,7 +64,11 @@ impl Feed {
         }
         // On PostgreSQL the feed waits for transactions that are open, those of others too.
         let mut last = self.last();
-        while standing.keys().any(|key| !last.contains_key(key)) && began.elapsed() < Duration::from_secs(60) {
+        let lacks = |last: &HashMap<Key, &Value>| {
+            let version = |value: &Value| value["version"].as_i64();
+            standing.iter().any(|(key, item)| last.get(key).is_none_or(|entry| version(entry) < version(item)))
+        };
+        while lacks(&last) && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(50));
             self.read_on(client, http);
             last = self.last();

@@ -1,0 +1,2 @@
+-- Statistics come back by themselves.
+SELECT 1;
