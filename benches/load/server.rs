@@ -28,6 +28,7 @@ impl Server {
         let process = Command::new(Self::BINARY)
             .args(["serve", "--port", "0", "--rate-limit", "600000000", "--rate-burst", "10000000", "--token-lifetime", "24h"])
             .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| name.starts_with("MIMALLOC_")))
             .env("KITH_DATABASE_URL", url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

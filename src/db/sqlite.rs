@@ -20,12 +20,12 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA temp_store = MEMORY;";
 /// Readers share what the file system keeps in memory; each page of their own costs that memory once more for each of them.
-const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096;";
+const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
 /// The write-ahead log is carried into the file every 16 MiB: pages that are written again and again meanwhile are carried once.
 const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
 
 /// Readers that never wait for a lock, since they run on the threads that answer requests.
-const BRIEF: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA busy_timeout = 0;";
+const BRIEF: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA busy_timeout = 0;";
 
 /// One file: its readers, and its one writer.
 pub(super) struct Sqlite {

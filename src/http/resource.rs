@@ -234,7 +234,13 @@ pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, kn
 }
 
 /// `PUT`: 200 with the resource as it then is.
-pub async fn put<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch, mut input: R::Input) -> Result<HttpResponse> {
+pub async fn put<R: Resource>(
+    app: &App,
+    caller: &Principal,
+    id: Id<R::Kind>,
+    version: IfMatch,
+    mut input: R::Input,
+) -> Result<HttpResponse> {
     R::normalise(&mut input);
     change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
 }

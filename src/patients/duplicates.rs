@@ -3,10 +3,11 @@
 //! The same comparison ranks a search (what is asked for, against each candidate) and warns of duplicates at creation.
 
 use chrono::{Datelike as _, NaiveDate};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::model::PatientInput;
+use crate::consents::model::{Categories, DataCategory};
 use crate::text::fold;
 use crate::text_enum;
 use crate::types::Identifier;
@@ -71,20 +72,82 @@ pub struct Traits {
     pub postal_code: Option<String>,
 }
 
+/// The parts of a patient's content that tell people apart.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Distinguishing {
+    names: Vec<Name>,
+    birth_date: Option<NaiveDate>,
+    birth_year: Option<i32>,
+    identifiers: Vec<Identifier>,
+    contact_points: Vec<Number>,
+    address: Option<PostalCode>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Name {
+    given: Option<String>,
+    family: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Number {
+    number: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct PostalCode {
+    postal_code: Option<String>,
+}
+
+impl Distinguishing {
+    /// What somebody sees of it to whom only these categories are open, as [`PatientInput::shown`] has it.
+    #[must_use]
+    pub fn shown(mut self, categories: Categories) -> Self {
+        if !categories.contains(DataCategory::Contact) {
+            (self.contact_points, self.address) = (Vec::new(), None);
+        }
+        if !categories.contains(DataCategory::Demographics) {
+            self.identifiers = Vec::new();
+        }
+        self
+    }
+}
+
 impl From<&PatientInput> for Traits {
     fn from(patient: &PatientInput) -> Self {
+        let name =
+            |name: &super::model::PatientName| Name { given: name.given.clone(), family: name.family.clone(), text: name.text.clone() };
+        Distinguishing {
+            names: patient.names.iter().map(name).collect(),
+            birth_date: patient.birth_date,
+            birth_year: patient.birth_year,
+            identifiers: patient.identifiers.clone(),
+            contact_points: patient.contact_points.iter().map(|point| Number { number: point.number.clone() }).collect(),
+            address: patient.address.as_ref().map(|address| PostalCode { postal_code: address.postal_code.clone() }),
+        }
+        .into()
+    }
+}
+
+impl From<Distinguishing> for Traits {
+    fn from(patient: Distinguishing) -> Self {
         let mut names = Vec::new();
         for name in &patient.names {
             let parts: Vec<&str> = [&name.given, &name.family].into_iter().flatten().map(String::as_str).collect();
             names.extend([parts.join(" "), name.text.clone().unwrap_or_default()]);
         }
-        let postal_code = patient.address.as_ref().and_then(|address| address.postal_code.as_deref());
+        let postal_code = patient.address.and_then(|address| address.postal_code);
         Self {
-            identifiers: patient.identifiers.clone(),
+            birth_year: patient.birth_date.map(|date| date.year()).or(patient.birth_year),
             birth_date: patient.birth_date,
-            birth_year: patient.year_of_birth(),
-            phones: patient.contact_points.iter().filter_map(|point| point.number.clone()).collect(),
-            postal_code: postal_code.map(|code| fold(code).replace(' ', "")).filter(|code| !code.is_empty()),
+            phones: patient.contact_points.into_iter().filter_map(|point| point.number).collect(),
+            postal_code: postal_code.map(|code| fold(&code).replace(' ', "")).filter(|code| !code.is_empty()),
+            identifiers: patient.identifiers,
             ..Self::named(names.iter().map(String::as_str))
         }
     }

@@ -184,10 +184,13 @@ pub async fn list_patients(
 #[post("/v1/patients")]
 pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, mut command: Command<PatientInput>) -> Result<HttpResponse> {
     command.input.normalise();
+    let (reader, patient) = (Principal::clone(&caller), command.input.clone());
+    // Before the write: on SQLite all writes wait for each other, and looking for namesakes takes longer than adding one.
+    let possible_duplicates = app.db.read_briefly(move |conn| search::possible_duplicates(conn, &reader, &patient)).await?;
     command
-        .run(&app, &caller, |conn, caller, input| {
-            let possible_duplicates = search::possible_duplicates(conn, caller, input)?;
+        .run(&app, &caller, move |conn, caller, input| {
             let (head, patient) = resource::insert::<Patients>(conn, caller, input.clone())?;
+            let possible_duplicates = possible_duplicates.clone();
             Reply::created(&resource::location::<Patients>(head.id), head.version, &NewPatient { possible_duplicates, patient })
         })
         .await

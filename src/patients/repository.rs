@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use super::api::PatientQuery;
-use super::duplicates::Traits;
+use super::duplicates::{Distinguishing, Traits};
 use super::keys;
 use super::model::PatientRow;
 use crate::auth::{Principal, sight};
@@ -13,7 +13,7 @@ use crate::changes::Entry;
 use crate::consents::model::DataCategory;
 use crate::db::schema::patients::{self, dsl};
 use crate::db::schema::{changes, patient_keys};
-use crate::db::types::Id;
+use crate::db::types::{Id, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
@@ -31,6 +31,13 @@ pub fn manager(conn: &mut DbConn, id: PatientId) -> Result<OrganizationId> {
 /// The patients with these ids, in order of id.
 pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>> {
     Ok(dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).load(conn)?)
+}
+
+/// What these patients can be told apart by, and who manages them, in order of id. Of the content no more is read than that.
+pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(PatientId, OrganizationId, Distinguishing)>> {
+    let rows = dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).select((dsl::id, dsl::organization_id, dsl::content));
+    let rows: Vec<(PatientId, OrganizationId, Json<Distinguishing>)> = rows.load(conn)?;
+    Ok(rows.into_iter().map(|(id, owner, content)| (id, owner, content.0)).collect())
 }
 
 /// One page of those whom the caller sees, in order of id, and one row more.
@@ -94,18 +101,23 @@ pub fn insert(conn: &mut DbConn, row: &PatientRow) -> Result<()> {
 /// Writes the row over the version before it, and what it is found by; false where that version is no longer there.
 pub fn update(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Result<bool> {
     let target = dsl::patients.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(before.version));
-    let changed = diesel::update(target)
-        .set((
-            dsl::status.eq(row.status),
-            dsl::need_level.eq(row.need_level),
-            dsl::primary_navigator_id.eq(row.primary_navigator_id),
-            dsl::merged_into_id.eq(row.merged_into_id),
-            dsl::content.eq(&row.content),
-            dsl::version.eq(row.version),
-            dsl::updated_at.eq(row.updated_at),
-            dsl::deleted_at.eq(row.deleted_at),
-        ))
-        .execute(conn)?;
+    let rest = (
+        dsl::status.eq(row.status),
+        dsl::need_level.eq(row.need_level),
+        dsl::content.eq(&row.content),
+        dsl::version.eq(row.version),
+        dsl::updated_at.eq(row.updated_at),
+        dsl::deleted_at.eq(row.deleted_at),
+    );
+    let is_as_named = (before.primary_navigator_id, before.merged_into_id) == (row.primary_navigator_id, row.merged_into_id);
+    // A column that is named is one whose indexes are written anew, whether it changes or not; with the one by which the table refers to
+    // itself SQLite writes them all.
+    let changed = if is_as_named {
+        diesel::update(target).set(rest).execute(conn)?
+    } else {
+        let named = (dsl::primary_navigator_id.eq(row.primary_navigator_id), dsl::merged_into_id.eq(row.merged_into_id));
+        diesel::update(target).set((rest, named)).execute(conn)?
+    };
     if changed == 0 {
         return Ok(false);
     }

@@ -1,12 +1,12 @@
 //! Looking for people: by what is remembered of them, and for who a new patient may be already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::api::{Patient, PatientHit, PatientHits, PatientSearch, PossibleDuplicate};
 use super::contact::e164;
 use super::duplicates::{LIKELY, Likeness, Traits};
 use super::health_number;
-use super::model::PatientInput;
+use super::model::{PatientInput, PatientRow};
 use super::repository;
 use crate::auth::{Principal, sight};
 use crate::consents::repository::granting_owners;
@@ -35,7 +35,7 @@ pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &Pati
         ids.append(&mut identified(conn, owner, &sought)?);
     }
     let found = ranked(conn, caller, ids, LIKELY, |other| sought.likeness(other))?;
-    Ok(found.into_iter().map(|(Likeness { score, reasons }, other)| PossibleDuplicate { patient_id: other.id, score, reasons }).collect())
+    Ok(found.into_iter().map(|(patient_id, Likeness { score, reasons })| PossibleDuplicate { patient_id, score, reasons }).collect())
 }
 
 /// The patients who fit best, among those whom the caller sees.
@@ -61,7 +61,14 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
     }
     let mut found = ranked(conn, caller, ids, LEAST, |other| sought.answered_by(other))?;
     found.truncate(search.limit.unwrap_or(10).into());
-    let items = found.into_iter().map(|(Likeness { score, reasons }, patient)| PatientHit { score, reasons, patient }).collect();
+    let ids: Vec<PatientId> = found.iter().map(|(id, _)| *id).collect();
+    let mut rows: HashMap<PatientId, PatientRow> = repository::find_all(conn, &ids)?.into_iter().map(|row| (row.id, row)).collect();
+    let mut items = Vec::with_capacity(found.len());
+    for (id, Likeness { score, reasons }) in found {
+        let Some(row) = rows.remove(&id) else { continue };
+        let Some(categories) = sight::of(conn, caller, row.organization_id, id)? else { continue };
+        items.push(PatientHit { score, reasons, patient: Patient::whole(row).shown(categories) });
+    }
     Ok(PatientHits { items })
 }
 
@@ -87,20 +94,19 @@ fn ranked(
     ids: BTreeSet<PatientId>,
     least: u8,
     compare: impl Fn(&Traits) -> Likeness,
-) -> Result<Vec<(Likeness, Patient)>> {
+) -> Result<Vec<(PatientId, Likeness)>> {
     let ids: Vec<PatientId> = ids.into_iter().collect();
     let mut found = Vec::new();
     if ids.is_empty() {
         return Ok(found);
     }
-    for row in repository::find_all(conn, &ids)? {
-        let Some(categories) = sight::of(conn, caller, row.organization_id, row.id)? else { continue };
-        let patient = Patient::whole(row).shown(categories);
-        let likeness = compare(&Traits::from(&patient.content));
+    for (id, owner, candidate) in repository::distinguishing(conn, &ids)? {
+        let Some(categories) = sight::of(conn, caller, owner, id)? else { continue };
+        let likeness = compare(&candidate.shown(categories).into());
         if likeness.score >= least {
-            found.push((likeness, patient));
+            found.push((id, likeness));
         }
     }
-    found.sort_by_key(|(likeness, _)| std::cmp::Reverse(likeness.score));
+    found.sort_by_key(|(_, likeness)| std::cmp::Reverse(likeness.score));
     Ok(found)
 }

@@ -104,7 +104,7 @@ impl Resource for Referrals {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
-        let mut row = ReferralRow {
+        let mut next = ReferralRow {
             manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,
             performer_id: input.performer_organization_id,
@@ -119,8 +119,8 @@ impl Resource for Referrals {
             updated_at: caller.at,
             ..row.clone()
         };
-        row.due_on = workflow::due_on(&row);
-        Ok(repository::replace(conn, &row)?.then_some(row))
+        next.due_on = workflow::due_on(&next);
+        Ok(repository::replace(conn, row, &next)?.then_some(next))
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<Option<ReferralRow>> {
@@ -128,8 +128,8 @@ impl Resource for Referrals {
             let detail = "A referral that was sent cannot be deleted; cancel it, or mark it as entered_in_error.";
             return Err(Error::conflict("not_a_draft", detail));
         }
-        let row = ReferralRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..row.clone() };
-        Ok(repository::replace(conn, &row)?.then_some(row))
+        let next = ReferralRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..row.clone() };
+        Ok(repository::replace(conn, row, &next)?.then_some(next))
     }
 }
 

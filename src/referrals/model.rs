@@ -456,6 +456,15 @@ pub struct ReferralRow {
 }
 
 impl ReferralRow {
+    /// Whether it names the same patient, parties, service and people, of the same kind and priority.
+    pub fn names_the_same_as(&self, other: &Self) -> bool {
+        (self.patient_id, self.manager_id, self.performer_id) == (other.patient_id, other.manager_id, other.performer_id)
+            && (self.service_id, self.parent_id, self.kind, self.priority)
+                == (other.service_id, other.parent_id, other.kind, other.priority)
+            && (self.requester_practitioner_id, self.performer_practitioner_id)
+                == (other.requester_practitioner_id, other.performer_practitioner_id)
+    }
+
     /// A new draft of this requester, for a patient of this manager.
     pub fn draft(id: ReferralId, requester: OrganizationId, manager: OrganizationId, input: ReferralInput, at: Instant) -> Self {
         Self {

@@ -126,32 +126,40 @@ pub fn insert(conn: &mut DbConn, row: &ReferralRow) -> Result<()> {
 }
 
 /// Writes the row over the version before it; false where that is no longer there.
-pub fn replace(conn: &mut DbConn, row: &ReferralRow) -> Result<bool> {
-    let before = referrals::table.filter(referrals::id.eq(row.id)).filter(referrals::version.eq(row.version - 1));
-    let changed = update(before)
-        .set((
+///
+/// What a step changes is written by itself: a column that is named is one whose indexes are written anew, whether it changes or not,
+/// and with `parent_id`, by which the table refers to itself, SQLite writes them all.
+pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Result<bool> {
+    let target = referrals::table.filter(referrals::id.eq(row.id)).filter(referrals::version.eq(before.version));
+    let step = (
+        referrals::status.eq(row.status),
+        referrals::business_status.eq(row.business_status),
+        referrals::status_reason.eq(&row.status_reason),
+        referrals::outcome.eq(row.outcome),
+        referrals::due_on.eq(row.due_on),
+        referrals::requested_at.eq(row.requested_at),
+        referrals::status_at.eq(row.status_at),
+        referrals::content.eq(&row.content),
+        referrals::version.eq(row.version),
+        referrals::updated_at.eq(row.updated_at),
+        referrals::deleted_at.eq(row.deleted_at),
+    );
+    let changed = if row.names_the_same_as(before) {
+        update(target).set(step).execute(conn)?
+    } else {
+        let names = (
             referrals::patient_id.eq(row.patient_id),
             referrals::manager_id.eq(row.manager_id),
             referrals::performer_id.eq(row.performer_id),
             referrals::service_id.eq(row.service_id),
             referrals::parent_id.eq(row.parent_id),
             referrals::kind.eq(row.kind),
-            referrals::status.eq(row.status),
-            referrals::business_status.eq(row.business_status),
-            referrals::status_reason.eq(&row.status_reason),
-            referrals::outcome.eq(row.outcome),
             referrals::priority.eq(row.priority),
             referrals::requester_practitioner_id.eq(row.requester_practitioner_id),
             referrals::performer_practitioner_id.eq(row.performer_practitioner_id),
-            referrals::due_on.eq(row.due_on),
-            referrals::requested_at.eq(row.requested_at),
-            referrals::status_at.eq(row.status_at),
-            referrals::content.eq(&row.content),
-            referrals::version.eq(row.version),
-            referrals::updated_at.eq(row.updated_at),
-            referrals::deleted_at.eq(row.deleted_at),
-        ))
-        .execute(conn)?;
+        );
+        update(target).set((step, names)).execute(conn)?
+    };
     Ok(changed == 1)
 }
 

@@ -93,7 +93,7 @@ pub fn transition(
         next.status_at = caller.at;
         next.due_on = due_on(&next);
     }
-    if !repository::replace(conn, &next)? {
+    if !repository::replace(conn, row, &next)? {
         return Err(Error::VersionMismatch { current: row.version + 1 });
     }
     let made = insert_transition(conn, caller, &next, Some(row.status), input)?;
