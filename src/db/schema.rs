@@ -511,7 +511,7 @@ diesel::table! {
         deleted_at -> Nullable<Instant>,
         behind_transaction_id -> Nullable<BigInt>,
         behind_sequence -> Nullable<BigInt>,
-        replay_since -> Nullable<Instant>,
+        is_replaying -> Bool,
         wake_at -> Nullable<Instant>,
         failures -> Integer,
         failing_since -> Nullable<Instant>,

@@ -12,7 +12,7 @@ use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::Position;
 use crate::db::DbConn;
-use crate::db::types::{Id, Instant};
+use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::page::{self, Page};
@@ -139,19 +139,21 @@ pub async fn replay_webhook_endpoint(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
-            enabled(conn, caller, id)?;
-            let (place, since) = match (&input.cursor, input.since) {
+            let endpoint = enabled(conn, caller, id)?;
+            let place = match (&input.cursor, input.since) {
                 (Some(cursor), _) => {
-                    let place = page::decode_any_cursor::<Position>(cursor);
                     let unknown = || Error::invalid("/cursor", "invalid_cursor", "is not a cursor that this API has given");
-                    (place.ok_or_else(unknown)?, Instant::from_utc(chrono::DateTime::UNIX_EPOCH))
+                    page::decode_any_cursor::<Position>(cursor).ok_or_else(unknown)?
                 }
-                (None, since) => {
-                    let since = since.unwrap_or(caller.at);
-                    (replay::place_before(conn, since)?, since)
+                (None, Some(since)) if since > caller.at => {
+                    return Err(Error::invalid("/since", "not_allowed", "must not lie in the future"));
                 }
+                (None, since) => replay::place_before(conn, since.unwrap_or(caller.at))?,
             };
-            repository::rewind(conn, id, place, since)?;
+            // What it has not been looked at for yet comes all the same.
+            let reached = endpoint.behind().map_or_else(|| repository::progress(conn).map(|progress| progress.place()), Ok)?;
+            let place = place.min(reached);
+            repository::rewind(conn, id, place)?;
             Reply::ok(&WebhookReplay { endpoint_id: id, cursor: cursor(place)? })
         })
         .await

@@ -142,14 +142,14 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
     let mut services = Services::default();
     let wanted: HashSet<WebhookEventType> =
         WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| events::possible(entry).any(|event| wanted.contains(&event))) {
         let body = events::body(entry)?;
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
         if happened.is_empty() {
             continue;
         }
         for one in subscribers {
-            let is_new = one.behind.is_none_or(|place| entry.position() > place) && one.replay_since.is_none_or(|since| entry.at >= since);
+            let is_new = one.behind.is_none_or(|place| entry.position() > place);
             let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
             if !is_new
                 || asked.is_empty()
@@ -162,7 +162,7 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
                 let key = format!("{}:{event}", entry.sequence);
                 delivery(one.id, key, event, entry.at, entry, entry.position(), now)
             });
-            if one.replay_since.is_some() { round.replayed.extend(rows) } else { round.deliveries.extend(rows) }
+            if one.is_replaying { round.replayed.extend(rows) } else { round.deliveries.extend(rows) }
         }
     }
     Ok(())

@@ -161,6 +161,19 @@ impl WebhookEventType {
     }
 }
 
+/// The events that an entry may be, before its body is looked at.
+pub fn possible(entry: &Entry) -> impl Iterator<Item = WebhookEventType> {
+    use WebhookEventType as Event;
+    let more: &[Event] = match entry.resource_type {
+        ResourceType::Referral => &[Event::ReferralRequested],
+        ResourceType::ReferralTransition => &[Event::ReferralStatusChanged],
+        ResourceType::ReferralMessage => &[Event::ReferralMessagePosted],
+        ResourceType::Service => &[Event::ServiceCapacityChanged, Event::ServicePlaceOpened],
+        _ => &[],
+    };
+    Event::named(entry.resource_type, entry.action).into_iter().chain(more.iter().copied())
+}
+
 /// The events that an entry is, its own name first. `before` gives the body of the version before, and is asked only where it matters.
 pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Value>>) -> Result<Vec<WebhookEventType>> {
     use WebhookEventType as Event;

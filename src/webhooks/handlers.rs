@@ -105,7 +105,7 @@ impl Resource for WebhookEndpoints {
             deleted_at: None,
             behind_transaction_id: None,
             behind_sequence: None,
-            replay_since: None,
+            is_replaying: false,
             wake_at: None,
             failures: 0,
             failing_since: None,

@@ -28,7 +28,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
         status,
         status_reason: (!is_active).then_some(WebhookStatusReason::Requested),
         status_at: now,
-        replay_since: row.replay_since.filter(|_| status != WebhookStatus::Disabled),
+        is_replaying: row.is_replaying && status != WebhookStatus::Disabled,
         // What was queued before it was paused goes out.
         wake_at: is_active.then_some(now),
         failures: 0,

@@ -183,8 +183,8 @@ pub struct EndpointRow {
     pub behind_transaction_id: Option<i64>,
     /// See [`EndpointRow::behind`].
     pub behind_sequence: Option<i64>,
-    /// While what was sent before is sent again: from when.
-    pub replay_since: Option<Instant>,
+    /// Whether what was sent before is sent again on the way from there.
+    pub is_replaying: bool,
     /// When there is something to send.
     pub wake_at: Option<Instant>,
     /// How often in a row nothing got through.

@@ -76,7 +76,7 @@ pub fn replace(conn: &mut DbConn, row: &EndpointRow) -> Result<bool> {
                 dsl::deleted_at.eq(row.deleted_at),
                 dsl::behind_transaction_id.eq(row.behind_transaction_id),
                 dsl::behind_sequence.eq(row.behind_sequence),
-                dsl::replay_since.eq(row.replay_since),
+                dsl::is_replaying.eq(row.is_replaying),
                 dsl::wake_at.eq(row.wake_at),
                 dsl::failures.eq(row.failures),
                 dsl::failing_since.eq(row.failing_since),
@@ -86,14 +86,14 @@ pub fn replace(conn: &mut DbConn, row: &EndpointRow) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Lets an endpoint begin once more from behind a place. False where it is gone or disabled.
-pub fn rewind(conn: &mut DbConn, id: WebhookEndpointId, place: Position, since: Instant) -> Result<bool> {
+/// Lets an endpoint begin once more from behind a place, or from where it is, if that is before. False where it is gone or disabled.
+pub fn rewind(conn: &mut DbConn, id: WebhookEndpointId, place: Position) -> Result<bool> {
     let living = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
     let changed = update(living.filter(dsl::status.ne(WebhookStatus::Disabled)))
         .set((
             dsl::behind_transaction_id.eq(Some(place.transaction_id)),
             dsl::behind_sequence.eq(Some(place.sequence)),
-            dsl::replay_since.eq(Some(since)),
+            dsl::is_replaying.eq(true),
         ))
         .execute(conn)?;
     Ok(changed == 1)
@@ -114,8 +114,8 @@ pub struct Subscriber {
     pub content: WebhookEndpointInput,
     /// See [`EndpointRow::behind`].
     pub behind: Option<Position>,
-    /// See [`EndpointRow::replay_since`].
-    pub replay_since: Option<Instant>,
+    /// See [`EndpointRow::is_replaying`].
+    pub is_replaying: bool,
 }
 
 /// Every active endpoint.
@@ -127,7 +127,7 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
         Json<WebhookEndpointInput>,
         Option<i64>,
         Option<i64>,
-        Option<Instant>,
+        bool,
         Scopes,
         bool,
         bool,
@@ -145,7 +145,7 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::content,
             dsl::behind_transaction_id,
             dsl::behind_sequence,
-            dsl::replay_since,
+            dsl::is_replaying,
             clients::scopes,
             clients::is_active,
             organizations::is_active,
@@ -153,10 +153,10 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
         ))
         .load(conn)?;
     let subscriber =
-        |(id, organization_id, client_id, content, transaction_id, sequence, replay_since, scopes, is_active, is_open, closed): Found| {
+        |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, scopes, is_active, is_open, closed): Found| {
             let may_call = is_active && is_open && closed.is_none();
             let behind = Option::zip(transaction_id, sequence).map(|(transaction_id, sequence)| Position { transaction_id, sequence });
-            Subscriber { id, organization_id, client_id, scopes: may_call.then_some(scopes), content: content.0, behind, replay_since }
+            Subscriber { id, organization_id, client_id, scopes: may_call.then_some(scopes), content: content.0, behind, is_replaying }
         };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -181,7 +181,7 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>)
         (dsl::behind_transaction_id.eq(to.map(|place| place.transaction_id)), dsl::behind_sequence.eq(to.map(|place| place.sequence)));
     match to {
         Some(_) => update(before).set(place).execute(conn)?,
-        None => update(before).set((place, dsl::replay_since.eq(None::<Instant>))).execute(conn)?,
+        None => update(before).set((place, dsl::is_replaying.eq(false))).execute(conn)?,
     };
     Ok(())
 }

@@ -75,11 +75,12 @@ fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, 
 
 /// What can be sent now; where nothing can, the endpoint is let go until something can.
 fn next(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<Option<Work>> {
-    // One that fails is asked with a single request whether it is back: the one that was tried least, lest it is that which is at fault.
-    let deliveries = if endpoint.failures > 0 {
-        queue::least_tried(conn, endpoint.id, now)?.into_iter().collect()
-    } else {
-        queue::heads(conn, endpoint.id, now, AT_ONCE)?
+    // One that fails is asked with a single request whether it is back: in turns with the first that waits, and with the one that was
+    // tried least, lest it is the first that is at fault.
+    let deliveries = match endpoint.failures {
+        0 => queue::heads(conn, endpoint.id, now, AT_ONCE)?,
+        odd if odd % 2 == 1 => queue::heads(conn, endpoint.id, now, 1)?,
+        _ => queue::least_tried(conn, endpoint.id, now)?.into_iter().collect(),
     };
     if deliveries.is_empty() {
         let wake_at = queue::next_attempt_at(conn, endpoint.id)?;

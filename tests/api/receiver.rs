@@ -59,7 +59,7 @@ fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
 /// What is answered.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// The status.
+    /// The status; 0 breaks the connection off.
     pub status: u16,
     /// Headers besides the usual ones.
     pub headers: Vec<(&'static str, String)>,
@@ -81,6 +81,7 @@ pub struct Receiver {
     /// Where it listens.
     pub address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
+    taken: Arc<Mutex<Vec<Got>>>,
     script: Arc<Mutex<Arc<Script>>>,
     is_over: Arc<AtomicBool>,
 }
@@ -95,20 +96,20 @@ impl Receiver {
     pub fn that(script: impl Fn(&Got) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let got: Arc<Mutex<Vec<Got>>> = Arc::default();
+        let (got, taken): (Arc<Mutex<Vec<Got>>>, Arc<Mutex<Vec<Got>>>) = Default::default();
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(script)));
         let is_over = Arc::new(AtomicBool::new(false));
-        let (shared, told, over) = (Arc::clone(&got), Arc::clone(&script), Arc::clone(&is_over));
+        let (shared, kept, told, over) = (Arc::clone(&got), Arc::clone(&taken), Arc::clone(&script), Arc::clone(&is_over));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if over.load(Ordering::SeqCst) {
                     break;
                 }
-                let (shared, told) = (Arc::clone(&shared), Arc::clone(&told));
-                thread::spawn(move || while answer(&stream, &shared, &told).is_some() {});
+                let (shared, kept, told) = (Arc::clone(&shared), Arc::clone(&kept), Arc::clone(&told));
+                thread::spawn(move || while answer(&stream, &shared, &kept, &told).is_some() {});
             }
         });
-        Self { address, got, script, is_over }
+        Self { address, got, taken, script, is_over }
     }
 
     /// Answers so from now on.
@@ -119,6 +120,16 @@ impl Receiver {
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// How many requests it has got since it was last asked for them.
+    pub fn count(&self) -> usize {
+        self.got.lock().unwrap().len()
+    }
+
+    /// What it has answered with success since it was last asked, in the order of its answers.
+    pub fn take_taken(&self) -> Vec<Got> {
+        std::mem::take(&mut *self.taken.lock().unwrap())
     }
 
     /// What it has got since it was last asked.
@@ -136,7 +147,7 @@ impl Drop for Receiver {
 }
 
 /// Answers one request of a connection; `None` once there are no more.
-fn answer(stream: &TcpStream, got: &Mutex<Vec<Got>>, script: &Mutex<Arc<Script>>) -> Option<()> {
+fn answer(stream: &TcpStream, got: &Mutex<Vec<Got>>, taken: &Mutex<Vec<Got>>, script: &Mutex<Arc<Script>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     (reader.read_line(&mut line).ok()? > 0).then_some(())?;
@@ -153,10 +164,19 @@ fn answer(stream: &TcpStream, got: &Mutex<Vec<Got>>, script: &Mutex<Arc<Script>>
     reader.read_exact(&mut body).ok()?;
     let request = Got { path, headers, body: String::from_utf8(body).unwrap() };
     let reply = Arc::clone(&script.lock().unwrap())(&request);
-    got.lock().unwrap().push(request);
-    thread::sleep(reply.delay);
+    got.lock().unwrap().push(request.clone());
+    if !reply.delay.is_zero() {
+        thread::sleep(reply.delay);
+    }
+    if reply.status == 0 {
+        return None;
+    }
     let mut head = format!("HTTP/1.1 {} Answer\r\nContent-Length: 0\r\n", reply.status);
     reply.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    if (200..300).contains(&reply.status) {
+        // Before the sender can know, so that what it sends next stands behind.
+        taken.lock().unwrap().push(request);
+    }
     let mut stream = stream;
     stream.write_all(format!("{head}\r\n").as_bytes()).ok()
 }

@@ -158,6 +158,8 @@ on_both!(what_an_endpoint_may_not_be_is_refused, |db| async move {
     let replay = format!("{}/replay", endpoint.path);
     assert_eq!(town.clinic.post(&replay, json!({})).await.faults(422), fault("", "required"));
     assert_eq!(town.clinic.post(&replay, json!({ "cursor": "nonsense" })).await.faults(422), fault("/cursor", "invalid_cursor"));
+    let future = json!({ "since": "2026-03-02T17:00:01Z" });
+    assert_eq!(town.clinic.post(&replay, future).await.faults(422), fault("/since", "not_allowed"));
     town.clinic.patch(&endpoint.path, 1, json!({ "status": "disabled" })).await.expect(200);
     town.clinic.post(&replay, json!({ "since": "2026-03-01T00:00:00Z" })).await.expect_problem(409, "webhook_disabled");
 });
@@ -656,6 +658,26 @@ on_both!(a_paused_endpoint_is_sent_later_what_happened_meanwhile, |db| async mov
     settle(&town.app).await;
     let got = receiver.take();
     assert_eq!((at(&got, "/slow"), at(&got, "/steady")), ((2..=9).collect(), vec![9]));
+});
+
+on_both!(a_replay_of_an_endpoint_that_is_behind_loses_nothing, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created", "patient.updated"] })).await;
+    let patient = person(&town.clinic).await;
+    settle(&town.app).await;
+    receiver.take();
+    town.clinic.patch(&endpoint.path, 1, json!({ "status": "paused" })).await.expect(200);
+    rename(&town.clinic, &patient, 1, "two").await;
+    town.app.clock.advance(Span::minutes(5));
+    rename(&town.clinic, &patient, 2, "three").await;
+    wait_for_the_feed(&town.app).await;
+    let now = town.app.clock.now();
+    town.clinic.post(&format!("{}/replay", endpoint.path), json!({ "since": now })).await.expect(200);
+    town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    let versions: Vec<Value> = receiver.take().iter().map(|got| got.json()["data"]["version"].clone()).collect();
+    assert_eq!(versions, [2, 3]);
 });
 
 on_both!(a_ping_tells_what_the_receiver_said, |db| async move {

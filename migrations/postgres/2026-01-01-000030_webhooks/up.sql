@@ -17,8 +17,8 @@ CREATE TABLE webhook_endpoints (
     -- Up to where the journal has been looked at for this endpoint, where that is not where it has been for all.
     behind_transaction_id      BIGINT,
     behind_sequence            BIGINT,
-    -- While what was sent before is sent again: from when.
-    replay_since               TIMESTAMPTZ,
+    -- Whether what was sent before is sent again on the way.
+    is_replaying               BOOLEAN NOT NULL,
     -- When there is something to send; null where nothing waits.
     wake_at                    TIMESTAMPTZ,
     -- How often in a row nothing got through, and since when.

@@ -17,8 +17,8 @@ CREATE TABLE webhook_endpoints (
     -- Up to where the journal has been looked at for this endpoint, where that is not where it has been for all.
     behind_transaction_id      INTEGER,
     behind_sequence            INTEGER,
-    -- While what was sent before is sent again: from when.
-    replay_since               TEXT,
+    -- Whether what was sent before is sent again on the way.
+    is_replaying               INTEGER NOT NULL CHECK (is_replaying IN (0, 1)),
     -- When there is something to send; null where nothing waits.
     wake_at                    TEXT,
     -- How often in a row nothing got through, and since when.
