@@ -23,6 +23,7 @@ use crate::error::{self, Error, Result};
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
+use crate::webhooks;
 
 /// What every request shares.
 pub struct App {
@@ -36,12 +37,15 @@ pub struct App {
     pub authority: Authority,
     /// The community services, in memory.
     pub directory: Directory,
+    /// Sends webhooks.
+    pub webhooks: webhooks::Client,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
-        Self { config, db, clock, authority, directory: Directory::default() }
+        let webhooks = webhooks::Client::new(webhooks::Exceptions::new(&config.webhook_allow), config.webhook_timeout);
+        Self { config, db, clock, authority, directory: Directory::default(), webhooks }
     }
 }
 
@@ -66,6 +70,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
         .configure(crate::matching::configure)
+        .configure(crate::webhooks::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);

@@ -136,6 +136,16 @@ pub struct Config {
     #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
 
+    /// Hosts, separated by commas, to which webhooks may be sent although they are private, and over plain http; for development
+    #[arg(long, env = "KITH_WEBHOOK_ALLOW", value_delimiter = ',', value_name = "HOSTS", value_parser = not_blank, help_heading = "Webhooks")]
+    pub webhook_allow: Vec<String>,
+    /// Longest wait for a receiver's answer
+    #[arg(long, env = "KITH_WEBHOOK_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = webhook_timeout, help_heading = "Webhooks")]
+    pub webhook_timeout: Duration,
+    /// Wait before a webhook that failed is sent again; later waits grow in proportion, over three days where this is 5s
+    #[arg(long, env = "KITH_WEBHOOK_RETRY", default_value = "5s", value_name = "DURATION", value_parser = webhook_retry, help_heading = "Webhooks")]
+    pub webhook_retry: Duration,
+
     /// Whom the tokens are for: the audience
     #[arg(long, env = "KITH_AUDIENCE", default_value = "kith", value_name = "NAME", value_parser = not_blank, help_heading = "Access")]
     pub audience: String,
@@ -243,6 +253,16 @@ fn token_lifetime(text: &str) -> Result<Duration, BadValue> {
     let lifetime = duration(text)?;
     let allowed = Duration::from_secs(30)..=Duration::from_secs(24 * 3600);
     if allowed.contains(&lifetime) { Ok(lifetime) } else { Err(BadValue("must be between 30s and 24h")) }
+}
+
+fn webhook_timeout(text: &str) -> Result<Duration, BadValue> {
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(60);
+    duration(text).and_then(|wait| if allowed.contains(&wait) { Ok(wait) } else { Err(BadValue("must be between 100ms and 60s")) })
+}
+
+fn webhook_retry(text: &str) -> Result<Duration, BadValue> {
+    let allowed = Duration::from_millis(10)..=Duration::from_secs(600);
+    duration(text).and_then(|wait| if allowed.contains(&wait) { Ok(wait) } else { Err(BadValue("must be between 10ms and 10m")) })
 }
 
 fn not_blank(text: &str) -> Result<String, BadValue> {

@@ -179,7 +179,9 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
+    ("too_many_endpoints", "The organization has as many webhook endpoints as it may have; delete one first."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
+    ("webhook_disabled", "The webhook endpoint is disabled; make it active first."),
 ];
 
 /// Every code that a problem can have and what it means, in order of status and code.

@@ -69,4 +69,6 @@ kinds! {
     ContactAttempt = "contact_attempt", ContactAttemptId;
     /// A need that no service met.
     UnmetNeed = "unmet_need", UnmetNeedId;
+    /// An address to which events are sent.
+    WebhookEndpoint = "webhook_endpoint", WebhookEndpointId;
 }

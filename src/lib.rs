@@ -29,3 +29,4 @@ pub mod services;
 pub mod text;
 pub mod timeline;
 pub mod types;
+pub mod webhooks;

@@ -6,6 +6,7 @@
 
 mod examples;
 mod links;
+mod webhooks;
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -17,6 +18,7 @@ use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
 use crate::error::{self, Error, Problem};
+use crate::webhooks::payload::WebhookEvent;
 
 /// Title, tags and schemas that no operation names.
 #[derive(OpenApi)]
@@ -28,7 +30,7 @@ use crate::error::{self, Error, Problem};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
-    components(schemas(Problem)),
+    components(schemas(Problem, WebhookEvent)),
     tags(
         (name = "tokens", description = "Access tokens and the keys that sign them."),
         (name = "organizations", description = "Health authorities, clinics, programs and agencies."),
@@ -44,6 +46,7 @@ use crate::error::{self, Error, Problem};
         (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),
         (name = "follow_ups", description = "Duties to reach a person by a date, and what came of them."),
         (name = "changes", description = "The journal as a feed."),
+        (name = "webhooks", description = "Events, sent to addresses of your own as they happen."),
         (name = "operations", description = "Health and readiness.")
     )
 )]
@@ -119,6 +122,7 @@ fn finish(document: &mut Value) {
     add_headers(document);
     examples::add(document);
     links::add(document);
+    webhooks::add(document);
     list_codes(document);
 }
 
@@ -399,7 +403,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
     // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.
-    let is_question = path.ends_with("/search") || path == "/v1/eligibility-checks";
+    let is_question = path.ends_with("/search") || path.ends_with("/ping") || path == "/v1/eligibility-checks";
 
     let mut headers = Vec::new();
     let mut problems: Vec<&str> = Vec::new();

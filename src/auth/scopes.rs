@@ -76,6 +76,10 @@ scopes! {
     OrganizationsRead = "organizations:read",
     /// Change the organization and its practitioners.
     OrganizationsWrite = "organizations:write",
+    /// Read webhook endpoints and what was sent to them.
+    WebhooksRead = "webhooks:read",
+    /// Have events sent to addresses of the organization's own.
+    WebhooksWrite = "webhooks:write",
     /// Read reports.
     ReportsRead = "reports:read",
     /// Manage instruments, clients and the organizations of others.

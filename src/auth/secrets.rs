@@ -52,7 +52,7 @@ fn argon2() -> Argon2<'static> {
 }
 
 /// Random bytes from the operating system.
-pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     OsRng.try_fill_bytes(&mut bytes).map_err(Error::internal)?;
     Ok(bytes)

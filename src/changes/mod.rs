@@ -10,7 +10,7 @@ pub mod repository;
 pub mod view;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, history, latest, record, record_all, visible_after};
+pub use self::repository::{after, history, latest, newest, numbered, record, record_all, visible_after};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

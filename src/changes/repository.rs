@@ -59,6 +59,17 @@ pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_v
     Ok(entries.load(conn)?)
 }
 
+/// The entries with these numbers, in no order.
+pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<Vec<Entry>> {
+    Ok(changes::table.filter(changes::sequence.eq_any(sequences.to_vec())).load(conn)?)
+}
+
+/// The entry of a resource's highest version.
+pub fn newest(conn: &mut DbConn, resource_type: ResourceType, id: Uuid) -> Result<Option<Entry>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(Id::<()>::from_uuid(id)));
+    Ok(entries.order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
+}
+
 /// The entries that follow a place in the feed, of these types or, where none are named, of all.
 ///
 /// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.

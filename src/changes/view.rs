@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     fn of_nobody(&self, entry: &Entry, is_directory: bool, is_own: bool) -> View {
         match entry.resource_type {
             _ if is_own => View::Whole,
-            ResourceType::Client => View::Nothing,
+            ResourceType::Client | ResourceType::WebhookEndpoint => View::Nothing,
             ResourceType::Practitioner => View::Part(Categories::SUMMARY),
             _ if is_directory => View::Whole,
             _ => View::Nothing,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Failure;
-use super::serve::{Running, open, start};
+use super::serve::{open, start};
 use crate::clock::Clock;
 use crate::config::{Config, LogConfig};
 use crate::demo::{self, Credentials};
@@ -76,6 +76,8 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
         format!("--database-url=sqlite:{}", folder.join("kith.db").display()),
         format!("--host={}", args.host),
         format!("--port={}", args.port),
+        // Who tries it has a receiver on the same machine.
+        "--webhook-allow=127.0.0.1,localhost,::1".into(),
     ])?;
     // Of secrets the database has hashes only: what the town was built with is kept beside it.
     let kept = folder.join("credentials.json");
@@ -86,16 +88,15 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
     };
     // Not before: the calls that build the town are nobody's.
     logging::start(&args.log);
-    let Running { state, addresses, server } = start(config).await?;
-    let address = addresses.first().copied().unwrap_or_else(|| SocketAddr::new(args.host, args.port));
+    let running = start(config).await?;
+    let address = running.addresses.first().copied().unwrap_or_else(|| SocketAddr::new(args.host, args.port));
     let access = Access { base_url: format!("http://{address}"), clients };
     access.write(&kept)?;
     if let Some(file) = &args.credentials {
         access.write(file)?;
     }
     access.print();
-    server.await?;
-    state.db.shutdown();
+    running.run().await?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::instruments::loading;
-use crate::logging;
+use crate::{logging, webhooks};
 
 /// A server that listens.
 pub struct Running {
@@ -23,6 +23,19 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Answers requests while it is awaited, and ends once it has been told to stop and has answered what it had accepted.
     pub server: Server,
+    /// Sends webhooks meanwhile.
+    pub webhooks: webhooks::Running,
+}
+
+impl Running {
+    /// Answers requests and sends webhooks until it is told to stop, and ends when all that was begun is finished.
+    pub async fn run(self) -> io::Result<()> {
+        let Self { state, server, webhooks, .. } = self;
+        let outcome = server.await;
+        webhooks.stop(state.config.webhook_timeout.min(state.config.shutdown_timeout)).await;
+        state.db.shutdown();
+        outcome
+    }
 }
 
 /// Why a server did not start.
@@ -70,7 +83,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let addresses = server.addrs();
     crate::services::handlers::warm(&state);
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
-    Ok(Running { state, addresses, server: server.run() })
+    let webhooks = webhooks::Running::start(state.clone());
+    Ok(Running { state, addresses, server: server.run(), webhooks })
 }
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {
@@ -83,12 +97,11 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
         log::warn!("KITH_BASE_URL is not set: tokens name \"kith\" as their issuer");
     }
     actix_web::rt::System::new().block_on(async move {
-        let Running { state, addresses, server } = start(config).await?;
-        for address in addresses {
+        let running = start(config).await?;
+        for address in &running.addresses {
             log::info!("kith {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
         }
-        server.await?;
-        state.db.shutdown();
+        running.run().await?;
         log::info!("stopped; everything accepted has been answered");
         Ok(())
     })

@@ -271,8 +271,6 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(clients, organizations);
-
 diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
@@ -508,6 +506,110 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Where events are sent.
+    webhook_endpoints (id) {
+        id -> Id,
+        organization_id -> Id,
+        client_id -> Id,
+        status -> Text,
+        status_reason -> Nullable<Text>,
+        status_at -> Instant,
+        content -> Document,
+        secret -> Text,
+        previous_secret -> Nullable<Text>,
+        previous_secret_expires_at -> Nullable<Instant>,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+        behind_transaction_id -> Nullable<BigInt>,
+        behind_sequence -> Nullable<BigInt>,
+        is_replaying -> Bool,
+        wake_at -> Nullable<Instant>,
+        failures -> Integer,
+        failing_since -> Nullable<Instant>,
+        leased_by -> Nullable<Id>,
+        leased_until -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What is to be sent, is being tried, or was sent.
+    webhook_deliveries (id) {
+        id -> Id,
+        endpoint_id -> Id,
+        event_key -> Text,
+        event_type -> Text,
+        event_at -> Instant,
+        sequence -> BigInt,
+        subject_id -> Id,
+        order_transaction_id -> BigInt,
+        order_sequence -> BigInt,
+        resource_type -> Text,
+        resource_id -> Id,
+        version -> BigInt,
+        status -> Text,
+        attempt_count -> Integer,
+        next_attempt_at -> Instant,
+        created_at -> Instant,
+        finished_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// The tries to send.
+    webhook_attempts (id) {
+        id -> Id,
+        delivery_id -> Id,
+        at -> Instant,
+        status_code -> Nullable<Integer>,
+        duration_ms -> Integer,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Up to where the journal has been looked at for webhooks.
+    webhook_state (name) {
+        name -> Text,
+        transaction_id -> BigInt,
+        sequence -> BigInt,
+        holder -> Nullable<Id>,
+        held_until -> Nullable<Instant>,
+        due_since -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What fell due and has been told.
+    webhook_dues (event_type, resource_id, due_on) {
+        event_type -> Text,
+        resource_id -> Id,
+        due_on -> Date,
+    }
+}
+
+diesel::joinable!(webhook_endpoints -> clients (client_id));
+diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
+diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);
+diesel::allow_tables_to_appear_in_same_query!(webhook_dues, referrals);
+diesel::allow_tables_to_appear_in_same_query!(webhook_dues, follow_ups);
 diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);

@@ -67,7 +67,8 @@ fn named(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.rsplit('/').next()
 }
 
-fn of_named(name: &str, schemas: &Map<String, Value>) -> Option<Value> {
+/// An example of a schema by its name.
+pub(super) fn of_named(name: &str, schemas: &Map<String, Value>) -> Option<Value> {
     if let Some(request) = REQUESTS.get(name) {
         return Some(request.clone());
     }

@@ -12,11 +12,17 @@ use crate::db::schema::{clients, matches, referral_messages, referral_transition
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
-use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId};
+use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 
 /// The referral, if the caller sees it, deleted drafts included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
     Ok(referrals::table.filter(referrals::id.eq(id)).filter(sight::referrals(caller)).first(conn).optional()?)
+}
+
+/// The service that a referral is to, whoever sees it; `None` where it is to none.
+pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>> {
+    let found: Option<Option<ServiceId>> = referrals::table.find(id).select(referrals::service_id).first(conn).optional()?;
+    Ok(found.flatten())
 }
 
 /// One page of what the caller sees, newest first, and one row more.

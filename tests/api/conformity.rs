@@ -84,6 +84,14 @@ pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
     validator(schema).iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
 }
 
+/// The same where objects may have members that are not described, as the parts of an `allOf` have.
+pub fn faults_of_open(schema: &Value, value: &Value) -> Vec<String> {
+    let components = json!({ "schemas": kith::openapi::schemas() });
+    let root = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "allOf": [schema], "components": components });
+    let validator = jsonschema::options().should_validate_formats(true).build(&root).unwrap();
+    validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
+}
+
 /// Fails where the answer is not one that the document has for this request. Paths and methods that it does not have are left alone.
 pub fn check(method: &str, path: &str, answer: &Answer) {
     let Some(template) = template_of(path) else { return };

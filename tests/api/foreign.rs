@@ -27,6 +27,7 @@ const ABOUT_NOBODY: &[&str] = &[
     "/v1/organizations",
     "/v1/practitioners",
     "/v1/services",
+    "/v1/webhook-endpoints",
 ];
 
 /// Words that stand in what the clinic writes of the person, and nowhere else.
@@ -97,7 +98,7 @@ impl Chart {
     fn request(&self, caller: &Caller, method: &Method, template: &str, operation: &Value) -> TestRequest {
         let owned = self.ids.iter().find(|(path, _)| is_under(template, path));
         let id = owned.map_or("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", |(_, id)| id);
-        let mut path = template.replace("{id}", id).replace("{name}", "standard");
+        let mut path = template.replace("{id}", id).replace("{name}", "standard").replace("{delivery_id}", id);
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] == "query" && parameter["required"] == true {
                 let name = parameter["name"].as_str().unwrap();
@@ -279,7 +280,7 @@ on_both!(every_post_that_changes_something_has_one_effect_for_a_key, |db| async 
         let id = operation["operationId"].as_str().unwrap();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         if !parameters.into_iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey") {
-            let needs_none = ["search_patients", "search_services", "check_eligibility", "import_services"];
+            let needs_none = ["search_patients", "search_services", "check_eligibility", "import_services", "ping_webhook_endpoint"];
             assert!(needs_none.contains(&id), "{id} takes no Idempotency-Key");
             continue;
         }

@@ -8,6 +8,8 @@ mod client;
 #[cfg(test)]
 mod conformity;
 #[cfg(test)]
+mod receiver;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tokens;
@@ -70,3 +72,5 @@ mod types;
 mod unmet_needs;
 #[cfg(test)]
 mod walk;
+#[cfg(test)]
+mod webhooks;

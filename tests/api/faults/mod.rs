@@ -19,6 +19,7 @@ mod replay;
 mod server;
 mod storm;
 mod town;
+mod webhooks;
 
 /// How often, or how long, something is done: in the suite, and in the long run.
 fn times(short: usize, long: usize) -> usize {

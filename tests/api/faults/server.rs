@@ -27,7 +27,13 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it listens.
     pub fn start(url: &str) -> Self {
+        Self::start_with(url, &[])
+    }
+
+    /// The same with these flags besides.
+    pub fn start_with(url: &str, flags: &[&str]) -> Self {
         let mut command = kith(url, &["serve", "--port=0", "--log-level=info"]);
+        command.args(flags);
         Self::of(command.spawn().unwrap()).unwrap_or_else(|log| panic!("the server did not start: {log:?}"))
     }
 

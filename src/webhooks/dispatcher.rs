@@ -1,0 +1,299 @@
+//! From the journal into the queues.
+//!
+//! The journal is the outbox: it is written with the change itself, so no event can be lost and no change waits for one. One process at a
+//! time reads it on, in the order of the feed, and queues each entry for the endpoints whose client sees it. The queues and the place
+//! move in one transaction, which does nothing if another process has taken over.
+//!
+//! Most endpoints are where the journal was last read. One that was paused, that is new, or that asked for a replay has a place of its own
+//! until it has caught up.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::events::{self, WebhookEventType};
+use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
+use super::repository::Subscriber;
+use super::{lifecycle, queue, repository};
+use crate::app::App;
+use crate::auth::{Principal, Scopes};
+use crate::changes::view::{Reader, View};
+use crate::changes::{self, Entry, Position};
+use crate::clock::Clock;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::Result;
+use crate::kind::{OrganizationId, ReferralId, ResourceType, ServiceId, WebhookEndpointId};
+use crate::referrals;
+
+/// Entries read at once.
+const BATCH: i64 = 200;
+/// Endpoints that catch up in one round.
+const MOST_LAGGING: usize = 16;
+/// Another process may read the journal on when this one has said nothing for so long.
+pub(super) const HOLD: chrono::Duration = chrono::Duration::seconds(10);
+
+/// What a round found.
+struct Round {
+    from: Position,
+    to: Position,
+    deliveries: Vec<DeliveryRow>,
+    replayed: Vec<DeliveryRow>,
+    /// The endpoints that have a place of their own, and the place that they now have.
+    advances: Vec<(Subscriber, Option<Position>)>,
+    /// Those whose client may no longer call.
+    orphans: Vec<WebhookEndpointId>,
+    has_more: bool,
+}
+
+/// Reads the journal on by a piece. True where there may be more to do at once.
+pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
+    if !app.db.read(is_something_new).await? {
+        return Ok(false);
+    }
+    let now = app.clock.now();
+    let Some(progress) = app.db.write(move |conn| repository::hold(conn, holder, now, now.plus(HOLD))).await? else { return Ok(false) };
+    let clock = app.clock.clone();
+    let round = app.db.read(move |conn| look(conn, &clock, progress.place())).await?;
+    let has_more = round.has_more;
+    let now = app.clock.now();
+    Ok(app.db.write(move |conn| keep(conn, holder, &round, now)).await? && has_more)
+}
+
+/// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
+fn is_something_new(conn: &mut DbConn) -> Result<bool> {
+    let (are_active, are_behind) = repository::are_active(conn)?;
+    if !are_active || are_behind {
+        return Ok(are_active);
+    }
+    let place = repository::progress(conn)?.place();
+    Ok(!changes::after(conn, place, &[], 1)?.is_empty())
+}
+
+fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
+    let (living, orphans): (Vec<_>, Vec<_>) = repository::subscribers(conn)?.into_iter().partition(|one| one.scopes.is_some());
+    let orphans = orphans.into_iter().map(|one| one.id).collect();
+    let mut round = Round { from, to: from, deliveries: Vec::new(), replayed: Vec::new(), advances: Vec::new(), orphans, has_more: false };
+    let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(|one| one.behind.is_none_or(|place| place >= from));
+    // Nobody needs what lies before the place of the first.
+    let start = in_step.iter().map(|one| one.behind.unwrap_or(from)).min().unwrap_or(from);
+    round.has_more |= lagging.len() > MOST_LAGGING;
+    for one in lagging.into_iter().take(MOST_LAGGING) {
+        let entries = changes::after(conn, one.behind.unwrap_or(from), &[], BATCH)?;
+        let is_full = entries.len() as i64 == BATCH;
+        let entries: Vec<Entry> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
+        let has_caught_up = !is_full || (entries.len() as i64) < BATCH;
+        fan_out(conn, clock, &entries, std::slice::from_ref(&one), &mut round)?;
+        if has_caught_up {
+            in_step.push(one);
+        } else {
+            round.has_more = true;
+            let place = entries.last().map(Entry::position);
+            round.advances.push((one, place));
+        }
+    }
+    if in_step.is_empty() {
+        return Ok(round);
+    }
+    let entries = changes::after(conn, start, &[], BATCH)?;
+    round.has_more |= entries.len() as i64 == BATCH;
+    fan_out(conn, clock, &entries, &in_step, &mut round)?;
+    round.to = entries.last().map_or(start, Entry::position);
+    let arrived = in_step.into_iter().filter(|one| one.behind.is_some_and(|place| place <= round.to)).map(|one| (one, None));
+    round.advances.extend(arrived.collect::<Vec<_>>());
+    Ok(round)
+}
+
+/// What an endpoint's client may see, and whose it is: endpoints with the same see the same.
+type Who = (OrganizationId, Scopes);
+
+/// Those who are told, with their eyes.
+pub(super) struct Eyes {
+    principals: HashMap<Who, Principal>,
+}
+
+impl Eyes {
+    /// The eyes of these, as they see at this moment.
+    pub(super) fn of(subscribers: &[Subscriber], at: Instant) -> Self {
+        let principal = |one: &Subscriber| {
+            let scopes = one.scopes?;
+            Some(((one.organization_id, scopes), principal(one.client_id, one.organization_id, scopes, at)))
+        };
+        Self { principals: subscribers.iter().filter_map(principal).collect() }
+    }
+
+    /// Readers of the journal, one for each.
+    pub(super) fn readers(&self) -> HashMap<Who, Reader<'_>> {
+        self.principals.iter().map(|(who, principal)| (*who, Reader::new(principal))).collect()
+    }
+}
+
+/// The caller as which an endpoint sees.
+pub(super) fn principal(client_id: crate::kind::ClientId, organization_id: OrganizationId, scopes: Scopes, at: Instant) -> Principal {
+    Principal { client_id, organization_id, scopes, on_behalf_of: None, request_id: None, at }
+}
+
+/// Queues entries for those who asked for them and see them.
+fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
+    // Not before the entries were read: all consents that these queries see were given before this moment.
+    let now = clock.now();
+    let eyes = Eyes::of(subscribers, now);
+    let mut readers = eyes.readers();
+    let mut services = Services::default();
+    let wanted: HashSet<WebhookEventType> =
+        WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
+    for entry in entries.iter().filter(|entry| events::possible(entry).any(|event| wanted.contains(&event))) {
+        let body = events::body(entry)?;
+        let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
+        if happened.is_empty() {
+            continue;
+        }
+        for one in subscribers {
+            let is_new = one.behind.is_none_or(|place| entry.position() > place);
+            let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
+            if !is_new
+                || asked.is_empty()
+                || !is_of_interest(conn, one, entry, &body, &mut services)?
+                || !sees(conn, &mut readers, one, entry)?
+            {
+                continue;
+            }
+            let rows = asked.into_iter().map(|event| {
+                let key = format!("{}:{event}", entry.sequence);
+                delivery(one.id, key, event, entry.at, entry, entry.position(), now)
+            });
+            if one.is_replaying { round.replayed.extend(rows) } else { round.deliveries.extend(rows) }
+        }
+    }
+    Ok(())
+}
+
+/// The events that an entry is, as far as anybody wants them.
+fn events_of(conn: &mut DbConn, entry: &Entry, body: &Value, wanted: &HashSet<WebhookEventType>) -> Result<Vec<WebhookEventType>> {
+    let before = || {
+        let before = changes::history(conn, entry.resource_type, entry.resource_id.uuid(), entry.version - 2, 1)?;
+        before.first().filter(|before| before.version < entry.version).map(events::body).transpose()
+    };
+    let needs_the_one_before = match entry.resource_type {
+        ResourceType::Referral => wanted.contains(&WebhookEventType::ReferralRequested),
+        ResourceType::Service => {
+            wanted.contains(&WebhookEventType::ServiceCapacityChanged) || wanted.contains(&WebhookEventType::ServicePlaceOpened)
+        }
+        _ => true,
+    };
+    let mut happened = if needs_the_one_before {
+        events::of(entry, body, before)?
+    } else {
+        WebhookEventType::named(entry.resource_type, entry.action).into_iter().collect()
+    };
+    happened.retain(|event| wanted.contains(event));
+    Ok(happened)
+}
+
+/// An event to be sent to an endpoint.
+pub(super) fn delivery(
+    endpoint_id: WebhookEndpointId,
+    event_key: String,
+    event_type: WebhookEventType,
+    event_at: Instant,
+    entry: &Entry,
+    place: Position,
+    now: Instant,
+) -> DeliveryRow {
+    DeliveryRow {
+        id: Id::generate(),
+        endpoint_id,
+        event_key,
+        event_type,
+        event_at,
+        sequence: entry.sequence,
+        subject_id: Id::from_uuid(events::subject(entry)),
+        order_transaction_id: place.transaction_id,
+        order_sequence: place.sequence,
+        resource_type: entry.resource_type,
+        resource_id: entry.resource_id,
+        version: entry.version,
+        status: WebhookDeliveryStatus::Pending,
+        attempt_count: 0,
+        next_attempt_at: now,
+        created_at: now,
+        finished_at: None,
+    }
+}
+
+/// Whether an endpoint's client sees an entry.
+pub(super) fn sees(conn: &mut DbConn, readers: &mut HashMap<Who, Reader<'_>>, one: &Subscriber, entry: &Entry) -> Result<bool> {
+    let Some(scopes) = one.scopes else { return Ok(false) };
+    let Some(reader) = readers.get_mut(&(one.organization_id, scopes)) else { return Ok(false) };
+    Ok(reader.view(conn, entry)? != View::Nothing)
+}
+
+/// To which services referrals go, as far as it has been asked.
+#[derive(Default)]
+pub(super) struct Services(HashMap<ReferralId, Option<ServiceId>>);
+
+impl Services {
+    fn of(&mut self, conn: &mut DbConn, referral: ReferralId) -> Result<Option<ServiceId>> {
+        if let Some(known) = self.0.get(&referral) {
+            return Ok(*known);
+        }
+        let service = referrals::repository::service_of(conn, referral)?;
+        self.0.insert(referral, service);
+        Ok(service)
+    }
+}
+
+/// Whether an entry passes the filters of an endpoint.
+pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry, body: &Value, services: &mut Services) -> Result<bool> {
+    let content = &one.content;
+    if content.directory_only && entry.patient_id.is_some() {
+        return Ok(false);
+    }
+    let owners = &content.organization_ids;
+    if !owners.is_empty() && !entry.owner_id.is_some_and(|owner| owners.contains(&owner)) {
+        return Ok(false);
+    }
+    if content.service_ids.is_empty() {
+        return Ok(true);
+    }
+    let named = body.get("service_id").and_then(Value::as_str).and_then(|id| id.parse::<ServiceId>().ok());
+    let service = match entry.resource_type {
+        ResourceType::Service => Some(entry.resource_id.cast()),
+        _ if named.is_some() => named,
+        _ => entry.referral_id.map(|referral| services.of(conn, referral)).transpose()?.flatten(),
+    };
+    Ok(service.is_some_and(|service| content.service_ids.contains(&service)))
+}
+
+/// Keeps what a round found, unless somebody else has read the journal on meanwhile.
+fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Result<bool> {
+    if !repository::move_on(conn, holder, round.from, round.to, now.plus(HOLD))? {
+        return Ok(false);
+    }
+    for id in &round.orphans {
+        if let Some(row) = repository::find_any(conn, *id)?.filter(|row| row.status == WebhookStatus::Active && row.deleted_at.is_none()) {
+            lifecycle::suspend(conn, &row, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now)?;
+        }
+    }
+    enqueue(conn, &round.deliveries, false, now)?;
+    enqueue(conn, &round.replayed, true, now)?;
+    for (one, place) in &round.advances {
+        repository::advance(conn, one, *place)?;
+    }
+    Ok(true)
+}
+
+/// Queues events for the endpoints that still want them, and wakes those.
+pub(super) fn enqueue(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool, now: Instant) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut ids: Vec<WebhookEndpointId> = rows.iter().map(|row| row.endpoint_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let wanted: HashSet<WebhookEndpointId> = queue::still_wanted(conn, &ids)?.into_iter().collect();
+    let rows: Vec<DeliveryRow> = rows.iter().filter(|row| wanted.contains(&row.endpoint_id)).cloned().collect();
+    queue::add(conn, &rows, is_replay)?;
+    ids.retain(|id| wanted.contains(id));
+    repository::wake(conn, &ids, now)
+}

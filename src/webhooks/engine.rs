@@ -1,0 +1,194 @@
+//! What runs in every process: the journal is read on, the queues are sent, old deliveries are forgotten.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant as Moment};
+
+use actix_web::rt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::{dispatcher, due, queue, repository, worker};
+use crate::app::State;
+use crate::db::types::Id;
+use crate::error::Error;
+use crate::kind::WebhookEndpointId;
+
+/// How often a process looks whether there is something to do.
+const LOOK: Duration = Duration::from_millis(300);
+/// How often it looks for what fell due.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often it forgets.
+const PURGE: Duration = Duration::from_secs(3600);
+/// Endpoints that a process sends to at once.
+const AT_ONCE: usize = 64;
+/// Deliveries are kept for so long after they were delivered or given up.
+pub const KEPT: chrono::Duration = chrono::Duration::days(30);
+
+/// The work of one process.
+#[derive(Clone)]
+pub struct Engine {
+    app: State,
+    /// The name under which this process takes leases.
+    id: Id<()>,
+    is_stopping: Rc<AtomicBool>,
+}
+
+impl Engine {
+    /// One that does nothing by itself.
+    pub fn new(app: State) -> Self {
+        Self { app, id: Id::generate(), is_stopping: Rc::default() }
+    }
+
+    /// Reads the journal to its end and queues what is to be sent; a part of it where another process is at it.
+    pub async fn dispatch(&self) -> Result<(), Error> {
+        while dispatcher::round(&self.app, self.id).await? {}
+        Ok(())
+    }
+
+    /// Lets another process read the journal on at once.
+    pub async fn let_go(&self) -> Result<(), Error> {
+        let id = self.id;
+        self.app.db.write(move |conn| repository::let_go(conn, id)).await
+    }
+
+    /// Queues what has fallen due.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        while due::sweep(&self.app, self.id).await? {}
+        Ok(())
+    }
+
+    /// Sends everything that can be sent now.
+    pub async fn deliver(&self) -> Result<(), Error> {
+        loop {
+            let endpoints = self.awake(AT_ONCE).await?;
+            if endpoints.is_empty() {
+                return Ok(());
+            }
+            for endpoint in endpoints {
+                self.serve(endpoint).await?;
+            }
+        }
+    }
+
+    /// Deletes what was finished long ago, a bounded number in each transaction.
+    pub async fn purge(&self) -> Result<(), Error> {
+        let before = self.app.clock.now().plus(-KEPT);
+        while self.app.db.write(move |conn| queue::purge(conn, before)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn awake(&self, most: usize) -> Result<Vec<WebhookEndpointId>, Error> {
+        let (now, most) = (self.app.clock.now(), i64::try_from(most).unwrap_or(i64::MAX));
+        self.app.db.read(move |conn| repository::awake(conn, now, most)).await
+    }
+
+    async fn serve(&self, endpoint: WebhookEndpointId) -> Result<(), Error> {
+        worker::serve(&self.app, self.id, endpoint, || !self.is_stopping.load(Ordering::Relaxed)).await
+    }
+
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut sending: FuturesUnordered<JoinHandle<WebhookEndpointId>> = FuturesUnordered::new();
+        let mut busy: HashSet<WebhookEndpointId> = HashSet::new();
+        let (mut last_sweep, mut last_purge) = (None::<Moment>, None::<Moment>);
+        let is_time = |last: &mut Option<Moment>, every: Duration| {
+            let is_time = last.is_none_or(|last| last.elapsed() >= every);
+            if is_time {
+                *last = Some(Moment::now());
+            }
+            is_time
+        };
+        while !*stop.borrow() {
+            let mut more = false;
+            match dispatcher::round(&self.app, self.id).await {
+                Ok(has_more) => more = has_more,
+                Err(error) => complain("the journal was not read on for webhooks", &error),
+            }
+            if is_time(&mut last_sweep, SWEEP)
+                && let Err(error) = self.sweep().await
+            {
+                complain("what fell due was not looked for", &error);
+            }
+            if is_time(&mut last_purge, PURGE)
+                && let Err(error) = self.purge().await
+            {
+                complain("old webhook deliveries were not deleted", &error);
+            }
+            match self.awake(AT_ONCE).await {
+                Ok(endpoints) => {
+                    for id in endpoints {
+                        if sending.len() < AT_ONCE && busy.insert(id) {
+                            sending.push(self.start(id));
+                        }
+                    }
+                }
+                Err(error) => complain("the webhook queues were not read", &error),
+            }
+            let pause = if more { Duration::ZERO } else { LOOK };
+            let is_full = sending.len() >= AT_ONCE;
+            tokio::select! {
+                done = sending.next(), if is_full => forget(&mut busy, done),
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => {}
+            }
+            while let Some(done @ Some(_)) = sending.next().now_or_never() {
+                forget(&mut busy, done);
+            }
+        }
+        self.is_stopping.store(true, Ordering::Relaxed);
+        while sending.next().await.is_some() {}
+        if let Err(error) = self.let_go().await {
+            complain("the journal was not let go", &error);
+        }
+    }
+
+    /// Sends to an endpoint beside everything else.
+    fn start(&self, id: WebhookEndpointId) -> JoinHandle<WebhookEndpointId> {
+        let engine = self.clone();
+        rt::spawn(async move {
+            if let Err(error) = engine.serve(id).await {
+                complain(&format!("webhook endpoint {id} was not served"), &error);
+            }
+            id
+        })
+    }
+}
+
+/// An endpoint has been served. Which one it was is not known of a task that panicked; all keep their leases meanwhile.
+fn forget(busy: &mut HashSet<WebhookEndpointId>, done: Option<Result<WebhookEndpointId, JoinError>>) {
+    match done {
+        Some(Ok(id)) => drop(busy.remove(&id)),
+        Some(Err(_)) => busy.clear(),
+        None => {}
+    }
+}
+
+fn complain(what: &str, error: &Error) {
+    log::warn!("{what}: {error}");
+}
+
+/// The engine of a process that runs.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(app: State) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: rt::spawn(Engine::new(app).run(stopped)) }
+    }
+
+    /// Lets it finish the requests that are on their way, for at most this long.
+    pub async fn stop(self, patience: Duration) {
+        // It is gone already where it has panicked.
+        let _gone = self.stop.send(true);
+        if tokio::time::timeout(patience, self.task).await.is_err() {
+            log::warn!("webhooks were still on their way; they are sent again");
+        }
+    }
+}

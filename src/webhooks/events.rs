@@ -1,0 +1,316 @@
+//! Which events there are, and which of them an entry of the journal is.
+//!
+//! Every entry is an event of its own name, `patient.created`. Some are more: a service that has a place again, a referral that arrives.
+//! What only time brings about, a date that has passed, is no entry; see [`due`](super::due).
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::changes::{Action, Entry};
+use crate::error::{Error, Result};
+use crate::kind::ResourceType;
+use crate::text_enum;
+
+/// Declares the events with what each means, which the document tells as well.
+macro_rules! events {
+    ($(#[doc = $doc:literal] $name:ident = $text:tt,)+) => {
+        text_enum! {
+            /// What happened. Values may be added.
+            pub enum WebhookEventType {
+                $(#[doc = $doc] $name = $text,)+
+            }
+        }
+
+        impl WebhookEventType {
+            /// What happened, in a sentence.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$name => $doc.trim_ascii_start(),)+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// An organization was made.
+    OrganizationCreated = "organization.created",
+    /// An organization was changed.
+    OrganizationUpdated = "organization.updated",
+    /// An organization was deleted.
+    OrganizationDeleted = "organization.deleted",
+    /// A practitioner was added.
+    PractitionerCreated = "practitioner.created",
+    /// A practitioner was changed.
+    PractitionerUpdated = "practitioner.updated",
+    /// A practitioner was deleted.
+    PractitionerDeleted = "practitioner.deleted",
+    /// A patient was registered.
+    PatientCreated = "patient.created",
+    /// A patient was changed.
+    PatientUpdated = "patient.updated",
+    /// A patient was deleted.
+    PatientDeleted = "patient.deleted",
+    /// A patient was merged into another.
+    PatientMerged = "patient.merged",
+    /// A patient's personal data was destroyed.
+    PatientErased = "patient.erased",
+    /// Somebody judged how much support a patient needs.
+    NeedLevelAssessmentCreated = "need_level_assessment.created",
+    /// A practitioner began to accompany a patient.
+    NavigatorAssignmentCreated = "navigator_assignment.created",
+    /// A practitioner's accompaniment of a patient changed or ended.
+    NavigatorAssignmentUpdated = "navigator_assignment.updated",
+    /// A consent was recorded.
+    ConsentCreated = "consent.created",
+    /// A consent was corrected or withdrawn.
+    ConsentUpdated = "consent.updated",
+    /// A consent was deleted.
+    ConsentDeleted = "consent.deleted",
+    /// A need was noted.
+    NeedCreated = "need.created",
+    /// A need was changed.
+    NeedUpdated = "need.updated",
+    /// A need was deleted.
+    NeedDeleted = "need.deleted",
+    /// An instrument was loaded.
+    InstrumentCreated = "instrument.created",
+    /// An instrument was changed.
+    InstrumentUpdated = "instrument.updated",
+    /// An instrument was deleted.
+    InstrumentDeleted = "instrument.deleted",
+    /// A screening was recorded.
+    ScreeningCreated = "screening.created",
+    /// A screening was changed, completed or retracted.
+    ScreeningUpdated = "screening.updated",
+    /// A screening was deleted.
+    ScreeningDeleted = "screening.deleted",
+    /// A service was added to the directory.
+    ServiceCreated = "service.created",
+    /// A service was changed.
+    ServiceUpdated = "service.updated",
+    /// A service was deleted.
+    ServiceDeleted = "service.deleted",
+    /// A service's provider said anew how much room it has.
+    ServiceCapacityChanged = "service.capacity_changed",
+    /// A service that had no place has one again.
+    ServicePlaceOpened = "service.place_opened",
+    /// Services were suggested for a patient.
+    MatchCreated = "match.created",
+    /// A need that no service met was reported.
+    UnmetNeedCreated = "unmet_need.created",
+    /// A report of an unmet need was changed.
+    UnmetNeedUpdated = "unmet_need.updated",
+    /// A report of an unmet need was deleted.
+    UnmetNeedDeleted = "unmet_need.deleted",
+    /// A referral was written, as a draft or sent at once.
+    ReferralCreated = "referral.created",
+    /// A referral was changed.
+    ReferralUpdated = "referral.updated",
+    /// A draft of a referral was deleted.
+    ReferralDeleted = "referral.deleted",
+    /// A referral was sent: the performer is asked.
+    ReferralRequested = "referral.requested",
+    /// A referral went from one status to another.
+    ReferralStatusChanged = "referral.status_changed",
+    /// One side of a referral wrote to the other.
+    ReferralMessagePosted = "referral.message_posted",
+    /// The day by which the performer should have acted on a referral has passed.
+    ReferralOverdue = "referral.overdue",
+    /// A referral's status, or what is said of it, was changed.
+    ReferralTransitionCreated = "referral_transition.created",
+    /// A message in a referral was written.
+    ReferralMessageCreated = "referral_message.created",
+    /// A message in a referral was read by the other side.
+    ReferralMessageUpdated = "referral_message.updated",
+    /// A follow-up was planned.
+    FollowUpCreated = "follow_up.created",
+    /// A follow-up was changed, completed or cancelled.
+    FollowUpUpdated = "follow_up.updated",
+    /// A follow-up was deleted.
+    FollowUpDeleted = "follow_up.deleted",
+    /// The day of an open follow-up has come.
+    FollowUpDue = "follow_up.due",
+    /// The day of an open follow-up has passed.
+    FollowUpOverdue = "follow_up.overdue",
+    /// Somebody tried to reach a person.
+    ContactAttemptCreated = "contact_attempt.created",
+    /// A webhook endpoint was made.
+    WebhookEndpointCreated = "webhook_endpoint.created",
+    /// A webhook endpoint was changed, by its organization or because nothing got through.
+    WebhookEndpointUpdated = "webhook_endpoint.updated",
+    /// A webhook endpoint was deleted.
+    WebhookEndpointDeleted = "webhook_endpoint.deleted",
+}
+
+impl WebhookEventType {
+    /// The event that every entry of this kind is, whatever it says.
+    pub fn named(resource_type: ResourceType, action: Action) -> Option<Self> {
+        Self::from_str(&format!("{resource_type}.{action}")).ok()
+    }
+
+    /// What kind of resource it is about: which scope reads it follows from that.
+    pub fn resource_type(self) -> ResourceType {
+        match self {
+            Self::ReferralStatusChanged => ResourceType::ReferralTransition,
+            Self::ReferralMessagePosted => ResourceType::ReferralMessage,
+            _ => {
+                let name = self.as_str().split('.').next().unwrap_or_default();
+                ResourceType::from_str(name).unwrap_or(ResourceType::WebhookEndpoint)
+            }
+        }
+    }
+}
+
+/// The events that an entry may be, before its body is looked at.
+pub fn possible(entry: &Entry) -> impl Iterator<Item = WebhookEventType> {
+    use WebhookEventType as Event;
+    let more: &[Event] = match entry.resource_type {
+        ResourceType::Referral => &[Event::ReferralRequested],
+        ResourceType::ReferralTransition => &[Event::ReferralStatusChanged],
+        ResourceType::ReferralMessage => &[Event::ReferralMessagePosted],
+        ResourceType::Service => &[Event::ServiceCapacityChanged, Event::ServicePlaceOpened],
+        _ => &[],
+    };
+    Event::named(entry.resource_type, entry.action).into_iter().chain(more.iter().copied())
+}
+
+/// The events that an entry is, its own name first. `before` gives the body of the version before, and is asked only where it matters.
+pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Value>>) -> Result<Vec<WebhookEventType>> {
+    use WebhookEventType as Event;
+    let mut events: Vec<Event> = Event::named(entry.resource_type, entry.action).into_iter().collect();
+    let status = |body: &Value, field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
+    match (entry.resource_type, entry.action) {
+        (ResourceType::Referral, Action::Created | Action::Updated) if status(body, "status").as_deref() == Some("requested") => {
+            let was = if entry.version == 1 { None } else { before()?.and_then(|before| status(&before, "status")) };
+            if was.is_none_or(|was| was == "draft") {
+                events.push(Event::ReferralRequested);
+            }
+        }
+        (ResourceType::ReferralTransition, Action::Created) => {
+            let from = status(body, "from");
+            if from.is_some() && from != status(body, "to") {
+                events.push(Event::ReferralStatusChanged);
+            }
+        }
+        (ResourceType::ReferralMessage, Action::Created) => events.push(Event::ReferralMessagePosted),
+        (ResourceType::Service, Action::Updated) => {
+            let was = before()?.and_then(|mut before| before.get_mut("capacity").map(Value::take)).unwrap_or_default();
+            let is = body.get("capacity").unwrap_or(&Value::Null);
+            if was != *is {
+                events.push(Event::ServiceCapacityChanged);
+                if has_place(&was) == Some(false) && has_place(is) == Some(true) {
+                    events.push(Event::ServicePlaceOpened);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(events)
+}
+
+/// Whether there is room now; `None` where nobody has said.
+fn has_place(capacity: &Value) -> Option<bool> {
+    let status = capacity.get("status").and_then(Value::as_str)?;
+    match status {
+        "open" => Some(capacity.get("available").and_then(Value::as_i64) != Some(0)),
+        "waitlist" | "full" | "closed" => Some(false),
+        _ => None,
+    }
+}
+
+/// The resource that an entry's events are about, by which they are kept in order: a referral's transitions and messages are its own.
+pub fn subject(entry: &Entry) -> uuid::Uuid {
+    match (entry.resource_type, entry.referral_id) {
+        (ResourceType::ReferralTransition | ResourceType::ReferralMessage, Some(referral)) => referral.uuid(),
+        _ => entry.resource_id.uuid(),
+    }
+}
+
+/// The body of an entry.
+pub fn body(entry: &Entry) -> Result<Value> {
+    serde_json::from_str(entry.body.get()).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::types::{Id, Instant, Json};
+    use serde_json::json;
+
+    fn entry(resource_type: ResourceType, action: Action, version: i64) -> Entry {
+        Entry {
+            sequence: 1,
+            transaction_id: 0,
+            at: Instant::from_utc(chrono::DateTime::UNIX_EPOCH),
+            organization_id: None,
+            client_id: None,
+            on_behalf_of: None,
+            request_id: None,
+            resource_type,
+            resource_id: Id::generate(),
+            owner_id: None,
+            version,
+            action,
+            patient_id: None,
+            referral_id: None,
+            body: Json(serde_json::value::to_raw_value(&json!({})).unwrap()),
+        }
+    }
+
+    fn told(entry: &Entry, before: Value, after: Value) -> Vec<String> {
+        of(entry, &after, || Ok(Some(before))).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_event_names_a_resource_and_those_of_the_journal_their_action() {
+        for event in WebhookEventType::ALL {
+            let (resource, what) = event.as_str().split_once('.').unwrap();
+            assert!(ResourceType::from_str(resource).is_ok(), "{event}");
+            if let Ok(action) = Action::from_str(what) {
+                assert_eq!(WebhookEventType::named(event.resource_type(), action), Some(*event));
+            }
+        }
+    }
+
+    #[test]
+    fn everything_that_can_be_made_is_told_but_clients() {
+        for kind in ResourceType::ALL.iter().filter(|kind| **kind != ResourceType::Client) {
+            assert!(WebhookEventType::named(*kind, Action::Created).is_some(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_referral_is_requested_once_when_it_is_sent() {
+        let (draft, requested) = (json!({ "status": "draft" }), json!({ "status": "requested" }));
+        let created = entry(ResourceType::Referral, Action::Created, 1);
+        assert_eq!(told(&created, Value::Null, draft.clone()), ["referral.created"]);
+        assert_eq!(told(&created, Value::Null, requested.clone()), ["referral.created", "referral.requested"]);
+        let updated = entry(ResourceType::Referral, Action::Updated, 2);
+        assert_eq!(told(&updated, draft, requested.clone()), ["referral.updated", "referral.requested"]);
+        assert_eq!(told(&updated, requested.clone(), requested), ["referral.updated"]);
+    }
+
+    #[test]
+    fn a_status_has_changed_where_it_is_another() {
+        let made = entry(ResourceType::ReferralTransition, Action::Created, 1);
+        assert_eq!(told(&made, Value::Null, json!({ "from": null, "to": "requested" })), ["referral_transition.created"]);
+        assert_eq!(told(&made, Value::Null, json!({ "from": "accepted", "to": "accepted" })), ["referral_transition.created"]);
+        let accepted = told(&made, Value::Null, json!({ "from": "requested", "to": "accepted" }));
+        assert_eq!(accepted, ["referral_transition.created", "referral.status_changed"]);
+    }
+
+    #[test]
+    fn a_place_opens_where_there_was_known_to_be_none() {
+        let updated = entry(ResourceType::Service, Action::Updated, 2);
+        let capacity = |status: &str, available: Option<i64>| json!({ "capacity": { "status": status, "available": available } });
+        let opens = |before: Value, after: Value| told(&updated, before, after).contains(&"service.place_opened".to_owned());
+        assert!(opens(capacity("full", None), capacity("open", None)));
+        assert!(opens(capacity("waitlist", Some(0)), capacity("open", Some(2))));
+        assert!(opens(capacity("open", Some(0)), capacity("open", Some(1))));
+        assert!(!opens(capacity("open", Some(1)), capacity("open", Some(2))));
+        assert!(!opens(capacity("full", None), capacity("waitlist", None)));
+        assert!(!opens(capacity("full", None), capacity("open", Some(0))));
+        assert!(!opens(json!({ "capacity": null }), capacity("open", Some(2))));
+        assert_eq!(told(&updated, capacity("open", None), capacity("open", None)), ["service.updated"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What it means for an endpoint to become active, paused or disabled, whoever wishes so.
+
+use super::model::{EndpointRow, WebhookStatus, WebhookStatusReason};
+use super::{api::WebhookEndpoint, queue, repository};
+use crate::changes::{self, Action, Actor, Change, Position};
+use crate::db::DbConn;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::ResourceType;
+
+/// The row in another status. `looked_at` is up to where the journal has been looked at for all, `end` where it ends now.
+///
+/// A paused endpoint remembers its place, and goes on from there. A disabled one forgets it, and begins at the end if it is ever
+/// sent to again.
+pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position, end: Position, now: Instant) -> EndpointRow {
+    let before = row.status;
+    if status == before {
+        return row;
+    }
+    let behind = match (before, status) {
+        (_, WebhookStatus::Disabled) => None,
+        (WebhookStatus::Disabled, _) => Some(end),
+        (WebhookStatus::Active, _) => row.behind().or(Some(looked_at)),
+        (WebhookStatus::Paused, _) => row.behind(),
+    };
+    let is_active = status == WebhookStatus::Active;
+    let row = EndpointRow {
+        status,
+        status_reason: (!is_active).then_some(WebhookStatusReason::Requested),
+        status_at: now,
+        is_replaying: row.is_replaying && status != WebhookStatus::Disabled,
+        // What was queued before it was paused goes out.
+        wake_at: is_active.then_some(now),
+        failures: 0,
+        failing_since: None,
+        ..row
+    };
+    row.at(behind)
+}
+
+/// Pauses or disables an endpoint because of what was found out, and says so in the journal.
+pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reason: WebhookStatusReason, now: Instant) -> Result<()> {
+    let place = repository::progress(conn)?.place();
+    let row = EndpointRow {
+        status_reason: Some(reason),
+        version: row.version + 1,
+        updated_at: now,
+        ..with_status(row.clone(), status, place, place, now)
+    };
+    if !repository::replace(conn, &row)? {
+        // Somebody has changed it in this moment: what was found out is looked at again.
+        return Err(Error::Busy);
+    }
+    if status == WebhookStatus::Disabled {
+        queue::cancel(conn, row.id, now)?;
+    }
+    log::warn!("webhook endpoint {} is {status}: {reason}", row.id);
+    let change = Change {
+        resource_type: ResourceType::WebhookEndpoint,
+        resource_id: row.id.uuid(),
+        owner_id: Some(row.organization_id),
+        version: row.version,
+        action: Action::Updated,
+        patient_id: None,
+        referral_id: None,
+        body: &WebhookEndpoint::from(row),
+    };
+    changes::record(conn, &Actor::operator(now), change)?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! What is sent: `{ "type", "timestamp", "data" }`, written anew for every try from the journal, as the endpoint's client sees it then.
+//!
+//! A queue holds no content. What was withdrawn while an event waited is not sent, and what is deleted from the journal is nowhere else.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::dispatcher::principal;
+use super::events::{self, WebhookEventType};
+use super::model::{DeliveryRow, EndpointRow, WebhookPayload};
+use crate::auth::repository::find_standing;
+use crate::changes::view::{Reader, View};
+use crate::changes::{self, Entry};
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::kind::{ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
+
+/// An event, as it is posted to an endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookEvent {
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: WebhookEventType,
+    /// When.
+    pub timestamp: Instant,
+    /// What it is about.
+    pub data: WebhookData,
+}
+
+/// What an event is about. Of a thin payload the last four fields are absent.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WebhookData {
+    /// What kind of resource it is about.
+    pub resource_type: ResourceType,
+    /// Which one.
+    #[schema(value_type = PatientId)]
+    pub resource_id: Id<()>,
+    /// Its version after what happened.
+    #[schema(example = 2)]
+    pub version: i64,
+    /// The patient it is about.
+    #[schema(required = true)]
+    pub patient_id: Option<PatientId>,
+    /// The referral it belongs to.
+    #[schema(required = true)]
+    pub referral_id: Option<ReferralId>,
+    /// Where to read it; relative where the server does not know its own address, null for what cannot be read by itself.
+    #[schema(required = true, example = "https://kith.example.ca/v1/referrals/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub url: Option<String>,
+    /// The organization that did it; absent for the passing of time, the server itself and the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<OrganizationId>,
+    /// The client that did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// The person who acted in the client's system, as that system said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Dana Whitford")]
+    pub on_behalf_of: Option<String>,
+    /// The resource as it then stood, as far as the client that wrote the endpoint sees it; absent where it must be read to be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub resource: Option<Value>,
+}
+
+/// The bodies of deliveries of one endpoint, in their order; `None` where its client does not see what the delivery is about.
+pub fn bodies(
+    conn: &mut DbConn,
+    endpoint: &EndpointRow,
+    deliveries: &[DeliveryRow],
+    base_url: Option<&str>,
+    now: Instant,
+) -> Result<Vec<Option<String>>> {
+    let standing = find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active);
+    let Some(standing) = standing else { return Ok(vec![None; deliveries.len()]) };
+    let caller = principal(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
+    let mut reader = Reader::new(&caller);
+    let sequences: Vec<i64> = deliveries.iter().map(|delivery| delivery.sequence).collect();
+    let entries: HashMap<i64, Entry> = changes::numbered(conn, &sequences)?.into_iter().map(|entry| (entry.sequence, entry)).collect();
+    let mut bodies = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let body = match entries.get(&delivery.sequence) {
+            Some(entry) => event(conn, &mut reader, delivery, entry, endpoint.content.payload, base_url)?,
+            None => None,
+        };
+        bodies.push(body.map(|body| serde_json::to_string(&body)).transpose().map_err(Error::internal)?);
+    }
+    Ok(bodies)
+}
+
+fn event(
+    conn: &mut DbConn,
+    reader: &mut Reader<'_>,
+    delivery: &DeliveryRow,
+    entry: &Entry,
+    payload: WebhookPayload,
+    base_url: Option<&str>,
+) -> Result<Option<WebhookEvent>> {
+    if reader.view(conn, entry)? == View::Nothing {
+        return Ok(None);
+    }
+    let is_full = payload == WebhookPayload::Full;
+    // Nobody acts where a day passes: who wrote the resource last is no part of what happened.
+    let is_act = !matches!(
+        delivery.event_type,
+        WebhookEventType::ReferralOverdue | WebhookEventType::FollowUpDue | WebhookEventType::FollowUpOverdue
+    );
+    let is_told = is_full && is_act;
+    let data = WebhookData {
+        resource_type: entry.resource_type,
+        resource_id: entry.resource_id,
+        version: entry.version,
+        patient_id: entry.patient_id,
+        referral_id: entry.referral_id,
+        url: path(entry)?.map(|path| format!("{}{path}", base_url.unwrap_or_default())),
+        organization_id: entry.organization_id.filter(|_| is_told),
+        client_id: entry.client_id.filter(|_| is_told),
+        on_behalf_of: entry.on_behalf_of.clone().filter(|_| is_told),
+        resource: if is_full { reader.resource(conn, entry)? } else { None },
+    };
+    Ok(Some(WebhookEvent { event_type: delivery.event_type, timestamp: delivery.event_at, data }))
+}
+
+/// Where a resource is read; `None` for what the API does not give by itself.
+fn path(entry: &Entry) -> Result<Option<String>> {
+    let id = entry.resource_id;
+    let of_patient = |rest: &str| entry.patient_id.map(|patient| format!("/v1/patients/{patient}/{rest}"));
+    let of_referral = |rest: &str| entry.referral_id.map(|referral| format!("/v1/referrals/{referral}/{rest}"));
+    Ok(match entry.resource_type {
+        ResourceType::Client => None,
+        ResourceType::NeedLevelAssessment => of_patient("need-levels"),
+        ResourceType::NavigatorAssignment => of_patient("primary-navigators"),
+        ResourceType::ReferralTransition => of_referral("transitions"),
+        ResourceType::ReferralMessage => of_referral("messages"),
+        ResourceType::ContactAttempt => {
+            let body = events::body(entry)?;
+            body.get("follow_up_id").and_then(Value::as_str).map(|follow_up| format!("/v1/follow-ups/{follow_up}/attempts"))
+        }
+        ResourceType::Match => Some(format!("/v1/matches/{id}")),
+        ResourceType::FollowUp => Some(format!("/v1/follow-ups/{id}")),
+        ResourceType::UnmetNeed => Some(format!("/v1/unmet-needs/{id}")),
+        ResourceType::WebhookEndpoint => Some(format!("/v1/webhook-endpoints/{id}")),
+        kind => Some(format!("/v1/{kind}s/{id}")),
+    })
+}

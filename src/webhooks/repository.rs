@@ -1,0 +1,305 @@
+//! The queries of endpoints, and of how far the journal has been looked at.
+
+use chrono::NaiveDate;
+use diesel::dsl::{exists, insert_into, select, update};
+use diesel::prelude::*;
+
+use super::api::WebhookEndpointQuery;
+use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
+use crate::auth::Scopes;
+use crate::changes::Position;
+use crate::db::DbConn;
+use crate::db::schema::webhook_endpoints::dsl;
+use crate::db::schema::{clients, organizations, webhook_state};
+use crate::db::types::{Id, Instant, Json};
+use crate::error::Result;
+use crate::kind::{ClientId, OrganizationId, WebhookEndpointId};
+
+/// The endpoint of an organization, tombstones included.
+pub fn find(conn: &mut DbConn, organization: OrganizationId, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
+    Ok(dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::organization_id.eq(organization)).first(conn).optional()?)
+}
+
+/// The endpoint with this id, tombstones included.
+pub fn find_any(conn: &mut DbConn, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
+    Ok(dsl::webhook_endpoints.find(id).first(conn).optional()?)
+}
+
+/// One page of an organization's endpoints in order of id, and one row more.
+pub fn list(
+    conn: &mut DbConn,
+    organization: OrganizationId,
+    query: &WebhookEndpointQuery,
+    after: Option<WebhookEndpointId>,
+) -> Result<Vec<EndpointRow>> {
+    let own = dsl::webhook_endpoints.filter(dsl::organization_id.eq(organization)).filter(dsl::deleted_at.is_null());
+    let mut rows = own.order(dsl::id).limit(query.limit.and_one()).into_boxed();
+    if let Some(status) = query.status {
+        rows = rows.filter(dsl::status.eq(status));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(dsl::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// How many endpoints an organization has.
+pub fn count(conn: &mut DbConn, organization: OrganizationId) -> Result<i64> {
+    let own = dsl::webhook_endpoints.filter(dsl::organization_id.eq(organization)).filter(dsl::deleted_at.is_null());
+    Ok(own.count().get_result(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
+    insert_into(dsl::webhook_endpoints).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there. Who is sending at the moment goes on.
+pub fn replace(conn: &mut DbConn, row: &EndpointRow) -> Result<bool> {
+    let before = dsl::webhook_endpoints.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(row.version - 1));
+    let changed = update(before)
+        .set((
+            (
+                dsl::client_id.eq(row.client_id),
+                dsl::status.eq(row.status),
+                dsl::status_reason.eq(row.status_reason),
+                dsl::status_at.eq(row.status_at),
+                dsl::content.eq(&row.content),
+                dsl::secret.eq(&row.secret),
+                dsl::previous_secret.eq(&row.previous_secret),
+                dsl::previous_secret_expires_at.eq(row.previous_secret_expires_at),
+                dsl::version.eq(row.version),
+            ),
+            (
+                dsl::updated_at.eq(row.updated_at),
+                dsl::deleted_at.eq(row.deleted_at),
+                dsl::behind_transaction_id.eq(row.behind_transaction_id),
+                dsl::behind_sequence.eq(row.behind_sequence),
+                dsl::is_replaying.eq(row.is_replaying),
+                dsl::wake_at.eq(row.wake_at),
+                dsl::failures.eq(row.failures),
+                dsl::failing_since.eq(row.failing_since),
+            ),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Lets an endpoint begin once more from behind a place, or from where it is, if that is before. False where it is gone or disabled.
+pub fn rewind(conn: &mut DbConn, id: WebhookEndpointId, place: Position) -> Result<bool> {
+    let living = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
+    let changed = update(living.filter(dsl::status.ne(WebhookStatus::Disabled)))
+        .set((
+            dsl::behind_transaction_id.eq(Some(place.transaction_id)),
+            dsl::behind_sequence.eq(Some(place.sequence)),
+            dsl::is_replaying.eq(true),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// An active endpoint, as the journal is looked at for it.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// Its id.
+    pub id: WebhookEndpointId,
+    /// Whose it is.
+    pub organization_id: OrganizationId,
+    /// For which client.
+    pub client_id: ClientId,
+    /// What that client may see; `None` where it may no longer call.
+    pub scopes: Option<Scopes>,
+    /// What is asked for.
+    pub content: WebhookEndpointInput,
+    /// See [`EndpointRow::behind`].
+    pub behind: Option<Position>,
+    /// See [`EndpointRow::is_replaying`].
+    pub is_replaying: bool,
+}
+
+/// Every active endpoint.
+pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
+    type Found = (
+        WebhookEndpointId,
+        OrganizationId,
+        ClientId,
+        Json<WebhookEndpointInput>,
+        Option<i64>,
+        Option<i64>,
+        bool,
+        Scopes,
+        bool,
+        bool,
+        Option<Instant>,
+    );
+    let found: Vec<Found> = dsl::webhook_endpoints
+        .inner_join(clients::table.inner_join(organizations::table))
+        .filter(dsl::status.eq(WebhookStatus::Active))
+        .filter(dsl::deleted_at.is_null())
+        .order(dsl::id)
+        .select((
+            dsl::id,
+            dsl::organization_id,
+            dsl::client_id,
+            dsl::content,
+            dsl::behind_transaction_id,
+            dsl::behind_sequence,
+            dsl::is_replaying,
+            clients::scopes,
+            clients::is_active,
+            organizations::is_active,
+            organizations::deleted_at,
+        ))
+        .load(conn)?;
+    let subscriber =
+        |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, scopes, is_active, is_open, closed): Found| {
+            let may_call = is_active && is_open && closed.is_none();
+            let behind = Option::zip(transaction_id, sequence).map(|(transaction_id, sequence)| Position { transaction_id, sequence });
+            Subscriber { id, organization_id, client_id, scopes: may_call.then_some(scopes), content: content.0, behind, is_replaying }
+        };
+    Ok(found.into_iter().map(subscriber).collect())
+}
+
+/// Whether there is an active endpoint, and whether one of them is behind.
+pub fn are_active(conn: &mut DbConn) -> Result<(bool, bool)> {
+    let active = || dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    if !select(exists(active())).get_result::<bool>(conn)? {
+        return Ok((false, false));
+    }
+    Ok((true, select(exists(active().filter(dsl::behind_sequence.is_not_null()))).get_result(conn)?))
+}
+
+/// Notes up to where the journal has been looked at for an endpoint, unless it was set elsewhere meanwhile.
+pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>) -> Result<()> {
+    let before = dsl::webhook_endpoints
+        .filter(dsl::id.eq(subscriber.id))
+        .filter(dsl::status.eq(WebhookStatus::Active))
+        .filter(dsl::behind_transaction_id.eq(subscriber.behind.map(|place| place.transaction_id)))
+        .filter(dsl::behind_sequence.eq(subscriber.behind.map(|place| place.sequence)));
+    let place =
+        (dsl::behind_transaction_id.eq(to.map(|place| place.transaction_id)), dsl::behind_sequence.eq(to.map(|place| place.sequence)));
+    match to {
+        Some(_) => update(before).set(place).execute(conn)?,
+        None => update(before).set((place, dsl::is_replaying.eq(false))).execute(conn)?,
+    };
+    Ok(())
+}
+
+/// Says that there is something to send, to those that have nothing to wait for.
+pub fn wake(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Result<()> {
+    for ids in ids.chunks(500) {
+        let rests = dsl::wake_at.is_not_null().and(dsl::failures.gt(0));
+        let asleep = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(diesel::dsl::not(rests));
+        update(asleep).set(dsl::wake_at.eq(Some(now))).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Wakes an endpoint even where it rests: somebody wishes so.
+pub fn wake_now(conn: &mut DbConn, id: WebhookEndpointId, now: Instant) -> Result<()> {
+    update(dsl::webhook_endpoints.find(id)).set(dsl::wake_at.eq(Some(now))).execute(conn)?;
+    Ok(())
+}
+
+/// Up to where the journal has been looked at for all.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct Progress {
+    /// The transaction's.
+    pub transaction_id: i64,
+    /// Within the transaction.
+    pub sequence: i64,
+    /// From which day on what falls due is told; absent before the first look.
+    pub due_since: Option<NaiveDate>,
+}
+
+impl Progress {
+    /// The place.
+    pub const fn place(&self) -> Position {
+        Position { transaction_id: self.transaction_id, sequence: self.sequence }
+    }
+}
+
+const JOURNAL: &str = "journal";
+
+/// How far the journal has been looked at.
+pub fn progress(conn: &mut DbConn) -> Result<Progress> {
+    use webhook_state as state;
+    let columns = (state::transaction_id, state::sequence, state::due_since);
+    Ok(state::table.find(JOURNAL).select(columns).first(conn)?)
+}
+
+/// Makes `holder` the one who looks at the journal until `until`. `None` where another does.
+pub fn hold(conn: &mut DbConn, holder: Id<()>, now: Instant, until: Instant) -> Result<Option<Progress>> {
+    use webhook_state as state;
+    let is_free = state::holder.is_null().or(state::holder.eq(holder)).or(state::held_until.lt(now));
+    let changed = update(state::table.filter(state::name.eq(JOURNAL)).filter(is_free))
+        .set((state::holder.eq(Some(holder)), state::held_until.eq(Some(until))))
+        .execute(conn)?;
+    if changed == 1 { progress(conn).map(Some) } else { Ok(None) }
+}
+
+/// Moves the place on. False where somebody else has taken over meanwhile: then nothing of the round may be kept.
+pub fn move_on(conn: &mut DbConn, holder: Id<()>, from: Position, to: Position, until: Instant) -> Result<bool> {
+    use webhook_state as state;
+    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
+    let there = held.filter(state::transaction_id.eq(from.transaction_id)).filter(state::sequence.eq(from.sequence));
+    let changed = update(there)
+        .set((state::transaction_id.eq(to.transaction_id), state::sequence.eq(to.sequence), state::held_until.eq(Some(until))))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Lets go of the journal, so that another process need not wait.
+pub fn let_go(conn: &mut DbConn, holder: Id<()>) -> Result<()> {
+    use webhook_state as state;
+    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
+    update(held).set((state::holder.eq(None::<Id<()>>), state::held_until.eq(None::<Instant>))).execute(conn)?;
+    Ok(())
+}
+
+/// Notes from which day on what falls due is told.
+pub fn set_due_since(conn: &mut DbConn, day: NaiveDate) -> Result<()> {
+    use webhook_state as state;
+    update(state::table.filter(state::name.eq(JOURNAL))).set(state::due_since.eq(Some(day))).execute(conn)?;
+    Ok(())
+}
+
+/// The endpoints for which something is to be done now and that nobody works on, the longest waiting first.
+pub fn awake(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<WebhookEndpointId>> {
+    let is_free = dsl::leased_until.is_null().or(dsl::leased_until.le(now));
+    let due = dsl::webhook_endpoints.filter(dsl::wake_at.le(now)).filter(dsl::status.eq(WebhookStatus::Active)).filter(is_free);
+    Ok(due.order(dsl::wake_at).select(dsl::id).limit(limit).load(conn)?)
+}
+
+/// Takes an endpoint for a worker until `until`; `None` where there is nothing to do or another has it.
+pub fn lease(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<EndpointRow>> {
+    let is_free = dsl::leased_until.is_null().or(dsl::leased_until.le(now));
+    let due = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null()).filter(dsl::wake_at.le(now));
+    let changed = update(due.filter(dsl::status.eq(WebhookStatus::Active)).filter(is_free))
+        .set((dsl::leased_by.eq(Some(worker)), dsl::leased_until.eq(Some(until))))
+        .execute(conn)?;
+    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+}
+
+/// Prolongs the lease of a worker; `None` where another has taken the endpoint over. Nobody else changes the endpoint until the
+/// transaction ends.
+pub fn keep_lease(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, until: Instant) -> Result<Option<EndpointRow>> {
+    let held = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::leased_by.eq(worker));
+    let changed = update(held).set(dsl::leased_until.eq(Some(until))).execute(conn)?;
+    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+}
+
+/// Ends the lease: the endpoint sleeps until `wake_at`.
+pub fn release(conn: &mut DbConn, id: WebhookEndpointId, wake_at: Option<Instant>) -> Result<()> {
+    update(dsl::webhook_endpoints.find(id))
+        .set((dsl::leased_by.eq(None::<Id<()>>), dsl::leased_until.eq(None::<Instant>), dsl::wake_at.eq(wake_at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes how it goes with an endpoint.
+pub fn set_failures(conn: &mut DbConn, id: WebhookEndpointId, failures: i32, since: Option<Instant>) -> Result<()> {
+    update(dsl::webhook_endpoints.find(id)).set((dsl::failures.eq(failures), dsl::failing_since.eq(since))).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! From the queues to the receivers.
+//!
+//! A worker takes one endpoint for itself, for a time, sends what it can of its queue, a few requests at once, and lets it go. Since
+//! nobody else sends to that endpoint meanwhile, what is about one subject arrives in its order; since each endpoint has a worker of
+//! its own, a slow one keeps no other waiting. A worker that dies is followed by another when its time is over, which sends once more
+//! what the first one could not say it had sent.
+
+use std::time::{Duration, Instant as Moment};
+
+use futures_util::future::join_all;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::client::Answer;
+use super::model::{
+    AttemptError, AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason,
+};
+use super::queue::Fate;
+use super::schedule::Schedule;
+use super::{lifecycle, payload, queue, repository, signing};
+use crate::app::App;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::kind::WebhookEndpointId;
+
+/// Requests to one endpoint at once.
+const AT_ONCE: i64 = 8;
+/// A worker lets go of an endpoint that always has more after this long, so that others get their turn.
+const LONGEST_TURN: Duration = Duration::from_secs(20);
+
+/// The receiver wants no more.
+const GONE: u16 = 410;
+
+/// What a worker has to do next.
+struct Work {
+    endpoint: EndpointRow,
+    deliveries: Vec<DeliveryRow>,
+}
+
+/// A delivery and what came of trying it; `None` where it was not to be sent.
+struct Tried {
+    delivery: DeliveryRow,
+    at: Instant,
+    answer: Option<Answer>,
+}
+
+/// How long an endpoint is taken for: longer than any request to it takes.
+fn lease(app: &App) -> chrono::Duration {
+    chrono::Duration::from_std(app.webhooks.timeout() * 2).unwrap_or(chrono::Duration::seconds(60))
+}
+
+/// Sends what can be sent to an endpoint now. `go_on` is asked between requests whether the process is to go on.
+pub(super) async fn serve(app: &App, worker: Id<()>, endpoint: WebhookEndpointId, go_on: impl Fn() -> bool) -> Result<()> {
+    let (now, lease, schedule) = (app.clock.now(), lease(app), schedule(app));
+    let began = Moment::now();
+    let mut work = app.db.write(move |conn| take(conn, endpoint, worker, now, now.plus(lease))).await?;
+    while let Some(Work { endpoint, deliveries }) = work.take() {
+        let tried = send(app, &endpoint, deliveries).await?;
+        let (now, has_time) = (app.clock.now(), go_on() && began.elapsed() < LONGEST_TURN);
+        let id = endpoint.id;
+        work = app.db.write(move |conn| keep(conn, id, worker, &tried, schedule, now, now.plus(lease), has_time)).await?;
+    }
+    Ok(())
+}
+
+fn schedule(app: &App) -> Schedule {
+    Schedule { first: app.config.webhook_retry }
+}
+
+/// Takes the endpoint and what can be sent; where nothing can, lets it sleep.
+fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<Work>> {
+    let Some(endpoint) = repository::lease(conn, id, worker, now, until)? else { return Ok(None) };
+    next(conn, endpoint, now)
+}
+
+/// What can be sent now; where nothing can, the endpoint is let go until something can.
+fn next(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<Option<Work>> {
+    // One that fails is asked with a single request whether it is back: in turns with the first that waits, and with the one that was
+    // tried least, lest it is the first that is at fault.
+    let deliveries = match endpoint.failures {
+        0 => queue::heads(conn, endpoint.id, now, AT_ONCE)?,
+        odd if odd % 2 == 1 => queue::heads(conn, endpoint.id, now, 1)?,
+        _ => queue::least_tried(conn, endpoint.id, now)?.into_iter().collect(),
+    };
+    if deliveries.is_empty() {
+        let wake_at = queue::next_attempt_at(conn, endpoint.id)?;
+        repository::release(conn, endpoint.id, wake_at)?;
+        return Ok(None);
+    }
+    Ok(Some(Work { endpoint, deliveries }))
+}
+
+/// Sends deliveries at once.
+async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -> Result<Vec<Tried>> {
+    let now = app.clock.now();
+    let (row, rows, base_url) = (endpoint.clone(), deliveries.clone(), app.config.base_url.clone());
+    let bodies = app.db.read(move |conn| payload::bodies(conn, &row, &rows, base_url.as_deref(), now)).await?;
+    let trying = deliveries.into_iter().zip(bodies).map(|(delivery, body)| async move {
+        let answer = match body {
+            Some(body) => Some(post(app, endpoint, delivery.id, body).await?),
+            None => None,
+        };
+        Ok(Tried { delivery, at: now, answer })
+    });
+    join_all(trying).await.into_iter().collect()
+}
+
+/// Posts a signed body.
+pub(super) async fn post(app: &App, endpoint: &EndpointRow, id: WebhookDeliveryId, body: String) -> Result<Answer> {
+    let (now, id) = (app.clock.now(), id.to_string());
+    let timestamp = now.utc().timestamp();
+    let signature = signing::signatures(endpoint.live_secrets(now), &id, timestamp, &body)?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("webhook-id", id), ("webhook-timestamp", timestamp.to_string()), ("webhook-signature", signature)] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).map_err(Error::internal)?);
+    }
+    Ok(app.webhooks.post(&endpoint.content.url, &headers, body).await)
+}
+
+/// Notes what came of it, and takes what comes next. Nothing is noted where another worker has taken over: it sends the same again.
+#[expect(clippy::too_many_arguments, reason = "one transaction needs all of them")]
+fn keep(
+    conn: &mut DbConn,
+    id: WebhookEndpointId,
+    worker: Id<()>,
+    tried: &[Tried],
+    schedule: Schedule,
+    now: Instant,
+    until: Instant,
+    has_time: bool,
+) -> Result<Option<Work>> {
+    let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
+    let answers = || tried.iter().filter_map(|one| one.answer.as_ref());
+    let attempts: Vec<AttemptRow> = tried.iter().filter_map(attempt).collect();
+    if !attempts.is_empty() {
+        queue::add_attempts(conn, &attempts)?;
+    }
+    let asked =
+        answers().filter(|answer| !answer.is_success()).filter_map(|answer| answer.retry_after).max().map(|asked| schedule.asked(asked));
+    for one in tried {
+        let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
+        let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
+            // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.
+            Fate::Finished(WebhookDeliveryStatus::Failed) if is_alone(&endpoint, &one.delivery) && !is_gone(one) => {
+                Fate::Again(now.plus(chrono(schedule.rest(endpoint.failures.saturating_add(1)))))
+            }
+            fate => fate,
+        };
+        queue::settle(conn, one.delivery.id, attempt_count, fate, now)?;
+    }
+    if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
+        repository::release(conn, id, None)?;
+        return Ok(None);
+    }
+    if tried.iter().any(is_gone) {
+        lifecycle::suspend(conn, &endpoint, WebhookStatus::Disabled, WebhookStatusReason::Gone, now)?;
+        repository::release(conn, id, None)?;
+        return Ok(None);
+    }
+    let has_failed = answers().next().is_some() && answers().all(|answer| !answer.is_success());
+    if has_failed {
+        let since = endpoint.failing_since.unwrap_or(now);
+        if since.plus(chrono(schedule.patience())) <= now {
+            lifecycle::suspend(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now)?;
+            repository::release(conn, id, None)?;
+            return Ok(None);
+        }
+        let failures = endpoint.failures.saturating_add(1);
+        repository::set_failures(conn, id, failures, Some(since))?;
+        let rest = schedule.rest(failures).max(asked.unwrap_or_default());
+        repository::release(conn, id, Some(now.plus(chrono(rest))))?;
+        return Ok(None);
+    }
+    let was_failing = endpoint.failures > 0;
+    let endpoint = if was_failing && answers().next().is_some() {
+        repository::set_failures(conn, id, 0, None)?;
+        EndpointRow { failures: 0, failing_since: None, ..endpoint }
+    } else {
+        endpoint
+    };
+    match asked {
+        // It took some and asked to be left alone with the rest.
+        Some(rest) => {
+            repository::release(conn, id, Some(now.plus(chrono(rest))))?;
+            Ok(None)
+        }
+        None if has_time => next(conn, endpoint, now),
+        None => {
+            repository::release(conn, id, Some(now))?;
+            Ok(None)
+        }
+    }
+}
+
+fn is_gone(one: &Tried) -> bool {
+    one.answer.as_ref().is_some_and(|answer| answer.status_code == Some(GONE))
+}
+
+/// Whether nothing has got through to the endpoint since a delivery was tried first.
+fn is_alone(endpoint: &EndpointRow, delivery: &DeliveryRow) -> bool {
+    let first_tries = delivery.created_at.plus(chrono::Duration::hours(1));
+    endpoint.failing_since.is_some_and(|since| since <= first_tries)
+}
+
+fn attempt(one: &Tried) -> Option<AttemptRow> {
+    let answer = one.answer.as_ref()?;
+    Some(AttemptRow {
+        id: Id::generate(),
+        delivery_id: one.delivery.id,
+        at: one.at,
+        status_code: answer.status_code.map(i32::from),
+        duration_ms: milliseconds(answer.duration),
+        error: answer.error,
+    })
+}
+
+/// What becomes of a delivery after a try.
+fn fate(answer: Option<&Answer>, attempts: i32, asked: Option<Duration>, schedule: Schedule, now: Instant) -> Fate {
+    match answer {
+        None => Fate::Finished(WebhookDeliveryStatus::Withheld),
+        Some(answer) if answer.is_success() => Fate::Finished(WebhookDeliveryStatus::Delivered),
+        Some(Answer { status_code: Some(GONE), .. }) => Fate::Finished(WebhookDeliveryStatus::Failed),
+        Some(answer) => match schedule.wait(attempts) {
+            Some(wait) => {
+                let asked = asked.filter(|_| answer.error == Some(AttemptError::Status)).unwrap_or_default();
+                Fate::Again(now.plus(chrono(wait.max(asked))))
+            }
+            None => Fate::Finished(WebhookDeliveryStatus::Failed),
+        },
+    }
+}
+
+fn chrono(duration: Duration) -> chrono::Duration {
+    chrono::Duration::from_std(duration).unwrap_or(chrono::Duration::days(3))
+}
+
+/// Whole milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
