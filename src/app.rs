@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::{self, Error, Result};
+use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
@@ -36,12 +37,14 @@ pub struct App {
     pub authority: Authority,
     /// The community services, in memory.
     pub directory: Directory,
+    /// What is listed of them by the standard of directories, in memory once somebody asks.
+    pub hsds: Catalogue,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
-        Self { config, db, clock, authority, directory: Directory::default() }
+        Self { config, db, clock, authority, directory: Directory::default(), hsds: Catalogue::default() }
     }
 }
 
@@ -66,6 +69,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
         .configure(crate::matching::configure)
+        .configure(crate::hsds::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);
@@ -87,6 +91,7 @@ pub fn build(
         .app_data(state)
         .service(problems)
         .service(web::redirect("/docs", "/docs/"))
+        .service(web::redirect("/hsds", "/hsds/"))
         .service(
             web::scope("/docs")
                 .wrap(from_fn(|request, next: actix_web::middleware::Next<_>| async move {
