@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::{self, Error, Result};
+use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
@@ -39,13 +40,15 @@ pub struct App {
     pub directory: Directory,
     /// Sends webhooks.
     pub webhooks: webhooks::Client,
+    /// What is listed of them by the standard of directories, in memory once somebody asks.
+    pub hsds: Catalogue,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
         let webhooks = webhooks::Client::new(webhooks::Exceptions::new(&config.webhook_allow), config.webhook_timeout);
-        Self { config, db, clock, authority, directory: Directory::default(), webhooks }
+        Self { config, db, clock, authority, directory: Directory::default(), webhooks, hsds: Catalogue::default() }
     }
 }
 
@@ -71,6 +74,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::services::configure)
         .configure(crate::matching::configure)
         .configure(crate::webhooks::configure)
+        .configure(crate::hsds::configure)
         .service(healthz)
         .service(readyz)
         .service(get_openapi);
@@ -92,6 +96,7 @@ pub fn build(
         .app_data(state)
         .service(problems)
         .service(web::redirect("/docs", "/docs/"))
+        .service(web::redirect("/hsds", "/hsds/"))
         .service(
             web::scope("/docs")
                 .wrap(from_fn(|request, next: actix_web::middleware::Next<_>| async move {

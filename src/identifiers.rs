@@ -11,8 +11,16 @@ use crate::db::schema::identifiers;
 use crate::db::types::Id;
 use crate::each;
 use crate::error::Result;
-use crate::kind::{OrganizationId, ResourceType};
+use crate::kind::{Kind, OrganizationId, ResourceType};
 use crate::types::Identifier;
+
+/// The id of what a source calls `key`: a UUIDv5 (RFC 9562 §5.5) in the namespace of the organization that keeps the directory.
+///
+/// Two organizations may import the same source and each has its own records.
+pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<K> {
+    let name = format!("{}\0{source}\0{key}", K::RESOURCE_TYPE);
+    Id::from_uuid(Uuid::new_v5(&owner.uuid(), name.as_bytes()))
+}
 
 #[derive(Insertable)]
 #[diesel(table_name = identifiers, treat_none_as_default_value = false)]

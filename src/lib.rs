@@ -10,6 +10,7 @@ pub mod db;
 pub mod demo;
 pub mod error;
 pub mod follow_ups;
+pub mod hsds;
 pub mod http;
 pub mod identifiers;
 pub mod import;

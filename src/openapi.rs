@@ -45,6 +45,7 @@ use crate::webhooks::payload::WebhookEvent;
         (name = "unmet_needs", description = "Needs that no service met: reported, and counted by domain and area."),
         (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),
         (name = "follow_ups", description = "Duties to reach a person by a date, and what came of them."),
+        (name = "hsds", description = "The directory in the standard of its field, Open Referral HSDS 3.2; to be read only."),
         (name = "changes", description = "The journal as a feed."),
         (name = "webhooks", description = "Events, sent to addresses of your own as they happen."),
         (name = "operations", description = "Health and readiness.")
@@ -399,6 +400,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     let has_scopes = has_scopes(operation.get("security"));
     let takes_json = operation.get("requestBody").is_some();
     let is_api = path.starts_with("/v1/");
+    // The face in the standard of directories asks only, by whatever method, and knows no versions.
+    let is_face = path.starts_with("/hsds/");
     let is_item = path.ends_with("/{id}");
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
@@ -407,7 +410,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
 
     let mut headers = Vec::new();
     let mut problems: Vec<&str> = Vec::new();
-    if is_api {
+    if is_api || is_face && is_secured {
         problems.extend(["400", "500", "503"]);
     }
     if has_scopes {
@@ -419,7 +422,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if has_path_parameter {
         problems.push("404");
     }
-    if takes_json && is_api {
+    if takes_json && (is_api || is_face) {
         problems.extend(["408", "413", "415", "422"]);
     }
     // An import needs no key to be sent again: what it has seen before changes nothing; nor do answers that replace answers.

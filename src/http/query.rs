@@ -46,9 +46,23 @@ pub fn check(request: &HttpRequest) -> Result<()> {
     if is_text { parameters.check(text) } else { Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000.")) }
 }
 
+/// Reads the parameters of an operation from a text in the form of a query string, wherever it came from.
+pub fn read_text<T: DeserializeOwned>(method: &str, route: &str, text: &str) -> Result<T> {
+    let is_text = percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'));
+    if !is_text {
+        return Err(Error::malformed("The parameters are not UTF-8, or contain the character U+0000."));
+    }
+    Parameters::of_operation(method, route)?.check(text)?;
+    deserialized(text)
+}
+
 /// Reads a query string that has been checked.
 pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
-    let reader = serde_html_form::Deserializer::from_bytes(request.query_string().as_bytes());
+    deserialized(request.query_string())
+}
+
+fn deserialized<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let reader = serde_html_form::Deserializer::from_bytes(text.as_bytes());
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let fault = Fault::new(error.path().to_string(), "invalid_parameter", without_value(&error.inner().to_string()));
         refusal(vec![fault])
@@ -111,16 +125,19 @@ struct Parameters {
 impl Parameters {
     /// Those of the operation that a request is for.
     fn of(request: &HttpRequest) -> Result<Arc<Self>> {
+        Self::of_operation(request.method().as_str(), &request.match_pattern().unwrap_or_default())
+    }
+
+    fn of_operation(method: &str, route: &str) -> Result<Arc<Self>> {
         static CACHE: LazyLock<RwLock<HashMap<String, Arc<Parameters>>>> = LazyLock::new(RwLock::default);
-        let route = request.match_pattern().unwrap_or_default();
-        let operation = format!("{} {route}", request.method());
+        let operation = format!("{method} {route}");
         if let Ok(cache) = CACHE.read()
             && let Some(known) = cache.get(&operation)
         {
             return Ok(Arc::clone(known));
         }
-        let method = request.method().as_str().to_lowercase();
-        let published = openapi::document().get("paths").and_then(|paths| paths.get(&route)?.get(&method)?.get("parameters"));
+        let method = method.to_lowercase();
+        let published = openapi::document().get("paths").and_then(|paths| paths.get(route)?.get(&method)?.get("parameters"));
         let built = Arc::new(Self::published(published.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default())?);
         if let Ok(mut cache) = CACHE.write() {
             cache.insert(operation, Arc::clone(&built));

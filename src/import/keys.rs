@@ -2,20 +2,10 @@
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::text::slug;
-use crate::db::types::Id;
-use crate::kind::{Kind, OrganizationId};
+pub use crate::identifiers::stable_id;
 use crate::services::model::{Capacity, ServiceInput};
-
-/// The id of what a source calls `key`: a UUIDv5 (RFC 9562 §5.5) in the namespace of the organization that keeps the directory.
-///
-/// Two organizations may import the same source and each has its own records.
-pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<K> {
-    let name = format!("{}\0{source}\0{key}", K::RESOURCE_TYPE);
-    Id::from_uuid(Uuid::new_v5(&owner.uuid(), name.as_bytes()))
-}
 
 /// A key made of what names a record, where its id cannot be trusted to: readable, and different for different parts.
 pub fn content_key(parts: &[&str]) -> String {
@@ -68,8 +58,10 @@ pub fn mark(service: &mut ServiceInput, source: &str, key: &str) {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::kind::{Organization, Service};
+    use crate::kind::{Organization, OrganizationId, Service};
 
     #[test]
     fn ids_depend_on_owner_source_kind_and_key() {

@@ -18,6 +18,20 @@ pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Organization
     Ok(dsl::organizations.find(id).first(conn).optional()?)
 }
 
+/// The organizations with these ids, at most 1,000, tombstones included, in no order.
+pub fn load(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<Vec<OrganizationRow>> {
+    Ok(dsl::organizations.filter(dsl::id.eq_any(ids)).load(conn)?)
+}
+
+/// Living organizations in order of id.
+pub fn list_after(conn: &mut DbConn, after: Option<OrganizationId>, limit: i64) -> Result<Vec<OrganizationRow>> {
+    let mut rows = dsl::organizations.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        rows = rows.filter(dsl::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
 /// True where the organization exists and is not deleted.
 pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let found = dsl::organizations.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());

@@ -81,6 +81,12 @@ impl Directory {
         Ok(self.read().shortlist(wish, most))
     }
 
+    /// All services whose texts answer to words, the best first; none where there are no words. Call it in a read.
+    pub fn matching(&self, conn: &mut DbConn, words: &str) -> Result<Option<Vec<ServiceId>>> {
+        self.refresh(conn)?;
+        Ok(self.read().matching(words))
+    }
+
     /// The living services with these ids, in their order. Call it in a read, after a search or [`refresh`](Self::refresh).
     pub fn services(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
         let versions: Vec<(ServiceId, i64)> = {

@@ -535,6 +535,31 @@ pub struct Provenance {
     pub licence: Option<String>,
     /// When it was last imported.
     pub imported_at: Option<Instant>,
+    /// Where the source has it from, where the source is another directory of Kith.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a record first came from, before it was passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Origin {
+    /// The source's name there.
+    #[schema(max_length = 200, example = "alder-falls-demo")]
+    pub source: Option<String>,
+    /// The record's key in that source.
+    #[schema(max_length = 300, example = "svc-014")]
+    pub record: Option<String>,
+    /// The source's page for the record.
+    #[schema(max_length = 1_000, example = "https://directory.example.ca/svc-014")]
+    pub url: Option<String>,
+    /// Licence of the record.
+    #[schema(max_length = 300, example = "CC0-1.0")]
+    pub licence: Option<String>,
+    /// When it was imported there.
+    pub imported_at: Option<Instant>,
+    /// When it was last changed there.
+    pub modified_at: Option<Instant>,
 }
 
 /// When the record was last checked, by whom, and when it should be again.

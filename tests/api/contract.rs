@@ -12,7 +12,17 @@ use crate::conformity;
 use crate::tokens;
 
 /// Operations that need no token: how one comes by a token, and what says nothing of anybody.
-const PUBLIC: &[&str] = &["create_token", "get_jwks", "healthz", "readyz", "get_openapi"];
+const PUBLIC: &[&str] = &[
+    "create_token",
+    "get_jwks",
+    "healthz",
+    "readyz",
+    "get_openapi",
+    "get_hsds_profile",
+    "get_hsds_profile_file",
+    "list_hsds_schemas",
+    "get_hsds_schema",
+];
 
 /// Operations that a link opens, and no client's token.
 const LINKED: &[&str] = &["get_linked_screening", "answer_linked_screening", "complete_linked_screening"];

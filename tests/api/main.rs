@@ -31,6 +31,8 @@ mod follow_ups;
 #[cfg(test)]
 mod foreign;
 #[cfg(test)]
+mod hsds;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod imports;

@@ -113,6 +113,18 @@ impl DirectoryIndex {
         let parsed = query.parse()?;
         Ok(Search { index: self, query, parsed, today: now.into() }.run(after, limit))
     }
+
+    /// All services whose texts answer to words, the best first; none where there are no words.
+    pub fn matching(&self, words: &str) -> Option<Vec<ServiceId>> {
+        let is_text = words.chars().any(char::is_alphanumeric);
+        is_text.then(|| {
+            let (hits, _) = Text::new(self, words).find(self, None, None);
+            let mut found: Vec<(u32, ServiceId)> =
+                hits.into_iter().filter_map(|hit| Some(((FULL - hit.fit * FULL).round() as u32, self.get(hit.slot)?.id))).collect();
+            found.sort_unstable();
+            found.into_iter().map(|(_, id)| id).collect()
+        })
+    }
 }
 
 /// One question at one index.

@@ -1,0 +1,495 @@
+//! What lists by page number need: every service, location, organization, taxonomy and term in an order, counted and filtered in memory.
+//!
+//! It follows the journal as the search index does, and it is filled when somebody first asks for it: a server of which nobody asks
+//! HSDS keeps nothing. It holds some 300 bytes for each service.
+
+mod names;
+mod postcodes;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use uuid::Uuid;
+
+use self::names::Names;
+pub use self::postcodes::compact;
+use self::postcodes::{Postcodes, Site};
+use super::model::{Taxonomy, TaxonomyTerm};
+use super::{ids, write};
+use crate::changes::{self, Position};
+use crate::db::DbConn;
+use crate::db::types::Instant;
+use crate::error::Result;
+use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::organizations::model::OrganizationRow;
+use crate::organizations::repository as organizations;
+use crate::services::index::distance_m;
+use crate::services::model::{AreaKind, PointPrecision};
+use crate::services::repository as services;
+use crate::services::row::ServiceRow;
+use crate::text::fold;
+use crate::types::Point;
+
+/// Rows that are read at once.
+const BATCH: usize = 1_000;
+/// Letters of a description that a search for organizations looks at.
+const SEARCHED: usize = 400;
+
+/// Everything that can be listed.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    shelf: RwLock<Shelf>,
+    known: Mutex<[Known; 2]>,
+}
+
+/// How far one kind of record has followed the journal; see [`Directory`](crate::services::Directory).
+#[derive(Debug, Default)]
+struct Known {
+    is_loaded: bool,
+    place: Position,
+    beyond: HashSet<Position>,
+}
+
+impl Known {
+    fn new_ones(&self, entries: &[(Position, Uuid)]) -> Vec<Uuid> {
+        let new = entries.iter().filter(|(place, _)| *place > self.place && !self.beyond.contains(place));
+        new.map(|(_, id)| *id).collect::<HashSet<_>>().into_iter().collect()
+    }
+}
+
+/// Who gives a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Provider {
+    /// An organization.
+    Known(OrganizationId),
+    /// A name, by its id.
+    Named(Uuid),
+}
+
+/// A service, as far as lists need it.
+#[derive(Debug)]
+struct Item {
+    provider: Option<Provider>,
+    sites: Box<[Site]>,
+    /// Rising.
+    terms: Box<[Uuid]>,
+    updated_at: Instant,
+    /// The beginnings of postal codes, where it serves these and nothing else.
+    postal_areas: Option<Box<[Box<str>]>>,
+    /// Whether all it has is a way to be reached without a place.
+    is_remote: bool,
+}
+
+/// An organization, as far as lists need it.
+#[derive(Debug)]
+struct Firm {
+    text: Box<str>,
+    parent: Option<OrganizationId>,
+}
+
+/// What is listed.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    items: HashMap<ServiceId, Item>,
+    service_names: Names,
+    sites: HashMap<Uuid, (ServiceId, u16)>,
+    firms: HashMap<OrganizationId, Firm>,
+    firm_names: Names,
+    /// The services of each provider.
+    given: HashMap<Provider, BTreeSet<ServiceId>>,
+    /// The names of providers of which nothing else is known.
+    named: HashMap<Uuid, Box<str>>,
+    terms: BTreeMap<Uuid, Counted<TaxonomyTerm>>,
+    taxonomies: BTreeMap<Uuid, Counted<Taxonomy>>,
+    postcodes: Postcodes,
+}
+
+#[derive(Debug)]
+struct Counted<T> {
+    value: T,
+    uses: usize,
+}
+
+/// What services, and their organizations and locations, are kept for.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// A term that they carry.
+    pub term: Option<Uuid>,
+    /// A taxonomy of which they carry a term.
+    pub taxonomy: Option<Uuid>,
+    /// The organization that gives them.
+    pub organization: Option<Uuid>,
+    /// Changed then or later.
+    pub modified_after: Option<Instant>,
+    /// A postal code that they serve, where their areas are known.
+    pub postcode: Option<String>,
+    /// With the postal code: so many metres from its middle.
+    pub radius_m: Option<f64>,
+}
+
+impl Catalogue {
+    /// Brings it up to date with what this transaction sees. The first time it reads both tables.
+    pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
+        let mut known = self.known();
+        let [of_services, of_organizations] = &mut *known;
+        self.follow(conn, of_organizations, ResourceType::Organization)?;
+        self.follow(conn, of_services, ResourceType::Service)
+    }
+
+    /// What is listed now.
+    pub fn read(&self) -> RwLockReadGuard<'_, Shelf> {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, [Known; 2]> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, conn: &mut DbConn, known: &mut Known, kind: ResourceType) -> Result<()> {
+        if !known.is_loaded {
+            let place = changes::latest(conn)?;
+            if kind == ResourceType::Service {
+                self.load_services(conn)?
+            } else {
+                self.load_organizations(conn)?
+            }
+            *known = Known { is_loaded: true, place, beyond: HashSet::new() };
+        }
+        let entries = changes::visible_after(conn, known.place, kind)?;
+        let changed = known.new_ones(&entries);
+        for ids in changed.chunks(BATCH) {
+            if kind == ResourceType::Service {
+                let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
+                self.apply(&services::load(conn, &ids)?);
+            } else {
+                let ids: Vec<OrganizationId> = ids.iter().map(|id| OrganizationId::from_uuid(*id)).collect();
+                self.apply_organizations(&organizations::load(conn, &ids)?);
+            }
+        }
+        // As in the directory: added to and not replaced, for this transaction may see less than the one before it.
+        let decided = if entries.is_empty() { known.place } else { changes::latest(conn)?.max(known.place) };
+        known.beyond.extend(entries.into_iter().map(|(place, _)| place));
+        known.beyond.retain(|place| *place > decided);
+        known.place = decided;
+        Ok(())
+    }
+
+    fn load_services(&self, conn: &mut DbConn) -> Result<()> {
+        let mut after = None;
+        loop {
+            let rows = services::list_after(conn, after, BATCH as i64)?;
+            self.apply(&rows);
+            after = rows.last().map(|row| row.id);
+            if rows.len() < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    fn load_organizations(&self, conn: &mut DbConn) -> Result<()> {
+        let mut after = None;
+        loop {
+            let rows = organizations::list_after(conn, after, BATCH as i64)?;
+            self.apply_organizations(&rows);
+            after = rows.last().map(|row| row.id);
+            if rows.len() < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply(&self, rows: &[ServiceRow]) {
+        let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            shelf.remove(row.id);
+            if row.deleted_at.is_none() {
+                shelf.insert(row);
+            }
+        }
+    }
+
+    fn apply_organizations(&self, rows: &[OrganizationRow]) {
+        let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            shelf.firms.remove(&row.id);
+            shelf.firm_names.remove(row.id.uuid());
+            if row.deleted_at.is_none() {
+                shelf.firm_names.insert(row.id.uuid(), ids::claimed_by_organization(row), row.created_at);
+                let content = &row.content;
+                let others = content.translations.iter().filter_map(|texts| texts.name.as_deref());
+                let description: String = content.description.as_deref().unwrap_or_default().chars().take(SEARCHED).collect();
+                let text = others.fold(format!("{} {description}", content.name), |text, name| text + " " + name);
+                shelf.firms.insert(row.id, Firm { text: fold(&text).into(), parent: row.parent_id });
+            }
+        }
+    }
+}
+
+impl Shelf {
+    fn insert(&mut self, row: &ServiceRow) {
+        let content = &row.content;
+        let needs = content.need_domains.iter().map(|domain| write::need_term(&domain.code));
+        let terms: Vec<TaxonomyTerm> = needs.chain(content.taxonomy_terms.iter().map(|term| write::foreign_term(content, term))).collect();
+        let mut own: Vec<Uuid> = terms.iter().map(|term| term.id).collect();
+        own.sort_unstable();
+        own.dedup();
+        for id in &own {
+            let Some(term) = terms.iter().find(|term| term.id == *id) else { continue };
+            if let Some(taxonomy) = &term.taxonomy_detail {
+                let known = self.taxonomies.entry(taxonomy.id).or_insert_with(|| Counted { value: taxonomy.clone(), uses: 0 });
+                known.uses += 1;
+            }
+            self.terms.entry(*id).or_insert_with(|| Counted { value: term.clone(), uses: 0 }).uses += 1;
+        }
+        let provider = match (content.provider_id, content.provider_name.as_deref().filter(|name| !name.is_empty())) {
+            (Some(id), _) => Some(Provider::Known(id)),
+            (None, Some(name)) => {
+                let id = ids::of_name(name);
+                self.named.entry(id).or_insert_with(|| name.into());
+                Some(Provider::Named(id))
+            }
+            (None, None) => None,
+        };
+        if let Some(provider) = provider {
+            self.given.entry(provider).or_default().insert(row.id);
+        }
+        let sites: Box<[Site]> = content
+            .places
+            .iter()
+            .map(|place| Site {
+                point: place.point.filter(|_| place.point_precision != Some(PointPrecision::Area)),
+                postcode: place.address.as_ref().and_then(|address| address.postal_code.as_deref()).map(|code| compact(code).into()),
+            })
+            .collect();
+        sites.iter().for_each(|site| self.postcodes.add(site));
+        let areas = &content.service_areas;
+        let is_postal = !areas.is_empty() && areas.iter().all(|area| area.kind == AreaKind::PostalPrefix);
+        let item = Item {
+            provider,
+            is_remote: sites.is_empty() && write::sites(content) > 0,
+            sites,
+            terms: own.into(),
+            updated_at: row.updated_at,
+            postal_areas: is_postal.then(|| areas.iter().map(|area| compact(&area.value).into()).collect()),
+        };
+        self.items.insert(row.id, item);
+        let renamed = self.service_names.insert(row.id.uuid(), ids::claimed_by_service(row), row.created_at);
+        self.place_sites(renamed);
+    }
+
+    fn remove(&mut self, id: ServiceId) {
+        let Some(item) = self.items.remove(&id) else { return };
+        for term in &item.terms {
+            let taxonomy = self.terms.get(term).and_then(|known| known.value.taxonomy_detail.as_ref()).map(|taxonomy| taxonomy.id);
+            taxonomy.into_iter().for_each(|taxonomy| discount(&mut self.taxonomies, taxonomy));
+            discount(&mut self.terms, *term);
+        }
+        if let Some(provider) = item.provider
+            && let Some(services) = self.given.get_mut(&provider)
+        {
+            services.remove(&id);
+            if services.is_empty() {
+                self.given.remove(&provider);
+                if let Provider::Named(name) = provider {
+                    self.named.remove(&name);
+                }
+            }
+        }
+        item.sites.iter().for_each(|site| self.postcodes.remove(site));
+        for number in 0..item.count() {
+            self.sites.remove(&write::site_id(self.service_names.shown(id.uuid()), usize::from(number)));
+        }
+        let renamed = self.service_names.remove(id.uuid());
+        self.place_sites(renamed);
+    }
+
+    /// Gives the sites of services that are called otherwise now their ids.
+    fn place_sites(&mut self, renamed: Vec<(Uuid, Option<Uuid>)>) {
+        for (own, before) in renamed {
+            let id = ServiceId::from_uuid(own);
+            let Some(item) = self.items.get(&id) else { continue };
+            let name = self.service_names.shown(own);
+            for number in 0..item.count() {
+                if let Some(before) = before {
+                    self.sites.remove(&write::site_id(before, usize::from(number)));
+                }
+                self.sites.insert(write::site_id(name, usize::from(number)), (id, number));
+            }
+        }
+    }
+
+    /// The id under which a service is known.
+    pub fn service_id(&self, id: ServiceId) -> Uuid {
+        self.service_names.shown(id.uuid())
+    }
+
+    /// The service that is known under an id, or has it.
+    pub fn service(&self, id: Uuid) -> Option<ServiceId> {
+        let own = self.service_names.own(id).unwrap_or(id);
+        Some(ServiceId::from_uuid(own)).filter(|id| self.items.contains_key(id))
+    }
+
+    /// The service at a location with this id.
+    pub fn site(&self, id: Uuid) -> Option<(ServiceId, u16)> {
+        self.sites.get(&id).copied()
+    }
+
+    /// The id under which an organization is known; none where it is not there.
+    pub fn organization_id(&self, id: OrganizationId) -> Option<Uuid> {
+        self.firms.contains_key(&id).then(|| self.firm_names.shown(id.uuid()))
+    }
+
+    /// The same of the one it is part of, where that is listed.
+    pub fn parent_id(&self, id: OrganizationId) -> Option<Uuid> {
+        let parent = self.firms.get(&id)?.parent.filter(|parent| self.given.contains_key(&Provider::Known(*parent)))?;
+        self.organization_id(parent)
+    }
+
+    /// The provider that is known under an id, where it gives a service.
+    pub fn provider(&self, id: Uuid) -> Option<Provider> {
+        let own = self.firm_names.own(id).unwrap_or(id);
+        let known = Provider::Known(OrganizationId::from_uuid(own));
+        [known, Provider::Named(id)].into_iter().find(|provider| self.given.contains_key(provider) && self.is_there(*provider))
+    }
+
+    fn is_there(&self, provider: Provider) -> bool {
+        match provider {
+            Provider::Known(id) => self.firms.contains_key(&id),
+            Provider::Named(id) => self.named.contains_key(&id),
+        }
+    }
+
+    /// A provider's name, where nothing else is known of it.
+    pub fn name(&self, id: Uuid) -> Option<&str> {
+        self.named.get(&id).map(|name| &**name)
+    }
+
+    /// The services of a provider, in the order of their ids there.
+    pub fn given_by(&self, provider: Provider) -> Vec<ServiceId> {
+        let mut services: Vec<ServiceId> = self.given.get(&provider).into_iter().flatten().copied().collect();
+        services.sort_by_cached_key(|id| self.service_id(*id));
+        services
+    }
+
+    /// A term.
+    pub fn term(&self, id: Uuid) -> Option<&TaxonomyTerm> {
+        self.terms.get(&id).map(|term| &term.value)
+    }
+
+    /// A taxonomy.
+    pub fn taxonomy(&self, id: Uuid) -> Option<&Taxonomy> {
+        self.taxonomies.get(&id).map(|taxonomy| &taxonomy.value)
+    }
+
+    /// The services that pass a filter: those found by words in their order, else all in the order of their ids.
+    pub fn services(&self, filter: &Filter, found: Option<Vec<ServiceId>>) -> Vec<ServiceId> {
+        let provider = filter.organization.map(|id| self.provider(id));
+        let keeps = |id: &ServiceId| self.items.get(id).is_some_and(|item| self.keeps(item, filter, provider));
+        match found {
+            Some(found) => found.into_iter().filter(keeps).collect(),
+            None => self.service_names.in_order().map(ServiceId::from_uuid).filter(keeps).collect(),
+        }
+    }
+
+    /// The middle of a postal code, as far as places tell: of the code itself, else of its first three letters.
+    pub fn middle(&self, postcode: &str) -> Option<Point> {
+        self.postcodes.middle(postcode)
+    }
+
+    /// The services at locations that pass a filter; `middle` is that of its postal code.
+    pub fn at_locations(&self, filter: &Filter, found: Option<Vec<ServiceId>>, middle: Option<Point>) -> Vec<(ServiceId, u16)> {
+        let near = |item: &Item, number: u16| match (filter.radius_m, middle) {
+            (Some(radius_m), Some(middle)) => {
+                let point = item.sites.get(usize::from(number)).and_then(|site| site.point);
+                point.is_some_and(|point| distance_m(middle, point) <= radius_m)
+            }
+            _ => true,
+        };
+        let mut sites = Vec::new();
+        for id in self.services(filter, found) {
+            let Some(item) = self.items.get(&id) else { continue };
+            sites.extend((0..item.count()).filter(|number| near(item, *number)).map(|number| (id, number)));
+        }
+        sites
+    }
+
+    /// The providers whose services pass a filter and whose texts hold all the words, in the order of their ids.
+    pub fn providers(&self, filter: &Filter, words: &str) -> Vec<Provider> {
+        let folded = fold(words);
+        let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty()).collect();
+        let says = |provider: &Provider| {
+            let text = match provider {
+                Provider::Known(id) => self.firms.get(id).map(|firm| firm.text.to_string()),
+                Provider::Named(id) => self.named.get(id).map(|name| fold(name)),
+            };
+            text.is_some_and(|text| words.iter().all(|word| text.contains(word)))
+        };
+        let is_unfiltered = filter.term.is_none() && filter.taxonomy.is_none();
+        let keeps = |services: &BTreeSet<ServiceId>| {
+            is_unfiltered || services.iter().any(|id| self.items.get(id).is_some_and(|item| self.keeps(item, filter, None)))
+        };
+        let kept = self.given.iter().filter(|(provider, services)| says(provider) && keeps(services));
+        let mut providers: Vec<(Uuid, Provider)> = kept
+            .map(|(provider, _)| match provider {
+                Provider::Known(id) => (self.firm_names.shown(id.uuid()), *provider),
+                Provider::Named(id) => (*id, *provider),
+            })
+            .collect();
+        providers.sort_unstable();
+        providers.into_iter().map(|(_, provider)| provider).collect()
+    }
+
+    /// The taxonomies in use whose names hold the words, in the order of their ids.
+    pub fn taxonomies(&self, words: &str) -> Vec<Uuid> {
+        let words = fold(words);
+        let says = |taxonomy: &&Counted<Taxonomy>| {
+            let Taxonomy { name, description, .. } = &taxonomy.value;
+            [name, description].into_iter().flatten().any(|text| fold(text).contains(&words))
+        };
+        self.taxonomies.values().filter(says).map(|taxonomy| taxonomy.value.id).collect()
+    }
+
+    /// The terms in use of a taxonomy, below a term, or at the top, whose names or codes hold the words, in the order of their ids.
+    pub fn terms(&self, words: &str, taxonomy: Option<Uuid>, parent: Option<Uuid>, top_only: bool) -> Vec<Uuid> {
+        let words = fold(words);
+        let keeps = |term: &&TaxonomyTerm| {
+            taxonomy.is_none_or(|id| term.taxonomy_detail.as_ref().is_some_and(|taxonomy| taxonomy.id == id))
+                && parent.is_none_or(|id| term.parent_id == Some(id))
+                && (!top_only || term.parent_id.is_none())
+                && [&term.name, &term.code, &term.description].into_iter().flatten().any(|text| fold(text).contains(&words))
+        };
+        self.terms.values().map(|term| &term.value).filter(keeps).map(|term| term.id).collect()
+    }
+
+    /// `provider` is that of the filter, where it names one; one that is not there gives nothing.
+    fn keeps(&self, item: &Item, filter: &Filter, provider: Option<Option<Provider>>) -> bool {
+        let is_of = |id: Uuid, term: &Uuid| {
+            let taxonomy = self.terms.get(term).and_then(|term| term.value.taxonomy_detail.as_ref());
+            taxonomy.is_some_and(|taxonomy| taxonomy.id == id)
+        };
+        filter.term.is_none_or(|term| item.terms.binary_search(&term).is_ok())
+            && filter.taxonomy.is_none_or(|taxonomy| item.terms.iter().any(|term| is_of(taxonomy, term)))
+            && provider.is_none_or(|provider| provider.is_some() && item.provider == provider)
+            && filter.modified_after.is_none_or(|moment| item.updated_at >= moment)
+            && filter.postcode.as_deref().is_none_or(|code| {
+                let areas = item.postal_areas.as_ref();
+                areas.is_none_or(|areas| areas.iter().any(|area| code.starts_with(&**area) || area.starts_with(code)))
+            })
+    }
+}
+
+impl Item {
+    /// How many entries it has among the services at locations.
+    fn count(&self) -> u16 {
+        if self.is_remote { 1 } else { u16::try_from(self.sites.len()).unwrap_or(u16::MAX) }
+    }
+}
+
+fn discount<T>(all: &mut BTreeMap<Uuid, Counted<T>>, id: Uuid) {
+    if let Some(known) = all.get_mut(&id) {
+        known.uses = known.uses.saturating_sub(1);
+        if known.uses == 0 {
+            all.remove(&id);
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! HTTP of the face: lists by page number, single records, and the same lists asked by POST.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use actix_web::web::{Bytes, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use futures_util::stream;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceList, HsdsTaxonomyList, HsdsTaxonomyTermList, Root};
+use super::catalogue::{Filter, Provider, compact};
+use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION, shown};
+use super::query::{
+    Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
+    TaxonomyTermsQuery,
+};
+use super::write::{self, Writer};
+use crate::app::State;
+use crate::auth::DirectoryReader;
+use crate::db::DbConn;
+use crate::db::types::Id;
+use crate::error::{Error, Fault, Result};
+use crate::http::query::{self, Query};
+use crate::kind::{OrganizationId, ServiceId};
+use crate::organizations::model::OrganizationRow;
+use crate::organizations::repository as organizations;
+use crate::services::row::ServiceRow;
+
+/// Entries that are written together where there are no pages.
+const BATCH: usize = 500;
+
+/// An entry of a list.
+#[derive(Debug, Clone, Copy)]
+enum Entry {
+    Service(ServiceId),
+    Site(ServiceId, u16),
+    Provider(Provider),
+    Taxonomy(Uuid),
+    Term(Uuid),
+}
+
+/// How much of each entry is written.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    writer: Writer,
+    is_minimal: bool,
+    is_full: bool,
+    has_full_services: bool,
+}
+
+impl Extent {
+    fn of(reader: &DirectoryReader) -> Self {
+        let writer = Writer { is_known: reader.principal.is_some(), today: reader.at.utc().date_naive() };
+        Self { writer, is_minimal: false, is_full: false, has_full_services: false }
+    }
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    page: Option<u32>,
+    per_page: Option<u32>,
+    format: Option<Format>,
+}
+
+/// Describe the HSDS API
+///
+/// The version of the standard, our profile of it, and this document.
+#[utoipa::path(tag = "hsds", responses((status = 200, description = "What it is.", body = Root)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/")]
+pub async fn get_hsds(app: State, _: DirectoryReader, request: HttpRequest) -> HttpResponse {
+    let base = base(&app, &request);
+    HttpResponse::Ok().json(Root {
+        version: VERSION.into(),
+        profile: format!("{base}/hsds/profile"),
+        openapi_url: format!("{base}/openapi.json"),
+        description:
+            "The directory of community services of this Kith, with its profile for waitlists, delivery modes, eligibility rules, \
+                      verification, languages and provenance."
+                .into(),
+    })
+}
+
+/// The address under which callers know this server.
+pub(super) fn base(app: &State, request: &HttpRequest) -> String {
+    match &app.config.base_url {
+        Some(base) => base.trim_end_matches('/').to_owned(),
+        None => {
+            let connection = request.connection_info();
+            format!("{}://{}", connection.scheme(), connection.host())
+        }
+    }
+}
+
+/// List services in HSDS
+///
+/// In the order of their ids, or the best first where words are looked for. Services that have ended or are not listed any more stay, as `inactive` or `defunct`.
+#[utoipa::path(tag = "hsds", params(ServicesQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/services")]
+pub async fn list_hsds_services(app: State, reader: DirectoryReader, query: Query<ServicesQuery>) -> Result<HttpResponse> {
+    services(app, &reader, query.0).await
+}
+
+/// List services in HSDS with the conditions in the body
+///
+/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
+#[utoipa::path(tag = "hsds", request_body(content((ServicesQuery = "application/json"), (ServicesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[post("/hsds/services")]
+pub async fn query_hsds_services(app: State, reader: DirectoryReader, query: Asked<ServicesQuery>) -> Result<HttpResponse> {
+    services(app, &reader, query.0).await
+}
+
+/// Read a service in HSDS
+///
+/// Everything nested. Its id in this API works as well.
+#[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = Service)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/services/{id}")]
+pub async fn get_hsds_service(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, ..Extent::of(&reader) };
+    let id = id.uuid();
+    single(app, extent, move |shelf| shelf.service(id).map(Entry::Service)).await
+}
+
+/// List services at locations in HSDS
+///
+/// One for each place of a service; a service that is reached without a place, by telephone or online, has a virtual one.
+#[utoipa::path(tag = "hsds", params(ServiceAtLocationsQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceAtLocationList = "application/json"), (ServiceAtLocation = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/service_at_locations")]
+pub async fn list_hsds_service_at_locations(
+    app: State,
+    reader: DirectoryReader,
+    query: Query<ServiceAtLocationsQuery>,
+) -> Result<HttpResponse> {
+    service_at_locations(app, &reader, query.0).await
+}
+
+/// List services at locations in HSDS with the conditions in the body
+///
+/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
+#[utoipa::path(tag = "hsds", request_body(content((ServiceAtLocationsQuery = "application/json"), (ServiceAtLocationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceAtLocationList = "application/json"), (ServiceAtLocation = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[post("/hsds/service_at_locations")]
+pub async fn query_hsds_service_at_locations(
+    app: State,
+    reader: DirectoryReader,
+    query: Asked<ServiceAtLocationsQuery>,
+) -> Result<HttpResponse> {
+    service_at_locations(app, &reader, query.0).await
+}
+
+/// Read a service at a location in HSDS
+///
+/// With the service and the location, everything nested.
+#[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = ServiceAtLocation)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/service_at_locations/{id}")]
+pub async fn get_hsds_service_at_location(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, ..Extent::of(&reader) };
+    let id = id.uuid();
+    single(app, extent, move |shelf| shelf.site(id).map(|(service, number)| Entry::Site(service, number))).await
+}
+
+/// List organizations in HSDS
+///
+/// Those that give services, in the order of their ids.
+#[utoipa::path(tag = "hsds", params(OrganizationsQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/organizations")]
+pub async fn list_hsds_organizations(app: State, reader: DirectoryReader, query: Query<OrganizationsQuery>) -> Result<HttpResponse> {
+    organization_list(app, &reader, query.0).await
+}
+
+/// List organizations in HSDS with the conditions in the body
+///
+/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
+#[utoipa::path(tag = "hsds", request_body(content((OrganizationsQuery = "application/json"), (OrganizationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[post("/hsds/organizations")]
+pub async fn query_hsds_organizations(app: State, reader: DirectoryReader, query: Asked<OrganizationsQuery>) -> Result<HttpResponse> {
+    organization_list(app, &reader, query.0).await
+}
+
+/// Read an organization in HSDS
+///
+/// With its services.
+#[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id."), OrganizationQuery), responses((status = 200, description = "All that is known of it.", body = Organization)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/organizations/{id}")]
+pub async fn get_hsds_organization(
+    app: State,
+    reader: DirectoryReader,
+    id: Path<Id<()>>,
+    query: Query<OrganizationQuery>,
+) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, has_full_services: query.0.full_service == Some(true), ..Extent::of(&reader) };
+    let id = id.uuid();
+    single(app, extent, move |shelf| shelf.provider(id).map(Entry::Provider)).await
+}
+
+/// List taxonomies in HSDS
+///
+/// Those of which some service carries a term, in the order of their ids.
+#[utoipa::path(tag = "hsds", params(TaxonomiesQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/taxonomies")]
+pub async fn list_hsds_taxonomies(app: State, reader: DirectoryReader, query: Query<TaxonomiesQuery>) -> Result<HttpResponse> {
+    taxonomies(app, &reader, query.0).await
+}
+
+/// List taxonomies in HSDS with the conditions in the body
+///
+/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
+#[utoipa::path(tag = "hsds", request_body(content((TaxonomiesQuery = "application/json"), (TaxonomiesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[post("/hsds/taxonomies")]
+pub async fn query_hsds_taxonomies(app: State, reader: DirectoryReader, query: Asked<TaxonomiesQuery>) -> Result<HttpResponse> {
+    taxonomies(app, &reader, query.0).await
+}
+
+/// Read a taxonomy in HSDS
+///
+/// One of which some service carries a term.
+#[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = Taxonomy)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/taxonomies/{id}")]
+pub async fn get_hsds_taxonomy(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, ..Extent::of(&reader) };
+    let id = id.uuid();
+    single(app, extent, move |shelf| shelf.taxonomy(id).map(|_| Entry::Taxonomy(id))).await
+}
+
+/// List terms of taxonomies in HSDS
+///
+/// Those that some service carries, in the order of their ids.
+#[utoipa::path(tag = "hsds", params(TaxonomyTermsQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/taxonomy_terms")]
+pub async fn list_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query: Query<TaxonomyTermsQuery>) -> Result<HttpResponse> {
+    taxonomy_terms(app, &reader, query.0).await
+}
+
+/// List terms of taxonomies in HSDS with the conditions in the body
+///
+/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
+#[utoipa::path(tag = "hsds", request_body(content((TaxonomyTermsQuery = "application/json"), (TaxonomyTermsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+#[post("/hsds/taxonomy_terms")]
+pub async fn query_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query: Asked<TaxonomyTermsQuery>) -> Result<HttpResponse> {
+    taxonomy_terms(app, &reader, query.0).await
+}
+
+/// Read a term of a taxonomy in HSDS
+///
+/// One that some service carries.
+#[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = TaxonomyTerm)), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/taxonomy_terms/{id}")]
+pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, ..Extent::of(&reader) };
+    let id = id.uuid();
+    single(app, extent, move |shelf| shelf.term(id).map(|_| Entry::Term(id))).await
+}
+
+async fn services(app: State, reader: &DirectoryReader, query: ServicesQuery) -> Result<HttpResponse> {
+    let is_minimal = query.minimal == Some(true);
+    let extent = Extent { is_minimal, is_full: query.full == Some(true), ..Extent::of(reader) };
+    // A sweep wants one page.
+    let per_page = query.per_page.or(is_minimal.then_some(u32::MAX));
+    let part = Part { page: query.page, per_page, format: query.format };
+    let filter = Filter {
+        term: query.taxonomy_term_id.map(Id::uuid),
+        taxonomy: query.taxonomy_id.map(Id::uuid),
+        organization: query.organization_id.map(Id::uuid),
+        modified_after: query.modified_after,
+        ..Filter::default()
+    };
+    let select = move |app: &State, conn: &mut DbConn| {
+        let found = app.directory.matching(conn, query.search.as_deref().unwrap_or_default())?;
+        Ok(app.hsds.read().services(&filter, found).into_iter().map(Entry::Service).collect())
+    };
+    list(app, extent, part, select).await
+}
+
+async fn service_at_locations(app: State, reader: &DirectoryReader, query: ServiceAtLocationsQuery) -> Result<HttpResponse> {
+    let refuse = |code: &'static str, name: &str, message: &str| Err(query::refusal(vec![Fault::new(name, code, message)]));
+    if query.proximity.is_some() && query.postcode.is_none() {
+        return refuse("needs_postcode", "proximity", "needs `postcode`");
+    }
+    let postcode = query.postcode.as_deref().map(compact);
+    if postcode.as_deref().is_some_and(str::is_empty) {
+        return refuse("invalid_parameter", "postcode", "must have letters or digits");
+    }
+    let extent = Extent { is_full: query.full == Some(true), ..Extent::of(reader) };
+    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let filter = Filter {
+        term: query.taxonomy_term_id.map(Id::uuid),
+        taxonomy: query.taxonomy_id.map(Id::uuid),
+        organization: query.organization_id.map(Id::uuid),
+        modified_after: query.modified_after,
+        postcode,
+        radius_m: query.proximity.as_deref().and_then(|metres| metres.parse().ok()),
+    };
+    let select = move |app: &State, conn: &mut DbConn| {
+        let found = app.directory.matching(conn, query.search.as_deref().unwrap_or_default())?;
+        let shelf = app.hsds.read();
+        let middle = filter.postcode.as_deref().filter(|_| filter.radius_m.is_some()).map(|code| shelf.middle(code));
+        if middle == Some(None) {
+            let message = "is not the postal code of any place of the directory, nor of its neighbourhood";
+            return Err(query::refusal(vec![Fault::new("postcode", "unknown_postcode", message)]));
+        }
+        let sites = shelf.at_locations(&filter, found, middle.flatten());
+        Ok(sites.into_iter().map(|(service, number)| Entry::Site(service, number)).collect())
+    };
+    list(app, extent, part, select).await
+}
+
+async fn organization_list(app: State, reader: &DirectoryReader, query: OrganizationsQuery) -> Result<HttpResponse> {
+    let has_full_services = query.full_service == Some(true);
+    let extent = Extent { is_full: query.full == Some(true) || has_full_services, has_full_services, ..Extent::of(reader) };
+    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let filter = Filter { term: query.taxonomy_term_id.map(Id::uuid), taxonomy: query.taxonomy_id.map(Id::uuid), ..Filter::default() };
+    let select = move |app: &State, _: &mut DbConn| {
+        let words = query.search.as_deref().unwrap_or_default();
+        Ok(app.hsds.read().providers(&filter, words).into_iter().map(Entry::Provider).collect())
+    };
+    list(app, extent, part, select).await
+}
+
+async fn taxonomies(app: State, reader: &DirectoryReader, query: TaxonomiesQuery) -> Result<HttpResponse> {
+    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let select = move |app: &State, _: &mut DbConn| {
+        let words = query.search.as_deref().unwrap_or_default();
+        Ok(app.hsds.read().taxonomies(words).into_iter().map(Entry::Taxonomy).collect())
+    };
+    list(app, Extent::of(reader), part, select).await
+}
+
+async fn taxonomy_terms(app: State, reader: &DirectoryReader, query: TaxonomyTermsQuery) -> Result<HttpResponse> {
+    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let select = move |app: &State, _: &mut DbConn| {
+        let words = query.search.as_deref().unwrap_or_default();
+        let (taxonomy, parent) = (query.taxonomy_id.map(Id::uuid), query.parent_id.map(Id::uuid));
+        let terms = app.hsds.read().terms(words, taxonomy, parent, query.top_only == Some(true));
+        Ok(terms.into_iter().map(Entry::Term).collect())
+    };
+    list(app, Extent::of(reader), part, select).await
+}
+
+/// Answers with a page, or with everything.
+async fn list(
+    app: State,
+    extent: Extent,
+    part: Part,
+    select: impl FnOnce(&State, &mut DbConn) -> Result<Vec<Entry>> + Send + 'static,
+) -> Result<HttpResponse> {
+    let number = part.page.unwrap_or(1).max(1) as usize;
+    let size = part.per_page.unwrap_or(PER_PAGE).max(1) as usize;
+    let is_paged = part.format != Some(Format::Ndjson);
+    let shared = app.clone();
+    let (entries, contents) = app
+        .db
+        .read(move |conn| {
+            shared.directory.refresh(conn)?;
+            shared.hsds.refresh(conn)?;
+            let entries = select(&shared, conn)?;
+            if !is_paged {
+                return Ok((entries, Vec::new()));
+            }
+            let page: Vec<Entry> = entries.iter().copied().skip((number - 1).saturating_mul(size)).take(size).collect();
+            let contents = render(&shared, conn, &page, extent)?;
+            Ok((entries, contents))
+        })
+        .await?;
+    if !is_paged {
+        return Ok(streamed(app, entries, extent));
+    }
+    let (total, pages) = (entries.len(), entries.len().div_ceil(size));
+    Ok(HttpResponse::Ok().json(json!({
+        "total_items": total,
+        "total_pages": pages,
+        "page_number": number,
+        "size": contents.len(),
+        "first_page": number == 1,
+        "last_page": number >= pages,
+        "empty": contents.is_empty(),
+        "contents": contents,
+    })))
+}
+
+/// Everything, an object in each line, read and written some at a time. What is deleted meanwhile is left out.
+fn streamed(app: State, entries: Vec<Entry>, extent: Extent) -> HttpResponse {
+    let entries: Arc<[Entry]> = entries.into();
+    let lines = stream::try_unfold(0, move |start| {
+        let (app, entries) = (app.clone(), Arc::clone(&entries));
+        async move {
+            if start >= entries.len() {
+                return Ok::<_, Error>(None);
+            }
+            let end = (start + BATCH).min(entries.len());
+            let shared = app.clone();
+            let bytes = app
+                .db
+                .read(move |conn| {
+                    let objects = render(&shared, conn, entries.get(start..end).unwrap_or_default(), extent)?;
+                    let mut bytes = Vec::new();
+                    for object in objects {
+                        serde_json::to_writer(&mut bytes, &object).map_err(Error::internal)?;
+                        bytes.push(b'\n');
+                    }
+                    Ok(Bytes::from(bytes))
+                })
+                .await?;
+            Ok(Some((bytes, end)))
+        }
+    });
+    HttpResponse::Ok().content_type("application/x-ndjson").streaming(lines)
+}
+
+/// Answers with one record.
+async fn single(
+    app: State,
+    extent: Extent,
+    find: impl FnOnce(&super::catalogue::Shelf) -> Option<Entry> + Send + 'static,
+) -> Result<HttpResponse> {
+    let shared = app.clone();
+    let found = app
+        .db
+        .read(move |conn| {
+            shared.directory.refresh(conn)?;
+            shared.hsds.refresh(conn)?;
+            let Some(entry) = find(&shared.hsds.read()) else { return Ok(None) };
+            Ok(render(&shared, conn, &[entry], extent)?.pop())
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(found.ok_or(Error::NotFound)?))
+}
+
+/// The objects of entries, in their order, without those that are no longer there.
+fn render(app: &State, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Vec<Value>> {
+    let pages = Pages::read(app, conn, entries, extent)?;
+    Ok(entries.iter().filter_map(|entry| pages.object(app, *entry)).collect())
+}
+
+/// The rows that objects are made of.
+struct Pages {
+    extent: Extent,
+    services: HashMap<ServiceId, Arc<ServiceRow>>,
+    organizations: HashMap<OrganizationId, OrganizationRow>,
+    /// The services of each provider of the entries, where they are shown.
+    given: HashMap<Provider, Vec<ServiceId>>,
+}
+
+impl Pages {
+    fn read(app: &State, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
+        let mut wanted: Vec<ServiceId> = Vec::new();
+        let mut firms: HashSet<OrganizationId> = HashSet::new();
+        let mut given = HashMap::new();
+        for entry in entries {
+            match entry {
+                Entry::Service(id) | Entry::Site(id, _) => wanted.push(*id),
+                Entry::Provider(provider) => {
+                    if let Provider::Known(id) = provider {
+                        firms.insert(*id);
+                    }
+                    if extent.is_full {
+                        let services = app.hsds.read().given_by(*provider);
+                        wanted.extend(&services);
+                        given.insert(*provider, services);
+                    }
+                }
+                Entry::Taxonomy(_) | Entry::Term(_) => {}
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let rows = app.directory.services(conn, &wanted)?;
+        firms.extend(rows.iter().filter_map(|row| row.provider_id));
+        let firms: Vec<OrganizationId> = firms.into_iter().collect();
+        let mut organizations = HashMap::new();
+        for ids in firms.chunks(1_000) {
+            let rows = organizations::load(conn, ids)?;
+            organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
+        }
+        let services = rows.into_iter().map(|row| (row.id, row)).collect();
+        Ok(Self { extent, services, organizations, given })
+    }
+
+    fn object(&self, app: &State, entry: Entry) -> Option<Value> {
+        let Extent { writer, is_minimal, is_full, .. } = self.extent;
+        match entry {
+            Entry::Service(id) => {
+                let row = self.services.get(&id)?;
+                let name = app.hsds.read().service_id(id);
+                if is_minimal {
+                    let date = Some(write::last_modified(row));
+                    return Some(shown(&Service { id: name, last_modified: date.clone(), modified_date: date, ..Service::default() }));
+                }
+                let organization = self.organization_of(app, row);
+                Some(shown(&if is_full { writer.service(row, name, organization) } else { writer.listed_service(row, name, organization) }))
+            }
+            Entry::Site(id, number) => {
+                let row = self.services.get(&id)?;
+                let name = app.hsds.read().service_id(id);
+                if !is_full {
+                    return Some(shown(&writer.listed_site(row, name, number.into())?));
+                }
+                let service = writer.service(row, name, self.organization_of(app, row));
+                let service = Service { service_at_locations: vec![], ..service };
+                let site = writer.site(row, name, number.into())?;
+                Some(shown(&ServiceAtLocation { service: Some(Box::new(service)), ..site }))
+            }
+            Entry::Provider(provider) => {
+                let organization = self.organization(app, provider)?;
+                if !is_full {
+                    return Some(shown(&write::flat(organization)));
+                }
+                let services = self.given.get(&provider).into_iter().flatten().filter_map(|id| self.services.get(id));
+                let services = services.map(|row| {
+                    let name = app.hsds.read().service_id(row.id);
+                    if self.extent.has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }
+                });
+                Some(shown(&Organization { services: services.collect(), ..organization }))
+            }
+            Entry::Taxonomy(id) => app.hsds.read().taxonomy(id).map(shown),
+            Entry::Term(id) => app.hsds.read().term(id).map(shown),
+        }
+    }
+
+    fn organization_of(&self, app: &State, row: &ServiceRow) -> Option<Organization> {
+        match (row.provider_id, row.content.provider_name.as_deref().filter(|name| !name.is_empty())) {
+            (Some(id), _) => self.organization(app, Provider::Known(id)),
+            (None, Some(name)) => Some(write::named_organization(name)),
+            (None, None) => None,
+        }
+    }
+
+    fn organization(&self, app: &State, provider: Provider) -> Option<Organization> {
+        let shelf = app.hsds.read();
+        match provider {
+            Provider::Known(id) => {
+                let row = self.organizations.get(&id)?;
+                Some(self.extent.writer.organization(row, shelf.organization_id(id)?, shelf.parent_id(id)))
+            }
+            Provider::Named(id) => shelf.name(id).map(write::named_organization),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What can be asked of the face: the parameters of the standard, in a query string or, by POST, in a body.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::db::types::Instant;
+use crate::error::{Error, Fault, Result};
+use crate::http::{body, json, query};
+use crate::kind::ServiceId;
+use crate::text_enum;
+
+/// Entries of a page where nothing is said.
+pub const PER_PAGE: u32 = 100;
+
+text_enum! {
+    /// The form of an answer.
+    #[derive(Default)]
+    pub enum Format {
+        /// A page.
+        #[default]
+        Json = "json",
+        /// Newline-delimited JSON.
+        Ndjson = "ndjson",
+    }
+}
+
+/// Which services.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = HsdsServicesQuery)]
+#[into_params(parameter_in = Query)]
+pub struct ServicesQuery {
+    /// Words to look for, English or French; the best answers come first.
+    #[schema(max_length = 300, example = "food bank")]
+    #[param(max_length = 300, example = "food bank")]
+    pub search: Option<String>,
+    /// Only what carries this term.
+    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    pub taxonomy_term_id: Option<ServiceId>,
+    /// Only what carries a term of this taxonomy.
+    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    pub taxonomy_id: Option<ServiceId>,
+    /// Only what this organization gives.
+    #[schema(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
+    #[param(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
+    pub organization_id: Option<ServiceId>,
+    /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
+    #[param(inline)]
+    pub modified_after: Option<Instant>,
+    /// Only ids and dates, all on one page unless `per_page` is given: for a partner's sweep.
+    #[schema(example = false)]
+    #[param(example = false)]
+    pub minimal: Option<bool>,
+    /// Everything nested, as the service by its id.
+    #[schema(example = false)]
+    #[param(example = false)]
+    pub full: Option<bool>,
+    /// The number of the page, from 1.
+    #[schema(minimum = 1, example = 1)]
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u32>,
+    /// Entries of a page, at most 1,000; 100 where absent.
+    #[schema(minimum = 1, maximum = 1000, example = 100)]
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    pub per_page: Option<u32>,
+    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+    #[param(inline)]
+    pub format: Option<Format>,
+}
+
+/// Which services at locations.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = HsdsServiceAtLocationsQuery)]
+#[into_params(parameter_in = Query)]
+pub struct ServiceAtLocationsQuery {
+    /// Words to look for, English or French; the best answers come first.
+    #[schema(max_length = 300, example = "food bank")]
+    #[param(max_length = 300, example = "food bank")]
+    pub search: Option<String>,
+    /// Only what carries this term.
+    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    pub taxonomy_term_id: Option<ServiceId>,
+    /// Only what carries a term of this taxonomy.
+    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    pub taxonomy_id: Option<ServiceId>,
+    /// Only what this organization gives.
+    #[schema(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
+    #[param(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
+    pub organization_id: Option<ServiceId>,
+    /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
+    #[param(inline)]
+    pub modified_after: Option<Instant>,
+    /// Everything nested, as by its id.
+    #[schema(example = false)]
+    #[param(example = false)]
+    pub full: Option<bool>,
+    /// A postal code. Leaves out services that serve other postal codes only.
+    #[schema(min_length = 1, max_length = 20, example = "V0X 1A0")]
+    #[param(min_length = 1, max_length = 20, example = "V0X 1A0")]
+    pub postcode: Option<String>,
+    /// Metres from the middle of `postcode`: only locations known to lie within. The middle is that of the places of the directory with this code, else with its first three letters; where there are none, 400.
+    #[schema(pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000")]
+    #[param(pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000")]
+    pub proximity: Option<String>,
+    /// The number of the page, from 1.
+    #[schema(minimum = 1, example = 1)]
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u32>,
+    /// Entries of a page, at most 1,000; 100 where absent.
+    #[schema(minimum = 1, maximum = 1000, example = 100)]
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    pub per_page: Option<u32>,
+    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+    #[param(inline)]
+    pub format: Option<Format>,
+}
+
+/// Which organizations.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = HsdsOrganizationsQuery)]
+#[into_params(parameter_in = Query)]
+pub struct OrganizationsQuery {
+    /// Words, all of which must occur.
+    #[schema(max_length = 300, example = "food")]
+    #[param(max_length = 300, example = "food")]
+    pub search: Option<String>,
+    /// Only what carries this term.
+    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    pub taxonomy_term_id: Option<ServiceId>,
+    /// Only what carries a term of this taxonomy.
+    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    pub taxonomy_id: Option<ServiceId>,
+    /// Everything nested, as the organization by its id.
+    #[schema(example = false)]
+    #[param(example = false)]
+    pub full: Option<bool>,
+    /// With all of their services, everything nested.
+    #[schema(example = false)]
+    #[param(example = false)]
+    pub full_service: Option<bool>,
+    /// The number of the page, from 1.
+    #[schema(minimum = 1, example = 1)]
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u32>,
+    /// Entries of a page, at most 1,000; 100 where absent.
+    #[schema(minimum = 1, maximum = 1000, example = 100)]
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    pub per_page: Option<u32>,
+    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+    #[param(inline)]
+    pub format: Option<Format>,
+}
+
+/// Which taxonomies.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = HsdsTaxonomiesQuery)]
+#[into_params(parameter_in = Query)]
+pub struct TaxonomiesQuery {
+    /// Words, all of which must occur.
+    #[schema(max_length = 300, example = "food")]
+    #[param(max_length = 300, example = "food")]
+    pub search: Option<String>,
+    /// The number of the page, from 1.
+    #[schema(minimum = 1, example = 1)]
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u32>,
+    /// Entries of a page, at most 1,000; 100 where absent.
+    #[schema(minimum = 1, maximum = 1000, example = 100)]
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    pub per_page: Option<u32>,
+    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+    #[param(inline)]
+    pub format: Option<Format>,
+}
+
+/// Which terms.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = HsdsTaxonomyTermsQuery)]
+#[into_params(parameter_in = Query)]
+pub struct TaxonomyTermsQuery {
+    /// Words, all of which must occur.
+    #[schema(max_length = 300, example = "food")]
+    #[param(max_length = 300, example = "food")]
+    pub search: Option<String>,
+    /// Only terms of this taxonomy.
+    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
+    pub taxonomy_id: Option<ServiceId>,
+    /// Only terms below this one.
+    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
+    pub parent_id: Option<ServiceId>,
+    /// Only terms that have none above them.
+    #[schema(example = true)]
+    #[param(example = true)]
+    pub top_only: Option<bool>,
+    /// The number of the page, from 1.
+    #[schema(minimum = 1, example = 1)]
+    #[param(minimum = 1, example = 1)]
+    pub page: Option<u32>,
+    /// Entries of a page, at most 1,000; 100 where absent.
+    #[schema(minimum = 1, maximum = 1000, example = 100)]
+    #[param(minimum = 1, maximum = 1000, example = 100)]
+    pub per_page: Option<u32>,
+    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+    #[param(inline)]
+    pub format: Option<Format>,
+}
+
+/// One sub-query for the organization by its id.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct OrganizationQuery {
+    /// With all of its services, everything nested; else with their own fields.
+    #[param(example = false)]
+    pub full_service: Option<bool>,
+}
+
+/// What a POST asks: the parameters of the GET of the same path, as a JSON object or a form. It changes nothing.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+const MEDIA_TYPES: &[&str] = &["application/json", "application/x-www-form-urlencoded"];
+
+impl<T: DeserializeOwned + 'static> FromRequest for Asked<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = body::read(request, payload, MEDIA_TYPES);
+        let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_json = given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+        let route = request.match_pattern().unwrap_or_default();
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            let text = if is_json {
+                let pairs = pairs(json::parse(&bytes)?)?;
+                serde_html_form::to_string(pairs).map_err(Error::internal)?
+            } else {
+                String::from_utf8(bytes.to_vec()).map_err(|_| Error::malformed("The body is not UTF-8."))?
+            };
+            query::read_text("GET", &route, &text).map(Self).map_err(of_body)
+        })
+    }
+}
+
+/// The members of an object as the pairs of a query string; `null` is as good as absent.
+fn pairs(body: Value) -> Result<Vec<(String, String)>> {
+    let Value::Object(members) = body else { return Err(Error::invalid("", "type", "must be an object")) };
+    let mut faults = Vec::new();
+    let mut pairs = Vec::new();
+    for (name, value) in members {
+        match value {
+            Value::Null => {}
+            Value::String(text) => pairs.push((name, text)),
+            Value::Number(number) => pairs.push((name, number.to_string())),
+            Value::Bool(bit) => pairs.push((name, bit.to_string())),
+            Value::Array(_) | Value::Object(_) => {
+                let mut pointer = String::new();
+                json::push_token(&mut pointer, &name);
+                faults.push(Fault::new(pointer, "type", "must be a text, a number, true or false"));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(pairs) } else { Err(Error::Invalid(faults)) }
+}
+
+/// The faults of parameters that came in a body: understood, and not valid.
+fn of_body(error: Error) -> Error {
+    match error {
+        Error::Malformed { faults, .. } if !faults.is_empty() => {
+            let pointed = faults.into_iter().map(|fault| {
+                let mut pointer = String::new();
+                json::push_token(&mut pointer, &fault.pointer);
+                Fault { pointer, ..fault }
+            });
+            Error::Invalid(pointed.collect())
+        }
+        other => other,
+    }
+}
