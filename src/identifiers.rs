@@ -84,6 +84,24 @@ pub fn insert_all<'a>(
     Ok(())
 }
 
+/// The resources that an owner's system knows under these keys, at most 1,000.
+pub fn of_values(
+    conn: &mut DbConn,
+    owner: OrganizationId,
+    resource_type: ResourceType,
+    system: &str,
+    values: &[&str],
+) -> Result<HashMap<String, Uuid>> {
+    let rows: Vec<(String, Id<()>)> = identifiers::table
+        .filter(identifiers::owner_id.eq(owner))
+        .filter(identifiers::resource_type.eq(resource_type))
+        .filter(identifiers::system.eq(system))
+        .filter(identifiers::value.eq_any(values))
+        .select((identifiers::value, identifiers::resource_id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(value, id)| (value, id.uuid())).collect())
+}
+
 /// The resources that an owner's system knows, by their keys in it.
 pub fn of_system(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, system: &str) -> Result<HashMap<String, Uuid>> {
     let rows: Vec<(String, Id<()>)> = identifiers::table

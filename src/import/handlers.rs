@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::Outcome;
 use super::importer::Importer;
 use super::load::{BATCH, Batch, Load, retire};
 use super::mapping::Mapping;
@@ -71,7 +72,11 @@ pub async fn import_services(
     }
     let mapping = mapping(&query)?;
     let (owner, source) = (caller.organization_id, query.source.clone());
-    let load = app.db.read(move |conn| Load::open(conn, owner, &source)).await?;
+    // Small imports into a large source are many: all of it is read only where what is missing must be known.
+    let load = match query.retire_missing {
+        true => app.db.read(move |conn| Load::open(conn, owner, &source)).await?,
+        false => Load::piecemeal(owner, &source),
+    };
     let mut import = Import {
         app: &app,
         caller: &caller,
@@ -115,11 +120,10 @@ struct Import<'a> {
 
 impl Import<'_> {
     async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
-        self.at_desk(move |desk, tell, batches| {
-            let Desk { importer, load } = desk;
+        self.at_desk(move |importer, give| {
             for (position, bytes) in lines {
                 if let Some(raw) = line(&bytes, position) {
-                    importer.take(raw, &mut |outcome| batches.extend(load.take(outcome, tell)));
+                    importer.take(raw, give);
                 }
             }
         })
@@ -127,24 +131,28 @@ impl Import<'_> {
     }
 
     async fn finish(&mut self) -> Result<Desk> {
-        self.at_desk(|desk, tell, batches| {
-            let Desk { importer, load } = desk;
-            importer.finish(&mut |outcome| batches.extend(load.take(outcome, tell)));
-            batches.extend(load.rest());
-        })
-        .await?;
-        self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))
+        self.at_desk(|importer, give| importer.finish(give)).await?;
+        let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+        if let Some(batch) = desk.load.rest() {
+            self.write(batch).await?;
+        }
+        Ok(desk)
     }
 
     /// Has the desk read something, then writes the batches that came of it.
-    async fn at_desk(&mut self, work: impl FnOnce(&mut Desk, &mut dyn FnMut(Line), &mut Vec<Batch>) + Send + 'static) -> Result<()> {
+    async fn at_desk(&mut self, read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) + Send + 'static) -> Result<()> {
         let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+        let db = self.app.db.clone();
         let done = web::block(move || {
-            let (mut lines, mut batches) = (Vec::new(), Vec::new());
-            work(&mut desk, &mut |line| lines.push(line), &mut batches);
-            (desk, lines, batches)
+            let (mut outcomes, mut lines, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+            read(&mut desk.importer, &mut |outcome| outcomes.push(outcome));
+            db.read_blocking(|conn| desk.load.look_up(conn, &outcomes))?;
+            for outcome in outcomes {
+                batches.extend(desk.load.take(outcome, &mut |line| lines.push(line)));
+            }
+            Ok::<_, Error>((desk, lines, batches))
         });
-        let (desk, lines, batches) = done.await.map_err(Error::internal)?;
+        let (desk, lines, batches) = done.await.map_err(Error::internal)??;
         self.desk = Some(desk);
         lines.into_iter().for_each(|line| self.report.add(line));
         for batch in batches {

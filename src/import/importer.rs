@@ -92,7 +92,7 @@ impl Importer {
     }
 
     /// Takes a record and gives what became of it; records of a group come at the end.
-    pub fn take(&mut self, raw: Raw, give: &mut impl FnMut(Outcome)) {
+    pub fn take(&mut self, raw: Raw, give: &mut dyn FnMut(Outcome)) {
         let Raw { position, value } = raw;
         let value = match value {
             Ok(value) => value,
@@ -115,7 +115,7 @@ impl Importer {
     }
 
     /// Gives the groups.
-    pub fn finish(&mut self, give: &mut impl FnMut(Outcome)) {
+    pub fn finish(&mut self, give: &mut dyn FnMut(Outcome)) {
         for mut group in std::mem::take(&mut self.groups) {
             self.weigh_points(&mut group.draft);
             give(group.draft.finish(&keys::fitted(&group.key), group.position, &self.mapping));

@@ -32,8 +32,9 @@ const RETIRED: &str = "";
 pub struct Load {
     owner: OrganizationId,
     source: String,
-    /// The fingerprints of what the source said last time.
+    /// The fingerprints of what the source said last time: of all its services, or of those that were asked for.
     known: HashMap<ServiceId, String>,
+    knows_all: bool,
     seen: HashSet<ServiceId>,
     /// The organizations of the source's providers, by key.
     providers: HashMap<String, OrganizationId>,
@@ -58,13 +59,44 @@ pub struct Batch {
 }
 
 impl Load {
-    /// Reads what is known of a source.
+    /// An import that asks about each record as it comes, and so cannot tell what is [`missing`](Self::missing).
+    pub fn piecemeal(owner: OrganizationId, source: &str) -> Self {
+        Self {
+            owner,
+            source: source.to_owned(),
+            known: HashMap::new(),
+            knows_all: false,
+            seen: HashSet::new(),
+            providers: HashMap::new(),
+            planned: Vec::new(),
+        }
+    }
+
+    /// Asks what is known of records that are to be [taken](Self::take) next, where that is not known of all.
+    pub fn look_up(&mut self, conn: &mut DbConn, outcomes: &[Outcome]) -> Result<()> {
+        if self.knows_all {
+            return Ok(());
+        }
+        for outcomes in outcomes.chunks(BATCH) {
+            let parsed = || outcomes.iter().filter_map(|outcome| if let Outcome::Parsed(parsed) = outcome { Some(parsed) } else { None });
+            let ids: Vec<ServiceId> = parsed().map(|parsed| self.id(&parsed.key)).collect();
+            self.known.extend(store::fingerprints_of(conn, &ids)?);
+            let keys = parsed().filter_map(|parsed| Some(parsed.provider.as_ref()?.key.as_str()));
+            let keys: Vec<&str> = keys.filter(|key| !self.providers.contains_key(*key)).collect();
+            let found = identifiers::of_values(conn, self.owner, ResourceType::Organization, &self.source, &keys)?;
+            self.providers.extend(found.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))));
+        }
+        Ok(())
+    }
+
+    /// Reads all that is known of a source.
     pub fn open(conn: &mut DbConn, owner: OrganizationId, source: &str) -> Result<Self> {
         let of_source = identifiers::of_system(conn, owner, ResourceType::Organization, source)?;
         Ok(Self {
             owner,
             source: source.to_owned(),
             known: store::fingerprints(conn, owner, source)?,
+            knows_all: true,
             seen: HashSet::new(),
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
             planned: Vec::new(),

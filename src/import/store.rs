@@ -38,6 +38,13 @@ pub fn fingerprints(conn: &mut DbConn, owner: OrganizationId, source: &str) -> R
     Ok(rows.into_iter().collect())
 }
 
+/// The same of these services, at most 1,000.
+pub fn fingerprints_of(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, String>> {
+    let named = imported_services::table.filter(imported_services::service_id.eq_any(ids));
+    let rows: Vec<(ServiceId, String)> = named.select((imported_services::service_id, imported_services::fingerprint)).load(conn)?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Remembers what a source now says of a service.
 pub fn remember(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
     update_table(imported_services::table.find(id)).set(imported_services::fingerprint.eq(fingerprint)).execute(conn)?;
