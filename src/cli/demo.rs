@@ -72,13 +72,16 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
-    let config = Config::from_flags([
+    let mut flags = vec![
         format!("--database-url=sqlite:{}", folder.join("kith.db").display()),
         format!("--host={}", args.host),
         format!("--port={}", args.port),
-        // Who tries it has a receiver on the same machine.
-        "--webhook-allow=127.0.0.1,localhost,::1".into(),
-    ])?;
+    ];
+    // Who tries it alone has a receiver on the same machine.
+    if args.host.is_loopback() {
+        flags.push("--webhook-allow=127.0.0.1,localhost,::1".into());
+    }
+    let config = Config::from_flags(flags)?;
     // Of secrets the database has hashes only: what the town was built with is kept beside it.
     let kept = folder.join("credentials.json");
     let clients = match fs::read_to_string(&kept) {

@@ -16,9 +16,15 @@ pub(super) fn add(document: &mut Value) {
         let resource = schema_name(kind.as_str());
         let narrowed = json!({
             "type": "object",
-            "properties": { "resource_type": { "const": kind }, "resource": { "$ref": format!("#/components/schemas/{resource}") } },
+            "properties": {
+                "type": { "const": event },
+                "data": {
+                    "type": "object",
+                    "properties": { "resource_type": { "const": kind }, "resource": { "$ref": format!("#/components/schemas/{resource}") } },
+                },
+            },
         });
-        let data = json!({ "allOf": [{ "$ref": "#/components/schemas/WebhookData" }, narrowed] });
+        let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/WebhookEvent" }, narrowed] });
         let mut example = examples::of_named("WebhookData", &schemas).unwrap_or_default();
         if let Some(members) = example.as_object_mut() {
             members.insert("resource_type".into(), json!(kind));
@@ -29,15 +35,20 @@ pub(super) fn add(document: &mut Value) {
                 members.insert("resource".into(), examples::of_named(&resource, &schemas).unwrap_or_default());
             }
         }
-        webhooks.insert(event.to_string(), item(event.as_str(), event.description(), &data, &example));
+        webhooks.insert(event.to_string(), item(event.as_str(), event.description(), &schema, &example));
     }
     let data = json!({
         "type": "object",
         "required": ["endpoint_id"],
         "properties": { "endpoint_id": { "$ref": "#/components/schemas/Id" } },
     });
+    let schema = json!({
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": { "type": { "const": PING }, "timestamp": { "$ref": "#/components/schemas/Instant" }, "data": data },
+    });
     let example = json!({ "endpoint_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" });
-    webhooks.insert(PING.into(), item(PING, "Somebody asked for a test event.", &data, &example));
+    webhooks.insert(PING.into(), item(PING, "Somebody asked for a test event.", &schema, &example));
     webhooks.sort_keys();
     if let Some(parameters) = document.pointer_mut("/components/parameters").and_then(Value::as_object_mut) {
         for (key, name, description, example) in HEADERS {
@@ -76,15 +87,11 @@ fn is_named_after_an_entry(event: WebhookEventType) -> bool {
 }
 
 /// What is posted for an event.
-fn item(name: &str, description: &str, data: &Value, example: &Value) -> Value {
+fn item(name: &str, description: &str, schema: &Value, example: &Value) -> Value {
     let parameters: Vec<Value> = HEADERS.iter().map(|(key, ..)| json!({ "$ref": format!("#/components/parameters/{key}") })).collect();
-    let schema = json!({
-        "type": "object",
-        "required": ["type", "timestamp", "data"],
-        "properties": { "type": { "const": name }, "timestamp": { "$ref": "#/components/schemas/Instant" }, "data": data },
-    });
     json!({ "post": {
         "tags": ["webhooks"],
+        "operationId": format!("on_{}", name.replace('.', "_")),
         "summary": name,
         "description": description,
         "parameters": parameters,

@@ -106,8 +106,8 @@ pub async fn resend_webhook_delivery(
         .run(&app, &caller, move |conn, caller, _| {
             enabled(conn, caller, id)?;
             queue::find(conn, id, delivery)?.ok_or(Error::NotFound)?;
-            queue::send_again(conn, delivery, caller.at)?;
             repository::wake_now(conn, id, caller.at)?;
+            queue::send_again(conn, delivery, caller.at)?;
             let row = queue::find(conn, id, delivery)?.ok_or(Error::NotFound)?;
             Reply::ok(&shown(conn, vec![row])?.pop())
         })

@@ -151,7 +151,8 @@ fn candidates(
             .filter(webhook_dues::event_type.eq(event))
             .filter(webhook_dues::resource_id.eq(referrals::id))
             .filter(webhook_dues::due_on.nullable().eq(referrals::due_on));
-        let rows: Vec<(Id<()>, Option<NaiveDate>, Option<OrganizationId>, OrganizationId)> = referrals::table
+        type Found = (Id<()>, Option<NaiveDate>, Option<OrganizationId>, OrganizationId);
+        let rows: Vec<Found> = referrals::table
             .filter(referrals::due_on.ge(day).and(referrals::due_on.lt(latest)))
             .filter(referrals::due_on.gt(day).or(referrals::id.gt(id)))
             .filter(referrals::deleted_at.is_null())

@@ -121,14 +121,13 @@ impl Resource for WebhookEndpoints {
     fn update(conn: &mut DbConn, caller: &Principal, row: &EndpointRow, input: WebhookEndpointInput) -> Result<Option<EndpointRow>> {
         let (looked_at, end) = (repository::progress(conn)?.place(), changes::latest(conn)?);
         let next = lifecycle::with_status(row.clone(), input.status, looked_at, end, caller.at);
-        let is_disabled = next.status == WebhookStatus::Disabled && row.status != next.status;
         let next =
             EndpointRow { client_id: caller.client_id, content: Json(input), version: row.version + 1, updated_at: caller.at, ..next };
         if !repository::replace(conn, &next)? {
             return Ok(None);
         }
-        if is_disabled {
-            queue::cancel(conn, row.id, caller.at)?;
+        if next.status != row.status {
+            lifecycle::keep(conn, &next, caller.at)?;
         }
         Ok(Some(next))
     }
@@ -140,7 +139,6 @@ impl Resource for WebhookEndpoints {
             deleted_at: Some(caller.at),
             secret: String::new(),
             previous_secret: None,
-            wake_at: None,
             ..row.clone()
         };
         if !repository::replace(conn, &row)? {

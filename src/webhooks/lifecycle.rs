@@ -38,6 +38,12 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
     row.at(behind)
 }
 
+/// Keeps another status; what waits for a disabled endpoint is not sent any more.
+pub fn keep(conn: &mut DbConn, row: &EndpointRow, now: Instant) -> Result<()> {
+    repository::set_status(conn, row)?;
+    if row.status == WebhookStatus::Disabled { queue::cancel(conn, row.id, now) } else { Ok(()) }
+}
+
 /// Pauses or disables an endpoint because of what was found out, and says so in the journal.
 pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reason: WebhookStatusReason, now: Instant) -> Result<()> {
     let place = repository::progress(conn)?.place();
@@ -51,9 +57,7 @@ pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reas
         // Somebody has changed it in this moment: what was found out is looked at again.
         return Err(Error::Busy);
     }
-    if status == WebhookStatus::Disabled {
-        queue::cancel(conn, row.id, now)?;
-    }
+    keep(conn, &row, now)?;
     log::warn!("webhook endpoint {} is {status}: {reason}", row.id);
     let change = Change {
         resource_type: ResourceType::WebhookEndpoint,

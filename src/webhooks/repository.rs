@@ -55,35 +55,41 @@ pub fn insert(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
     Ok(())
 }
 
-/// Writes the row over the version before it; false where that is no longer there. Who is sending at the moment goes on.
+/// Writes what is said of an endpoint over the version before it; false where that is no longer there. How it goes with what is sent is
+/// not touched: others write that meanwhile.
 pub fn replace(conn: &mut DbConn, row: &EndpointRow) -> Result<bool> {
     let before = dsl::webhook_endpoints.filter(dsl::id.eq(row.id)).filter(dsl::version.eq(row.version - 1));
     let changed = update(before)
         .set((
-            (
-                dsl::client_id.eq(row.client_id),
-                dsl::status.eq(row.status),
-                dsl::status_reason.eq(row.status_reason),
-                dsl::status_at.eq(row.status_at),
-                dsl::content.eq(&row.content),
-                dsl::secret.eq(&row.secret),
-                dsl::previous_secret.eq(&row.previous_secret),
-                dsl::previous_secret_expires_at.eq(row.previous_secret_expires_at),
-                dsl::version.eq(row.version),
-            ),
-            (
-                dsl::updated_at.eq(row.updated_at),
-                dsl::deleted_at.eq(row.deleted_at),
-                dsl::behind_transaction_id.eq(row.behind_transaction_id),
-                dsl::behind_sequence.eq(row.behind_sequence),
-                dsl::is_replaying.eq(row.is_replaying),
-                dsl::wake_at.eq(row.wake_at),
-                dsl::failures.eq(row.failures),
-                dsl::failing_since.eq(row.failing_since),
-            ),
+            dsl::client_id.eq(row.client_id),
+            dsl::content.eq(&row.content),
+            dsl::secret.eq(&row.secret),
+            dsl::previous_secret.eq(&row.previous_secret),
+            dsl::previous_secret_expires_at.eq(row.previous_secret_expires_at),
+            dsl::version.eq(row.version),
+            dsl::updated_at.eq(row.updated_at),
+            dsl::deleted_at.eq(row.deleted_at),
         ))
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// Writes the status of an endpoint, and what follows from it for what is sent.
+pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
+    update(dsl::webhook_endpoints.find(row.id))
+        .set((
+            dsl::status.eq(row.status),
+            dsl::status_reason.eq(row.status_reason),
+            dsl::status_at.eq(row.status_at),
+            dsl::behind_transaction_id.eq(row.behind_transaction_id),
+            dsl::behind_sequence.eq(row.behind_sequence),
+            dsl::is_replaying.eq(row.is_replaying),
+            dsl::wake_at.eq(row.wake_at),
+            dsl::failures.eq(row.failures),
+            dsl::failing_since.eq(row.failing_since),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Lets an endpoint begin once more from behind a place, or from where it is, if that is before. False where it is gone or disabled.
@@ -269,6 +275,7 @@ pub fn set_due_since(conn: &mut DbConn, day: NaiveDate) -> Result<()> {
 pub fn awake(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<WebhookEndpointId>> {
     let is_free = dsl::leased_until.is_null().or(dsl::leased_until.le(now));
     let due = dsl::webhook_endpoints.filter(dsl::wake_at.le(now)).filter(dsl::status.eq(WebhookStatus::Active)).filter(is_free);
+    let due = due.filter(dsl::deleted_at.is_null());
     Ok(due.order(dsl::wake_at).select(dsl::id).limit(limit).load(conn)?)
 }
 

@@ -96,7 +96,7 @@ impl Receiver {
     pub fn that(script: impl Fn(&Got) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (got, taken): (Arc<Mutex<Vec<Got>>>, Arc<Mutex<Vec<Got>>>) = Default::default();
+        let (got, taken) = (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<Vec<Got>>>::default());
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(script)));
         let is_over = Arc::new(AtomicBool::new(false));
         let (shared, kept, told, over) = (Arc::clone(&got), Arc::clone(&taken), Arc::clone(&script), Arc::clone(&is_over));

@@ -854,6 +854,23 @@ on_both!(without_an_endpoint_nothing_is_written, |db| async move {
     assert_eq!(receiver.take().len(), 1);
 });
 
+on_both!(a_word_about_an_endpoint_takes_nothing_from_what_is_being_sent, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::that(|_| Reply::status(500));
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    receiver.now(|_| Reply::status(204));
+    // It rests; to change what is written of it neither wakes it nor lets it sleep for ever.
+    town.clinic.patch(&endpoint.path, 1, json!({ "description": "Our EMR" })).await.expect(200);
+    town.clinic.post(&format!("{}/rotate-secret", endpoint.path), json!({})).await.expect(200);
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 1);
+    town.app.clock.advance(Span::seconds(7));
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 1);
+});
+
 #[test]
 fn the_document_has_every_event_with_an_example_that_is_valid() {
     let webhooks = kith::openapi::document()["webhooks"].as_object().unwrap();

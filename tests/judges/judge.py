@@ -4,10 +4,11 @@
   document           is openapi/openapi.json valid OpenAPI 3.1?
   fuzz               does the server do what the document says, and nothing else? (schemathesis; two organizations)
   clients [NAME …]   do clients made of the document compile, and walk the loop against the demo?
+  webhooks           does the published library of Standard Webhooks verify what is sent, in Python and in JavaScript?
   compatible [REV]   would the document break a client made from that of REV (HEAD where not named)?
 
 They install what they need into target/judges, start servers of their own on loopback, and stop them. Python 3.10 or later, with venv;
-`compatible`, and `document --all`, need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
+`compatible`, `document --all`, and half of `webhooks` need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
 """
 
 import argparse
@@ -85,7 +86,7 @@ class Server:
         else:
             run(KITH, "migrate", "--database-url", self.database, stdout=log, stderr=log)
             owners = [(name, name, ["--kind", "clinic"]) for name in ("clinic", "second_clinic")]
-        scopes = "patients:read patients:write screenings:read screenings:write services:read services:write referrals:read referrals:write follow_ups:read follow_ups:write organizations:read organizations:write reports:read admin"
+        scopes = "patients:read patients:write screenings:read screenings:write services:read services:write referrals:read referrals:write follow_ups:read follow_ups:write organizations:read organizations:write webhooks:read webhooks:write reports:read admin"
         self.clients = {}
         for name, owner, more in owners:
             made = run(*self.command("client", "add", "--organization", owner, "--name", "judge", "--scopes", scopes, "--json", *more), stdout=subprocess.PIPE, stderr=log)
@@ -94,7 +95,8 @@ class Server:
             run(*self.command("import", "services", ROOT / "demo" / "directory.json", "--source", "judge", "--organization", "clinic"), stdout=log, stderr=log)
             port = free_port()
             self.base_url = f"http://127.0.0.1:{port}"
-            self.process = subprocess.Popen(self.command("serve", "--port", str(port), "--log-level", "warn"), stdout=log, stderr=log)
+            flags = ["--port", str(port), "--log-level", "warn", "--webhook-allow", "127.0.0.1"]
+            self.process = subprocess.Popen(self.command("serve", *flags), stdout=log, stderr=log)
             self.wait(self.is_ready)
         return self
 
@@ -219,6 +221,18 @@ def document(arguments):
         run(node_tool("lint", "spectral"), "lint", "--fail-severity", "warn", "-r", HERE / "lint" / "spectral.yaml", DOCUMENT)
 
 
+def webhooks(arguments):
+    for database in arguments.database or [None]:
+        with tempfile.TemporaryDirectory() as folder, Server(folder, database) as server:
+            received = pathlib.Path(folder, "received.ndjson")
+            run(python_tool("python"), HERE / "webhooks" / "receive.py", server.base_url, server.token("clinic"), received)
+            if shutil.which("node"):
+                modules = node_tool("webhooks", "").parent
+                run("node", HERE / "webhooks" / "verify.mjs", modules, received)
+            else:
+                print("skipped in JavaScript: there is no Node.js")
+
+
 def compatible(arguments):
     with tempfile.TemporaryDirectory() as folder:
         old = pathlib.Path(folder, "openapi.json")
@@ -241,6 +255,9 @@ def main():
     command = commands.add_parser("clients")
     command.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(CLIENTS)}; all where none is named")
     command.set_defaults(run=clients)
+    command = commands.add_parser("webhooks")
+    command.add_argument("--database", action="append", help="postgres://… of an empty database; the demo on SQLite where not named")
+    command.set_defaults(run=webhooks)
     command = commands.add_parser("compatible")
     command.add_argument("revision", nargs="?", default="HEAD")
     command.set_defaults(run=compatible)
