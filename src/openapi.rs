@@ -410,7 +410,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
 
     let mut headers = Vec::new();
     let mut problems: Vec<&str> = Vec::new();
-    if is_api || is_face && is_secured {
+    if is_api || is_face && has_scopes {
         problems.extend(["400", "500", "503"]);
     }
     if has_scopes {
