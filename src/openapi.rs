@@ -119,11 +119,11 @@ fn finish(document: &mut Value) {
             }
         }
     }
-    drop_unused_schemas(document);
     add_headers(document);
     examples::add(document);
     links::add(document);
     webhooks::add(document);
+    drop_unused_schemas(document);
     list_codes(document);
 }
 

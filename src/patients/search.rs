@@ -61,6 +61,9 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
     }
     let mut found = ranked(conn, caller, ids, LEAST, |other| sought.answered_by(other))?;
     found.truncate(search.limit.unwrap_or(10).into());
+    if found.is_empty() {
+        return Ok(PatientHits { items: Vec::new() });
+    }
     let ids: Vec<PatientId> = found.iter().map(|(id, _)| *id).collect();
     let mut rows: HashMap<PatientId, PatientRow> = repository::find_all(conn, &ids)?.into_iter().map(|row| (row.id, row)).collect();
     let mut items = Vec::with_capacity(found.len());

@@ -176,6 +176,7 @@ fn events_of(conn: &mut DbConn, entry: &Entry, body: &Value, wanted: &HashSet<We
     };
     let needs_the_one_before = match entry.resource_type {
         ResourceType::Referral => wanted.contains(&WebhookEventType::ReferralRequested),
+        ResourceType::Screening => wanted.contains(&WebhookEventType::ScreeningSafetyAlert),
         ResourceType::Service => {
             wanted.contains(&WebhookEventType::ServiceCapacityChanged) || wanted.contains(&WebhookEventType::ServicePlaceOpened)
         }

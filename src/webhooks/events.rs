@@ -84,6 +84,12 @@ events! {
     ScreeningUpdated = "screening.updated",
     /// A screening was deleted.
     ScreeningDeleted = "screening.deleted",
+    /// An answer of a screening must be acted on at once, also where the person gave it by a link, with nobody beside them.
+    ScreeningSafetyAlert = "screening.safety_alert",
+    /// A link to a draft of a screening was made.
+    ScreeningLinkCreated = "screening_link.created",
+    /// A link to a draft of a screening was revoked.
+    ScreeningLinkUpdated = "screening_link.updated",
     /// A service was added to the directory.
     ServiceCreated = "service.created",
     /// A service was changed.
@@ -168,6 +174,7 @@ pub fn possible(entry: &Entry) -> impl Iterator<Item = WebhookEventType> {
         ResourceType::Referral => &[Event::ReferralRequested],
         ResourceType::ReferralTransition => &[Event::ReferralStatusChanged],
         ResourceType::ReferralMessage => &[Event::ReferralMessagePosted],
+        ResourceType::Screening => &[Event::ScreeningSafetyAlert],
         ResourceType::Service => &[Event::ServiceCapacityChanged, Event::ServicePlaceOpened],
         _ => &[],
     };
@@ -193,6 +200,13 @@ pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Va
             }
         }
         (ResourceType::ReferralMessage, Action::Created) => events.push(Event::ReferralMessagePosted),
+        (ResourceType::Screening, Action::Created | Action::Updated) if status(body, "status").as_deref() != Some("entered_in_error") => {
+            let alerts = |body: &Value| body.get("safety_alerts").filter(|alerts| **alerts != Value::Array(Vec::new())).cloned();
+            let is = alerts(body);
+            if is.is_some() && (entry.version == 1 || is != before()?.as_ref().and_then(alerts)) {
+                events.push(Event::ScreeningSafetyAlert);
+            }
+        }
         (ResourceType::Service, Action::Updated) => {
             let was = before()?.and_then(|mut before| before.get_mut("capacity").map(Value::take)).unwrap_or_default();
             let is = body.get("capacity").unwrap_or(&Value::Null);
@@ -288,6 +302,21 @@ mod tests {
         let updated = entry(ResourceType::Referral, Action::Updated, 2);
         assert_eq!(told(&updated, draft, requested.clone()), ["referral.updated", "referral.requested"]);
         assert_eq!(told(&updated, requested.clone(), requested), ["referral.updated"]);
+    }
+
+    #[test]
+    fn a_screening_alerts_for_each_answer_that_must_be_acted_on() {
+        let (calm, alarming) =
+            (json!({ "status": "draft", "safety_alerts": [] }), json!({ "status": "draft", "safety_alerts": [{ "rule": "a" }] }));
+        let worse = json!({ "status": "completed", "safety_alerts": [{ "rule": "a" }, { "rule": "b" }] });
+        let alerts = |version, before: &Value, after: &Value| {
+            let action = if version == 1 { Action::Created } else { Action::Updated };
+            told(&entry(ResourceType::Screening, action, version), before.clone(), after.clone())
+                .contains(&"screening.safety_alert".to_owned())
+        };
+        assert!(alerts(1, &Value::Null, &alarming) && alerts(2, &calm, &alarming) && alerts(3, &alarming, &worse));
+        assert!(!alerts(1, &Value::Null, &calm) && !alerts(2, &alarming, &alarming));
+        assert!(!alerts(3, &calm, &json!({ "status": "entered_in_error", "safety_alerts": [{ "rule": "a" }] })));
     }
 
     #[test]
