@@ -251,6 +251,17 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     Ok(HttpResponse::Ok().content_type(package::MEDIA_TYPE).insert_header(name).body(bytes))
 }
 
+/// Reads the catalogue into memory before the first partner asks for it.
+pub fn warm(app: &State) {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        let shared = app.clone();
+        if let Err(error) = app.db.read(move |conn| shared.hsds.refresh(conn)).await {
+            log::warn!("the HSDS catalogue could not be read, and will be with the first question: {error}");
+        }
+    });
+}
+
 fn shelves(app: &State) -> Shelves<'_> {
     Shelves { directory: &app.directory, catalogue: &app.hsds }
 }

@@ -40,7 +40,7 @@ pub fn read(service: &Part, organization: Option<&Part>, mapping: &Mapping, draf
             draft.leftovers.insert(format!("organization.{name}"), value);
         }
     }
-    draft.provider = firm.filter(|firm| !firm.kith.as_ref().is_some_and(|kith| kith.is_unknown == Some(true))).map(provider);
+    draft.provider = firm.filter(|firm| firm.kith.as_ref().is_none_or(|kith| kith.is_unknown != Some(true))).map(provider);
     draft.capacity = capacity(&object).and_then(|capacity| serde_json::to_value(capacity).ok());
     let extra = object.kith.clone().unwrap_or_default();
     draft.leftovers.extend(extra.source_fields.clone());
