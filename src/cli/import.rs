@@ -16,9 +16,11 @@ use crate::config::{DatabaseConfig, LogConfig};
 use crate::db::Db;
 use crate::error::{Error, Result as DbResult};
 use crate::import::importer::Importer;
-use crate::import::load::{Batch, Load, retire};
+use crate::import::kin;
+use crate::import::load::{BATCH, Batch, Load, retire};
 use crate::import::mapping::Mapping;
-use crate::import::read::{Form, form_of, read};
+use crate::import::package::{Package, is_zip};
+use crate::import::read::{Form, Raw, form_of, read};
 use crate::import::report::{Line, Report, Verdict};
 use crate::instruments::loading::{self, Loaded};
 use crate::kind::OrganizationId;
@@ -42,7 +44,7 @@ pub(super) enum What {
 
 #[derive(Debug, Args)]
 pub(super) struct Services {
-    /// The file: a JSON array, NDJSON, an HSDS page, a single object, or CSV
+    /// The file: a JSON array, NDJSON, an HSDS page, a single object, or CSV; or an HSDS tabular package, zipped or a folder
     file: PathBuf,
     /// The name under which the records are known from now on; the mapping's where absent
     #[arg(long, value_name = "NAME")]
@@ -95,22 +97,27 @@ fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What is imported.
+enum Input {
+    File(File, Form),
+    /// A tabular package, zipped or a folder.
+    Package,
+}
+
 impl Services {
     fn import(&self, db: &Db) -> Result<Report, Failure> {
         let mapping = self.mapping()?;
         let source = mapping.source.clone();
-        let mut file = File::open(&self.file).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", self.file.display())))?;
-        let form = self.form(&mut file)?;
+        let mut input = self.input()?;
         let owner = self.owner(db)?;
         let actor = Actor::operator(Clock::default().now());
         let mut importer = Importer::new(mapping);
         if importer.wants_survey() {
-            read(self.watched(&mut file, "first look")?, form, |raw| importer.survey(raw))?;
+            self.each(&mut input, "first look", &mut |raw| importer.survey(raw))?;
         }
         let load = db.read_blocking(|conn| Load::open(conn, owner, &source))?;
         let book = Mutex::new(Book::open(Report::new(&source, self.dry_run), self.report.as_deref())?);
-        let input = self.watched(&mut file, "import")?;
-        let load = self.transfer(db, &actor, importer, load, input, form, &book)?;
+        let load = self.transfer(db, &actor, importer, load, &mut input, owner, &book)?;
         if self.retire_missing {
             self.retire(db, &actor, &source, &load, &book)?;
         }
@@ -121,6 +128,44 @@ impl Services {
         Ok(book.report)
     }
 
+    /// What the path names.
+    fn input(&self) -> Result<Input, Failure> {
+        let told = |fault: std::io::Error| Failure::because(format!("cannot read {}: {fault}", self.file.display()));
+        if self.file.is_dir() {
+            return Ok(Input::Package);
+        }
+        let mut file = File::open(&self.file).map_err(told)?;
+        let mut head = Vec::new();
+        Read::by_ref(&mut file).take(1 << 16).read_to_end(&mut head).map_err(told)?;
+        if is_zip(&head) {
+            return Ok(Input::Package);
+        }
+        Ok(Input::File(file, form_of(&self.file.to_string_lossy(), &head)))
+    }
+
+    /// Gives every record.
+    fn each(&self, input: &mut Input, what: &'static str, take: &mut dyn FnMut(Raw)) -> Result<(), Failure> {
+        match input {
+            Input::File(file, form) => read(self.watched(file, what)?, *form, take)?,
+            Input::Package => {
+                let read = if self.file.is_dir() {
+                    Package::of_folder(&self.file)
+                } else {
+                    File::open(&self.file).map_err(Into::into).and_then(|file| Package::of_zip(file, u64::MAX - 1))
+                };
+                let mut package = read.map_err(|fault| Failure::because(format!("{}: {fault}", self.file.display())))?;
+                loop {
+                    let records = package.next_records(BATCH);
+                    if records.is_empty() {
+                        break;
+                    }
+                    records.into_iter().for_each(&mut *take);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads on this thread while another writes.
     #[expect(clippy::too_many_arguments, reason = "the two ends of one pipe")]
     fn transfer(
@@ -129,8 +174,8 @@ impl Services {
         actor: &Actor,
         mut importer: Importer,
         mut load: Load,
-        input: impl Read,
-        form: Form,
+        input: &mut Input,
+        owner: OrganizationId,
         book: &Mutex<Book>,
     ) -> Result<Load, Failure> {
         std::thread::scope(|scope| {
@@ -139,7 +184,7 @@ impl Services {
             let mut tell = |line| locked(book).add(line);
             // The writer takes batches until it fails; what comes then has nowhere to go.
             let mut give = |outcome| load.take(outcome, &mut tell).into_iter().for_each(|batch| drop(send.send(batch)));
-            let outcome = read(input, form, |raw| importer.take(raw, &mut give));
+            let outcome = self.each(input, "import", &mut |raw| importer.take(raw, &mut give));
             if outcome.is_ok() {
                 importer.finish(&mut give);
                 load.rest().into_iter().for_each(|batch| drop(send.send(batch)));
@@ -147,6 +192,11 @@ impl Services {
             drop(send);
             writer.join().map_err(|_| Failure::because("the writer stopped"))??;
             outcome?;
+            let kin = importer.take_kin();
+            if !self.dry_run && !kin.is_empty() {
+                let (actor, source) = (actor.clone(), importer.mapping().source.clone());
+                db.write_blocking(move |conn| kin::join(conn, &actor, owner, &source, &kin))?;
+            }
             Ok(load)
         })
     }
@@ -168,7 +218,7 @@ impl Services {
                 load.missing().len()
             )));
         }
-        for ids in load.missing().chunks(crate::import::load::BATCH) {
+        for ids in load.missing().chunks(BATCH) {
             let ids = ids.to_vec();
             let lines = if self.dry_run {
                 let line = |id| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() };
@@ -201,12 +251,6 @@ impl Services {
             mapping.defaults.time_zone = Some(zone.name().to_owned());
         }
         Ok(mapping)
-    }
-
-    fn form(&self, file: &mut File) -> Result<Form, Failure> {
-        let mut head = Vec::new();
-        file.take(1 << 16).read_to_end(&mut head)?;
-        Ok(form_of(&self.file.to_string_lossy(), &head))
     }
 
     fn owner(&self, db: &Db) -> Result<OrganizationId, Failure> {

@@ -3,6 +3,7 @@
 mod client;
 mod database;
 mod demo;
+mod export;
 mod healthcheck;
 mod import;
 mod key;
@@ -77,6 +78,15 @@ enum Command {
         #[command(flatten)]
         log: LogConfig,
     },
+    /// Export the directory for others
+    Export {
+        #[command(subcommand)]
+        what: export::What,
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        log: LogConfig,
+    },
     /// Ask a running server whether it is alive; ends with 0 if it is
     Healthcheck(healthcheck::Args),
 }
@@ -122,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Client { action, database, log } => client::run(action, &database, &log),
         Command::Key { action, database, log } => key::run(action, &database, &log),
         Command::Import { what, database, log } => import::run(what, &database, &log),
+        Command::Export { what, database, log } => export::run(what, &database, &log),
         Command::Healthcheck(args) => healthcheck::run(&args),
     });
     match outcome {

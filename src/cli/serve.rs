@@ -82,6 +82,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
     let addresses = server.addrs();
     crate::services::handlers::warm(&state);
+    if state.config.public_directory {
+        // An open directory is read by partners from the start.
+        crate::hsds::handlers::warm(&state);
+    }
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     let webhooks = webhooks::Running::start(state.clone());
     Ok(Running { state, addresses, server: server.run(), webhooks })

@@ -130,10 +130,26 @@ pub struct Filter {
 impl Catalogue {
     /// Brings it up to date with what this transaction sees. The first time it reads both tables.
     pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
+        // Most of the time nothing has changed, and nobody has to wait for anybody.
+        if self.is_current(conn)? {
+            return Ok(());
+        }
         let mut known = self.known();
         let [of_services, of_organizations] = &mut *known;
         self.follow(conn, of_organizations, ResourceType::Organization)?;
         self.follow(conn, of_services, ResourceType::Service)
+    }
+
+    fn is_current(&self, conn: &mut DbConn) -> Result<bool> {
+        for (number, kind) in [ResourceType::Service, ResourceType::Organization].into_iter().enumerate() {
+            let place = self.known().get(number).filter(|known| known.is_loaded).map(|known| known.place);
+            let Some(place) = place else { return Ok(false) };
+            let entries = changes::visible_after(conn, place, kind)?;
+            if !self.known().get(number).is_some_and(|known| known.new_ones(&entries).is_empty()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What is listed now.

@@ -1,61 +1,32 @@
 //! HTTP of the face: lists by page number, single records, and the same lists asked by POST.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use actix_web::web::{Bytes, Path};
+use actix_web::http::header::ContentDisposition;
+use actix_web::web::{self, Bytes, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use futures_util::stream;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
 use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceList, HsdsTaxonomyList, HsdsTaxonomyTermList, Root};
-use super::catalogue::{Filter, Provider, compact};
-use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION, shown};
+use super::catalogue::{Filter, compact};
+use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION};
+use super::package::{self, Package};
+use super::pages::{Entry, Extent, Shelves, all_services, render};
 use super::query::{
     Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
     TaxonomyTermsQuery,
 };
-use super::write::{self, Writer};
 use crate::app::State;
 use crate::auth::DirectoryReader;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::query::{self, Query};
-use crate::kind::{OrganizationId, ServiceId};
-use crate::organizations::model::OrganizationRow;
-use crate::organizations::repository as organizations;
-use crate::services::row::ServiceRow;
+use crate::kind::ServiceId;
 
 /// Entries that are written together where there are no pages.
 const BATCH: usize = 500;
-
-/// An entry of a list.
-#[derive(Debug, Clone, Copy)]
-enum Entry {
-    Service(ServiceId),
-    Site(ServiceId, u16),
-    Provider(Provider),
-    Taxonomy(Uuid),
-    Term(Uuid),
-}
-
-/// How much of each entry is written.
-#[derive(Debug, Clone, Copy)]
-struct Extent {
-    writer: Writer,
-    is_minimal: bool,
-    is_full: bool,
-    has_full_services: bool,
-}
-
-impl Extent {
-    fn of(reader: &DirectoryReader) -> Self {
-        let writer = Writer { is_known: reader.principal.is_some(), today: reader.at.utc().date_naive() };
-        Self { writer, is_minimal: false, is_full: false, has_full_services: false }
-    }
-}
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -252,6 +223,49 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
     single(app, extent, move |shelf| shelf.term(id).map(|_| Entry::Term(id))).await
 }
 
+/// Download the directory as an HSDS tabular package
+///
+/// A zip file with `datapackage.json` and a CSV file for each table; columns named `kith` hold what the standard has no field for, as JSON.
+/// `POST /v1/imports/services` takes it, with the ids that records have here.
+#[utoipa::path(tag = "hsds", responses((status = 200, description = "The package.", content((String = "application/zip", example = json!("PK"))))), security((), ("oauth2" = ["services:read"])))]
+#[get("/hsds/package")]
+pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<HttpResponse> {
+    let extent = Extent { is_full: true, ..Extent::of(&reader) };
+    let shared = app.clone();
+    let entries = app.db.read(move |conn| all_services(shelves(&shared), conn)).await?;
+    let mut package = Package::zipped();
+    for entries in entries.chunks(BATCH) {
+        let (shared, entries) = (app.clone(), entries.to_vec());
+        package = app
+            .db
+            .read(move |conn| {
+                for service in render(shelves(&shared), conn, &entries, extent)? {
+                    package.add(&service).map_err(Error::internal)?;
+                }
+                Ok(package)
+            })
+            .await?;
+    }
+    let bytes = web::block(move || package.finish()).await.map_err(Error::internal)?.map_err(Error::internal)?;
+    let name = ContentDisposition::attachment("hsds.zip");
+    Ok(HttpResponse::Ok().content_type(package::MEDIA_TYPE).insert_header(name).body(bytes))
+}
+
+/// Reads the catalogue into memory before the first partner asks for it.
+pub fn warm(app: &State) {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        let shared = app.clone();
+        if let Err(error) = app.db.read(move |conn| shared.hsds.refresh(conn)).await {
+            log::warn!("the HSDS catalogue could not be read, and will be with the first question: {error}");
+        }
+    });
+}
+
+fn shelves(app: &State) -> Shelves<'_> {
+    Shelves { directory: &app.directory, catalogue: &app.hsds }
+}
+
 async fn services(app: State, reader: &DirectoryReader, query: ServicesQuery) -> Result<HttpResponse> {
     let is_minimal = query.minimal == Some(true);
     let extent = Extent { is_minimal, is_full: query.full == Some(true), ..Extent::of(reader) };
@@ -351,14 +365,13 @@ async fn list(
     let (entries, contents) = app
         .db
         .read(move |conn| {
-            shared.directory.refresh(conn)?;
-            shared.hsds.refresh(conn)?;
+            shelves(&shared).refresh(conn)?;
             let entries = select(&shared, conn)?;
             if !is_paged {
                 return Ok((entries, Vec::new()));
             }
             let page: Vec<Entry> = entries.iter().copied().skip((number - 1).saturating_mul(size)).take(size).collect();
-            let contents = render(&shared, conn, &page, extent)?;
+            let contents = render(shelves(&shared), conn, &page, extent)?;
             Ok((entries, contents))
         })
         .await?;
@@ -392,7 +405,7 @@ fn streamed(app: State, entries: Vec<Entry>, extent: Extent) -> HttpResponse {
             let bytes = app
                 .db
                 .read(move |conn| {
-                    let objects = render(&shared, conn, entries.get(start..end).unwrap_or_default(), extent)?;
+                    let objects = render(shelves(&shared), conn, entries.get(start..end).unwrap_or_default(), extent)?;
                     let mut bytes = Vec::new();
                     for object in objects {
                         serde_json::to_writer(&mut bytes, &object).map_err(Error::internal)?;
@@ -417,122 +430,10 @@ async fn single(
     let found = app
         .db
         .read(move |conn| {
-            shared.directory.refresh(conn)?;
-            shared.hsds.refresh(conn)?;
+            shelves(&shared).refresh(conn)?;
             let Some(entry) = find(&shared.hsds.read()) else { return Ok(None) };
-            Ok(render(&shared, conn, &[entry], extent)?.pop())
+            Ok(render(shelves(&shared), conn, &[entry], extent)?.pop())
         })
         .await?;
     Ok(HttpResponse::Ok().json(found.ok_or(Error::NotFound)?))
-}
-
-/// The objects of entries, in their order, without those that are no longer there.
-fn render(app: &State, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Vec<Value>> {
-    let pages = Pages::read(app, conn, entries, extent)?;
-    Ok(entries.iter().filter_map(|entry| pages.object(app, *entry)).collect())
-}
-
-/// The rows that objects are made of.
-struct Pages {
-    extent: Extent,
-    services: HashMap<ServiceId, Arc<ServiceRow>>,
-    organizations: HashMap<OrganizationId, OrganizationRow>,
-    /// The services of each provider of the entries, where they are shown.
-    given: HashMap<Provider, Vec<ServiceId>>,
-}
-
-impl Pages {
-    fn read(app: &State, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
-        let mut wanted: Vec<ServiceId> = Vec::new();
-        let mut firms: HashSet<OrganizationId> = HashSet::new();
-        let mut given = HashMap::new();
-        for entry in entries {
-            match entry {
-                Entry::Service(id) | Entry::Site(id, _) => wanted.push(*id),
-                Entry::Provider(provider) => {
-                    if let Provider::Known(id) = provider {
-                        firms.insert(*id);
-                    }
-                    if extent.is_full {
-                        let services = app.hsds.read().given_by(*provider);
-                        wanted.extend(&services);
-                        given.insert(*provider, services);
-                    }
-                }
-                Entry::Taxonomy(_) | Entry::Term(_) => {}
-            }
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        let rows = app.directory.services(conn, &wanted)?;
-        firms.extend(rows.iter().filter_map(|row| row.provider_id));
-        let firms: Vec<OrganizationId> = firms.into_iter().collect();
-        let mut organizations = HashMap::new();
-        for ids in firms.chunks(1_000) {
-            let rows = organizations::load(conn, ids)?;
-            organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
-        }
-        let services = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { extent, services, organizations, given })
-    }
-
-    fn object(&self, app: &State, entry: Entry) -> Option<Value> {
-        let Extent { writer, is_minimal, is_full, .. } = self.extent;
-        match entry {
-            Entry::Service(id) => {
-                let row = self.services.get(&id)?;
-                let name = app.hsds.read().service_id(id);
-                if is_minimal {
-                    let date = Some(write::last_modified(row));
-                    return Some(shown(&Service { id: name, last_modified: date.clone(), modified_date: date, ..Service::default() }));
-                }
-                let organization = self.organization_of(app, row);
-                Some(shown(&if is_full { writer.service(row, name, organization) } else { writer.listed_service(row, name, organization) }))
-            }
-            Entry::Site(id, number) => {
-                let row = self.services.get(&id)?;
-                let name = app.hsds.read().service_id(id);
-                if !is_full {
-                    return Some(shown(&writer.listed_site(row, name, number.into())?));
-                }
-                let service = writer.service(row, name, self.organization_of(app, row));
-                let service = Service { service_at_locations: vec![], ..service };
-                let site = writer.site(row, name, number.into())?;
-                Some(shown(&ServiceAtLocation { service: Some(Box::new(service)), ..site }))
-            }
-            Entry::Provider(provider) => {
-                let organization = self.organization(app, provider)?;
-                if !is_full {
-                    return Some(shown(&write::flat(organization)));
-                }
-                let services = self.given.get(&provider).into_iter().flatten().filter_map(|id| self.services.get(id));
-                let services = services.map(|row| {
-                    let name = app.hsds.read().service_id(row.id);
-                    if self.extent.has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }
-                });
-                Some(shown(&Organization { services: services.collect(), ..organization }))
-            }
-            Entry::Taxonomy(id) => app.hsds.read().taxonomy(id).map(shown),
-            Entry::Term(id) => app.hsds.read().term(id).map(shown),
-        }
-    }
-
-    fn organization_of(&self, app: &State, row: &ServiceRow) -> Option<Organization> {
-        match (row.provider_id, row.content.provider_name.as_deref().filter(|name| !name.is_empty())) {
-            (Some(id), _) => self.organization(app, Provider::Known(id)),
-            (None, Some(name)) => Some(write::named_organization(name)),
-            (None, None) => None,
-        }
-    }
-
-    fn organization(&self, app: &State, provider: Provider) -> Option<Organization> {
-        let shelf = app.hsds.read();
-        match provider {
-            Provider::Known(id) => {
-                let row = self.organizations.get(&id)?;
-                Some(self.extent.writer.organization(row, shelf.organization_id(id)?, shelf.parent_id(id)))
-            }
-            Provider::Named(id) => shelf.name(id).map(write::named_organization),
-        }
-    }
 }

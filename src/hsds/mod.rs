@@ -9,8 +9,11 @@ pub mod catalogue;
 pub mod handlers;
 pub mod ids;
 pub mod model;
+pub mod package;
+pub mod pages;
 pub mod profile;
 pub mod query;
+pub mod tables;
 pub mod write;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -25,6 +28,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(profile::get_hsds_profile_file)
         .service(profile::list_hsds_schemas)
         .service(profile::get_hsds_schema)
+        .service(handlers::get_hsds_package)
         .service(handlers::list_hsds_services)
         .service(handlers::query_hsds_services)
         .service(handlers::get_hsds_service)

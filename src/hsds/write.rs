@@ -334,11 +334,12 @@ pub fn named_organization(name: &str) -> Organization {
 }
 
 /// What stands in for the organization of a service that has none.
-pub fn unknown_organization(service: &Service) -> Organization {
+pub fn unknown_organization(service: &Value) -> Organization {
+    let text = |name: &str| service.get(name).and_then(Value::as_str).map(str::to_owned);
     Organization {
-        id: ids::of_nobody(service.id),
-        name: service.name.clone(),
-        description: service.name.clone(),
+        id: ids::of_nobody(text("id").and_then(|id| Uuid::try_parse(&id).ok()).unwrap_or_default()),
+        name: text("name"),
+        description: text("name"),
         kith: Some(OrganizationExtra { is_unknown: Some(true), ..OrganizationExtra::default() }),
         ..Organization::default()
     }
@@ -523,28 +524,32 @@ pub fn need_term(code: &str) -> TaxonomyTerm {
 
 /// Where `source_fields` keeps what the source says of the terms beyond their codes, by `taxonomy|code`.
 pub const TERM_DETAILS: &str = "taxonomy_terms";
+/// The same of taxonomies, by their names.
+pub const TAXONOMY_DETAILS: &str = "taxonomies";
 
 /// A term of another taxonomy, as its source described it.
 pub fn foreign_term(service: &ServiceInput, term: &model::TaxonomyTerm) -> TaxonomyTerm {
     let name = term.label.clone().unwrap_or_else(|| term.code.clone());
-    let details = service.source_fields.get(TERM_DETAILS).and_then(|all| all.get(format!("{}|{}", term.taxonomy, term.code)));
-    let said = |of: &str, name: &str| details.and_then(|details| details.get(of)?.get(name)?.as_str()).map(str::to_owned);
-    let uuid = |of: &str, name: &str| said(of, name).and_then(|text| Uuid::try_parse(&text).ok());
+    let key = format!("{}|{}", term.taxonomy, term.code);
+    let of_term = service.source_fields.get(TERM_DETAILS).and_then(|all| all.get(key));
+    let of_taxonomy = service.source_fields.get(TAXONOMY_DETAILS).and_then(|all| all.get(&term.taxonomy));
+    let said = |of: Option<&Value>, name: &str| of.and_then(|details| details.get(name)?.as_str()).map(str::to_owned);
+    let uuid = |of: Option<&Value>, name: &str| said(of, name).and_then(|text| Uuid::try_parse(&text).ok());
     TaxonomyTerm {
-        id: uuid("term", "id").unwrap_or_else(|| ids::of_term(&term.taxonomy, &term.code)),
+        id: uuid(of_term, "id").unwrap_or_else(|| ids::of_term(&term.taxonomy, &term.code)),
         code: Some(term.code.clone()),
-        description: said("term", "description").or_else(|| Some(name.clone())),
+        description: said(of_term, "description").or_else(|| Some(name.clone())),
         name: Some(name),
-        parent_id: uuid("term", "parent_id"),
+        parent_id: uuid(of_term, "parent_id"),
         taxonomy: Some(term.taxonomy.clone()),
         taxonomy_detail: Some(Taxonomy {
-            id: uuid("taxonomy", "id").unwrap_or_else(|| ids::of_taxonomy(&term.taxonomy)),
+            id: uuid(of_taxonomy, "id").unwrap_or_else(|| ids::of_taxonomy(&term.taxonomy)),
             name: Some(term.taxonomy.clone()),
-            description: said("taxonomy", "description").or_else(|| Some(term.taxonomy.clone())),
-            uri: of_uri(said("taxonomy", "uri").as_ref()).0,
-            version: said("taxonomy", "version"),
+            description: said(of_taxonomy, "description").or_else(|| Some(term.taxonomy.clone())),
+            uri: of_uri(said(of_taxonomy, "uri").as_ref()).0,
+            version: said(of_taxonomy, "version"),
         }),
-        language: said("term", "language"),
+        language: said(of_term, "language"),
         taxonomy_id: None,
         term_uri: of_uri(term.uri.as_ref()).0,
     }

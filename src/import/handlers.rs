@@ -1,5 +1,7 @@
 //! HTTP of imports: newline-delimited JSON in, a report out.
 
+use std::io::Cursor;
+
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpRequest, HttpResponse, post};
@@ -9,8 +11,10 @@ use utoipa::IntoParams;
 
 use super::Outcome;
 use super::importer::Importer;
+use super::kin;
 use super::load::{BATCH, Batch, Load, retire};
 use super::mapping::Mapping;
+use super::package::{Package, PackageError};
 use super::read::line;
 use super::report::{Line, Report};
 use crate::app::State;
@@ -19,6 +23,11 @@ use crate::error::{Error, Fault, Result};
 use crate::http::body::unreadable;
 use crate::http::query;
 use crate::http::unpack::Unpacked;
+
+/// The media type of an HSDS tabular package.
+const PACKAGE: &str = "application/zip";
+/// How many times larger than the body a package may be when it is unpacked.
+const PACKED: u64 = 4;
 
 /// Lines of at most this many bytes in all are read together.
 const CHUNK: usize = 4 << 20;
@@ -46,15 +55,15 @@ pub struct ImportQuery {
 
 /// Import services
 ///
-/// One record in each line: an HSDS 3.x object (a service, or an organization with its services), or a service in the form of this API with
+/// As NDJSON one record in each line, as a zip file an HSDS tabular package (`datapackage.json` and CSV files). A record is an HSDS 3.x object (a service, or an organization with its services), or a service in the form of this API with
 /// its key among `identifiers`. Records are read and written as they arrive, 500 at a time; each is created, updated, unchanged or refused
 /// with reasons, and one that is refused does not hold up the others. What was not understood is kept in `source_fields` and reported.
 /// Ids are stable for each source, so sending the same records again changes nothing.
 #[utoipa::path(
     tag = "services",
     params(ImportQuery),
-    request_body(content = String, content_type = "application/x-ndjson", description = "Newline-delimited JSON, up to the limit that the server sets for imports (64 MiB)."),
-    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is no NDJSON.")),
+    request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that."),
+    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
     security(("oauth2" = ["services:write"]))
 )]
 #[post("/v1/imports/services")]
@@ -67,9 +76,11 @@ pub async fn import_services(
     let query: ImportQuery = query::read(&request)?;
     let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
-    if !["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+    if !["application/x-ndjson", "application/jsonl", "application/ndjson", PACKAGE].iter().any(|known| essence.eq_ignore_ascii_case(known))
+    {
         return Err(Error::UnsupportedMediaType { expected: "application/x-ndjson" });
     }
+    let is_package = essence.eq_ignore_ascii_case(PACKAGE);
     let mapping = mapping(&query)?;
     let (owner, source) = (caller.organization_id, query.source.clone());
     // Small imports into a large source are many: all of it is read only where what is missing must be known.
@@ -83,11 +94,21 @@ pub async fn import_services(
         desk: Some(Desk { importer: Importer::new(mapping), load }),
         report: Report::new(&query.source, false),
     };
-    let mut lines = Lines::new(Unpacked::of(&request, payload.into_inner())?, app.config.import_limit as usize);
-    while let Some(chunk) = lines.next().await? {
-        import.take(chunk).await?;
+    let (body, limit) = (Unpacked::of(&request, payload.into_inner())?, app.config.import_limit);
+    if is_package {
+        import.take_package(whole(body, limit as usize).await?, u64::from(limit).saturating_mul(PACKED)).await?;
+    } else {
+        let mut lines = Lines::new(body, limit as usize);
+        while let Some(chunk) = lines.next().await? {
+            import.take(chunk).await?;
+        }
     }
-    let desk = import.finish().await?;
+    let mut desk = import.finish().await?;
+    let kin = desk.importer.take_kin();
+    if !kin.is_empty() {
+        let (actor, source) = (caller.actor(), query.source.clone());
+        app.db.write(move |conn| kin::join(conn, &actor, owner, &source, &kin)).await?;
+    }
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;
     }
@@ -130,6 +151,32 @@ impl Import<'_> {
         .await
     }
 
+    /// Takes a tabular package, some services at a time.
+    async fn take_package(&mut self, bytes: Vec<u8>, most: u64) -> Result<()> {
+        let read = web::block(move || Package::of_zip(Cursor::new(bytes), most)).await.map_err(Error::internal)?;
+        let mut package = read.map_err(|fault| match fault {
+            PackageError::TooLarge(_) => Error::TooLarge,
+            PackageError::Io(fault) => Error::malformed(format!("The package cannot be read: {fault}.")),
+            fault => Error::malformed(format!("The package cannot be read: {fault}.")),
+        })?;
+        loop {
+            let (back, is_over) = self
+                .at_desk(move |importer, give| {
+                    let records = package.next_records(BATCH);
+                    let is_over = records.is_empty();
+                    for raw in records {
+                        importer.take(raw, give);
+                    }
+                    (package, is_over)
+                })
+                .await?;
+            if is_over {
+                return Ok(());
+            }
+            package = back;
+        }
+    }
+
     async fn finish(&mut self) -> Result<Desk> {
         self.at_desk(|importer, give| importer.finish(give)).await?;
         let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
@@ -140,25 +187,28 @@ impl Import<'_> {
     }
 
     /// Has the desk read something, then writes the batches that came of it.
-    async fn at_desk(&mut self, read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) + Send + 'static) -> Result<()> {
+    async fn at_desk<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
+    ) -> Result<T> {
         let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
         let db = self.app.db.clone();
         let done = web::block(move || {
             let (mut outcomes, mut lines, mut batches) = (Vec::new(), Vec::new(), Vec::new());
-            read(&mut desk.importer, &mut |outcome| outcomes.push(outcome));
+            let given = read(&mut desk.importer, &mut |outcome| outcomes.push(outcome));
             db.read_blocking(|conn| desk.load.look_up(conn, &outcomes))?;
             for outcome in outcomes {
                 batches.extend(desk.load.take(outcome, &mut |line| lines.push(line)));
             }
-            Ok::<_, Error>((desk, lines, batches))
+            Ok::<_, Error>((desk, lines, batches, given))
         });
-        let (desk, lines, batches) = done.await.map_err(Error::internal)??;
+        let (desk, lines, batches, given) = done.await.map_err(Error::internal)??;
         self.desk = Some(desk);
         lines.into_iter().for_each(|line| self.report.add(line));
         for batch in batches {
             self.write(batch).await?;
         }
-        Ok(())
+        Ok(given)
     }
 
     /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
@@ -199,6 +249,19 @@ impl Import<'_> {
         }
         Ok(())
     }
+}
+
+/// A body to its end.
+async fn whole(mut body: Unpacked, limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(unreadable)?;
+        if bytes.len() + piece.len() > limit {
+            return Err(Error::TooLarge);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 /// The lines of a body, some at a time.

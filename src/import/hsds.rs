@@ -6,6 +6,7 @@
 //! the variants it has met. Fields of our own that HSDS lacks stand in an object `kith` on the service: any fields of a service as the API
 //! has them, with `capacity` and `time_zone` beside them.
 
+pub mod own;
 pub mod places;
 pub mod schedules;
 pub mod service;

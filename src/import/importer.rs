@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
+use super::kin::Kin;
 use super::mapping::{Format, Mapping, Trust};
 use super::read::Raw;
 use super::text::fold;
@@ -24,6 +25,7 @@ pub struct Importer {
     /// For each key, the outcomes it has had.
     seen: HashMap<String, Vec<Seen>>,
     groups: Vec<Group>,
+    kin: Kin,
 }
 
 #[derive(Debug, Clone)]
@@ -52,12 +54,17 @@ struct Census {
 impl Importer {
     /// An importer by a mapping.
     pub fn new(mapping: Mapping) -> Self {
-        Self { mapping, census: None, seen: HashMap::new(), groups: Vec::new() }
+        Self { mapping, census: None, seen: HashMap::new(), groups: Vec::new(), kin: Kin::new() }
     }
 
     /// The mapping.
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// Which organizations are part of which, as far as the records taken say: to be [joined](super::kin::join) when all are written.
+    pub fn take_kin(&mut self) -> Kin {
+        std::mem::take(&mut self.kin)
     }
 
     /// True where the records should be surveyed before they are taken.
@@ -194,6 +201,9 @@ impl Importer {
 
     fn keyed(&mut self, mut draft: Draft, position: u64) -> Outcome {
         self.weigh_points(&mut draft);
+        if let Some((key, parent)) = draft.provider.as_ref().and_then(|provider| Some((&provider.key, provider.parent.as_ref()?))) {
+            self.kin.insert(key.clone(), parent.clone());
+        }
         let trusted = draft.key.clone().filter(|key| self.is_trusted(key));
         let is_trusted = trusted.is_some();
         let key = match trusted {

@@ -15,8 +15,10 @@ pub mod hsds;
 pub mod importer;
 pub mod inference;
 pub mod keys;
+pub mod kin;
 pub mod load;
 pub mod mapping;
+pub mod package;
 pub mod read;
 pub mod records;
 pub mod report;
@@ -28,6 +30,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::organizations::model::OrganizationInput;
 use crate::services::model::{Capacity, ServiceInput};
 use crate::types::{Identifier, Phone};
 
@@ -58,7 +61,7 @@ impl Notice {
 }
 
 /// The organization that gives a service, as its source names it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Provider {
     /// Its key in the source.
     pub key: String,
@@ -74,6 +77,10 @@ pub struct Provider {
     pub phones: Vec<Phone>,
     /// Keys of it in other systems, such as a charity number.
     pub identifiers: Vec<Identifier>,
+    /// The key of the organization it is part of.
+    pub parent: Option<String>,
+    /// All that is known of it, where the source is a directory of Kith.
+    pub content: Option<Box<OrganizationInput>>,
 }
 
 /// A record that became a service.

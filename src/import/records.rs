@@ -394,7 +394,7 @@ impl Reading<'_> {
         let key = text("key").unwrap_or_else(|| text::slug(&name));
         let (description, url, email) = (text("description"), text("url"), text("email"));
         self.draft.service.provider_name = Some(name.clone());
-        self.draft.provider = Some(Provider { key, name, description, url, email, phones: Vec::new(), identifiers: Vec::new() });
+        self.draft.provider = Some(Provider { key, name, description, url, email, ..Provider::default() });
     }
 }
 

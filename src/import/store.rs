@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
+use crate::organizations::repository as organization_repository;
 use crate::services::api::Service;
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
@@ -127,7 +128,8 @@ pub fn insert_providers(
         return Ok(());
     }
     let row = |(id, provider): &(OrganizationId, Provider)| {
-        let mut content = OrganizationInput::named(provider.name.clone(), OrganizationKind::Agency);
+        let known = provider.content.as_deref().cloned();
+        let mut content = known.unwrap_or_else(|| OrganizationInput::named(provider.name.clone(), OrganizationKind::Agency));
         content.description.clone_from(&provider.description);
         content.url.clone_from(&provider.url);
         content.email.clone_from(&provider.email);
@@ -141,7 +143,7 @@ pub fn insert_providers(
             kind: content.kind,
             name: content.name.clone(),
             name_key: fold(&content.name),
-            is_active: true,
+            is_active: content.is_active,
             content: Json(content),
             version: 1,
             created_at: actor.at,
@@ -157,6 +159,19 @@ pub fn insert_providers(
     let changes: Vec<Change<'_, Organization>> =
         shapes.iter().map(|shape| change(ResourceType::Organization, shape.id.uuid(), owner, 1, Action::Created, shape)).collect();
     changes::record_all(conn, actor, &changes)
+}
+
+/// Says of an organization what it is part of.
+pub fn adopt(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent: OrganizationId) -> Result<()> {
+    let content = OrganizationInput { parent_id: Some(parent), ..row.content.0 };
+    let after = OrganizationRow { parent_id: Some(parent), content: Json(content), version: row.version + 1, updated_at: actor.at, ..row };
+    if !organization_repository::update(conn, &after)? {
+        return Err(Error::VersionMismatch { current: after.version });
+    }
+    let shape = Organization::from(after);
+    let entry = change(ResourceType::Organization, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
+    changes::record(conn, actor, entry)?;
+    Ok(())
 }
 
 fn change<T>(

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::shapes::Unit;
-use super::{Part, places, schedules};
+use super::{Part, own, places, schedules};
+use crate::hsds::write::{TAXONOMY_DETAILS, TERM_DETAILS};
 use crate::import::draft::Draft;
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
@@ -33,6 +34,22 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     let mut draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
     draft.key = key(mapping, &mut unit, within);
     let Unit { mut service, is_organization, mut organization, mut around, is_only } = unit;
+    if own::is_own(&service) {
+        let mut exact = draft.clone();
+        if own::read(&service, organization.as_ref(), mapping, &mut exact) {
+            if exact.service.name.is_empty() {
+                return Err(Notice::new("name_missing", "name", "the service has no name"));
+            }
+            exact.identity = vec![exact.service.name.clone()];
+            exact.provider = exact.provider.map(|provider| Provider {
+                key: scoped(within, provider.key),
+                parent: provider.parent.map(|key| scoped(within, key)),
+                ..provider
+            });
+            return Ok(exact);
+        }
+        draft.notice("profile_not_understood", "kith", "read as a record of any source");
+    }
     extension(&mut service, &mut draft);
 
     let provider = organization.as_mut().and_then(|organization| provider(organization, mapping, &mut draft));
@@ -73,7 +90,11 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     let address = place.and_then(|place| place.address.as_ref());
     identity.extend(address.into_iter().flat_map(|a| [&a.line1, &a.city, &a.postal_code]).flatten().cloned());
     draft.identity = identity;
-    draft.provider = provider.map(|provider| Provider { key: scoped(within, provider.key), ..provider });
+    draft.provider = provider.map(|provider| Provider {
+        key: scoped(within, provider.key),
+        parent: provider.parent.map(|key| scoped(within, key)),
+        ..provider
+    });
     draft.stated.shift_remove("time_zone");
     Ok(draft)
 }
@@ -88,6 +109,7 @@ fn extension(service: &mut Part, draft: &mut Draft) {
         draft.notice("time_zone_unknown", "kith.time_zone", format!("{zone} is no IANA time zone"));
         fields.shift_remove("time_zone");
     }
+    fields.shift_remove("profile");
     draft.stated = fields;
 }
 
@@ -179,6 +201,7 @@ fn terms(service: &mut Part, draft: &mut Draft) {
             ["taxonomy_detail", "taxonomy"].iter().find_map(|name| term.0.remove(*name).and_then(Part::of)).unwrap_or_default();
         let name = taxonomy.text(&["name", "id"]).or_else(|| term.text(&["taxonomy", "taxonomy_id"])).or_else(|| link.clone());
         let label = term.text(&["name"]);
+        let (of_term, of_taxonomy) = (described(&term, label.as_deref()), described(&taxonomy, name.as_deref()));
         let Some(code) = term.text(&["code"]).or_else(|| label.clone()).or_else(|| value.clone()) else { continue };
         // Who a service is for is no need.
         let is_who = link.as_deref().is_some_and(|link| link.contains("eligibility") || link.contains("audience"));
@@ -203,10 +226,37 @@ fn terms(service: &mut Part, draft: &mut Draft) {
         if is_who {
             draft.keep(format!("{}:{code}", link.unwrap_or_default()), label.map_or(Value::Bool(true), Value::String));
         } else {
+            if !is_restricted {
+                keep_described(draft, TERM_DETAILS, format!("{taxonomy}|{code}"), of_term);
+                keep_described(draft, TAXONOMY_DETAILS, taxonomy.clone(), of_taxonomy);
+            }
             draft.service.taxonomy_terms.push(TaxonomyTerm { taxonomy, code, label, uri });
         }
     }
     draft.service.taxonomy_terms.dedup();
+}
+
+/// What a source says of a term or a taxonomy beyond its name and code.
+fn described(part: &Part, name: Option<&str>) -> Map<String, Value> {
+    let says = |field: &&str, value: &Value| {
+        value.as_str().is_some_and(|text| !text.is_empty() && (*field != "description" || name != Some(text)))
+    };
+    let fields = ["id", "description", "parent_id", "language", "uri", "version"].into_iter();
+    fields
+        .filter_map(|field| Some((field, part.0.get(field)?)))
+        .filter(|(field, value)| says(field, value))
+        .map(|(n, v)| (n.to_owned(), v.clone()))
+        .collect()
+}
+
+fn keep_described(draft: &mut Draft, under: &str, name: String, described: Map<String, Value>) {
+    if described.is_empty() {
+        return;
+    }
+    let all = draft.leftovers.entry(under.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    if let Some(all) = all.as_object_mut() {
+        all.entry(name).or_insert(Value::Object(described));
+    }
 }
 
 fn areas(service: &mut Part, draft: &mut Draft) {
@@ -227,7 +277,7 @@ fn areas(service: &mut Part, draft: &mut Draft) {
 }
 
 /// The outer ring of a GeoJSON polygon, given as an object or as text.
-fn outer_ring(extent: &Value) -> Option<Vec<Point>> {
+pub(super) fn outer_ring(extent: &Value) -> Option<Vec<Point>> {
     let parsed;
     let extent = match extent {
         Value::String(text) => {
@@ -348,6 +398,9 @@ fn provider(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Op
         Some(id) if mapping.keys.trust == Trust::Unique => format!("{id}/{}", text::slug(&name)),
         _ => text::slug(&name),
     };
+    // What it is part of can be told where ids are for the whole world.
+    let is_of_the_world = uuid::Uuid::try_parse(&key).is_ok();
+    let parent = organization.text(&["parent_organization_id"]).filter(|id| is_of_the_world && is_uuid(id));
     let url = organization.text(&["website", "url", "uri"]).filter(|url| text::is_url(url));
     let email = organization.text(&["email"]).filter(|email| text::is_email(email));
     let phones = places::phones(organization, &mapping.defaults.country, draft);
@@ -357,5 +410,5 @@ fn provider(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Op
             identifiers.push(Identifier { system, value });
         }
     }
-    Some(Provider { key, name, description: organization.text(&["description"]), url, email, phones, identifiers })
+    Some(Provider { key, name, description: organization.text(&["description"]), url, email, phones, identifiers, parent, content: None })
 }

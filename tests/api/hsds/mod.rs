@@ -1,5 +1,6 @@
 //! The directory in the standard of its field: what it answers, to whom, and that it holds to the standard's own schemas.
 
+mod round_trip;
 mod standard;
 
 use std::sync::LazyLock;

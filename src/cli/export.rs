@@ -1,0 +1,111 @@
+//! `kith export`: the directory for others.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{Failure, database};
+use crate::clock::Clock;
+use crate::config::{DatabaseConfig, LogConfig};
+use crate::db::Db;
+use crate::hsds::Catalogue;
+use crate::hsds::package::Package;
+use crate::hsds::pages::{Entry, Extent, Shelves, all_services, render};
+use crate::services::Directory;
+
+/// Services that are read and written together.
+const BATCH: usize = 500;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum What {
+    /// Export the directory as HSDS 3.2, with the profile of Kith
+    ///
+    /// All services, everything nested, under the ids by which the server shows them. `kith import services` takes it back under the same ids.
+    /// It may run while the server does.
+    Hsds {
+        /// An array or lines of JSON, or a tabular package: CSV files with `datapackage.json`
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+        /// The file; of a package a zip file, or a folder where the name does not end in .zip. Standard output where absent
+        #[arg(long, value_name = "PATH", required_if_eq("format", "tabular"))]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Json,
+    Ndjson,
+    Tabular,
+}
+
+pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
+    let What::Hsds { format, output } = what;
+    let db = database::open(database, log)?;
+    let outcome = match (format, output) {
+        (Format::Tabular, Some(path)) => tabular(&db, &path),
+        (_, Some(path)) => match File::create(&path) {
+            Ok(file) => json(&db, format, BufWriter::new(file)),
+            Err(fault) => Err(Failure::because(format!("cannot write {}: {fault}", path.display()))),
+        },
+        (_, None) => json(&db, format, BufWriter::new(io::stdout().lock())),
+    };
+    db.shutdown();
+    outcome
+}
+
+/// Gives every service, everything nested, in the order of their ids.
+fn each(db: &Db, mut give: impl FnMut(serde_json::Value) -> Result<(), Failure>) -> Result<usize, Failure> {
+    let (directory, catalogue) = (Directory::default(), Catalogue::default());
+    let shelves = Shelves { directory: &directory, catalogue: &catalogue };
+    let entries: Vec<Entry> = db.read_blocking(|conn| all_services(shelves, conn))?;
+    let today = Clock::default().now().utc().date_naive();
+    let extent = Extent { is_full: true, ..Extent::on(today, true) };
+    for entries in entries.chunks(BATCH) {
+        let services = db.read_blocking(|conn| render(shelves, conn, entries, extent))?;
+        services.into_iter().try_for_each(&mut give)?;
+    }
+    Ok(entries.len())
+}
+
+fn json(db: &Db, format: Format, mut output: impl Write) -> Result<(), Failure> {
+    let is_array = format == Format::Json;
+    let mut count = 0;
+    if is_array {
+        output.write_all(b"[")?;
+    }
+    each(db, |service| {
+        let before: &[u8] = match (is_array, count) {
+            (true, 0) => b"\n",
+            (true, _) => b",\n",
+            (false, _) => b"",
+        };
+        count += 1;
+        output.write_all(before)?;
+        serde_json::to_writer(&mut output, &service)?;
+        if !is_array {
+            output.write_all(b"\n")?;
+        }
+        Ok(())
+    })?;
+    if is_array {
+        output.write_all(b"\n]\n")?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
+    let told = |fault: crate::hsds::package::PackageError| Failure::because(format!("{}: {fault}", path.display()));
+    let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+    let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path).map_err(told)? };
+    let count = each(db, |service| package.add(&service).map_err(told))?;
+    let bytes = package.finish().map_err(told)?;
+    if is_zip {
+        std::fs::write(path, bytes).map_err(|fault| Failure::because(format!("cannot write {}: {fault}", path.display())))?;
+    }
+    println!("{count} services in {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Entries of lists, made into objects: which rows it takes, and how much of them is written.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Catalogue;
+use super::catalogue::{Filter, Provider};
+use super::model::{Organization, Service, ServiceAtLocation, shown};
+use super::write::{self, Writer};
+use crate::auth::DirectoryReader;
+use crate::db::DbConn;
+use crate::error::Result;
+use crate::kind::{OrganizationId, ServiceId};
+use crate::organizations::model::OrganizationRow;
+use crate::organizations::repository as organizations;
+use crate::services::Directory;
+use crate::services::row::ServiceRow;
+
+/// An entry of a list.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry {
+    /// A service.
+    Service(ServiceId),
+    /// A service at one of its locations.
+    Site(ServiceId, u16),
+    /// An organization.
+    Provider(Provider),
+    /// A taxonomy.
+    Taxonomy(Uuid),
+    /// A term.
+    Term(Uuid),
+}
+
+/// How much of each entry is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// For whom.
+    pub writer: Writer,
+    /// Ids and dates only.
+    pub is_minimal: bool,
+    /// Everything nested.
+    pub is_full: bool,
+    /// Organizations with all of their services.
+    pub has_full_services: bool,
+}
+
+impl Extent {
+    /// As lists have it, for somebody who reads the directory.
+    pub fn of(reader: &DirectoryReader) -> Self {
+        Self::on(reader.at.utc().date_naive(), reader.principal.is_some())
+    }
+
+    /// As lists have it, on a day.
+    pub const fn on(today: NaiveDate, is_known: bool) -> Self {
+        Self { writer: Writer { is_known, today }, is_minimal: false, is_full: false, has_full_services: false }
+    }
+}
+
+/// The objects of entries, in their order, without those that are no longer there.
+///
+/// Call it in a read, after a refresh of both the directory and the catalogue.
+pub fn render(shelves: Shelves<'_>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Vec<Value>> {
+    let pages = Pages::read(shelves, conn, entries, extent)?;
+    Ok(entries.iter().filter_map(|entry| pages.object(*entry)).collect())
+}
+
+/// All services, in the order of their ids. Refreshes what it reads from.
+pub fn all_services(shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<Entry>> {
+    shelves.refresh(conn)?;
+    Ok(shelves.catalogue.read().services(&Filter::default(), None).into_iter().map(Entry::Service).collect())
+}
+
+/// Where the directory is kept in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Shelves<'a> {
+    /// The services.
+    pub directory: &'a Directory,
+    /// Their order and their ids.
+    pub catalogue: &'a Catalogue,
+}
+
+impl Shelves<'_> {
+    /// Brings both up to date with what this transaction sees.
+    pub fn refresh(self, conn: &mut DbConn) -> Result<()> {
+        self.directory.refresh(conn)?;
+        self.catalogue.refresh(conn)
+    }
+}
+
+/// The rows that objects are made of.
+struct Pages<'a> {
+    shelves: Shelves<'a>,
+    extent: Extent,
+    services: HashMap<ServiceId, Arc<ServiceRow>>,
+    organizations: HashMap<OrganizationId, OrganizationRow>,
+    /// The services of each provider of the entries, where they are shown.
+    given: HashMap<Provider, Vec<ServiceId>>,
+}
+
+impl<'a> Pages<'a> {
+    fn read(shelves: Shelves<'a>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
+        let mut wanted: Vec<ServiceId> = Vec::new();
+        let mut firms: HashSet<OrganizationId> = HashSet::new();
+        let mut given = HashMap::new();
+        for entry in entries {
+            match entry {
+                Entry::Service(id) | Entry::Site(id, _) => wanted.push(*id),
+                Entry::Provider(provider) => {
+                    if let Provider::Known(id) = provider {
+                        firms.insert(*id);
+                    }
+                    if extent.is_full {
+                        let services = shelves.catalogue.read().given_by(*provider);
+                        wanted.extend(&services);
+                        given.insert(*provider, services);
+                    }
+                }
+                Entry::Taxonomy(_) | Entry::Term(_) => {}
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let rows = shelves.directory.services(conn, &wanted)?;
+        firms.extend(rows.iter().filter_map(|row| row.provider_id));
+        let firms: Vec<OrganizationId> = firms.into_iter().collect();
+        let mut organizations = HashMap::new();
+        for ids in firms.chunks(1_000) {
+            let rows = organizations::load(conn, ids)?;
+            organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
+        }
+        let services = rows.into_iter().map(|row| (row.id, row)).collect();
+        Ok(Self { shelves, extent, services, organizations, given })
+    }
+
+    fn object(&self, entry: Entry) -> Option<Value> {
+        let Extent { writer, is_minimal, is_full, .. } = self.extent;
+        match entry {
+            Entry::Service(id) => {
+                let row = self.services.get(&id)?;
+                let name = self.shelves.catalogue.read().service_id(id);
+                if is_minimal {
+                    let date = Some(write::last_modified(row));
+                    return Some(shown(&Service { id: name, last_modified: date.clone(), modified_date: date, ..Service::default() }));
+                }
+                let organization = self.organization_of(row);
+                Some(shown(&if is_full { writer.service(row, name, organization) } else { writer.listed_service(row, name, organization) }))
+            }
+            Entry::Site(id, number) => {
+                let row = self.services.get(&id)?;
+                let name = self.shelves.catalogue.read().service_id(id);
+                if !is_full {
+                    return Some(shown(&writer.listed_site(row, name, number.into())?));
+                }
+                let service = writer.service(row, name, self.organization_of(row));
+                let service = Service { service_at_locations: vec![], ..service };
+                let site = writer.site(row, name, number.into())?;
+                Some(shown(&ServiceAtLocation { service: Some(Box::new(service)), ..site }))
+            }
+            Entry::Provider(provider) => {
+                let organization = self.organization(provider)?;
+                if !is_full {
+                    return Some(shown(&write::flat(organization)));
+                }
+                let services = self.given.get(&provider).into_iter().flatten().filter_map(|id| self.services.get(id));
+                let services = services.map(|row| {
+                    let name = self.shelves.catalogue.read().service_id(row.id);
+                    if self.extent.has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }
+                });
+                Some(shown(&Organization { services: services.collect(), ..organization }))
+            }
+            Entry::Taxonomy(id) => self.shelves.catalogue.read().taxonomy(id).map(shown),
+            Entry::Term(id) => self.shelves.catalogue.read().term(id).map(shown),
+        }
+    }
+
+    fn organization_of(&self, row: &ServiceRow) -> Option<Organization> {
+        match (row.provider_id, row.content.provider_name.as_deref().filter(|name| !name.is_empty())) {
+            (Some(id), _) => self.organization(Provider::Known(id)),
+            (None, Some(name)) => Some(write::named_organization(name)),
+            (None, None) => None,
+        }
+    }
+
+    fn organization(&self, provider: Provider) -> Option<Organization> {
+        let shelf = self.shelves.catalogue.read();
+        match provider {
+            Provider::Known(id) => {
+                let row = self.organizations.get(&id)?;
+                Some(self.extent.writer.organization(row, shelf.organization_id(id)?, shelf.parent_id(id)))
+            }
+            Provider::Named(id) => shelf.name(id).map(write::named_organization),
+        }
+    }
+}

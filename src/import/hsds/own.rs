@@ -1,0 +1,388 @@
+//! What Kith itself has written, read back exactly: objects that name the version of our profile of HSDS.
+//!
+//! The reader undoes [`hsds::write`](crate::hsds::write) field by field and guesses nothing. Fields that somebody has added on the way are
+//! kept in `source_fields`, as those of any source are.
+
+use serde_json::{Value, json};
+
+use super::{Part, is_worth_keeping, schedules, without_noise};
+use crate::hsds::ids;
+use crate::hsds::model as hsds;
+use crate::hsds::write::{KEPT_TEXTS, NEEDS, minor_units, schedules::rule};
+use crate::import::Provider;
+use crate::import::draft::{Draft, substance};
+use crate::import::mapping::Mapping;
+use crate::import::records::{date, status};
+use crate::import::text::hours::clock;
+use crate::organizations::model::{OrganizationInput, OrganizationKind};
+use crate::services::model::{
+    Alert, AreaKind, Capacity, CapacityStatus, Contact, Cost, CostOption, Eligibility, Place, Schedule, ScheduleKind, ServiceArea,
+    ServiceDomain, ServiceInput, ServiceLanguage, TaxonomyTerm, Verification,
+};
+use crate::types::{Address, DateSpan, Identifier, Money, Phone, PhoneKind, Point};
+
+/// True for a service that names our profile.
+pub fn is_own(service: &Part) -> bool {
+    service.0.get("kith").and_then(|kith| kith.get("profile")).is_some_and(Value::is_string)
+}
+
+/// Reads a service with its organization into a draft; false where its fields are not of the types that we write.
+pub fn read(service: &Part, organization: Option<&Part>, mapping: &Mapping, draft: &mut Draft) -> bool {
+    let original = Value::Object(service.0.clone());
+    let Ok(object) = serde_json::from_value::<hsds::Service>(original.clone()) else { return false };
+    let firm = organization.map(|part| serde_json::from_value::<hsds::Organization>(Value::Object(part.0.clone())));
+    let Some(firm) = firm.transpose().ok() else { return false };
+    for (name, value) in left_over(&original, &hsds::shown(&object)) {
+        draft.leftovers.insert(name, value);
+    }
+    if let (Some(part), Some(firm)) = (organization, &firm) {
+        for (name, value) in left_over(&Value::Object(part.0.clone()), &hsds::shown(firm)) {
+            draft.leftovers.insert(format!("organization.{name}"), value);
+        }
+    }
+    draft.provider = firm.filter(|firm| firm.kith.as_ref().is_none_or(|kith| kith.is_unknown != Some(true))).map(provider);
+    draft.capacity = capacity(&object).and_then(|capacity| serde_json::to_value(capacity).ok());
+    let extra = object.kith.clone().unwrap_or_default();
+    draft.leftovers.extend(extra.source_fields.clone());
+    kept(&object, draft);
+    content(object, extra, mapping, draft);
+    if draft.service.need_domains.is_empty() {
+        // That it answers no known need is what is said, and nothing is inferred.
+        draft.stated.insert("need_domains".into(), json!([]));
+    }
+    draft.service.provider_name = draft.provider.as_ref().map(|provider| provider.name.clone());
+    true
+}
+
+fn content(object: hsds::Service, extra: hsds::ServiceExtra, mapping: &Mapping, draft: &mut Draft) {
+    let (own, words) = hours(&object.schedules, mapping, "schedules", draft);
+    let places = object.service_at_locations.iter().enumerate().filter_map(|(number, site)| place(site, number, mapping, draft)).collect();
+    let (need_domains, taxonomy_terms) = terms(&object.attributes, draft);
+    let rules = extra.eligibility.unwrap_or_default();
+    let cost = extra.cost.unwrap_or_default();
+    let spoken = object.languages.iter().filter_map(|row| {
+        let language = tag(row)?;
+        Some(ServiceLanguage { language, by_interpreter: false, note: row.note.clone() })
+    });
+    let origin = extra.provenance.map(|origin| crate::services::model::Origin {
+        modified_at: object.last_modified.as_deref().and_then(|text| text.parse().ok()),
+        ..origin
+    });
+    let alert = object.alert.map(|text| Alert { text, language: None, shown: DateSpan::default() });
+    let service = &mut draft.service;
+    service.provenance.url = origin.as_ref().and_then(|origin| origin.url.clone());
+    service.provenance.licence = origin.as_ref().and_then(|origin| origin.licence.clone());
+    service.provenance.origin = Some(origin.unwrap_or_else(|| crate::services::model::Origin {
+        modified_at: object.last_modified.as_deref().and_then(|text| text.parse().ok()),
+        ..Default::default()
+    }));
+    *service = ServiceInput {
+        name: object.name.unwrap_or_default(),
+        alternate_names: listed(extra.alternate_names, object.alternate_name),
+        kind: extra.kind.unwrap_or_default(),
+        provider_id: None,
+        provider_name: None,
+        identifiers: extra.identifiers,
+        language: extra.language.unwrap_or_else(|| "en".into()),
+        description: object.description,
+        translations: extra.translations,
+        status: object.status.as_deref().and_then(status).unwrap_or_default(),
+        url: object.url.or(extra.url),
+        email: object.email.or(extra.email),
+        phones: phones(&object.phones),
+        contacts: object.contacts.into_iter().map(contact).collect(),
+        need_domains,
+        taxonomy_terms,
+        places,
+        service_areas: object.service_areas.iter().map(area).collect(),
+        delivery_modes: extra.delivery_modes,
+        schedules: if extra.schedules.is_empty() { own } else { extra.schedules },
+        hours_text: words,
+        eligibility: Eligibility {
+            min_age: object.minimum_age,
+            max_age: object.maximum_age,
+            genders: rules.genders,
+            populations: rules.populations,
+            income_tested: rules.income_tested,
+            referral_route: rules.referral_route,
+            coverage_required: rules.coverage_required,
+            documents_required: object.required_documents.into_iter().filter_map(|row| row.document).collect(),
+            exclusions: rules.exclusions,
+            text: object.eligibility_description,
+        },
+        languages: if extra.languages.is_empty() { spoken.collect() } else { extra.languages },
+        interpretation: object.interpretation_services,
+        cost: Cost {
+            kind: cost.kind,
+            options: object.cost_options.into_iter().filter_map(price).collect(),
+            subsidy_url: cost.subsidy_url,
+            text: object.fees_description,
+        },
+        attributes: extra.attributes.unwrap_or_default(),
+        application_process: object.application_process,
+        accepts_referrals: extra.accepts_referrals,
+        is_rural: extra.is_rural,
+        alerts: if extra.alerts.is_empty() { alert.into_iter().collect() } else { extra.alerts },
+        verification: extra.verification.unwrap_or_else(|| Verification {
+            last_verified_on: object.assured_date.as_deref().and_then(date),
+            verified_by: object.assurer_email,
+            ..Verification::default()
+        }),
+        connector_notes: extra.connector_notes,
+        source_fields: Default::default(),
+        provenance: std::mem::take(&mut service.provenance),
+    };
+}
+
+/// What the standard has fields for and we have not.
+fn kept(object: &hsds::Service, draft: &mut Draft) {
+    for (name, text) in KEPT_TEXTS.iter().zip([&object.wait_time, &object.accreditations, &object.licenses]) {
+        if let Some(text) = text {
+            draft.leftovers.insert((*name).to_owned(), json!(text));
+        }
+    }
+    if !object.funding.is_empty() {
+        let rows: Vec<Value> = object.funding.iter().map(|row| json!({ "source": row.source })).collect();
+        draft.leftovers.insert("funding".into(), rows.into());
+    }
+    if let Some(program) = &object.program {
+        draft.leftovers.insert("program".into(), json!({ "name": program.name, "description": program.description }));
+    }
+}
+
+fn listed(all: Vec<String>, first: Option<String>) -> Vec<String> {
+    if all.is_empty() { first.into_iter().collect() } else { all }
+}
+
+fn phones(rows: &[hsds::Phone]) -> Vec<Phone> {
+    let row = |row: &hsds::Phone| {
+        let extra = row.kith.clone().unwrap_or_default();
+        let kind = match row.kind.as_deref() {
+            Some("voice") => Some(PhoneKind::Voice),
+            Some("text") => Some(PhoneKind::Text),
+            Some("cell") => Some(PhoneKind::Mobile),
+            Some("fax") => Some(PhoneKind::Fax),
+            Some("textphone") => Some(PhoneKind::Tty),
+            _ => None,
+        };
+        let extension = row.extension.map(|number| number.to_string()).or(extra.extension);
+        Some(Phone { number: extra.number, original: row.number.clone()?, extension, kind, note: row.description.clone() })
+    };
+    rows.iter().filter_map(row).collect()
+}
+
+fn contact(row: hsds::Contact) -> Contact {
+    let email = row.email.or_else(|| row.kith.and_then(|kith| kith.email));
+    Contact { name: row.name, role: row.title, phones: phones(&row.phones), email }
+}
+
+fn tag(row: &hsds::Language) -> Option<String> {
+    row.kith.as_ref().and_then(|kith| kith.language.clone()).or_else(|| row.code.clone())
+}
+
+fn area(row: &hsds::ServiceArea) -> ServiceArea {
+    let extent = row.extent.as_deref().and_then(|extent| serde_json::from_str::<Value>(extent).ok());
+    let ring = extent.as_ref().and_then(super::service::outer_ring).unwrap_or_default();
+    let kind = row.kith.as_ref().and_then(|kith| kith.kind).unwrap_or(AreaKind::Text);
+    ServiceArea { kind, value: row.name.clone().unwrap_or_default(), ring }
+}
+
+fn price(row: hsds::CostOption) -> Option<CostOption> {
+    let extra = row.kith.unwrap_or_default();
+    if extra.is_implied == Some(true) {
+        return None;
+    }
+    let currency = row.currency?;
+    #[expect(clippy::cast_possible_truncation, reason = "out of range is refused by the schema")]
+    let amount_minor = (row.amount? * minor_units(&currency)).round() as i64;
+    Some(CostOption { option: row.option, amount: Money { amount_minor, currency }, per: extra.per })
+}
+
+fn terms(rows: &[hsds::Attribute], draft: &mut Draft) -> (Vec<ServiceDomain>, Vec<TaxonomyTerm>) {
+    let (mut domains, mut terms, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let extra = row.kith.clone().unwrap_or_default();
+        let term = row.taxonomy_term.as_ref();
+        match term.and_then(|term| Some((term, term.code.clone()?, term.taxonomy.clone()?))) {
+            Some((term, code, _)) if term.taxonomy_detail.as_ref().is_some_and(|taxonomy| taxonomy.id == ids::of_taxonomy(NEEDS)) => {
+                domains.push(ServiceDomain {
+                    code,
+                    strength: extra.strength.unwrap_or_default(),
+                    basis: extra.basis.unwrap_or_default(),
+                    evidence: extra.evidence,
+                });
+            }
+            Some((term, code, taxonomy)) => {
+                terms.push(TaxonomyTerm { taxonomy, code, label: row.label.clone(), uri: term.term_uri.clone().or(extra.uri) });
+            }
+            None => others.push(without_noise(hsds::shown(row))),
+        }
+    }
+    if !others.is_empty() {
+        draft.leftovers.insert("attributes".into(), others.into());
+    }
+    (domains, terms)
+}
+
+/// Opening times, and what is said of them in words.
+fn hours(rows: &[hsds::Schedule], mapping: &Mapping, field: &str, draft: &mut Draft) -> (Vec<Schedule>, Option<String>) {
+    let (mut own, mut words) = (Vec::new(), None);
+    for row in rows {
+        let bare = hsds::Schedule { id: row.id, description: row.description.clone(), ..hsds::Schedule::default() };
+        if *row == bare && words.is_none() {
+            words.clone_from(&row.description);
+            continue;
+        }
+        match schedule(row) {
+            Some(schedule) => own.push(schedule),
+            // Added by somebody on the way: read as that of any source.
+            None => own.extend(schedules::read(vec![hsds::shown(row)], mapping.time_zone(None), field, draft)),
+        }
+    }
+    (own, words)
+}
+
+fn schedule(row: &hsds::Schedule) -> Option<Schedule> {
+    let extra = row.kith.as_ref()?;
+    let time = |text: &Option<String>| text.as_deref().filter(|_| extra.all_day != Some(true)).and_then(clock);
+    let day = |text: &Option<String>| text.as_deref().and_then(date);
+    Some(Schedule {
+        rrule: extra.rrule.clone().or_else(|| rule(row))?,
+        starts_on: day(&row.dtstart),
+        opens_at: time(&row.opens_at),
+        closes_at: time(&row.closes_at),
+        time_zone: extra.time_zone.clone()?,
+        valid: DateSpan { from: day(&row.valid_from), until: day(&row.valid_to) },
+        kind: extra.kind.unwrap_or(ScheduleKind::Open),
+        note: row.notes.clone(),
+    })
+}
+
+fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft: &mut Draft) -> Option<Place> {
+    let location = site.location.as_ref()?;
+    let extra = location.kith.clone().unwrap_or_default();
+    if extra.is_implied == Some(true) {
+        return None;
+    }
+    let known = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let address = location.addresses.first().map(|row| Address {
+        line1: known(&row.address_1),
+        line2: row.address_2.clone(),
+        city: known(&row.city),
+        region: known(&row.state_province),
+        postal_code: known(&row.postal_code),
+        country: known(&row.country),
+    });
+    let code = |row: &hsds::Accessibility| row.kith.as_ref().and_then(|kith| kith.code);
+    let words: Vec<&str> =
+        location.accessibility.iter().filter(|row| code(row).is_none()).filter_map(|row| row.description.as_deref()).collect();
+    let single = location.external_identifier.clone().zip(location.external_identifier_type.clone());
+    let single = single.map(|(value, system)| Identifier { system, value });
+    Some(Place {
+        name: location.name.clone(),
+        address,
+        point: location.latitude.zip(location.longitude).map(|(latitude, longitude)| Point { latitude, longitude }),
+        point_precision: extra.point_precision,
+        accessibility: location.accessibility.iter().filter_map(code).collect(),
+        accessibility_text: (!words.is_empty()).then(|| words.join("\n")),
+        transit: extra.transit,
+        phones: phones(&site.phones),
+        schedules: hours(&site.schedules, mapping, &format!("locations.{number}.schedules"), draft).0,
+        languages: location.languages.iter().filter_map(tag).collect(),
+        identifiers: if extra.identifiers.is_empty() { single.into_iter().collect() } else { extra.identifiers },
+    })
+}
+
+fn capacity(object: &hsds::Service) -> Option<Capacity> {
+    let Some(row) = object.capacities.first() else { return object.kith.as_ref()?.capacity.clone() };
+    let extra = row.kith.clone().unwrap_or_default();
+    let unit = row.unit.as_ref().and_then(|unit| unit.name.clone());
+    let counted = row.available.map(|free| if free > 0 { CapacityStatus::Open } else { CapacityStatus::Full });
+    Some(Capacity {
+        status: extra.status.or(counted).unwrap_or_default(),
+        unit: unit.filter(|_| extra.is_unit_implied != Some(true)),
+        available: row.available.filter(|_| extra.is_available_implied != Some(true)),
+        maximum: row.maximum,
+        waitlist_length: extra.waitlist_length,
+        expected_wait_days: extra.expected_wait_days,
+        as_of: row.updated.as_deref().and_then(|text| text.parse().ok()),
+        note: row.description.clone(),
+    })
+}
+
+fn provider(firm: hsds::Organization) -> Provider {
+    let extra = firm.kith.unwrap_or_default();
+    let name = firm.name.unwrap_or_default();
+    let identifiers = firm.organization_identifiers.into_iter().filter_map(|row| {
+        let system = row.identifier_scheme.or(row.identifier_type)?;
+        Some(Identifier { system, value: row.identifier? })
+    });
+    let content = OrganizationInput {
+        kind: extra.kind.unwrap_or(OrganizationKind::Agency),
+        language: extra.language.unwrap_or_else(|| "en".into()),
+        description: firm.description.filter(|_| extra.is_undescribed != Some(true)),
+        translations: extra.translations,
+        languages: extra.languages,
+        phones: phones(&firm.phones),
+        email: firm.email.or(extra.email),
+        url: firm.website.or(extra.url),
+        address: extra.address,
+        point: extra.point,
+        time_zone: extra.time_zone,
+        person_label: extra.person_label,
+        scope: extra.scope,
+        policies: extra.policies.unwrap_or_default(),
+        is_active: extra.is_active.unwrap_or(true),
+        ..OrganizationInput::named(name.clone(), OrganizationKind::Agency)
+    };
+    Provider {
+        key: firm.id.to_string(),
+        name,
+        description: content.description.clone(),
+        url: content.url.clone(),
+        email: content.email.clone(),
+        phones: content.phones.clone(),
+        identifiers: identifiers.collect(),
+        parent: firm.parent_organization_id.map(|id| id.to_string()),
+        content: Some(Box::new(content)),
+    }
+}
+
+/// The members of an object that were not understood.
+fn left_over(original: &Value, understood: &Value) -> Vec<(String, Value)> {
+    let (Some(original), Some(understood)) = (original.as_object(), understood.as_object()) else { return Vec::new() };
+    let unknown = |(name, value): (&String, &Value)| {
+        if name == "kith" {
+            let value = difference(value, understood.get(name)?)?;
+            return Some((name.clone(), value));
+        }
+        let value = match understood.get(name) {
+            Some(known) => difference(value, known)?,
+            None => substance(value.clone())?,
+        };
+        is_worth_keeping(name).then(|| (name.clone(), without_noise(value)))
+    };
+    original.iter().filter_map(unknown).collect()
+}
+
+/// What of a value is not in the one that was understood.
+fn difference(original: &Value, understood: &Value) -> Option<Value> {
+    match (original, understood) {
+        (Value::Object(_), Value::Object(_)) => {
+            let parts = left_over(original, understood);
+            (!parts.is_empty()).then(|| Value::Object(parts.into_iter().collect()))
+        }
+        (Value::Array(items), Value::Array(known)) => {
+            let parts: Vec<Value> = items
+                .iter()
+                .enumerate()
+                .filter_map(|(number, item)| match known.get(number) {
+                    Some(known) => difference(item, known),
+                    None => substance(item.clone()),
+                })
+                .collect();
+            (!parts.is_empty()).then_some(Value::Array(parts))
+        }
+        _ => None,
+    }
+}
