@@ -74,6 +74,8 @@ struct Item {
     /// Rising.
     terms: Box<[Uuid]>,
     updated_at: Instant,
+    /// What it says of that itself; see [`write::last_modified`].
+    modified_at: Instant,
     /// The beginnings of postal codes, where it serves these and nothing else.
     postal_areas: Option<Box<[Box<str>]>>,
     /// Whether all it has is a way to be reached without a place.
@@ -286,6 +288,7 @@ impl Shelf {
             sites,
             terms: own.into(),
             updated_at: row.updated_at,
+            modified_at: write::last_modified(row),
             postal_areas: is_postal.then(|| areas.iter().map(|area| compact(&area.value).into()).collect()),
         };
         self.items.insert(row.id, item);
@@ -337,6 +340,11 @@ impl Shelf {
     /// The id under which a service is known.
     pub fn service_id(&self, id: ServiceId) -> Uuid {
         self.service_names.shown(id.uuid())
+    }
+
+    /// When a service last changed, as it says itself.
+    pub fn modified_at(&self, id: ServiceId) -> Option<Instant> {
+        self.items.get(&id).map(|item| item.modified_at)
     }
 
     /// The service that is known under an id, or has it.

@@ -108,6 +108,7 @@ impl<'a> Pages<'a> {
         let mut given = HashMap::new();
         for entry in entries {
             match entry {
+                Entry::Service(_) if extent.is_minimal => {}
                 Entry::Service(id) | Entry::Site(id, _) => wanted.push(*id),
                 Entry::Provider(provider) => {
                     if let Provider::Known(id) = provider {
@@ -140,12 +141,15 @@ impl<'a> Pages<'a> {
         let Extent { writer, is_minimal, is_full, .. } = self.extent;
         match entry {
             Entry::Service(id) => {
+                if is_minimal {
+                    // A sweep asks for all of them, and needs no row.
+                    let shelf = self.shelves.catalogue.read();
+                    let date = Some(shelf.modified_at(id)?.to_text());
+                    let id = shelf.service_id(id);
+                    return Some(shown(&Service { id, last_modified: date.clone(), modified_date: date, ..Service::default() }));
+                }
                 let row = self.services.get(&id)?;
                 let name = self.shelves.catalogue.read().service_id(id);
-                if is_minimal {
-                    let date = Some(write::last_modified(row));
-                    return Some(shown(&Service { id: name, last_modified: date.clone(), modified_date: date, ..Service::default() }));
-                }
                 let organization = self.organization_of(row);
                 Some(shown(&if is_full { writer.service(row, name, organization) } else { writer.listed_service(row, name, organization) }))
             }

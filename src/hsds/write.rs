@@ -19,6 +19,7 @@ use super::model::{
     OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION, Phone, PhoneExtra, Program, RequiredDocument, Service, ServiceArea,
     ServiceAreaExtra, ServiceAtLocation, ServiceCapacity, ServiceExtra, Taxonomy, TaxonomyTerm, Unit,
 };
+use crate::db::types::Instant;
 use crate::languages;
 use crate::organizations::model::{OrganizationKind, OrganizationRow, Policies};
 use crate::services::model::{self, AreaKind, Attributes, CapacityStatus, CostKind, Origin, ServiceInput, ServiceKind, ServiceStatus};
@@ -90,11 +91,11 @@ pub const fn status(status: ServiceStatus) -> &'static str {
 }
 
 /// When a service last changed. A record that came from another Kith unchanged is as old as it is there.
-pub fn last_modified(row: &ServiceRow) -> String {
+pub fn last_modified(row: &ServiceRow) -> Instant {
     let provenance = &row.content.provenance;
     let there = provenance.origin.as_ref().and_then(|origin| origin.modified_at);
     let is_untouched = provenance.imported_at == Some(row.updated_at);
-    there.filter(|_| is_untouched).unwrap_or(row.updated_at).to_text()
+    there.filter(|_| is_untouched).unwrap_or(row.updated_at)
 }
 
 /// How many entries a service has among the services at locations: its places, or where one reaches it without any.
@@ -212,7 +213,7 @@ impl Writer {
             assured_date: content.verification.last_verified_on.map(|day| day.to_string()),
             assurer_email,
             alert: (!current.is_empty()).then(|| current.join("\n")),
-            last_modified: Some(last_modified(row)),
+            last_modified: Some(last_modified(row).to_text()),
             program: program(content, id),
             kith: Some(ServiceExtra { url: other_url, email: other_email, ..self.extra(row) }),
             ..Service::default()
