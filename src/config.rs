@@ -129,6 +129,9 @@ pub struct Config {
     /// Requests that may come at once before the limit holds
     #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
+    /// Streams of changes that a client may have open in each process
+    #[arg(long, env = "KITH_CHANGE_STREAMS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
+    pub change_streams: u16,
 
     /// Whom the tokens are for: the audience
     #[arg(long, env = "KITH_AUDIENCE", default_value = "kith", value_name = "NAME", value_parser = not_blank, help_heading = "Access")]

@@ -141,7 +141,7 @@ fn state(request: &HttpRequest) -> Result<&State> {
 }
 
 /// The token of the `Authorization` header; `None` where there is no such header.
-fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
+pub(crate) fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
     const OTHER: Error = Error::Unauthenticated("send one header, Authorization: Bearer TOKEN");
     let mut values = request.headers().get_all(AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
