@@ -10,12 +10,14 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde_json::Value;
+use tokio::sync::watch;
 use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::Authority;
 use crate::auth::principal::identify;
+use crate::changes::streams::Streams;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -42,13 +44,30 @@ pub struct App {
     pub webhooks: webhooks::Client,
     /// What is listed of them by the standard of directories, in memory once somebody asks.
     pub hsds: Catalogue,
+    /// The streams of changes that are open.
+    pub streams: Streams,
+    /// True once the server has been told to stop: whoever waits is answered.
+    stopping: watch::Sender<bool>,
 }
 
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
         let webhooks = webhooks::Client::new(webhooks::Exceptions::new(&config.webhook_allow), config.webhook_timeout);
-        Self { config, db, clock, authority, directory: Directory::default(), webhooks, hsds: Catalogue::default() }
+        let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
+        let (directory, hsds) = (Directory::default(), Catalogue::default());
+        Self { config, db, clock, authority, directory, webhooks, hsds, streams, stopping }
+    }
+
+    /// Answers those who wait for changes with what there is, and ends their streams.
+    pub fn stop_waiting(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns once the server has been told to stop, or when the time is up; true where it is to stop.
+    pub async fn stops_within(&self, time: Duration) -> bool {
+        let mut stopping = self.stopping.subscribe();
+        tokio::time::timeout(time, stopping.wait_for(|stops| *stops)).await.is_ok()
     }
 }
 

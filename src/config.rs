@@ -135,6 +135,9 @@ pub struct Config {
     /// Requests that may come at once before the limit holds
     #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
+    /// Streams of changes that a client may have open in each process
+    #[arg(long, env = "KITH_CHANGE_STREAMS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
+    pub change_streams: u16,
 
     /// Hosts, separated by commas, to which webhooks may be sent although they are private, and over plain http; for development
     #[arg(long, env = "KITH_WEBHOOK_ALLOW", value_delimiter = ',', value_name = "HOSTS", value_parser = not_blank, help_heading = "Webhooks")]

@@ -211,9 +211,8 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
             (Scope::PatientsRead, Some(DataCategory::Summary))
         }
-        ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::UnmetNeed | ResourceType::Match => {
-            (Scope::PatientsRead, Some(DataCategory::Needs))
-        }
+        ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::Match => (Scope::PatientsRead, Some(DataCategory::Needs)),
+        ResourceType::UnmetNeed => (Scope::ReferralsRead, Some(DataCategory::Needs)),
         ResourceType::Screening | ResourceType::ScreeningLink => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
         ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
             (Scope::ReferralsRead, Some(DataCategory::Referrals))

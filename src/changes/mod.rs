@@ -4,9 +4,14 @@
 
 pub mod api;
 pub mod feed;
+pub mod filter;
 pub mod handlers;
 pub mod model;
+pub mod place;
 pub mod repository;
+pub mod restating;
+pub mod stream;
+pub mod streams;
 pub mod view;
 
 pub use self::model::{Action, Actor, Change, Entry, Position};

@@ -23,6 +23,15 @@ text_enum! {
         Merged = "merged",
         /// Its personal data was destroyed.
         Erased = "erased",
+        /// In the feed only: how it stands now, told to one who has begun to see it, or sees it still.
+        Snapshot = "snapshot",
+        /// In the feed only, of a patient: what the caller sees of the patient has changed or ended. Remove all that you hold of the
+        /// patient but for consents; what you see follows as `snapshot`.
+        Reset = "reset",
+        /// In the feed only, of a consent: the moment from which it holds has come.
+        Began = "began",
+        /// In the feed only, of a consent: the moment until which it held has come.
+        Expired = "expired",
     }
 }
 

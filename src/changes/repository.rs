@@ -1,19 +1,21 @@
 //! Writing and reading the journal.
 
-use diesel::dsl::{insert_into, sql};
+use chrono::Duration;
+use diesel::dsl::{insert_into, max, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
-use super::model::{Actor, Change, Entry, NewEntry, Position};
+use super::filter::Resolved;
+use super::model::{Action, Actor, Change, Entry, NewEntry, Position};
 use crate::db::schema::changes;
-use crate::db::types::{Id, Json};
+use crate::db::types::{Id, Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::{Error, Result};
-use crate::kind::ResourceType;
+use crate::kind::{PatientId, ResourceType};
 
 /// Writes a change into the journal; returns its number.
 pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
@@ -82,6 +84,154 @@ pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: 
     Ok(entries.load(conn)?)
 }
 
+/// What was read of the journal.
+#[derive(Debug)]
+pub struct Batch {
+    /// The entries that a filter has read.
+    pub entries: Vec<Entry>,
+    /// Up to where there is no other.
+    pub reached: Position,
+    /// Whether that is the end of what can be read.
+    pub is_last: bool,
+}
+
+/// Entries that are looked through at once for those that a filter reads, where no index leads to them.
+const WINDOW: i64 = 20_000;
+
+/// The next entries after a place that a filter reads, so many at most.
+///
+/// Where few of many entries are asked for, a batch may be short or empty and there are more: whoever asks for what is rare must neither
+/// be kept waiting while the whole journal is searched, nor have it searched again and again.
+pub fn read(conn: &mut DbConn, place: Position, filter: &Resolved, limit: i64) -> Result<Batch> {
+    let condition = filter.read();
+    let is_filtered = condition.is_some();
+    // Those about a patient are found along an index.
+    let end = if is_filtered && filter.patients.is_none() { end_of_window(conn, place)? } else { None };
+    let mut entries =
+        changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit).into_boxed();
+    if let Some(condition) = condition {
+        entries = entries.filter(condition);
+    }
+    if let Some(end) = end {
+        entries = entries.filter(is_within(conn, end));
+    }
+    let entries: Vec<Entry> = entries.load(conn)?;
+    let is_full = i64::try_from(entries.len()).is_ok_and(|read| read >= limit);
+    let last = entries.last().map_or(place, Entry::position);
+    let reached = match end {
+        _ if is_full => last,
+        Some(end) => end,
+        None if is_filtered => latest(conn)?.max(last),
+        None => last,
+    };
+    Ok(Batch { entries, reached, is_last: !is_full && end.is_none() })
+}
+
+/// The end of what is looked through next; `None` where that is all there is.
+fn end_of_window(conn: &mut DbConn, place: Position) -> Result<Option<Position>> {
+    if let DbConn::Sqlite(_) = conn {
+        let end = place.sequence.saturating_add(WINDOW);
+        let last = changes::table.select(max(changes::sequence)).first::<Option<i64>>(conn)?.unwrap_or_default();
+        return Ok((end < last).then_some(Position { transaction_id: 0, sequence: end }));
+    }
+    let ends = changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).offset(WINDOW - 1).limit(1);
+    let end: Option<(i64, i64)> = ends.select((changes::transaction_id, changes::sequence)).first(conn).optional()?;
+    Ok(end.map(|(transaction_id, sequence)| Position { transaction_id, sequence }))
+}
+
+/// Whether an entry stands at a place or before it.
+fn is_within(conn: &DbConn, end: Position) -> Condition {
+    match conn {
+        DbConn::Sqlite(_) => Box::new(changes::sequence.le(end.sequence)),
+        DbConn::Pg(_) => {
+            let is_not_greater = sql::<Bool>("(transaction_id, sequence) <= (")
+                .bind::<BigInt, _>(end.transaction_id)
+                .sql(", ")
+                .bind::<BigInt, _>(end.sequence)
+                .sql(")");
+            Box::new(is_not_greater)
+        }
+    }
+}
+
+/// The place before the first change of this moment or later, as the clocks had it that wrote them; where there is none, the end.
+///
+/// Times are not in an index, and rise with the numbers but for clocks that differ and requests that took long: the numbers are halved
+/// until some minutes before the moment, and from there on the changes are looked at one by one.
+pub fn before(conn: &mut DbConn, moment: Instant) -> Result<Position> {
+    /// Clocks and requests differ by less.
+    const MARGIN: Duration = Duration::minutes(5);
+    /// So many transactions overlap at most.
+    const OVERLAPPING: i64 = 1_000;
+    let end = latest(conn)?;
+    let (mut low, mut high) = (0, changes::table.select(max(changes::sequence)).first::<Option<i64>>(conn)?.unwrap_or_default());
+    let edge = moment.plus(-MARGIN);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next = changes::table.filter(changes::sequence.gt(middle)).order(changes::sequence).select((changes::sequence, changes::at));
+        match next.first::<(i64, Instant)>(conn).optional()? {
+            Some((sequence, at)) if at < edge => low = sequence,
+            _ => high = middle,
+        }
+    }
+    let later = changes::table.filter(changes::sequence.gt(low)).filter(changes::at.ge(moment)).order(changes::sequence);
+    let later: Vec<(i64, i64)> = later.limit(OVERLAPPING).select((changes::transaction_id, changes::sequence)).load(conn)?;
+    let first = later.into_iter().min().map(|(transaction_id, sequence)| Position { transaction_id, sequence: sequence - 1 });
+    Ok(first.map_or(end, |first| first.min(end)))
+}
+
+/// The number of the last entry about these patients, whether or not others may still appear before it.
+pub fn last_about(conn: &mut DbConn, patients: &[PatientId]) -> Result<i64> {
+    let about = changes::table.filter(changes::patient_id.eq_any(patients.iter().map(|id| Some(*id))));
+    Ok(about.select(max(changes::sequence)).first::<Option<i64>>(conn)?.unwrap_or_default())
+}
+
+/// What these patients have but their own records and consents, each as it stands, in order of its last change, whose number lies behind
+/// the first and not behind the second.
+pub fn standing(
+    conn: &mut DbConn,
+    patients: &[PatientId],
+    filter: &Resolved,
+    (after, until): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Entry>> {
+    let mut entries = changes::table
+        .filter(changes::patient_id.eq_any(patients.iter().map(|id| Some(*id))))
+        .filter(changes::sequence.gt(after))
+        .filter(changes::sequence.le(until))
+        .filter(changes::resource_type.ne_all([ResourceType::Patient, ResourceType::Consent]))
+        .filter(changes::action.ne_all([Action::Deleted, Action::Merged, Action::Erased]))
+        .filter(is_last())
+        .order(changes::sequence)
+        .limit(limit)
+        .into_boxed();
+    if let Some(condition) = filter.condition() {
+        entries = entries.filter(condition);
+    }
+    Ok(entries.load(conn)?)
+}
+
+/// The last entry of a resource.
+pub fn last(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>) -> Result<Option<Entry>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
+    Ok(entries.order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
+}
+
+/// The entry of a resource before this version.
+pub fn earlier(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, version: i64) -> Result<Option<Entry>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
+    let entries = entries.filter(changes::version.lt(version));
+    Ok(entries.order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
+}
+
+/// Whether no later version of the same resource is in the journal.
+fn is_last() -> Condition {
+    Box::new(sql::<Bool>(
+        "NOT EXISTS (SELECT 1 FROM changes AS later WHERE later.resource_type = changes.resource_type \
+         AND later.resource_id = changes.resource_id AND later.version > changes.version)",
+    ))
+}
+
 /// Which resources of a type have entries behind a place that this transaction sees, and where; in no order, and whether or not others
 /// may still appear before them. For those who must see at once what they wrote themselves.
 pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<(Position, Uuid)>> {
@@ -121,7 +271,8 @@ fn follows(conn: &mut DbConn, place: Position) -> QueryResult<Condition> {
     }
 }
 
-type Condition = Box<dyn BoxableExpression<changes::table, MultiBackend, SqlType = Bool>>;
+/// What an entry must be.
+pub type Condition = Box<dyn BoxableExpression<changes::table, MultiBackend, SqlType = Bool>>;
 
 /// Whether an entry stands behind a place.
 fn is_beyond(conn: &DbConn, place: Position) -> Condition {

@@ -1,22 +1,27 @@
 //! How much of the journal somebody sees, decided when it is read: the rule of sight for what once was.
 //!
 //! The directory is everybody's. What is about a patient is seen by the organization that manages the patient and by those who hold a
-//! grant, what belongs to a referral by its two sides as well, a consent by those whom it names, and one's own always. What a referral
-//! was before it was sent is its requester's alone.
+//! grant, what belongs to a referral by its two sides as well, a consent by those whom it names, and one's own always but for what
+//! matching found. What a referral was before it was sent is its requester's alone.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::model::Entry;
 use crate::auth::{Principal, sight};
-use crate::consents::model::{Categories, DataCategory};
+use crate::consents::model::{Categories, DataCategory, status_at};
 use crate::db::DbConn;
+use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::{PatientId, ReferralId, ResourceType};
+use crate::http::resource::Resource as _;
+use crate::kind::{NeedId, PatientId, ReferralId, ResourceType};
 use crate::patients::api::Patient;
+use crate::practitioners::api::Practitioner;
+use crate::screenings::handlers::Screenings;
 use crate::types::find_domain;
-use crate::{patients, referrals};
+use crate::{needs, patients, referrals};
 
 /// How much of an entry somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +47,24 @@ impl View {
 #[derive(Debug)]
 pub struct Reader<'a> {
     caller: &'a Principal,
-    patients: HashMap<PatientId, Option<Categories>>,
+    patients: HashMap<PatientId, Known>,
     referrals: HashMap<ReferralId, bool>,
+    needs: HashMap<NeedId, bool>,
+}
+
+/// What is known of a patient.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// What the reader sees.
+    seen: Option<Categories>,
+    /// Whether they were deleted.
+    is_deleted: bool,
 }
 
 impl<'a> Reader<'a> {
     /// The caller, who knows nothing yet.
     pub fn new(caller: &'a Principal) -> Self {
-        Self { caller, patients: HashMap::new(), referrals: HashMap::new() }
+        Self { caller, patients: HashMap::new(), referrals: HashMap::new(), needs: HashMap::new() }
     }
 
     /// How much the reader sees of an entry.
@@ -62,14 +77,17 @@ impl<'a> Reader<'a> {
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
             return Ok(self.of_nobody(entry, category.is_none(), is_own));
         };
-        if is_own && !matches!(entry.resource_type, ResourceType::Patient | ResourceType::Consent | ResourceType::Match) {
+        if is_own && !is_seen_with_the_patient(entry.resource_type) {
             return Ok(View::Whole);
         }
         let body = body(entry)?;
         if is_unsent(entry.resource_type, &body) {
             return Ok(View::Nothing);
         }
-        let seen = self.patient(conn, patient)?;
+        let Known { seen, is_deleted } = self.patient(conn, patient)?;
+        if is_deleted && is_of_the_chart(entry.resource_type) {
+            return Ok(View::Nothing);
+        }
         if seen == Some(Categories::ALL) {
             return Ok(View::Whole);
         }
@@ -80,6 +98,7 @@ impl<'a> Reader<'a> {
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
                 None => View::Nothing,
+                Some(_) if is_own && kind == ResourceType::UnmetNeed => View::Whole,
                 Some(seen) if kind == ResourceType::Match => {
                     if sight::sees_match(seen, is_own, is_sensitive(&body)) {
                         View::Part(seen)
@@ -87,12 +106,52 @@ impl<'a> Reader<'a> {
                         View::Nothing
                     }
                 }
-                Some(seen) if seen.contains(DataCategory::Sensitive) || !is_sensitive(&body) => View::Part(seen),
+                Some(seen) if seen.contains(DataCategory::Sensitive) => View::Part(seen),
+                // What was told of a need before it was called sensitive is as hidden now as the need itself.
+                Some(seen) if !is_sensitive(&body) => {
+                    let is_hidden = kind == ResourceType::Need && self.is_sensitive_now(conn, entry.resource_id.cast())?;
+                    if is_hidden { View::Nothing } else { View::Part(seen) }
+                }
                 // Its answers are read without the sensitive ones.
                 Some(_) if kind == ResourceType::Screening => View::Known,
                 Some(_) => View::Nothing,
             },
         })
+    }
+
+    /// The resource as it then stood, as far as the reader sees it today: what the feed tells of it. A screening of which a part is
+    /// withheld is told once it stands as it does now.
+    pub fn shown(&mut self, conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Box<RawValue>>> {
+        let value = match (view, entry.resource_type) {
+            (View::Nothing, _) => return Ok(None),
+            (View::Known, ResourceType::Screening) => match self.screening(conn, entry)? {
+                Some(value) => value,
+                None => return Ok(None),
+            },
+            (View::Known, _) => return Ok(None),
+            (_, ResourceType::Consent) => consent_at(body(entry)?, self.caller.at)?,
+            (View::Part(seen), ResourceType::Patient) => Patient::recorded(body(entry)?, seen)?,
+            (View::Part(_), ResourceType::Practitioner) => Practitioner::recorded(body(entry)?)?,
+            (View::Part(_) | View::Whole, _) => return Ok(Some(entry.body.0.clone())),
+        };
+        to_raw_value(&value).map(Some).map_err(Error::internal)
+    }
+
+    /// A screening as reading it shows it, where the entry tells how it stands now.
+    fn screening(&self, conn: &mut DbConn, entry: &Entry) -> Result<Option<Value>> {
+        let found = Screenings::find(conn, self.caller, entry.resource_id.cast())?;
+        let Some(row) = found.filter(|row| row.version == entry.version) else { return Ok(None) };
+        let shown = Screenings::view(conn, self.caller, Screenings::shape(row))?;
+        serde_json::to_value(shown).map(Some).map_err(Error::internal)
+    }
+
+    fn is_sensitive_now(&mut self, conn: &mut DbConn, id: NeedId) -> Result<bool> {
+        if let Some(known) = self.needs.get(&id) {
+            return Ok(*known);
+        }
+        let is_sensitive = needs::repository::find(conn, id)?.is_some_and(|row| row.is_sensitive);
+        self.needs.insert(id, is_sensitive);
+        Ok(is_sensitive)
     }
 
     /// The resource as it then stood, as far as the reader sees it.
@@ -132,20 +191,63 @@ impl<'a> Reader<'a> {
         Ok(is_party)
     }
 
-    fn patient(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Option<Categories>> {
+    fn patient(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Known> {
         if let Some(known) = self.patients.get(&id) {
             return Ok(*known);
         }
         let found = match patients::repository::find(conn, id)? {
-            Some(row) => sight::of(conn, self.caller, row.organization_id, row.merged_into_id.unwrap_or(id))?,
-            None => None,
+            Some(row) => {
+                let survivor = row.merged_into_id;
+                let is_deleted = match survivor {
+                    Some(survivor) => patients::repository::find(conn, survivor)?.is_some_and(|row| row.deleted_at.is_some()),
+                    None => row.deleted_at.is_some(),
+                };
+                Known { seen: sight::of(conn, self.caller, row.organization_id, survivor.unwrap_or(id))?, is_deleted }
+            }
+            None => Known::default(),
         };
         self.patients.insert(id, found);
         Ok(found)
     }
+
+    /// What the reader sees of a patient; `None` where nothing.
+    pub fn seen(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Option<Categories>> {
+        Ok(self.patient(conn, id)?.seen)
+    }
 }
 
-fn body(entry: &Entry) -> Result<Value> {
+/// Whether these are read with the patient's chart, which goes with the patient.
+const fn is_of_the_chart(kind: ResourceType) -> bool {
+    matches!(
+        kind,
+        ResourceType::Need
+            | ResourceType::NeedLevelAssessment
+            | ResourceType::NavigatorAssignment
+            | ResourceType::Screening
+            | ResourceType::Match
+    )
+}
+
+/// Whether these are the owner's only as long as it sees the patient, or there is one to be seen.
+const fn is_seen_with_the_patient(kind: ResourceType) -> bool {
+    matches!(kind, ResourceType::Match | ResourceType::UnmetNeed | ResourceType::NeedLevelAssessment | ResourceType::NavigatorAssignment)
+}
+
+/// A consent as it is at a moment: it begins and ends though nobody writes that down.
+fn consent_at(mut consent: Value, now: Instant) -> Result<Value> {
+    let moment = |field: &str| -> Result<Option<Instant>> {
+        let value = consent.get(field).cloned().unwrap_or_default();
+        serde_json::from_value(value).map_err(Error::internal)
+    };
+    let created_at = moment("created_at")?.unwrap_or(now);
+    let status = status_at(now, moment("valid_from")?.unwrap_or(created_at), moment("valid_until")?, moment("withdrawn_at")?);
+    if let Some(members) = consent.as_object_mut() {
+        members.insert("status".into(), serde_json::to_value(status).map_err(Error::internal)?);
+    }
+    Ok(consent)
+}
+
+pub(super) fn body(entry: &Entry) -> Result<Value> {
     serde_json::from_str(entry.body.get()).map_err(Error::internal)
 }
 
@@ -160,7 +262,7 @@ fn is_unsent(kind: ResourceType, body: &Value) -> bool {
 }
 
 /// Whether a need, a screening or a match touches what only a consent to sensitive data shows.
-fn is_sensitive(body: &Value) -> bool {
+pub(super) fn is_sensitive(body: &Value) -> bool {
     let domain = |value: &Value| value.get("domain").and_then(Value::as_str).and_then(find_domain);
     let is_of_sensitive_domain = |value: &Value| domain(value).is_some_and(|domain| domain.is_sensitive);
     let matched = body.pointer("/person/needs").and_then(Value::as_array);

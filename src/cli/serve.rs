@@ -87,8 +87,23 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         crate::hsds::handlers::warm(&state);
     }
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
+    actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Running::start(state.clone());
     Ok(Running { state, addresses, server: server.run(), webhooks })
+}
+
+/// The server stops by itself when it is told to, once it has answered; those who wait for something to happen must not keep it.
+async fn stop_waiting_when_told(state: State) {
+    #[cfg(unix)]
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut told) => {
+            told.recv().await;
+            state.stop_waiting();
+        }
+        Err(error) => log::warn!("streams of changes will not end early when the server is told to stop: {error}"),
+    }
+    #[cfg(not(unix))]
+    drop(state);
 }
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {

@@ -131,6 +131,53 @@ fn filtered(
     rows
 }
 
+/// A moment at which a consent begins or ceases to hold by itself.
+#[derive(Debug, Clone)]
+pub struct Passing {
+    /// The moment.
+    pub at: Instant,
+    /// Whether it begins.
+    pub begins: bool,
+    /// The consent.
+    pub row: ConsentRow,
+}
+
+/// The next of such moments, after a place in their order and up to a moment, of the consents that an organization may read.
+pub fn passing(
+    conn: &mut DbConn,
+    reader: OrganizationId,
+    patients: Option<&[PatientId]>,
+    after: (Instant, ConsentId),
+    until: Instant,
+    limit: i64,
+) -> Result<Vec<Passing>> {
+    let (from, last) = after;
+    let rows = || {
+        let alive = dsl::consents.filter(dsl::deleted_at.is_null()).filter(dsl::withdrawn_at.is_null());
+        let is_party = dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader));
+        let rows = alive.filter(is_party).limit(limit).into_boxed();
+        match patients {
+            Some(patients) => rows.filter(dsl::patient_id.eq_any(patients.to_vec())),
+            None => rows,
+        }
+    };
+    // Of those that end at the moment itself only the later ones are still to come.
+    let ending = rows().filter(dsl::valid_until.ge(from)).filter(dsl::valid_until.le(until)).order((dsl::valid_until, dsl::id));
+    let beginning = rows()
+        .filter(dsl::valid_from.ge(from))
+        .filter(dsl::valid_from.le(until))
+        .filter(dsl::valid_from.gt(dsl::created_at))
+        .order((dsl::valid_from, dsl::id));
+    let ending = ending.filter(dsl::valid_until.gt(from).or(dsl::id.gt(last))).load::<ConsentRow>(conn)?;
+    let beginning = beginning.filter(dsl::valid_from.gt(from).or(dsl::id.gt(last))).load::<ConsentRow>(conn)?;
+    let ends = ending.into_iter().filter_map(|row| Some(Passing { at: row.valid_until?, begins: false, row }));
+    let mut passing: Vec<Passing> =
+        beginning.into_iter().map(|row| Passing { at: row.valid_from, begins: true, row }).chain(ends).collect();
+    passing.sort_by_key(|passing| (passing.at, passing.row.id));
+    passing.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(passing)
+}
+
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ConsentRow) -> Result<()> {
     diesel::insert_into(dsl::consents).values(row).execute(conn)?;

@@ -90,6 +90,12 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     version.check(survivor.row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
 
+    // Whatever is still said of the duplicate stands in the journal before it is merged: nothing is about it any more after that.
+    let owner = survivor.row.organization_id;
+    carry_withdrawals(conn, caller, id, duplicate.row.id)?;
+    if survivor.row.primary_navigator_id.is_some() {
+        care::end_assignment(conn, caller, owner, duplicate.row.id)?;
+    }
     let gone = PatientRow {
         merged_into_id: Some(id),
         primary_navigator_id: None,
@@ -98,7 +104,6 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
         ..duplicate.row.clone()
     };
     save(conn, &duplicate.row, &gone)?;
-    let owner = survivor.row.organization_id;
     identifiers::replace(conn, owner, ResourceType::Patient, gone.id.uuid(), &[])?;
     let change = Change {
         resource_type: ResourceType::Patient,
@@ -112,10 +117,6 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     };
     changes::record(conn, &caller.actor(), change)?;
 
-    carry_withdrawals(conn, caller, id, gone.id)?;
-    if survivor.row.primary_navigator_id.is_some() {
-        care::end_assignment(conn, caller, owner, gone.id)?;
-    }
     move_rows(conn, caller, gone.id, id)?;
     let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
     diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;

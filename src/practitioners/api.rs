@@ -1,10 +1,12 @@
 //! What callers read of a practitioner, and how they list them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::model::{PractitionerInput, PractitionerRole, PractitionerRow};
 use crate::db::types::Instant;
+use crate::error::{Error, Result};
 use crate::http::page::Limit;
 use crate::kind::{OrganizationId, PractitionerId};
 
@@ -32,6 +34,20 @@ impl Practitioner {
     #[must_use]
     pub fn seen_by(self, organization: OrganizationId) -> Self {
         if self.organization_id == organization { self } else { Self { content: self.content.public(), ..self } }
+    }
+
+    /// The public profile of a practitioner as the journal has them.
+    pub fn recorded(body: Value) -> Result<Value> {
+        let Value::Object(mut members) = body else { return Ok(body) };
+        let empty = serde_json::to_value(PractitionerInput::default()).map_err(Error::internal)?;
+        let Value::Object(empty) = empty else { return Ok(Value::Object(members)) };
+        let is_content = |key: &str| empty.contains_key(key);
+        let known = members.iter().filter(|(key, _)| is_content(key)).map(|(key, value)| (key.clone(), value.clone()));
+        let content: PractitionerInput = serde_json::from_value(Value::Object(known.collect())).map_err(Error::internal)?;
+        if let Value::Object(shown) = serde_json::to_value(content.public()).map_err(Error::internal)? {
+            members.extend(shown);
+        }
+        Ok(Value::Object(members))
     }
 }
 

@@ -110,6 +110,21 @@ impl TestApp {
         Caller { app: self.clone(), organization_id: Id::generate(), client_id: Id::generate(), scopes: Scopes::NONE, token: None }
     }
 
+    /// Returns when the feed can be read to its end: on PostgreSQL the transactions of other tests hold it back for a while.
+    pub async fn is_readable(&self) {
+        let at_end = |conn: &mut kith::db::DbConn| {
+            use diesel::prelude::*;
+            use kith::db::schema::changes::dsl::{changes, sequence, transaction_id};
+            let last = changes.order((transaction_id.desc(), sequence.desc())).select((transaction_id, sequence));
+            let last = last.first::<(i64, i64)>(conn).optional()?.unwrap_or_default();
+            let end = kith::changes::latest(conn)?;
+            Ok((end.transaction_id, end.sequence) == last)
+        };
+        while !self.state.db.read(at_end).await.unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// Sends a request as it stands; the answer is one that the document has for it.
     pub async fn send(&self, request: TestRequest) -> Answer {
         (self.call)(request).await

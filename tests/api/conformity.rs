@@ -122,6 +122,14 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         return;
     };
     let media = content.get(essence).unwrap_or_else(|| panic!("the document does not state {essence} where {}", told()));
+    if essence == "text/event-stream" {
+        for data in String::from_utf8_lossy(&answer.bytes).lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let entry: Value = serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {}", told()));
+            let faults = faults(&json!({ "$ref": "#/components/schemas/ChangeEntry" }), &entry);
+            assert!(faults.is_empty(), "{faults:?} where {}", told());
+        }
+        return;
+    }
     if essence == "application/zip" {
         return;
     }

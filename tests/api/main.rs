@@ -17,13 +17,19 @@ mod tokens;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod consents;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod database;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
@@ -61,11 +67,15 @@ mod raw;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]
+mod replica;
+#[cfg(test)]
 mod screening_links;
 #[cfg(test)]
 mod screenings;
 #[cfg(test)]
 mod services;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod timeline;
 #[cfg(test)]

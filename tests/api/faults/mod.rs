@@ -8,8 +8,9 @@
 //! ```
 
 mod clock;
+mod copies;
 mod disk;
-mod http;
+pub mod http;
 mod kills;
 mod ledger;
 mod logins;
@@ -18,7 +19,7 @@ mod privacy;
 mod replay;
 mod server;
 mod storm;
-mod town;
+pub mod town;
 mod webhooks;
 
 /// How often, or how long, something is done: in the suite, and in the long run.

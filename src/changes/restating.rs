@@ -1,0 +1,87 @@
+//! Where what a reader sees of a patient changes, and whom everything is told of anew.
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, from_str};
+
+use super::model::{Action, Entry};
+use super::repository;
+use super::view::{Reader, View, body, is_sensitive};
+use crate::auth::Principal;
+use crate::consents::model::DataCategory;
+use crate::db::DbConn;
+use crate::error::{Error, Result};
+use crate::kind::{PatientId, ResourceType};
+use crate::patients;
+
+/// A change of what a reader sees of a patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// The patient.
+    pub patient: PatientId,
+    /// Whether the entry says by itself that what is held of its patient is to be removed.
+    pub is_told_by_entry: bool,
+}
+
+/// Whether an entry, of which the reader sees so much, changes what the reader sees beyond it.
+///
+/// - A consent to the reader's organization to take part in the care, and every change of a consent to it: it may cover more than before,
+///   or less, or nothing.
+/// - A merge: what was the duplicate's is the survivor's.
+/// - The deletion of a patient: what is read with the chart goes with it.
+/// - A need that was seen and is called sensitive now.
+pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entry: &Entry, view: View) -> Result<Option<Turn>> {
+    let Some(patient) = entry.patient_id else { return Ok(None) };
+    let own = caller.organization_id;
+    let turn = |patient, is_told_by_entry| Some(Turn { patient, is_told_by_entry });
+    Ok(match (entry.resource_type, entry.action) {
+        // Who manages the patient needs no consent.
+        (ResourceType::Consent, _) if entry.owner_id != Some(own) => turn(patient, false).filter(|_| is_turning(entry, caller)),
+        (ResourceType::Patient, Action::Merged) => {
+            let survivor = patients::repository::find(conn, patient)?.and_then(|row| row.merged_into_id);
+            let is_seen = reader.seen(conn, patient)?.is_some();
+            survivor.filter(|_| is_seen).and_then(|survivor| turn(survivor, true))
+        }
+        (ResourceType::Patient, Action::Deleted) => {
+            let is_seen = reader.seen(conn, patient)?.is_some();
+            turn(patient, true).filter(|_| is_seen)
+        }
+        (ResourceType::Need, Action::Updated) if view == View::Nothing => {
+            let is_limited = reader
+                .seen(conn, patient)?
+                .is_some_and(|seen| seen.contains(DataCategory::Needs) && !seen.contains(DataCategory::Sensitive));
+            let is_turning = is_limited
+                && is_sensitive(&body(entry)?)
+                && match repository::earlier(conn, entry.resource_type, entry.resource_id, entry.version)? {
+                    Some(earlier) => !is_sensitive(&body(&earlier)?),
+                    None => false,
+                };
+            turn(patient, false).filter(|_| is_turning)
+        }
+        _ => None,
+    })
+}
+
+/// Whether a consent lets the reader's organization see a patient, or is one to it that was changed.
+fn is_turning(entry: &Entry, caller: &Principal) -> bool {
+    let Ok(consent) = from_str::<Value>(entry.body.get()) else { return false };
+    let is_to_reader = consent.get("grantee_id").and_then(Value::as_str) == Some(caller.organization_id.to_string().as_str());
+    let purposes = consent.get("purposes").and_then(Value::as_array);
+    let takes_part = purposes.is_some_and(|purposes| purposes.iter().any(|purpose| purpose == "care_coordination"));
+    is_to_reader && (takes_part || entry.version > 1)
+}
+
+/// A patient's records: their own, and those that were merged into it.
+pub fn records(conn: &mut DbConn, patient: PatientId) -> Result<Vec<PatientId>> {
+    let mut records = patients::repository::absorbed(conn, patient)?;
+    records.push(patient);
+    Ok(records)
+}
+
+/// What was another record's, as the survivor's.
+pub fn moved(resource: &RawValue, survivor: PatientId) -> Result<Box<RawValue>> {
+    let mut value: Value = from_str(resource.get()).map_err(Error::internal)?;
+    if let Some(field) = value.get_mut("patient_id") {
+        *field = Value::String(survivor.to_string());
+    }
+    to_raw_value(&value).map_err(Error::internal)
+}
