@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,7 +27,8 @@ pub struct Server {
     /// Where it listens.
     pub address: String,
     process: Child,
-    log: BufReader<ChildStderr>,
+    /// Reads the log while the server writes it: a pipe that nobody empties holds up whoever logs.
+    log: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -43,7 +45,12 @@ impl Server {
                 break address.to_owned();
             }
         };
-        Self { address, process, log }
+        let log = std::thread::spawn(move || {
+            let mut rest = String::new();
+            log.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { address, process, log: Some(log) }
     }
 
     /// A connection that waits for an answer no longer than twenty seconds.
@@ -73,8 +80,7 @@ impl Server {
     /// Asks it to stop; gives the rest of its log.
     pub fn stop(mut self) -> Vec<Value> {
         assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
         assert!(self.process.wait().unwrap().success());
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
