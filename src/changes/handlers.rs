@@ -119,7 +119,7 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<&str>> {
 
 fn after_event(id: &str, filter: &Filter) -> Result<Place> {
     page::decode_cursor(id, filter.fingerprint()).map_err(|error| match error {
-        Error::Malformed { faults, .. } => spoiled_id(faults.into_iter().next().map_or_else(String::new, |fault| fault.message.into())),
+        Error::Malformed { faults, .. } => spoiled_id(faults.into_iter().next().map_or_else(String::new, |fault| fault.message)),
         other => other,
     })
 }

@@ -98,13 +98,12 @@ impl Events {
             None => Ok(format!("retry: {}\n{}", RETRY.as_millis(), self.comment("it begins"))),
             Some(_) => self.wait_for_more().await,
         };
-        let text = text.and_then(|text| {
-            self.spoke = Instant::now();
-            self.said = Some(self.tail.place);
-            Ok(text)
-        });
         match text {
-            Ok(text) => Some(Ok(Bytes::from(text))),
+            Ok(text) => {
+                self.spoke = Instant::now();
+                self.said = Some(self.tail.place);
+                Some(Ok(Bytes::from(text)))
+            }
             Err(error) => {
                 self.is_over = true;
                 log::error!("a stream of changes has ended: {error}");
