@@ -5,6 +5,7 @@
 pub mod api;
 pub mod feed;
 pub mod filter;
+pub mod follower;
 pub mod handlers;
 pub mod model;
 pub mod place;
@@ -14,8 +15,9 @@ pub mod stream;
 pub mod streams;
 pub mod view;
 
+pub use self::follower::Follower;
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, history, latest, newest, numbered, record, record_all, visible_after};
+pub use self::repository::{after, before, earlier, history, last, latest, numbered, record, record_all};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -129,6 +129,13 @@ pub struct Position {
     pub sequence: i64,
 }
 
+impl Position {
+    /// The place that two columns hold, where they hold one.
+    pub fn of(transaction_id: Option<i64>, sequence: Option<i64>) -> Option<Self> {
+        transaction_id.zip(sequence).map(|(transaction_id, sequence)| Self { transaction_id, sequence })
+    }
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = changes, treat_none_as_default_value = false)]
 pub(super) struct NewEntry<'a> {

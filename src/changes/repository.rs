@@ -66,12 +66,6 @@ pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<Vec<Entry>> {
     Ok(changes::table.filter(changes::sequence.eq_any(sequences.to_vec())).load(conn)?)
 }
 
-/// The entry of a resource's highest version.
-pub fn newest(conn: &mut DbConn, resource_type: ResourceType, id: Uuid) -> Result<Option<Entry>> {
-    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(Id::<()>::from_uuid(id)));
-    Ok(entries.order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
-}
-
 /// The entries that follow a place in the feed, of these types or, where none are named, of all.
 ///
 /// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.
@@ -156,28 +150,38 @@ fn is_within(conn: &DbConn, end: Position) -> Condition {
 
 /// The place before the first change of this moment or later, as the clocks had it that wrote them; where there is none, the end.
 ///
-/// Times are not in an index, and rise with the numbers but for clocks that differ and requests that took long: the numbers are halved
-/// until some minutes before the moment, and from there on the changes are looked at one by one.
+/// Times are not in an index, and rise along the feed but for clocks that differ and requests that took long: the feed is halved until
+/// some minutes before the moment, and from there on the changes are looked at one by one.
 pub fn before(conn: &mut DbConn, moment: Instant) -> Result<Position> {
     /// Clocks and requests differ by less.
-    const MARGIN: Duration = Duration::minutes(5);
-    /// So many transactions overlap at most.
-    const OVERLAPPING: i64 = 1_000;
+    const MARGIN: Duration = Duration::minutes(10);
     let end = latest(conn)?;
-    let (mut low, mut high) = (0, changes::table.select(max(changes::sequence)).first::<Option<i64>>(conn)?.unwrap_or_default());
+    let last = if let DbConn::Sqlite(_) = conn { end.sequence } else { end.transaction_id };
+    let (mut low, mut high) = (0, last.saturating_add(1));
     let edge = moment.plus(-MARGIN);
     while low < high {
         let middle = low + (high - low) / 2;
-        let next = changes::table.filter(changes::sequence.gt(middle)).order(changes::sequence).select((changes::sequence, changes::at));
-        match next.first::<(i64, Instant)>(conn).optional()? {
-            Some((sequence, at)) if at < edge => low = sequence,
+        match first_from(conn, middle, None)? {
+            Some((_, at)) if at < edge => low = middle + 1,
             _ => high = middle,
         }
     }
-    let later = changes::table.filter(changes::sequence.gt(low)).filter(changes::at.ge(moment)).order(changes::sequence);
-    let later: Vec<(i64, i64)> = later.limit(OVERLAPPING).select((changes::transaction_id, changes::sequence)).load(conn)?;
-    let first = later.into_iter().min().map(|(transaction_id, sequence)| Position { transaction_id, sequence: sequence - 1 });
-    Ok(first.map_or(end, |first| first.min(end)))
+    let first = first_from(conn, low, Some(moment))?;
+    Ok(first.map_or(end, |(first, _)| Position { sequence: first.sequence - 1, ..first }.min(end)))
+}
+
+/// The first entry, of this moment or later where one is named, whose key, by which the feed is ordered, is not below this one.
+fn first_from(conn: &mut DbConn, key: i64, moment: Option<Instant>) -> Result<Option<(Position, Instant)>> {
+    let mut entries = changes::table.select((changes::transaction_id, changes::sequence, changes::at)).into_boxed();
+    entries = match conn {
+        DbConn::Sqlite(_) => entries.filter(changes::sequence.ge(key)).order(changes::sequence),
+        DbConn::Pg(_) => entries.filter(changes::transaction_id.ge(key)).order((changes::transaction_id, changes::sequence)),
+    };
+    if let Some(moment) = moment {
+        entries = entries.filter(changes::at.ge(moment));
+    }
+    let found: Option<(i64, i64, Instant)> = entries.first(conn).optional()?;
+    Ok(found.map(|(transaction_id, sequence, at)| (Position { transaction_id, sequence }, at)))
 }
 
 /// The number of the last entry about these patients, whether or not others may still appear before it.

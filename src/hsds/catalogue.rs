@@ -6,8 +6,8 @@
 mod names;
 mod postcodes;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use uuid::Uuid;
 
@@ -16,7 +16,8 @@ pub use self::postcodes::compact;
 use self::postcodes::{Postcodes, Site};
 use super::model::{Taxonomy, TaxonomyTerm};
 use super::{ids, write};
-use crate::changes::{self, Position};
+use crate::changes::Follower;
+use crate::changes::follower::BATCH;
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::Result;
@@ -30,30 +31,21 @@ use crate::services::row::ServiceRow;
 use crate::text::fold;
 use crate::types::Point;
 
-/// Rows that are read at once.
-const BATCH: usize = 1_000;
 /// Letters of a description that a search for organizations looks at.
 const SEARCHED: usize = 400;
 
 /// Everything that can be listed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Catalogue {
     shelf: RwLock<Shelf>,
-    known: Mutex<[Known; 2]>,
+    services: Follower,
+    organizations: Follower,
 }
 
-/// How far one kind of record has followed the journal; see [`Directory`](crate::services::Directory).
-#[derive(Debug, Default)]
-struct Known {
-    is_loaded: bool,
-    place: Position,
-    beyond: HashSet<Position>,
-}
-
-impl Known {
-    fn new_ones(&self, entries: &[(Position, Uuid)]) -> Vec<Uuid> {
-        let new = entries.iter().filter(|(place, _)| *place > self.place && !self.beyond.contains(place));
-        new.map(|(_, id)| *id).collect::<HashSet<_>>().into_iter().collect()
+impl Default for Catalogue {
+    fn default() -> Self {
+        let (services, organizations) = (Follower::of(ResourceType::Service), Follower::of(ResourceType::Organization));
+        Self { shelf: RwLock::default(), services, organizations }
     }
 }
 
@@ -132,64 +124,28 @@ pub struct Filter {
 impl Catalogue {
     /// Brings it up to date with what this transaction sees. The first time it reads both tables.
     pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
-        // Most of the time nothing has changed, and nobody has to wait for anybody.
-        if self.is_current(conn)? {
-            return Ok(());
+        if !self.organizations.is_current(conn)? {
+            let apply = |conn: &mut DbConn, ids: &[Uuid]| {
+                let ids: Vec<OrganizationId> = ids.iter().map(|id| OrganizationId::from_uuid(*id)).collect();
+                self.apply_organizations(&organizations::load(conn, &ids)?);
+                Ok(())
+            };
+            self.organizations.follow(conn, |conn| self.load_organizations(conn), apply)?;
         }
-        let mut known = self.known();
-        let [of_services, of_organizations] = &mut *known;
-        self.follow(conn, of_organizations, ResourceType::Organization)?;
-        self.follow(conn, of_services, ResourceType::Service)
-    }
-
-    fn is_current(&self, conn: &mut DbConn) -> Result<bool> {
-        for (number, kind) in [ResourceType::Service, ResourceType::Organization].into_iter().enumerate() {
-            let place = self.known().get(number).filter(|known| known.is_loaded).map(|known| known.place);
-            let Some(place) = place else { return Ok(false) };
-            let entries = changes::visible_after(conn, place, kind)?;
-            if !self.known().get(number).is_some_and(|known| known.new_ones(&entries).is_empty()) {
-                return Ok(false);
-            }
+        if !self.services.is_current(conn)? {
+            let apply = |conn: &mut DbConn, ids: &[Uuid]| {
+                let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
+                self.apply(&services::load(conn, &ids)?);
+                Ok(())
+            };
+            self.services.follow(conn, |conn| self.load_services(conn), apply)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What is listed now.
     pub fn read(&self) -> RwLockReadGuard<'_, Shelf> {
         self.shelf.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn known(&self) -> MutexGuard<'_, [Known; 2]> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn follow(&self, conn: &mut DbConn, known: &mut Known, kind: ResourceType) -> Result<()> {
-        if !known.is_loaded {
-            let place = changes::latest(conn)?;
-            if kind == ResourceType::Service {
-                self.load_services(conn)?
-            } else {
-                self.load_organizations(conn)?
-            }
-            *known = Known { is_loaded: true, place, beyond: HashSet::new() };
-        }
-        let entries = changes::visible_after(conn, known.place, kind)?;
-        let changed = known.new_ones(&entries);
-        for ids in changed.chunks(BATCH) {
-            if kind == ResourceType::Service {
-                let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
-                self.apply(&services::load(conn, &ids)?);
-            } else {
-                let ids: Vec<OrganizationId> = ids.iter().map(|id| OrganizationId::from_uuid(*id)).collect();
-                self.apply_organizations(&organizations::load(conn, &ids)?);
-            }
-        }
-        // As in the directory: added to and not replaced, for this transaction may see less than the one before it.
-        let decided = if entries.is_empty() { known.place } else { changes::latest(conn)?.max(known.place) };
-        known.beyond.extend(entries.into_iter().map(|(place, _)| place));
-        known.beyond.retain(|place| *place > decided);
-        known.place = decided;
-        Ok(())
     }
 
     fn load_services(&self, conn: &mut DbConn) -> Result<()> {

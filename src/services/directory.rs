@@ -1,11 +1,8 @@
-//! The directory as requests use it: the index, kept current from the journal, and the services read last.
-//!
-//! Every use first asks the journal what has changed, in the transaction of its own read, so that a caller sees their own writes at
-//! once and those of other processes as soon as the database shows them. The journal says *which* services changed; what they are now
-//! is read from their rows in the same transaction.
+//! The directory as requests use it: the index, kept current by [following](crate::changes::follower) the journal, and the services read
+//! last.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -15,14 +12,13 @@ use super::index::DirectoryIndex;
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
-use crate::changes::{self, Position};
+use crate::changes::Follower;
+use crate::changes::follower::BATCH;
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{ResourceType, ServiceId};
 
-/// Rows that are read at once.
-const BATCH: usize = 1_000;
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 24 << 20;
 /// Services that are expected to be kept.
@@ -32,18 +28,8 @@ const KEPT_SERVICES: usize = 10_000;
 #[derive(Debug)]
 pub struct Directory {
     index: RwLock<DirectoryIndex>,
-    known: Mutex<Known>,
+    journal: Follower,
     rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
-}
-
-/// How far the index has followed the journal.
-#[derive(Debug, Default)]
-struct Known {
-    is_loaded: bool,
-    /// All before this place is in the index, and nothing will be added before it.
-    place: Position,
-    /// What is in the index though it stands behind that place: entries of transactions that overlap with others still open.
-    beyond: HashSet<Position>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,7 +47,8 @@ impl Weighter<ServiceId, Arc<ServiceRow>> for Size {
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { index: RwLock::default(), known: Mutex::default(), rows: Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size) }
+        let rows = Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size);
+        Self { index: RwLock::default(), journal: Follower::of(ResourceType::Service), rows }
     }
 }
 
@@ -113,33 +100,15 @@ impl Directory {
 
     /// Brings the index up to date with what this transaction sees. The first time it reads the whole table.
     pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
-        let (is_loaded, place) = {
-            let known = self.known();
-            (known.is_loaded, known.place)
+        if self.journal.is_current(conn)? {
+            return Ok(());
+        }
+        let apply = |conn: &mut DbConn, ids: &[Uuid]| {
+            let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
+            self.apply(&repository::load(conn, &ids)?);
+            Ok(())
         };
-        // Most of the time nothing has changed, and nobody has to wait for anybody.
-        if is_loaded {
-            let entries = news(conn, place)?;
-            if self.known().new_ones(&entries).is_empty() {
-                return Ok(());
-            }
-        }
-        let mut known = self.known();
-        if !known.is_loaded {
-            *known = self.load(conn)?;
-        }
-        let entries = news(conn, known.place)?;
-        let changed = known.new_ones(&entries);
-        for ids in changed.chunks(BATCH) {
-            self.apply(&repository::load(conn, ids)?);
-        }
-        let decided = changes::latest(conn)?.max(known.place);
-        // Added to and not replaced: this transaction may see less than the one before it did, and what that one put in must not be put
-        // in again from older rows.
-        known.beyond.extend(entries.into_iter().map(|(place, _)| place));
-        known.beyond.retain(|place| *place > decided);
-        known.place = decided;
-        Ok(())
+        self.journal.follow(conn, |conn| self.load(conn), apply)
     }
 
     /// How many services there are, as far as the index has read.
@@ -152,8 +121,7 @@ impl Directory {
         self.len() == 0
     }
 
-    fn load(&self, conn: &mut DbConn) -> Result<Known> {
-        let place = changes::latest(conn)?;
+    fn load(&self, conn: &mut DbConn) -> Result<()> {
         let mut index = DirectoryIndex::default();
         let mut after = None;
         loop {
@@ -165,7 +133,7 @@ impl Directory {
             }
         }
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
-        Ok(Known { is_loaded: true, place, beyond: HashSet::new() })
+        Ok(())
     }
 
     fn apply(&self, rows: &[ServiceRow]) {
@@ -184,22 +152,4 @@ impl Directory {
     fn read(&self) -> RwLockReadGuard<'_, DirectoryIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    /// The services of entries that are not in the index, each once.
-    fn new_ones(&self, entries: &[(Position, Uuid)]) -> Vec<ServiceId> {
-        let new = entries.iter().filter(|(place, _)| *place > self.place && !self.beyond.contains(place));
-        let ids: HashSet<ServiceId> = new.map(|(_, id)| ServiceId::from_uuid(*id)).collect();
-        ids.into_iter().collect()
-    }
-}
-
-/// What this transaction sees behind a place.
-fn news(conn: &mut DbConn, place: Position) -> Result<Vec<(Position, Uuid)>> {
-    changes::visible_after(conn, place, ResourceType::Service)
 }

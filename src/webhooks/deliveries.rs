@@ -7,10 +7,11 @@ use serde_json::json;
 use super::api::{WebhookDelivery, WebhookDeliveryQuery, WebhookPing, WebhookReplay, WebhookReplayInput, WebhookResendInput};
 use super::handlers::WebhookEndpoints;
 use super::model::{DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookStatus};
-use super::{queue, replay, repository, worker};
+use super::{queue, repository, worker};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
-use crate::changes::Position;
+use crate::changes::filter::Filter;
+use crate::changes::{self, Position};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
@@ -18,14 +19,14 @@ use crate::http::command::{Command, Reply};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource;
-use crate::kind::{self, ResourceType, WebhookEndpointId};
+use crate::kind::{self, WebhookEndpointId};
 
 /// The tries that are shown of a delivery.
 const MOST_ATTEMPTS: usize = 20;
 
 /// A place in the journal, as the change feed without filters has it.
 fn cursor(place: Position) -> Result<String> {
-    page::encode_cursor(&place, page::fingerprint(&("changes", &Vec::<ResourceType>::new())))
+    page::encode_cursor(&place, Filter::default().fingerprint())
 }
 
 /// Deliveries with their tries.
@@ -148,7 +149,7 @@ pub async fn replay_webhook_endpoint(
                 (None, Some(since)) if since > caller.at => {
                     return Err(Error::invalid("/since", "not_allowed", "must not lie in the future"));
                 }
-                (None, since) => replay::place_before(conn, since.unwrap_or(caller.at))?,
+                (None, since) => changes::before(conn, since.unwrap_or(caller.at))?,
             };
             // What it has not been looked at for yet comes all the same.
             let reached = endpoint.behind().map_or_else(|| repository::progress(conn).map(|progress| progress.place()), Ok)?;

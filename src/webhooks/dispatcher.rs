@@ -171,8 +171,8 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
 /// The events that an entry is, as far as anybody wants them.
 fn events_of(conn: &mut DbConn, entry: &Entry, body: &Value, wanted: &HashSet<WebhookEventType>) -> Result<Vec<WebhookEventType>> {
     let before = || {
-        let before = changes::history(conn, entry.resource_type, entry.resource_id.uuid(), entry.version - 2, 1)?;
-        before.first().filter(|before| before.version < entry.version).map(events::body).transpose()
+        let before = changes::earlier(conn, entry.resource_type, entry.resource_id, entry.version)?;
+        before.as_ref().map(events::body).transpose()
     };
     let needs_the_one_before = match entry.resource_type {
         ResourceType::Referral => wanted.contains(&WebhookEventType::ReferralRequested),

@@ -104,7 +104,7 @@ fn look(conn: &mut DbConn, since: NaiveDate, now: Instant) -> Result<Option<Vec<
                 // The day is that of whoever is to act.
                 let (_, today) = organizations::repository::practice(conn, Some(whose), now)?;
                 let has_come = if event == WebhookEventType::FollowUpDue { due_on <= today } else { due_on < today };
-                let Some(entry) = (if has_come { changes::newest(conn, event.resource_type(), id.uuid())? } else { None }) else {
+                let Some(entry) = (if has_come { changes::last(conn, event.resource_type(), id)? } else { None }) else {
                     continue;
                 };
                 let body = events::body(&entry)?;

@@ -17,7 +17,6 @@ mod lifecycle;
 pub mod model;
 pub mod payload;
 mod queue;
-mod replay;
 mod repository;
 mod schedule;
 mod signing;

@@ -200,8 +200,7 @@ pub struct EndpointRow {
 impl EndpointRow {
     /// Up to where the journal has been looked at for this endpoint; `None` where that is where it has been for all.
     pub fn behind(&self) -> Option<Position> {
-        let (transaction_id, sequence) = self.behind_transaction_id.zip(self.behind_sequence)?;
-        Some(Position { transaction_id, sequence })
+        Position::of(self.behind_transaction_id, self.behind_sequence)
     }
 
     /// The same row, looked at up to there.
