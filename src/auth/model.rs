@@ -18,6 +18,25 @@ pub struct Standing {
     pub is_active: bool,
 }
 
+/// The columns of `clients` joined with `organizations` that [`Standing`] is made of.
+type StandingColumns = (clients::organization_id, clients::scopes, clients::is_active, organizations::is_active, organizations::deleted_at);
+
+impl Standing {
+    /// See [`StandingColumns`].
+    pub const COLUMNS: StandingColumns =
+        (clients::organization_id, clients::scopes, clients::is_active, organizations::is_active, organizations::deleted_at);
+}
+
+/// What these columns hold.
+pub type StandingRow = (OrganizationId, Scopes, bool, bool, Option<Instant>);
+
+impl From<StandingRow> for Standing {
+    /// A client of an organization that is closed or deleted is not active.
+    fn from((organization_id, scopes, is_active, is_open, deleted_at): StandingRow) -> Self {
+        Self { organization_id, scopes, is_active: is_active && is_open && deleted_at.is_none() }
+    }
+}
+
 /// The hashes of a client's secrets.
 #[derive(Clone, Queryable)]
 pub struct Credentials {

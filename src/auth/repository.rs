@@ -2,26 +2,18 @@
 
 use diesel::prelude::*;
 
-use super::model::{Client, Credentials, NewClient, Standing};
+use super::model::{Client, Credentials, NewClient, Standing, StandingRow};
 use crate::db::DbConn;
 use crate::db::schema::{clients, organizations, signing_keys};
 use crate::db::types::Instant;
 use crate::error::Result;
-use crate::kind::{ClientId, OrganizationId};
+use crate::kind::ClientId;
 
-/// What a client may do now; `None` where there is no such client. A client of an organization that is closed or deleted is not active.
+/// What a client may do now; `None` where there is no such client.
 pub fn find_standing(conn: &mut DbConn, id: ClientId) -> Result<Option<Standing>> {
-    let found: Option<(OrganizationId, _, bool, bool, Option<Instant>)> = clients::table
-        .inner_join(organizations::table)
-        .filter(clients::id.eq(id))
-        .select((clients::organization_id, clients::scopes, clients::is_active, organizations::is_active, organizations::deleted_at))
-        .first(conn)
-        .optional()?;
-    Ok(found.map(|(organization_id, scopes, is_active, is_open, deleted_at)| Standing {
-        organization_id,
-        scopes,
-        is_active: is_active && is_open && deleted_at.is_none(),
-    }))
+    let client = clients::table.inner_join(organizations::table).filter(clients::id.eq(id));
+    let found: Option<StandingRow> = client.select(Standing::COLUMNS).first(conn).optional()?;
+    Ok(found.map(Standing::from))
 }
 
 /// The hashes that a client's secret is checked against.

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use super::api::WebhookEndpointQuery;
 use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
+use crate::auth::model::{Standing, StandingRow};
 use crate::changes::Position;
 use crate::db::DbConn;
 use crate::db::schema::webhook_endpoints::dsl;
@@ -126,19 +127,7 @@ pub struct Subscriber {
 
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
-    type Found = (
-        WebhookEndpointId,
-        OrganizationId,
-        ClientId,
-        Json<WebhookEndpointInput>,
-        Option<i64>,
-        Option<i64>,
-        bool,
-        Scopes,
-        bool,
-        bool,
-        Option<Instant>,
-    );
+    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Option<i64>, Option<i64>, bool, StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
         .inner_join(clients::table.inner_join(organizations::table))
         .filter(dsl::status.eq(WebhookStatus::Active))
@@ -152,18 +141,14 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::behind_transaction_id,
             dsl::behind_sequence,
             dsl::is_replaying,
-            clients::scopes,
-            clients::is_active,
-            organizations::is_active,
-            organizations::deleted_at,
+            Standing::COLUMNS,
         ))
         .load(conn)?;
-    let subscriber =
-        |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, scopes, is_active, is_open, closed): Found| {
-            let may_call = is_active && is_open && closed.is_none();
-            let behind = Option::zip(transaction_id, sequence).map(|(transaction_id, sequence)| Position { transaction_id, sequence });
-            Subscriber { id, organization_id, client_id, scopes: may_call.then_some(scopes), content: content.0, behind, is_replaying }
-        };
+    let subscriber = |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, standing): Found| {
+        let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
+        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(transaction_id, sequence));
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying }
+    };
     Ok(found.into_iter().map(subscriber).collect())
 }
 
