@@ -14,7 +14,7 @@ use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyT
 use super::package::{self, Package};
 use super::pages::{Entry, Extent, Shelves, all_services, render};
 use super::query::{
-    Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
+    Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, Part, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
     TaxonomyTermsQuery,
 };
 use crate::app::State;
@@ -27,14 +27,6 @@ use crate::kind::ServiceId;
 
 /// Entries that are written together where there are no pages.
 const BATCH: usize = 500;
-
-/// Which part of a list is asked for.
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    page: Option<u32>,
-    per_page: Option<u32>,
-    format: Option<Format>,
-}
 
 /// Describe the HSDS API
 ///
@@ -270,8 +262,7 @@ async fn services(app: State, reader: &DirectoryReader, query: ServicesQuery) ->
     let is_minimal = query.minimal == Some(true);
     let extent = Extent { is_minimal, is_full: query.full == Some(true), ..Extent::of(reader) };
     // A sweep wants one page.
-    let per_page = query.per_page.or(is_minimal.then_some(u32::MAX));
-    let part = Part { page: query.page, per_page, format: query.format };
+    let part = Part { per_page: query.per_page.or(is_minimal.then_some(u32::MAX)), ..query.part() };
     let filter = Filter {
         term: query.taxonomy_term_id.map(Id::uuid),
         taxonomy: query.taxonomy_id.map(Id::uuid),
@@ -296,7 +287,7 @@ async fn service_at_locations(app: State, reader: &DirectoryReader, query: Servi
         return refuse("invalid_parameter", "postcode", "must have letters or digits");
     }
     let extent = Extent { is_full: query.full == Some(true), ..Extent::of(reader) };
-    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let part = query.part();
     let filter = Filter {
         term: query.taxonomy_term_id.map(Id::uuid),
         taxonomy: query.taxonomy_id.map(Id::uuid),
@@ -322,7 +313,7 @@ async fn service_at_locations(app: State, reader: &DirectoryReader, query: Servi
 async fn organization_list(app: State, reader: &DirectoryReader, query: OrganizationsQuery) -> Result<HttpResponse> {
     let has_full_services = query.full_service == Some(true);
     let extent = Extent { is_full: query.full == Some(true) || has_full_services, has_full_services, ..Extent::of(reader) };
-    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let part = query.part();
     let filter = Filter { term: query.taxonomy_term_id.map(Id::uuid), taxonomy: query.taxonomy_id.map(Id::uuid), ..Filter::default() };
     let select = move |app: &State, _: &mut DbConn| {
         let words = query.search.as_deref().unwrap_or_default();
@@ -332,7 +323,7 @@ async fn organization_list(app: State, reader: &DirectoryReader, query: Organiza
 }
 
 async fn taxonomies(app: State, reader: &DirectoryReader, query: TaxonomiesQuery) -> Result<HttpResponse> {
-    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let part = query.part();
     let select = move |app: &State, _: &mut DbConn| {
         let words = query.search.as_deref().unwrap_or_default();
         Ok(app.hsds.read().taxonomies(words).into_iter().map(Entry::Taxonomy).collect())
@@ -341,7 +332,7 @@ async fn taxonomies(app: State, reader: &DirectoryReader, query: TaxonomiesQuery
 }
 
 async fn taxonomy_terms(app: State, reader: &DirectoryReader, query: TaxonomyTermsQuery) -> Result<HttpResponse> {
-    let part = Part { page: query.page, per_page: query.per_page, format: query.format };
+    let part = query.part();
     let select = move |app: &State, _: &mut DbConn| {
         let words = query.search.as_deref().unwrap_or_default();
         let (taxonomy, parent) = (query.taxonomy_id.map(Id::uuid), query.parent_id.map(Id::uuid));

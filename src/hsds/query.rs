@@ -32,197 +32,130 @@ text_enum! {
     }
 }
 
-/// Which services.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = HsdsServicesQuery)]
-#[into_params(parameter_in = Query)]
-pub struct ServicesQuery {
-    /// Words to look for, English or French; the best answers come first.
-    #[schema(max_length = 300, example = "food bank")]
-    #[param(max_length = 300, example = "food bank")]
-    pub search: Option<String>,
-    /// Only what carries this term.
-    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    pub taxonomy_term_id: Option<ServiceId>,
-    /// Only what carries a term of this taxonomy.
-    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    pub taxonomy_id: Option<ServiceId>,
-    /// Only what this organization gives.
-    #[schema(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
-    #[param(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
-    pub organization_id: Option<ServiceId>,
-    /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
-    #[param(inline)]
-    pub modified_after: Option<Instant>,
-    /// Only ids and dates, all on one page unless `per_page` is given: for a partner's sweep.
-    #[schema(example = false)]
-    #[param(example = false)]
-    pub minimal: Option<bool>,
-    /// Everything nested, as the service by its id.
-    #[schema(example = false)]
-    #[param(example = false)]
-    pub full: Option<bool>,
+/// Which part of a list is asked for, and in what form.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
     /// The number of the page, from 1.
-    #[schema(minimum = 1, example = 1)]
-    #[param(minimum = 1, example = 1)]
     pub page: Option<u32>,
-    /// Entries of a page, at most 1,000; 100 where absent.
-    #[schema(minimum = 1, maximum = 1000, example = 100)]
-    #[param(minimum = 1, maximum = 1000, example = 100)]
+    /// Entries of a page.
     pub per_page: Option<u32>,
-    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
-    #[param(inline)]
+    /// The form.
     pub format: Option<Format>,
 }
 
-/// Which services at locations.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = HsdsServiceAtLocationsQuery)]
-#[into_params(parameter_in = Query)]
-pub struct ServiceAtLocationsQuery {
-    /// Words to look for, English or French; the best answers come first.
-    #[schema(max_length = 300, example = "food bank")]
-    #[param(max_length = 300, example = "food bank")]
-    pub search: Option<String>,
-    /// Only what carries this term.
-    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    pub taxonomy_term_id: Option<ServiceId>,
-    /// Only what carries a term of this taxonomy.
-    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    pub taxonomy_id: Option<ServiceId>,
-    /// Only what this organization gives.
-    #[schema(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
-    #[param(value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee")]
-    pub organization_id: Option<ServiceId>,
-    /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
-    #[param(inline)]
-    pub modified_after: Option<Instant>,
-    /// Everything nested, as by its id.
-    #[schema(example = false)]
-    #[param(example = false)]
-    pub full: Option<bool>,
-    /// A postal code. Leaves out services that serve other postal codes only.
-    #[schema(min_length = 1, max_length = 20, example = "V0X 1A0")]
-    #[param(min_length = 1, max_length = 20, example = "V0X 1A0")]
-    pub postcode: Option<String>,
-    /// Metres from the middle of `postcode`: only locations known to lie within. The middle is that of the places of the directory with this code, else with its first three letters; where there are none, 400.
-    #[schema(pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000")]
-    #[param(pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000")]
-    pub proximity: Option<String>,
-    /// The number of the page, from 1.
-    #[schema(minimum = 1, example = 1)]
-    #[param(minimum = 1, example = 1)]
-    pub page: Option<u32>,
-    /// Entries of a page, at most 1,000; 100 where absent.
-    #[schema(minimum = 1, maximum = 1000, example = 100)]
-    #[param(minimum = 1, maximum = 1000, example = 100)]
-    pub per_page: Option<u32>,
-    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
-    #[param(inline)]
-    pub format: Option<Format>,
+/// Declares the parameters of a list: its own, of which what is said in brackets holds in a query string and in a body, what follows
+/// `query` in the former alone; and those by which every list is paged.
+macro_rules! list_queries {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident as $schema:ident { $($(#[$doc:meta])* $field:ident: $type:ident [$($said:tt)*] $(query [$($query:tt)*])?,)* }
+    )+) => {
+        $(
+            $(#[$meta])*
+            #[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+            #[serde(deny_unknown_fields, default)]
+            #[schema(as = $schema)]
+            #[into_params(parameter_in = Query)]
+            pub struct $name {
+                $(
+                    $(#[$doc])*
+                    #[schema($($said)*)]
+                    #[param($($said)* $($($query)*)?)]
+                    pub $field: Option<$type>,
+                )*
+                /// The number of the page, from 1.
+                #[schema(minimum = 1, example = 1)]
+                #[param(minimum = 1, example = 1)]
+                pub page: Option<u32>,
+                /// Entries of a page, at most 1,000; 100 where absent.
+                #[schema(minimum = 1, maximum = 1000, example = 100)]
+                #[param(minimum = 1, maximum = 1000, example = 100)]
+                pub per_page: Option<u32>,
+                /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
+                #[param(inline)]
+                pub format: Option<Format>,
+            }
+
+            impl $name {
+                /// Which part of the list is asked for.
+                pub const fn part(&self) -> Part {
+                    Part { page: self.page, per_page: self.per_page, format: self.format }
+                }
+            }
+        )+
+    };
 }
 
-/// Which organizations.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = HsdsOrganizationsQuery)]
-#[into_params(parameter_in = Query)]
-pub struct OrganizationsQuery {
-    /// Words, all of which must occur.
-    #[schema(max_length = 300, example = "food")]
-    #[param(max_length = 300, example = "food")]
-    pub search: Option<String>,
-    /// Only what carries this term.
-    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    pub taxonomy_term_id: Option<ServiceId>,
-    /// Only what carries a term of this taxonomy.
-    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    pub taxonomy_id: Option<ServiceId>,
-    /// Everything nested, as the organization by its id.
-    #[schema(example = false)]
-    #[param(example = false)]
-    pub full: Option<bool>,
-    /// With all of their services, everything nested.
-    #[schema(example = false)]
-    #[param(example = false)]
-    pub full_service: Option<bool>,
-    /// The number of the page, from 1.
-    #[schema(minimum = 1, example = 1)]
-    #[param(minimum = 1, example = 1)]
-    pub page: Option<u32>,
-    /// Entries of a page, at most 1,000; 100 where absent.
-    #[schema(minimum = 1, maximum = 1000, example = 100)]
-    #[param(minimum = 1, maximum = 1000, example = 100)]
-    pub per_page: Option<u32>,
-    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
-    #[param(inline)]
-    pub format: Option<Format>,
-}
+list_queries! {
+    /// Which services.
+    ServicesQuery as HsdsServicesQuery {
+        /// Words to look for, English or French; the best answers come first.
+        search: String [max_length = 300, example = "food bank"],
+        /// Only what carries this term.
+        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        /// Only what carries a term of this taxonomy.
+        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        /// Only what this organization gives.
+        organization_id: ServiceId [value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
+        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
+        modified_after: Instant [] query [inline],
+        /// Only ids and dates, all on one page unless `per_page` is given: for a partner's sweep.
+        minimal: bool [example = false],
+        /// Everything nested, as the service by its id.
+        full: bool [example = false],
+    }
 
-/// Which taxonomies.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = HsdsTaxonomiesQuery)]
-#[into_params(parameter_in = Query)]
-pub struct TaxonomiesQuery {
-    /// Words, all of which must occur.
-    #[schema(max_length = 300, example = "food")]
-    #[param(max_length = 300, example = "food")]
-    pub search: Option<String>,
-    /// The number of the page, from 1.
-    #[schema(minimum = 1, example = 1)]
-    #[param(minimum = 1, example = 1)]
-    pub page: Option<u32>,
-    /// Entries of a page, at most 1,000; 100 where absent.
-    #[schema(minimum = 1, maximum = 1000, example = 100)]
-    #[param(minimum = 1, maximum = 1000, example = 100)]
-    pub per_page: Option<u32>,
-    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
-    #[param(inline)]
-    pub format: Option<Format>,
-}
+    /// Which services at locations.
+    ServiceAtLocationsQuery as HsdsServiceAtLocationsQuery {
+        /// Words to look for, English or French; the best answers come first.
+        search: String [max_length = 300, example = "food bank"],
+        /// Only what carries this term.
+        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        /// Only what carries a term of this taxonomy.
+        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        /// Only what this organization gives.
+        organization_id: ServiceId [value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
+        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
+        modified_after: Instant [] query [inline],
+        /// Everything nested, as by its id.
+        full: bool [example = false],
+        /// A postal code. Leaves out services that serve other postal codes only.
+        postcode: String [min_length = 1, max_length = 20, example = "V0X 1A0"],
+        /// Metres from the middle of `postcode`: only locations known to lie within. The middle is that of the places of the directory with this code, else with its first three letters; where there are none, 400.
+        proximity: String [pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000"],
+    }
 
-/// Which terms.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = HsdsTaxonomyTermsQuery)]
-#[into_params(parameter_in = Query)]
-pub struct TaxonomyTermsQuery {
-    /// Words, all of which must occur.
-    #[schema(max_length = 300, example = "food")]
-    #[param(max_length = 300, example = "food")]
-    pub search: Option<String>,
-    /// Only terms of this taxonomy.
-    #[schema(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    #[param(value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d")]
-    pub taxonomy_id: Option<ServiceId>,
-    /// Only terms below this one.
-    #[schema(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    #[param(value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e")]
-    pub parent_id: Option<ServiceId>,
-    /// Only terms that have none above them.
-    #[schema(example = true)]
-    #[param(example = true)]
-    pub top_only: Option<bool>,
-    /// The number of the page, from 1.
-    #[schema(minimum = 1, example = 1)]
-    #[param(minimum = 1, example = 1)]
-    pub page: Option<u32>,
-    /// Entries of a page, at most 1,000; 100 where absent.
-    #[schema(minimum = 1, maximum = 1000, example = 100)]
-    #[param(minimum = 1, maximum = 1000, example = 100)]
-    pub per_page: Option<u32>,
-    /// `ndjson` gives everything at once, an object in each line; `page` and `per_page` do not count then.
-    #[param(inline)]
-    pub format: Option<Format>,
+    /// Which organizations.
+    OrganizationsQuery as HsdsOrganizationsQuery {
+        /// Words, all of which must occur.
+        search: String [max_length = 300, example = "food"],
+        /// Only what carries this term.
+        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        /// Only what carries a term of this taxonomy.
+        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        /// Everything nested, as the organization by its id.
+        full: bool [example = false],
+        /// With all of their services, everything nested.
+        full_service: bool [example = false],
+    }
+
+    /// Which taxonomies.
+    TaxonomiesQuery as HsdsTaxonomiesQuery {
+        /// Words, all of which must occur.
+        search: String [max_length = 300, example = "food"],
+    }
+
+    /// Which terms.
+    TaxonomyTermsQuery as HsdsTaxonomyTermsQuery {
+        /// Words, all of which must occur.
+        search: String [max_length = 300, example = "food"],
+        /// Only terms of this taxonomy.
+        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        /// Only terms below this one.
+        parent_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        /// Only terms that have none above them.
+        top_only: bool [example = true],
+    }
 }
 
 /// One sub-query for the organization by its id.
