@@ -282,6 +282,25 @@ mod tests {
         Traits::from(&person(given, family, birth_date))
     }
 
+    /// What tells people apart is read from the table by itself, and shown by the same rule as the whole.
+    #[test]
+    fn of_a_patient_as_little_tells_them_apart_as_is_shown_of_them() {
+        let mut whole: PatientInput = serde_json::from_value(serde_json::json!({
+            "names": [{ "given": "Marie-Ève", "family": "Tremblay" }, { "text": "Mimi" }], "birth_date": "1954-03-18",
+            "identifiers": [{ "system": "urn:example:emr", "value": "A-1" }], "contact_points": [{ "kind": "phone", "value": "250-861-5555" }],
+            "address": { "city": "Alder Falls", "postal_code": "V0X 3A0", "country": "CA" },
+        }))
+        .unwrap();
+        whole.normalise();
+        for number in 0..1_u32 << DataCategory::ALL.len() {
+            let open = DataCategory::ALL.iter().enumerate().filter(|(index, _)| number & (1 << index) != 0).map(|(_, category)| *category);
+            let categories: Categories = open.collect();
+            let read: Distinguishing = serde_json::from_value(serde_json::to_value(&whole).unwrap()).unwrap();
+            let (part, all) = (Traits::from(read.shown(categories)), Traits::from(&whole.clone().shown(categories)));
+            assert_eq!(format!("{part:?}"), format!("{all:?}"), "{categories:?}");
+        }
+    }
+
     #[test]
     fn one_person_written_twice_is_likely_and_two_persons_are_not() {
         let marie = traits("Marie-Ève", "Tremblay", Some("1954-03-18"));
