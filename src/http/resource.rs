@@ -192,11 +192,16 @@ pub fn with_headers<R: Resource>(reply: Reply, shape: &R::Shape) -> Reply {
 
 /// The response with the resource, its version and the headers that it asks for.
 fn respond<R: Resource>(mut response: HttpResponseBuilder, version: i64, shape: &R::Shape) -> HttpResponse {
+    add_headers::<R>(&mut response, version, shape);
+    response.json(shape)
+}
+
+/// Adds the resource's version and the headers that it asks for, to an answer that shows it in another shape.
+pub fn add_headers<R: Resource>(response: &mut HttpResponseBuilder, version: i64, shape: &R::Shape) {
     response.insert_header((ETAG, tag(version)));
     for header in R::headers(shape) {
         response.insert_header(*header);
     }
-    response.json(shape)
 }
 
 /// Where a resource is.

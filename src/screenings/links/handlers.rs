@@ -14,11 +14,10 @@ use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::body::Valid;
 use crate::http::command::{Command, Reply};
-use crate::http::etag;
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery, Resource as _};
-use crate::instruments;
+use crate::instruments::{self, model::InstrumentRow};
 use crate::kind::{self, ResourceType, ScreeningId, ScreeningLinkId};
 use crate::screenings::api::{Screening, ScreeningCompletion};
 use crate::screenings::findings::Answer;
@@ -29,8 +28,13 @@ use crate::screenings::model::{ScreeningRow, ScreeningStatus};
 fn draft(conn: &mut DbConn, caller: &Principal, id: ScreeningId) -> Result<ScreeningRow> {
     let row = resource::get_row::<Screenings>(conn, caller, id)?;
     Screenings::permit(caller, &row)?;
+    check_open(&row)?;
+    Ok(row)
+}
+
+fn check_open(row: &ScreeningRow) -> Result<()> {
     if row.status == ScreeningStatus::Draft {
-        Ok(row)
+        Ok(())
     } else {
         Err(Error::conflict("screening_closed", "The screening is no longer a draft: there is nothing to answer."))
     }
@@ -138,17 +142,19 @@ pub async fn revoke_screening_links(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// A screening, with the questions that it answers.
+type Opened = (Screening, InstrumentRow);
+
+fn with_questions(conn: &mut DbConn, screening: Screening) -> Result<Opened> {
+    let instrument = instruments::repository::find(conn, screening.instrument_id)?;
+    Ok((screening, instrument.ok_or_else(|| Error::internal("a screening without instrument"))?))
+}
+
 /// What the holder of a link sees of a screening.
-async fn respond(app: &State, holder: &LinkHolder, screening: Screening) -> Result<HttpResponse> {
-    let id = screening.instrument_id;
-    let instrument = app.db.read(move |conn| instruments::repository::find(conn, id)).await?;
-    let instrument = instrument.ok_or_else(|| Error::internal("a screening without instrument"))?;
+fn respond(app: &State, holder: &LinkHolder, (screening, instrument): Opened) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.insert_header(("etag", etag::tag(screening.version)));
-    for header in Screenings::headers(&screening) {
-        response.insert_header(*header);
-    }
-    Ok(response.json(LinkedScreening::new(screening, instrument.into(), holder.expires_at(), &app.config)))
+    resource::add_headers::<Screenings>(&mut response, screening.version, &screening);
+    response.json(LinkedScreening::new(screening, instrument.into(), holder.expires_at(), &app.config))
 }
 
 /// Read the screening of a link
@@ -158,8 +164,14 @@ async fn respond(app: &State, holder: &LinkHolder, screening: Screening) -> Resu
 #[get("/v1/screening-link")]
 pub async fn get_linked_screening(app: State, holder: LinkHolder) -> Result<HttpResponse> {
     let opened = holder.clone();
-    let screening = app.db.read(move |conn| Ok(Screening::from(opened.open(conn)?.1))).await?;
-    respond(&app, &holder, screening).await
+    let opened = app
+        .db
+        .read(move |conn| {
+            let (_, row) = opened.open(conn)?;
+            with_questions(conn, row.into())
+        })
+        .await?;
+    Ok(respond(&app, &holder, opened))
 }
 
 /// Answer by a link
@@ -170,18 +182,17 @@ pub async fn get_linked_screening(app: State, holder: LinkHolder) -> Result<Http
 #[post("/v1/screening-link/answers")]
 pub async fn answer_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
     let (opened, answers) = (holder.clone(), input.0.answers);
-    let screening = app.db.write(move |conn| answer(conn, &opened, &answers)).await?;
-    respond(&app, &holder, screening).await
+    let opened = app.db.write(move |conn| answer(conn, &opened, &answers)).await?;
+    Ok(respond(&app, &holder, opened))
 }
 
-fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<Screening> {
+fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<Opened> {
     let (caller, row) = holder.open(conn)?;
-    if row.status != ScreeningStatus::Draft {
-        return Err(Error::conflict("screening_closed", "The screening is no longer a draft: there is nothing to answer."));
-    }
+    check_open(&row)?;
     let mut input = Screenings::input(&row);
     input.lay_over(answers);
-    Ok(resource::replace::<Screenings>(conn, &caller, &row, input)?.1)
+    let (_, screening) = resource::replace::<Screenings>(conn, &caller, &row, input)?;
+    with_questions(conn, screening)
 }
 
 /// Complete a screening by a link
@@ -192,20 +203,21 @@ fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<
 #[post("/v1/screening-link/complete")]
 pub async fn complete_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
     let (opened, last) = (holder.clone(), ScreeningCompletion { answers: input.0.answers, answered_at: None });
-    let screening = app.db.write(move |conn| complete(conn, &opened, &last)).await?;
-    respond(&app, &holder, screening).await
+    let opened = app.db.write(move |conn| complete(conn, &opened, &last)).await?;
+    Ok(respond(&app, &holder, opened))
 }
 
-fn complete(conn: &mut DbConn, holder: &LinkHolder, last: &ScreeningCompletion) -> Result<Screening> {
+fn complete(conn: &mut DbConn, holder: &LinkHolder, last: &ScreeningCompletion) -> Result<Opened> {
     let (caller, row) = holder.open(conn)?;
-    match row.status {
+    let screening = match row.status {
         ScreeningStatus::Draft => {
             let input = last.laid_over(Screenings::input(&row));
-            Ok(resource::replace::<Screenings>(conn, &caller, &row, input)?.1)
+            resource::replace::<Screenings>(conn, &caller, &row, input)?.1
         }
-        ScreeningStatus::Completed => Ok(row.into()),
+        ScreeningStatus::Completed => row.into(),
         ScreeningStatus::Declined | ScreeningStatus::EnteredInError => {
-            Err(Error::conflict("screening_closed", "The screening was declined or retracted: there is nothing to answer."))
+            return Err(Error::conflict("screening_closed", "The screening was declined or retracted: there is nothing to answer."));
         }
-    }
+    };
+    with_questions(conn, screening)
 }
