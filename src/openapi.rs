@@ -425,8 +425,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if takes_json && (is_api || is_face) {
         problems.extend(["408", "413", "415", "422"]);
     }
-    // An import needs no key to be sent again: what it has seen before changes nothing; nor do answers that replace answers.
-    if is_api && method == "post" && !is_question && !path.starts_with("/v1/imports/") && !path.starts_with("/v1/screening-link/") {
+    // Keys belong to clients. An import needs none to be sent again: what it has seen before changes nothing.
+    if is_api && method == "post" && has_scopes && !is_question && !path.starts_with("/v1/imports/") {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }

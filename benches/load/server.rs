@@ -22,7 +22,7 @@ impl Server {
     pub const BINARY: &str = env!("CARGO_BIN_EXE_kith");
 
     /// Starts the server with its defaults, but for a limit of calls that is never reached and tokens that outlive the measurement. It
-    /// logs as it always does, into a file.
+    /// logs as it always does, into a file. Settings of the allocator (`MIMALLOC_…`) are passed on.
     pub fn start(url: &str, log: &Path) -> Outcome<Self> {
         let started = Instant::now();
         let process = Command::new(Self::BINARY)

@@ -42,14 +42,21 @@ pub fn check(request: &HttpRequest) -> Result<()> {
     if text.is_empty() && !parameters.has_required {
         return Ok(());
     }
-    let is_text = percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'));
-    if is_text { parameters.check(text) } else { Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000.")) }
+    if is_text(text) {
+        parameters.check(text)
+    } else {
+        Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000."))
+    }
+}
+
+/// Whether a query string is UTF-8 once it is decoded, without the character that one database cannot keep.
+fn is_text(text: &str) -> bool {
+    percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'))
 }
 
 /// Reads the parameters of an operation from a text in the form of a query string, wherever it came from.
 pub fn read_text<T: DeserializeOwned>(method: &str, route: &str, text: &str) -> Result<T> {
-    let is_text = percent_encoding::percent_decode_str(text).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'));
-    if !is_text {
+    if !is_text(text) {
         return Err(Error::malformed("The parameters are not UTF-8, or contain the character U+0000."));
     }
     Parameters::of_operation(method, route)?.check(text)?;

@@ -156,7 +156,6 @@ impl Import<'_> {
         let read = web::block(move || Package::of_zip(Cursor::new(bytes), most)).await.map_err(Error::internal)?;
         let mut package = read.map_err(|fault| match fault {
             PackageError::TooLarge(_) => Error::TooLarge,
-            PackageError::Io(fault) => Error::malformed(format!("The package cannot be read: {fault}.")),
             fault => Error::malformed(format!("The package cannot be read: {fault}.")),
         })?;
         loop {
