@@ -61,8 +61,8 @@ pub struct DatabaseConfig {
     /// Longest time one statement may take on PostgreSQL
     #[arg(global = true, long, env = "KITH_STATEMENT_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = positive_duration)]
     pub statement_timeout: Duration,
-    /// Statements slower than this are logged, without their values
-    #[arg(global = true, long, env = "KITH_SLOW_QUERY", default_value = "250ms", value_name = "DURATION", value_parser = positive_duration)]
+    /// Statements that take this long are logged, without their values; 0ms logs every one
+    #[arg(global = true, long, env = "KITH_SLOW_QUERY", default_value = "250ms", value_name = "DURATION", value_parser = duration)]
     pub slow_query: Duration,
 }
 

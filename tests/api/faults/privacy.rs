@@ -214,7 +214,7 @@ fn what_is_about_a_person_is_in_no_log_line_no_url_and_no_error() {
     for place in std::iter::once(Place::on_sqlite()).chain(Place::on_postgres()) {
         let url = place.url();
         let mut town = Town::on(&url);
-        let arguments = ["serve", "--port=0", "--log-level=debug", "--slow-query=1ms"];
+        let arguments = ["serve", "--port=0", "--log-level=debug", "--slow-query=0ms"];
         let server = Server::of(kith(&url, &arguments).spawn().unwrap()).unwrap();
         town.log_in(&server.address);
         let mut witness = Witness { http: Http::to(&server.address), answers: Vec::new() };
