@@ -64,8 +64,8 @@ macro_rules! list_queries {
                     pub $field: Option<$type>,
                 )*
                 /// The number of the page, from 1.
-                #[schema(minimum = 1, example = 1)]
-                #[param(minimum = 1, example = 1)]
+                #[schema(minimum = 1, maximum = 2147483647, example = 1)]
+                #[param(minimum = 1, maximum = 2147483647, example = 1)]
                 pub page: Option<u32>,
                 /// Entries of a page, at most 1,000; 100 where absent.
                 #[schema(minimum = 1, maximum = 1000, example = 100)]

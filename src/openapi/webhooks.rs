@@ -9,22 +9,18 @@ use crate::webhooks::events::WebhookEventType;
 
 /// Adds every event.
 pub(super) fn add(document: &mut Value) {
-    let schemas = document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut schemas = document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut webhooks = Map::new();
     for event in WebhookEventType::ALL {
         let kind = event.resource_type();
         let resource = schema_name(kind.as_str());
-        let narrowed = json!({
-            "type": "object",
-            "properties": {
-                "type": { "const": event },
-                "data": {
-                    "type": "object",
-                    "properties": { "resource_type": { "const": kind }, "resource": { "$ref": format!("#/components/schemas/{resource}") } },
-                },
-            },
-        });
-        let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/WebhookEvent" }, narrowed] });
+        let data = format!("{resource}EventData");
+        if !schemas.contains_key(&data) {
+            let narrowed = [("resource_type", json!({ "const": kind })), ("resource", json!({ "$ref": reference(&resource) }))];
+            schemas.insert(data.clone(), with_properties(schemas.get("WebhookData"), narrowed));
+        }
+        let narrowed = [("type", json!({ "const": event })), ("data", json!({ "$ref": reference(&data) }))];
+        let schema = with_properties(schemas.get("WebhookEvent"), narrowed);
         let mut example = examples::of_named("WebhookData", &schemas).unwrap_or_default();
         if let Some(members) = example.as_object_mut() {
             members.insert("resource_type".into(), json!(kind));
@@ -50,6 +46,9 @@ pub(super) fn add(document: &mut Value) {
     let example = json!({ "endpoint_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10" });
     webhooks.insert(PING.into(), item(PING, "Somebody asked for a test event.", &schema, &example));
     webhooks.sort_keys();
+    if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
+        components.insert("schemas".into(), schemas.into());
+    }
     if let Some(parameters) = document.pointer_mut("/components/parameters").and_then(Value::as_object_mut) {
         for (key, name, description, example) in HEADERS {
             let schema = json!({ "type": "string", "examples": [example] });
@@ -105,6 +104,24 @@ fn item(name: &str, description: &str, schema: &Value, example: &Value) -> Value
         },
         "security": [{}],
     } })
+}
+
+/// A schema with some of its properties told more narrowly, each with the description that it had. Plain objects make better clients than
+/// `allOf` does.
+fn with_properties<const N: usize>(schema: Option<&Value>, narrowed: [(&str, Value); N]) -> Value {
+    let mut schema = schema.cloned().unwrap_or_default();
+    for (name, mut narrow) in narrowed {
+        let Some(property) = schema.pointer_mut(&format!("/properties/{name}")) else { continue };
+        if let (Some(description), Some(narrow)) = (property.get("description").cloned(), narrow.as_object_mut()) {
+            narrow.insert("description".into(), description);
+        }
+        *property = narrow;
+    }
+    schema
+}
+
+fn reference(schema: &str) -> String {
+    format!("#/components/schemas/{schema}")
 }
 
 /// `follow_up` is described by `FollowUp`.

@@ -136,6 +136,12 @@ fn operations_have_unique_ids_and_say_what_they_do() {
 }
 
 #[test]
+fn no_path_ends_with_a_slash_but_the_root_of_the_standard_of_directories() {
+    let slashed: Vec<String> = operations().into_iter().map(|operation| operation.path).filter(|path| path.ends_with('/')).collect();
+    assert_eq!(slashed, ["/hsds/"]);
+}
+
+#[test]
 fn every_operation_states_its_scopes_and_the_statuses_that_follow() {
     for operation in operations() {
         let (id, statuses) = (&operation.id, operation.statuses());

@@ -9,7 +9,13 @@ from schemathesis import GenerationMode
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A cursor is opaque: only one that the same list has given is good, so a request that shall succeed has none made up."""
+    """A cursor is opaque: only one that the same list has given is good, so a request that shall succeed has none made up. And a request
+    that waits for changes does so no longer than the fuzzer waits for an answer."""
+    wait = (case.query or {}).get("wait")
+    if isinstance(wait, int) and 3 < wait <= 30:
+        case.query["wait"] = 3
+        if isinstance(kwargs.get("params"), dict) and "wait" in kwargs["params"]:
+            kwargs["params"]["wait"] = 3
     mode = case.meta.generation.mode if case.meta else None
     if mode is GenerationMode.POSITIVE:
         for part in (case.query, case.body):
@@ -35,6 +41,12 @@ def lines_of_json(context, value):
     if isinstance(value, bytes):
         return value
     return value.encode() if isinstance(value, str) else json.dumps(value).encode()
+
+
+@schemathesis.serializer("application/zip")
+def bytes_of_a_package(context, value):
+    """A package is whatever bytes the fuzzer makes up: no schema tells how a zip file is made."""
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 # What every organization may read: the directory and who works in it.

@@ -137,9 +137,14 @@ on_both!(pages_hold_everything_once_and_say_where_they_are, |db| async move {
     let services = all(&clinic, "/hsds/services").await;
     assert_eq!(services.len(), DEMO_SERVICES.len());
     assert!(services.iter().all(|service| service.get("kith").is_none() && service.get("phones").is_none()), "lists are flat");
-    for (query, pointer) in
-        [("page=0", "page"), ("per_page=1001", "per_page"), ("full=maybe", "full"), ("size=5", "size"), ("format=xml", "format")]
-    {
+    for (query, pointer) in [
+        ("page=0", "page"),
+        ("page=2147483648", "page"),
+        ("per_page=1001", "per_page"),
+        ("full=maybe", "full"),
+        ("size=5", "size"),
+        ("format=xml", "format"),
+    ] {
         let faults = clinic.get(&format!("/hsds/services?{query}")).await.faults(400);
         assert_eq!(faults[0].0, pointer, "{query}");
     }
