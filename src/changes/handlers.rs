@@ -48,7 +48,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
     tag = "changes",
     params(
         ChangeQuery,
-        ("Last-Event-ID" = Option<String>, Header, description = "For streams: the id of the last event that was received, after which to go on.", max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjp7fX0"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received, after which to go on; goes before `cursor` and `since`.", max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjp7fX0"),
     ),
     responses((status = 200, description = "The next piece of the feed, or the feed as it goes on.", content(
         (ChangeFeed = "application/json"),
@@ -65,13 +65,11 @@ pub async fn list_changes(
 ) -> Result<HttpResponse> {
     let (caller, query) = (caller.into_principal(), query.0);
     let filter = Filter::of(&query);
-    let is_stream = stream::is_wanted(&request);
-    let last_id = if is_stream { last_event_id(&request)? } else { None };
-    let mut place = match last_id {
+    let mut place = match last_event_id(&request)? {
         Some(id) => after_event(id, &filter)?,
         None => start(&app, &query, &filter).await?,
     };
-    if is_stream {
+    if stream::is_wanted(&request) {
         let slot = app.streams.open(caller.client_id, stream::life(app.config.request_timeout)).inspect_err(|_| {
             // What is left of the calls says nothing of the streams.
             request.extensions_mut().remove::<Allowance>();

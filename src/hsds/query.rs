@@ -8,12 +8,12 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
 
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
-use crate::http::{body, json, query};
+use crate::http::{body, json, query, schema};
 use crate::kind::ServiceId;
 use crate::text_enum;
 
@@ -52,7 +52,7 @@ macro_rules! list_queries {
     )+) => {
         $(
             $(#[$meta])*
-            #[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams)]
+            #[derive(Debug, Clone, Default, Deserialize, ToSchema, IntoParams, Validate)]
             #[serde(deny_unknown_fields, default)]
             #[schema(as = $schema)]
             #[into_params(parameter_in = Query)]
@@ -92,11 +92,11 @@ list_queries! {
         /// Words to look for, English or French; the best answers come first.
         search: String [max_length = 300, example = "food bank"],
         /// Only what carries this term.
-        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        taxonomy_term_id: ServiceId [value_type = Option<String>, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
         /// Only what carries a term of this taxonomy.
-        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Only what this organization gives.
-        organization_id: ServiceId [value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
+        organization_id: ServiceId [value_type = Option<String>, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
         /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
         modified_after: Instant [] query [inline],
         /// Only ids and dates, all on one page unless `per_page` is given: for a partner's sweep.
@@ -110,11 +110,11 @@ list_queries! {
         /// Words to look for, English or French; the best answers come first.
         search: String [max_length = 300, example = "food bank"],
         /// Only what carries this term.
-        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        taxonomy_term_id: ServiceId [value_type = Option<String>, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
         /// Only what carries a term of this taxonomy.
-        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Only what this organization gives.
-        organization_id: ServiceId [value_type = String, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
+        organization_id: ServiceId [value_type = Option<String>, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
         /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339.
         modified_after: Instant [] query [inline],
         /// Everything nested, as by its id.
@@ -130,9 +130,9 @@ list_queries! {
         /// Words, all of which must occur.
         search: String [max_length = 300, example = "food"],
         /// Only what carries this term.
-        taxonomy_term_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        taxonomy_term_id: ServiceId [value_type = Option<String>, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
         /// Only what carries a term of this taxonomy.
-        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Everything nested, as the organization by its id.
         full: bool [example = false],
         /// With all of their services, everything nested.
@@ -150,9 +150,9 @@ list_queries! {
         /// Words, all of which must occur.
         search: String [max_length = 300, example = "food"],
         /// Only terms of this taxonomy.
-        taxonomy_id: ServiceId [value_type = String, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
+        taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Only terms below this one.
-        parent_id: ServiceId [value_type = String, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
+        parent_id: ServiceId [value_type = Option<String>, format = Uuid, example = "87a3eddc-6dcd-57ec-bda9-e2f74cb6db2e"],
         /// Only terms that have none above them.
         top_only: bool [example = true],
     }
@@ -174,7 +174,7 @@ pub struct Asked<T>(pub T);
 
 const MEDIA_TYPES: &[&str] = &["application/json", "application/x-www-form-urlencoded"];
 
-impl<T: DeserializeOwned + 'static> FromRequest for Asked<T> {
+impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Asked<T> {
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
 
@@ -185,39 +185,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for Asked<T> {
         let route = request.match_pattern().unwrap_or_default();
         Box::pin(async move {
             let bytes = bytes.await?;
-            let text = if is_json {
-                let pairs = pairs(json::parse(&bytes)?)?;
-                serde_html_form::to_string(pairs).map_err(Error::internal)?
-            } else {
-                String::from_utf8(bytes.to_vec()).map_err(|_| Error::malformed("The body is not UTF-8."))?
-            };
+            if is_json {
+                return schema::check(json::parse(&bytes)?).map(Self);
+            }
+            let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::malformed("The body is not UTF-8."))?;
             query::read_text("GET", &route, &text).map(Self).map_err(of_body)
         })
     }
 }
 
-/// The members of an object as the pairs of a query string; `null` is as good as absent.
-fn pairs(body: Value) -> Result<Vec<(String, String)>> {
-    let Value::Object(members) = body else { return Err(Error::invalid("", "type", "must be an object")) };
-    let mut faults = Vec::new();
-    let mut pairs = Vec::new();
-    for (name, value) in members {
-        match value {
-            Value::Null => {}
-            Value::String(text) => pairs.push((name, text)),
-            Value::Number(number) => pairs.push((name, number.to_string())),
-            Value::Bool(bit) => pairs.push((name, bit.to_string())),
-            Value::Array(_) | Value::Object(_) => {
-                let mut pointer = String::new();
-                json::push_token(&mut pointer, &name);
-                faults.push(Fault::new(pointer, "type", "must be a text, a number, true or false"));
-            }
-        }
-    }
-    if faults.is_empty() { Ok(pairs) } else { Err(Error::Invalid(faults)) }
-}
-
-/// The faults of parameters that came in a body: understood, and not valid.
+/// The faults of parameters that came in a form: understood, and not valid.
 fn of_body(error: Error) -> Error {
     match error {
         Error::Malformed { faults, .. } if !faults.is_empty() => {

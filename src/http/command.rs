@@ -132,7 +132,8 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Comman
 
 fn key_of(request: &HttpRequest) -> Result<Option<String>> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    let is_key = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = value.to_str().ok().filter(is_key);
     text.map(|text| Some(text.to_owned())).ok_or_else(|| Error::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters."))
 }
 

@@ -300,4 +300,9 @@ on_both!(every_post_that_changes_something_has_one_effect_for_a_key, |db| async 
         }
     }
     assert!(once >= 12, "only {once} were tried");
+    for unfit in ["two words", "", "\t", "ключ", &"k".repeat(256)] {
+        let request = chart.clinic.request(Method::POST, "/v1/patients").insert_header(("idempotency-key", unfit));
+        let answer = chart.clinic.app.send(request.set_json(json!({ "names": [{ "family": "Tremblay" }] }))).await;
+        answer.expect_problem(400, "malformed_request");
+    }
 });

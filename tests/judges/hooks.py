@@ -11,18 +11,21 @@ from schemathesis import GenerationMode
 def before_call(context, case, kwargs):
     """A cursor is opaque: only one that the same list has given is good, so a request that shall succeed has none made up. And a request
     that waits for changes does so no longer than the fuzzer waits for an answer."""
-    wait = (case.query or {}).get("wait")
-    if isinstance(wait, int) and 3 < wait <= 30:
-        case.query["wait"] = 3
-        if isinstance(kwargs.get("params"), dict) and "wait" in kwargs["params"]:
-            kwargs["params"]["wait"] = 3
     mode = case.meta.generation.mode if case.meta else None
-    if mode is GenerationMode.POSITIVE:
-        for part in (case.query, case.body):
-            if isinstance(part, dict):
+    for part in (case.query, kwargs.get("params"), case.body, kwargs.get("json")):
+        if isinstance(part, dict):
+            if mode is GenerationMode.POSITIVE:
                 part.pop("cursor", None)
-        if "json" in kwargs and isinstance(kwargs["json"], dict):
-            kwargs["json"].pop("cursor", None)
+            # What is no good `wait` shall be refused, and is not touched.
+            if re.fullmatch("[0-9]|[12][0-9]|30", str(part.get("wait"))):
+                part["wait"] = min(int(part["wait"]), LONGEST_WAIT)
+    for headers in (case.headers, kwargs.get("headers")):
+        if mode is GenerationMode.POSITIVE and headers is not None:
+            headers.pop("Last-Event-ID", None)
+
+
+# Seconds.
+LONGEST_WAIT = 3
 
 
 def leads_nowhere(case):
