@@ -1,5 +1,6 @@
 //! The application: what every request shares, and the whole route table on one page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
@@ -26,7 +27,7 @@ use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
-use crate::webhooks;
+use crate::{outbound, webhooks};
 
 /// What every request shares.
 pub struct App {
@@ -40,7 +41,9 @@ pub struct App {
     pub authority: Authority,
     /// The community services, in memory.
     pub directory: Directory,
-    /// Sends webhooks.
+    /// Sends requests to addresses that others choose.
+    pub outbound: Arc<outbound::Client>,
+    /// Sends webhooks, by the same.
     pub webhooks: webhooks::Client,
     /// What is listed of them by the standard of directories, in memory once somebody asks.
     pub hsds: Catalogue,
@@ -53,10 +56,11 @@ pub struct App {
 impl App {
     /// The application over an open database.
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
-        let webhooks = webhooks::Client::new(webhooks::Exceptions::new(&config.webhook_allow), config.webhook_timeout);
+        let outbound = Arc::new(outbound::Client::new(outbound::Exceptions::new(&config.webhook_allow)));
+        let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
         let (directory, hsds) = (Directory::default(), Catalogue::default());
-        Self { config, db, clock, authority, directory, webhooks, hsds, streams, stopping }
+        Self { config, db, clock, authority, directory, outbound, webhooks, hsds, streams, stopping }
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.
@@ -92,6 +96,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
         .configure(crate::matching::configure)
+        .configure(crate::sources::configure)
         .configure(crate::webhooks::configure)
         .configure(crate::hsds::configure)
         .service(healthz)

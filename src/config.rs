@@ -139,15 +139,25 @@ pub struct Config {
     #[arg(long, env = "KITH_CHANGE_STREAMS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
     pub change_streams: u16,
 
-    /// Hosts, separated by commas, to which webhooks may be sent although they are private, and over plain http; for development
+    /// Hosts, separated by commas, to which webhooks may be sent and from which sources may be pulled although they are private, and over plain http; for development
     #[arg(long, env = "KITH_WEBHOOK_ALLOW", value_delimiter = ',', value_name = "HOSTS", value_parser = not_blank, help_heading = "Webhooks")]
     pub webhook_allow: Vec<String>,
     /// Longest wait for a receiver's answer
-    #[arg(long, env = "KITH_WEBHOOK_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = webhook_timeout, help_heading = "Webhooks")]
+    #[arg(long, env = "KITH_WEBHOOK_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = answer_timeout, help_heading = "Webhooks")]
     pub webhook_timeout: Duration,
     /// Wait before a webhook that failed is sent again; later waits grow in proportion, over three days where this is 5s
-    #[arg(long, env = "KITH_WEBHOOK_RETRY", default_value = "5s", value_name = "DURATION", value_parser = webhook_retry, help_heading = "Webhooks")]
+    #[arg(long, env = "KITH_WEBHOOK_RETRY", default_value = "5s", value_name = "DURATION", value_parser = first_retry, help_heading = "Webhooks")]
     pub webhook_retry: Duration,
+
+    /// Credentials that sources of the directory are read with, in TOML
+    #[arg(long, env = "KITH_SOURCE_CREDENTIALS", value_name = "FILE", help_heading = "Sources")]
+    pub source_credentials: Option<PathBuf>,
+    /// Longest wait for an answer of a source
+    #[arg(long, env = "KITH_SOURCE_TIMEOUT", default_value = "30s", value_name = "DURATION", value_parser = answer_timeout, help_heading = "Sources")]
+    pub source_timeout: Duration,
+    /// Wait before a source that could not be read is asked again; four times as long each time
+    #[arg(long, env = "KITH_SOURCE_RETRY", default_value = "30s", value_name = "DURATION", value_parser = first_retry, help_heading = "Sources")]
+    pub source_retry: Duration,
 
     /// Whom the tokens are for: the audience
     #[arg(long, env = "KITH_AUDIENCE", default_value = "kith", value_name = "NAME", value_parser = not_blank, help_heading = "Access")]
@@ -197,6 +207,9 @@ impl Config {
             && let Err(error) = std::fs::File::open(path)
         {
             mistakes.push(format!("--signing-key-file (KITH_SIGNING_KEY_FILE): {} cannot be read: {error}", path.display()));
+        }
+        if let Some(mistake) = crate::sources::Credentials::new(self.source_credentials.clone()).mistake() {
+            mistakes.push(format!("--source-credentials (KITH_SOURCE_CREDENTIALS): {mistake}"));
         }
         if self.cors_origins.len() > 1 && self.cors_origins.iter().any(|origin| origin == "*") {
             mistakes.push("--cors-origins (KITH_CORS_ORIGINS): * stands alone or not at all".into());
@@ -258,12 +271,12 @@ fn token_lifetime(text: &str) -> Result<Duration, BadValue> {
     if allowed.contains(&lifetime) { Ok(lifetime) } else { Err(BadValue("must be between 30s and 24h")) }
 }
 
-fn webhook_timeout(text: &str) -> Result<Duration, BadValue> {
+fn answer_timeout(text: &str) -> Result<Duration, BadValue> {
     let allowed = Duration::from_millis(100)..=Duration::from_secs(60);
     duration(text).and_then(|wait| if allowed.contains(&wait) { Ok(wait) } else { Err(BadValue("must be between 100ms and 60s")) })
 }
 
-fn webhook_retry(text: &str) -> Result<Duration, BadValue> {
+fn first_retry(text: &str) -> Result<Duration, BadValue> {
     let allowed = Duration::from_millis(10)..=Duration::from_secs(600);
     duration(text).and_then(|wait| if allowed.contains(&wait) { Ok(wait) } else { Err(BadValue("must be between 10ms and 10m")) })
 }

@@ -178,9 +178,13 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
+    ("run_unfinished", "A run of the source is under way; wait until it has ended."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
+    ("source_exists", "The organization has a source of this name."),
+    ("source_paused", "The source is paused; make it active first."),
     ("too_many_endpoints", "The organization has as many webhook endpoints as it may have; delete one first."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
+    ("too_many_sources", "The organization has as many sources as it may have; delete one first."),
     ("webhook_disabled", "The webhook endpoint is disabled; make it active first."),
 ];
 

@@ -1,6 +1,7 @@
 //! Kith, the open back end of social prescribing.
 pub mod app;
 pub mod auth;
+pub mod background;
 pub mod changes;
 pub mod cli;
 pub mod clock;
@@ -22,11 +23,13 @@ pub mod matching;
 pub mod needs;
 pub mod openapi;
 pub mod organizations;
+pub mod outbound;
 pub mod patients;
 pub mod practitioners;
 pub mod referrals;
 pub mod screenings;
 pub mod services;
+pub mod sources;
 pub mod text;
 pub mod timeline;
 pub mod types;

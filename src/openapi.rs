@@ -41,6 +41,7 @@ use crate::webhooks::payload::WebhookEvent;
         (name = "instruments", description = "Screening questionnaires."),
         (name = "screenings", description = "A person's answers to an instrument, scored by the server."),
         (name = "services", description = "The directory of community services."),
+        (name = "sources", description = "Directories of partners, which are pulled and kept up with."),
         (name = "matches", description = "Which services fit a person, and why."),
         (name = "unmet_needs", description = "Needs that no service met: reported, and counted by domain and area."),
         (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),

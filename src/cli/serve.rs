@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::Server;
@@ -13,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::instruments::loading;
-use crate::{logging, webhooks};
+use crate::{background, logging, sources, webhooks};
 
 /// A server that listens.
 pub struct Running {
@@ -24,15 +25,19 @@ pub struct Running {
     /// Answers requests while it is awaited, and ends once it has been told to stop and has answered what it had accepted.
     pub server: Server,
     /// Sends webhooks meanwhile.
-    pub webhooks: webhooks::Running,
+    pub webhooks: background::Running,
+    /// Pulls from sources meanwhile.
+    pub sources: background::Running,
 }
 
 impl Running {
-    /// Answers requests and sends webhooks until it is told to stop, and ends when all that was begun is finished.
+    /// Answers requests, sends webhooks and pulls from sources until it is told to stop, and ends when all that was begun is finished.
     pub async fn run(self) -> io::Result<()> {
-        let Self { state, server, webhooks, .. } = self;
+        let Self { state, server, webhooks, sources, .. } = self;
         let outcome = server.await;
-        webhooks.stop(state.config.webhook_timeout.min(state.config.shutdown_timeout)).await;
+        let patience = |timeout: Duration| timeout.min(state.config.shutdown_timeout);
+        let ends = (webhooks.stop(patience(state.config.webhook_timeout)), sources.stop(patience(state.config.source_timeout)));
+        futures_util::future::join(ends.0, ends.1).await;
         state.db.shutdown();
         outcome
     }
@@ -88,8 +93,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
-    let webhooks = webhooks::Running::start(state.clone());
-    Ok(Running { state, addresses, server: server.run(), webhooks })
+    let webhooks = webhooks::Engine::start(state.clone());
+    let sources = sources::Engine::start(state.clone());
+    Ok(Running { state, addresses, server: server.run(), webhooks, sources })
 }
 
 /// The server stops by itself when it is told to, once it has answered; those who wait for something to happen must not keep it.

@@ -149,6 +149,89 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Directories of partners that are pulled.
+    sources (id) {
+        id -> Id,
+        organization_id -> Id,
+        client_id -> Id,
+        name -> Text,
+        status -> Text,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+        pulled_to -> Nullable<Instant>,
+        next_pull_at -> Instant,
+        next_sweep_at -> Instant,
+        wake_at -> Nullable<Instant>,
+        failures -> Integer,
+        leased_by -> Nullable<Id>,
+        leased_until -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Readings of sources.
+    source_runs (id) {
+        id -> Id,
+        source_id -> Id,
+        kind -> Text,
+        status -> Text,
+        is_requested -> Bool,
+        modified_after -> Nullable<Instant>,
+        as_of -> Nullable<Instant>,
+        next_page -> Integer,
+        attempts -> Integer,
+        next_attempt_at -> Nullable<Instant>,
+        error -> Nullable<Text>,
+        error_detail -> Nullable<Text>,
+        records -> Integer,
+        created -> Integer,
+        updated -> Integer,
+        unchanged -> Integer,
+        refused -> Integer,
+        retired -> Integer,
+        organizations_created -> Integer,
+        lines -> Integer,
+        lines_left_out -> Integer,
+        started_at -> Instant,
+        updated_at -> Instant,
+        finished_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// The records of a run of which something must be said.
+    source_run_lines (run_id, number) {
+        run_id -> Id,
+        number -> Integer,
+        line -> Document,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Services that the last sweeps of a source did not list.
+    source_absences (source_id, service_id) {
+        source_id -> Id,
+        service_id -> Id,
+        sweeps -> Integer,
+    }
+}
+
 diesel::joinable!(clients -> organizations (organization_id));
 diesel::table! {
     use diesel::sql_types::*;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Outcome;
+use super::desk::{Desk, Taken};
 use super::importer::Importer;
 use super::kin;
 use super::load::{BATCH, Batch, Load, retire};
@@ -126,12 +127,6 @@ fn mapping(query: &ImportQuery) -> Result<Mapping> {
     Ok(mapping)
 }
 
-/// What reads records; it is taken to a thread where its work holds up nobody.
-struct Desk {
-    importer: Importer,
-    load: Load,
-}
-
 struct Import<'a> {
     app: &'a State,
     caller: &'a Principal,
@@ -190,18 +185,8 @@ impl Import<'_> {
         &mut self,
         read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
     ) -> Result<T> {
-        let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
-        let db = self.app.db.clone();
-        let done = web::block(move || {
-            let (mut outcomes, mut lines, mut batches) = (Vec::new(), Vec::new(), Vec::new());
-            let given = read(&mut desk.importer, &mut |outcome| outcomes.push(outcome));
-            db.read_blocking(|conn| desk.load.look_up(conn, &outcomes))?;
-            for outcome in outcomes {
-                batches.extend(desk.load.take(outcome, &mut |line| lines.push(line)));
-            }
-            Ok::<_, Error>((desk, lines, batches, given))
-        });
-        let (desk, lines, batches, given) = done.await.map_err(Error::internal)??;
+        let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+        let Taken { desk, lines, batches, given } = desk.take(&self.app.db, read).await?;
         self.desk = Some(desk);
         lines.into_iter().for_each(|line| self.report.add(line));
         for batch in batches {

@@ -158,6 +158,13 @@ impl Load {
         })
     }
 
+    /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
+    pub fn see(&mut self, key: &str) -> bool {
+        let id = self.id(key);
+        self.seen.insert(id);
+        self.known.get(&id).is_some_and(|fingerprint| fingerprint != RETIRED)
+    }
+
     /// The services of the source that this import has not seen and that are not retired yet.
     pub fn missing(&self) -> Vec<ServiceId> {
         let is_missing = |(id, fingerprint): &(&ServiceId, &String)| fingerprint.as_str() != RETIRED && !self.seen.contains(id);

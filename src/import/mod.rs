@@ -9,6 +9,7 @@
 //! Lenient in what it takes, strict in what it says: what was not understood is kept in `source_fields` and reported as a [`Notice`]; nothing
 //! is guessed.
 
+pub mod desk;
 pub mod draft;
 pub mod handlers;
 pub mod hsds;

@@ -42,6 +42,13 @@ pub struct Line {
     pub notices: Vec<Notice>,
 }
 
+impl Line {
+    /// Whether counting the record does not say all of it.
+    pub fn needs_a_word(&self) -> bool {
+        !self.notices.is_empty() || self.verdict == Verdict::Retired
+    }
+}
+
 /// What an import did.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Report {
@@ -105,7 +112,7 @@ impl Report {
                 *self.notices.entry(notice.code).or_default() += 1;
             }
         }
-        if line.notices.is_empty() && line.verdict != Verdict::Retired {
+        if !line.needs_a_word() {
             return;
         }
         if self.lines.len() < MOST_LINES {

@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::{dispatcher, due, queue, repository, worker};
 use crate::app::State;
+use crate::background;
 use crate::db::types::Id;
 use crate::error::Error;
 use crate::kind::WebhookEndpointId;
@@ -41,6 +42,11 @@ impl Engine {
     /// One that does nothing by itself.
     pub fn new(app: State) -> Self {
         Self { app, id: Id::generate(), is_stopping: Rc::default() }
+    }
+
+    /// Starts it.
+    pub fn start(app: State) -> background::Running {
+        background::Running::start("webhooks", |stop| Self::new(app).run(stop))
     }
 
     /// Reads the journal to its end and queues what is to be sent; a part of it where another process is at it.
@@ -121,7 +127,7 @@ impl Engine {
                 Ok(endpoints) => {
                     for id in endpoints {
                         if sending.len() < AT_ONCE && busy.insert(id) {
-                            sending.push(self.start(id));
+                            sending.push(self.begin(id));
                         }
                     }
                 }
@@ -146,7 +152,7 @@ impl Engine {
     }
 
     /// Sends to an endpoint beside everything else.
-    fn start(&self, id: WebhookEndpointId) -> JoinHandle<WebhookEndpointId> {
+    fn begin(&self, id: WebhookEndpointId) -> JoinHandle<WebhookEndpointId> {
         let engine = self.clone();
         rt::spawn(async move {
             if let Err(error) = engine.serve(id).await {
@@ -168,27 +174,4 @@ fn forget(busy: &mut HashSet<WebhookEndpointId>, done: Option<Result<WebhookEndp
 
 fn complain(what: &str, error: &Error) {
     log::warn!("{what}: {error}");
-}
-
-/// The engine of a process that runs.
-pub struct Running {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    /// Starts it.
-    pub fn start(app: State) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        Self { stop, task: rt::spawn(Engine::new(app).run(stopped)) }
-    }
-
-    /// Lets it finish the requests that are on their way, for at most this long.
-    pub async fn stop(self, patience: Duration) {
-        // It is gone already where it has panicked.
-        let _gone = self.stop.send(true);
-        if tokio::time::timeout(patience, self.task).await.is_err() {
-            log::warn!("webhooks were still on their way; they are sent again");
-        }
-    }
 }

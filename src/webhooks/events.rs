@@ -140,6 +140,12 @@ events! {
     FollowUpOverdue = "follow_up.overdue",
     /// Somebody tried to reach a person.
     ContactAttemptCreated = "contact_attempt.created",
+    /// A source of the directory was made.
+    SourceCreated = "source.created",
+    /// A source of the directory was changed.
+    SourceUpdated = "source.updated",
+    /// A source of the directory was deleted.
+    SourceDeleted = "source.deleted",
     /// A webhook endpoint was made.
     WebhookEndpointCreated = "webhook_endpoint.created",
     /// A webhook endpoint was changed, by its organization or because nothing got through.

@@ -7,7 +7,7 @@ use chrono::Duration;
 
 use super::api::{WebhookEndpoint, WebhookEndpointQuery, WebhookEndpointWithSecret, WebhookSecretRotation};
 use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
-use super::{address, lifecycle, queue, repository, signing};
+use super::{lifecycle, queue, repository, signing};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::{self, Action};
@@ -21,6 +21,7 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, WebhookEndpointId};
+use crate::outbound::address;
 use crate::{organizations, services};
 
 /// An organization has at most so many endpoints.

@@ -4,7 +4,6 @@
 //! about, [`worker`] sends the queues. [`engine`] runs them in every process; they share the work over tables, so that any process may die
 //! at any moment and nothing is lost: at least once, and what is about one resource in its order.
 
-pub mod address;
 pub mod api;
 pub mod client;
 pub mod deliveries;
@@ -22,9 +21,8 @@ mod schedule;
 mod signing;
 mod worker;
 
-pub use self::address::Exceptions;
 pub use self::client::Client;
-pub use self::engine::{Engine, Running};
+pub use self::engine::Engine;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

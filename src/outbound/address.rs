@@ -1,6 +1,6 @@
-//! Where webhooks may be sent: to the public internet over TLS, and nowhere else.
+//! Where requests may be sent: to the public internet over TLS, and nowhere else.
 //!
-//! An endpoint's URL is anybody's to choose, and the server stands inside a network whose other machines trust it. So an address is
+//! The URL of a receiver or a source is anybody's to choose, and the server stands inside a network whose other machines trust it. So an address is
 //! judged after its name has been resolved, and the connection goes to the address that was judged.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,7 +38,7 @@ pub fn parse(url: &str, exceptions: &Exceptions) -> Result<Url, Refusal> {
         _ => return Err(("https_required", "must begin with https://")),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(("not_allowed", "must not hold a user name or password; requests are signed"));
+        return Err(("not_allowed", "must not hold a user name or password"));
     }
     if url.fragment().is_some() {
         return Err(("not_allowed", "must not have a fragment, which is never sent"));

@@ -1,0 +1,262 @@
+//! HTTP of sources.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+
+use super::api::{Source, SourceQuery};
+use super::model::{SourceInput, SourceRow, SourceRunKind, SourceRunStatus, SourceStatus};
+use super::repository;
+use crate::app::{App, State};
+use crate::auth::{Allowed, Principal, scope};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::body::{MergePatch, Valid};
+use crate::http::command::Command;
+use crate::http::etag::{IfMatch, IfNoneMatch};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
+use crate::kind::{self, SourceId};
+use crate::outbound::address;
+
+/// An organization has at most so many sources.
+const MOST: i64 = 100;
+
+/// Sources, for the common verbs.
+#[derive(Debug)]
+pub struct Sources;
+
+impl Resource for Sources {
+    type Kind = kind::Source;
+    type Input = SourceInput;
+    type Row = SourceRow;
+    type Shape = Source;
+
+    const PATH: &'static str = "/v1/sources";
+
+    fn head(row: &SourceRow) -> Head<kind::Source> {
+        Head {
+            id: row.id,
+            owner: row.organization_id,
+            version: row.version,
+            is_deleted: row.deleted_at.is_some(),
+            patient_id: None,
+            referral_id: None,
+        }
+    }
+
+    fn input(row: &SourceRow) -> SourceInput {
+        SourceInput { status: row.status, ..row.content.0.clone() }
+    }
+
+    fn shape(row: SourceRow) -> Source {
+        row.into()
+    }
+
+    fn find(conn: &mut DbConn, caller: &Principal, id: SourceId) -> Result<Option<SourceRow>> {
+        repository::find(conn, caller.organization_id, id)
+    }
+
+    fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&SourceRow>, input: &mut SourceInput) -> Result<()> {
+        match current {
+            Some(row) if row.name != input.name => {
+                Err(Error::invalid("/name", "not_allowed", "never changes: records that were imported are known by it"))
+            }
+            Some(_) => Ok(()),
+            None if repository::find_named(conn, caller.organization_id, &input.name)?.is_some() => {
+                Err(Error::conflict("source_exists", "The organization has a source of this name."))
+            }
+            None if repository::count(conn, caller.organization_id)? >= MOST => {
+                Err(Error::conflict("too_many_sources", format!("An organization has at most {MOST} sources.")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn insert(conn: &mut DbConn, caller: &Principal, id: SourceId, input: SourceInput) -> Result<SourceRow> {
+        let row = SourceRow {
+            id,
+            organization_id: caller.organization_id,
+            client_id: caller.client_id,
+            name: input.name.clone(),
+            status: input.status,
+            version: 1,
+            created_at: caller.at,
+            updated_at: caller.at,
+            deleted_at: None,
+            pulled_to: None,
+            next_pull_at: caller.at,
+            next_sweep_at: caller.at.plus(input.rest(SourceRunKind::Sweep, 0)),
+            wake_at: None,
+            failures: 0,
+            leased_by: None,
+            leased_until: None,
+            content: Json(input),
+        };
+        let row = SourceRow { wake_at: row.wakes_at(), ..row };
+        repository::insert(conn, &row)?;
+        Ok(row)
+    }
+
+    fn update(conn: &mut DbConn, caller: &Principal, row: &SourceRow, input: SourceInput) -> Result<Option<SourceRow>> {
+        // Another address may be another directory: nothing is known of what has been pulled from there.
+        let is_elsewhere = input.url != row.content.url;
+        let next = SourceRow {
+            client_id: caller.client_id,
+            status: input.status,
+            version: row.version + 1,
+            updated_at: caller.at,
+            pulled_to: row.pulled_to.filter(|_| !is_elsewhere),
+            next_pull_at: row.next_pull_at.min(caller.at.plus(input.rest(SourceRunKind::Pull, 0))),
+            next_sweep_at: row.next_sweep_at.min(caller.at.plus(input.rest(SourceRunKind::Sweep, 0))),
+            failures: 0,
+            content: Json(input),
+            ..row.clone()
+        };
+        if is_elsewhere || next.status == SourceStatus::Paused {
+            end_run(conn, &next, "the source was paused, or its address changed")?;
+        }
+        let unfinished = repository::unfinished(conn, row.id)?;
+        let next = SourceRow { wake_at: unfinished.map_or_else(|| next.wakes_at(), |_| row.wake_at), ..next };
+        Ok(repository::replace(conn, &next)?.then_some(next))
+    }
+
+    fn delete(conn: &mut DbConn, caller: &Principal, row: &SourceRow) -> Result<Option<SourceRow>> {
+        let row = SourceRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), wake_at: None, ..row.clone() };
+        end_run(conn, &row, "the source was deleted")?;
+        Ok(repository::replace(conn, &row)?.then_some(row))
+    }
+}
+
+/// Ends the run that is under way, whose worker finds out with its next page.
+fn end_run(conn: &mut DbConn, row: &SourceRow, why: &str) -> Result<()> {
+    let Some(mut run) = repository::unfinished(conn, row.id)? else { return Ok(()) };
+    (run.status, run.next_attempt_at, run.error_detail) = (SourceRunStatus::Failed, None, Some(why.to_owned()));
+    (run.updated_at, run.finished_at) = (row.updated_at, Some(row.updated_at));
+    repository::update_run(conn, &run)?;
+    repository::release(conn, row.id, row.wakes_at())
+}
+
+/// Fails where nothing may be pulled from the URL.
+fn check_url(app: &App, url: &str) -> Result<()> {
+    match address::parse(url, app.outbound.exceptions()) {
+        Ok(_) => Ok(()),
+        Err((code, message)) => Err(Error::invalid("/url", code, message)),
+    }
+}
+
+/// List sources
+///
+/// Of the caller's organization, in order of creation.
+#[utoipa::path(tag = "sources", params(SourceQuery), responses((status = 200, description = "A page of sources.", body = Page<Source>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/sources")]
+pub async fn list_sources(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    query: Query<SourceQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&SourceQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
+    let after: Option<SourceId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let rows = repository::list(conn, caller.organization_id, &query, after)?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &SourceRow| row.id)
+        })
+        .await?;
+    Ok(page.map(Source::from).respond(&request))
+}
+
+/// Create a source
+///
+/// A partner's directory, which is read from now on: everything at once, then what has changed, and at longer intervals every id, for what
+/// has vanished. Its services become services of the caller's organization, as with an import under the same name; each change is written
+/// in the name of the client that last wrote the source, which must keep `services:write`. Two processes never read it at once. A partner
+/// that cannot be read is asked again, for two hours and a half; then the run is given up, and the next one is due later than usual.
+#[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source)), security(("oauth2" = ["services:write"])))]
+#[post("/v1/sources")]
+pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {
+    check_url(&app, &command.input.url)?;
+    resource::create::<Sources>(&app, &caller, command).await
+}
+
+/// Read a source
+///
+/// `GET /v1/sources/{id}/runs` says how it went.
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), responses((status = 200, description = "The source.", body = Source)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/sources/{id}")]
+pub async fn get_source(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Source>>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse> {
+    resource::get::<Sources>(&app, &caller, *id, &known).await
+}
+
+/// Replace a source
+///
+/// All that is not sent is cleared, and an absent status makes it active. Another URL is read anew from its beginning; the name never
+/// changes.
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), request_body = SourceInput, responses((status = 200, description = "The source as it now is.", body = Source)), security(("oauth2" = ["services:write"])))]
+#[put("/v1/sources/{id}")]
+pub async fn update_source(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Source>>,
+    version: IfMatch,
+    input: Valid<SourceInput>,
+) -> Result<HttpResponse> {
+    check_url(&app, &input.0.url)?;
+    resource::put::<Sources>(&app, &caller, *id, version, input.0).await
+}
+
+/// Change a source
+///
+/// What is sent changes, the rest stays. `{ "status": "paused" }` stops reading it, a run under way included; what was read stays.
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), responses((status = 200, description = "The source as it now is.", body = Source)), security(("oauth2" = ["services:write"])))]
+#[patch("/v1/sources/{id}")]
+pub async fn patch_source(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Source>>,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    if let Some(url) = patch.0.get("url").and_then(serde_json::Value::as_str) {
+        check_url(&app, url)?;
+    }
+    resource::patch::<Sources>(&app, &caller, *id, version, patch).await
+}
+
+/// Delete a source
+///
+/// It is read no more. Its services stay as they are.
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["services:write"])))]
+#[delete("/v1/sources/{id}")]
+pub async fn delete_source(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Source>>,
+    version: IfMatch,
+) -> Result<HttpResponse> {
+    resource::delete::<Sources>(&app, &caller, *id, version).await
+}
+
+/// Read the history of a source
+///
+/// Every version, oldest first.
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/sources/{id}/history")]
+pub async fn list_source_history(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Source>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    Ok(resource::history::<Sources>(&app, &caller, *id, query.0).await?.respond(&request))
+}

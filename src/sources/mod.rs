@@ -1,0 +1,38 @@
+//! Sources: directories of partners, pulled from their HSDS API and kept up with.
+//!
+//! A *pull* asks for what has changed since the last one, a *sweep* for all ids, and so learns of what has vanished. Both are *runs*: a
+//! [`worker`] leases a source from its table, so that no two processes pull it at once, reads it page by page, and writes each page with the
+//! place it has reached in one transaction. Whoever takes over after a crash goes on from there. What is read goes the way of every
+//! [import](crate::import).
+
+pub mod api;
+pub mod credentials;
+pub mod engine;
+mod fetch;
+pub mod handlers;
+pub mod model;
+mod pages;
+mod repository;
+pub mod runs;
+mod worker;
+mod writing;
+
+pub use self::credentials::Credentials;
+pub use self::engine::Engine;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The routes.
+pub fn configure(routes: &mut ServiceConfig<'_>) {
+    routes
+        .service(handlers::list_sources)
+        .service(handlers::create_source)
+        .service(handlers::get_source)
+        .service(handlers::update_source)
+        .service(handlers::patch_source)
+        .service(handlers::delete_source)
+        .service(handlers::list_source_history)
+        .service(runs::list_source_runs)
+        .service(runs::create_source_run)
+        .service(runs::get_source_run);
+}

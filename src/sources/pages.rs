@@ -1,0 +1,135 @@
+//! What a partner's HSDS API is asked, and what its answers hold.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::db::types::Instant;
+use crate::import::keys;
+
+/// Services of a page that is pulled.
+const PER_PAGE: &str = "100";
+
+/// A list that is longer does not end.
+pub const MOST_PAGES: i32 = 100_000;
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListPage {
+    /// Its records.
+    pub records: Vec<Value>,
+    /// Whether none follows.
+    pub is_last: bool,
+}
+
+/// The URL of a page of what was changed at a moment or later, everything nested.
+pub fn changed(base: &Url, page: i32, since: Option<Instant>) -> Url {
+    let mut url = services(base, None);
+    url.query_pairs_mut().append_pair("full", "true").append_pair("per_page", PER_PAGE).append_pair("page", &page.to_string());
+    if let Some(since) = since {
+        url.query_pairs_mut().append_pair("modified_after", &since.to_text());
+    }
+    url
+}
+
+/// The URL of a page of all ids.
+pub fn ids(base: &Url, page: i32) -> Url {
+    let mut url = services(base, None);
+    url.query_pairs_mut().append_pair("minimal", "true");
+    if page > 1 {
+        url.query_pairs_mut().append_pair("page", &page.to_string());
+    }
+    url
+}
+
+/// The URL of a service.
+pub fn one(base: &Url, id: &str) -> Url {
+    services(base, Some(id))
+}
+
+/// The query of the base stays: some partners want a key there.
+fn services(base: &Url, id: Option<&str>) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push("services").extend(id);
+    }
+    url
+}
+
+/// Reads the answer to a question for page `number`: a page of the standard, as all versions have it, or a bare list.
+pub fn read(value: Value, number: i32) -> Option<ListPage> {
+    let mut members = match value {
+        Value::Array(records) => return Some(ListPage { records, is_last: true }),
+        Value::Object(members) => members,
+        _ => return None,
+    };
+    let records = ["contents", "items"].iter().find_map(|name| members.remove(*name));
+    let Some(Value::Array(records)) = records else { return None };
+    let says_last = ["last_page", "last"].iter().find_map(|name| members.get(*name)?.as_bool());
+    let total = members.get("total_pages").and_then(Value::as_i64);
+    // A list that says nothing of pages is one.
+    let is_last = says_last.or_else(|| total.map(|total| i64::from(number) >= total)).unwrap_or(true);
+    Some(ListPage { is_last: is_last || records.is_empty(), records })
+}
+
+/// Whether the records of a list have everything nested. A partner before 3.1 lists their own fields alone: they are to be read one by one.
+pub fn are_whole(records: &[Value]) -> bool {
+    let is_whole = |record: &Value| {
+        let mut members = record.as_object().into_iter().flatten();
+        members.any(|(name, value)| (value.is_array() || value.is_object()) && !matches!(name.as_str(), "organization" | "program"))
+    };
+    records.iter().any(is_whole)
+}
+
+/// The id of a listed service, as its partner says it.
+pub fn id(record: &Value) -> Option<String> {
+    match record.get("id")? {
+        Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// The key under which an import knows the service with this id.
+pub fn key(id: &str) -> String {
+    keys::fitted(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn addresses_keep_what_the_base_has() {
+        let base = Url::parse("https://a.example/api/hsds/?key=7").unwrap();
+        assert_eq!(ids(&base, 1).as_str(), "https://a.example/api/hsds/services?key=7&minimal=true");
+        assert_eq!(ids(&base, 3).as_str(), "https://a.example/api/hsds/services?key=7&minimal=true&page=3");
+        assert_eq!(one(&base, "a/b c").as_str(), "https://a.example/api/hsds/services/a%2Fb%20c?key=7");
+        let base = Url::parse("https://a.example").unwrap();
+        let since = "2026-03-01T10:00:00Z".parse().ok();
+        let asked = changed(&base, 2, since);
+        assert_eq!(
+            asked.as_str(),
+            "https://a.example/services?full=true&per_page=100&page=2&modified_after=2026-03-01T10%3A00%3A00.000000Z"
+        );
+    }
+
+    #[test]
+    fn a_list_ends_where_it_says_so_or_says_nothing() {
+        let is_last = |value: Value, number| read(value, number).unwrap().is_last;
+        let some = json!([{ "id": "1" }]);
+        assert!(!is_last(json!({ "contents": some, "last_page": false, "total_pages": 1 }), 1));
+        assert!(is_last(json!({ "contents": some, "last_page": true }), 1));
+        assert!(is_last(json!({ "contents": some, "total_pages": 2 }), 2) && !is_last(json!({ "contents": some, "total_pages": 2 }), 1));
+        assert!(is_last(json!({ "contents": some }), 1) && is_last(some.clone(), 1));
+        assert!(is_last(json!({ "contents": [], "last_page": false }), 5), "nothing follows nothing");
+        assert_eq!(read(json!({ "error": "no" }), 1), None);
+        assert_eq!(read(json!("no"), 1), None);
+    }
+
+    #[test]
+    fn a_flat_list_is_told_from_a_whole_one() {
+        assert!(!are_whole(&[json!({ "id": "1", "name": "a", "organization": { "id": "2" } })]));
+        assert!(are_whole(&[json!({ "id": "1", "name": "a" }), json!({ "id": "2", "phones": [] })]));
+    }
+}

@@ -1,0 +1,246 @@
+//! The queries of sources and runs.
+
+use std::collections::HashMap;
+
+use diesel::dsl::{delete, insert_into, update};
+use diesel::prelude::*;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::api::SourceQuery;
+use super::model::{RunRow, SourceRow, SourceRunId};
+use crate::auth::model::{Standing, StandingRow};
+use crate::db::DbConn;
+use crate::db::schema::{clients, organizations, source_absences, source_run_lines, source_runs, sources};
+use crate::db::types::{Id, Instant, Json};
+use crate::each;
+use crate::error::{Error, Result};
+use crate::import::report::Line;
+use crate::kind::{OrganizationId, ServiceId, SourceId};
+
+/// The source of an organization, tombstones included.
+pub fn find(conn: &mut DbConn, organization: OrganizationId, id: SourceId) -> Result<Option<SourceRow>> {
+    Ok(sources::table.filter(sources::id.eq(id)).filter(sources::organization_id.eq(organization)).first(conn).optional()?)
+}
+
+/// The living source of this name.
+pub fn find_named(conn: &mut DbConn, organization: OrganizationId, name: &str) -> Result<Option<SourceId>> {
+    let named = sources::table.filter(sources::organization_id.eq(organization)).filter(sources::name.eq(name));
+    Ok(named.filter(sources::deleted_at.is_null()).select(sources::id).first(conn).optional()?)
+}
+
+/// One page of an organization's sources in order of id, and one row more.
+pub fn list(conn: &mut DbConn, organization: OrganizationId, query: &SourceQuery, after: Option<SourceId>) -> Result<Vec<SourceRow>> {
+    let own = sources::table.filter(sources::organization_id.eq(organization)).filter(sources::deleted_at.is_null());
+    let mut rows = own.order(sources::id).limit(query.limit.and_one()).into_boxed();
+    if let Some(status) = query.status {
+        rows = rows.filter(sources::status.eq(status));
+    }
+    if let Some(after) = after {
+        rows = rows.filter(sources::id.gt(after));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// How many sources an organization has.
+pub fn count(conn: &mut DbConn, organization: OrganizationId) -> Result<i64> {
+    let own = sources::table.filter(sources::organization_id.eq(organization)).filter(sources::deleted_at.is_null());
+    Ok(own.count().get_result(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &SourceRow) -> Result<()> {
+    insert_into(sources::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes what is said of a source over the version before it; false where that is no longer there. The lease is not touched.
+pub fn replace(conn: &mut DbConn, row: &SourceRow) -> Result<bool> {
+    let before = sources::table.filter(sources::id.eq(row.id)).filter(sources::version.eq(row.version - 1));
+    let changed = update(before)
+        .set((
+            sources::client_id.eq(row.client_id),
+            sources::status.eq(row.status),
+            sources::content.eq(&row.content),
+            sources::version.eq(row.version),
+            sources::updated_at.eq(row.updated_at),
+            sources::deleted_at.eq(row.deleted_at),
+            sources::pulled_to.eq(row.pulled_to),
+            sources::next_pull_at.eq(row.next_pull_at),
+            sources::next_sweep_at.eq(row.next_sweep_at),
+            sources::wake_at.eq(row.wake_at),
+            sources::failures.eq(row.failures),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Sources that have something to do and that nobody works for.
+pub fn awake(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<SourceId>> {
+    let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
+    let due = sources::table.filter(sources::wake_at.le(now)).filter(is_free);
+    Ok(due.order((sources::wake_at, sources::id)).limit(most).select(sources::id).load(conn)?)
+}
+
+/// Makes `worker` the one who works for a source until `until`. `None` where there is nothing to do or another does.
+pub fn lease(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<SourceRow>> {
+    let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
+    let due = sources::table.filter(sources::id.eq(id)).filter(sources::wake_at.le(now)).filter(is_free);
+    let changed = update(due).set((sources::leased_by.eq(Some(worker)), sources::leased_until.eq(Some(until)))).execute(conn)?;
+    if changed == 1 { Ok(sources::table.find(id).first(conn).optional()?) } else { Ok(None) }
+}
+
+/// Prolongs the lease of a worker; `None` where another has taken the source over. Nobody else changes it until the transaction ends.
+pub fn keep_lease(conn: &mut DbConn, id: SourceId, worker: Id<()>, until: Instant) -> Result<Option<SourceRow>> {
+    let held = sources::table.filter(sources::id.eq(id)).filter(sources::leased_by.eq(worker));
+    let changed = update(held).set(sources::leased_until.eq(Some(until))).execute(conn)?;
+    if changed == 1 { Ok(sources::table.find(id).first(conn).optional()?) } else { Ok(None) }
+}
+
+/// Ends the lease: there is something to do again at `wake_at`.
+pub fn release(conn: &mut DbConn, id: SourceId, wake_at: Option<Instant>) -> Result<()> {
+    update(sources::table.find(id))
+        .set((sources::leased_by.eq(None::<Id<()>>), sources::leased_until.eq(None::<Instant>), sources::wake_at.eq(wake_at)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Says that there is something to do now.
+pub fn wake(conn: &mut DbConn, id: SourceId, now: Instant) -> Result<()> {
+    update(sources::table.find(id)).set(sources::wake_at.eq(Some(now))).execute(conn)?;
+    Ok(())
+}
+
+/// Notes how it went with a source, and when it is due again.
+pub fn settle(conn: &mut DbConn, row: &SourceRow) -> Result<()> {
+    update(sources::table.find(row.id))
+        .set((
+            sources::pulled_to.eq(row.pulled_to),
+            sources::next_pull_at.eq(row.next_pull_at),
+            sources::next_sweep_at.eq(row.next_sweep_at),
+            sources::failures.eq(row.failures),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What the client that wrote a source may do now.
+pub fn standing(conn: &mut DbConn, row: &SourceRow) -> Result<Option<Standing>> {
+    let client = clients::table.inner_join(organizations::table).filter(clients::id.eq(row.client_id));
+    Ok(client.select(Standing::COLUMNS).first::<StandingRow>(conn).optional()?.map(Standing::from))
+}
+
+/// Adds a run.
+pub fn insert_run(conn: &mut DbConn, row: &RunRow) -> Result<()> {
+    insert_into(source_runs::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// The run of a source that has not ended.
+pub fn unfinished(conn: &mut DbConn, source: SourceId) -> Result<Option<RunRow>> {
+    let open = source_runs::table.filter(source_runs::source_id.eq(source)).filter(source_runs::finished_at.is_null());
+    Ok(open.first(conn).optional()?)
+}
+
+/// Writes how a run stands; false where it has been ended meanwhile.
+pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
+    let open = source_runs::table.filter(source_runs::id.eq(row.id)).filter(source_runs::finished_at.is_null());
+    let changed = update(open)
+        .set((
+            (
+                source_runs::status.eq(row.status),
+                source_runs::as_of.eq(row.as_of),
+                source_runs::next_page.eq(row.next_page),
+                source_runs::attempts.eq(row.attempts),
+                source_runs::next_attempt_at.eq(row.next_attempt_at),
+                source_runs::error.eq(row.error),
+                source_runs::error_detail.eq(&row.error_detail),
+                source_runs::updated_at.eq(row.updated_at),
+                source_runs::finished_at.eq(row.finished_at),
+            ),
+            (
+                source_runs::records.eq(row.records),
+                source_runs::created.eq(row.created),
+                source_runs::updated.eq(row.updated),
+                source_runs::unchanged.eq(row.unchanged),
+                source_runs::refused.eq(row.refused),
+                source_runs::retired.eq(row.retired),
+                source_runs::organizations_created.eq(row.organizations_created),
+                source_runs::lines.eq(row.lines),
+                source_runs::lines_left_out.eq(row.lines_left_out),
+            ),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// A run of a source.
+pub fn find_run(conn: &mut DbConn, source: SourceId, id: SourceRunId) -> Result<Option<RunRow>> {
+    Ok(source_runs::table.filter(source_runs::id.eq(id)).filter(source_runs::source_id.eq(source)).first(conn).optional()?)
+}
+
+/// Runs of a source before one, the latest first.
+pub fn list_runs(conn: &mut DbConn, source: SourceId, before: Option<SourceRunId>, limit: i64) -> Result<Vec<RunRow>> {
+    let mut rows = source_runs::table.filter(source_runs::source_id.eq(source)).order(source_runs::id.desc()).limit(limit).into_boxed();
+    if let Some(before) = before {
+        rows = rows.filter(source_runs::id.lt(before));
+    }
+    Ok(rows.load(conn)?)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = source_run_lines, treat_none_as_default_value = false)]
+struct LineRow {
+    run_id: SourceRunId,
+    number: i32,
+    line: Json<Box<RawValue>>,
+}
+
+/// Adds what is said of records, numbered from `first`.
+pub fn insert_lines(conn: &mut DbConn, run: SourceRunId, first: i32, lines: &[Line]) -> Result<()> {
+    let row = |(number, line)| Ok(LineRow { run_id: run, number, line: Json(to_raw_value(line).map_err(Error::internal)?) });
+    let rows: Vec<LineRow> = (first..).zip(lines).map(row).collect::<Result<_>>()?;
+    for rows in rows.chunks(500) {
+        each!(conn, |conn| insert_into(source_run_lines::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// What is said of a run's records.
+pub fn lines(conn: &mut DbConn, run: SourceRunId) -> Result<Vec<Box<RawValue>>> {
+    let of_run = source_run_lines::table.filter(source_run_lines::run_id.eq(run)).order(source_run_lines::number);
+    let lines: Vec<Json<Box<RawValue>>> = of_run.select(source_run_lines::line).load(conn)?;
+    Ok(lines.into_iter().map(|line| line.0).collect())
+}
+
+/// Deletes runs that ended before a moment, at most 500; how many.
+pub fn purge(conn: &mut DbConn, before: Instant) -> Result<usize> {
+    let old = source_runs::table.filter(source_runs::finished_at.lt(before)).order(source_runs::finished_at).limit(500);
+    let ids: Vec<SourceRunId> = old.select(source_runs::id).load(conn)?;
+    Ok(delete(source_runs::table.filter(source_runs::id.eq_any(ids))).execute(conn)?)
+}
+
+/// How many sweeps in a row have lacked which services.
+pub fn absences(conn: &mut DbConn, source: SourceId) -> Result<HashMap<ServiceId, i32>> {
+    let of_source = source_absences::table.filter(source_absences::source_id.eq(source));
+    let rows: Vec<(ServiceId, i32)> = of_source.select((source_absences::service_id, source_absences::sweeps)).load(conn)?;
+    Ok(rows.into_iter().collect())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = source_absences, treat_none_as_default_value = false)]
+struct Absence {
+    source_id: SourceId,
+    service_id: ServiceId,
+    sweeps: i32,
+}
+
+/// Writes the same anew.
+pub fn set_absences(conn: &mut DbConn, source: SourceId, absences: &HashMap<ServiceId, i32>) -> Result<()> {
+    delete(source_absences::table.filter(source_absences::source_id.eq(source))).execute(conn)?;
+    let row = |(id, sweeps): (&ServiceId, &i32)| Absence { source_id: source, service_id: *id, sweeps: *sweeps };
+    let rows: Vec<Absence> = absences.iter().map(row).collect();
+    for rows in rows.chunks(500) {
+        each!(conn, |conn| insert_into(source_absences::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! From a partner's lists into the directory.
+//!
+//! A worker takes a source for itself, for a time which every page that it writes prolongs. It notes the page reached together with what
+//! was on it, so that whoever comes after it goes on behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant as Moment};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+use url::Url;
+
+use super::fetch::{Answer, Fetcher, Miss};
+use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
+use super::pages::{self, ListPage, MOST_PAGES};
+use super::writing::{Lost, Turn};
+use super::{Credentials, repository};
+use crate::app::App;
+use crate::auth::Scope;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::import::load::{BATCH, Load};
+use crate::import::read::Raw;
+use crate::kind::{ServiceId, SourceId};
+use crate::outbound::address;
+
+/// How long a source is taken for: longer than the requests between two writes may take.
+pub(super) const LEASE: chrono::Duration = chrono::Duration::minutes(10);
+/// Services that are asked for one by one between two writes, and how many of them at once.
+const ONE_BY_ONE: usize = 20;
+const AT_ONCE: usize = 4;
+/// A worker lets go of a source that takes longer, so that others get their turn.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// A pull asks for a little more than has happened since the last one: the partner's clocks may differ, and what it was about to write
+/// when the last one began may bear an earlier moment.
+const OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
+/// A partner is left alone for as long as it asks, up to this.
+const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
+
+/// Why a turn ended before its run did.
+enum Stop {
+    /// The partner could not be read.
+    Miss(Miss),
+    /// Another has taken over, or the run was ended.
+    Lost,
+    /// Others are to have their turn.
+    Rest,
+    /// The database.
+    Error(Error),
+}
+
+impl From<Miss> for Stop {
+    fn from(miss: Miss) -> Self {
+        Self::Miss(miss)
+    }
+}
+impl From<Lost> for Stop {
+    fn from(Lost: Lost) -> Self {
+        Self::Lost
+    }
+}
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Reads what is due of a source. `go_on` is asked between pages whether the process is to go on.
+pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, go_on: impl Fn() -> bool) -> Result<()> {
+    let now = app.clock.now();
+    let Some((source, run)) = app.db.write(move |conn| take(conn, source, worker, now)).await? else { return Ok(()) };
+    let began = Moment::now();
+    let mut turn = Turn::new(app, worker, source, run);
+    let read = read(&mut turn, || go_on() && began.elapsed() < LONGEST_TURN).await;
+    match read {
+        Ok(()) | Err(Stop::Lost) => Ok(()),
+        Err(Stop::Rest) => {
+            let _lost = turn.write(|conn, source, _, actor| repository::release(conn, source.id, Some(actor.at))).await?;
+            Ok(())
+        }
+        Err(Stop::Miss(miss)) => give_way(&mut turn, miss).await,
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
+fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
+    let Some(source) = repository::lease(conn, id, worker, now, now.plus(LEASE))? else { return Ok(None) };
+    if let Some(run) = repository::unfinished(conn, id)? {
+        match run.next_attempt_at.filter(|next| now < *next) {
+            Some(next) => repository::release(conn, id, Some(next))?,
+            None => {
+                let run = RunRow { status: SourceRunStatus::Running, next_attempt_at: None, updated_at: now, ..run };
+                return Ok(repository::update_run(conn, &run)?.then_some((source, run)));
+            }
+        }
+        return Ok(None);
+    }
+    let (kind, due) = source.due();
+    if source.wakes_at().is_none_or(|wakes| now < wakes) {
+        repository::release(conn, id, source.wakes_at().map(|_| due))?;
+        return Ok(None);
+    }
+    let run = RunRow::new(id, kind, false, source.pulled_to.filter(|_| kind == SourceRunKind::Pull), now);
+    repository::insert_run(conn, &run)?;
+    Ok(Some((source, run)))
+}
+
+/// Reads a run to its end.
+async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+    let row = turn.source.clone();
+    let standing = turn.app.db.read(move |conn| repository::standing(conn, &row)).await?;
+    if !standing.is_some_and(|standing| standing.is_active && standing.scopes.contains(Scope::ServicesWrite)) {
+        return Err(Miss::new(SourceRunError::ClientDisabled, "the client that wrote the source may no longer write services").into());
+    }
+    let content = &turn.source.content;
+    let base = address::parse(&content.url, turn.app.outbound.exceptions())
+        .map_err(|(_, message)| Miss::new(SourceRunError::RefusedAddress, format!("the address {message}")))?;
+    let credential = match &content.credential {
+        None => None,
+        Some(name) => {
+            let credentials = Credentials::new(turn.app.config.source_credentials.clone());
+            let found = credentials.find(name, turn.source.organization_id, &base);
+            Some(found.map_err(|fault| Miss::new(SourceRunError::Credential, fault.to_string()))?)
+        }
+    };
+    let config = &turn.app.config;
+    let fetcher =
+        Fetcher { client: Arc::clone(&turn.app.outbound), timeout: config.source_timeout, most: config.import_limit as usize, credential };
+    match turn.run.kind {
+        SourceRunKind::Pull => pull(turn, &fetcher, &base, go_on).await?,
+        SourceRunKind::Sweep => sweep(turn, &fetcher, &base).await?,
+    }
+    turn.complete().await??;
+    Ok(())
+}
+
+/// Reads what has changed, page by page.
+async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+    loop {
+        let number = turn.run.next_page;
+        let (page, date) = list(fetcher, &pages::changed(base, number, turn.run.modified_after), number).await?;
+        // Places in the whole list are not known, so a record's is its place on the pages that were full before.
+        let mut load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
+        if pages::are_whole(&page.records) {
+            load = turn.take(load, numbered(turn.run.records, page.records)).await??;
+        } else {
+            let ids: Vec<String> = page.records.iter().filter_map(pages::id).collect();
+            load = read_each(turn, fetcher, base, load, &ids).await?;
+        }
+        drop(load);
+        let began = turn.run.started_at;
+        turn.write(move |_, _, run, _| {
+            run.next_page = number.saturating_add(1);
+            run.attempts = 0;
+            run.as_of = run.as_of.or(date).or(Some(began));
+            Ok(())
+        })
+        .await??;
+        if page.is_last {
+            return Ok(());
+        }
+        if !go_on() {
+            return Err(Stop::Rest);
+        }
+    }
+}
+
+/// Reads every id: what is not known is fetched, what is missing once more often than it may be is retired.
+async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url) -> std::result::Result<(), Stop> {
+    let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
+    let mut load = turn.app.db.read(move |conn| Load::open(conn, owner, &name)).await?;
+    let mut unknown = Vec::new();
+    for number in 1.. {
+        let (page, _) = list(fetcher, &pages::ids(base, number), number).await?;
+        let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
+        unknown.extend(page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id))));
+        turn.write(move |_, _, run, _| {
+            // A sweep that was broken off began anew.
+            run.records = if number == 1 { listed } else { run.records.saturating_add(listed) };
+            Ok(())
+        })
+        .await??;
+        if page.is_last {
+            break;
+        }
+    }
+    if load.is_hardly_full() {
+        let detail = format!("it listed less than half of what was known: {} services would be missing", load.missing().len());
+        return Err(Miss::new(SourceRunError::TooManyMissing, detail).into());
+    }
+    let missing = load.missing();
+    let records = turn.run.records;
+    read_each(turn, fetcher, base, load, &unknown).await?;
+    let gone = turn
+        .write(move |conn, source, run, _| {
+            run.records = records;
+            let before = repository::absences(conn, source.id)?;
+            let count = |id: &ServiceId| (*id, before.get(id).map_or(1, |sweeps| sweeps.saturating_add(1)));
+            let (gone, absent): (Vec<_>, Vec<_>) =
+                missing.iter().map(count).partition(|(_, sweeps)| *sweeps >= source.content.retire_after_sweeps);
+            // Those that are to be retired stay counted until they are, in case this process does not come to it.
+            repository::set_absences(conn, source.id, &absent.into_iter().chain(gone.iter().copied()).collect())?;
+            Ok(gone.into_iter().map(|(id, _)| id).collect::<Vec<ServiceId>>())
+        })
+        .await??;
+    for ids in gone.chunks(BATCH) {
+        turn.retire(ids.to_vec()).await??;
+    }
+    Ok(())
+}
+
+/// Asks for services one by one, some at a time, and writes them.
+async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load: Load, ids: &[String]) -> std::result::Result<Load, Stop> {
+    for ids in ids.chunks(ONE_BY_ONE) {
+        let asked = stream::iter(ids).map(|id| async move {
+            match fetcher.get(&pages::one(base, id)).await {
+                Ok(Answer { value, .. }) => Ok(Some(value)),
+                // It vanished between the list and now; the next sweep will say so.
+                Err(miss) if miss.is_absent() => Ok(None),
+                Err(miss) => Err(miss),
+            }
+        });
+        let found: Vec<Option<Value>> = asked.buffered(AT_ONCE).try_collect().await?;
+        load = turn.take(load, numbered(turn.run.records, found.into_iter().flatten().collect())).await??;
+    }
+    Ok(load)
+}
+
+/// Records with their places, after so many.
+fn numbered(after: i32, records: Vec<Value>) -> Vec<Raw> {
+    let first = u64::from(after.unsigned_abs()) + 1;
+    (first..).zip(records).map(|(position, value)| Raw { position, value: Ok(value) }).collect()
+}
+
+/// A page of a list, and the partner's clock.
+async fn list(fetcher: &Fetcher, url: &Url, number: i32) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
+    if number > MOST_PAGES {
+        return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
+    }
+    let Answer { value, date } = fetcher.get(url).await?;
+    let page = pages::read(value, number);
+    let page = page.ok_or_else(|| Miss::new(SourceRunError::NotHsds, format!("GET {}: the answer is no page of HSDS", url.path())))?;
+    Ok((page, date))
+}
+
+/// Up to which moment of the partner's clock the source has been pulled once a run is completed.
+pub(super) fn pulled_to(source: &SourceRow, run: &RunRow) -> Option<Instant> {
+    match run.kind {
+        SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
+        SourceRunKind::Sweep => source.pulled_to,
+    }
+}
+
+/// Lets the run wait where trying again may help, and gives it up where it does not.
+async fn give_way(turn: &mut Turn<'_>, miss: Miss) -> Result<()> {
+    let first = turn.app.config.source_retry;
+    log::warn!("source {}: {} ({})", turn.source.id, miss.detail, miss.error);
+    let given = turn.write(move |conn, source, run, actor| {
+        run.attempts = run.attempts.saturating_add(1);
+        (run.error, run.error_detail) = (Some(miss.error), Some(miss.detail.clone()));
+        if miss.passes() && run.attempts < MOST_ATTEMPTS {
+            let wait = patience(first, run.attempts).max(miss.retry_after.unwrap_or_default()).min(LONGEST_REST);
+            let next = actor.at.plus(chrono::Duration::from_std(wait).map_err(Error::internal)?);
+            (run.status, run.next_attempt_at) = (SourceRunStatus::Waiting, Some(next));
+            return repository::release(conn, source.id, Some(next));
+        }
+        (run.status, run.finished_at) = (SourceRunStatus::Failed, Some(actor.at));
+        let after = source.after(run.kind, source.failures.saturating_add(1), actor.at);
+        repository::settle(conn, &after)?;
+        repository::release(conn, source.id, after.wakes_at())
+    });
+    // Where another has taken over it will find out by itself.
+    let _lost = given.await?;
+    Ok(())
+}

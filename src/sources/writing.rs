@@ -1,0 +1,176 @@
+//! What is read of a partner, written: records together with what is noted of the run, and only while the lease holds.
+
+use crate::app::App;
+use crate::changes::Actor;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::import::desk::{Desk, Taken};
+use crate::import::importer::Importer;
+use crate::import::kin::{self, Kin};
+use crate::import::load::{Batch, Load, retire};
+use crate::import::mapping::Mapping;
+use crate::import::read::Raw;
+use crate::import::report::{Line, Verdict};
+use crate::kind::ServiceId;
+
+use super::model::{RunRow, SourceRow, SourceRunStatus};
+use super::{repository, worker};
+
+/// Lines that are kept of a run.
+const MOST_LINES: i32 = 1_000;
+
+/// A run that a worker is at.
+pub(super) struct Turn<'a> {
+    pub(super) app: &'a App,
+    pub(super) worker: Id<()>,
+    pub(super) source: SourceRow,
+    pub(super) run: RunRow,
+    /// Which organizations are part of which, as far as this worker has read.
+    kin: Kin,
+}
+
+/// The worker goes on no more: another has taken over, or the run was ended.
+pub(super) struct Lost;
+
+impl<'a> Turn<'a> {
+    pub(super) const fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
+        Self { app, worker, source, run, kin: Kin::new() }
+    }
+
+    fn actor(&self, now: Instant) -> Actor {
+        Actor {
+            organization_id: Some(self.source.organization_id),
+            client_id: Some(self.source.client_id),
+            on_behalf_of: None,
+            request_id: Some(self.run.id.to_string()),
+            at: now,
+        }
+    }
+
+    /// Does something in a transaction in which the lease holds, and notes how the run then stands. `None` where it holds no more: then
+    /// nothing is done.
+    pub(super) async fn write<T: Send + 'static>(
+        &mut self,
+        act: impl Fn(&mut DbConn, &SourceRow, &mut RunRow, &Actor) -> Result<T> + Send + 'static,
+    ) -> Result<std::result::Result<T, Lost>> {
+        let now = self.app.clock.now();
+        let (id, worker, until, run, actor) = (self.source.id, self.worker, now.plus(worker::LEASE), self.run.clone(), self.actor(now));
+        let written = self.app.db.write(move |conn| {
+            let Some(source) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
+            let mut run = RunRow { updated_at: now, ..run.clone() };
+            let given = act(conn, &source, &mut run, &actor)?;
+            // Nothing of what was done stays where the run was ended meanwhile.
+            if repository::update_run(conn, &run)? { Ok(Some((source, run, given))) } else { Err(Error::NotFound) }
+        });
+        Ok(match written.await {
+            Ok(Some((source, run, given))) => {
+                (self.source, self.run) = (source, run);
+                Ok(given)
+            }
+            Ok(None) | Err(Error::NotFound) => Err(Lost),
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// Reads records and writes what comes of them.
+    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>) -> Result<std::result::Result<Load, Lost>> {
+        let mut mapping = Mapping::hsds(&self.source.name);
+        mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
+        // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
+        let desk = Desk { importer: Importer::new(mapping), load };
+        let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        let read = move |importer: &mut Importer, give: &mut dyn FnMut(_)| {
+            records.into_iter().for_each(|raw| importer.take(raw, give));
+            importer.finish(give);
+        };
+        let Taken { mut desk, lines, mut batches, .. } = desk.take(&self.app.db, read).await?;
+        batches.extend(desk.load.rest());
+        self.kin.extend(desk.importer.take_kin());
+        let together = (batches.clone(), lines.clone());
+        let written = self.write(move |conn, _, run, actor| {
+            let (batches, lines) = &together;
+            run.records = run.records.saturating_add(count);
+            report(conn, run, lines)?;
+            batches.iter().try_for_each(|batch| add(conn, run, actor, batch))
+        });
+        match written.await {
+            // A record clashes: one by one, so that only those that clash are refused.
+            Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
+                let noted = self.write(move |conn, _, run, _| {
+                    run.records = run.records.saturating_add(count);
+                    report(conn, run, &lines)
+                });
+                if noted.await?.is_err() {
+                    return Ok(Err(Lost));
+                }
+                for part in batches.into_iter().flat_map(Batch::split) {
+                    let one = part.clone();
+                    let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
+                        Err(fault) => {
+                            let lines = part.refused(fault)?;
+                            self.write(move |conn, _, run, _| report(conn, run, &lines)).await?
+                        }
+                        Ok(written) => written,
+                    };
+                    if written.is_err() {
+                        return Ok(Err(Lost));
+                    }
+                }
+                Ok(Ok(desk.load))
+            }
+            written => Ok(written?.map(|()| desk.load)),
+        }
+    }
+
+    /// Makes services inactive that have vanished.
+    pub(super) async fn retire(&mut self, ids: Vec<ServiceId>) -> Result<std::result::Result<(), Lost>> {
+        self.write(move |conn, _, run, actor| {
+            let lines = retire(conn, actor, &ids)?;
+            report(conn, run, &lines)
+        })
+        .await
+    }
+
+    /// Ends the run: everything was read.
+    pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
+        let kin = std::mem::take(&mut self.kin);
+        self.write(move |conn, source, run, actor| {
+            kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
+            let after = SourceRow { pulled_to: worker::pulled_to(source, run), ..source.after(run.kind, 0, actor.at) };
+            (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
+            repository::settle(conn, &after)?;
+            repository::release(conn, source.id, after.wakes_at())
+        })
+        .await
+    }
+}
+
+/// Writes a batch and reports it.
+fn add(conn: &mut DbConn, run: &mut RunRow, actor: &Actor, batch: &Batch) -> Result<()> {
+    let lines = batch.write(conn, actor)?;
+    run.organizations_created = run.organizations_created.saturating_add(i32::try_from(batch.new_providers()).unwrap_or(i32::MAX));
+    report(conn, run, &lines)
+}
+
+/// Counts records, and keeps what is to be said of them while there is room.
+fn report(conn: &mut DbConn, run: &mut RunRow, lines: &[Line]) -> Result<()> {
+    for line in lines {
+        let count = match line.verdict {
+            Verdict::Created => &mut run.created,
+            Verdict::Updated => &mut run.updated,
+            Verdict::Unchanged => &mut run.unchanged,
+            Verdict::Refused => &mut run.refused,
+            Verdict::Retired => &mut run.retired,
+        };
+        *count = count.saturating_add(1);
+    }
+    let mut told: Vec<Line> = lines.iter().filter(|line| line.needs_a_word()).cloned().collect();
+    let room = usize::try_from(MOST_LINES.saturating_sub(run.lines)).unwrap_or_default();
+    let left_out = told.len().saturating_sub(room);
+    told.truncate(room);
+    repository::insert_lines(conn, run.id, run.lines, &told)?;
+    run.lines = run.lines.saturating_add(i32::try_from(told.len()).unwrap_or(i32::MAX));
+    run.lines_left_out = run.lines_left_out.saturating_add(i32::try_from(left_out).unwrap_or(i32::MAX));
+    Ok(())
+}
