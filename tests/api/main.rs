@@ -75,6 +75,7 @@ mod screenings;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
+mod sources;
 mod streams;
 #[cfg(test)]
 mod timeline;

@@ -65,12 +65,19 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// How long it takes.
     pub delay: Duration,
+    /// What it says.
+    pub body: String,
 }
 
 impl Reply {
     /// This status, at once.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), delay: Duration::ZERO }
+        Self { status, headers: Vec::new(), delay: Duration::ZERO, body: String::new() }
+    }
+
+    /// This JSON.
+    pub fn json(value: &Value) -> Self {
+        Self { headers: vec![("Content-Type", "application/json".into())], body: value.to_string(), ..Self::status(200) }
     }
 }
 
@@ -171,12 +178,12 @@ fn answer(stream: &TcpStream, got: &Mutex<Vec<Got>>, taken: &Mutex<Vec<Got>>, sc
     if reply.status == 0 {
         return None;
     }
-    let mut head = format!("HTTP/1.1 {} Answer\r\nContent-Length: 0\r\n", reply.status);
+    let mut head = format!("HTTP/1.1 {} Answer\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
     reply.headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     if (200..300).contains(&reply.status) {
         // Before the sender can know, so that what it sends next stands behind.
         taken.lock().unwrap().push(request);
     }
     let mut stream = stream;
-    stream.write_all(format!("{head}\r\n").as_bytes()).ok()
+    stream.write_all(format!("{head}\r\n{}", reply.body).as_bytes()).ok()
 }

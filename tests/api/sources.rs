@@ -1,0 +1,383 @@
+//! Sources: what is pulled from a partner, how it is kept up with, and what happens where the partner cannot be read.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use chrono::Duration as Span;
+use kith::app;
+use kith::auth::Scope;
+use kith::sources::Engine;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+use crate::harness::TestDb;
+use crate::hsds;
+use crate::receiver::{Got, Receiver, Reply};
+
+const PATH: &str = "/v1/sources";
+
+async fn app(db: TestDb) -> TestApp {
+    TestApp::with(db, &["--webhook-allow=127.0.0.1", "--source-timeout=1s", "--import-limit=65536"]).await
+}
+
+/// A partner with an HSDS API of its own: services by id, two on a page.
+#[derive(Clone, Default)]
+struct Partner(Arc<Mutex<BTreeMap<String, Value>>>);
+
+impl Partner {
+    fn of(names: &[(&str, &str)]) -> Self {
+        let partner = Self::default();
+        names.iter().for_each(|(id, name)| partner.says(id, name, "2026-01-01T00:00:00Z"));
+        partner
+    }
+
+    fn says(&self, id: &str, name: &str, last_modified: &str) {
+        let service = json!({
+            "id": id, "name": name, "status": "active", "last_modified": last_modified, "description": format!("{name} in Alder Falls"),
+            "organization": { "id": format!("org-{id}"), "name": format!("{name} Society"), "description": "A society" },
+            "phones": [{ "id": "p", "number": "250-555-0173" }],
+        });
+        self.0.lock().unwrap().insert(id.to_owned(), service);
+    }
+
+    fn forgets(&self, id: &str) {
+        self.0.lock().unwrap().remove(id);
+    }
+
+    fn answer(&self, got: &Got) -> Reply {
+        let services = self.0.lock().unwrap();
+        let url = url::Url::parse(&format!("http://partner{}", got.path)).unwrap();
+        let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        if let Some(id) = url.path().strip_prefix("/hsds/services/") {
+            return services.get(id).map_or(Reply::status(404), Reply::json);
+        }
+        let since = asked.get("modified_after").map(String::as_str).unwrap_or_default();
+        let all: Vec<&Value> = services.values().filter(|service| service["last_modified"].as_str().unwrap() >= since).collect();
+        if asked.get("minimal").is_some() {
+            let ids: Vec<Value> = all.iter().map(|service| json!({ "id": service["id"], "last_modified": service["last_modified"] })).collect();
+            return Reply::json(&json!({ "contents": ids, "last_page": true }));
+        }
+        let page: usize = asked["page"].parse().unwrap();
+        let contents: Vec<&&Value> = all.iter().skip((page - 1) * 2).take(2).collect();
+        let total = all.len().div_ceil(2);
+        Reply::json(&json!({ "contents": contents, "page_number": page, "total_pages": total, "last_page": page >= total }))
+    }
+}
+
+fn asked(partner: &Receiver) -> Vec<String> {
+    partner.take().into_iter().map(|got| got.path).collect()
+}
+
+async fn subscribe(caller: &Caller, url: String, more: Value) -> String {
+    let mut body = json!({ "name": "partner", "url": url });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let created = caller.post(PATH, body).await;
+    created.expect(201);
+    format!("{PATH}/{}", created.id())
+}
+
+async fn pull(app: &TestApp) {
+    Engine::new(app.state.clone()).pull().await.unwrap();
+}
+
+/// The run that began last.
+async fn last_run(caller: &Caller, source: &str) -> Value {
+    let page = caller.get(&format!("{source}/runs?limit=1")).await.expect(200);
+    let id = page["items"][0]["id"].as_str().unwrap().to_owned();
+    caller.get(&format!("{source}/runs/{id}")).await.expect(200)
+}
+
+fn counts(run: &Value) -> [i64; 5] {
+    ["created", "updated", "unchanged", "refused", "retired"].map(|name| run[name].as_i64().unwrap())
+}
+
+/// The services of the directory: names and statuses.
+async fn directory(caller: &Caller) -> BTreeMap<String, String> {
+    let page = caller.get("/v1/services?status=active&status=inactive&limit=200").await.expect(200);
+    let text = |service: &Value, name: &str| service[name].as_str().unwrap().to_owned();
+    page["items"].as_array().unwrap().iter().map(|service| (text(service, "name"), text(service, "status"))).collect()
+}
+
+on_both!(a_partners_directory_is_pulled_and_kept_up_with, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| theirs.answer(got)
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "pull_every_minutes": 60, "sweep_every_hours": 24 })).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["kind"].as_str(), counts(&run)), (Some("completed"), Some("pull"), [3, 0, 0, 0, 0]), "{run}");
+    assert_eq!((run["records"].as_i64(), run["organizations_created"].as_i64()), (Some(3), Some(3)));
+    assert_eq!(run["modified_after"], Value::Null, "the first time everything is asked for");
+    assert_eq!(asked(&partner).len(), 2, "one request for each page");
+    assert_eq!(directory(&clinic).await.into_keys().collect::<Vec<_>>(), ["Food Bank", "Lunch Club", "Night Shelter"]);
+
+    theirs.says("b", "Food Bank and Kitchen", "2026-03-02T17:30:00Z");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(counts(&run), [0, 1, 0, 0, 0], "{run}");
+    assert!(run["modified_after"].as_str().is_some());
+    assert!(directory(&clinic).await.contains_key("Food Bank and Kitchen"));
+    let paths = asked(&partner);
+    assert!(paths.len() == 1 && paths[0].contains("modified_after="), "{paths:?}");
+
+    // One vanishes, one comes that bears an old date: pulls see neither, sweeps both.
+    theirs.forgets("a");
+    theirs.says("d", "Choir", "2026-01-01T00:00:00Z");
+    let mut sweeps = Vec::new();
+    for _ in 0..3 {
+        app.clock.advance(Span::seconds(24 * 3600));
+        clinic.renew().await;
+        pull(&app).await;
+        let runs = clinic.get(&format!("{source}/runs")).await.expect(200);
+        let sweep = runs["items"].as_array().unwrap().iter().find(|run| run["kind"] == "sweep").cloned().unwrap();
+        sweeps.push(counts(&sweep));
+    }
+    assert_eq!(sweeps, [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]], "retired by the second sweep that lacks it");
+    assert_eq!(directory(&clinic).await["Lunch Club"], "inactive");
+    assert_eq!(directory(&clinic).await["Choir"], "active");
+
+    theirs.says("a", "Lunch Club", "2026-01-01T00:00:00Z");
+    app.clock.advance(Span::seconds(24 * 3600));
+    clinic.renew().await;
+    pull(&app).await;
+    assert_eq!(directory(&clinic).await["Lunch Club"], "active", "what comes back is active again");
+});
+
+on_both!(a_run_goes_on_where_it_stopped, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter"), ("d", "Choir"), ("e", "Garden")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| match got.path.ends_with("&page=2") {
+            true => Reply { headers: vec![("Retry-After", "600".into())], ..Reply::status(503) },
+            false => theirs.answer(got),
+        }
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [2, 0, 0, 0, 0]), "{run}");
+    assert_eq!(run["error_detail"], "GET /hsds/services: status 503");
+    assert_eq!(run["next_attempt_at"], "2026-03-02T17:10:00.000000Z", "the partner is left alone for as long as it asks");
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "run_unfinished");
+    app.clock.advance(Span::seconds(300));
+    asked(&partner);
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+    app.clock.advance(Span::seconds(301));
+    partner.now(move |got| theirs.answer(got));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [5, 0, 0, 0, 0]), "{run}");
+    let paths = asked(&partner);
+    assert!(paths.len() == 2 && !paths[0].ends_with("&page=1"), "{paths:?}");
+});
+
+on_both!(what_cannot_be_read_is_told_and_asked_again_only_where_that_may_help, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let partner = Receiver::new();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let long = "x".repeat(70_000);
+    let script: Vec<(&str, &str, Reply)> = vec![
+        ("status", "failed", Reply::status(401)),
+        ("status", "waiting", Reply::status(429)),
+        ("not_hsds", "failed", Reply { body: "<html>".into(), ..Reply::status(200) }),
+        ("not_hsds", "failed", Reply::json(&json!({ "error": "no such thing" }))),
+        ("too_large", "failed", Reply::json(&json!({ "contents": [{ "id": "a", "name": long, "phones": [] }] }))),
+        ("timeout", "waiting", Reply { delay: Duration::from_millis(1_500), ..Reply::status(200) }),
+        ("connection", "waiting", Reply::status(0)),
+        ("refused_address", "failed", Reply { headers: vec![("Location", "http://169.254.169.254/latest".into())], ..Reply::status(302) }),
+        ("refused_address", "failed", Reply { headers: vec![("Location", "http://localhost/".into())], ..Reply::status(307) }),
+        ("redirect", "failed", Reply { headers: vec![("Location", "/hsds/services".into())], ..Reply::status(308) }),
+    ];
+    for (error, status, reply) in script {
+        partner.now(move |_| reply.clone());
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!((run["error"].as_str(), run["status"].as_str()), (Some(error), Some(status)), "{run}");
+        assert!(run["error_detail"].as_str().unwrap().starts_with("GET /hsds/services: "), "{run}");
+        if status == "waiting" {
+            // Six tries in all, further and further apart.
+            let mut tries = 1;
+            while last_run(&clinic, &source).await["status"] == "waiting" {
+                app.clock.advance(Span::seconds(6 * 3600 + 1));
+                clinic.renew().await;
+                partner.now(|_| Reply::status(503));
+                pull(&app).await;
+                tries += 1;
+            }
+            assert_eq!(tries, 6);
+        }
+        app.clock.advance(Span::seconds(9 * 3600));
+        clinic.renew().await;
+    }
+    assert_eq!(directory(&clinic).await.len(), 0);
+});
+
+on_both!(a_list_that_lacks_most_of_what_was_known_retires_nothing, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| theirs.answer(got)
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
+    pull(&app).await;
+    ["a", "b"].iter().for_each(|id| theirs.forgets(id));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str(), run["retired"].as_i64()), (Some("failed"), Some("too_many_missing"), Some(0)));
+    theirs.says("b", "Food Bank", "2026-01-01T00:00:00Z");
+    app.clock.advance(Span::seconds(60));
+    clinic.renew().await;
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["retired"].as_i64()), (Some("completed"), Some(1)), "{run}");
+    assert_eq!(run["lines"][0]["verdict"], "retired");
+});
+
+on_both!(two_processes_never_read_a_source_at_once, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let names: Vec<(String, String)> = (0..12).map(|number| (format!("s{number:02}"), format!("Service {number}"))).collect();
+    let theirs = Partner::of(&names.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect::<Vec<_>>());
+    let partner = Receiver::that(move |got| Reply { delay: Duration::from_millis(20), ..theirs.answer(got) });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let engines = [Engine::new(app.state.clone()), Engine::new(app.state.clone()), Engine::new(app.state.clone())];
+    for done in futures_util::future::join_all(engines.iter().map(Engine::pull)).await {
+        done.unwrap();
+    }
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [12, 0, 0, 0, 0]), "{run}");
+    assert_eq!(asked(&partner).len(), 6, "each page was asked for once");
+    assert_eq!(clinic.get(&format!("{source}/runs")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async move {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let flags = ["--webhook-allow=127.0.0.1", &format!("--source-credentials={}", file.path().display())];
+    let app = TestApp::with(db, &flags).await;
+    let mut clinic = app.clinic().await;
+    let elsewhere = Receiver::that(|_| Reply::json(&json!({ "contents": [] })));
+    let there = elsewhere.url("/moved");
+    let partner = Receiver::that(move |_| Reply { headers: vec![("Location", there.clone())], ..Reply::status(302) });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
+    assert_eq!(partner.count(), 0, "without its credential nothing is asked");
+    let entry = |organization: &str| {
+        format!("[partner]\norigin = \"{}\"\norganization = \"{organization}\"\nheader = \"X-Api-Key\"\nvalue = \"hush-hush\"\n", partner.url(""))
+    };
+    std::fs::write(file.path(), entry(&app.stranger().organization_id.to_string())).unwrap();
+    let again = json!({ "kind": "pull" });
+    app.clock.advance(Span::seconds(1));
+    clinic.post(&format!("{source}/runs"), again.clone()).await.expect(201);
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["error"], "credential", "it is another organization's");
+    std::fs::write(file.path(), entry(&clinic.organization_id.to_string())).unwrap();
+    app.clock.advance(Span::seconds(1));
+    clinic.renew().await;
+    clinic.post(&format!("{source}/runs"), again).await.expect(201);
+    pull(&app).await;
+    let run = clinic.get(&format!("{source}/runs?limit=1")).await;
+    assert_eq!(run.expect(200)["items"][0]["status"], "completed");
+    assert_eq!(partner.take()[0].headers["x-api-key"], "hush-hush");
+    assert!(!elsewhere.take()[0].headers.contains_key("x-api-key"), "where a redirect leads it is not sent");
+    assert!(!clinic.get(&source).await.expect(200).to_string().contains("hush"));
+});
+
+on_both!(what_a_source_may_not_be_is_refused, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let source = subscribe(&clinic, "https://directory.example.ca/hsds".into(), json!({ "status": "paused" })).await;
+    for (body, pointer, code) in [
+        (json!({ "name": "b", "url": "http://directory.example.ca" }), "/url", "https_required"),
+        (json!({ "name": "b", "url": "https://10.0.0.7/hsds" }), "/url", "private_address"),
+        (json!({ "name": "b", "url": "https://metadata.localhost/" }), "/url", "private_address"),
+        (json!({ "name": "b", "url": "https://user:pw@directory.example.ca/" }), "/url", "not_allowed"),
+        (json!({ "name": "b", "url": "https://a.example", "time_zone": "Mars/Olympus" }), "/time_zone", "unknown_time_zone"),
+        (json!({ "name": "b", "url": "https://a.example", "pull_every_minutes": 1 }), "/pull_every_minutes", "out_of_range"),
+    ] {
+        assert_eq!(clinic.post(PATH, body.clone()).await.faults(422), [(pointer.to_owned(), code.to_owned())], "{body}");
+    }
+    clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect_problem(409, "source_exists");
+    assert_eq!(clinic.patch(&source, 1, json!({ "name": "other" })).await.faults(422)[0].0, "/name");
+    clinic.patch(&source, 1, json!({ "url": "https://192.168.0.1/" })).await.expect(422);
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "source_paused");
+    assert_eq!(clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep", "full": true })).await.faults(422)[0].0, "/full");
+    pull(&app).await;
+    assert_eq!(clinic.get(&format!("{source}/runs")).await.expect(200)["items"], json!([]), "what is paused is not read");
+
+    let stranger = app.tenant("Another Clinic", kith::organizations::model::OrganizationKind::Clinic).await;
+    for path in [source.clone(), format!("{source}/runs"), format!("{source}/history")] {
+        stranger.get(&path).await.expect(404);
+    }
+    stranger.patch(&source, 1, json!({ "status": "active" })).await.expect(404);
+    clinic.only(&[Scope::ServicesRead]).await.post(PATH, json!({ "name": "c", "url": "https://c.example" })).await.expect(403);
+    clinic.delete(&source, 1).await.expect(204);
+    clinic.get(&source).await.expect(410);
+    clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect(201);
+});
+
+on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let partner = Receiver::that(|_| Reply::status(503));
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "waiting");
+    clinic.patch(&source, 1, json!({ "status": "paused" })).await.expect(200);
+    assert_eq!(last_run(&clinic, &source).await["status"], "failed");
+    app.clock.advance(Span::seconds(600));
+    asked(&partner);
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+    clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
+    pull(&app).await;
+    assert_eq!(asked(&partner).len(), 1, "active again, it is read");
+    clinic.delete(&source, 3).await.expect(204);
+    app.clock.advance(Span::seconds(600));
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+});
+
+#[actix_web::test]
+async fn another_kith_is_pulled_whole() {
+    let theirs = TestApp::with(TestDb::sqlite(), &["--public-directory"]).await;
+    let (directory_line, _) = hsds::demo(&theirs).await;
+    let state = theirs.state.clone();
+    let server = HttpServer::new(move || app::build(state.clone())).workers(1).bind("127.0.0.1:0").unwrap();
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+
+    let ours = TestApp::with(TestDb::sqlite(), &["--webhook-allow=127.0.0.1"]).await;
+    let clinic = ours.clinic().await;
+    let source = subscribe(&clinic, format!("http://{address}/hsds"), json!({})).await;
+    pull(&ours).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["refused"].as_i64()), (Some("completed"), Some(0)), "{run}");
+    assert_eq!(directory(&clinic).await, directory(&directory_line).await);
+    ours.clock.advance(Span::days(1));
+    pull(&ours).await;
+    let mut clinic = clinic;
+    clinic.renew().await;
+    let runs = clinic.get(&format!("{source}/runs")).await.expect(200);
+    let sweep = runs["items"].as_array().unwrap().iter().find(|run| run["kind"] == "sweep").unwrap();
+    assert_eq!((counts(sweep), sweep["records"].as_i64()), ([0; 5], run["records"].as_i64()), "a sweep finds nothing amiss");
+    handle.stop(true).await;
+}
