@@ -76,6 +76,7 @@ mod screenings;
 mod services;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod timeline;

@@ -55,7 +55,7 @@ impl Partner {
         }
         let since = asked.get("modified_after").map(String::as_str).unwrap_or_default();
         let all: Vec<&Value> = services.values().filter(|service| service["last_modified"].as_str().unwrap() >= since).collect();
-        if asked.get("minimal").is_some() {
+        if asked.contains_key("minimal") {
             let ids: Vec<Value> = all.iter().map(|service| json!({ "id": service["id"], "last_modified": service["last_modified"] })).collect();
             return Reply::json(&json!({ "contents": ids, "last_page": true }));
         }
