@@ -69,6 +69,8 @@ kinds! {
     ContactAttempt = "contact_attempt", ContactAttemptId;
     /// A need that no service met.
     UnmetNeed = "unmet_need", UnmetNeedId;
+    /// A change of a service that somebody suggests to its keeper.
+    ServiceSuggestion = "service_suggestion", ServiceSuggestionId;
     /// A partner's directory that is pulled.
     Source = "source", SourceId;
     /// An address to which events are sent.

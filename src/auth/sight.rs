@@ -206,7 +206,7 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
     match kind {
         ResourceType::Organization | ResourceType::Practitioner | ResourceType::Client => (Scope::OrganizationsRead, None),
         ResourceType::Instrument => (Scope::ScreeningsRead, None),
-        ResourceType::Service | ResourceType::Source => (Scope::ServicesRead, None),
+        ResourceType::Service | ResourceType::ServiceSuggestion | ResourceType::Source => (Scope::ServicesRead, None),
         ResourceType::WebhookEndpoint => (Scope::WebhooksRead, None),
         ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
             (Scope::PatientsRead, Some(DataCategory::Summary))

@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         }
         let is_own = entry.owner_id == Some(self.caller.organization_id);
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
-            return Ok(self.of_nobody(entry, category.is_none(), is_own));
+            return self.of_nobody(entry, category.is_none(), is_own);
         };
         if is_own && !is_seen_with_the_patient(entry.resource_type) {
             return Ok(View::Whole);
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             return Ok(View::Whole);
         }
         Ok(match entry.resource_type {
-            ResourceType::Consent if self.is_named(&body) => View::Whole,
+            ResourceType::Consent if self.is_in(&body, &["grantee_id", "recorder_id"]) => View::Whole,
             ResourceType::Consent => View::Nothing,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             _ if self.is_party(conn, entry)? => View::Whole,
@@ -164,20 +164,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Without a patient, the directory is everybody's, and the rest (an anonymous match, a client) its owner's.
-    fn of_nobody(&self, entry: &Entry, is_directory: bool, is_own: bool) -> View {
-        match entry.resource_type {
+    fn of_nobody(&self, entry: &Entry, is_directory: bool, is_own: bool) -> Result<View> {
+        Ok(match entry.resource_type {
             _ if is_own => View::Whole,
+            ResourceType::ServiceSuggestion if self.is_in(&body(entry)?, &["keeper_id"]) => View::Whole,
+            ResourceType::ServiceSuggestion => View::Nothing,
             ResourceType::Client | ResourceType::Source | ResourceType::WebhookEndpoint => View::Nothing,
             ResourceType::Practitioner => View::Part(Categories::SUMMARY),
             _ if is_directory => View::Whole,
             _ => View::Nothing,
-        }
+        })
     }
 
-    /// Whether a consent is given to the reader's organization or was recorded by it.
-    fn is_named(&self, consent: &Value) -> bool {
+    /// Whether the reader's organization stands in one of these fields.
+    fn is_in(&self, body: &Value, fields: &[&str]) -> bool {
         let own = Value::String(self.caller.organization_id.to_string());
-        ["grantee_id", "recorder_id"].iter().any(|field| consent.get(*field) == Some(&own))
+        fields.iter().any(|field| body.get(*field) == Some(&own))
     }
 
     /// Whether the entry belongs to a referral that the reader's organization sent or received.

@@ -232,6 +232,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Changes of a service that others than its keeper suggest.
+    service_suggestions (id) {
+        id -> Id,
+        service_id -> Id,
+        organization_id -> Id,
+        client_id -> Id,
+        keeper_id -> Id,
+        status -> Text,
+        content -> Document,
+        decision_note -> Nullable<Text>,
+        decided_at -> Nullable<Instant>,
+        applied_version -> Nullable<BigInt>,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+    }
+}
+
 diesel::joinable!(clients -> organizations (organization_id));
 diesel::table! {
     use diesel::sql_types::*;

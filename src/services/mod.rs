@@ -17,6 +17,7 @@ pub mod row;
 mod rules;
 pub mod schedule;
 pub mod search;
+pub mod suggestions;
 pub mod text;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -37,5 +38,12 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::delete_service)
         .service(handlers::list_service_history)
         .service(handlers::set_service_capacity)
-        .service(handlers::list_service_capacity_history);
+        .service(handlers::list_service_capacity_history)
+        .service(suggestions::handlers::list_suggestions_of_a_service)
+        .service(suggestions::handlers::suggest)
+        .service(suggestions::handlers::list_service_suggestions)
+        .service(suggestions::handlers::get_service_suggestion)
+        .service(suggestions::handlers::accept)
+        .service(suggestions::handlers::refuse)
+        .service(suggestions::handlers::withdraw);
 }

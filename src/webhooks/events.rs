@@ -140,6 +140,10 @@ events! {
     FollowUpOverdue = "follow_up.overdue",
     /// Somebody tried to reach a person.
     ContactAttemptCreated = "contact_attempt.created",
+    /// Somebody suggested a change of a service to its keeper.
+    ServiceSuggestionCreated = "service_suggestion.created",
+    /// A suggestion was accepted, refused or withdrawn.
+    ServiceSuggestionUpdated = "service_suggestion.updated",
     /// A source of the directory was made.
     SourceCreated = "source.created",
     /// A source of the directory was changed.

@@ -143,6 +143,7 @@ fn path(entry: &Entry) -> Result<Option<String>> {
         ResourceType::Match => Some(format!("/v1/matches/{id}")),
         ResourceType::FollowUp => Some(format!("/v1/follow-ups/{id}")),
         ResourceType::UnmetNeed => Some(format!("/v1/unmet-needs/{id}")),
+        ResourceType::ServiceSuggestion => Some(format!("/v1/service-suggestions/{id}")),
         ResourceType::WebhookEndpoint => Some(format!("/v1/webhook-endpoints/{id}")),
         kind => Some(format!("/v1/{kind}s/{id}")),
     })

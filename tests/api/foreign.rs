@@ -26,6 +26,7 @@ const ABOUT_NOBODY: &[&str] = &[
     "/v1/need-domains",
     "/v1/organizations",
     "/v1/practitioners",
+    "/v1/service-suggestions",
     "/v1/services",
     "/v1/sources",
     "/v1/webhook-endpoints",

@@ -79,6 +79,8 @@ mod sources;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod suggestions;
+#[cfg(test)]
 mod timeline;
 #[cfg(test)]
 mod types;

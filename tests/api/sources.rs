@@ -56,7 +56,8 @@ impl Partner {
         let since = asked.get("modified_after").map(String::as_str).unwrap_or_default();
         let all: Vec<&Value> = services.values().filter(|service| service["last_modified"].as_str().unwrap() >= since).collect();
         if asked.contains_key("minimal") {
-            let ids: Vec<Value> = all.iter().map(|service| json!({ "id": service["id"], "last_modified": service["last_modified"] })).collect();
+            let ids: Vec<Value> =
+                all.iter().map(|service| json!({ "id": service["id"], "last_modified": service["last_modified"] })).collect();
             return Reply::json(&json!({ "contents": ids, "last_page": true }));
         }
         let page: usize = asked["page"].parse().unwrap();
@@ -238,7 +239,10 @@ on_both!(a_list_that_lacks_most_of_what_was_known_retires_nothing, |db| async mo
     clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
     pull(&app).await;
     let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), run["error"].as_str(), run["retired"].as_i64()), (Some("failed"), Some("too_many_missing"), Some(0)));
+    assert_eq!(
+        (run["status"].as_str(), run["error"].as_str(), run["retired"].as_i64()),
+        (Some("failed"), Some("too_many_missing"), Some(0))
+    );
     theirs.says("b", "Food Bank", "2026-01-01T00:00:00Z");
     app.clock.advance(Span::seconds(60));
     clinic.renew().await;
@@ -279,7 +283,10 @@ on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async 
     assert_eq!(last_run(&clinic, &source).await["error"], "credential");
     assert_eq!(partner.count(), 0, "without its credential nothing is asked");
     let entry = |organization: &str| {
-        format!("[partner]\norigin = \"{}\"\norganization = \"{organization}\"\nheader = \"X-Api-Key\"\nvalue = \"hush-hush\"\n", partner.url(""))
+        format!(
+            "[partner]\norigin = \"{}\"\norganization = \"{organization}\"\nheader = \"X-Api-Key\"\nvalue = \"hush-hush\"\n",
+            partner.url("")
+        )
     };
     std::fs::write(file.path(), entry(&app.stranger().organization_id.to_string())).unwrap();
     let again = json!({ "kind": "pull" });

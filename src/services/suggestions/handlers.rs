@@ -1,0 +1,302 @@
+//! HTTP of suggestions.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use serde_json::Value;
+
+use super::api::{ServiceSuggestion, SuggestionDecision, SuggestionOfServiceQuery, SuggestionQuery};
+use super::model::{ServiceSuggestionInput, SuggestionRow, SuggestionStatus, overtaken};
+use super::repository;
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::{self, Action, Change};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Fault, Result};
+use crate::http::body::MergePatch;
+use crate::http::command::{Command, Reply};
+use crate::http::etag::{IfNoneMatch, OptionalIfMatch, tag};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{self, ResourceType, ServiceId, ServiceSuggestionId};
+use crate::services::Services;
+use crate::services::model::ServiceInput;
+use crate::services::row::ServiceRow;
+
+/// The service's content with the suggestion in it.
+///
+/// # Errors
+/// What would be wrong with the service, at pointers into the suggestion.
+fn changed(row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<ServiceInput> {
+    let patch = MergePatch(Value::Object(input.patch.clone()));
+    resource::merged::<ServiceInput>(&row.content.0, &patch).map_err(|error| match error {
+        Error::Invalid(faults) => {
+            Error::Invalid(faults.into_iter().map(|fault| Fault { pointer: format!("/patch{}", fault.pointer), ..fault }).collect())
+        }
+        other => other,
+    })
+}
+
+/// Fails where what the suggestion changes was changed since its base version.
+fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<()> {
+    if input.base_version == row.version {
+        return Ok(());
+    }
+    let unknown = || Error::invalid("/base_version", "not_found", "is no version of the service");
+    let base = changes::history(conn, ResourceType::Service, row.id.uuid(), input.base_version - 1, 1)?;
+    let base = base.into_iter().find(|entry| entry.version == input.base_version).ok_or_else(unknown)?;
+    let base: Value = serde_json::from_str(base.body.get()).map_err(Error::internal)?;
+    let current = serde_json::to_value(&row.content.0).map_err(Error::internal)?;
+    let pointers = overtaken(&base, &current, &input.patch);
+    if pointers.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict("suggestion_outdated", format!("Changed since version {}: {}.", input.base_version, pointers.join(", "))))
+}
+
+fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
+    let change = Change {
+        resource_type: ResourceType::ServiceSuggestion,
+        resource_id: shape.id.uuid(),
+        owner_id: Some(shape.organization_id),
+        version: shape.version,
+        action,
+        patient_id: None,
+        referral_id: None,
+        body: shape,
+    };
+    changes::record(conn, &caller.actor(), change)?;
+    Ok(())
+}
+
+/// List suggestions of a service
+///
+/// In order of creation: all of them for the organization that keeps the record, for others their own.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), SuggestionOfServiceQuery), responses((status = 200, description = "A page of suggestions.", body = Page<ServiceSuggestion>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}/suggestions")]
+pub async fn list_suggestions_of_a_service(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Service>>,
+    query: Query<SuggestionOfServiceQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, query) = (*id, query.0);
+    let fingerprint = page::fingerprint(&("suggestions", id));
+    let after: Option<ServiceSuggestionId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            Services::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
+            let rows = repository::list_of_service(conn, caller.organization_id, id, after, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &SuggestionRow| row.id)
+        })
+        .await?;
+    Ok(page.map(ServiceSuggestion::from).respond(&request))
+}
+
+/// Suggest a change of a service
+///
+/// To the organization that keeps the record, by anyone who reads the directory. What would come of it must be valid now, and must not
+/// undo what was changed since the base version. The record stays as it is until its keeper accepts.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[post("/v1/services/{id}/suggestions")]
+pub async fn suggest(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Service>>,
+    command: Command<ServiceSuggestionInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let service = resource::get_row::<Services>(conn, caller, id)?;
+            check_base(conn, &service, input)?;
+            if changed(&service, input)? == service.content.0 {
+                return Err(Error::conflict("suggestion_unneeded", "The service says already what is suggested."));
+            }
+            let row = SuggestionRow {
+                id: Id::generate(),
+                service_id: id,
+                organization_id: caller.organization_id,
+                client_id: caller.client_id,
+                keeper_id: service.organization_id,
+                status: SuggestionStatus::Pending,
+                content: Json(input.clone()),
+                decision_note: None,
+                decided_at: None,
+                applied_version: None,
+                version: 1,
+                created_at: caller.at,
+                updated_at: caller.at,
+            };
+            repository::insert(conn, &row)?;
+            let shape = ServiceSuggestion::from(row);
+            record(conn, caller, Action::Created, &shape)?;
+            Reply::created(&format!("/v1/service-suggestions/{}", shape.id), 1, &shape)
+        })
+        .await
+}
+
+/// List suggestions
+///
+/// Those about records that the caller's organization keeps, or those that it made, in order of creation.
+#[utoipa::path(tag = "services", params(SuggestionQuery), responses((status = 200, description = "A page of suggestions.", body = Page<ServiceSuggestion>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/service-suggestions")]
+pub async fn list_service_suggestions(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    query: Query<SuggestionQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&SuggestionQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
+    let after: Option<ServiceSuggestionId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let rows = repository::list(conn, caller.organization_id, &query, after)?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &SuggestionRow| row.id)
+        })
+        .await?;
+    Ok(page.map(ServiceSuggestion::from).respond(&request))
+}
+
+/// Read a suggestion
+///
+/// By the organization that made it or that decides on it.
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id.")), responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/service-suggestions/{id}")]
+pub async fn get_service_suggestion(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::ServiceSuggestion>>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse> {
+    let id = *id;
+    let row = app.db.read(move |conn| repository::find(conn, caller.organization_id, id)).await?.ok_or(Error::NotFound)?;
+    let etag = ("ETag", tag(row.version));
+    if known.has(row.version) {
+        return Ok(HttpResponse::NotModified().insert_header(etag).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header(etag).json(ServiceSuggestion::from(row)))
+}
+
+/// The suggestion, which must be undecided and of the version that the caller knows.
+fn open(conn: &mut DbConn, caller: &Principal, id: ServiceSuggestionId, version: &OptionalIfMatch) -> Result<SuggestionRow> {
+    let row = repository::find(conn, caller.organization_id, id)?.ok_or(Error::NotFound)?;
+    version.check(row.version)?;
+    if row.status != SuggestionStatus::Pending {
+        return Err(Error::conflict("suggestion_closed", format!("The suggestion is {}.", row.status)));
+    }
+    Ok(row)
+}
+
+/// Writes what became of it.
+fn settle(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: SuggestionRow,
+    status: SuggestionStatus,
+    decision: &SuggestionDecision,
+) -> Result<Reply> {
+    let row = SuggestionRow {
+        status,
+        decision_note: decision.note.clone(),
+        decided_at: Some(caller.at),
+        version: row.version + 1,
+        updated_at: caller.at,
+        ..row
+    };
+    if !repository::settle(conn, &row)? {
+        return Err(Error::conflict("suggestion_closed", "The suggestion has been decided or withdrawn in this moment."));
+    }
+    let shape = ServiceSuggestion::from(row);
+    record(conn, caller, Action::Updated, &shape)?;
+    Reply::versioned(shape.version, &shape)
+}
+
+fn decides(caller: &Principal, row: &SuggestionRow) -> Result<()> {
+    if row.keeper_id == caller.organization_id {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("Only the organization that keeps the record can decide on a suggestion.".into()))
+    }
+}
+
+/// Accept a suggestion
+///
+/// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+#[post("/v1/service-suggestions/{id}/accept")]
+pub async fn accept(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::ServiceSuggestion>>,
+    version: OptionalIfMatch,
+    command: Command<SuggestionDecision>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, decision| {
+            let row = open(conn, caller, id, &version)?;
+            decides(caller, &row)?;
+            let service = resource::get_row::<Services>(conn, caller, row.service_id)?;
+            check_base(conn, &service, &row.content)?;
+            let mut input = changed(&service, &row.content)?;
+            Services::normalise(&mut input);
+            // First, so that of two who decide at once the second finds it decided.
+            let row = SuggestionRow { applied_version: Some(service.version + 1), ..row };
+            let reply = settle(conn, caller, row, SuggestionStatus::Accepted, decision)?;
+            resource::replace::<Services>(conn, caller, &service, input)?;
+            Ok(reply)
+        })
+        .await
+}
+
+/// Refuse a suggestion
+///
+/// The service stays as it is; the note tells whoever suggested it why.
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+#[post("/v1/service-suggestions/{id}/refuse")]
+pub async fn refuse(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::ServiceSuggestion>>,
+    version: OptionalIfMatch,
+    command: Command<SuggestionDecision>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, decision| {
+            let row = open(conn, caller, id, &version)?;
+            decides(caller, &row)?;
+            settle(conn, caller, row, SuggestionStatus::Refused, decision)
+        })
+        .await
+}
+
+/// Withdraw a suggestion
+///
+/// By the organization that made it.
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[post("/v1/service-suggestions/{id}/withdraw")]
+pub async fn withdraw(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::ServiceSuggestion>>,
+    version: OptionalIfMatch,
+    command: Command<SuggestionDecision>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, decision| {
+            let row = open(conn, caller, id, &version)?;
+            if row.organization_id != caller.organization_id {
+                return Err(Error::Forbidden("Only the organization that made a suggestion can withdraw it.".into()));
+            }
+            settle(conn, caller, row, SuggestionStatus::Withdrawn, decision)
+        })
+        .await
+}
