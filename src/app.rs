@@ -87,6 +87,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::changes::configure)
         .configure(crate::referrals::configure)
         .configure(crate::follow_ups::configure)
+        .configure(crate::slots::configure)
+        .configure(crate::appointments::configure)
         .configure(crate::needs::configure)
         .configure(crate::screenings::configure)
         .configure(crate::timeline::configure)

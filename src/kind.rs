@@ -67,6 +67,10 @@ kinds! {
     FollowUp = "follow_up", FollowUpId;
     /// One try to reach a person.
     ContactAttempt = "contact_attempt", ContactAttemptId;
+    /// A time at which somebody can come.
+    Slot = "slot", SlotId;
+    /// A place in a slot, kept for a patient.
+    Appointment = "appointment", AppointmentId;
     /// A need that no service met.
     UnmetNeed = "unmet_need", UnmetNeedId;
     /// An address to which events are sent.

@@ -1,5 +1,6 @@
 //! Kith, the open back end of social prescribing.
 pub mod app;
+pub mod appointments;
 pub mod auth;
 pub mod changes;
 pub mod cli;
@@ -27,6 +28,7 @@ pub mod practitioners;
 pub mod referrals;
 pub mod screenings;
 pub mod services;
+pub mod slots;
 pub mod text;
 pub mod timeline;
 pub mod types;

@@ -94,6 +94,7 @@ impl<'a> Reader<'a> {
         Ok(match entry.resource_type {
             ResourceType::Consent if self.is_named(&body) => View::Whole,
             ResourceType::Consent => View::Nothing,
+            ResourceType::Appointment if self.is_provider(&body) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
@@ -178,6 +179,11 @@ impl<'a> Reader<'a> {
     fn is_named(&self, consent: &Value) -> bool {
         let own = Value::String(self.caller.organization_id.to_string());
         ["grantee_id", "recorder_id"].iter().any(|field| consent.get(*field) == Some(&own))
+    }
+
+    /// Whether an appointment is with the reader's organization.
+    fn is_provider(&self, appointment: &Value) -> bool {
+        appointment.get("provider_id") == Some(&Value::String(self.caller.organization_id.to_string()))
     }
 
     /// Whether the entry belongs to a referral that the reader's organization sent or received.

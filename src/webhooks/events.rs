@@ -140,6 +140,18 @@ events! {
     FollowUpOverdue = "follow_up.overdue",
     /// Somebody tried to reach a person.
     ContactAttemptCreated = "contact_attempt.created",
+    /// A slot was published.
+    SlotCreated = "slot.created",
+    /// A slot was changed, closed or opened again.
+    SlotUpdated = "slot.updated",
+    /// A slot was deleted.
+    SlotDeleted = "slot.deleted",
+    /// An appointment was booked, or a place held.
+    AppointmentCreated = "appointment.created",
+    /// An appointment was confirmed, moved, cancelled or changed; the person came or did not; or a hold ran out.
+    AppointmentUpdated = "appointment.updated",
+    /// An appointment that was made by mistake was deleted.
+    AppointmentDeleted = "appointment.deleted",
     /// A webhook endpoint was made.
     WebhookEndpointCreated = "webhook_endpoint.created",
     /// A webhook endpoint was changed, by its organization or because nothing got through.

@@ -15,6 +15,8 @@ mod server;
 mod tokens;
 
 #[cfg(test)]
+mod appointments;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod changes;
