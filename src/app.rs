@@ -116,6 +116,8 @@ pub fn build(
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
         .service(problems)
+        .service(crate::appointments::calendar::feed::read_calendar)
+        .configure(crate::referrals::links::pages)
         .service(web::redirect("/docs", "/docs/"))
         .service(web::redirect("/hsds", "/hsds/"))
         .service(

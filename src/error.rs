@@ -181,6 +181,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
+    ("referral_unanswerable", "The referral names no organization for which somebody could answer by a link."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
     ("slot_closed", "The slot is closed, or has begun; take another."),
     ("slot_full", "No place in the slot is free; take another."),

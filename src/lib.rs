@@ -18,6 +18,7 @@ pub mod import;
 pub mod instruments;
 pub mod kind;
 pub mod languages;
+pub mod links;
 pub mod logging;
 pub mod matching;
 pub mod needs;

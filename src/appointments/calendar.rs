@@ -4,6 +4,8 @@
 //! slot says so, and neither who comes nor what for: the id in its UID leads whoever may know to the rest. Times are in UTC, which every
 //! calendar shows in its own zone, whatever becomes of daylight saving.
 
+pub mod feed;
+
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Path;
 use actix_web::{HttpResponse, get};

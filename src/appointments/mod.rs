@@ -31,5 +31,11 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(actions::reschedule_appointment)
         .service(actions::cancel_appointment)
         .service(actions::conclude_appointment)
-        .service(calendar::get_appointment_calendar);
+        .service(calendar::get_appointment_calendar)
+        .service(calendar::feed::create_service_calendar_link)
+        .service(calendar::feed::list_service_calendar_links)
+        .service(calendar::feed::revoke_service_calendar_links)
+        .service(calendar::feed::create_practitioner_calendar_link)
+        .service(calendar::feed::list_practitioner_calendar_links)
+        .service(calendar::feed::revoke_practitioner_calendar_links);
 }

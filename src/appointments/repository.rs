@@ -9,12 +9,14 @@ use super::api::AppointmentQuery;
 use super::model::{AppointmentRow, AppointmentStatus};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::appointments;
-use crate::db::types::Instant;
+use crate::db::schema::{appointments, slots};
+use crate::db::types::{Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
-use crate::kind::{AppointmentId, PatientId, ReferralId, SlotId};
+use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, SlotId};
 use crate::referrals;
+use crate::slots::model::SlotInput;
+use crate::slots::repository::Diary;
 
 /// The appointment, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: AppointmentId) -> Result<Option<AppointmentRow>> {
@@ -127,10 +129,10 @@ fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, n
 
 /// How many places of each of these slots are taken at this moment; slots of which none is are left out. What is held and has run out
 /// takes none.
-pub fn taken(conn: &mut DbConn, slots: &[SlotId], now: Instant) -> Result<HashMap<SlotId, i64>> {
+pub fn taken(conn: &mut DbConn, ids: &[SlotId], now: Instant) -> Result<HashMap<SlotId, i64>> {
     let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
     let counted = appointments::table
-        .filter(appointments::slot_id.eq_any(slots.to_vec()))
+        .filter(appointments::slot_id.eq_any(ids.to_vec()))
         .filter(appointments::deleted_at.is_null())
         .filter(appointments::status.eq_any(AppointmentStatus::TAKING).or(is_held))
         .group_by(appointments::slot_id)
@@ -156,6 +158,32 @@ pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
         .filter(appointments::deleted_at.is_null())
         .filter(appointments::status.eq(AppointmentStatus::Booked));
     Ok(select(exists(found)).get_result(conn)?)
+}
+
+/// The appointments of a diary with this organization that begin between two moments, in order of time, with their slots as written; also
+/// those that were called off or deleted, so that a calendar learns of it.
+pub fn of_diary(
+    conn: &mut DbConn,
+    provider: OrganizationId,
+    diary: Diary,
+    (from, until): (Instant, Instant),
+    limit: i64,
+) -> Result<Vec<(AppointmentRow, SlotInput)>> {
+    let mut rows = appointments::table
+        .inner_join(slots::table)
+        .filter(appointments::provider_id.eq(provider))
+        .filter(appointments::starts_at.ge(from))
+        .filter(appointments::starts_at.lt(until))
+        .order((appointments::starts_at, appointments::id))
+        .limit(limit)
+        .select((appointments::all_columns, slots::content))
+        .into_boxed();
+    rows = match diary {
+        Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
+        Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+    };
+    let rows: Vec<(AppointmentRow, Json<SlotInput>)> = rows.load(conn)?;
+    Ok(rows.into_iter().map(|(row, slot)| (row, slot.0)).collect())
 }
 
 /// Holds that have run out and of which that is not written down yet, the oldest first.

@@ -225,6 +225,7 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Organization | ResourceType::Practitioner | ResourceType::Client => (Scope::OrganizationsRead, None),
         ResourceType::Instrument => (Scope::ScreeningsRead, None),
         ResourceType::Service | ResourceType::Slot => (Scope::ServicesRead, None),
+        ResourceType::CalendarLink => (Scope::AppointmentsRead, None),
         ResourceType::Appointment => (Scope::AppointmentsRead, Some(DataCategory::Referrals)),
         ResourceType::WebhookEndpoint => (Scope::WebhooksRead, None),
         ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
@@ -233,7 +234,7 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::Match => (Scope::PatientsRead, Some(DataCategory::Needs)),
         ResourceType::UnmetNeed => (Scope::ReferralsRead, Some(DataCategory::Needs)),
         ResourceType::Screening | ResourceType::ScreeningLink => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
-        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
+        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage | ResourceType::ReferralLink => {
             (Scope::ReferralsRead, Some(DataCategory::Referrals))
         }
         ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),

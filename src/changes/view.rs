@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
     fn of_nobody(&self, entry: &Entry, is_directory: bool, is_own: bool) -> View {
         match entry.resource_type {
             _ if is_own => View::Whole,
-            ResourceType::Client | ResourceType::WebhookEndpoint => View::Nothing,
+            ResourceType::Client | ResourceType::WebhookEndpoint | ResourceType::CalendarLink => View::Nothing,
             ResourceType::Practitioner => View::Part(Categories::SUMMARY),
             _ if is_directory => View::Whole,
             _ => View::Nothing,

@@ -547,6 +547,26 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
+    /// Links for people who are no clients.
+    links (id) {
+        id -> Id,
+        organization_id -> Id,
+        purpose -> Text,
+        subject_id -> Id,
+        client_id -> Id,
+        on_behalf_of -> Nullable<Text>,
+        recipient -> Nullable<Text>,
+        expires_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+        version -> BigInt,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
     /// What each source last said of its services.
     imported_services (service_id) {
         service_id -> Id,
@@ -665,5 +685,7 @@ diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
 diesel::allow_tables_to_appear_in_same_query!(changes, referrals);
+diesel::joinable!(appointments -> slots (slot_id));
+diesel::allow_tables_to_appear_in_same_query!(appointments, slots);
 diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);

@@ -67,6 +67,8 @@ mod practitioners;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod referral_links;
+#[cfg(test)]
 mod referrals;
 #[cfg(test)]
 mod replica;

@@ -185,6 +185,10 @@ async fn a_day(town: &Town) {
     let onward = created(program, "/v1/referrals", onward).await;
     created(agency, &format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
     step(agency, &onward, json!({ "status": "accepted" })).await.expect(201);
+    let links = [
+        created_at(agency, &format!("/v1/services/{service}/calendar-links")).await,
+        created_at(agency, &format!("/v1/referrals/{onward}/links")).await,
+    ];
     let appointment = an_appointment(agency, program, &service, json!({ "patient_id": patient, "referral_id": onward })).await;
     step(agency, &onward, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
@@ -231,6 +235,9 @@ async fn a_day(town: &Town) {
             format!("/v1/referrals/{id}/history"),
             format!("/v1/referrals/{onward}/messages"),
             format!("/v1/follow-ups/{follow_up}"),
+            links[0].clone(),
+            links[1].clone(),
+            format!("/v1/referrals/{onward}/links"),
             format!("/v1/services/{service}/slots?free=true"),
             format!("/v1/appointments/{appointment}"),
             format!("/v1/appointments?service_id={service}&status=booked&from=2026-03-02T17:00:00Z"),
@@ -269,6 +276,11 @@ async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut bo
     agency.app.clock.advance(chrono::Duration::minutes(1));
     kith::appointments::expiry::expire(&agency.app.state).await.unwrap();
     appointment
+}
+
+/// The address of a new link.
+async fn created_at(caller: &Caller, path: &str) -> String {
+    caller.post(path, json!({})).await.expect(201)["url"].as_str().unwrap().to_owned()
 }
 
 async fn created(caller: &Caller, path: &str, body: Value) -> String {
