@@ -91,6 +91,8 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::changes::configure)
         .configure(crate::referrals::configure)
         .configure(crate::follow_ups::configure)
+        .configure(crate::slots::configure)
+        .configure(crate::appointments::configure)
         .configure(crate::needs::configure)
         .configure(crate::screenings::configure)
         .configure(crate::timeline::configure)
@@ -119,6 +121,8 @@ pub fn build(
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
         .service(problems)
+        .service(crate::appointments::calendar::feed::read_calendar)
+        .configure(crate::referrals::links::pages)
         .service(web::redirect("/docs", "/docs/"))
         .service(web::redirect("/hsds", "/hsds/"))
         .service(

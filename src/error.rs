@@ -167,6 +167,9 @@ pub struct Kind {
 
 /// The codes of [`Error::Conflict`], and when each comes.
 pub const CONFLICTS: &[(&str, &str)] = &[
+    ("already_booked", "The patient has a place in this slot."),
+    ("appointment_closed", "The appointment is over and can no longer change."),
+    ("appointment_to_come", "The appointment has not begun; whether the person came is said later."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
     ("draft_outdated", "What the draft refers to has changed since it was written; correct it before it is sent."),
     ("edition_exists", "This edition of the instrument is loaded with another content."),
@@ -178,8 +181,12 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
+    ("referral_unanswerable", "The referral names no organization for which somebody could answer by a link."),
     ("run_unfinished", "A run of the source is under way; wait until it has ended."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
+    ("slot_closed", "The slot is closed, or has begun; take another."),
+    ("slot_full", "No place in the slot is free; take another."),
+    ("slot_in_use", "Somebody has a place in the slot; move or cancel the appointment first, or close the slot."),
     ("source_exists", "The organization has a source of this name."),
     ("source_paused", "The source is paused; make it active first."),
     ("suggestion_closed", "The suggestion has been accepted, refused or withdrawn."),

@@ -63,10 +63,18 @@ kinds! {
     ReferralTransition = "referral_transition", ReferralTransitionId;
     /// A word between a referral's requester and performer.
     ReferralMessage = "referral_message", ReferralMessageId;
+    /// A link by which somebody who is no client answers a referral for its performer.
+    ReferralLink = "referral_link", ReferralLinkId;
     /// A duty to reach a person by a date.
     FollowUp = "follow_up", FollowUpId;
     /// One try to reach a person.
     ContactAttempt = "contact_attempt", ContactAttemptId;
+    /// A time at which somebody can come.
+    Slot = "slot", SlotId;
+    /// A place in a slot, kept for a patient.
+    Appointment = "appointment", AppointmentId;
+    /// A link to the calendar of a service or a practitioner.
+    CalendarLink = "calendar_link", CalendarLinkId;
     /// A need that no service met.
     UnmetNeed = "unmet_need", UnmetNeedId;
     /// A change of a service that somebody suggests to its keeper.

@@ -1,5 +1,6 @@
 //! Kith, the open back end of social prescribing.
 pub mod app;
+pub mod appointments;
 pub mod auth;
 pub mod background;
 pub mod changes;
@@ -18,6 +19,7 @@ pub mod import;
 pub mod instruments;
 pub mod kind;
 pub mod languages;
+pub mod links;
 pub mod logging;
 pub mod matching;
 pub mod needs;
@@ -29,6 +31,7 @@ pub mod practitioners;
 pub mod referrals;
 pub mod screenings;
 pub mod services;
+pub mod slots;
 pub mod sources;
 pub mod text;
 pub mod timeline;

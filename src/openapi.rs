@@ -46,6 +46,8 @@ use crate::webhooks::payload::WebhookEvent;
         (name = "unmet_needs", description = "Needs that no service met: reported, and counted by domain and area."),
         (name = "referrals", description = "Requests that a program or an agency help a patient, from draft to outcome."),
         (name = "follow_ups", description = "Duties to reach a person by a date, and what came of them."),
+        (name = "slots", description = "Times at which somebody can come to a service or a practitioner."),
+        (name = "appointments", description = "Places in slots, kept for patients."),
         (name = "hsds", description = "The directory in the standard of its field, Open Referral HSDS 3.2; to be read only."),
         (name = "changes", description = "The journal as a feed."),
         (name = "webhooks", description = "Events, sent to addresses of your own as they happen."),

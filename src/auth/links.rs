@@ -11,21 +11,32 @@ use super::keys::{KeySet, SigningKey};
 use super::tokens::{ALGORITHM, LONGEST_TOKEN, Refusal, key_id};
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
+use crate::text_enum;
 
 /// The `typ` of links.
 const TOKEN_TYPE: &str = "kith-link+jwt";
 
-/// What a link is for: its audience.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To answer one screening.
-    AnswerScreening,
+text_enum! {
+    /// What a link is for: its audience.
+    pub enum Purpose {
+        /// To answer one screening.
+        AnswerScreening = "answer_screening",
+        /// To answer one referral for its performer.
+        AnswerReferral = "answer_referral",
+        /// To read the calendar of one service.
+        ReadServiceCalendar = "read_service_calendar",
+        /// To read the calendar of one practitioner.
+        ReadPractitionerCalendar = "read_practitioner_calendar",
+    }
 }
 
 impl Purpose {
     const fn audience(self) -> &'static str {
         match self {
             Self::AnswerScreening => "kith:answer-screening",
+            Self::AnswerReferral => "kith:answer-referral",
+            Self::ReadServiceCalendar => "kith:read-service-calendar",
+            Self::ReadPractitionerCalendar => "kith:read-practitioner-calendar",
         }
     }
 }
@@ -75,8 +86,8 @@ impl Links {
         Some(token).filter(|token| token.len() <= LONGEST_TOKEN).and_then(|token| key_id(token, TOKEN_TYPE))
     }
 
-    /// The link that one of these keys has signed for this purpose and that has not run out.
-    pub fn verify(&self, purpose: Purpose, token: &str, keys: &KeySet, now: Instant) -> Result<Link, Refusal> {
+    /// The link that one of these keys has signed for this purpose, whether or not it has run out.
+    pub fn read(&self, purpose: Purpose, token: &str, keys: &KeySet) -> Result<Link, Refusal> {
         let key = Self::key_id(token).and_then(|kid| keys.find(&kid)).ok_or(Refusal::Invalid)?;
         let mut validation = Validation::new(ALGORITHM);
         validation.set_issuer(&[&self.issuer]);
@@ -86,7 +97,7 @@ impl Links {
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, key.verifier(), &validation).map_err(|_| Refusal::Invalid)?.claims;
         let expires_at = Instant::from_timestamp(claims.exp).ok_or(Refusal::Invalid)?;
-        if now >= expires_at { Err(Refusal::Expired) } else { Ok(Link { id: claims.jti, subject: claims.sub, expires_at }) }
+        Ok(Link { id: claims.jti, subject: claims.sub, expires_at })
     }
 }
 
@@ -96,17 +107,18 @@ mod tests {
     use crate::auth::keys::generate_pem;
 
     #[test]
-    fn a_link_opens_until_its_moment_and_to_its_issuer_alone() {
+    fn a_link_is_read_for_its_purpose_and_by_its_issuer_alone() {
         let now: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
         let keys = KeySet::new([generate_pem().unwrap()], now).unwrap();
         let link = Link { id: Uuid::now_v7(), subject: Uuid::now_v7(), expires_at: "2026-01-01T01:00:00Z".parse().unwrap() };
         let links = Links::new("kith");
         let token = links.sign(Purpose::AnswerScreening, &link, keys.current()).unwrap();
-        let read = |links: &Links, at: &str| links.verify(Purpose::AnswerScreening, &token, &keys, at.parse().unwrap());
-        assert_eq!(read(&links, "2026-01-01T00:59:59Z"), Ok(link));
-        assert_eq!(read(&links, "2026-01-01T01:00:00Z"), Err(Refusal::Expired));
-        assert_eq!(read(&Links::new("elsewhere"), "2026-01-01T00:00:00Z"), Err(Refusal::Invalid));
+        assert_eq!(links.read(Purpose::AnswerScreening, &token, &keys), Ok(link));
+        for other in Purpose::ALL.iter().filter(|purpose| **purpose != Purpose::AnswerScreening) {
+            assert_eq!(links.read(*other, &token, &keys), Err(Refusal::Invalid), "{other}");
+        }
+        assert_eq!(Links::new("elsewhere").read(Purpose::AnswerScreening, &token, &keys), Err(Refusal::Invalid));
         let others = KeySet::new([generate_pem().unwrap()], now).unwrap();
-        assert_eq!(links.verify(Purpose::AnswerScreening, &token, &others, now), Err(Refusal::Invalid));
+        assert_eq!(links.read(Purpose::AnswerScreening, &token, &others), Err(Refusal::Invalid));
     }
 }

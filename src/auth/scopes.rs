@@ -72,6 +72,10 @@ scopes! {
     FollowUpsRead = "follow_ups:read",
     /// Plan follow-ups, record attempts and results.
     FollowUpsWrite = "follow_ups:write",
+    /// Read appointments.
+    AppointmentsRead = "appointments:read",
+    /// Hold, book, move and cancel appointments, and say whether the person came.
+    AppointmentsWrite = "appointments:write",
     /// Read organizations and practitioners.
     OrganizationsRead = "organizations:read",
     /// Change the organization and its practitioners.

@@ -120,7 +120,7 @@ pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option
     Ok(Some(ids).filter(|ids| ids.len() < most as usize))
 }
 
-pub use self::queries::{is_sent, of_follow_up, of_referral, taken_part_in};
+pub use self::queries::{is_sent, of_appointment, of_follow_up, of_referral, taken_part_in};
 
 /// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
 /// let it see their referrals. A draft is its writer's alone, also where it is called off.
@@ -134,13 +134,19 @@ pub fn follow_ups(caller: &Principal) -> of_follow_up {
     of_follow_up(caller.organization_id, granted(caller, DataCategory::FollowUps))
 }
 
+/// The appointments that the caller sees: those that it made; those with it; those of referrals of which it is a party; those of the
+/// patients whom it manages or who let it see their referrals.
+pub fn appointments(caller: &Principal) -> of_appointment {
+    of_appointment(caller.organization_id, granted(caller, DataCategory::Referrals))
+}
+
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
 mod queries {
     use diesel::dsl::exists;
     use diesel::prelude::*;
 
     use crate::consents::repository::granted;
-    use crate::db::schema::{consents, follow_ups, referrals};
+    use crate::db::schema::{appointments, consents, follow_ups, referrals};
     use crate::kind::OrganizationId;
 
     // Consents and parties are asked row by row: a list of everybody who has let an organization in would be made anew for every question.
@@ -180,6 +186,18 @@ mod queries {
         let is_seen = follow_ups::organization_id.eq(organization).or(follow_ups::manager_id.eq(organization));
         is_seen.or(exists(let_in)).or(exists(taken_part_in))
     }
+
+    /// See [`appointments`](super::appointments).
+    #[diesel::dsl::auto_type]
+    pub fn of_appointment(organization: OrganizationId, granted: granted) -> _ {
+        let is_sent: is_sent = is_sent();
+        let let_in = granted.filter(consents::patient_id.eq(appointments::patient_id));
+        let is_received = is_sent.and(referrals::performer_id.eq(organization));
+        let is_party = referrals::organization_id.eq(organization).or(is_received);
+        let taken_part_in = referrals::table.filter(referrals::id.nullable().eq(appointments::referral_id)).filter(is_party);
+        let is_taker = appointments::organization_id.eq(organization).or(appointments::provider_id.eq(organization));
+        is_taker.or(appointments::manager_id.eq(organization)).or(exists(let_in)).or(exists(taken_part_in))
+    }
 }
 
 /// What the caller sees of the patient behind a record of this category: everything where the caller's own organization made the
@@ -206,7 +224,9 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
     match kind {
         ResourceType::Organization | ResourceType::Practitioner | ResourceType::Client => (Scope::OrganizationsRead, None),
         ResourceType::Instrument => (Scope::ScreeningsRead, None),
-        ResourceType::Service | ResourceType::ServiceSuggestion | ResourceType::Source => (Scope::ServicesRead, None),
+        ResourceType::Service | ResourceType::ServiceSuggestion | ResourceType::Slot | ResourceType::Source => (Scope::ServicesRead, None),
+        ResourceType::CalendarLink => (Scope::AppointmentsRead, None),
+        ResourceType::Appointment => (Scope::AppointmentsRead, Some(DataCategory::Referrals)),
         ResourceType::WebhookEndpoint => (Scope::WebhooksRead, None),
         ResourceType::Patient | ResourceType::Consent | ResourceType::NavigatorAssignment => {
             (Scope::PatientsRead, Some(DataCategory::Summary))
@@ -214,7 +234,7 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::Match => (Scope::PatientsRead, Some(DataCategory::Needs)),
         ResourceType::UnmetNeed => (Scope::ReferralsRead, Some(DataCategory::Needs)),
         ResourceType::Screening | ResourceType::ScreeningLink => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
-        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage => {
+        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage | ResourceType::ReferralLink => {
             (Scope::ReferralsRead, Some(DataCategory::Referrals))
         }
         ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),

@@ -94,6 +94,7 @@ impl<'a> Reader<'a> {
         Ok(match entry.resource_type {
             ResourceType::Consent if self.is_in(&body, &["grantee_id", "recorder_id"]) => View::Whole,
             ResourceType::Consent => View::Nothing,
+            ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
@@ -169,7 +170,7 @@ impl<'a> Reader<'a> {
             _ if is_own => View::Whole,
             ResourceType::ServiceSuggestion if self.is_in(&body(entry)?, &["keeper_id"]) => View::Whole,
             ResourceType::ServiceSuggestion => View::Nothing,
-            ResourceType::Client | ResourceType::Source | ResourceType::WebhookEndpoint => View::Nothing,
+            ResourceType::CalendarLink | ResourceType::Client | ResourceType::Source | ResourceType::WebhookEndpoint => View::Nothing,
             ResourceType::Practitioner => View::Part(Categories::SUMMARY),
             _ if is_directory => View::Whole,
             _ => View::Nothing,

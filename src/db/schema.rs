@@ -602,6 +602,76 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
+    /// Times at which somebody can come.
+    slots (id) {
+        id -> Id,
+        organization_id -> Id,
+        service_id -> Nullable<Id>,
+        practitioner_id -> Nullable<Id>,
+        starts_at -> Instant,
+        ends_at -> Instant,
+        places -> Integer,
+        is_closed -> Bool,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Places in slots, kept for patients.
+    appointments (id) {
+        id -> Id,
+        organization_id -> Id,
+        provider_id -> Id,
+        patient_id -> Id,
+        referral_id -> Nullable<Id>,
+        slot_id -> Id,
+        service_id -> Nullable<Id>,
+        practitioner_id -> Nullable<Id>,
+        status -> Text,
+        starts_at -> Instant,
+        ends_at -> Instant,
+        held_until -> Nullable<Instant>,
+        conclusion -> Document,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
+        deleted_at -> Nullable<Instant>,
+        manager_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Links for people who are no clients.
+    links (id) {
+        id -> Id,
+        organization_id -> Id,
+        purpose -> Text,
+        subject_id -> Id,
+        client_id -> Id,
+        on_behalf_of -> Nullable<Text>,
+        recipient -> Nullable<Text>,
+        expires_at -> Instant,
+        revoked_at -> Nullable<Instant>,
+        version -> BigInt,
+        created_at -> Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
     /// What each source last said of its services.
     imported_services (service_id) {
         service_id -> Id,
@@ -720,3 +790,7 @@ diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
 diesel::allow_tables_to_appear_in_same_query!(changes, referrals);
+diesel::joinable!(appointments -> slots (slot_id));
+diesel::allow_tables_to_appear_in_same_query!(appointments, slots);
+diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
+diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);

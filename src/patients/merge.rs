@@ -9,6 +9,7 @@ use super::care;
 use super::handlers::{Patients, Seen};
 use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
+use crate::appointments::{handlers::Appointments, model::AppointmentRow};
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
 use crate::consents::handlers::{Consents, withdraw};
@@ -16,7 +17,8 @@ use crate::consents::model::ConsentRow;
 use crate::consents::repository::of_patient as consents_of;
 use crate::db::DbConn;
 use crate::db::schema::{
-    consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, patients, referrals, screenings, unmet_needs,
+    appointments, consents, follow_ups, matches, needs, patient_navigators, patient_need_levels, patients, referrals, screenings,
+    unmet_needs,
 };
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
@@ -62,6 +64,7 @@ macro_rules! tables_of_a_patient {
 }
 
 tables_of_a_patient!(
+    appointments: Appointments of AppointmentRow,
     consents: Consents of ConsentRow,
     follow_ups: FollowUps of FollowUpRow,
     needs: Needs of NeedRow,

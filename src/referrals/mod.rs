@@ -7,6 +7,7 @@
 pub mod api;
 pub mod handlers;
 pub mod lifecycle;
+pub mod links;
 pub mod model;
 pub mod repository;
 pub mod transitions;
@@ -29,5 +30,8 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(transitions::list_referral_transitions)
         .service(transitions::create_referral_message)
         .service(transitions::list_referral_messages)
-        .service(transitions::acknowledge_referral_messages);
+        .service(transitions::acknowledge_referral_messages)
+        .service(links::handlers::create_referral_link)
+        .service(links::handlers::list_referral_links)
+        .service(links::handlers::revoke_referral_links);
 }

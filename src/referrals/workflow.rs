@@ -74,6 +74,17 @@ pub fn transition(
             return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
         }
     }
+    carry_out(conn, caller, row, input)
+}
+
+/// Does what a transition says, and what follows from it, without asking whether it may be: for what follows from something that the
+/// caller was allowed to do. The referral is locked.
+pub fn carry_out(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &ReferralRow,
+    input: &TransitionInput,
+) -> Result<(ReferralRow, ReferralTransition)> {
     let mut next = ReferralRow {
         business_status: input.business_status.or(row.business_status.filter(|_| row.status == input.status)),
         outcome: input.outcome.or(row.outcome),

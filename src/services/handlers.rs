@@ -9,11 +9,12 @@ use super::geojson::{self, FeatureCollection};
 use super::model::{Capacity, ServiceInput};
 use super::repository;
 use super::resource::Services;
-use super::row::CapacityEntryRow;
+use super::row::{CapacityEntryRow, ServiceRow};
 use super::search::{After, Found, ServiceQuery};
 use crate::app::State;
-use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::auth::{Allowed, DirectoryReader, Principal, scope};
 use crate::changes::Action;
+use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
@@ -215,19 +216,24 @@ pub async fn set_service_capacity(
             let row = resource::get_row::<Services>(conn, &caller, *id)?;
             Services::permit(&caller, &row)?;
             version.check(row.version)?;
-            let as_of = capacity.0.as_of.or(Some(caller.at));
-            let capacity = Capacity { as_of, ..capacity.0.clone() };
-            let row = row.with_capacity(capacity.clone(), caller.at);
-            if !repository::update(conn, &row)? {
-                return Err(Error::VersionMismatch { current: row.version });
-            }
-            repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), capacity))?;
-            resource::record::<Services>(conn, &caller, &Services::head(&row), Action::Updated, &Services::shape(row.clone()))?;
-            Ok(row)
+            say_capacity(conn, &caller, &row, &capacity.0)
         })
         .await?;
     let capacity = row.capacity.map(|capacity| capacity.0).unwrap_or_default();
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))
+}
+
+/// Writes down how much room a service has, by somebody who may: a new version of the service, and an entry of the history.
+pub fn say_capacity(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, capacity: &Capacity) -> Result<ServiceRow> {
+    let as_of = capacity.as_of.or(Some(caller.at));
+    let capacity = Capacity { as_of, ..capacity.clone() };
+    let row = row.with_capacity(capacity.clone(), caller.at);
+    if !repository::update(conn, &row)? {
+        return Err(Error::VersionMismatch { current: row.version });
+    }
+    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), capacity))?;
+    resource::record::<Services>(conn, caller, &Services::head(&row), Action::Updated, &Services::shape(row.clone()))?;
+    Ok(row)
 }
 
 /// Read what was said of a service's room

@@ -36,6 +36,7 @@ pub fn title(resource_type: ResourceType, action: Action, body: &Value) -> Strin
         ResourceType::ReferralTransition => with_reason(&format!("Referral became {}", words(body, "to")), body),
         ResourceType::FollowUp if is_new => format!("Follow-up planned: {}, due {}.", words(body, "purpose"), text(body, "due_on")),
         ResourceType::FollowUp => format!("Follow-up {}: {}.", words(body, "purpose"), words(body, "status")),
+        ResourceType::Appointment => format!("Appointment on {}: {}.", text(body, "starts_at"), words(body, "status")),
         ResourceType::ContactAttempt => format!("Attempt to reach the patient: {}.", words(body, "outcome")),
         _ if is_new => format!("{what} was added."),
         _ => format!("{what} was changed."),

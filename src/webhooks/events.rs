@@ -128,6 +128,10 @@ events! {
     ReferralMessageCreated = "referral_message.created",
     /// A message in a referral was read by the other side.
     ReferralMessageUpdated = "referral_message.updated",
+    /// A link by which a referral is answered was made.
+    ReferralLinkCreated = "referral_link.created",
+    /// A link by which a referral is answered was revoked.
+    ReferralLinkUpdated = "referral_link.updated",
     /// A follow-up was planned.
     FollowUpCreated = "follow_up.created",
     /// A follow-up was changed, completed or cancelled.
@@ -150,6 +154,22 @@ events! {
     SourceUpdated = "source.updated",
     /// A source of the directory was deleted.
     SourceDeleted = "source.deleted",
+    /// A slot was published.
+    SlotCreated = "slot.created",
+    /// A slot was changed, closed or opened again.
+    SlotUpdated = "slot.updated",
+    /// A slot was deleted.
+    SlotDeleted = "slot.deleted",
+    /// An appointment was booked, or a place held.
+    AppointmentCreated = "appointment.created",
+    /// An appointment was confirmed, moved, cancelled or changed; the person came or did not; or a hold ran out.
+    AppointmentUpdated = "appointment.updated",
+    /// An appointment that was made by mistake was deleted.
+    AppointmentDeleted = "appointment.deleted",
+    /// A link to a calendar was made.
+    CalendarLinkCreated = "calendar_link.created",
+    /// A link to a calendar was revoked.
+    CalendarLinkUpdated = "calendar_link.updated",
     /// A webhook endpoint was made.
     WebhookEndpointCreated = "webhook_endpoint.created",
     /// A webhook endpoint was changed, by its organization or because nothing got through.

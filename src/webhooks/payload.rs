@@ -136,6 +136,12 @@ fn path(entry: &Entry) -> Result<Option<String>> {
         ResourceType::NavigatorAssignment => of_patient("primary-navigators"),
         ResourceType::ReferralTransition => of_referral("transitions"),
         ResourceType::ReferralMessage => of_referral("messages"),
+        ResourceType::ReferralLink => of_referral("links"),
+        ResourceType::CalendarLink => {
+            let body = events::body(entry)?;
+            let of = |field: &str, name: &str| Some(format!("/v1/{name}/{}/calendar-links", body.get(field)?.as_str()?));
+            of("service_id", "services").or_else(|| of("practitioner_id", "practitioners"))
+        }
         ResourceType::ContactAttempt => {
             let body = events::body(entry)?;
             body.get("follow_up_id").and_then(Value::as_str).map(|follow_up| format!("/v1/follow-ups/{follow_up}/attempts"))

@@ -85,6 +85,10 @@ async fn chart(town: &Town) -> String {
     .await;
     make(&town.clinic, "/v1/follow-ups", json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" })).await;
     make(&town.clinic, "/v1/referrals?draft=true", town.navigation(&patient)).await;
+    let times = ("2026-03-10T17:00:00Z", "2026-03-10T18:00:00Z");
+    let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
+    let slot = make(&town.clinic, "/v1/slots", slot).await;
+    make(&town.clinic, "/v1/appointments", json!({ "patient_id": patient, "slot_id": slot })).await;
     patient
 }
 

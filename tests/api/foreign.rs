@@ -29,6 +29,7 @@ const ABOUT_NOBODY: &[&str] = &[
     "/v1/service-suggestions",
     "/v1/services",
     "/v1/sources",
+    "/v1/slots",
     "/v1/webhook-endpoints",
 ];
 
@@ -76,6 +77,11 @@ impl Chart {
         chart.make("/v1/referrals", referral).await;
         let follow_up = json!({ "purpose": "check_in", "due_on": "2026-03-10", "note": "Zyxwarvu" });
         chart.make("/v1/follow-ups", follow_up).await;
+        let worker = chart.clinic.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+        let times = ("2026-03-10T17:00:00Z", "2026-03-10T18:00:00Z");
+        let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
+        let slot = chart.clinic.post("/v1/slots", slot).await.id();
+        chart.make("/v1/appointments", json!({ "slot_id": slot, "note": "Zyxwarvu" })).await;
         chart
     }
 

@@ -15,6 +15,8 @@ mod server;
 mod tokens;
 
 #[cfg(test)]
+mod appointments;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod changes;
@@ -64,6 +66,8 @@ mod plans;
 mod practitioners;
 #[cfg(test)]
 mod raw;
+#[cfg(test)]
+mod referral_links;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]

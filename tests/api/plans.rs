@@ -184,9 +184,13 @@ async fn a_day(town: &Town) {
         "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" } });
     let onward = created(program, "/v1/referrals", onward).await;
     created(agency, &format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
-    for body in [json!({ "status": "accepted" }), json!({ "status": "completed", "outcome": "attended" })] {
-        step(agency, &onward, body).await.expect(201);
-    }
+    step(agency, &onward, json!({ "status": "accepted" })).await.expect(201);
+    let links = [
+        created_at(agency, &format!("/v1/services/{service}/calendar-links")).await,
+        created_at(agency, &format!("/v1/referrals/{onward}/links")).await,
+    ];
+    let appointment = an_appointment(agency, program, &service, json!({ "patient_id": patient, "referral_id": onward })).await;
+    step(agency, &onward, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
     let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
     program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);
@@ -231,6 +235,14 @@ async fn a_day(town: &Town) {
             format!("/v1/referrals/{id}/history"),
             format!("/v1/referrals/{onward}/messages"),
             format!("/v1/follow-ups/{follow_up}"),
+            links[0].clone(),
+            links[1].clone(),
+            format!("/v1/referrals/{onward}/links"),
+            format!("/v1/services/{service}/slots?free=true"),
+            format!("/v1/appointments/{appointment}"),
+            format!("/v1/appointments?service_id={service}&status=booked&from=2026-03-02T17:00:00Z"),
+            format!("/v1/appointments?patient_id={patient}"),
+            "/v1/appointments?limit=5".to_owned(),
         ] {
             let answer = caller.get(&path).await;
             assert!([200, 403, 404].contains(&answer.status), "{path}: {}", String::from_utf8_lossy(&answer.bytes));
@@ -245,6 +257,30 @@ async fn a_day(town: &Town) {
         let import = directory.request(Method::POST, "/v1/imports/services?source=other");
         app.send(import.insert_header(("content-type", "application/x-ndjson")).set_payload(record.to_string())).await.expect(200);
     }
+}
+
+/// An appointment's life: slots are published, a place is held, booked, moved and called off, and a hold runs out.
+async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut booking: Value) -> String {
+    let schedule = json!({ "rrule": "FREQ=DAILY", "opens_at": "10:00", "closes_at": "12:00", "time_zone": "America/Vancouver" });
+    let publication = json!({ "from": "2026-03-10", "until": "2026-03-10", "slot_minutes": 30, "places": 2, "schedules": [schedule] });
+    agency.post(&format!("/v1/services/{service}/slots"), publication).await.expect(200);
+    let slots = program.get(&format!("/v1/services/{service}/slots?limit=2")).await.expect(200);
+    let slot = |index: usize| slots["items"][index]["id"].clone();
+    booking["slot_id"] = slot(0);
+    let appointment = created(program, "/v1/appointments?hold_minutes=5", booking.clone()).await;
+    let path = format!("/v1/appointments/{appointment}");
+    program.post(&format!("{path}/confirm"), json!({})).await.expect(200);
+    program.post(&format!("{path}/reschedule"), json!({ "slot_id": slot(1) })).await.expect(200);
+    program.post(&format!("{path}/cancel"), json!({ "by": "patient", "reason": "unwell" })).await.expect(200);
+    created(program, "/v1/appointments?hold_minutes=1", booking).await;
+    agency.app.clock.advance(chrono::Duration::minutes(1));
+    kith::appointments::expiry::expire(&agency.app.state).await.unwrap();
+    appointment
+}
+
+/// The address of a new link.
+async fn created_at(caller: &Caller, path: &str) -> String {
+    caller.post(path, json!({})).await.expect(201)["url"].as_str().unwrap().to_owned()
 }
 
 async fn created(caller: &Caller, path: &str, body: Value) -> String {

@@ -100,6 +100,7 @@ impl Lists {
             ("screening", "screenings"),
             ("referral", "referrals"),
             ("follow_up", "follow-ups"),
+            ("appointment", "appointments"),
             ("unmet_need", "unmet-needs"),
             ("practitioner", "practitioners"),
         ];

@@ -5,10 +5,11 @@
   fuzz               does the server do what the document says, and nothing else? (schemathesis; two organizations)
   clients [NAME …]   do clients made of the document compile, and walk the loop against the demo?
   webhooks           does the published library of Standard Webhooks verify what is sent, in Python and in JavaScript?
+  page               is the page on which a referral is answered by a link usable: on a phone, without scripts, by keyboard, before axe-core?
   compatible [REV]   would the document break a client made from that of REV (HEAD where not named)?
 
 They install what they need into target/judges, start servers of their own on loopback, and stop them. Python 3.10 or later, with venv;
-`compatible`, `document --all`, and half of `webhooks` need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
+`compatible`, `document --all`, `page` (with a Chromium: CHROMIUM names it) and half of `webhooks` need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
 """
 
 import argparse
@@ -86,7 +87,7 @@ class Server:
         else:
             run(KITH, "migrate", "--database-url", self.database, stdout=log, stderr=log)
             owners = [(name, name, ["--kind", "clinic"]) for name in ("clinic", "second_clinic")]
-        scopes = "patients:read patients:write screenings:read screenings:write services:read services:write referrals:read referrals:write follow_ups:read follow_ups:write organizations:read organizations:write webhooks:read webhooks:write reports:read admin"
+        scopes = "patients:read patients:write screenings:read screenings:write services:read services:write referrals:read referrals:write follow_ups:read follow_ups:write appointments:read appointments:write organizations:read organizations:write webhooks:read webhooks:write reports:read admin"
         self.clients = {}
         for name, owner, more in owners:
             made = run(*self.command("client", "add", "--organization", owner, "--name", "judge", "--scopes", scopes, "--json", *more), stdout=subprocess.PIPE, stderr=log)
@@ -243,6 +244,14 @@ def plainly(schema):
     if len(branches) == 1 and len(schema["oneOf"]) == 2:
         return plainly(branches[0])
     return {name: plainly(value) for name, value in schema.items()}
+def page(arguments):
+    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        sys.exit("there is no Chromium: name one in CHROMIUM")
+    for database in arguments.database or [None]:
+        with tempfile.TemporaryDirectory() as folder, Server(folder, database) as server:
+            modules = node_tool("page", "").parent
+            run("node", HERE / "page" / "try.mjs", modules, server.base_url, server.token("clinic"), browser, TOOLS / "page" / "pictures")
 
 
 def compatible(arguments):
@@ -275,6 +284,9 @@ def main():
     command = commands.add_parser("webhooks")
     command.add_argument("--database", action="append", help="postgres://… of an empty database; the demo on SQLite where not named")
     command.set_defaults(run=webhooks)
+    command = commands.add_parser("page")
+    command.add_argument("--database", action="append", help="postgres://… of an empty database; the demo on SQLite where not named")
+    command.set_defaults(run=page)
     command = commands.add_parser("compatible")
     command.add_argument("revision", nargs="?", default="HEAD")
     command.add_argument("--document", help="another document than openapi/openapi.json")

@@ -223,6 +223,12 @@ fn first_moment(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     found.map_or_else(|| local.and_utc(), |moment| moment.to_utc())
 }
 
+/// The moments at which one day begins in the zone, and at which another is over.
+pub fn span_of_days(zone: Tz, first: NaiveDate, last: NaiveDate) -> (DateTime<Utc>, DateTime<Utc>) {
+    let begins = |date: NaiveDate| first_moment(zone, date.and_time(chrono::NaiveTime::MIN));
+    (begins(first), begins(last.succ_opt().unwrap_or(last)))
+}
+
 const fn day_span(day: i64, from: i64, until: i64) -> (i64, i64) {
     (day * MINUTES_A_DAY as i64 + from, day * MINUTES_A_DAY as i64 + until)
 }

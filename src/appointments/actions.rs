@@ -1,0 +1,189 @@
+//! HTTP of what happens to an appointment: confirmed, moved, called off, kept or missed.
+
+use actix_web::web::Path;
+use actix_web::{HttpResponse, post};
+
+use super::api::{Appointment, AppointmentConfirmation, AppointmentOutcome, Rescheduling};
+use super::handlers::{Appointments, closed, record};
+use super::model::{AppointmentCancellation, AppointmentConclusion, AppointmentInput, AppointmentRow, AppointmentStatus, Attendance};
+use super::{booking, effects, repository};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::changes::Action;
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::resource;
+use crate::kind::{self, AppointmentId};
+use crate::{referrals, slots};
+
+/// The appointment, which the caller may act on. Nobody else changes it or its referral until the transaction ends.
+fn locked_row(conn: &mut DbConn, caller: &Principal, id: AppointmentId, version: &OptionalIfMatch) -> Result<AppointmentRow> {
+    repository::lock(conn, id)?;
+    let row = resource::get_row::<Appointments>(conn, caller, id)?;
+    let own = caller.organization_id;
+    let is_side = [row.organization_id, row.provider_id].contains(&own)
+        || match row.referral_id {
+            Some(referral) => referrals::repository::is_party(conn, own, referral)?,
+            None => false,
+        };
+    if !is_side {
+        let detail = "Only the organization that made an appointment, the one that it is with, and the sides of its referral act on it.";
+        return Err(Error::Forbidden(detail.into()));
+    }
+    version.check(row.version)?;
+    Ok(row)
+}
+
+/// Fails where an appointment does not lead to this status now.
+fn check_step(row: &AppointmentRow, caller: &Principal, to: AppointmentStatus) -> Result<()> {
+    let from = row.status_at(caller.at);
+    if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str() }) }
+}
+
+/// Writes the next version of an appointment and its entry in the journal.
+fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<AppointmentRow> {
+    let next = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row };
+    if !repository::update(conn, &next)? {
+        return Err(Error::VersionMismatch { current: next.version });
+    }
+    record(conn, &caller.actor(), &next, Action::Updated)?;
+    Ok(next)
+}
+
+fn reply(row: AppointmentRow) -> Result<Reply> {
+    Reply::versioned(row.version, &Appointment::from(row))
+}
+
+/// Confirm a hold
+///
+/// The place that is held is booked, if it still is.
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[post("/v1/appointments/{id}/confirm")]
+pub async fn confirm_appointment(
+    app: State,
+    caller: Allowed<scope::AppointmentsWrite>,
+    id: Path<Id<kind::Appointment>>,
+    version: OptionalIfMatch,
+    command: Command<AppointmentConfirmation>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let row = locked_row(conn, caller, id, &version)?;
+            check_step(&row, caller, AppointmentStatus::Booked)?;
+            let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };
+            let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
+            let row = save(conn, caller, next)?;
+            effects::booked(conn, caller, &row)?;
+            reply(row)
+        })
+        .await
+}
+
+/// Move an appointment to another slot
+///
+/// In one step: the place in the old slot is given back when one in the new slot is taken, or kept where there is none. The new slot is
+/// one of the same organization. What is held stays held, no longer than before.
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[post("/v1/appointments/{id}/reschedule")]
+pub async fn reschedule_appointment(
+    app: State,
+    caller: Allowed<scope::AppointmentsWrite>,
+    id: Path<Id<kind::Appointment>>,
+    version: OptionalIfMatch,
+    command: Command<Rescheduling>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let row = locked_row(conn, caller, id, &version)?;
+            if !row.status_at(caller.at).is_open() {
+                return Err(closed());
+            }
+            let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
+            let slot = slot.ok_or_else(|| Error::invalid("/slot_id", "not_found", "is not a slot"))?;
+            if slot.id == row.slot_id || slot.organization_id != row.provider_id {
+                return Err(Error::invalid("/slot_id", "not_allowed", "is the present slot, or one of another organization"));
+            }
+            let slot = booking::claim(conn, caller, &[row.slot_id, slot.id], slot.id, row.patient_id)?;
+            let row = save(conn, caller, row.moved_to(&slot))?;
+            if row.status == AppointmentStatus::Booked {
+                effects::booked(conn, caller, &row)?;
+            }
+            reply(row)
+        })
+        .await
+}
+
+/// Cancel an appointment
+///
+/// One that is held or booked. It says who called it off and why, and gives the place back.
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentCancellation, responses((status = 200, description = "The appointment, cancelled.", body = Appointment), (status = 409, description = "It is over: `illegal_transition`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[post("/v1/appointments/{id}/cancel")]
+pub async fn cancel_appointment(
+    app: State,
+    caller: Allowed<scope::AppointmentsWrite>,
+    id: Path<Id<kind::Appointment>>,
+    version: OptionalIfMatch,
+    command: Command<AppointmentCancellation>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, cancellation| {
+            let row = locked_row(conn, caller, id, &version)?;
+            check_step(&row, caller, AppointmentStatus::Cancelled)?;
+            let conclusion = AppointmentConclusion {
+                cancellation: Some(cancellation.clone()),
+                concluded_at: Some(caller.at),
+                ..AppointmentConclusion::default()
+            };
+            let next = AppointmentRow { status: AppointmentStatus::Cancelled, held_until: None, conclusion: Json(conclusion), ..row };
+            let row = save(conn, caller, next)?;
+            effects::given_up(conn, caller, &row)?;
+            reply(row)
+        })
+        .await
+}
+
+/// Say whether the person came
+///
+/// From the appointment's beginning on; one may be corrected to the other. Its referral, where it is open, is `attended` or `no_show`
+/// from then on; if the person came to the referral's performer, who was still to reach them first, that follow-up is completed.
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentOutcome, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is not booked: `illegal_transition`; it has not begun: `appointment_to_come`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[post("/v1/appointments/{id}/conclude")]
+pub async fn conclude_appointment(
+    app: State,
+    caller: Allowed<scope::AppointmentsWrite>,
+    id: Path<Id<kind::Appointment>>,
+    version: OptionalIfMatch,
+    command: Command<AppointmentOutcome>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, outcome| {
+            let row = locked_row(conn, caller, id, &version)?;
+            let status = match outcome.status {
+                Attendance::Attended => AppointmentStatus::Attended,
+                Attendance::NoShow => AppointmentStatus::NoShow,
+            };
+            check_step(&row, caller, status)?;
+            if row.starts_at > caller.at {
+                return Err(Error::conflict("appointment_to_come", "The appointment has not begun, so that nobody can have come or not."));
+            }
+            let conclusion = AppointmentConclusion {
+                outcome_note: outcome.note.clone(),
+                concluded_at: Some(caller.at),
+                ..AppointmentConclusion::default()
+            };
+            let row = save(conn, caller, AppointmentRow { status, conclusion: Json(conclusion), ..row })?;
+            match outcome.status {
+                Attendance::Attended => effects::attended(conn, caller, &row)?,
+                Attendance::NoShow => effects::missed(conn, caller, &row)?,
+            }
+            reply(row)
+        })
+        .await
+}

@@ -1,0 +1,121 @@
+//! Who may have a place in which slot, and taking it.
+
+use chrono::Duration;
+
+use super::model::{AppointmentInput, AppointmentRow};
+use super::{effects, repository};
+use crate::auth::{Principal, sight};
+use crate::consents::model::ConsentPurpose;
+use crate::consents::repository::covered;
+use crate::db::DbConn;
+use crate::error::{Error, Fault, Result};
+use crate::kind::{AppointmentId, PatientId, ReferralId, SlotId};
+use crate::referrals::model::{BusinessStatus, ReferralRow};
+use crate::referrals::workflow;
+use crate::slots::model::SlotRow;
+use crate::{patients, referrals, slots};
+
+/// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together.
+pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput) -> Result<()> {
+    let mut faults = Vec::new();
+    let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
+    if slot.is_none() {
+        faults.push(Fault::new("/slot_id", "not_found", "is not a slot"));
+    }
+    match input.referral_id {
+        Some(id) => check_referral(conn, caller, id, input.patient_id, slot.as_ref(), &mut faults)?,
+        None => {
+            sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
+            if let Some(slot) = &slot
+                && !may_know(conn, caller, input.patient_id, slot)?
+            {
+                let message = "is required: the patient has not consented to the organization that offers the slot";
+                faults.push(Fault::new("/referral_id", "consent_required", message));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// The referral must be one that its performer has accepted, of this patient, the caller one of its sides, and the slot its performer's
+/// or its service's.
+fn check_referral(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: ReferralId,
+    patient: PatientId,
+    slot: Option<&SlotRow>,
+    faults: &mut Vec<Fault>,
+) -> Result<()> {
+    // Otherwise the referral could be closed while an appointment is made in it.
+    referrals::repository::lock(conn, id)?;
+    let referral = referrals::repository::find(conn, caller, id)?.filter(|row| row.deleted_at.is_none());
+    let Some(referral) = referral else {
+        faults.push(Fault::new("/referral_id", "not_found", "is not a referral that this client sees"));
+        return Ok(());
+    };
+    if referral.patient_id != patient {
+        faults.push(Fault::new("/patient_id", "not_allowed", "is not the referral's patient"));
+    }
+    if !BusinessStatus::Booked.statuses().contains(&referral.status) {
+        faults.push(Fault::new("/referral_id", "not_accepted", "is not accepted by its performer, or is closed"));
+    }
+    if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
+        faults.push(Fault::new("/referral_id", "not_permitted", "is booked for by its requester and its performer"));
+    }
+    if slot.is_some_and(|slot| !is_for(slot, &referral)) {
+        faults.push(Fault::new("/slot_id", "not_allowed", "is not offered by the referral's performer or for its service"));
+    }
+    Ok(())
+}
+
+fn is_for(slot: &SlotRow, referral: &ReferralRow) -> bool {
+    referral.performer_id == Some(slot.organization_id) || (referral.service_id.is_some() && referral.service_id == slot.service_id)
+}
+
+/// Whether the organization that offers the slot may know of the patient without a referral: it books itself, manages the patient, or
+/// the patient has consented to it.
+fn may_know(conn: &mut DbConn, caller: &Principal, patient: PatientId, slot: &SlotRow) -> Result<bool> {
+    let provider = slot.organization_id;
+    if provider == caller.organization_id || provider == patients::repository::manager(conn, patient)? {
+        return Ok(true);
+    }
+    let takes_part = covered(conn, patient, provider, ConsentPurpose::CareCoordination, caller.at)?;
+    Ok(takes_part.is_some() || sight::to_performer(conn, patient, provider, caller.at)?.is_some())
+}
+
+/// Takes a place: booked, or held for so long.
+pub fn book(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: AppointmentId,
+    input: AppointmentInput,
+    hold: Option<Duration>,
+) -> Result<AppointmentRow> {
+    let slot = claim(conn, caller, &[input.slot_id], input.slot_id, input.patient_id)?;
+    let manager = patients::repository::manager(conn, input.patient_id)?;
+    let row = AppointmentRow::new(id, &slot, input, (caller.organization_id, manager), hold, caller.at);
+    repository::insert(conn, &row)?;
+    if hold.is_none() {
+        effects::booked(conn, caller, &row)?;
+    }
+    Ok(row)
+}
+
+/// The slot, which has a place for the patient, and keeps it for this transaction: nobody else takes or gives back a place in the locked
+/// slots until it ends. The slot is one of these.
+pub fn claim(conn: &mut DbConn, caller: &Principal, locked: &[SlotId], slot: SlotId, patient: PatientId) -> Result<SlotRow> {
+    slots::repository::lock(conn, locked)?;
+    let slot = slots::repository::find(conn, slot)?.ok_or(Error::NotFound)?;
+    if !slot.is_offered(caller.at) {
+        return Err(Error::conflict("slot_closed", "The slot is closed, or has begun."));
+    }
+    if repository::has_place(conn, slot.id, patient, caller.at)? {
+        return Err(Error::conflict("already_booked", "The patient has a place in this slot."));
+    }
+    let taken = repository::taken(conn, &[slot.id], caller.at)?.get(&slot.id).copied().unwrap_or(0);
+    if taken >= i64::from(slot.places) {
+        return Err(Error::conflict("slot_full", "No place in the slot is free."));
+    }
+    Ok(slot)
+}

@@ -1,0 +1,260 @@
+//! What an appointment is.
+
+use chrono::Duration;
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::{Validate, ValidationError};
+
+use crate::db::schema::appointments;
+use crate::db::types::{Instant, Json};
+use crate::http::schema::rule;
+use crate::kind::{AppointmentId, OrganizationId, PatientId, PractitionerId, ReferralId, ServiceId, SlotId};
+use crate::slots::model::SlotRow;
+use crate::text_enum;
+use crate::types::DeliveryMode;
+
+text_enum! {
+    /// How an appointment stands.
+    pub enum AppointmentStatus {
+        /// A place is kept until `held_until`, and then given back.
+        Held = "held",
+        /// The person is expected (FHIR `booked`).
+        Booked = "booked",
+        /// The person came (FHIR `fulfilled`).
+        Attended = "attended",
+        /// The person did not come (FHIR `noshow`).
+        NoShow = "no_show",
+        /// Called off, with a reason.
+        Cancelled = "cancelled",
+        /// The hold ran out.
+        Expired = "expired",
+    }
+}
+
+impl AppointmentStatus {
+    /// True where the person may yet come.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Held | Self::Booked)
+    }
+
+    /// Whether one follows the other. Whether the person came can be corrected; all else that is over stays over.
+    pub const fn leads_to(self, next: Self) -> bool {
+        use AppointmentStatus::{Attended, Booked, Cancelled, Expired, Held, NoShow};
+        matches!(
+            (self, next),
+            (Held, Booked | Cancelled | Expired) | (Booked, Cancelled | Attended | NoShow) | (Attended, NoShow) | (NoShow, Attended)
+        )
+    }
+
+    /// Those that take a place of their slot for good.
+    pub const TAKING: [Self; 3] = [Self::Booked, Self::Attended, Self::NoShow];
+}
+
+text_enum! {
+    /// Who called an appointment off.
+    pub enum CancelledBy {
+        /// The person.
+        Patient = "patient",
+        /// A relative or caregiver for them.
+        Caregiver = "caregiver",
+        /// The organization that referred or booked.
+        Requester = "requester",
+        /// The organization that it was with.
+        Provider = "provider",
+    }
+}
+
+text_enum! {
+    /// Why an appointment was called off; after the codes of FHIR `appointment-cancellation-reason`.
+    pub enum CancelReason {
+        /// The person is unwell.
+        Unwell = "unwell",
+        /// No way to get there.
+        Transport = "transport",
+        /// The weather or the roads.
+        Weather = "weather",
+        /// Another duty at that time.
+        OtherCommitment = "other_commitment",
+        /// Whoever is to be met is not there.
+        PractitionerUnavailable = "practitioner_unavailable",
+        /// The place is closed or the event does not happen.
+        ServiceUnavailable = "service_unavailable",
+        /// The person does not want it.
+        PersonDeclined = "person_declined",
+        /// The need has passed.
+        NoLongerNeeded = "no_longer_needed",
+        /// The person has died.
+        Deceased = "deceased",
+        /// It should never have been booked.
+        BookedInError = "booked_in_error",
+        /// Something else, said in words.
+        Other = "other",
+    }
+}
+
+text_enum! {
+    /// Whether the person came.
+    pub enum Attendance {
+        /// The person came.
+        Attended = "attended",
+        /// The person did not come.
+        NoShow = "no_show",
+    }
+}
+
+/// An appointment as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct AppointmentInput {
+    /// The slot. To change it is to reschedule.
+    pub slot_id: SlotId,
+    /// Who comes. It never changes.
+    pub patient_id: PatientId,
+    /// The referral that it belongs to. It never changes.
+    #[serde(default)]
+    pub referral_id: Option<ReferralId>,
+    /// How people meet, where the slot leaves it open.
+    #[serde(default)]
+    pub mode: Option<DeliveryMode>,
+    /// What whoever is met should know. It stands in no calendar.
+    #[serde(default)]
+    #[schema(max_length = 2_000, example = "Comes with her daughter, who interprets.")]
+    pub note: Option<String>,
+}
+
+/// Why an appointment is called off, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+#[validate(schema(function = "explained"))]
+pub struct AppointmentCancellation {
+    /// Who called it off.
+    pub by: CancelledBy,
+    /// Why.
+    pub reason: CancelReason,
+    /// In words; needed with the reason `other`.
+    #[serde(default)]
+    #[schema(max_length = 2_000, example = "The bus does not run on Sundays.")]
+    pub text: Option<String>,
+}
+
+fn explained(cancellation: &AppointmentCancellation) -> Result<(), ValidationError> {
+    if cancellation.reason == CancelReason::Other && cancellation.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
+        return Err(rule("/text", "required", "is required with the reason other"));
+    }
+    Ok(())
+}
+
+/// How an appointment ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AppointmentConclusion {
+    /// Why it was called off.
+    pub cancellation: Option<AppointmentCancellation>,
+    /// A word on how it went.
+    pub outcome_note: Option<String>,
+    /// When it was called off, or the person said to have come or not.
+    pub concluded_at: Option<Instant>,
+}
+
+/// A row of the table `appointments`.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = appointments, treat_none_as_default_value = false)]
+pub struct AppointmentRow {
+    /// Its id.
+    pub id: AppointmentId,
+    /// The organization that made it.
+    pub organization_id: OrganizationId,
+    /// The organization that it is with: the one that offers the slot.
+    pub provider_id: OrganizationId,
+    /// See [`AppointmentInput::patient_id`].
+    pub patient_id: PatientId,
+    /// See [`AppointmentInput::referral_id`].
+    pub referral_id: Option<ReferralId>,
+    /// See [`AppointmentInput::slot_id`].
+    pub slot_id: SlotId,
+    /// The slot's service.
+    pub service_id: Option<ServiceId>,
+    /// The slot's practitioner.
+    pub practitioner_id: Option<PractitionerId>,
+    /// See [`AppointmentStatus`].
+    pub status: AppointmentStatus,
+    /// When the slot begins.
+    pub starts_at: Instant,
+    /// When it ends.
+    pub ends_at: Instant,
+    /// Until when a place is held; absent but while it is.
+    pub held_until: Option<Instant>,
+    /// How it ended.
+    pub conclusion: Json<AppointmentConclusion>,
+    /// The content as written.
+    pub content: Json<AppointmentInput>,
+    /// Version, from 1.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// When it was deleted.
+    pub deleted_at: Option<Instant>,
+    /// The organization that manages the patient.
+    pub manager_id: OrganizationId,
+}
+
+impl AppointmentRow {
+    /// A new appointment in a slot, for a patient of this manager: booked, or held for so long.
+    pub fn new(
+        id: AppointmentId,
+        slot: &SlotRow,
+        input: AppointmentInput,
+        (maker, manager): (OrganizationId, OrganizationId),
+        hold: Option<Duration>,
+        at: Instant,
+    ) -> Self {
+        Self {
+            id,
+            organization_id: maker,
+            provider_id: slot.organization_id,
+            patient_id: input.patient_id,
+            referral_id: input.referral_id,
+            slot_id: slot.id,
+            service_id: slot.service_id,
+            practitioner_id: slot.practitioner_id,
+            status: if hold.is_some() { AppointmentStatus::Held } else { AppointmentStatus::Booked },
+            starts_at: slot.starts_at,
+            ends_at: slot.ends_at,
+            held_until: hold.map(|hold| at.plus(hold)),
+            conclusion: Json(AppointmentConclusion::default()),
+            content: Json(input),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+            manager_id: manager,
+        }
+    }
+
+    /// The same in another slot.
+    pub fn moved_to(self, slot: &SlotRow) -> Self {
+        Self {
+            slot_id: slot.id,
+            service_id: slot.service_id,
+            practitioner_id: slot.practitioner_id,
+            starts_at: slot.starts_at,
+            ends_at: slot.ends_at,
+            ..self
+        }
+    }
+
+    /// What is written, with what the columns know better: a merge moves the patient, rescheduling the slot.
+    pub fn input(&self) -> AppointmentInput {
+        AppointmentInput { patient_id: self.patient_id, slot_id: self.slot_id, ..self.content.0.clone() }
+    }
+
+    /// How it stands at a moment: a hold runs out though nobody writes that down.
+    pub fn status_at(&self, now: Instant) -> AppointmentStatus {
+        match self.held_until {
+            Some(until) if until <= now => AppointmentStatus::Expired,
+            _ => self.status,
+        }
+    }
+}

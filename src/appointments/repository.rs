@@ -1,0 +1,236 @@
+//! The queries of appointments.
+
+use std::collections::HashMap;
+
+use diesel::dsl::{count_star, exists, insert_into, select};
+use diesel::prelude::*;
+
+use super::api::AppointmentQuery;
+use super::model::{AppointmentRow, AppointmentStatus};
+use crate::auth::{Principal, sight};
+use crate::consents::model::DataCategory;
+use crate::db::schema::{appointments, slots};
+use crate::db::types::{Instant, Json};
+use crate::db::{DbConn, MultiBackend};
+use crate::error::Result;
+use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, SlotId};
+use crate::referrals;
+use crate::slots::model::SlotInput;
+use crate::slots::repository::Diary;
+
+/// The appointment, if the caller sees it, tombstones included.
+pub fn find(conn: &mut DbConn, caller: &Principal, id: AppointmentId) -> Result<Option<AppointmentRow>> {
+    Ok(appointments::table.filter(appointments::id.eq(id)).filter(sight::appointments(caller)).first(conn).optional()?)
+}
+
+/// One page of what the caller sees, in order of time, and one row more.
+///
+/// Asked for one way of seeing after the other, as [`referrals`](crate::referrals::repository::list) are.
+pub fn list(
+    conn: &mut DbConn,
+    caller: &Principal,
+    query: &AppointmentQuery,
+    after: Option<(Instant, AppointmentId)>,
+) -> Result<Vec<AppointmentRow>> {
+    let own = caller.organization_id;
+    let rows = || filtered(query, after, caller.at);
+    if query.slot_id.is_some() || query.patient_id.is_some() || query.referral_id.is_some() {
+        return Ok(rows().filter(sight::appointments(caller)).load(conn)?);
+    }
+    let mut page = EarliestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    let rest = |page: &EarliestFirst| match page.end() {
+        Some(end) => rows().filter(appointments::starts_at.le(end)),
+        None => rows(),
+    };
+    page.add(rest(&page).filter(appointments::provider_id.eq(own)).load(conn)?);
+    let of_others = |page: &EarliestFirst| rest(page).filter(appointments::provider_id.ne(own));
+    page.add(of_others(&page).filter(appointments::organization_id.eq(own)).load(conn)?);
+    let not_made = |page: &EarliestFirst| of_others(page).filter(appointments::organization_id.ne(own));
+    page.add(not_made(&page).filter(appointments::manager_id.eq(own)).load(conn)?);
+    let others = |page: &EarliestFirst| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+        page.add(others(&page).load(conn)?);
+        return Ok(page.rows);
+    };
+    if !patients.is_empty() {
+        page.add(others(&page).filter(appointments::patient_id.eq_any(patients)).load(conn)?);
+    }
+    if !referrals.is_empty() {
+        let referrals = referrals.into_iter().map(Some);
+        page.add(others(&page).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
+    }
+    Ok(page.rows)
+}
+
+type Rows = appointments::BoxedQuery<'static, MultiBackend>;
+
+/// A page that is put together.
+struct EarliestFirst {
+    rows: Vec<AppointmentRow>,
+    most: usize,
+}
+
+impl EarliestFirst {
+    fn add(&mut self, rows: Vec<AppointmentRow>) {
+        self.rows.extend(rows);
+        self.rows.sort_by_key(|row| (row.starts_at, row.id));
+        self.rows.dedup_by_key(|row| row.id);
+        self.rows.truncate(self.most);
+    }
+
+    /// Where the page ends, if it is full.
+    fn end(&self) -> Option<Instant> {
+        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.starts_at)
+    }
+}
+
+/// What a query asks for, whoever sees it.
+fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, now: Instant) -> Rows {
+    let alive = appointments::table.filter(appointments::deleted_at.is_null());
+    let mut rows = alive.order((appointments::starts_at, appointments::id)).limit(query.limit.and_one()).into_boxed();
+    if let Some(slot) = query.slot_id {
+        rows = rows.filter(appointments::slot_id.eq(slot));
+    }
+    if let Some(patient) = query.patient_id {
+        rows = rows.filter(appointments::patient_id.eq(patient));
+    }
+    if let Some(referral) = query.referral_id {
+        rows = rows.filter(appointments::referral_id.eq(referral));
+    }
+    if let Some(service) = query.service_id {
+        rows = rows.filter(appointments::service_id.eq(service));
+    }
+    if let Some(practitioner) = query.practitioner_id {
+        rows = rows.filter(appointments::practitioner_id.eq(practitioner));
+    }
+    if !query.status.is_empty() {
+        let has_run_out = appointments::held_until.le(now).assume_not_null();
+        let is_asked = appointments::status.eq_any(query.status.clone());
+        let stands = appointments::held_until.is_null().or(appointments::held_until.gt(now).assume_not_null());
+        rows = if query.status.contains(&AppointmentStatus::Expired) {
+            rows.filter(is_asked.and(stands).or(appointments::held_until.is_not_null().and(has_run_out)))
+        } else {
+            rows.filter(is_asked.and(stands))
+        };
+    }
+    if let Some(from) = query.from {
+        rows = rows.filter(appointments::starts_at.ge(from));
+    }
+    if let Some(until) = query.until {
+        rows = rows.filter(appointments::starts_at.lt(until));
+    }
+    if let Some((starts_at, id)) = after {
+        rows = rows.filter(appointments::starts_at.ge(starts_at));
+        rows = rows.filter(appointments::starts_at.gt(starts_at).or(appointments::id.gt(id)));
+    }
+    rows
+}
+
+/// How many places of each of these slots are taken at this moment; slots of which none is are left out. What is held and has run out
+/// takes none.
+pub fn taken(conn: &mut DbConn, ids: &[SlotId], now: Instant) -> Result<HashMap<SlotId, i64>> {
+    let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
+    let counted = appointments::table
+        .filter(appointments::slot_id.eq_any(ids.to_vec()))
+        .filter(appointments::deleted_at.is_null())
+        .filter(appointments::status.eq_any(AppointmentStatus::TAKING).or(is_held))
+        .group_by(appointments::slot_id)
+        .select((appointments::slot_id, count_star()));
+    Ok(counted.load::<(SlotId, i64)>(conn)?.into_iter().collect())
+}
+
+/// Whether the patient has a place in the slot at this moment.
+pub fn has_place(conn: &mut DbConn, slot: SlotId, patient: PatientId, now: Instant) -> Result<bool> {
+    let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
+    let found = appointments::table
+        .filter(appointments::slot_id.eq(slot))
+        .filter(appointments::patient_id.eq(patient))
+        .filter(appointments::deleted_at.is_null())
+        .filter(appointments::status.eq_any(AppointmentStatus::TAKING).or(is_held));
+    Ok(select(exists(found)).get_result(conn)?)
+}
+
+/// Whether the person is expected in this referral.
+pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
+    let found = appointments::table
+        .filter(appointments::referral_id.eq(referral))
+        .filter(appointments::deleted_at.is_null())
+        .filter(appointments::status.eq(AppointmentStatus::Booked));
+    Ok(select(exists(found)).get_result(conn)?)
+}
+
+/// The appointments of a diary with this organization that begin between two moments, in order of time, with their slots as written; also
+/// those that were called off or deleted, so that a calendar learns of it.
+pub fn of_diary(
+    conn: &mut DbConn,
+    provider: OrganizationId,
+    diary: Diary,
+    (from, until): (Instant, Instant),
+    limit: i64,
+) -> Result<Vec<(AppointmentRow, SlotInput)>> {
+    let mut rows = appointments::table
+        .inner_join(slots::table)
+        .filter(appointments::provider_id.eq(provider))
+        .filter(appointments::starts_at.ge(from))
+        .filter(appointments::starts_at.lt(until))
+        .order((appointments::starts_at, appointments::id))
+        .limit(limit)
+        .select((appointments::all_columns, slots::content))
+        .into_boxed();
+    rows = match diary {
+        Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
+        Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+    };
+    let rows: Vec<(AppointmentRow, Json<SlotInput>)> = rows.load(conn)?;
+    Ok(rows.into_iter().map(|(row, slot)| (row, slot.0)).collect())
+}
+
+/// Holds that have run out and of which that is not written down yet, the oldest first.
+pub fn run_out(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<AppointmentRow>> {
+    let rows = appointments::table.filter(appointments::held_until.le(now)).order((appointments::held_until, appointments::id));
+    Ok(rows.limit(limit).load(conn)?)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &AppointmentRow) -> Result<()> {
+    insert_into(appointments::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn update(conn: &mut DbConn, row: &AppointmentRow) -> Result<bool> {
+    let before = appointments::table.filter(appointments::id.eq(row.id)).filter(appointments::version.eq(row.version - 1));
+    let changed = diesel::update(before)
+        .set((
+            appointments::slot_id.eq(row.slot_id),
+            appointments::service_id.eq(row.service_id),
+            appointments::practitioner_id.eq(row.practitioner_id),
+            appointments::status.eq(row.status),
+            appointments::starts_at.eq(row.starts_at),
+            appointments::ends_at.eq(row.ends_at),
+            appointments::held_until.eq(row.held_until),
+            appointments::conclusion.eq(&row.conclusion),
+            appointments::content.eq(&row.content),
+            appointments::version.eq(row.version),
+            appointments::updated_at.eq(row.updated_at),
+            appointments::deleted_at.eq(row.deleted_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Waits until nobody else is changing the appointment or its referral, and keeps others waiting until the transaction ends. The referral
+/// comes first, as everywhere, and slots after both. On SQLite whoever writes is alone.
+pub fn lock(conn: &mut DbConn, id: AppointmentId) -> Result<()> {
+    if let DbConn::Pg(_) = conn {
+        let referral: Option<Option<ReferralId>> = appointments::table.find(id).select(appointments::referral_id).first(conn).optional()?;
+        if let Some(referral) = referral.flatten() {
+            referrals::repository::lock(conn, referral)?;
+        }
+    }
+    if let DbConn::Pg(conn) = conn {
+        appointments::table.find(id).select(appointments::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! Referrals answered by a link: the page of an agency without a system, and what may not happen on it.
+
+use actix_web::http::Method;
+use actix_web::test::TestRequest;
+use chrono::Duration;
+use kith::auth::Scope;
+use kith::auth::repository::set_active;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller};
+use crate::referrals::{Town, step};
+
+/// A town whose agency has no system on Kith, and a referral of the clinic to its lunch club.
+struct Village {
+    town: Town,
+    service: String,
+    patient: String,
+    referral: String,
+}
+
+impl Village {
+    async fn new(db: crate::harness::TestDb, categories: &[&str]) -> Self {
+        let town = Town::new(db).await;
+        let agency = format!("/v1/organizations/{}", town.agency.organization_id);
+        town.agency.patch(&agency, 1, json!({ "translations": [{ "language": "fr", "name": "Club des dîners" }] })).await.expect(200);
+        let clinic = format!("/v1/organizations/{}", town.clinic.organization_id);
+        town.clinic.patch(&clinic, 1, json!({ "phones": [{ "original": "250-555-0100" }] })).await.expect(200);
+        let service = json!({ "name": "Lunch Club", "provider_id": town.agency.organization_id });
+        let service = town.agency.post("/v1/services", service).await.id();
+        disconnect(&town.agency).await;
+        let person = json!({
+            "names": [{ "use": "official", "family": "Tremblay", "given": "Anaïs" }], "birth_date": "1954-03-18",
+            "contact_points": [{ "kind": "phone", "value": "778-555-0199" }], "safe_contact": { "no_voicemail": true },
+        });
+        let patient = town.clinic.post("/v1/patients", person).await.id();
+        let body = json!({
+            "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician", "chosen_by": "person",
+            "reason": "Would like <b>company</b> & a hot meal.", "consent": { "form": "verbal", "categories": categories },
+        });
+        let sent = town.clinic.post("/v1/referrals", body).await;
+        sent.expect(201);
+        Self { referral: sent.id(), town, service, patient }
+    }
+
+    /// The page of a new link of the clinic's.
+    async fn link(&self) -> Page<'_> {
+        let path = format!("/v1/referrals/{}/links", self.referral);
+        let made = self.town.clinic.post(&path, json!({ "recipient": "Mina, by e-mail" })).await.expect(201);
+        Page { town: &self.town, path: made["url"].as_str().unwrap().to_owned() }
+    }
+
+    async fn status(&self) -> Value {
+        self.town.clinic.get(&format!("/v1/referrals/{}", self.referral)).await.expect(200)["status"].clone()
+    }
+
+    async fn transitions(&self) -> Vec<Value> {
+        let page = self.town.clinic.get(&format!("/v1/referrals/{}/transitions", self.referral)).await.expect(200);
+        page["items"].as_array().unwrap().clone()
+    }
+}
+
+async fn disconnect(caller: &Caller) {
+    let (client, now) = (caller.client_id, caller.app.clock.now());
+    caller.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+}
+
+/// What a link opens.
+struct Page<'a> {
+    town: &'a Town,
+    path: String,
+}
+
+impl Page<'_> {
+    async fn get(&self, query: &str) -> Answer {
+        self.town.app.send(TestRequest::default().uri(&format!("{}{query}", self.path))).await
+    }
+
+    /// Sends a form.
+    async fn send(&self, form: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = serde_html_form::to_string(fields).unwrap();
+        let request = TestRequest::default().method(Method::POST).uri(&format!("{}/{form}", self.path));
+        self.town.app.send(request.insert_header(("content-type", "application/x-www-form-urlencoded")).set_payload(body)).await
+    }
+
+    /// The text of the page in a language.
+    async fn text(&self, query: &str) -> String {
+        let answer = self.get(query).await;
+        assert_eq!(answer.status, 200, "{}", text(&answer));
+        text(&answer)
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn shows(page: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+}
+
+#[track_caller]
+fn hides(page: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(!page.contains(part), "{part} is in {page}");
+    }
+}
+
+on_both!(an_agency_without_a_system_accepts_on_a_page, |db| async move {
+    let village = Village::new(db, &["summary", "contact"]).await;
+    let page = village.link().await;
+    let shown = page.text("").await;
+    shows(&shown, &["<html lang=\"en\">", "Alder Falls Family Clinic", "Alder Falls Lunch Club", "Lunch Club", "Anaïs Tremblay"]);
+    shows(&shown, &["March 18, 1954", "tel:+17785550199", "Leave no voicemail.", "250-555-0100", "March 9, 2026"]);
+    shows(&shown, &["Would like &lt;b&gt;company&lt;&#x2f;b&gt; &amp; a hot meal."]);
+    let french = page.text("?lang=fr").await;
+    shows(&french, &["<html lang=\"fr\">", "Club des dîners", "18 mars 1954", "Ne laissez pas de message vocal.", "Accepter la demande"]);
+    for _ in 0..3 {
+        page.get("").await;
+    }
+    assert_eq!(village.transitions().await.len(), 1, "to read is to change nothing");
+
+    let fields = [("version", "1"), ("name", " Mina  Patel\r\n"), ("note", "She is welcome on\r\nTuesday.")];
+    let accepted = page.send("accept?lang=fr", &fields).await;
+    assert_eq!((accepted.status, accepted.header("location")), (303, Some(format!("{}?lang=fr", page.path).as_str())));
+    let again = page.send("accept?lang=fr", &fields).await;
+    assert_eq!(again.status, 303, "the form was sent twice");
+    let transitions = village.transitions().await;
+    assert_eq!(transitions.len(), 2);
+    let made = &transitions[1];
+    assert_eq!((&made["to"], &made["note"]), (&json!("accepted"), &json!("She is welcome on\nTuesday.")));
+    assert_eq!(made["organization_id"], json!(village.town.agency.organization_id), "it is the agency's word");
+    assert_eq!(made["client_id"], json!(village.town.clinic.client_id), "by the client that let it answer");
+    let links = village.town.clinic.get(&format!("/v1/referrals/{}/links", village.referral)).await.expect(200);
+    let link = links["items"][0]["id"].as_str().unwrap();
+    assert_eq!(made["on_behalf_of"], json!(format!("Mina  Patel, by referral link {link}")));
+    let history = village.town.clinic.get(&format!("/v1/referrals/{}/history", village.referral)).await.expect(200);
+    assert_eq!(history["items"][1]["on_behalf_of"], made["on_behalf_of"]);
+    assert_eq!(links["items"][0]["recipient"], "Mina, by e-mail");
+    assert!(links["items"][0].get("url").is_none());
+
+    let shown = page.text("").await;
+    shows(&shown, &["This referral is accepted.", "Anaïs Tremblay", "tel:+17785550199"]);
+    hides(&shown, &["Accept the referral", "Decline the referral", "Mina, by e-mail"]);
+});
+
+on_both!(an_agency_declines_with_a_reason_and_hears_what_is_missing, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    hides(&page.text("").await, &["778-555-0199", "voicemail", "+17785550199"]);
+
+    let wrong = page.send("decline?lang=fr", &[("version", "1"), ("name", ""), ("text", "Un <i>mot</i>")]).await;
+    assert_eq!(wrong.status, 422);
+    let shown = text(&wrong);
+    shows(&shown, &["role=\"alert\"", "href=\"#decline-name\"", "Veuillez choisir une raison.", "aria-invalid=\"true\""]);
+    shows(&shown, &["Un &lt;i&gt;mot&lt;&#x2f;i&gt;</textarea>"]);
+    let other = [("version", "1"), ("name", "Mina"), ("reason", "other")];
+    let wrong = page.send("decline", &other).await;
+    assert_eq!(wrong.status, 422);
+    shows(&text(&wrong), &["value=\"Mina\"", "value=\"other\" checked", "Please say what the other reason is."]);
+    for reason in ["deceased", "nonsense", ""] {
+        assert_eq!(page.send("decline", &[("version", "1"), ("name", "Mina"), ("reason", reason)]).await.status, 422);
+    }
+    let long = "x".repeat(101);
+    assert_eq!(page.send("accept", &[("version", "1"), ("name", &long)]).await.status, 422);
+    assert_eq!(village.status().await, "requested");
+
+    let declined =
+        page.send("decline", &[("version", "1"), ("name", "Mina"), ("reason", "no_capacity"), ("text", "Full until May.")]).await;
+    assert_eq!(declined.status, 303);
+    let made = village.transitions().await.pop().unwrap();
+    assert_eq!((&made["to"], &made["reason"]), (&json!("rejected"), &json!({ "code": "no_capacity", "text": "Full until May." })));
+    let shown = page.text("").await;
+    shows(&shown, &["This referral is declined."]);
+    hides(&shown, &["Tremblay", "company", "1954"]);
+});
+
+on_both!(what_somebody_else_did_meanwhile_is_told_and_nothing_is_done, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let (page, other) = (village.link().await, village.link().await);
+    let clinic = &village.town.clinic;
+    clinic.patch(&format!("/v1/referrals/{}", village.referral), 1, json!({ "reason": "Would like company." })).await.expect(200);
+    let fields = [("version", "1"), ("name", "Mina")];
+    let stale = page.send("accept", &fields).await;
+    assert_eq!(stale.status, 409);
+    shows(&text(&stale), &["Somebody else changed this in the meantime.", "Would like company.", "value=\"2\""]);
+    assert_eq!(village.status().await, "requested");
+
+    assert_eq!(other.send("accept", &[("version", "2"), ("name", "Jo")]).await.status, 303);
+    for (form, name) in [("accept", "Mina"), ("decline", "Mina"), ("decline", "")] {
+        let late = page.send(form, &[("version", "2"), ("name", name), ("reason", "no_capacity")]).await;
+        assert_eq!(late.status, 409, "{form}");
+        shows(&text(&late), &["Somebody else changed this in the meantime.", "This referral is accepted."]);
+    }
+    assert_eq!(village.transitions().await.len(), 2);
+    step(clinic, &village.referral, json!({ "status": "cancelled", "reason": { "code": "no_longer_needed" } })).await.expect(201);
+    let shown = page.text("").await;
+    shows(&shown, &["This referral was called off"]);
+    hides(&shown, &["Tremblay", "company"]);
+});
+
+on_both!(a_link_that_opens_nothing_says_whom_to_call_and_nothing_of_the_person, |db| async move {
+    let mut village = Village::new(db, &["summary", "contact"]).await;
+    let page = village.link().await;
+    let path = page.path.clone();
+    let links = format!("/v1/referrals/{}/links", village.referral);
+    let closed = |answer: Answer, says: &str| {
+        assert_eq!((answer.status, answer.header("content-type")), (410, Some("text/html; charset=utf-8")));
+        shows(&text(&answer), &[says, "250-555-0100", "Alder Falls Family Clinic"]);
+        hides(&text(&answer), &["Tremblay", "company", "0199", "1954"]);
+    };
+    village.town.clinic.app.send(village.town.clinic.request(Method::DELETE, &links)).await.expect(204);
+    closed(page.get("").await, "This link is no longer valid");
+    closed(page.send("accept?lang=fr", &[("version", "1"), ("name", "Mina")]).await, "n’est plus valide");
+    assert_eq!(village.status().await, "requested");
+
+    let made = village.town.clinic.post(&links, json!({ "valid_minutes": 5 })).await.expect(201);
+    village.town.app.clock.advance(Duration::minutes(5));
+    let page = Page { town: &village.town, path: made["url"].as_str().unwrap().to_owned() };
+    closed(page.get("").await, "This link has run out");
+    closed(page.send("decline", &[("version", "1"), ("name", "Mina"), ("reason", "other"), ("text", "x")]).await, "This link has run out");
+
+    let screening = json!({ "patient_id": village.patient, "instrument": "phq-9" });
+    let draft = village.town.clinic.post("/v1/screenings", screening).await.header("location").unwrap().to_owned();
+    let other = village.town.clinic.post(&format!("{draft}/links"), json!({})).await.expect(201);
+    let other = format!("/r/{}", other["token"].as_str().unwrap());
+    let token = village.town.clinic.token.clone().unwrap();
+    for path in [&path[..path.len() - 2], "/r/x", "/r/a.b.c", &other, &format!("/r/{token}")] {
+        let answer = Page { town: &village.town, path: path.to_owned() }.get("").await;
+        assert_eq!(answer.status, 404, "{path}");
+        shows(&text(&answer), &["This link cannot be used"]);
+    }
+
+    village.town.clinic.renew().await;
+    let page = village.link().await;
+    assert_eq!(page.get("").await.status, 200);
+    village.town.app.client(village.town.agency.organization_id, [Scope::ReferralsRead].into_iter().collect()).await;
+    closed(page.get("").await, "Please answer in your own system");
+    disconnect(&village.town.clinic).await;
+    let unvouched = page.get("").await;
+    assert_eq!(unvouched.status, 410);
+    shows(&text(&unvouched), &["This link is no longer valid"]);
+});
+
+on_both!(links_are_made_by_whoever_speaks_for_the_performer, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    let links = |id: &str| format!("/v1/referrals/{id}/links");
+    town.clinic.post(&links(&draft), json!({})).await.expect_problem(403, "forbidden");
+    let id = town.sent(&patient).await;
+    town.clinic.post(&links(&id), json!({})).await.expect_problem(403, "forbidden");
+    town.agency.post(&links(&id), json!({})).await.expect_problem(404, "not_found");
+    let made = town.program.post(&links(&id), json!({})).await.expect(201);
+    let page = Page { town: &town, path: made["url"].as_str().unwrap().to_owned() };
+    shows(&page.text("").await, &["Anaïs Tremblay"]);
+    assert_eq!(page.send("accept", &[("version", "1"), ("name", "Harpreet")]).await.status, 303);
+    assert_eq!(made["expires_at"], "2026-03-09T17:00:00.000000Z");
+    for minutes in [4, 43_201] {
+        let faults = town.program.post(&links(&id), json!({ "valid_minutes": minutes })).await.faults(422);
+        assert_eq!(faults[0].0, "/valid_minutes");
+    }
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+    town.program.post(&links(&id), json!({})).await.expect_problem(409, "referral_closed");
+    let disconnected = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
+    disconnect(&town.program).await;
+    town.clinic.post(&links(&disconnected), json!({})).await.expect_problem(409, "referral_not_sent");
+    town.clinic.app.send(town.clinic.request(Method::DELETE, &links(&id))).await.expect(204);
+    assert_eq!(page.get("").await.status, 410, "the requester takes back what the performer handed out");
+});
+
+on_both!(the_page_shows_no_more_than_consent_allows_at_that_moment, |db| async move {
+    let village = Village::new(db, &["summary", "contact"]).await;
+    let page = village.link().await;
+    shows(&page.text("").await, &["Anaïs Tremblay", "778-555-0199"]);
+    let consents = village.town.clinic.get(&format!("/v1/consents?patient_id={}", village.patient)).await.expect(200);
+    let consent = consents["items"][0]["id"].as_str().unwrap();
+    village.town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    let shown = page.text("").await;
+    shows(&shown, &["no longer agrees"]);
+    hides(&shown, &["Tremblay", "0199", "1954"]);
+});
+
+on_both!(an_agency_says_how_much_room_it_has, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    let service = format!("/v1/services/{}", village.service);
+    let wrong = page.send("capacity", &[("version", "1"), ("name", "Mina"), ("places", "many")]).await;
+    assert_eq!(wrong.status, 422);
+    shows(&text(&wrong), &["Please say how much room there is.", "Please give a whole number, or nothing."]);
+    let fields = [("version", "1"), ("name", "Mina"), ("status", "waitlist"), ("places", "0"), ("wait_days", "21")];
+    assert_eq!(page.send("capacity?lang=fr", &fields).await.status, 303);
+    assert_eq!(page.send("capacity?lang=fr", &fields).await.status, 303, "the form was sent twice");
+    let said = village.town.clinic.get(&service).await.expect(200);
+    assert_eq!((&said["version"], &said["capacity"]["status"]), (&json!(2), &json!("waitlist")));
+    assert_eq!((&said["capacity"]["available"], &said["capacity"]["expected_wait_days"]), (&json!(0), &json!(21)));
+    shows(
+        &page.text("?lang=fr").await,
+        &["Dernière information, le 2 mars 2026 : Il y a une liste d’attente.", "value=\"waitlist\" checked", "value=\"21\""],
+    );
+    let late = page.send("capacity", &[("version", "1"), ("name", "Mina"), ("status", "open")]).await;
+    assert_eq!(late.status, 409);
+    let history = village.town.clinic.get(&format!("{service}/history")).await.expect(200);
+    let who = history["items"][1]["on_behalf_of"].as_str().unwrap();
+    assert!(who.starts_with("Mina, by referral link "), "{who}");
+});
+
+on_both!(the_page_is_its_own_and_nobody_elses, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    for answer in [page.get("").await, page.send("decline", &[]).await, Page { town: &village.town, path: "/r/x".into() }.get("").await] {
+        let policy = answer.header("content-security-policy").unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        let headers = ["cache-control", "referrer-policy", "x-content-type-options", "x-frame-options"];
+        let given = headers.map(|name| answer.header(name).unwrap_or_default().to_owned());
+        assert_eq!(given, ["no-store", "no-referrer", "nosniff", "DENY"].map(str::to_owned));
+        assert!(answer.header("vary").unwrap().contains("Accept-Language"));
+        assert!(answer.header("x-robots-tag").unwrap().contains("noindex") && answer.header("set-cookie").is_none());
+        hides(&text(&answer), &["<script", "src=", "http:", "https:", "url("]);
+    }
+    let french = TestRequest::default().uri(&page.path).insert_header(("accept-language", "fr-CA, en;q=0.5"));
+    let french = village.town.app.send(french).await;
+    assert_eq!(french.header("content-language"), Some("fr"));
+    let json = TestRequest::default().method(Method::POST).uri(&format!("{}/accept", page.path)).set_json(json!({ "name": "Mina" }));
+    let refused = village.town.app.send(json).await;
+    assert_eq!((refused.status, refused.header("content-type")), (415, Some("text/html; charset=utf-8")));
+    assert_eq!(page.get("/accept").await.status, 404, "no address changes anything by being opened");
+    assert_eq!(village.status().await, "requested");
+});
