@@ -18,7 +18,7 @@ on_both!(a_clock_set_back_an_hour_refuses_tokens_of_the_future_and_loses_nothing
     let id = town.sent(&patient).await;
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect(201);
     let before = town.clinic.get("/v1/changes").await.expect(200);
-    let key = ("/v1/patients", "the same", json!({ "names": [{ "family": "Tremblay" }] }));
+    let key = ("/v1/patients", "the-same", json!({ "names": [{ "family": "Tremblay" }] }));
     let first = town.clinic.post_once(key.0, key.1, key.2.clone()).await;
     first.expect(201);
 
