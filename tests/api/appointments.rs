@@ -366,6 +366,7 @@ on_both!(a_free_slot_is_everybodys_and_an_appointment_is_personal, |db| async mo
     body["note"] = json!("Comes with her daughter.");
     let made = town.program.post(PATH, body).await;
     made.expect(201);
+    town.app.is_readable().await;
     for caller in [&town.clinic, &town.program] {
         assert_eq!(caller.get(&path(&made.id())).await.expect(200)["note"], "Comes with her daughter.");
         for query in ["", "?status=booked&from=2026-03-10T00:00:00Z", &format!("?patient_id={patient}"), &format!("?referral_id={sent}")] {
