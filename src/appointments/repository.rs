@@ -188,8 +188,8 @@ pub fn of_diary(
 
 /// Holds that have run out and of which that is not written down yet, the oldest first.
 pub fn run_out(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<AppointmentRow>> {
-    let rows = appointments::table.filter(appointments::held_until.le(now)).order((appointments::held_until, appointments::id));
-    Ok(rows.limit(limit).load(conn)?)
+    let alive = appointments::table.filter(appointments::held_until.le(now)).filter(appointments::deleted_at.is_null());
+    Ok(alive.order((appointments::held_until, appointments::id)).limit(limit).load(conn)?)
 }
 
 /// Adds the row.

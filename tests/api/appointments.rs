@@ -190,6 +190,10 @@ on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself,
     book(&patients[1], "").await.expect_problem(409, "slot_full");
     book(&patients[0], "").await.expect_problem(409, "already_booked");
 
+    let elsewhere = json!({ "slot_id": slot(&town.program, &worker, 19, 1).await, "patient_id": patients[1] });
+    let mistaken = town.program.post(&format!("{PATH}?hold_minutes=1"), elsewhere).await.id();
+    town.program.delete(&path(&mistaken), 1).await.expect(204);
+
     town.app.clock.advance(Duration::minutes(10));
     assert_eq!(free(&town.program, &id).await, 1, "nobody has written anything down");
     let seen = town.program.get(&path(&held.id())).await.expect(200);
@@ -213,6 +217,8 @@ on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself,
     let told: Vec<&Value> = history["items"].as_array().unwrap().iter().map(|entry| &entry["resource"]["status"]).collect();
     assert_eq!(told, ["held", "expired"]);
     assert_eq!(history["items"][1]["client_id"], json!(null), "nobody did it");
+    let history = town.program.get(&format!("{}/history", path(&mistaken))).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().last().unwrap()["action"], "deleted", "what was deleted does not run out");
     town.app.clock.advance(Duration::minutes(4));
     expiry::expire(&town.app.state).await.unwrap();
     assert_eq!(town.program.get(&path(&second.id())).await.expect(200)["status"], "booked", "what is booked does not run out");
@@ -360,6 +366,7 @@ on_both!(a_free_slot_is_everybodys_and_an_appointment_is_personal, |db| async mo
     body["note"] = json!("Comes with her daughter.");
     let made = town.program.post(PATH, body).await;
     made.expect(201);
+    town.app.is_readable().await;
     for caller in [&town.clinic, &town.program] {
         assert_eq!(caller.get(&path(&made.id())).await.expect(200)["note"], "Comes with her daughter.");
         for query in ["", "?status=booked&from=2026-03-10T00:00:00Z", &format!("?patient_id={patient}"), &format!("?referral_id={sent}")] {
