@@ -167,13 +167,16 @@ pub struct Kind {
 
 /// The codes of [`Error::Conflict`], and when each comes.
 pub const CONFLICTS: &[(&str, &str)] = &[
+    ("already_waiting", "The referral is on a waiting list already."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
     ("draft_outdated", "What the draft refers to has changed since it was written; correct it before it is sent."),
     ("edition_exists", "This edition of the instrument is loaded with another content."),
     ("follow_up_closed", "The follow-up is completed or cancelled."),
     ("follow_up_in_use", "Something has been done about the follow-up; cancel it instead of deleting it."),
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
+    ("no_offer", "No place is kept for the entry of the waiting list, or no longer."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
+    ("not_waiting", "The entry stands in no waiting list any more."),
     ("organization_in_use", "Systems call for the organization, and nobody could any more; disable its clients first."),
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),

@@ -63,6 +63,8 @@ kinds! {
     ReferralTransition = "referral_transition", ReferralTransitionId;
     /// A word between a referral's requester and performer.
     ReferralMessage = "referral_message", ReferralMessageId;
+    /// Somebody's place in the waiting list of a service.
+    WaitlistEntry = "waitlist_entry", WaitlistEntryId;
     /// A duty to reach a person by a date.
     FollowUp = "follow_up", FollowUpId;
     /// One try to reach a person.

@@ -30,4 +30,5 @@ pub mod services;
 pub mod text;
 pub mod timeline;
 pub mod types;
+pub mod waitlists;
 pub mod webhooks;

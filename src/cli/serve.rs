@@ -87,6 +87,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         crate::hsds::handlers::warm(&state);
     }
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
+    actix_web::rt::spawn(crate::waitlists::sweeper::keep_sweeping(state.clone()));
     actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Running::start(state.clone());
     Ok(Running { state, addresses, server: server.run(), webhooks })

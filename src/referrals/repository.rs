@@ -19,6 +19,11 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Opt
     Ok(referrals::table.filter(referrals::id.eq(id)).filter(sight::referrals(caller)).first(conn).optional()?)
 }
 
+/// The referral, whoever sees it.
+pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
+    Ok(referrals::table.find(id).first(conn)?)
+}
+
 /// The service that a referral is to, whoever sees it; `None` where it is to none.
 pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>> {
     let found: Option<Option<ServiceId>> = referrals::table.find(id).select(referrals::service_id).first(conn).optional()?;

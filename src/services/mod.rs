@@ -5,6 +5,7 @@
 //! [`index`], [`search`]), and reading it is open to every client and, where configured, to anyone.
 
 pub mod api;
+pub mod capacity;
 pub mod directory;
 pub mod geojson;
 pub mod handlers;
@@ -36,6 +37,5 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::patch_service)
         .service(handlers::delete_service)
         .service(handlers::list_service_history)
-        .service(handlers::set_service_capacity)
-        .service(handlers::list_service_capacity_history);
+        .configure(capacity::configure);
 }

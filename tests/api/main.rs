@@ -17,6 +17,8 @@ mod tokens;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod command_line;
@@ -82,6 +84,8 @@ mod timeline;
 mod types;
 #[cfg(test)]
 mod unmet_needs;
+#[cfg(test)]
+mod waitlists;
 #[cfg(test)]
 mod walk;
 #[cfg(test)]
