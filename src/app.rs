@@ -97,6 +97,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::screenings::configure)
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
+        .configure(crate::waitlists::configure)
         .configure(crate::matching::configure)
         .configure(crate::sources::configure)
         .configure(crate::webhooks::configure)

@@ -168,6 +168,7 @@ pub struct Kind {
 /// The codes of [`Error::Conflict`], and when each comes.
 pub const CONFLICTS: &[(&str, &str)] = &[
     ("already_booked", "The patient has a place in this slot."),
+    ("already_waiting", "The referral is on a waiting list already."),
     ("appointment_closed", "The appointment is over and can no longer change."),
     ("appointment_to_come", "The appointment has not begun; whether the person came is said later."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
@@ -176,7 +177,9 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("follow_up_closed", "The follow-up is completed or cancelled."),
     ("follow_up_in_use", "Something has been done about the follow-up; cancel it instead of deleting it."),
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
+    ("no_offer", "No place is kept for the entry of the waiting list, or no longer."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
+    ("not_waiting", "The entry stands in no waiting list any more."),
     ("organization_in_use", "Systems call for the organization, and nobody could any more; disable its clients first."),
     ("referral_closed", "The referral is closed; its content can no longer change."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),

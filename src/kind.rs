@@ -65,6 +65,8 @@ kinds! {
     ReferralMessage = "referral_message", ReferralMessageId;
     /// A link by which somebody who is no client answers a referral for its performer.
     ReferralLink = "referral_link", ReferralLinkId;
+    /// Somebody's place in the waiting list of a service.
+    WaitlistEntry = "waitlist_entry", WaitlistEntryId;
     /// A duty to reach a person by a date.
     FollowUp = "follow_up", FollowUpId;
     /// One try to reach a person.

@@ -36,4 +36,5 @@ pub mod sources;
 pub mod text;
 pub mod timeline;
 pub mod types;
+pub mod waitlists;
 pub mod webhooks;

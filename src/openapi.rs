@@ -18,6 +18,7 @@ use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
 use crate::error::{self, Error, Problem};
+use crate::services::capacity::api::CapacityLine;
 use crate::webhooks::payload::WebhookEvent;
 
 /// Title, tags and schemas that no operation names.
@@ -30,7 +31,7 @@ use crate::webhooks::payload::WebhookEvent;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
-    components(schemas(Problem, WebhookEvent)),
+    components(schemas(CapacityLine, Problem, WebhookEvent)),
     tags(
         (name = "tokens", description = "Access tokens and the keys that sign them."),
         (name = "organizations", description = "Health authorities, clinics, programs and agencies."),
@@ -319,6 +320,9 @@ fn problem_example(status: &str) -> Value {
     json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
 }
 
+/// What only words refer to: a line of a list whose lines are each checked by itself.
+const NAMED_IN_WORDS: &str = "CapacityLine";
+
 /// Leaves out the schemas that nothing refers to any more: those whose fields were laid into others.
 fn drop_unused_schemas(document: &mut Value) {
     loop {
@@ -326,7 +330,7 @@ fn drop_unused_schemas(document: &mut Value) {
         collect_references(document, &mut used);
         let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
         let before = schemas.len();
-        schemas.retain(|name, _| used.contains(&format!("#/components/schemas/{name}")));
+        schemas.retain(|name, _| name == NAMED_IN_WORDS || used.contains(&format!("#/components/schemas/{name}")));
         if schemas.len() == before {
             return;
         }
@@ -405,7 +409,9 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     let is_api = path.starts_with("/v1/");
     // The face in the standard of directories asks only, by whatever method, and knows no versions.
     let is_face = path.starts_with("/hsds/");
-    let is_item = path.ends_with("/{id}");
+    let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
+    // A part of a resource has the version of the whole.
+    let is_part = path.ends_with("/{key}");
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
     // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.
@@ -446,6 +452,10 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
             }
             _ => {}
         }
+    }
+    if is_api && is_part && method == "delete" {
+        headers.push("IfMatch");
+        problems.extend(["409", "412", "428"]);
     }
     if is_api && path.ends_with("/by-identifier") {
         headers.push("OptionalIfMatch");
@@ -539,7 +549,7 @@ fn add_headers(document: &mut Value) {
                     if status == "201" || path.ends_with("/by-identifier") {
                         names.push("Location");
                     }
-                    if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || path.ends_with("/capacity")) {
+                    if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || schema == "Capacity") {
                         names.push("ETag");
                     }
                     if schema.ends_with("Page") && method == "get" {

@@ -234,9 +234,11 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
         ResourceType::Need | ResourceType::NeedLevelAssessment | ResourceType::Match => (Scope::PatientsRead, Some(DataCategory::Needs)),
         ResourceType::UnmetNeed => (Scope::ReferralsRead, Some(DataCategory::Needs)),
         ResourceType::Screening | ResourceType::ScreeningLink => (Scope::ScreeningsRead, Some(DataCategory::Screenings)),
-        ResourceType::Referral | ResourceType::ReferralTransition | ResourceType::ReferralMessage | ResourceType::ReferralLink => {
-            (Scope::ReferralsRead, Some(DataCategory::Referrals))
-        }
+        ResourceType::Referral
+        | ResourceType::ReferralTransition
+        | ResourceType::ReferralMessage
+        | ResourceType::ReferralLink
+        | ResourceType::WaitlistEntry => (Scope::ReferralsRead, Some(DataCategory::Referrals)),
         ResourceType::FollowUp | ResourceType::ContactAttempt => (Scope::FollowUpsRead, Some(DataCategory::FollowUps)),
     }
 }

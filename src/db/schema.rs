@@ -131,6 +131,7 @@ diesel::table! {
         created_at -> Instant,
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
+        capacities -> Document,
     }
 }
 
@@ -146,6 +147,30 @@ diesel::table! {
         client_id -> Nullable<Id>,
         recorded_at -> Instant,
         content -> Document,
+        capacity_key -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Who waits for room at a service.
+    waitlist_entries (id) {
+        id -> Id,
+        organization_id -> Id,
+        service_id -> Id,
+        referral_id -> Id,
+        room -> Text,
+        priority -> Text,
+        priority_rank -> Integer,
+        joined_at -> Instant,
+        status -> Text,
+        offer_expires_at -> Nullable<Instant>,
+        content -> Document,
+        version -> BigInt,
+        created_at -> Instant,
+        updated_at -> Instant,
     }
 }
 
@@ -794,3 +819,5 @@ diesel::joinable!(appointments -> slots (slot_id));
 diesel::allow_tables_to_appear_in_same_query!(appointments, slots);
 diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
+diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
+diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);

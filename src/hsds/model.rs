@@ -344,6 +344,12 @@ pub struct CapacityExtra {
     /// Days until one is taken.
     #[schema(example = 21)]
     pub expected_wait_days: Option<i32>,
+    /// Of the units in all, those that are paid for.
+    #[schema(example = 10)]
+    pub funded: Option<i32>,
+    /// The populations that it is kept for; none: for everybody.
+    #[schema(example = json!(["newcomer"]))]
+    pub populations: Vec<String>,
     /// Nobody counted: `available` is 0 because it takes nobody at once.
     #[schema(example = true)]
     pub is_available_implied: Option<bool>,

@@ -463,6 +463,8 @@ fn of_capacity(capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option
             status: Some(capacity.status),
             waitlist_length: capacity.waitlist_length,
             expected_wait_days: capacity.expected_wait_days,
+            funded: capacity.funded,
+            populations: capacity.populations.clone(),
             is_available_implied: capacity.available.is_none().then_some(true),
             is_unit_implied: capacity.unit.is_none().then_some(true),
         }),

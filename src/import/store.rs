@@ -20,7 +20,7 @@ use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::text::fold;
 use crate::types::Identifier;
-use crate::{each, identifiers};
+use crate::{each, identifiers, waitlists};
 
 #[derive(Insertable)]
 #[diesel(table_name = imported_services, treat_none_as_default_value = false)]
@@ -99,19 +99,20 @@ pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: Serv
     if before.content.identifiers != after.content.identifiers {
         identifiers::replace(conn, after.organization_id, ResourceType::Service, after.id.uuid(), &after.content.identifiers)?;
     }
-    if before.capacity != after.capacity {
+    let has_other_room = before.capacity != after.capacity;
+    if has_other_room {
         remember_capacity(conn, actor, &after)?;
     }
     let shape = Service::of(after);
     let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
     changes::record(conn, actor, entry)?;
-    Ok(())
+    if has_other_room { waitlists::queue::offer_places(conn, actor, before.id) } else { Ok(()) }
 }
 
 /// Adds what a source says of a service's room to the history of it.
 fn remember_capacity(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     match &row.capacity {
-        Some(capacity) => repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, capacity.0.clone())),
+        Some(capacity) => repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, None, capacity.0.clone())),
         None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::candidate::Candidate;
 use super::criteria::practical::{has_feature, wanted_features};
-use super::criteria::supply::{is_full, old_report};
+use super::criteria::supply::old_report;
 use super::criteria::{self, Part, UNIT};
 use super::engine::{Helpline, Scored};
 use super::facts::Known;
@@ -102,7 +102,7 @@ fn in_language<'a>(service: &'a ServiceInput, language: &str, text: fn(&'a Servi
 fn warnings<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterator<Item = Warning<'a>> {
     let service = candidate.service;
     let room = candidate.capacity.and_then(|capacity| match capacity.status {
-        _ if is_full(capacity) => Some(Warning::Full),
+        _ if capacity.is_full() => Some(Warning::Full),
         CapacityStatus::Waitlist => Some(Warning::Waitlist(capacity.expected_wait_days)),
         _ => None,
     });

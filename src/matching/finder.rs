@@ -61,14 +61,16 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
     let ids: Vec<ServiceId> = list.services.iter().map(|listed| listed.id).chain(list.programs.iter().copied()).collect();
     let rows = directory.services(conn, &ids)?;
     let text_fit = |id: ServiceId| list.services.iter().find(|listed| listed.id == id).map(|listed| listed.text_fit);
-    let candidates = rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), ..candidate(row) });
+    let candidates = rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), ..candidate(row, person) });
     let setting = Setting { weights, at: ask.at, limit: ask.limit, include_excluded: ask.include_excluded, helpline: ask.helpline };
     let found = engine::rank(person, candidates, &setting);
     Ok(Suggestions { considered: u32::try_from(list.found).unwrap_or(u32::MAX), ..found })
 }
 
-fn candidate(row: &ServiceRow) -> Candidate<'_> {
-    Candidate { id: row.id, service: &row.content, capacity: row.capacity.as_deref(), text_fit: None, track_record: None }
+/// A service with the room that it has for this person.
+fn candidate<'a>(row: &'a ServiceRow, person: &Person) -> Candidate<'a> {
+    let capacity = row.room_for(&person.populations);
+    Candidate { id: row.id, service: &row.content, capacity, text_fit: None, track_record: None }
 }
 
 /// Somebody, what was suggested to them, and whether a sensitive need is among those asked about.
@@ -121,7 +123,7 @@ pub(super) fn checklist(
     let row = rows.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
     let helpline = app.config.helpline();
     let setting = Setting { weights: Weights::standard(), at: reader.at, limit: 1, include_excluded: false, helpline: &helpline };
-    Ok(eligibility::check_eligibility(&person, &candidate(row), &setting))
+    Ok(eligibility::check_eligibility(&person, &candidate(row, &person), &setting))
 }
 
 /// The patient as matching knows them, or the person that the request describes; and whether one of the patient's needs is sensitive.

@@ -257,6 +257,7 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::model::Capacity;
 
     #[test]
     fn the_standard_profile_keeps_every_value_between_0_and_1() {
@@ -265,6 +266,7 @@ mod tests {
             assert!(standard.weight.of(criterion) > 0.0, "{criterion}");
             assert!((0.0..=1.0).contains(&standard.neutral.of(criterion)), "{criterion}");
         }
+        assert_eq!(standard.capacity.stale_days, Capacity::BELIEVED_DAYS as i64, "matching and the directory call the same room stale");
         assert!(standard.capacity.waitlist_worst < standard.capacity.waitlist_best);
         assert!(standard.capacity.waitlist_best < 1.0);
         assert!(standard.freshness.fresh_days < standard.freshness.stale_days);

@@ -73,6 +73,9 @@ pub struct Policies {
     /// The same for low needs; 28 where absent.
     #[schema(minimum = 1, maximum = 365, example = 28)]
     pub follow_up_days_low: Option<i32>,
+    /// Hours for which a place that opens is kept for whoever is first in the waiting list; 72 where absent.
+    #[schema(minimum = 1, maximum = 2_160, example = 72)]
+    pub place_offer_hours: Option<i32>,
 }
 
 impl Policies {
@@ -91,6 +94,10 @@ impl Policies {
     /// Tries before giving up.
     pub fn contact_attempts(&self) -> i32 {
         self.contact_attempts.unwrap_or(3)
+    }
+    /// Hours for which a place is kept.
+    pub fn place_offer_hours(&self) -> i32 {
+        self.place_offer_hours.unwrap_or(72)
     }
     /// Days between tries.
     pub fn contact_attempt_spacing_days(&self) -> i32 {

@@ -14,6 +14,7 @@ use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::http::schema::rule;
 use crate::kind::{ClientId, OrganizationId, PatientId, PractitionerId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
+use crate::matching::Suggestions;
 use crate::patients::api::PatientSummary;
 use crate::services::model::{Capacity, ServiceStatus};
 use crate::text_enum;
@@ -105,6 +106,8 @@ text_enum! {
         ServiceWaitlist = "service_waitlist",
         /// The service takes nobody at present.
         ServiceClosed = "service_closed",
+        /// What is known of the service's room was said more than 60 days ago.
+        ServiceCapacityStale = "service_capacity_stale",
         /// The service does not run.
         ServiceInactive = "service_inactive",
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
@@ -202,6 +205,24 @@ fn complete(input: &TransitionInput) -> Result<(), ValidationError> {
         return Err(rule("/outcome", "not_allowed", "is for completed referrals only"));
     }
     consent_is_consistent(input.consent.as_ref(), "/consent/given_by_name")
+}
+
+impl TransitionInput {
+    /// Whether it turns the person away for want of room.
+    pub fn lacks_room(&self) -> bool {
+        self.status == ReferralStatus::Rejected && self.reason.code == Some(ReasonCode::NoCapacity)
+    }
+}
+
+/// A transition that was just made.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NewReferralTransition {
+    /// The transition.
+    #[serde(flatten)]
+    pub transition: ReferralTransition,
+    /// Where the referral was rejected for want of room, where else the person could turn, as far as the caller sees them; else null.
+    /// The requester finds what it sees of that at `GET /v1/referrals/{id}/alternatives`.
+    pub alternatives: Option<Suggestions>,
 }
 
 /// A change of a referral's status: who, when, why.

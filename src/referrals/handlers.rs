@@ -135,7 +135,7 @@ impl Resource for Referrals {
 
 /// What the caller sees of the patient: whoever manages them or takes part in their care as elsewhere, the performer what the consent
 /// to the referral covers. Nobody sees one who was deleted.
-fn seen_of(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<Categories>> {
+pub(super) fn seen_of(conn: &mut DbConn, caller: &Principal, referral: &Referral, patient: &PatientRow) -> Result<Option<Categories>> {
     if patient.deleted_at.is_some() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@
 //! [`lifecycle`] is the table of what may follow what, [`workflow`] what follows from it. The requester owns a referral; the performer
 //! moves it; both write to each other in its messages.
 
+pub mod alternatives;
 pub mod api;
 pub mod handlers;
 pub mod lifecycle;
@@ -26,6 +27,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::patch_referral)
         .service(handlers::delete_referral)
         .service(handlers::list_referral_history)
+        .service(alternatives::list_referral_alternatives)
         .service(transitions::create_referral_transition)
         .service(transitions::list_referral_transitions)
         .service(transitions::create_referral_message)

@@ -11,7 +11,7 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 
 /// The referral, if the caller sees it, deleted drafts included.
@@ -22,6 +22,11 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Opt
 /// The referral, whoever sees it: for what follows from something that the caller was allowed to do.
 pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>> {
     Ok(referrals::table.find(id).first(conn).optional()?)
+}
+
+/// The same, where it must be there.
+pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
+    find_any(conn, id)?.ok_or(Error::NotFound)
 }
 
 /// The service that a referral is to, whoever sees it; `None` where it is to none.

@@ -3,11 +3,13 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use super::api::{AcknowledgeInput, Acknowledged, MessageInput, ReferralMessage, ReferralTransition, TransitionInput};
+use super::api::{
+    AcknowledgeInput, Acknowledged, MessageInput, NewReferralTransition, ReferralMessage, ReferralTransition, TransitionInput,
+};
 use super::handlers::{Referrals, check_draft};
 use super::lifecycle::ReferralStatus;
 use super::model::{MessageRow, ReferralRow, TransitionRow};
-use super::{repository, workflow};
+use super::{alternatives, repository, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
@@ -26,8 +28,9 @@ use crate::practitioners;
 ///
 /// To another status, or on within the present one: a finer word, an assignment, a note. Which steps there are, and who may take them,
 /// is fixed; a step that does not exist answers 409 `illegal_transition`. Where two might take a referral at once, `If-Match` lets the
-/// first have it and tells the second.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = ReferralTransition), (status = 409, description = "There is no such step; or `draft_outdated`: something that the draft names is no longer there."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+/// first have it and tells the second. The answer to one that rejects for want of room (`no_capacity`) suggests where else the person could
+/// turn.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step; or `draft_outdated`: something that the draft names is no longer there."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/transitions")]
 pub async fn create_referral_transition(
     app: State,
@@ -37,6 +40,8 @@ pub async fn create_referral_transition(
     command: Command<TransitionInput>,
 ) -> Result<HttpResponse> {
     let id = *id;
+    // Matching reads only, and is done before the write: on SQLite all writes wait for each other.
+    let alternatives = if command.input.lacks_room() { alternatives::for_rejection(&app, &caller, id).await? } else { None };
     command
         .run(&app, &caller, move |conn, caller, input| {
             repository::lock(conn, id)?;
@@ -46,6 +51,7 @@ pub async fn create_referral_transition(
                 check_draft(conn, caller, &row)?;
             }
             let (row, made) = workflow::transition(conn, caller, &row, input)?;
+            let made = NewReferralTransition { transition: made, alternatives: alternatives.clone() };
             Reply::created(&format!("/v1/referrals/{id}/transitions"), row.version, &made)
         })
         .await

@@ -19,7 +19,7 @@ use crate::kind::{OrganizationId, ReferralId, ResourceType};
 use crate::patients::model::PatientRow;
 use crate::services::model::{CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::{follow_ups, matching, organizations, patients, practitioners, services};
+use crate::{follow_ups, matching, organizations, patients, practitioners, services, waitlists};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -65,8 +65,19 @@ pub fn transition(
     if parties.is_empty() {
         return Err(Error::Forbidden("Only the requester and the performer can change the status of a referral.".into()));
     }
-    permit(row, input, &parties)?;
-    check(row, input, &parties)?;
+    move_as(conn, caller, row, input, &parties)
+}
+
+/// The same for a caller who acts as these parties, whoever it is: what one side has agreed to beforehand, the other may do for it.
+pub fn move_as(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &ReferralRow,
+    input: &TransitionInput,
+    parties: &[Party],
+) -> Result<(ReferralRow, ReferralTransition)> {
+    permit(row, input, parties)?;
+    check(row, input, parties)?;
     if let Some(practitioner) = input.performer_practitioner_id {
         let performer = row.performer_id.unwrap_or(row.organization_id);
         let found = practitioners::repository::find_living(conn, practitioner)?;
@@ -111,6 +122,7 @@ pub fn carry_out(
     resource::record::<Referrals>(conn, caller, &Referrals::head(&next), Action::Updated, &Referrals::shape(next.clone()))?;
     if row.status != next.status {
         follow(conn, caller, &next)?;
+        waitlists::queue::settle(conn, caller, &next)?;
     }
     if row.performer_practitioner_id != next.performer_practitioner_id {
         follow_ups::plan::hand_over(conn, caller, &next, row.performer_practitioner_id)?;
@@ -305,8 +317,7 @@ pub fn service(conn: &mut DbConn, referral: &Referral) -> Result<Option<ServiceR
 
 /// What of a service is shown in a referral to it.
 pub fn service_brief(service: &ServiceRow) -> ServiceBrief {
-    let capacity = service.capacity.as_ref().map(|capacity| capacity.0.clone());
-    ServiceBrief { id: service.id, name: service.name.clone(), status: service.status, capacity }
+    ServiceBrief { id: service.id, name: service.name.clone(), status: service.status, capacity: service.room().cloned() }
 }
 
 /// The warning that a patient, of whom these categories are seen, does not meet what a service asks.
@@ -334,11 +345,15 @@ pub fn warnings(
         if service.status != ServiceStatus::Active {
             found.push((WarningCode::ServiceInactive, "The service does not run at present."));
         }
-        match service.capacity.as_ref().map(|capacity| capacity.status) {
+        match service.capacity.as_ref().map(|capacity| if capacity.is_full() { CapacityStatus::Full } else { capacity.status }) {
             Some(CapacityStatus::Full) => found.push((WarningCode::ServiceFull, "The service has no room at present.")),
             Some(CapacityStatus::Waitlist) => found.push((WarningCode::ServiceWaitlist, "The service has a waiting list.")),
             Some(CapacityStatus::Closed) => found.push((WarningCode::ServiceClosed, "The service takes nobody at present.")),
             Some(CapacityStatus::Open | CapacityStatus::Unknown) | None => {}
+        }
+        if service.capacity.as_ref().is_some_and(|capacity| capacity.is_stale(now.utc().date_naive())) {
+            let message = "What is known of the service's room was said more than 60 days ago; ask before relying on it.";
+            found.push((WarningCode::ServiceCapacityStale, message));
         }
     }
     if is_unconnected(conn, referral.content.performer_organization_id)? {

@@ -4,11 +4,12 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::capacity::api::ServiceCapacity;
 use super::model::{Capacity, ServiceInput, Verification};
-use super::row::{CapacityEntryRow, ServiceRow};
+use super::row::ServiceRow;
 use super::search::{Hit, ServiceFacets};
-use crate::db::types::{Id, Instant};
-use crate::kind::{ClientId, OrganizationId, ServiceId};
+use crate::db::types::Instant;
+use crate::kind::{OrganizationId, ServiceId};
 
 /// A service of the directory.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -29,6 +30,12 @@ pub struct Service {
     pub content: ServiceInput,
     /// The room it has, as last said; null where nobody has.
     pub capacity: Option<Capacity>,
+    /// True where that was said more than 60 days ago: it counts half in search and matching. Null where nobody has said, and in the
+    /// journal.
+    #[schema(example = false)]
+    pub capacity_is_stale: Option<bool>,
+    /// The rooms that it counts apart from that, in order of their keys.
+    pub capacities: Vec<ServiceCapacity>,
     /// How far the record can be trusted today; null in the journal.
     pub freshness: Option<Freshness>,
     /// In the answer to a search, why it was found and how far it is; elsewhere null.
@@ -95,14 +102,21 @@ impl Service {
             updated_at: row.updated_at,
             content: row.content.0,
             capacity: row.capacity.map(|capacity| capacity.0),
+            capacity_is_stale: None,
+            capacities: row.capacities.0.into_iter().map(ServiceCapacity::from).collect(),
             freshness: None,
             hit: None,
         }
     }
 
-    /// With its freshness at a moment.
+    /// With its freshness, and that of its room, at a moment.
     pub fn at(mut self, now: Instant) -> Self {
-        self.freshness = Some(Freshness::on(now.utc().date_naive(), &self.content.verification));
+        let today = now.utc().date_naive();
+        self.freshness = Some(Freshness::on(today, &self.content.verification));
+        self.capacity_is_stale = self.capacity.as_ref().map(|capacity| capacity.is_stale(today));
+        for room in &mut self.capacities {
+            room.is_stale = Some(room.capacity.is_stale(today));
+        }
         self
     }
 
@@ -123,32 +137,4 @@ pub struct ServicePage {
     pub next: Option<String>,
     /// Counts over all that was found; null unless asked for.
     pub facets: Option<ServiceFacets>,
-}
-
-/// What a provider said of its room, and when.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct CapacityEntry {
-    /// The entry's id.
-    #[schema(value_type = ServiceId)]
-    pub id: Id<()>,
-    /// The organization that said it; null for the command line.
-    pub organization_id: Option<OrganizationId>,
-    /// The client that said it; null for the command line.
-    pub client_id: Option<ClientId>,
-    /// When it was said.
-    pub recorded_at: Instant,
-    /// What was said.
-    pub capacity: Capacity,
-}
-
-impl From<CapacityEntryRow> for CapacityEntry {
-    fn from(row: CapacityEntryRow) -> Self {
-        Self {
-            id: row.id,
-            organization_id: row.organization_id,
-            client_id: row.client_id,
-            recorded_at: row.recorded_at,
-            capacity: row.content.0,
-        }
-    }
 }

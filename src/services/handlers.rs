@@ -4,17 +4,14 @@ use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LINK};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
-use super::api::{CapacityEntry, Service, ServicePage};
+use super::api::{Service, ServicePage};
 use super::geojson::{self, FeatureCollection};
-use super::model::{Capacity, ServiceInput};
+use super::model::ServiceInput;
 use super::repository;
 use super::resource::Services;
-use super::row::{CapacityEntryRow, ServiceRow};
 use super::search::{After, Found, ServiceQuery};
 use crate::app::State;
-use crate::auth::{Allowed, DirectoryReader, Principal, scope};
-use crate::changes::Action;
-use crate::db::DbConn;
+use crate::auth::{Allowed, DirectoryReader, scope};
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
@@ -22,7 +19,7 @@ use crate::http::command::Command;
 use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
 use crate::http::page::{self, Page, next_link};
 use crate::http::query::Query;
-use crate::http::resource::{self, ByIdentifier, HistoryQuery, Resource, Revision};
+use crate::http::resource::{self, ByIdentifier, HistoryQuery, Revision};
 use crate::http::schema;
 use crate::kind::{self, ServiceId};
 
@@ -194,72 +191,6 @@ pub async fn list_service_history(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     Ok(resource::history::<Services>(&app, &caller, *id, query.0).await?.respond(&request))
-}
-
-/// Say how much room a service has
-///
-/// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
-/// the service.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
-#[put("/v1/services/{id}/capacity")]
-pub async fn set_service_capacity(
-    app: State,
-    caller: Allowed<scope::ServicesWrite>,
-    id: Path<Id<kind::Service>>,
-    version: OptionalIfMatch,
-    capacity: Valid<Capacity>,
-) -> Result<HttpResponse> {
-    let caller = caller.into_principal();
-    let row = app
-        .db
-        .write(move |conn| {
-            let row = resource::get_row::<Services>(conn, &caller, *id)?;
-            Services::permit(&caller, &row)?;
-            version.check(row.version)?;
-            say_capacity(conn, &caller, &row, &capacity.0)
-        })
-        .await?;
-    let capacity = row.capacity.map(|capacity| capacity.0).unwrap_or_default();
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))
-}
-
-/// Writes down how much room a service has, by somebody who may: a new version of the service, and an entry of the history.
-pub fn say_capacity(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, capacity: &Capacity) -> Result<ServiceRow> {
-    let as_of = capacity.as_of.or(Some(caller.at));
-    let capacity = Capacity { as_of, ..capacity.clone() };
-    let row = row.with_capacity(capacity.clone(), caller.at);
-    if !repository::update(conn, &row)? {
-        return Err(Error::VersionMismatch { current: row.version });
-    }
-    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), capacity))?;
-    resource::record::<Services>(conn, caller, &Services::head(&row), Action::Updated, &Services::shape(row.clone()))?;
-    Ok(row)
-}
-
-/// Read what was said of a service's room
-///
-/// The latest first.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
-#[get("/v1/services/{id}/capacity/history")]
-pub async fn list_service_capacity_history(
-    app: State,
-    _: DirectoryReader,
-    id: Path<Id<kind::Service>>,
-    query: Query<HistoryQuery>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let query = query.0;
-    let fingerprint = page::fingerprint(&("capacity", *id));
-    let before: Option<Id<()>> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let page = app
-        .db
-        .read(move |conn| {
-            repository::find(conn, *id)?.ok_or(Error::NotFound)?;
-            let rows = repository::list_capacity_entries(conn, *id, before, query.limit.and_one())?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &CapacityEntryRow| row.id)
-        })
-        .await?;
-    Ok(page.map(CapacityEntry::from).respond(&request))
 }
 
 /// Reads the whole directory into memory before the first search asks for it.

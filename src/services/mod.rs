@@ -5,6 +5,7 @@
 //! [`index`], [`search`]), and reading it is open to every client and, where configured, to anyone.
 
 pub mod api;
+pub mod capacity;
 pub mod directory;
 pub mod geojson;
 pub mod handlers;
@@ -37,13 +38,12 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::patch_service)
         .service(handlers::delete_service)
         .service(handlers::list_service_history)
-        .service(handlers::set_service_capacity)
-        .service(handlers::list_service_capacity_history)
         .service(suggestions::handlers::list_suggestions_of_a_service)
         .service(suggestions::handlers::suggest)
         .service(suggestions::handlers::list_service_suggestions)
         .service(suggestions::handlers::get_service_suggestion)
         .service(suggestions::handlers::accept)
         .service(suggestions::handlers::refuse)
-        .service(suggestions::handlers::withdraw);
+        .service(suggestions::handlers::withdraw)
+        .configure(capacity::configure);
 }

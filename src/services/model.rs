@@ -760,7 +760,7 @@ text_enum! {
     }
 }
 
-/// How much room a service has, as its provider last said.
+/// How much room a service has, as its provider last said; or how much of one kind, which it counts apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
@@ -786,4 +786,56 @@ pub struct Capacity {
     /// A remark.
     #[schema(max_length = 1_000, example = "New group starts in May.")]
     pub note: Option<String>,
+    /// Of the units in all, those that are paid for.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 10)]
+    pub funded: Option<i32>,
+    /// The populations that this room is kept for: `newcomer`, `caregiver`, …; none: for everybody.
+    #[schema(max_items = 20, example = json!(["newcomer"]))]
+    pub populations: Vec<String>,
+}
+
+impl Capacity {
+    /// For so many days what was said of room is believed. After that it counts half in search and in matching.
+    pub const BELIEVED_DAYS: u64 = 60;
+
+    /// The last day on which it is not stale; none where it is not said when it was true.
+    pub fn fresh_until(&self) -> Option<NaiveDate> {
+        self.as_of?.utc().date_naive().checked_add_days(chrono::Days::new(Self::BELIEVED_DAYS))
+    }
+
+    /// Whether it was said too long ago to be believed.
+    pub fn is_stale(&self, today: NaiveDate) -> bool {
+        self.fresh_until().is_some_and(|until| until < today)
+    }
+
+    /// Whether nobody more is taken: said so, or counted down to none.
+    pub fn is_full(&self) -> bool {
+        self.status == CapacityStatus::Full || (self.status == CapacityStatus::Open && self.available == Some(0))
+    }
+
+    /// Whether somebody of these populations may have it.
+    pub fn is_for(&self, populations: &[String]) -> bool {
+        self.populations.is_empty() || self.populations.iter().any(|population| populations.contains(population))
+    }
+
+    /// How soon it takes somebody: the lower, the sooner.
+    pub fn rank(&self) -> u8 {
+        match self.status {
+            _ if self.is_full() => 3,
+            CapacityStatus::Open => 0,
+            CapacityStatus::Waitlist => 1,
+            CapacityStatus::Unknown => 2,
+            CapacityStatus::Full => 3,
+            CapacityStatus::Closed => 4,
+        }
+    }
+}
+
+/// A room that a service counts apart from its default one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedCapacity {
+    /// Its name in paths, unique within the service.
+    pub key: String,
+    /// How much of it there is.
+    pub capacity: Capacity,
 }

@@ -48,12 +48,22 @@ pub fn update(conn: &mut DbConn, row: &ServiceRow) -> Result<bool> {
             services::content.eq(&row.content),
             services::capacity.eq(&row.capacity),
             services::capacity_status.eq(row.capacity_status),
+            services::capacities.eq(&row.capacities),
             services::version.eq(row.version),
             services::updated_at.eq(row.updated_at),
             services::deleted_at.eq(row.deleted_at),
         ))
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// Waits until nobody else is changing the service, and keeps others waiting until the transaction ends. On SQLite whoever writes is
+/// alone.
+pub fn lock(conn: &mut DbConn, id: ServiceId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        services::table.find(id).select(services::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Adds to the history of a service's capacity.

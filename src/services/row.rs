@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::index::Record;
-use super::model::{Capacity, CapacityStatus, ServiceInput, ServiceKind, ServiceStatus};
+use super::model::{Capacity, CapacityStatus, NamedCapacity, ServiceInput, ServiceKind, ServiceStatus};
 use crate::changes::Actor;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::{Id, Instant, Json};
@@ -35,7 +35,7 @@ pub struct ServiceRow {
     pub content: Json<ServiceInput>,
     /// The room it has, as last said.
     pub capacity: Option<Json<Capacity>>,
-    /// Whether it takes people now; unknown where nobody has said.
+    /// Whether it takes people now, by the [default room or the best of them](Self::room); unknown where nobody has said.
     pub capacity_status: CapacityStatus,
     /// Version, from 1.
     pub version: i64,
@@ -45,6 +45,8 @@ pub struct ServiceRow {
     pub updated_at: Instant,
     /// When it became a tombstone.
     pub deleted_at: Option<Instant>,
+    /// The rooms that it counts apart, in order of their keys.
+    pub capacities: Json<Vec<NamedCapacity>>,
 }
 
 impl ServiceRow {
@@ -66,6 +68,7 @@ impl ServiceRow {
             created_at: at,
             updated_at: at,
             deleted_at: None,
+            capacities: Json(Vec::new()),
         }
     }
 
@@ -77,13 +80,48 @@ impl ServiceRow {
             created_at: self.created_at,
             capacity: head.capacity,
             capacity_status: head.capacity_status,
+            capacities: head.capacities,
             ..Self::new(self.id, self.organization_id, input, at)
         }
     }
 
     /// The next version, with another capacity.
     pub fn with_capacity(&self, capacity: Capacity, at: Instant) -> Self {
-        Self { capacity_status: capacity.status, capacity: Some(Json(capacity)), ..self.next(at) }
+        Self { capacity: Some(Json(capacity)), ..self.next(at) }.with_status()
+    }
+
+    /// The next version, in which the room of this key is another, or is no longer counted.
+    pub fn with_named_capacity(&self, key: &str, capacity: Option<Capacity>, at: Instant) -> Self {
+        let mut next = self.next(at);
+        let named = &mut next.capacities.0;
+        named.retain(|known| known.key != key);
+        named.extend(capacity.map(|capacity| NamedCapacity { key: key.to_owned(), capacity }));
+        named.sort_by(|a, b| a.key.cmp(&b.key));
+        next.with_status()
+    }
+
+    fn with_status(self) -> Self {
+        Self { capacity_status: self.room().map_or(CapacityStatus::Unknown, |room| room.status), ..self }
+    }
+
+    /// All that was said of its room: the default first, then what is counted apart.
+    pub fn rooms(&self) -> impl Iterator<Item = &Capacity> {
+        self.capacity.as_deref().into_iter().chain(self.capacities.iter().map(|named| &named.capacity))
+    }
+
+    /// The room that takes somebody of these populations soonest, of what is for everybody and what is for them.
+    pub fn room_for(&self, populations: &[String]) -> Option<&Capacity> {
+        self.rooms().filter(|room| room.is_for(populations)).min_by_key(|room| room.rank())
+    }
+
+    /// Its room as the directory shows it: what is for everybody; where all of it is kept for some, the best of that.
+    pub fn room(&self) -> Option<&Capacity> {
+        self.room_for(&[]).or_else(|| self.rooms().min_by_key(|room| room.rank()))
+    }
+
+    /// The last day on which nothing of what was said of its room is stale; none where nobody has said when it was true.
+    pub fn capacity_fresh_until(&self) -> Option<NaiveDate> {
+        self.rooms().filter_map(Capacity::fresh_until).min()
     }
 
     /// The next version, a tombstone.
@@ -104,6 +142,7 @@ impl ServiceRow {
             updated_at: self.updated_at,
             service: &self.content,
             capacity: self.capacity_status,
+            capacity_fresh_until: self.capacity_fresh_until(),
         }
     }
 }
@@ -124,11 +163,13 @@ pub struct CapacityEntryRow {
     pub recorded_at: Instant,
     /// What was said.
     pub content: Json<Capacity>,
+    /// Of which room; none for the default one.
+    pub capacity_key: Option<String>,
 }
 
 impl CapacityEntryRow {
     /// What this actor says of a service.
-    pub fn new(service_id: ServiceId, actor: &Actor, capacity: Capacity) -> Self {
+    pub fn new(service_id: ServiceId, actor: &Actor, key: Option<&str>, capacity: Capacity) -> Self {
         Self {
             id: Id::generate(),
             service_id,
@@ -136,6 +177,7 @@ impl CapacityEntryRow {
             client_id: actor.client_id,
             recorded_at: actor.at,
             content: Json(capacity),
+            capacity_key: key.map(str::to_owned),
         }
     }
 }

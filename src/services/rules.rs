@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use validator::{Validate, ValidationError, ValidationErrors};
 
+use super::capacity::api::CapacityLine;
 use super::model::{AreaKind, Capacity, Place, Schedule, ServiceInput};
 use super::schedule;
 use super::search::ServiceQuery;
@@ -36,11 +37,18 @@ impl Validate for ServiceInput {
 impl Validate for Capacity {
     fn validate(&self) -> Result<(), ValidationErrors> {
         let mut faults = Faults::default();
-        if let (Some(available), Some(maximum)) = (self.available, self.maximum)
-            && available > maximum
-        {
-            faults.add("/available", "out_of_order", "must not be more than `maximum`");
+        faults.check_capacity("", self);
+        faults.end()
+    }
+}
+
+impl Validate for CapacityLine {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let mut faults = Faults::default();
+        if self.service_id.is_some() == self.identifier.is_some() {
+            faults.add("/service_id", "one_of", "is required, or `identifier` is, and not both");
         }
+        faults.check_capacity("/capacity", &self.capacity);
         faults.end()
     }
 }
@@ -68,6 +76,14 @@ impl Faults {
             errors.add("__all__", error);
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    fn check_capacity(&mut self, at: &str, capacity: &Capacity) {
+        for (name, part) in [("available", capacity.available), ("funded", capacity.funded)] {
+            if part.zip(capacity.maximum).is_some_and(|(part, maximum)| part > maximum) {
+                self.add(format!("{at}/{name}"), "out_of_order", "must not be more than `maximum`");
+            }
+        }
     }
 
     fn check_domains(&mut self, service: &ServiceInput) {

@@ -34,6 +34,8 @@ pub fn title(resource_type: ResourceType, action: Action, body: &Value) -> Strin
         ResourceType::Referral if is_new => format!("Referral made: {}.", words(body, "status")),
         ResourceType::Referral => format!("Referral is {}.", words(body, "status")),
         ResourceType::ReferralTransition => with_reason(&format!("Referral became {}", words(body, "to")), body),
+        ResourceType::WaitlistEntry if is_new => "Put on the waiting list of the service.".into(),
+        ResourceType::WaitlistEntry => format!("Place in the waiting list: {}.", words(body, "status")),
         ResourceType::FollowUp if is_new => format!("Follow-up planned: {}, due {}.", words(body, "purpose"), text(body, "due_on")),
         ResourceType::FollowUp => format!("Follow-up {}: {}.", words(body, "purpose"), words(body, "status")),
         ResourceType::Appointment => format!("Appointment on {}: {}.", text(body, "starts_at"), words(body, "status")),

@@ -3,6 +3,7 @@
 //! Every entry is an event of its own name, `patient.created`. Some are more: a service that has a place again, a referral that arrives.
 //! What only time brings about, a date that has passed, is no entry; see [`due`](super::due).
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::changes::{Action, Entry};
 use crate::error::{Error, Result};
 use crate::kind::ResourceType;
+use crate::services::model::{Capacity, CapacityStatus};
 use crate::text_enum;
 
 /// Declares the events with what each means, which the document tells as well.
@@ -132,6 +134,14 @@ events! {
     ReferralLinkCreated = "referral_link.created",
     /// A link by which a referral is answered was revoked.
     ReferralLinkUpdated = "referral_link.updated",
+    /// A referral was put on the waiting list of its service.
+    WaitlistEntryCreated = "waitlist_entry.created",
+    /// A place in a waiting list was changed: offered, accepted, declined, expired, left, or what is said of it.
+    WaitlistEntryUpdated = "waitlist_entry.updated",
+    /// A place at a service is offered to somebody who waits, for a time.
+    WaitlistEntryOffered = "waitlist_entry.offered",
+    /// The time in which an offered place could be accepted has passed.
+    WaitlistEntryExpired = "waitlist_entry.expired",
     /// A follow-up was planned.
     FollowUpCreated = "follow_up.created",
     /// A follow-up was changed, completed or cancelled.
@@ -206,6 +216,7 @@ pub fn possible(entry: &Entry) -> impl Iterator<Item = WebhookEventType> {
         ResourceType::ReferralMessage => &[Event::ReferralMessagePosted],
         ResourceType::Screening => &[Event::ScreeningSafetyAlert],
         ResourceType::Service => &[Event::ServiceCapacityChanged, Event::ServicePlaceOpened],
+        ResourceType::WaitlistEntry => &[Event::WaitlistEntryOffered, Event::WaitlistEntryExpired],
         _ => &[],
     };
     Event::named(entry.resource_type, entry.action).into_iter().chain(more.iter().copied())
@@ -238,13 +249,26 @@ pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Va
             }
         }
         (ResourceType::Service, Action::Updated) => {
-            let was = before()?.and_then(|mut before| before.get_mut("capacity").map(Value::take)).unwrap_or_default();
-            let is = body.get("capacity").unwrap_or(&Value::Null);
-            if was != *is {
+            let was = before()?.map(|before| rooms(&before)).unwrap_or_default();
+            let is = rooms(body);
+            if was != is {
                 events.push(Event::ServiceCapacityChanged);
-                if has_place(&was) == Some(false) && has_place(is) == Some(true) {
+                if is.iter().any(|(key, room)| has_place(room) == Some(true) && was.get(key).and_then(has_place) == Some(false)) {
                     events.push(Event::ServicePlaceOpened);
                 }
+            }
+        }
+        (ResourceType::WaitlistEntry, Action::Updated) => {
+            let is = status(body, "status");
+            let event = match is.as_deref() {
+                Some("offered") => Some(Event::WaitlistEntryOffered),
+                Some("expired") => Some(Event::WaitlistEntryExpired),
+                _ => None,
+            };
+            if let Some(event) = event
+                && is != before()?.and_then(|before| status(&before, "status"))
+            {
+                events.push(event);
             }
         }
         _ => {}
@@ -252,13 +276,21 @@ pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Va
     Ok(events)
 }
 
+/// What an entry says of a service's rooms, by their keys; the default one has none. Entries that were written before a field of
+/// [`Capacity`] existed say the same as those that leave it out.
+fn rooms(service: &Value) -> BTreeMap<Option<String>, Capacity> {
+    let read = |room: &Value| serde_json::from_value::<Capacity>(room.clone()).ok();
+    let named = service.get("capacities").and_then(Value::as_array).into_iter().flatten();
+    let named = named.filter_map(|room| Some((Some(room.get("key")?.as_str()?.to_owned()), read(room.get("capacity")?)?)));
+    service.get("capacity").and_then(read).map(|room| (None, room)).into_iter().chain(named).collect()
+}
+
 /// Whether there is room now; `None` where nobody has said.
-fn has_place(capacity: &Value) -> Option<bool> {
-    let status = capacity.get("status").and_then(Value::as_str)?;
-    match status {
-        "open" => Some(capacity.get("available").and_then(Value::as_i64) != Some(0)),
-        "waitlist" | "full" | "closed" => Some(false),
-        _ => None,
+fn has_place(room: &Capacity) -> Option<bool> {
+    match room.status {
+        CapacityStatus::Unknown => None,
+        CapacityStatus::Open => Some(!room.is_full()),
+        CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed => Some(false),
     }
 }
 

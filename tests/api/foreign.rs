@@ -106,7 +106,13 @@ impl Chart {
     fn request(&self, caller: &Caller, method: &Method, template: &str, operation: &Value) -> TestRequest {
         let owned = self.ids.iter().find(|(path, _)| is_under(template, path));
         let id = owned.map_or("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", |(_, id)| id);
-        let mut path = template.replace("{id}", id).replace("{name}", "standard").replace("{delivery_id}", id).replace("{run_id}", id);
+        let mut path = template
+            .replace("{id}", id)
+            .replace("{name}", "standard")
+            .replace("{delivery_id}", id)
+            .replace("{run_id}", id)
+            .replace("{key}", "newcomers")
+            .replace("{entry_id}", id);
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] == "query" && parameter["required"] == true {
                 let name = parameter["name"].as_str().unwrap();

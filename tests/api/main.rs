@@ -19,6 +19,8 @@ mod appointments;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod command_line;
@@ -90,6 +92,8 @@ mod timeline;
 mod types;
 #[cfg(test)]
 mod unmet_needs;
+#[cfg(test)]
+mod waitlists;
 #[cfg(test)]
 mod walk;
 #[cfg(test)]

@@ -307,6 +307,8 @@ fn capacity(object: &hsds::Service) -> Option<Capacity> {
         expected_wait_days: extra.expected_wait_days,
         as_of: row.updated.as_deref().and_then(|text| text.parse().ok()),
         note: row.description.clone(),
+        funded: extra.funded,
+        populations: extra.populations,
     })
 }
 

@@ -8,11 +8,6 @@ use crate::matching::finding::Finding;
 use crate::matching::subject::Subject;
 use crate::services::model::{Capacity, CapacityStatus};
 
-/// Whether nobody more is taken: said so, or counted down to none.
-pub(in crate::matching) fn is_full(capacity: &Capacity) -> bool {
-    capacity.status == CapacityStatus::Full || (capacity.status == CapacityStatus::Open && capacity.available == Some(0))
-}
-
 /// The day on which an old report of room was made; `None` where the report is recent or undated.
 pub(in crate::matching) fn old_report(subject: &Subject<'_>, capacity: &Capacity) -> Option<NaiveDate> {
     let reported_on = capacity.as_of?.utc().date_naive();
@@ -24,7 +19,7 @@ pub(super) fn capacity<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> 
     let numbers = &subject.weights.capacity;
     let Some(capacity) = candidate.capacity else { return Judgement::unknown(Finding::RoomUnknown) };
     let (value, finding) = match capacity.status {
-        _ if is_full(capacity) => (0.0, Finding::Full),
+        _ if capacity.is_full() => (0.0, Finding::Full),
         CapacityStatus::Open => (1.0, Finding::Room),
         CapacityStatus::Waitlist => {
             let wait = f64::from(capacity.expected_wait_days.unwrap_or(30).max(0)).min(numbers.waitlist_worst_days);

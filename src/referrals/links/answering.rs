@@ -411,6 +411,7 @@ fn say_room(
         let is_said = last.is_some_and(|last| Capacity { as_of: None, ..last.clone() } == capacity);
         return Ok(if is_said { Outcome::Done } else { Outcome::Again(StatusCode::CONFLICT, Box::new(seen), changed(language)) });
     }
-    services::handlers::say_capacity(conn, &caller, service, &capacity)?;
+    let service = services::capacity::lock(conn, &caller, service.id)?;
+    services::capacity::set(conn, &caller, &service, None, &capacity)?;
     Ok(Outcome::Done)
 }

@@ -43,6 +43,8 @@ pub struct Record<'a> {
     pub service: &'a ServiceInput,
     /// Whether it takes people now.
     pub capacity: CapacityStatus,
+    /// The last day on which what was said of its room is believed.
+    pub capacity_fresh_until: Option<NaiveDate>,
 }
 
 /// Points that stand for an area only may lie this far from the place itself.
@@ -92,8 +94,10 @@ pub(super) struct Entry {
     pub(super) walk_m: Option<i32>,
     /// The last day on which the record is not stale.
     pub(super) fresh_until: Option<NaiveDate>,
-    /// How likely it takes a person now, in percent.
+    /// How likely it takes a person now, in percent, by what was last said.
     pub(super) room: u8,
+    /// The last day on which what was said of its room is believed.
+    capacity_fresh_until: Option<NaiveDate>,
     pub(super) updated_at: Instant,
     /// The name, folded: what names are ordered by.
     pub(super) name_key: Box<str>,
@@ -238,6 +242,7 @@ impl DirectoryIndex {
             walk_m: facts.walk_m,
             fresh_until: service.verification.fresh_until(),
             room: room(record),
+            capacity_fresh_until: record.capacity_fresh_until,
             updated_at: record.updated_at,
             name_key: facts.name_key.into(),
             identifiers,
@@ -265,6 +270,16 @@ impl Entry {
         self.fresh_until.is_none_or(|until| until < today)
     }
 
+    /// Whether what was last said of its room is too old to be believed; not where nobody has said anything.
+    pub(super) fn has_stale_capacity(&self, today: NaiveDate) -> bool {
+        self.capacity_fresh_until.is_some_and(|until| until < today)
+    }
+
+    /// How likely it takes a person on a day, in percent: an old word counts half, halfway to what is taken where nobody has said.
+    pub(super) fn room_on(&self, today: NaiveDate) -> u8 {
+        if self.room > 0 && self.has_stale_capacity(today) { self.room.midpoint(ROOM_UNKNOWN) } else { self.room }
+    }
+
     /// Its nearest point from which a distance can be taken, with the distance in metres.
     pub(super) fn nearest(&self, from: Point) -> Option<(f64, u16)> {
         let spots = self.spots.iter().filter(|spot| !spot.is_area);
@@ -272,10 +287,13 @@ impl Entry {
     }
 }
 
+/// How likely a service of whose room nobody has said anything takes a person, in percent.
+const ROOM_UNKNOWN: u8 = 60;
+
 fn room(record: &Record<'_>) -> u8 {
     match (record.service.status, record.capacity) {
         (ServiceStatus::Active, CapacityStatus::Open) => 100,
-        (ServiceStatus::Active, CapacityStatus::Unknown) => 60,
+        (ServiceStatus::Active, CapacityStatus::Unknown) => ROOM_UNKNOWN,
         (ServiceStatus::Active, CapacityStatus::Waitlist) => 50,
         (ServiceStatus::Active, CapacityStatus::Full) => 20,
         _ => 0,
@@ -303,7 +321,15 @@ mod tests {
         let service: ServiceInput = serde_json::from_value(service).unwrap();
         let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
         let keeper = OrganizationId::from_uuid(uuid::Uuid::nil());
-        index.upsert(&Record { id, keeper, version: 1, updated_at, service: &service, capacity: CapacityStatus::Unknown });
+        index.upsert(&Record {
+            id,
+            keeper,
+            version: 1,
+            updated_at,
+            service: &service,
+            capacity: CapacityStatus::Unknown,
+            capacity_fresh_until: None,
+        });
     }
 
     #[test]

@@ -275,6 +275,7 @@ impl<'a> Search<'a> {
         });
         takes_age
             && query.stale.is_none_or(|stale| stale == entry.is_stale(self.today.0))
+            && query.capacity_stale.is_none_or(|stale| stale == entry.has_stale_capacity(self.today.0))
             && query.updated_since.is_none_or(|since| entry.updated_at >= since)
             && query.transit_max_walk_m.is_none_or(|most| entry.walk_m.is_some_and(|walk| walk <= most))
             && query.max_cost_minor.is_none_or(|most| self.is_affordable(entry, most))
@@ -326,7 +327,7 @@ impl<'a> Search<'a> {
             (weight::TEXT, text_fit),
             (weight::NEED, (!self.query.need.is_empty()).then_some(need_fit)),
             (weight::NEARNESS, self.parsed.near.map(|_| nearness)),
-            (weight::ROOM, Some(f32::from(entry.room) / 100.0)),
+            (weight::ROOM, Some(f32::from(entry.room_on(self.today.0)) / 100.0)),
         ];
         let asked = parts.into_iter().filter_map(|(weight, part)| Some((weight, part?)));
         let (weights, sum) = asked.fold((0.0, 0.0), |(weights, sum), (weight, part)| (weights + weight, part.mul_add(weight, sum)));

@@ -126,6 +126,9 @@ pub struct ServiceQuery {
     pub accepting: Option<bool>,
     /// True: only services that were never verified, were not for 180 days, or whose review is due. False: only the others.
     pub stale: Option<bool>,
+    /// True: only services of whose room something was last said more than 60 days ago. False: only the others, those among them of which
+    /// nobody has said anything. With `provider_id`, what an agency should look after.
+    pub capacity_stale: Option<bool>,
     /// The organization that gives the service.
     #[schema(max_items = 50)]
     #[param(inline, max_items = 50)]

@@ -223,7 +223,15 @@ mod tests {
             let service: ServiceInput = serde_json::from_value(service.clone()).unwrap();
             let (id, keeper) = (id(number), OrganizationId::from_uuid(Uuid::nil()));
             let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
-            index.upsert(&Record { id, keeper, version: 1, updated_at, service: &service, capacity: CapacityStatus::Unknown });
+            index.upsert(&Record {
+                id,
+                keeper,
+                version: 1,
+                updated_at,
+                service: &service,
+                capacity: CapacityStatus::Unknown,
+                capacity_fresh_until: None,
+            });
         }
         index
     }

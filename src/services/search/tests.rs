@@ -24,7 +24,15 @@ fn index(services: &[Value]) -> DirectoryIndex {
 fn put(index: &mut DirectoryIndex, number: u128, service: Value, capacity: CapacityStatus) {
     let service: ServiceInput = serde_json::from_value(service).unwrap();
     let keeper = OrganizationId::from_uuid(uuid::Uuid::from_u128(99));
-    index.upsert(&Record { id: id(number), keeper, version: 1, updated_at: now(), service: &service, capacity });
+    index.upsert(&Record {
+        id: id(number),
+        keeper,
+        version: 1,
+        updated_at: now(),
+        service: &service,
+        capacity,
+        capacity_fresh_until: None,
+    });
 }
 
 fn query(query: Value) -> ServiceQuery {

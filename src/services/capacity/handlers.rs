@@ -1,0 +1,149 @@
+//! HTTP of the room that services have.
+
+use std::sync::LazyLock;
+
+use actix_web::http::header::ETAG;
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
+use regex::Regex;
+
+use super::api::{CapacityAnswers, CapacityEntry, CapacityList, KEY_LENGTH, KEY_PATTERN};
+use super::setting;
+use crate::app::State;
+use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::db::types::Id;
+use crate::error::{Error, Result};
+use crate::http::body::Valid;
+use crate::http::command::{Command, Reply};
+use crate::http::etag::{IfMatch, OptionalIfMatch, tag};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::HistoryQuery;
+use crate::kind::{self, ServiceId};
+use crate::services::model::Capacity;
+use crate::services::repository;
+use crate::services::row::CapacityEntryRow;
+
+/// Say how much room a service has
+///
+/// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
+/// the service. What was said more than 60 days ago is stale, and counts half in search and matching.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[put("/v1/services/{id}/capacity")]
+pub async fn set_service_capacity(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: OptionalIfMatch,
+    capacity: Valid<Capacity>,
+) -> Result<HttpResponse> {
+    put_capacity(&app, caller, *id, None, version, capacity.0).await
+}
+
+/// Say how much room of one kind a service has
+///
+/// A service may count its room in parts: places kept for newcomers beside those for everybody, hours beside places. Each part has a key,
+/// which the caller chooses, and is set and remembered like the default one. Matching takes for each person the part that is for them
+/// and takes them soonest; search goes by what is for everybody. A service has at most 50 parts.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[put("/v1/services/{id}/capacities/{key}")]
+pub async fn set_named_service_capacity(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    path: Path<(Id<kind::Service>, String)>,
+    version: OptionalIfMatch,
+    capacity: Valid<Capacity>,
+) -> Result<HttpResponse> {
+    let (id, key) = path.into_inner();
+    put_capacity(&app, caller, id, Some(checked(key)?), version, capacity.0).await
+}
+
+async fn put_capacity(
+    app: &State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: ServiceId,
+    key: Option<String>,
+    version: OptionalIfMatch,
+    capacity: Capacity,
+) -> Result<HttpResponse> {
+    let caller = caller.into_principal();
+    let (capacity, row) = app
+        .db
+        .write(move |conn| {
+            let row = setting::lock(conn, &caller, id)?;
+            version.check(row.version)?;
+            setting::set(conn, &caller, &row, key.as_deref(), &capacity)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))
+}
+
+/// A key that can be one.
+fn checked(key: String) -> Result<String> {
+    static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(KEY_PATTERN).ok());
+    let is_key = key.len() <= KEY_LENGTH && KEY.as_ref().is_some_and(|pattern| pattern.is_match(&key));
+    if is_key { Ok(key) } else { Err(Error::malformed(format!("The key must match {KEY_PATTERN}, with at most {KEY_LENGTH} characters."))) }
+}
+
+/// Stop counting room of one kind
+///
+/// What was said of it stays in the history.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[delete("/v1/services/{id}/capacities/{key}")]
+pub async fn delete_named_service_capacity(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    path: Path<(Id<kind::Service>, String)>,
+    version: IfMatch,
+) -> Result<HttpResponse> {
+    let ((id, key), caller) = (path.into_inner(), caller.into_principal());
+    let key = checked(key)?;
+    app.db
+        .write(move |conn| {
+            let row = setting::lock(conn, &caller, id)?;
+            version.check(row.version)?;
+            setting::remove(conn, &caller, &row, &key)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Say how much room many services have
+///
+/// Up to 500 lines in one call and one transaction. Each line is taken or refused by itself, and is answered as a call for that service
+/// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other.
+#[utoipa::path(tag = "services", request_body = CapacityList, responses((status = 200, description = "What became of each line.", body = CapacityAnswers)), security(("oauth2" = ["services:write"])))]
+#[post("/v1/services/capacities")]
+pub async fn set_service_capacities(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    command: Command<CapacityList>,
+) -> Result<HttpResponse> {
+    command.run(&app, &caller, |conn, caller, list| Reply::ok(&setting::set_all(conn, caller, list)?)).await
+}
+
+/// Read what was said of a service's room
+///
+/// The latest first, with what was said of the parts that it counts apart.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}/capacity/history")]
+pub async fn list_service_capacity_history(
+    app: State,
+    _: DirectoryReader,
+    id: Path<Id<kind::Service>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let fingerprint = page::fingerprint(&("capacity", *id));
+    let before: Option<Id<()>> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            repository::find(conn, *id)?.ok_or(Error::NotFound)?;
+            let rows = repository::list_capacity_entries(conn, *id, before, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &CapacityEntryRow| row.id)
+        })
+        .await?;
+    Ok(page.map(CapacityEntry::from).respond(&request))
+}

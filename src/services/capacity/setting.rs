@@ -1,0 +1,141 @@
+//! Saying how much room a service has: who may, and what is written with it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
+use crate::auth::Principal;
+use crate::changes::Action;
+use crate::db::DbConn;
+use crate::error::{Error, Result};
+use crate::http::resource::{self, Resource as _};
+use crate::http::schema;
+use crate::identifiers;
+use crate::kind::{ResourceType, ServiceId};
+use crate::services::model::Capacity;
+use crate::services::repository;
+use crate::services::resource::Services;
+use crate::services::row::{CapacityEntryRow, ServiceRow};
+use crate::waitlists::queue;
+
+/// The most rooms that one service counts apart.
+const MOST_ROOMS: usize = 50;
+
+/// The service, of which the caller may say how much room it has; nobody else changes it until the transaction ends.
+pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<ServiceRow> {
+    repository::lock(conn, id)?;
+    let row = resource::get_row::<Services>(conn, caller, id)?;
+    Services::permit(caller, &row)?;
+    Ok(row)
+}
+
+/// Writes a room of a service, the default one where there is no key, with its history and the journal; what it now is and the service.
+pub fn set(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &ServiceRow,
+    key: Option<&str>,
+    capacity: &Capacity,
+) -> Result<(Capacity, ServiceRow)> {
+    let capacity = Capacity { as_of: capacity.as_of.or(Some(caller.at)), ..capacity.clone() };
+    let next = match key {
+        None => row.with_capacity(capacity.clone(), caller.at),
+        Some(key) => row.with_named_capacity(key, Some(capacity.clone()), caller.at),
+    };
+    if next.capacities.len() > MOST_ROOMS {
+        return Err(Error::invalid("", "too_many", format!("would be more than the {MOST_ROOMS} rooms that a service counts apart")));
+    }
+    write(conn, caller, &next)?;
+    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), key, capacity.clone()))?;
+    queue::offer_places(conn, &caller.actor(), row.id)?;
+    Ok((capacity, next))
+}
+
+/// One place less is free in a room of a service, where its places are counted. Whoever calls this has locked the service.
+///
+/// What the provider said stays as old as it was: nobody has looked anew.
+pub fn take_place(conn: &mut DbConn, caller: &Principal, id: ServiceId, key: Option<&str>) -> Result<()> {
+    let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none()) else { return Ok(()) };
+    let room = match key {
+        None => row.capacity.as_deref(),
+        Some(key) => row.capacities.iter().find(|named| named.key == key).map(|named| &named.capacity),
+    };
+    let Some((room, free)) = room.and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else { return Ok(()) };
+    let room = Capacity { available: Some(free - 1), ..room.clone() };
+    set(conn, caller, &row, key, &room).map(|_| ())
+}
+
+/// A room is no longer counted apart.
+pub(super) fn remove(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, key: &str) -> Result<()> {
+    if row.capacities.iter().all(|named| named.key != key) {
+        return Err(Error::NotFound);
+    }
+    write(conn, caller, &row.with_named_capacity(key, None, caller.at))
+}
+
+fn write(conn: &mut DbConn, caller: &Principal, next: &ServiceRow) -> Result<()> {
+    if !repository::update(conn, next)? {
+        return Err(Error::VersionMismatch { current: next.version });
+    }
+    resource::record::<Services>(conn, caller, &Services::head(next), Action::Updated, &Services::shape(next.clone()))
+}
+
+/// Takes each line by itself; what is wrong with one stands in its answer.
+///
+/// # Errors
+/// Only those that have nothing to do with what the lines say.
+pub(super) fn set_all(conn: &mut DbConn, caller: &Principal, list: &CapacityList) -> Result<CapacityAnswers> {
+    let lines: Vec<Result<(ServiceId, CapacityLine)>> = list.items.iter().map(|line| read(conn, caller, line)).collect();
+    // Two lists with the same services in another order would wait for each other.
+    let ids: BTreeSet<ServiceId> = lines.iter().flatten().map(|(id, _)| *id).collect();
+    for id in ids {
+        repository::lock(conn, id)?;
+    }
+    let mut answers = CapacityAnswers { set: 0, refused: 0, items: Vec::with_capacity(lines.len()) };
+    for line in lines {
+        let named = line.as_ref().ok().map(|(id, line)| (*id, line.key.clone()));
+        let done = line.and_then(|(id, line)| take(conn, caller, id, &line));
+        let (service_id, key) = named.map_or((None, None), |(id, key)| (Some(id), key));
+        answers.items.push(match done {
+            Ok((capacity, row)) => {
+                answers.set += 1;
+                let (version, capacity) = (Some(row.version), Some(capacity));
+                CapacityAnswer { outcome: CapacityOutcome::Set, service_id, key, version, capacity, problem: None }
+            }
+            Err(error) if is_of_the_line(&error) => {
+                answers.refused += 1;
+                let problem = Some(error.problem());
+                CapacityAnswer { outcome: CapacityOutcome::Refused, service_id, key, version: None, capacity: None, problem }
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(answers)
+}
+
+fn read(conn: &mut DbConn, caller: &Principal, line: &Value) -> Result<(ServiceId, CapacityLine)> {
+    let line: CapacityLine = schema::check(line.clone())?;
+    let id = match (line.service_id, &line.identifier) {
+        (Some(id), _) => Some(id),
+        (None, Some(key)) => {
+            let known = identifiers::find(conn, caller.organization_id, ResourceType::Service, &key.system, &key.value)?;
+            known.map(ServiceId::from_uuid)
+        }
+        (None, None) => None,
+    };
+    Ok((id.ok_or(Error::NotFound)?, line))
+}
+
+fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLine) -> Result<(Capacity, ServiceRow)> {
+    let row = lock(conn, caller, id)?;
+    if line.version.is_some_and(|version| version != row.version) {
+        return Err(Error::VersionMismatch { current: row.version });
+    }
+    set(conn, caller, &row, line.key.as_deref(), &line.capacity)
+}
+
+/// Whether an error is the line's own, which leaves nothing behind, and not one of the server or the database.
+fn is_of_the_line(error: &Error) -> bool {
+    matches!(error, Error::Invalid(_) | Error::NotFound | Error::Gone | Error::Forbidden(_) | Error::VersionMismatch { .. })
+}

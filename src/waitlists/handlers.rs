@@ -1,0 +1,239 @@
+//! HTTP of waiting lists.
+
+use actix_web::http::header::ETAG;
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::api::{WaitlistEntry, WaitlistEntryInput, WaitlistQuery};
+use super::model::{WaitlistDetails, WaitlistEntryRow};
+use super::queue;
+use super::repository::{self, Place};
+use crate::app::State;
+use crate::auth::{Allowed, Principal, scope};
+use crate::db::DbConn;
+use crate::db::types::Id;
+use crate::error::{Error, Result};
+use crate::http::body::{MergePatch, Valid};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::{IfMatch, IfNoneMatch, tag};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource;
+use crate::kind::{self, ServiceId, WaitlistEntryId};
+use crate::services;
+
+/// The ids of a path.
+type Ids = Path<(Id<kind::Service>, Id<kind::WaitlistEntry>)>;
+
+/// Entries with their positions and likely days, all of one service.
+fn shown(conn: &mut DbConn, caller: &Principal, service: ServiceId, rows: Vec<WaitlistEntryRow>) -> Result<Vec<WaitlistEntry>> {
+    let positions = repository::positions(conn, service)?;
+    let found = services::repository::find(conn, service)?;
+    let wait = |row: &WaitlistEntryRow| {
+        let service = found.as_ref()?;
+        let room = match row.key() {
+            None => service.capacity.as_deref(),
+            Some(key) => service.capacities.iter().find(|named| named.key == key).map(|named| &named.capacity),
+        };
+        room?.expected_wait_days
+    };
+    let today = caller.at.utc().date_naive();
+    let shape = |row: WaitlistEntryRow| {
+        let (position, wait) = (positions.get(&row.id).copied(), wait(&row));
+        WaitlistEntry::from(row).at(today, position, wait)
+    };
+    Ok(rows.into_iter().map(shape).collect())
+}
+
+fn show(conn: &mut DbConn, caller: &Principal, row: WaitlistEntryRow) -> Result<WaitlistEntry> {
+    let found = shown(conn, caller, row.service_id, vec![row])?;
+    found.into_iter().next().ok_or_else(|| Error::internal("an entry that was shown as none"))
+}
+
+/// List who waits for a service
+///
+/// Those whose referrals the caller sees, in their order: by priority, then by since when they wait. A position counts those before whom
+/// the caller does not see too.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), WaitlistQuery), responses((status = 200, description = "A page of entries.", body = Page<WaitlistEntry>)), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/services/{id}/waitlist-entries")]
+pub async fn list_waitlist_entries(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    id: Path<Id<kind::Service>>,
+    query: Query<WaitlistQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, caller, query) = (*id, Principal::clone(&caller), query.0);
+    let fingerprint = page::fingerprint(&("waitlist", id, &query.status, query.referral_id));
+    let after: Option<Place> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            services::repository::find(conn, id)?.ok_or(Error::NotFound)?;
+            let rows = repository::list(conn, &caller, id, &query, after)?;
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, WaitlistEntryRow::place)?;
+            Ok(Page { items: shown(conn, &caller, id, items)?, next })
+        })
+        .await?;
+    Ok(page.respond(&request))
+}
+
+/// Put a referral on the waiting list of its service
+///
+/// By the performer. The referral is put on hold for want of room, with the finer word `waitlisted`. Where the service counts a place
+/// that is free and kept for nobody, it is offered at once.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = WaitlistEntryInput, responses((status = 201, description = "The entry.", body = WaitlistEntry), (status = 409, description = "The referral is not open: `referral_closed`; or it waits already: `already_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/services/{id}/waitlist-entries")]
+pub async fn create_waitlist_entry(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    id: Path<Id<kind::Service>>,
+    command: Command<WaitlistEntryInput>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            services::repository::find(conn, id)?.ok_or(Error::NotFound)?;
+            let row = queue::join(conn, caller, id, input)?;
+            let entry = show(conn, caller, row)?;
+            Reply::created(&format!("/v1/services/{id}/waitlist-entries/{}", entry.id), entry.version, &entry)
+        })
+        .await
+}
+
+/// Read who waits
+///
+/// Seen by whoever sees the referral.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), responses((status = 200, description = "The entry.", body = WaitlistEntry)), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/services/{id}/waitlist-entries/{entry_id}")]
+pub async fn get_waitlist_entry(app: State, caller: Allowed<scope::ReferralsRead>, ids: Ids, known: IfNoneMatch) -> Result<HttpResponse> {
+    let ((service, id), caller) = (ids.into_inner(), Principal::clone(&caller));
+    let entry = app
+        .db
+        .read(move |conn| {
+            let row = repository::find(conn, &caller, service, id)?.ok_or(Error::NotFound)?;
+            show(conn, &caller, row)
+        })
+        .await?;
+    if known.has(entry.version) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(entry.version))).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(entry.version))).json(entry))
+}
+
+async fn describe(
+    app: &State,
+    caller: &Principal,
+    ids: (ServiceId, WaitlistEntryId),
+    version: IfMatch,
+    details: impl Fn(&WaitlistDetails) -> Result<WaitlistDetails> + Send + 'static,
+) -> Result<HttpResponse> {
+    let caller = caller.clone();
+    let entry = app
+        .db
+        .write(move |conn| {
+            let row = queue::describe(conn, &caller, ids, |current| version.check(current), &details)?;
+            show(conn, &caller, row)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(entry.version))).json(entry))
+}
+
+/// Say anew what is known of who waits
+///
+/// By the performer.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistDetails, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[put("/v1/services/{id}/waitlist-entries/{entry_id}")]
+pub async fn update_waitlist_entry(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    ids: Ids,
+    version: IfMatch,
+    details: Valid<WaitlistDetails>,
+) -> Result<HttpResponse> {
+    describe(&app, &caller, ids.into_inner(), version, move |_| Ok(details.0.clone())).await
+}
+
+/// Change what is known of who waits
+///
+/// By the performer: another priority, another day, a remark.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[patch("/v1/services/{id}/waitlist-entries/{entry_id}")]
+pub async fn patch_waitlist_entry(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    ids: Ids,
+    version: IfMatch,
+    patch: MergePatch,
+) -> Result<HttpResponse> {
+    describe(&app, &caller, ids.into_inner(), version, move |current| resource::merged(current, &patch)).await
+}
+
+/// An act that needs no more said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct WaitlistAct {}
+
+/// What moves an entry.
+type Act = fn(&mut DbConn, &Principal, (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow>;
+
+async fn act(
+    app: &State,
+    caller: &Principal,
+    ids: (ServiceId, WaitlistEntryId),
+    command: Command<WaitlistAct>,
+    act: Act,
+) -> Result<HttpResponse> {
+    command
+        .run(app, caller, move |conn, caller, _| {
+            let row = act(conn, caller, ids)?;
+            Reply::versioned(row.version, &show(conn, caller, row)?)
+        })
+        .await
+}
+
+/// Accept the place that is offered
+///
+/// By the requester for the person, or by the performer that has heard from them. The place is taken, one less is free, and the referral
+/// goes on `in_progress`.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/services/{id}/waitlist-entries/{entry_id}/accept")]
+pub async fn accept_place(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    ids: Ids,
+    command: Command<WaitlistAct>,
+) -> Result<HttpResponse> {
+    act(&app, &caller, ids.into_inner(), command, queue::accept).await
+}
+
+/// Decline the place that is offered
+///
+/// It is offered to the next. Whoever wants to go on waiting is put on the list anew, with the `joined_at` that is fair.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/services/{id}/waitlist-entries/{entry_id}/decline")]
+pub async fn decline_place(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    ids: Ids,
+    command: Command<WaitlistAct>,
+) -> Result<HttpResponse> {
+    act(&app, &caller, ids.into_inner(), command, queue::decline).await
+}
+
+/// Leave the waiting list
+///
+/// A place that was kept is offered to the next. The referral stays as it is; one that ends leaves by itself.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[post("/v1/services/{id}/waitlist-entries/{entry_id}/leave")]
+pub async fn leave_waitlist(
+    app: State,
+    caller: Allowed<scope::ReferralsWrite>,
+    ids: Ids,
+    command: Command<WaitlistAct>,
+) -> Result<HttpResponse> {
+    act(&app, &caller, ids.into_inner(), command, queue::leave).await
+}

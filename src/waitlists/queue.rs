@@ -1,0 +1,269 @@
+//! What moves a waiting list.
+//!
+//! Everything here holds the service's row until its transaction ends, after that of a referral where both are held: what is free, and
+//! to whom it is offered, is read and written by one at a time.
+
+use super::api::{WaitlistEntry, WaitlistEntryInput};
+use super::model::{WaitlistDetails, WaitlistEntryRow, WaitlistStatus, rank};
+use super::repository;
+use crate::auth::Principal;
+use crate::changes::{self, Action, Actor, Change};
+use crate::db::DbConn;
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::kind::{ResourceType, ServiceId, WaitlistEntryId};
+use crate::organizations;
+use crate::referrals::api::TransitionInput;
+use crate::referrals::lifecycle::{Party, ReferralStatus};
+use crate::referrals::model::{BusinessStatus, ReasonCode, ReferralRow, StatusReason};
+use crate::referrals::{self, workflow};
+use crate::services::model::{Capacity, CapacityStatus};
+use crate::services::{self, capacity};
+
+/// Puts a referral on the list of its service, and on hold; then offers what is free.
+pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &WaitlistEntryInput) -> Result<WaitlistEntryRow> {
+    referrals::repository::lock(conn, input.referral_id)?;
+    let found = referrals::repository::find(conn, caller, input.referral_id)?.filter(|referral| referral.deleted_at.is_none());
+    let Some(referral) = found.filter(|referral| referral.service_id == Some(service)) else {
+        return Err(Error::invalid("/referral_id", "not_found", "is not a referral to this service"));
+    };
+    require(conn, caller, &referral, &[Party::Performer])?;
+    if !referral.status.is_open() {
+        return Err(Error::conflict("referral_closed", "The referral is not open: nobody waits for it."));
+    }
+    let joined_at = input.joined_at.unwrap_or(caller.at);
+    if joined_at > caller.at {
+        return Err(Error::invalid("/joined_at", "out_of_range", "must not be in the future"));
+    }
+    hold(conn, caller, &referral)?;
+    services::repository::lock(conn, service)?;
+    let row = services::repository::find(conn, service)?.filter(|row| row.deleted_at.is_none()).ok_or(Error::NotFound)?;
+    if let Some(key) = &input.key
+        && row.capacities.iter().all(|named| named.key != *key)
+    {
+        return Err(Error::invalid("/key", "not_found", "is not a room that the service counts"));
+    }
+    if repository::open_of_referral(conn, referral.id)?.is_some() {
+        return Err(Error::conflict("already_waiting", "The referral is on a waiting list already."));
+    }
+    let details = input.details.clone().unwrap_or_else(|| WaitlistDetails { priority: referral.priority, ..WaitlistDetails::default() });
+    let entry = WaitlistEntryRow {
+        id: Id::generate(),
+        organization_id: workflow::acting_performer(conn, &referral)?,
+        service_id: service,
+        referral_id: referral.id,
+        room: input.key.clone().unwrap_or_default(),
+        priority: details.priority,
+        priority_rank: rank(details.priority),
+        joined_at,
+        status: WaitlistStatus::Waiting,
+        offer_expires_at: None,
+        content: Json(details),
+        version: 1,
+        created_at: caller.at,
+        updated_at: caller.at,
+    };
+    repository::insert(conn, &entry)?;
+    record(conn, &caller.actor(), &entry, &referral)?;
+    offer_places(conn, &caller.actor(), service)?;
+    repository::get(conn, entry.id)
+}
+
+/// Puts a referral on hold for want of room, by the steps that its life has.
+fn hold(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
+    let mut referral = referral.clone();
+    if referral.status == ReferralStatus::Requested {
+        referral = workflow::transition(conn, caller, &referral, &TransitionInput::to(ReferralStatus::Received))?.0;
+    }
+    let reason = StatusReason { code: Some(ReasonCode::NoCapacity), ..StatusReason::default() };
+    let business_status = Some(BusinessStatus::Waitlisted);
+    workflow::transition(
+        conn,
+        caller,
+        &referral,
+        &TransitionInput { business_status, reason, ..TransitionInput::to(ReferralStatus::OnHold) },
+    )?;
+    Ok(())
+}
+
+/// Fails with [`Error::Forbidden`] unless the caller is one of these parties of the referral.
+fn require(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, of: &[Party]) -> Result<()> {
+    if workflow::parties(conn, caller.organization_id, referral)?.iter().any(|party| of.contains(party)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = of.iter().map(|party| party.as_str()).collect();
+    Err(Error::Forbidden(format!("Only the {} of the referral can do this.", names.join(" and the ")).into()))
+}
+
+/// An entry that the caller sees and may move as one of these parties, with its referral; nobody else moves either meanwhile.
+fn open(
+    conn: &mut DbConn,
+    caller: &Principal,
+    (service, id): (ServiceId, WaitlistEntryId),
+    of: &[Party],
+) -> Result<(WaitlistEntryRow, ReferralRow)> {
+    let entry = repository::find(conn, caller, service, id)?.ok_or(Error::NotFound)?;
+    referrals::repository::lock(conn, entry.referral_id)?;
+    let referral = referrals::repository::find(conn, caller, entry.referral_id)?.ok_or(Error::NotFound)?;
+    require(conn, caller, &referral, of)?;
+    services::repository::lock(conn, service)?;
+    Ok((repository::get(conn, id)?, referral))
+}
+
+/// Says something else of an entry.
+pub fn describe(
+    conn: &mut DbConn,
+    caller: &Principal,
+    entry: (ServiceId, WaitlistEntryId),
+    check: impl Fn(i64) -> Result<()>,
+    details: impl Fn(&WaitlistDetails) -> Result<WaitlistDetails>,
+) -> Result<WaitlistEntryRow> {
+    let (row, referral) = open(conn, caller, entry, &[Party::Performer])?;
+    check(row.version)?;
+    if !WaitlistStatus::OPEN.contains(&row.status) {
+        return Err(closed());
+    }
+    let next = row.with_details(details(&row.content)?, caller.at);
+    write(conn, &caller.actor(), &next, &referral)?;
+    Ok(next)
+}
+
+/// Takes the place that was offered: it is free no more, and the referral goes on.
+pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
+    let (row, referral) = offered(conn, caller, entry)?;
+    let next = row.becoming(WaitlistStatus::Accepted, caller.at);
+    write(conn, &caller.actor(), &next, &referral)?;
+    capacity::take_place(conn, caller, row.service_id, row.key())?;
+    if referral.status == ReferralStatus::OnHold {
+        // The performer has said yes to whoever accepts by offering the place.
+        workflow::move_as(conn, caller, &referral, &TransitionInput::to(ReferralStatus::InProgress), &[Party::Performer])?;
+    }
+    Ok(next)
+}
+
+/// Lets the place that was offered go to the next.
+pub fn decline(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
+    let (row, referral) = offered(conn, caller, entry)?;
+    end(conn, caller, &row, WaitlistStatus::Declined, &referral)
+}
+
+/// Waits no longer.
+pub fn leave(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
+    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
+    if !WaitlistStatus::OPEN.contains(&row.status) {
+        return Err(closed());
+    }
+    end(conn, caller, &row, WaitlistStatus::Left, &referral)
+}
+
+fn offered(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<(WaitlistEntryRow, ReferralRow)> {
+    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
+    if row.has_offer(caller.at) {
+        return Ok((row, referral));
+    }
+    Err(Error::conflict("no_offer", "No place is kept for this entry, or no longer."))
+}
+
+fn closed() -> Error {
+    Error::conflict("not_waiting", "The entry stands in no waiting list any more.")
+}
+
+fn end(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &WaitlistEntryRow,
+    status: WaitlistStatus,
+    referral: &ReferralRow,
+) -> Result<WaitlistEntryRow> {
+    let next = row.becoming(status, caller.at);
+    write(conn, &caller.actor(), &next, referral)?;
+    offer_places(conn, &caller.actor(), row.service_id)?;
+    Ok(next)
+}
+
+/// What a step of a referral means for its place in a list: whoever goes on has a place, whoever is done waits no longer.
+pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
+    let goes_on = referral.status == ReferralStatus::InProgress;
+    if !goes_on && !referral.status.is_final() {
+        return Ok(());
+    }
+    let Some(entry) = repository::open_of_referral(conn, referral.id)? else { return Ok(()) };
+    services::repository::lock(conn, entry.service_id)?;
+    let entry = repository::get(conn, entry.id)?;
+    if !WaitlistStatus::OPEN.contains(&entry.status) {
+        return Ok(());
+    }
+    if goes_on && entry.has_offer(caller.at) {
+        capacity::take_place(conn, caller, entry.service_id, entry.key())?;
+    }
+    let status = if goes_on { WaitlistStatus::Accepted } else { WaitlistStatus::Left };
+    end(conn, caller, &entry, status, referral).map(|_| ())
+}
+
+/// Ends the offers of a service that have run out, and offers what is free to whoever is first: as many as there are places, less those
+/// that are kept for somebody already. Where nobody waits it does nothing.
+pub fn offer_places(conn: &mut DbConn, actor: &Actor, service: ServiceId) -> Result<()> {
+    if !repository::has_any(conn, service)? {
+        return Ok(());
+    }
+    services::repository::lock(conn, service)?;
+    let Some(row) = services::repository::find(conn, service)? else { return Ok(()) };
+    let (kept, expired): (Vec<_>, Vec<_>) = repository::offered(conn, service)?.into_iter().partition(|entry| entry.has_offer(actor.at));
+    for entry in expired {
+        move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at))?;
+    }
+    if row.deleted_at.is_some() {
+        return Ok(());
+    }
+    let named = row.capacities.iter().map(|named| (named.key.as_str(), &named.capacity));
+    for (room, capacity) in row.capacity.as_deref().map(|capacity| ("", capacity)).into_iter().chain(named) {
+        let kept = kept.iter().filter(|entry| entry.room == room).count() as i64;
+        let free = places(capacity) - kept;
+        if free <= 0 {
+            continue;
+        }
+        for entry in repository::first_waiting(conn, service, room, free)? {
+            let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
+            let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
+            let next = entry.becoming(WaitlistStatus::Offered, actor.at);
+            move_alone(conn, actor, &WaitlistEntryRow { offer_expires_at: Some(end), ..next })?;
+        }
+    }
+    Ok(())
+}
+
+/// The places that can be offered: those that were counted.
+fn places(capacity: &Capacity) -> i64 {
+    match capacity.status {
+        CapacityStatus::Open | CapacityStatus::Waitlist => capacity.available.unwrap_or(0).into(),
+        CapacityStatus::Full | CapacityStatus::Closed | CapacityStatus::Unknown => 0,
+    }
+}
+
+/// Writes an entry that moves without its referral.
+fn move_alone(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow) -> Result<()> {
+    let referral = referrals::repository::get(conn, next.referral_id)?;
+    write(conn, actor, next, &referral)
+}
+
+fn write(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
+    if !repository::replace(conn, next)? {
+        return Err(Error::VersionMismatch { current: next.version });
+    }
+    record(conn, actor, next, referral)
+}
+
+fn record(conn: &mut DbConn, actor: &Actor, row: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
+    let change = Change {
+        resource_type: ResourceType::WaitlistEntry,
+        resource_id: row.id.uuid(),
+        owner_id: Some(row.organization_id),
+        version: row.version,
+        action: if row.version == 1 { Action::Created } else { Action::Updated },
+        patient_id: Some(referral.patient_id),
+        referral_id: Some(referral.id),
+        body: &WaitlistEntry::from(row.clone()),
+    };
+    changes::record(conn, actor, change)?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The queries of waiting lists.
+
+use std::collections::HashMap;
+
+use diesel::dsl::{exists, insert_into, select, update};
+use diesel::prelude::*;
+
+use super::api::WaitlistQuery;
+use super::model::{WaitlistEntryRow, WaitlistStatus};
+use crate::auth::{Principal, sight};
+use crate::db::DbConn;
+use crate::db::schema::{referrals, waitlist_entries};
+use crate::db::types::Instant;
+use crate::error::Result;
+use crate::kind::{ReferralId, ServiceId, WaitlistEntryId};
+
+/// What a list goes on after.
+pub type Place = (i32, Instant, WaitlistEntryId);
+
+/// The entry of a service, if the caller sees its referral.
+pub fn find(conn: &mut DbConn, caller: &Principal, service: ServiceId, id: WaitlistEntryId) -> Result<Option<WaitlistEntryRow>> {
+    let of_service = waitlist_entries::table.filter(waitlist_entries::id.eq(id)).filter(waitlist_entries::service_id.eq(service));
+    let seen = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::referrals(caller));
+    Ok(of_service.filter(exists(seen)).first(conn).optional()?)
+}
+
+/// One page of the entries of a service whose referrals the caller sees, in their order, and one row more.
+pub fn list(
+    conn: &mut DbConn,
+    caller: &Principal,
+    service: ServiceId,
+    query: &WaitlistQuery,
+    after: Option<Place>,
+) -> Result<Vec<WaitlistEntryRow>> {
+    let seen = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::referrals(caller));
+    let statuses = if query.status.is_empty() { WaitlistStatus::OPEN.to_vec() } else { query.status.clone() };
+    let mut rows = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq_any(statuses))
+        .filter(exists(seen))
+        .order((waitlist_entries::priority_rank, waitlist_entries::joined_at, waitlist_entries::id))
+        .limit(query.limit.and_one())
+        .into_boxed();
+    if let Some(referral) = query.referral_id {
+        rows = rows.filter(waitlist_entries::referral_id.eq(referral));
+    }
+    if let Some((rank, joined_at, id)) = after {
+        let later =
+            waitlist_entries::joined_at.gt(joined_at).or(waitlist_entries::joined_at.eq(joined_at).and(waitlist_entries::id.gt(id)));
+        let is_behind = waitlist_entries::priority_rank.gt(rank).or(waitlist_entries::priority_rank.eq(rank).and(later));
+        rows = rows.filter(is_behind);
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// Who stands where in the lists of a service, each of its rooms having one, from 1.
+pub fn positions(conn: &mut DbConn, service: ServiceId) -> Result<HashMap<WaitlistEntryId, i64>> {
+    let open: Vec<(WaitlistEntryId, String)> = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN))
+        .order((waitlist_entries::priority_rank, waitlist_entries::joined_at, waitlist_entries::id))
+        .select((waitlist_entries::id, waitlist_entries::room))
+        .load(conn)?;
+    let mut lengths: HashMap<String, i64> = HashMap::new();
+    let mut count = |(id, room)| {
+        let length = lengths.entry(room).or_default();
+        *length += 1;
+        (id, *length)
+    };
+    Ok(open.into_iter().map(&mut count).collect())
+}
+
+/// The entry of a referral that stands in a list, if there is one.
+pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Option<WaitlistEntryRow>> {
+    let open = waitlist_entries::table
+        .filter(waitlist_entries::referral_id.eq(referral))
+        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN));
+    Ok(open.first(conn).optional()?)
+}
+
+/// The entry as it now is.
+pub fn get(conn: &mut DbConn, id: WaitlistEntryId) -> Result<WaitlistEntryRow> {
+    Ok(waitlist_entries::table.find(id).first(conn)?)
+}
+
+/// Whether anybody stands in a list of the service.
+pub fn has_any(conn: &mut DbConn, service: ServiceId) -> Result<bool> {
+    let open = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN));
+    Ok(select(exists(open)).get_result(conn)?)
+}
+
+/// The entries of a service with an offer, that of every room.
+pub fn offered(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntryRow>> {
+    let offered = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq(WaitlistStatus::Offered));
+    Ok(offered.load(conn)?)
+}
+
+/// Whoever is first in the list of a room.
+pub fn first_waiting(conn: &mut DbConn, service: ServiceId, room: &str, most: i64) -> Result<Vec<WaitlistEntryRow>> {
+    let waiting = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq(WaitlistStatus::Waiting))
+        .filter(waitlist_entries::room.eq(room));
+    let order = (waitlist_entries::priority_rank, waitlist_entries::joined_at, waitlist_entries::id);
+    Ok(waiting.order(order).limit(most).load(conn)?)
+}
+
+/// Services, at most so many, with an offer that has run out.
+pub fn with_expired_offers(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<ServiceId>> {
+    let expired = waitlist_entries::table
+        .filter(waitlist_entries::status.eq(WaitlistStatus::Offered))
+        .filter(waitlist_entries::offer_expires_at.le(now))
+        .order(waitlist_entries::offer_expires_at)
+        .limit(most)
+        .select(waitlist_entries::service_id);
+    let mut services: Vec<ServiceId> = expired.load(conn)?;
+    services.sort_unstable();
+    services.dedup();
+    Ok(services)
+}
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &WaitlistEntryRow) -> Result<()> {
+    insert_into(waitlist_entries::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Writes the row over the version before it; false where that is no longer there.
+pub fn replace(conn: &mut DbConn, row: &WaitlistEntryRow) -> Result<bool> {
+    let before = waitlist_entries::table.filter(waitlist_entries::id.eq(row.id)).filter(waitlist_entries::version.eq(row.version - 1));
+    let changed = update(before)
+        .set((
+            waitlist_entries::priority.eq(row.priority),
+            waitlist_entries::priority_rank.eq(row.priority_rank),
+            waitlist_entries::status.eq(row.status),
+            waitlist_entries::offer_expires_at.eq(row.offer_expires_at),
+            waitlist_entries::content.eq(&row.content),
+            waitlist_entries::version.eq(row.version),
+            waitlist_entries::updated_at.eq(row.updated_at),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}

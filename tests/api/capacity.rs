@@ -1,0 +1,199 @@
+//! The room that services have: in parts, for many services at once, and how long it is believed.
+
+use chrono::Duration;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller, TestApp};
+use crate::harness::TestDb;
+
+const LIST: &str = "/v1/services/capacities";
+
+/// A directory, and an agency whose service it keeps.
+struct Town {
+    keeper: Caller,
+    provider: Caller,
+    service: String,
+}
+
+impl Town {
+    async fn new(db: TestDb) -> Self {
+        let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+        let provider = keeper.app.tenant("Food Bank Society", OrganizationKind::Agency).await;
+        let mut town = Self { keeper, provider, service: String::new() };
+        town.service = town.add("Food bank", "svc-1").await;
+        town
+    }
+
+    async fn add(&self, name: &str, key: &str) -> String {
+        let service = json!({
+            "name": name, "provider_id": self.provider.organization_id, "need_domains": [{ "code": "food-insecurity" }],
+            "identifiers": [{ "system": "urn:example:211", "value": key }], "verification": { "last_verified_on": "2026-02-20" },
+        });
+        let created = self.keeper.post("/v1/services", service).await;
+        created.expect(201);
+        created.id()
+    }
+
+    fn path(&self) -> String {
+        format!("/v1/services/{}", self.service)
+    }
+
+    fn part(&self, key: &str) -> String {
+        format!("{}/capacities/{key}", self.path())
+    }
+
+    async fn read(&self) -> Value {
+        self.keeper.get(&self.path()).await.expect(200)
+    }
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    let page = answer.expect(200);
+    page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn outcomes(answers: &Value) -> Vec<(&str, Option<&str>)> {
+    let items = answers["items"].as_array().unwrap().iter();
+    items.map(|item| (item["outcome"].as_str().unwrap(), item["problem"]["code"].as_str())).collect()
+}
+
+on_both!(a_service_counts_its_room_in_parts_and_each_has_its_history, |db| async move {
+    let town = Town::new(db).await;
+    town.provider.put_any(&format!("{}/capacity", town.path()), json!({ "status": "full", "unit": "place" })).await.expect(200);
+    let kept = json!({ "status": "open", "unit": "place", "available": 2, "maximum": 4, "funded": 3, "populations": ["newcomer"] });
+    let said = town.provider.put_any(&town.part("newcomers"), kept.clone()).await;
+    assert_eq!((said.header("etag"), &said.expect(200)["funded"]), (Some("\"3\""), &json!(3)));
+    town.provider.put_any(&town.part("hours"), json!({ "status": "waitlist", "unit": "hour" })).await.expect(200);
+
+    let service = town.read().await;
+    let keys: Vec<&str> = service["capacities"].as_array().unwrap().iter().map(|part| part["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["hours", "newcomers"]);
+    assert_eq!((&service["capacity"]["status"], &service["capacities"][1]["capacity"]["available"]), (&json!("full"), &json!(2)));
+    assert_eq!((&service["capacity_is_stale"], &service["capacities"][1]["is_stale"]), (&json!(false), &json!(false)));
+    let by_status = async |status: &str| ids(&town.keeper.get(&format!("/v1/services?capacity={status}")).await).len();
+    assert_eq!((by_status("waitlist").await, by_status("open").await), (1, 0), "search goes by what is for everybody");
+
+    town.keeper.delete(&town.part("hours"), 4).await.expect(204);
+    town.keeper.delete(&town.part("hours"), 5).await.expect_problem(404, "not_found");
+    town.provider.delete(&town.part("newcomers"), 4).await.expect_problem(412, "version_mismatch");
+    let history = town.keeper.get(&format!("{}/capacity/history?limit=2", town.path())).await.expect(200);
+    let keys: Vec<&Value> = history["items"].as_array().unwrap().iter().map(|entry| &entry["key"]).collect();
+    assert_eq!(keys, ["hours", "newcomers"]);
+    let rest = format!("{}/capacity/history?limit=2&cursor={}", town.path(), history["next"].as_str().unwrap());
+    let rest = town.keeper.get(&rest).await.expect(200);
+    assert_eq!((&rest["items"][0]["key"], &rest["next"]), (&Value::Null, &Value::Null));
+
+    let stranger = town.keeper.app.tenant("Another agency", OrganizationKind::Agency).await;
+    stranger.put_any(&town.part("newcomers"), kept.clone()).await.expect_problem(403, "forbidden");
+    town.provider.put_any(&town.part("No%20key"), kept.clone()).await.expect_problem(400, "malformed_request");
+    let wrong = town.provider.put_any(&town.part("newcomers"), json!({ "available": 5, "funded": 6, "maximum": 4 })).await;
+    let fault = |pointer: &str| (pointer.to_owned(), "out_of_order".to_owned());
+    assert_eq!(wrong.faults(422), [fault("/available"), fault("/funded")]);
+    for number in 0..49 {
+        town.provider.put_any(&town.part(&format!("part-{number}")), json!({ "status": "open" })).await.expect(200);
+    }
+    let many = town.provider.put_any(&town.part("one-more"), kept).await;
+    assert_eq!(many.faults(422), [(String::new(), "too_many".to_owned())]);
+});
+
+on_both!(matching_takes_for_each_person_the_room_that_is_for_them, |db| async move {
+    let town = Town::new(db).await;
+    town.provider.put_any(&format!("{}/capacity", town.path()), json!({ "status": "full" })).await.expect(200);
+    let kept = json!({ "status": "open", "available": 2, "populations": ["newcomer"] });
+    town.provider.put_any(&town.part("newcomers"), kept).await.expect(200);
+    let room = async |populations: Value| {
+        let person = json!({ "needs": [{ "domain": "food-insecurity" }], "populations": populations });
+        let found = town.keeper.post("/v1/matches", json!({ "person": person })).await.expect(201);
+        let criteria = found["results"][0]["contributions"].as_array().unwrap_or_else(|| panic!("{found}")).clone();
+        criteria.iter().find(|one| one["criterion"] == "capacity").unwrap_or_else(|| panic!("{criteria:?}"))["value"].clone()
+    };
+    assert_eq!((room(json!(["newcomer"])).await, room(json!(["veteran"])).await), (json!(1.0), json!(0.0)));
+});
+
+on_both!(a_list_says_it_of_many_services_and_each_line_is_answered_for_itself, |db| async move {
+    let town = Town::new(db).await;
+    let second = town.add("Lunch", "svc-2").await;
+    let gone = town.add("Closed long ago", "svc-3").await;
+    town.keeper.delete(&format!("/v1/services/{gone}"), 1).await.expect(204);
+    let other = town.keeper.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let foreign = other.post("/v1/services", json!({ "name": "Theirs" })).await.id();
+
+    let open = json!({ "status": "open", "available": 3 });
+    let list = json!({ "items": [
+        { "service_id": town.service, "capacity": open },
+        { "service_id": second, "key": "newcomers", "capacity": open },
+        { "service_id": foreign, "capacity": open },
+        { "service_id": gone, "capacity": open },
+        { "service_id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", "capacity": open },
+        { "capacity": { "status": "open", "available": 3, "maximum": 1 } },
+        { "service_id": second, "key": "No key", "capacity": { "status": "ample" }, "colour": 1 },
+        { "service_id": town.service, "version": 1, "capacity": { "status": "full" } },
+        { "identifier": { "system": "urn:example:211", "value": "svc-2" }, "capacity": open },
+    ] });
+    let answer = town.provider.post_once(LIST, "list-1", list.clone()).await;
+    let answers = answer.expect(200);
+    let refused = |code| ("refused", Some(code));
+    let expected = [
+        ("set", None),
+        ("set", None),
+        refused("forbidden"),
+        refused("gone"),
+        refused("not_found"),
+        refused("invalid_request"),
+        refused("invalid_request"),
+        refused("version_mismatch"),
+        refused("not_found"),
+    ];
+    assert_eq!(outcomes(&answers), expected, "only the keeper knows its own keys");
+    assert_eq!(
+        (&answers["set"], &answers["refused"], &answers["items"][7]["problem"]["current_version"]),
+        (&json!(2), &json!(7), &json!(2))
+    );
+    let pointers = |line: usize| {
+        let errors = answers["items"][line]["problem"]["errors"].as_array().unwrap().iter();
+        let mut pointers: Vec<String> = errors.map(|error| error["pointer"].as_str().unwrap().to_owned()).collect();
+        pointers.sort();
+        pointers
+    };
+    assert_eq!(pointers(5), ["/capacity/available", "/service_id"]);
+    assert_eq!(pointers(6), ["/capacity/status", "/colour", "/key"]);
+    assert_eq!(town.read().await["capacity"]["available"], 3);
+    let again = town.provider.post_once(LIST, "list-1", list.clone()).await;
+    assert_eq!((again.status, again.json(), &town.read().await["version"]), (200, answers, &json!(2)), "sent twice, it has one effect");
+
+    let by_key = town.keeper.post(LIST, list).await.expect(200);
+    assert_eq!(outcomes(&by_key)[8], ("set", None));
+    assert_eq!((&by_key["items"][8]["service_id"], &by_key["items"][8]["version"]), (&json!(second), &json!(4)));
+    town.provider.post(LIST, json!({ "items": [] })).await.expect_problem(422, "invalid_request");
+});
+
+on_both!(what_was_said_of_room_is_stale_after_sixty_days, |db| async move {
+    let mut town = Town::new(db).await;
+    let fresh = town.add("Lunch", "svc-2").await;
+    let silent = town.add("Pantry", "svc-3").await;
+    let set = json!({ "status": "open" });
+    town.provider.put_any(&format!("{}/capacity", town.path()), set.clone()).await.expect(200);
+    town.keeper.app.clock.advance(Duration::days(61));
+    town.keeper.renew().await;
+    town.provider.renew().await;
+    town.provider.put_any(&format!("/v1/services/{fresh}/capacity"), set).await.expect(200);
+
+    assert_eq!(town.read().await["capacity_is_stale"], true);
+    let own = format!("/v1/services?provider_id={}", town.provider.organization_id);
+    assert_eq!(ids(&town.provider.get(&format!("{own}&capacity_stale=true")).await), [town.service.clone()]);
+    let mut others = ids(&town.provider.get(&format!("{own}&capacity_stale=false")).await);
+    others.sort();
+    assert_eq!(others, [fresh.clone(), silent.clone()], "where nobody has said anything, nothing is stale");
+    let order = ids(&town.provider.get(&own).await);
+    assert_eq!(order, [fresh, town.service.clone(), silent], "an old word counts half");
+
+    let clinic = town.keeper.app.clinic().await;
+    let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+    let referral = json!({
+        "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+        "consent": { "form": "verbal" },
+    });
+    let sent = clinic.post("/v1/referrals", referral).await.expect(201);
+    assert_eq!(sent["warnings"][0]["code"], "service_capacity_stale");
+});

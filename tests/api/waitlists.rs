@@ -1,0 +1,234 @@
+//! Waiting lists: the order, the offer of a place that opens, and who sees and moves what.
+
+use std::collections::HashSet;
+
+use chrono::Duration;
+use futures_util::future::join_all;
+use kith::organizations::model::OrganizationKind;
+use kith::waitlists::sweeper;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+use crate::harness::TestDb;
+
+/// A clinic that refers to a service of an agency.
+struct Town {
+    clinic: Caller,
+    agency: Caller,
+    service: String,
+}
+
+impl Town {
+    async fn new(db: TestDb) -> Self {
+        let clinic = TestApp::new(db).await.clinic().await;
+        let agency = clinic.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await;
+        let service =
+            json!({ "name": "Tuesday lunch", "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
+        let service = agency.post("/v1/services", service).await.id();
+        let town = Self { clinic, agency, service };
+        town.free(0).await;
+        town
+    }
+
+    fn list(&self) -> String {
+        format!("/v1/services/{}/waitlist-entries", self.service)
+    }
+
+    /// Says that so many places are free.
+    async fn free(&self, places: i64) {
+        let capacity = json!({ "status": "waitlist", "unit": "place", "available": places, "expected_wait_days": 21 });
+        self.agency.put_any(&format!("/v1/services/{}/capacity", self.service), capacity).await.expect(200);
+    }
+
+    async fn refer(&self) -> String {
+        let patient = self.clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({
+            "patient_id": patient, "kind": "service", "service_id": self.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" },
+        });
+        let sent = self.clinic.post("/v1/referrals", referral).await;
+        sent.expect(201);
+        sent.id()
+    }
+
+    /// Puts a new referral on the list; the entry.
+    async fn wait(&self, more: Value) -> Value {
+        let mut entry = json!({ "referral_id": self.refer().await });
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.agency.post(&self.list(), entry).await.expect(201)
+    }
+
+    fn path(&self, entry: &Value) -> String {
+        format!("{}/{}", self.list(), entry["id"].as_str().unwrap())
+    }
+
+    async fn act(&self, caller: &Caller, entry: &Value, act: &str) -> crate::client::Answer {
+        caller.post(&format!("{}/{act}", self.path(entry)), json!({})).await
+    }
+
+    async fn statuses(&self, entries: &[&Value]) -> Vec<String> {
+        let mut statuses = Vec::new();
+        for entry in entries {
+            statuses.push(self.clinic.get(&self.path(entry)).await.expect(200)["status"].as_str().unwrap().to_owned());
+        }
+        statuses
+    }
+
+    async fn renew(&mut self) {
+        self.clinic.renew().await;
+        self.agency.renew().await;
+    }
+}
+
+on_both!(who_waits_stands_in_order_of_priority_and_then_of_time, |db| async move {
+    let town = Town::new(db).await;
+    let first = town.wait(json!({})).await;
+    let urgent = town.wait(json!({ "details": { "priority": "urgent", "note": "Has nobody." } })).await;
+    let longer = town.wait(json!({ "joined_at": "2026-02-01T10:00:00Z" })).await;
+    assert_eq!((&first["status"], &first["position"], &first["likely_on"]), (&json!("waiting"), &json!(1), &json!("2026-03-23")));
+
+    let (mut seen, mut next) = (Vec::new(), Some(format!("{}?limit=2", town.list())));
+    while let Some(path) = next {
+        let page = town.clinic.get(&path).await.expect(200);
+        let items = page["items"].as_array().unwrap().iter();
+        seen.extend(items.map(|item| (item["id"].as_str().unwrap().to_owned(), item["position"].as_i64().unwrap())));
+        next = page["next"].as_str().map(|cursor| format!("{}?limit=2&cursor={cursor}", town.list()));
+    }
+    let expected: Vec<(String, i64)> =
+        [&urgent, &longer, &first].iter().zip(1..).map(|(entry, position)| (entry["id"].as_str().unwrap().to_owned(), position)).collect();
+    assert_eq!(seen, expected);
+
+    let referral = town.clinic.get(&format!("/v1/referrals/{}", first["referral_id"].as_str().unwrap())).await.expect(200);
+    let standing = (&referral["status"], &referral["business_status"], &referral["status_reason"]["code"]);
+    assert_eq!(standing, (&json!("on_hold"), &json!("waitlisted"), &json!("no_capacity")));
+
+    let raised = town.agency.patch(&town.path(&first), 1, json!({ "priority": "asap", "expected_on": "2026-03-10" })).await.expect(200);
+    assert_eq!((&raised["position"], &raised["likely_on"], &raised["version"]), (&json!(1), &json!("2026-03-10"), &json!(2)));
+    town.agency.patch(&town.path(&first), 1, json!({})).await.expect_problem(412, "version_mismatch");
+    town.clinic.patch(&town.path(&first), 2, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
+
+    let again = json!({ "referral_id": first["referral_id"] });
+    town.agency.post(&town.list(), again.clone()).await.expect_problem(409, "already_waiting");
+    town.clinic.post(&town.list(), again).await.expect_problem(403, "forbidden");
+    let stranger = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    assert_eq!(stranger.get(&town.list()).await.expect(200)["items"], json!([]));
+    stranger.get(&town.path(&first)).await.expect_problem(404, "not_found");
+    town.act(&stranger, &first, "leave").await.expect_problem(404, "not_found");
+    let theirs = stranger.post(&town.list(), json!({ "referral_id": first["referral_id"], "key": "newcomers" })).await;
+    assert_eq!(theirs.faults(422), [("/referral_id".into(), "not_found".into())]);
+    let unknown = town.agency.post(&town.list(), json!({ "referral_id": town.refer().await, "key": "newcomers" })).await;
+    assert_eq!(unknown.faults(422), [("/key".into(), "not_found".into())]);
+});
+
+on_both!(a_place_that_opens_is_offered_to_the_first_and_then_to_the_next, |db| async move {
+    let mut town = Town::new(db).await;
+    let first = town.wait(json!({})).await;
+    let second = town.wait(json!({})).await;
+    let third = town.wait(json!({})).await;
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["offered", "waiting", "waiting"]);
+    let offered = town.clinic.get(&town.path(&first)).await.expect(200);
+    assert_eq!(offered["offer_expires_at"], "2026-03-05T17:00:00.000000Z", "three days unless the agency says otherwise");
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&first, &second]).await, ["offered", "waiting"], "the same place is offered once");
+    town.act(&town.clinic, &second, "accept").await.expect_problem(409, "no_offer");
+
+    town.act(&town.clinic, &first, "decline").await.expect(200);
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["declined", "offered", "waiting"]);
+    town.clinic.app.clock.advance(Duration::hours(72));
+    town.renew().await;
+    town.act(&town.clinic, &second, "accept").await.expect_problem(409, "no_offer");
+    sweeper::sweep(&town.clinic.app.state).await.unwrap();
+    assert_eq!(town.statuses(&[&second, &third]).await, ["expired", "offered"]);
+
+    let taken = town.act(&town.clinic, &third, "accept").await.expect(200);
+    assert_eq!((&taken["status"], &taken["position"]), (&json!("accepted"), &Value::Null));
+    let referral = town.clinic.get(&format!("/v1/referrals/{}", third["referral_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(referral["status"], "in_progress");
+    let capacity = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
+    assert_eq!(capacity["available"], 0);
+
+    let feed = town.clinic.get("/v1/changes?resource_type=waitlist_entry").await.expect(200);
+    let told = feed["items"].as_array().unwrap().iter().map(|change| change["resource"]["status"].as_str().unwrap());
+    let expected = ["waiting", "waiting", "waiting", "offered", "declined", "offered", "expired", "offered", "accepted"];
+    assert_eq!(told.collect::<Vec<_>>(), expected, "everyone concerned hears of it");
+});
+
+on_both!(a_referral_that_ends_or_goes_on_leaves_the_list, |db| async move {
+    let town = Town::new(db).await;
+    let first = town.wait(json!({})).await;
+    let second = town.wait(json!({})).await;
+    let third = town.wait(json!({})).await;
+    town.free(1).await;
+    let step = async |caller: &Caller, entry: &Value, step: Value| {
+        caller.post(&format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap()), step).await.expect(201);
+    };
+    let moved = json!({ "status": "cancelled", "reason": { "code": "moved" } });
+    step(&town.clinic, &first, moved).await;
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["left", "offered", "waiting"]);
+    step(&town.agency, &second, json!({ "status": "in_progress" })).await;
+    assert_eq!(town.statuses(&[&second, &third]).await, ["accepted", "waiting"], "and its place is free no more");
+    town.act(&town.clinic, &third, "leave").await.expect(200);
+    town.act(&town.clinic, &third, "leave").await.expect_problem(409, "not_waiting");
+    assert_eq!(town.clinic.get(&town.list()).await.expect(200)["items"], json!([]));
+    let left = town.clinic.get(&format!("{}?status=left&status=accepted", town.list())).await.expect(200);
+    assert_eq!(left["items"].as_array().unwrap().len(), 3);
+});
+
+on_both!(rooms_that_are_counted_apart_have_lists_of_their_own, |db| async move {
+    let town = Town::new(db).await;
+    let room = format!("/v1/services/{}/capacities/newcomers", town.service);
+    town.agency.put_any(&room, json!({ "status": "full" })).await.expect(200);
+    let general = town.wait(json!({})).await;
+    let newcomer = town.wait(json!({ "key": "newcomers" })).await;
+    assert_eq!((&general["position"], &newcomer["position"], &newcomer["key"]), (&json!(1), &json!(1), &json!("newcomers")));
+    let list = json!({ "items": [{ "service_id": town.service, "key": "newcomers", "capacity": { "status": "open", "available": 1 } }] });
+    town.agency.post("/v1/services/capacities", list).await.expect(200);
+    assert_eq!(town.statuses(&[&general, &newcomer]).await, ["waiting", "offered"]);
+});
+
+on_both!(no_place_is_given_twice_however_many_act_at_once, |db| async move {
+    let town = Town::new(db).await;
+    let mut entries = Vec::new();
+    for _ in 0..6 {
+        entries.push(town.wait(json!({})).await);
+    }
+    town.free(3).await;
+    // Each of the three who have an offer answers several times over, while the agency says the same again.
+    let accept = |index: usize| town.act(&town.clinic, &entries[index % 3], if index % 2 == 0 { "accept" } else { "decline" });
+    let answers = join_all((0..12).map(accept)).await;
+    let effective = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(effective, 3, "each offer is answered once: {:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    let statuses = town.statuses(&entries.iter().collect::<Vec<_>>()).await;
+    let count = |status: &str| statuses.iter().filter(|one| *one == status).count() as i64;
+    let free = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"]["available"].as_i64().unwrap();
+    assert_eq!(count("accepted") + free, 3, "{statuses:?}");
+    assert_eq!(count("offered"), free, "what is free is offered, once: {statuses:?}");
+    let ids: HashSet<&str> = entries.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 6);
+});
+
+on_both!(a_referral_rejected_for_want_of_room_answers_with_alternatives, |db| async move {
+    let town = Town::new(db).await;
+    let other = json!({ "name": "Thursday lunch", "need_domains": [{ "code": "food-insecurity" }] });
+    let other = town.agency.post("/v1/services", other).await.id();
+    let id = town.refer().await;
+    let transitions = format!("/v1/referrals/{id}/transitions");
+    let rejected = json!({ "status": "rejected", "reason": { "code": "no_capacity" } });
+    let made = town.agency.post(&transitions, rejected).await.expect(201);
+    let suggested = |found: &Value| {
+        let results = found["results"].as_array().unwrap_or_else(|| panic!("{found}")).iter();
+        results.map(|one| one["service_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(suggested(&made["alternatives"]), [other.clone()], "the service itself is none");
+    assert_eq!(made["alternatives"]["results"][0]["answers"], json!(["food-insecurity"]), "and each says why");
+    let path = format!("/v1/referrals/{id}/alternatives");
+    assert_eq!(suggested(&town.clinic.get(&path).await.expect(200)), [other]);
+    let stranger = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    stranger.get(&path).await.expect_problem(404, "not_found");
+
+    let id = town.refer().await;
+    let transitions = format!("/v1/referrals/{id}/transitions");
+    let rejected = json!({ "status": "rejected", "reason": { "code": "out_of_area" } });
+    assert_eq!(town.agency.post(&transitions, rejected).await.expect(201)["alternatives"], Value::Null);
+});
