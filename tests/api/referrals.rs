@@ -135,6 +135,7 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     assert_eq!(steps, ["requested", "received", "accepted", "in_progress", "completed"]);
     assert_eq!(transitions["items"][2]["note"], "Dana will call her.");
     assert_eq!(transitions["items"][2]["organization_id"], json!(town.program.organization_id));
+    town.app.is_readable().await;
     let feed = town.agency.get("/v1/changes").await.expect(200);
     let kinds: Vec<&str> = feed["items"].as_array().unwrap().iter().map(|item| item["resource_type"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"referral") && !kinds.contains(&"patient"), "{kinds:?}");
@@ -374,6 +375,7 @@ on_both!(a_draft_that_is_called_off_was_never_shown_to_anybody, |db| async move 
     town.program.get(&path(&draft)).await.expect_problem(404, "not_found");
     assert_eq!(ids(&town.program.get("/v1/referrals?box=received").await.expect(200)), Vec::<&str>::new());
     assert_eq!(ids(&town.program.get("/v1/referrals").await.expect(200)), Vec::<&str>::new());
+    town.app.is_readable().await;
     let told = town.program.get("/v1/changes?resource_type=referral&resource_type=referral_transition").await.expect(200);
     assert_eq!(told["items"], json!([]));
 });

@@ -79,6 +79,7 @@ on_both!(answers_that_alarm_show_the_person_whom_to_call, |db| async move {
     assert_eq!(answer.header("kith-safety-alert"), Some("true"));
     assert_eq!(body["help"]["lines"][0]["phone"], "988");
     assert!(body["help"]["message"].as_str().unwrap().starts_with("Vous"));
+    clinic.app.is_readable().await;
     let feed = clinic.get("/v1/changes?resource_type=screening&limit=200").await.expect(200);
     let latest = feed["items"].as_array().unwrap().last().unwrap();
     assert_eq!(latest["resource"]["safety_alerts"][0]["flag"], "self-harm-thoughts", "the clinic hears of it at once");

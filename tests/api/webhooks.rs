@@ -473,6 +473,7 @@ on_both!(a_receiver_that_is_gone_is_sent_no_more, |db| async move {
     assert_eq!(endpoint.deliveries(&town.clinic, "status=failed").await.len(), 1);
     let read = town.clinic.get(&endpoint.path).await.expect(200);
     assert_eq!((&read["status"], &read["status_reason"], &read["version"]), (&json!("disabled"), &json!("gone"), &json!(2)));
+    town.app.is_readable().await;
     let feed = town.clinic.get("/v1/changes?resource_type=webhook_endpoint").await.expect(200);
     assert_eq!(feed["items"].as_array().unwrap().last().unwrap()["resource"]["status_reason"], "gone");
     assert_eq!(endpoint.deliveries(&town.clinic, "status=cancelled").await.len(), 1);
@@ -620,6 +621,7 @@ on_both!(a_replay_sends_everything_from_a_place_or_a_moment_on_once_more, |db| a
     assert_eq!((got[0].id(), got[1].id()), (first[1].id(), first[2].id()));
 
     // From before the endpoint was there, too.
+    town.app.is_readable().await;
     let feed = town.clinic.get("/v1/changes?resource_type=patient&limit=1").await.expect(200);
     let begun = town.clinic.post(&replay, json!({ "cursor": feed["next"] })).await.expect(200);
     assert!(begun["cursor"].is_string());
