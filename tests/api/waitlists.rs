@@ -148,7 +148,7 @@ on_both!(a_place_that_opens_is_offered_to_the_first_and_then_to_the_next, |db| a
     let capacity = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
     assert_eq!(capacity["available"], 0);
 
-    town.app.is_readable().await;
+    town.clinic.app.is_readable().await;
     let feed = town.clinic.get("/v1/changes?resource_type=waitlist_entry").await.expect(200);
     let told = feed["items"].as_array().unwrap().iter().map(|change| change["resource"]["status"].as_str().unwrap());
     let expected = ["waiting", "waiting", "waiting", "offered", "declined", "offered", "expired", "offered", "accepted"];

@@ -540,6 +540,11 @@ on_both!(a_delivery_is_given_up_after_three_days_while_others_get_through, |db| 
         settle(&town.app).await;
         town.app.clock.advance(Span::hours(1));
     }
+    // Where the last round tried the poison first, the endpoint rests for a while before it takes what is good.
+    for _ in 0..3 {
+        settle(&town.app).await;
+        town.app.clock.advance(Span::minutes(20));
+    }
     clinic.renew().await;
     let given_up = endpoint.deliveries(&clinic, "status=failed").await;
     assert_eq!(given_up.len(), 1, "the one after it has its own three days");
