@@ -45,7 +45,7 @@ pub async fn set_service_capacity(
 /// A service may count its room in parts: places kept for newcomers beside those for everybody, hours beside places. Each part has a key,
 /// which the caller chooses, and is set and remembered like the default one. Matching takes for each person the part that is for them
 /// and takes them soonest; search goes by what is for everybody. A service has at most 50 parts.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacities/{key}")]
 pub async fn set_named_service_capacity(
     app: State,
@@ -88,7 +88,7 @@ fn checked(key: String) -> Result<String> {
 /// Stop counting room of one kind
 ///
 /// What was said of it stays in the history.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[delete("/v1/services/{id}/capacities/{key}")]
 pub async fn delete_named_service_capacity(
     app: State,
