@@ -12,7 +12,6 @@ use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde_json::Value;
 use tokio::sync::watch;
-use utoipa_actix_web::AppExt as _;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -78,33 +77,35 @@ impl App {
 /// The application as handlers take it.
 pub type State = Data<App>;
 
-/// Every route of the API.
-pub fn routes(routes: &mut ServiceConfig<'_>) {
-    routes
-        .configure(crate::auth::configure)
-        .configure(crate::organizations::configure)
-        .configure(crate::import::configure)
-        .configure(crate::instruments::configure)
-        .configure(crate::practitioners::configure)
-        .configure(crate::patients::configure)
-        .configure(crate::consents::configure)
-        .configure(crate::changes::configure)
-        .configure(crate::referrals::configure)
-        .configure(crate::follow_ups::configure)
-        .configure(crate::slots::configure)
-        .configure(crate::appointments::configure)
-        .configure(crate::needs::configure)
-        .configure(crate::screenings::configure)
-        .configure(crate::timeline::configure)
-        .configure(crate::services::configure)
-        .configure(crate::waitlists::configure)
-        .configure(crate::matching::configure)
-        .configure(crate::sources::configure)
-        .configure(crate::webhooks::configure)
-        .configure(crate::hsds::configure)
-        .service(healthz)
-        .service(readyz)
-        .service(get_openapi);
+/// Every route of the API, a module at a time: what is described is collected anew for each, and of all at once it would take a hundred
+/// megabytes.
+pub const ROUTES: &[fn(&mut ServiceConfig<'_>)] = &[
+    crate::auth::configure,
+    crate::organizations::configure,
+    crate::import::configure,
+    crate::instruments::configure,
+    crate::practitioners::configure,
+    crate::patients::configure,
+    crate::consents::configure,
+    crate::changes::configure,
+    crate::referrals::configure,
+    crate::follow_ups::configure,
+    crate::slots::configure,
+    crate::appointments::configure,
+    crate::needs::configure,
+    crate::screenings::configure,
+    crate::timeline::configure,
+    crate::services::configure,
+    crate::waitlists::configure,
+    crate::matching::configure,
+    crate::sources::configure,
+    crate::webhooks::configure,
+    crate::hsds::configure,
+    operations,
+];
+
+fn operations(routes: &mut ServiceConfig<'_>) {
+    routes.service(healthz).service(readyz).service(get_openapi);
 }
 
 /// The application with everything around its routes.
@@ -116,9 +117,7 @@ pub fn build(
     let limit = state.config.request_timeout;
     let cors = cors(&state.config.cors_origins);
     actix_web::App::new()
-        .into_utoipa_app()
-        .configure(routes)
-        .into_app()
+        .configure(|config| ROUTES.iter().for_each(|routes| routes(&mut ServiceConfig::new(config))))
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
         .service(problems)

@@ -86,8 +86,12 @@ impl std::fmt::Display for SingleLine<'_> {
         struct Escape<'a, 'b>(&'a mut std::fmt::Formatter<'b>);
         impl Write for Escape<'_, '_> {
             fn write_str(&mut self, text: &str) -> std::fmt::Result {
-                text.chars().try_for_each(|letter| {
-                    if letter.is_control() { write!(self.0, "{}", letter.escape_default()) } else { self.0.write_char(letter) }
+                text.split_inclusive(char::is_control).try_for_each(|piece| match piece.chars().next_back() {
+                    Some(last) if last.is_control() => {
+                        self.0.write_str(&piece[..piece.len() - last.len_utf8()])?;
+                        write!(self.0, "{}", last.escape_default())
+                    }
+                    _ => self.0.write_str(piece),
                 })
             }
         }

@@ -58,7 +58,8 @@ use crate::webhooks::payload::WebhookEvent;
 struct Base;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let (_, document) = actix_web::App::new().into_utoipa_app().openapi(Base::openapi()).configure(crate::app::routes).split_for_parts();
+    let described = crate::app::ROUTES.iter().map(|routes| actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts().1);
+    let document = described.fold(Base::openapi(), utoipa::openapi::OpenApi::merge_from);
     let mut document = serde_json::to_value(document).unwrap_or_default();
     finish(&mut document);
     document

@@ -22,13 +22,13 @@ impl Server {
     pub const BINARY: &str = env!("CARGO_BIN_EXE_kith");
 
     /// Starts the server with its defaults, but for a limit of calls that is never reached and tokens that outlive the measurement. It
-    /// logs as it always does, into a file. Settings of the allocator (`MIMALLOC_…`) are passed on.
+    /// logs as it always does, into a file. Settings of the allocator (`MALLOC_…`) are passed on.
     pub fn start(url: &str, log: &Path) -> Outcome<Self> {
         let started = Instant::now();
         let process = Command::new(Self::BINARY)
             .args(["serve", "--port", "0", "--rate-limit", "600000000", "--rate-burst", "10000000", "--token-lifetime", "24h"])
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| name.starts_with("MIMALLOC_")))
+            .envs(std::env::vars().filter(|(name, _)| name.starts_with("MALLOC_")))
             .env("KITH_DATABASE_URL", url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

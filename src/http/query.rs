@@ -165,7 +165,7 @@ impl Parameters {
         }
         let has_required = !required.is_empty();
         let schema = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-        Ok(Self { forms, has_required, validator: schema::compile(schema)? })
+        Ok(Self { forms, has_required, validator: schema::compile(&schema)? })
     }
 
     /// Holds a query string against what is published.

@@ -3,13 +3,13 @@
 //! What the OpenAPI document says of a request body is what the server takes: both come from the same schema, so they cannot drift.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, RwLock};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
@@ -18,6 +18,9 @@ use crate::error::{Error, Fault, Result};
 
 /// A fault list longer than this helps nobody; the rest is left out.
 const MOST_FAULTS: usize = 100;
+
+/// Where the document has its schemas.
+const COMPONENTS: &str = "#/components/schemas/";
 
 /// Reads a `T` from JSON: the schema first, with every fault told, then the rules across fields.
 pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) -> Result<T> {
@@ -50,12 +53,60 @@ pub fn faults(validator: &Validator, value: &Value) -> Vec<Fault> {
 }
 
 /// A schema that may refer to those of the document, made ready to check with.
-pub fn compile(mut schema: Value) -> Result<Validator> {
+pub fn compile(schema: &Value) -> Result<Validator> {
+    let mut alone = Alone::default();
+    let mut schema = alone.without_words(schema);
     if let Some(members) = schema.as_object_mut() {
         members.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
-        members.insert("components".into(), json!({ "schemas": crate::openapi::schemas() }));
+        members.insert("components".into(), json!({ "schemas": alone.with_referred() }));
     }
     jsonschema::options().should_validate_formats(true).build(&schema).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// Makes a schema stand alone, with no more of the document than it needs: a validator keeps all that it is built from.
+#[derive(Default)]
+struct Alone {
+    referred: BTreeSet<String>,
+}
+
+impl Alone {
+    /// The schema without what is meant for readers only. Notes which schemas of the document it refers to.
+    fn without_words(&mut self, schema: &Value) -> Value {
+        let Value::Object(members) = schema else { return schema.clone() };
+        if let Some(name) = members.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix(COMPONENTS)) {
+            self.referred.insert(name.to_owned());
+        }
+        let mut kept = Map::new();
+        for (keyword, value) in members {
+            let value = match (keyword.as_str(), value) {
+                ("title" | "description" | "example" | "examples" | "deprecated", _) => continue,
+                ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
+                    schemas.iter().map(|(name, schema)| (name.clone(), self.without_words(schema))).collect()
+                }
+                ("oneOf" | "anyOf" | "allOf" | "prefixItems", Value::Array(schemas)) => {
+                    schemas.iter().map(|schema| self.without_words(schema)).collect()
+                }
+                ("items" | "additionalProperties" | "unevaluatedProperties" | "propertyNames" | "not", _) => self.without_words(value),
+                _ => value.clone(),
+            };
+            kept.insert(keyword.clone(), value);
+        }
+        Value::Object(kept)
+    }
+
+    /// The schemas of the document that were referred to, and those that they refer to.
+    fn with_referred(mut self) -> Map<String, Value> {
+        let mut schemas = Map::new();
+        while let Some(name) = self.referred.pop_first() {
+            if !schemas.contains_key(&name)
+                && let Some(schema) = crate::openapi::schemas().get(&name)
+            {
+                let schema = self.without_words(schema);
+                schemas.insert(name, schema);
+            }
+        }
+        schemas
+    }
 }
 
 /// Whether JSON fits the published schema of a `T`; quicker than [`check`], and silent about why.
@@ -71,7 +122,7 @@ fn validator_of<T: ToSchema + 'static>() -> Result<Arc<Validator>> {
     {
         return Ok(Arc::clone(validator));
     }
-    let validator = Arc::new(compile(json!({ "$ref": format!("#/components/schemas/{}", T::name()) }))?);
+    let validator = Arc::new(compile(&json!({ "$ref": format!("{COMPONENTS}{}", T::name()) }))?);
     if let Ok(mut cache) = CACHE.write() {
         cache.insert(id, Arc::clone(&validator));
     }
