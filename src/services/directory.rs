@@ -1,5 +1,5 @@
-//! The directory as requests use it: the index, kept current by [following](crate::changes::follower) the journal, and the services read
-//! last.
+//! The directory as requests use it: the index, kept current by [following](crate::changes::follower) the journal, the services read
+//! last, and the texts of those [shown](super::shown) last.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -12,6 +12,7 @@ use super::index::DirectoryIndex;
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
+use super::shown::{Audience, Text, Texts};
 use crate::changes::Follower;
 use crate::changes::follower::BATCH;
 use crate::db::DbConn;
@@ -20,16 +21,17 @@ use crate::error::{Error, Result};
 use crate::kind::{ResourceType, ServiceId};
 
 /// Bytes of services kept in memory, roughly.
-const KEPT_BYTES: u64 = 24 << 20;
+const KEPT_BYTES: u64 = 16 << 20;
 /// Services that are expected to be kept.
-const KEPT_SERVICES: usize = 10_000;
+const KEPT_SERVICES: usize = 4_000;
 
-/// The index of all services and a cache of those read last.
+/// The index of all services, and caches of those read and those shown last.
 #[derive(Debug)]
 pub struct Directory {
     index: RwLock<DirectoryIndex>,
     journal: Follower,
     rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
+    texts: Texts,
 }
 
 #[derive(Debug, Clone)]
@@ -48,7 +50,7 @@ impl Weighter<ServiceId, Arc<ServiceRow>> for Size {
 impl Default for Directory {
     fn default() -> Self {
         let rows = Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size);
-        Self { index: RwLock::default(), journal: Follower::of(ResourceType::Service), rows }
+        Self { index: RwLock::default(), journal: Follower::of(ResourceType::Service), rows, texts: Texts::default() }
     }
 }
 
@@ -76,10 +78,7 @@ impl Directory {
 
     /// The living services with these ids, in their order. Call it in a read, after a search or [`refresh`](Self::refresh).
     pub fn services(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
-        let versions: Vec<(ServiceId, i64)> = {
-            let index = self.read();
-            ids.iter().filter_map(|id| Some((*id, index.version(*id)?))).collect()
-        };
+        let versions = self.versions(ids);
         let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(versions.len());
         let mut missing = Vec::new();
         for (id, version) in &versions {
@@ -96,6 +95,23 @@ impl Directory {
             }
         }
         Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// The living services with these ids as JSON, in their order. Call it as [`services`](Self::services).
+    pub fn texts(&self, conn: &mut DbConn, ids: &[ServiceId], audience: Audience, now: Instant) -> Result<Vec<(ServiceId, Arc<Text>)>> {
+        let kept = self.versions(ids).into_iter().filter_map(|(id, version)| Some((id, self.texts.get(id, version, audience, now)?)));
+        let mut texts: HashMap<ServiceId, Arc<Text>> = kept.collect();
+        let missing: Vec<ServiceId> = ids.iter().filter(|id| !texts.contains_key(id)).copied().collect();
+        for row in self.services(conn, &missing)? {
+            texts.insert(row.id, self.texts.write(&row, audience, now)?);
+        }
+        Ok(ids.iter().filter_map(|id| Some((*id, Arc::clone(texts.get(id)?)))).collect())
+    }
+
+    /// The living services of these, and their versions.
+    fn versions(&self, ids: &[ServiceId]) -> Vec<(ServiceId, i64)> {
+        let index = self.read();
+        ids.iter().filter_map(|id| Some((*id, index.version(*id)?))).collect()
     }
 
     /// Brings the index up to date with what this transaction sees. The first time it reads the whole table.

@@ -1,11 +1,13 @@
 //! Search results as points on a map (RFC 7946).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::api::Service;
 use super::model::{PointPrecision, ServiceKind, ServiceStatus};
-use super::search::ServiceQuery;
+use super::row::ServiceRow;
+use super::search::{Hit, ServiceQuery};
 use crate::kind::ServiceId;
 use crate::types::Address;
 
@@ -89,17 +91,17 @@ pub struct FeatureProperties {
 
 impl FeatureCollection {
     /// The places of these services that lie where the query asked.
-    pub fn of(services: &[Service], query: &ServiceQuery, next: Option<String>) -> Self {
-        Self { kind: "FeatureCollection", features: services.iter().flat_map(|service| features(service, query)).collect(), next }
+    pub fn of(found: &[(Arc<ServiceRow>, Hit)], query: &ServiceQuery, next: Option<String>) -> Self {
+        let features = found.iter().flat_map(|(service, hit)| features(service, hit, query));
+        Self { kind: "FeatureCollection", features: features.collect(), next }
     }
 }
 
-fn features<'a>(service: &'a Service, query: &'a ServiceQuery) -> impl Iterator<Item = Feature> + 'a {
+fn features<'a>(service: &'a ServiceRow, hit: &'a Hit, query: &'a ServiceQuery) -> impl Iterator<Item = Feature> + 'a {
     let content = &service.content;
     content.places.iter().enumerate().filter_map(move |(number, place)| {
         let precision = place.point_precision.unwrap_or(PointPrecision::Exact);
         let point = place.point.filter(|point| precision != PointPrecision::Area && query.covers(*point))?;
-        let hit = service.hit.as_ref().filter(|hit| hit.place.map(usize::from) == Some(number));
         Some(Feature {
             kind: "Feature",
             id: format!("{}/{number}", service.id),
@@ -115,7 +117,7 @@ fn features<'a>(service: &'a Service, query: &'a ServiceQuery) -> impl Iterator<
                 need_domains: content.need_domains.iter().map(|domain| domain.code.clone()).collect(),
                 url: content.url.clone(),
                 point_precision: precision,
-                distance_m: hit.and_then(|hit| hit.distance_m),
+                distance_m: hit.distance_m.filter(|_| hit.place.map(usize::from) == Some(number)),
             },
         })
     })

@@ -1,18 +1,21 @@
 //! HTTP of services.
 
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ETAG, LINK};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ContentType, ETAG, LINK};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
+use super::Directory;
 use super::api::{Service, ServicePage};
 use super::geojson::{self, FeatureCollection};
 use super::model::ServiceInput;
 use super::repository;
 use super::resource::Services;
 use super::search::{After, Found, ServiceQuery};
+use super::shown::{self, Audience};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
-use crate::db::types::Id;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
@@ -32,17 +35,19 @@ use crate::kind::{self, ServiceId};
 #[get("/v1/services")]
 pub async fn list_services(app: State, reader: DirectoryReader, query: Query<ServiceQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let query = check(query.0)?;
-    let page = search(&app, reader, query.clone()).await?;
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (next, media_type, body) = if accept.contains(geojson::MEDIA_TYPE) {
+        let places = search(&app, &reader, query, places).await?;
+        (places.next.clone(), geojson::MEDIA_TYPE, serde_json::to_string(&places).map_err(Error::internal)?)
+    } else {
+        let (next, page) = search(&app, &reader, query, page_of((&reader).into(), reader.at)).await?;
+        (next, "application/json", page)
+    };
     let mut response = HttpResponse::Ok();
-    if let Some(next) = &page.next {
+    if let Some(next) = &next {
         response.insert_header((LINK, next_link(&request, next)));
     }
-    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.contains(geojson::MEDIA_TYPE) {
-        let places = FeatureCollection::of(&page.items, &query, page.next);
-        return Ok(response.insert_header((CONTENT_TYPE, geojson::MEDIA_TYPE)).json(places));
-    }
-    Ok(response.json(page))
+    Ok(response.insert_header((CONTENT_TYPE, media_type)).body(body))
 }
 
 /// Search the directory for a person
@@ -51,7 +56,8 @@ pub async fn list_services(app: State, reader: DirectoryReader, query: Query<Ser
 #[utoipa::path(tag = "services", request_body = ServiceQuery, responses((status = 200, description = "A page of services.", body = ServicePage)), security((), ("oauth2" = ["services:read"])))]
 #[post("/v1/services/search")]
 pub async fn search_services(app: State, reader: DirectoryReader, query: Valid<ServiceQuery>) -> Result<HttpResponse> {
-    Ok(HttpResponse::Ok().json(search(&app, reader, query.0).await?))
+    let (_, page) = search(&app, &reader, query.0, page_of((&reader).into(), reader.at)).await?;
+    Ok(HttpResponse::Ok().insert_header(ContentType::json()).body(page))
 }
 
 /// The parameters hold to the same schema as a body; their faults are of the query string.
@@ -66,31 +72,53 @@ fn check(query: ServiceQuery) -> Result<ServiceQuery> {
     })
 }
 
-async fn search(app: &State, reader: DirectoryReader, query: ServiceQuery) -> Result<ServicePage> {
+/// What a search found, and the cursor of its next page.
+struct Answer {
+    query: ServiceQuery,
+    found: Found,
+    next: Option<String>,
+}
+
+/// Searches, and shapes the answer in the same read.
+async fn search<T: Send + 'static>(
+    app: &State,
+    reader: &DirectoryReader,
+    query: ServiceQuery,
+    shape: impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let conditions = serde_json::to_string(&query.without_page()).map_err(Error::internal)?;
     let fingerprint = page::fingerprint(&conditions);
     let after: Option<After> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let shared = app.clone();
+    let (shared, now) = (app.clone(), reader.at);
     app.db
         .read(move |conn| {
-            let Found { hits, next, facets } = shared.directory.search(conn, &query, after.as_ref(), reader.at)?;
-            let ids: Vec<ServiceId> = hits.iter().map(|hit| hit.id).collect();
-            let rows = shared.directory.services(conn, &ids)?;
-            let mut hits = hits.into_iter();
-            let items = rows.into_iter().map(|row| {
-                let hit = hits.find(|hit| hit.id == row.id).map(Into::into);
-                Service { hit, ..shown(Service::of((*row).clone()), &reader) }
-            });
-            let items = items.collect();
-            let next = next.map(|next| page::encode_cursor(&next, fingerprint)).transpose()?;
-            Ok(ServicePage { items, next, facets })
+            let directory = &shared.directory;
+            let found = directory.search(conn, &query, after.as_ref(), now)?;
+            let next = found.next.as_ref().map(|next| page::encode_cursor(next, fingerprint)).transpose()?;
+            shape(conn, directory, Answer { query, found, next })
         })
         .await
 }
 
-fn shown(service: Service, reader: &DirectoryReader) -> Service {
-    let service = service.at(reader.at);
-    if reader.principal.is_some() { service } else { service.for_strangers() }
+/// A page of services as JSON, and the cursor of the next one.
+fn page_of(audience: Audience, now: Instant) -> impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<(Option<String>, String)> {
+    move |conn, directory, Answer { found, next, .. }| {
+        let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
+        let texts = directory.texts(conn, &ids, audience, now)?;
+        let mut hits = found.hits.into_iter();
+        let found_texts = texts.into_iter().filter_map(|(id, text)| Some((text, hits.find(|hit| hit.id == id)?.into())));
+        let page = shown::page(&found_texts.collect::<Vec<_>>(), next.as_deref(), found.facets.as_ref())?;
+        Ok((next, page))
+    }
+}
+
+/// The places of a page of services.
+fn places(conn: &mut DbConn, directory: &Directory, Answer { query, found, next }: Answer) -> Result<FeatureCollection> {
+    let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
+    let rows = directory.services(conn, &ids)?;
+    let mut hits = found.hits.into_iter();
+    let found: Vec<_> = rows.into_iter().filter_map(|row| hits.find(|hit| hit.id == row.id).map(|hit| (row, hit))).collect();
+    Ok(FeatureCollection::of(&found, &query, next))
 }
 
 /// Create a service
@@ -131,7 +159,7 @@ pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::
     if known.has(row.version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown(Service::of(row), &reader)))
+    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown::shown(row, (&reader).into(), reader.at)))
 }
 
 /// Replace a service

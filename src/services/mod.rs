@@ -18,6 +18,7 @@ pub mod row;
 mod rules;
 pub mod schedule;
 pub mod search;
+pub mod shown;
 pub mod suggestions;
 pub mod text;
 

@@ -1,0 +1,173 @@
+//! Services as searches show them.
+//!
+//! The same services are found again and again, and writing them out as JSON costs more than finding them. So the text of a service is
+//! kept for as long as it is true: for one version, one day (freshness is counted in days) and one audience. Only why it was found
+//! differs from search to search, and is written in when the page is put together.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::api::{SearchHit, Service};
+use super::row::ServiceRow;
+use super::search::ServiceFacets;
+use crate::auth::DirectoryReader;
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
+use crate::kind::ServiceId;
+
+/// Bytes of texts kept in memory.
+const KEPT_BYTES: u64 = 24 << 20;
+/// Texts that are expected to be kept.
+const KEPT_TEXTS: usize = 6_000;
+
+/// How the text of a service that no search has found ends: `hit` is its last member.
+const WITHOUT_HIT: &str = "\"hit\":null}";
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Who has logged in.
+    Client,
+    /// Anyone.
+    Stranger,
+}
+
+impl From<&DirectoryReader> for Audience {
+    fn from(reader: &DirectoryReader) -> Self {
+        if reader.principal.is_some() { Self::Client } else { Self::Stranger }
+    }
+}
+
+/// A service at a moment, as this audience may see it.
+pub fn shown(row: ServiceRow, audience: Audience, now: Instant) -> Service {
+    let service = Service::of(row).at(now);
+    match audience {
+        Audience::Client => service,
+        Audience::Stranger => service.for_strangers(),
+    }
+}
+
+/// A service as JSON, but for its hit and the end.
+#[derive(Debug)]
+pub struct Text {
+    version: i64,
+    day: NaiveDate,
+    json: Box<str>,
+}
+
+impl Text {
+    fn of(row: &ServiceRow, audience: Audience, now: Instant) -> Result<Self> {
+        let text = serde_json::to_string(&shown(row.clone(), audience, now)).map_err(Error::internal)?;
+        let json = text.strip_suffix(WITHOUT_HIT).ok_or_else(|| Error::internal("a service does not end with its hit"))?;
+        Ok(Self { version: row.version, day: day(now), json: json.into() })
+    }
+}
+
+fn day(now: Instant) -> NaiveDate {
+    now.utc().date_naive()
+}
+
+/// The texts written last.
+#[derive(Debug)]
+pub struct Texts(Cache<(ServiceId, Audience), Arc<Text>, Size>);
+
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<(ServiceId, Audience), Arc<Text>> for Size {
+    fn weight(&self, _: &(ServiceId, Audience), text: &Arc<Text>) -> u64 {
+        (text.json.len() + size_of::<Text>()) as u64
+    }
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self(Cache::with_weighter(KEPT_TEXTS, KEPT_BYTES, Size))
+    }
+}
+
+impl Texts {
+    /// The text of this version of a service, where it is kept.
+    pub fn get(&self, id: ServiceId, version: i64, audience: Audience, now: Instant) -> Option<Arc<Text>> {
+        self.0.get(&(id, audience)).filter(|text| text.version == version && text.day == day(now))
+    }
+
+    /// The text of a row, which is kept.
+    pub fn write(&self, row: &ServiceRow, audience: Audience, now: Instant) -> Result<Arc<Text>> {
+        let text = Arc::new(Text::of(row, audience, now)?);
+        self.0.insert((row.id, audience), Arc::clone(&text));
+        Ok(text)
+    }
+}
+
+/// A [`ServicePage`](super::api::ServicePage) as JSON.
+pub fn page(found: &[(Arc<Text>, SearchHit)], next: Option<&str>, facets: Option<&ServiceFacets>) -> Result<String> {
+    let texts: usize = found.iter().map(|(text, _)| text.json.len()).sum();
+    let mut page = Vec::with_capacity(texts + 200 * found.len() + 200);
+    page.extend_from_slice(b"{\"items\":[");
+    for (number, (text, hit)) in found.iter().enumerate() {
+        if number > 0 {
+            page.push(b',');
+        }
+        page.extend_from_slice(text.json.as_bytes());
+        page.extend_from_slice(b"\"hit\":");
+        serde_json::to_writer(&mut page, hit).map_err(Error::internal)?;
+        page.push(b'}');
+    }
+    page.extend_from_slice(b"],\"next\":");
+    serde_json::to_writer(&mut page, &next).map_err(Error::internal)?;
+    page.extend_from_slice(b",\"facets\":");
+    serde_json::to_writer(&mut page, &facets).map_err(Error::internal)?;
+    page.push(b'}');
+    String::from_utf8(page).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::api::ServicePage;
+    use super::*;
+    use crate::db::types::Id;
+
+    /// 2026-06-01, noon.
+    fn noon() -> Instant {
+        Instant::from_timestamp(1_780_315_200).unwrap()
+    }
+
+    fn row(name: &str) -> ServiceRow {
+        let input = serde_json::from_value(serde_json::json!({ "name": name, "connector_notes": "Ask for Sam." })).unwrap();
+        ServiceRow::new(Id::generate(), Id::generate(), input, noon())
+    }
+
+    fn hit(score: f64) -> SearchHit {
+        SearchHit { score, distance_m: Some(1240), place: None, matched_terms: vec!["a \"quoted\" word".into()] }
+    }
+
+    #[test]
+    fn a_page_of_kept_texts_reads_as_one_that_is_written_anew() {
+        let (now, texts) = (noon(), Texts::default());
+        for audience in [Audience::Client, Audience::Stranger] {
+            for count in 0..3 {
+                let rows: Vec<ServiceRow> = (0..count).map(|number| row(&format!("Meals \"{number}\""))).collect();
+                let found: Vec<_> = rows.iter().map(|row| (texts.write(row, audience, now).unwrap(), hit(0.82))).collect();
+                let items = rows.iter().map(|row| Service { hit: Some(hit(0.82)), ..shown(row.clone(), audience, now) }).collect();
+                let (next, facets) = (Some("eyJ2IjoxfQ".to_owned()), (count == 2).then(ServiceFacets::default));
+                let kept = page(&found, next.as_deref(), facets.as_ref()).unwrap();
+                assert_eq!(kept, serde_json::to_string(&ServicePage { items, next, facets }).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_good_for_its_version_its_day_and_its_audience() {
+        let (now, texts, row) = (noon(), Texts::default(), row("Meals"));
+        texts.write(&row, Audience::Client, now).unwrap();
+        let is_kept = |version, audience, now| texts.get(row.id, version, audience, now).is_some();
+        assert!(is_kept(1, Audience::Client, now));
+        assert!(!is_kept(2, Audience::Client, now));
+        assert!(!is_kept(1, Audience::Stranger, now));
+        assert!(!is_kept(1, Audience::Client, now.plus(chrono::Duration::days(1))));
+    }
+}
