@@ -8,6 +8,7 @@ use super::repository;
 use super::view::{Reader, View, body, is_sensitive};
 use crate::auth::Principal;
 use crate::consents::model::DataCategory;
+use crate::consents::repository as consents;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 use crate::kind::{PatientId, ResourceType};
@@ -37,9 +38,11 @@ pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entr
         // Who manages the patient needs no consent.
         (ResourceType::Consent, _) if entry.owner_id != Some(own) => turn(patient, false).filter(|_| is_turning(entry, caller)),
         (ResourceType::Patient, Action::Merged) => {
-            let survivor = patients::repository::find(conn, patient)?.and_then(|row| row.merged_into_id);
-            let is_seen = reader.seen(conn, patient)?.is_some();
-            survivor.filter(|_| is_seen).and_then(|survivor| turn(survivor, true))
+            let Some(survivor) = patients::repository::find(conn, patient)?.and_then(|row| row.merged_into_id) else { return Ok(None) };
+            // Whoever was let in may hold the duplicate, and has to hear of its end whatever it sees by now: consents are the survivor's,
+            // and their ends are told of the survivor.
+            let may_be_held = reader.seen(conn, patient)?.is_some() || consents::was_given(conn, survivor, own)?;
+            turn(survivor, true).filter(|_| may_be_held)
         }
         (ResourceType::Patient, Action::Deleted) => {
             let is_seen = reader.seen(conn, patient)?.is_some();

@@ -131,6 +131,12 @@ fn filtered(
     rows
 }
 
+/// Whether there is or was a consent of a patient to an organization, whatever became of it.
+pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId) -> Result<bool> {
+    let given = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::patient_id.eq(patient));
+    Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+}
+
 /// A moment at which a consent begins or ceases to hold by itself.
 #[derive(Debug, Clone)]
 pub struct Passing {

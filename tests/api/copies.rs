@@ -148,6 +148,24 @@ on_both!(a_copy_of_the_feed_is_what_the_lists_show_at_any_time, |db| async move 
     tails.check("the patient is deleted").await;
 });
 
+on_both!(who_reads_on_after_being_shut_out_of_a_merged_record_holds_neither_of_the_two, |db| async move {
+    let town = Town::new(db).await;
+    let Town { app, clinic, program, agency } = &town;
+    let (patient, other) = (chart(&town).await, chart(&town).await);
+    let withdrawn = make(clinic, "/v1/consents", grant(&other, program, &MOST)).await;
+    let mut expiring = grant(&other, agency, &MOST);
+    expiring["valid_until"] = json!(app.clock.now().plus(Duration::minutes(5)));
+    make(clinic, "/v1/consents", expiring).await;
+    let mut tails = Tails::of(&[program, agency]);
+    tails.check("both are let in").await;
+    assert!(tails.0.iter().all(|(.., replica)| replica.len() > 1));
+
+    clinic.post(&format!("/v1/patients/{patient}/merge"), json!({ "duplicate_id": other })).await.expect(200);
+    clinic.post(&format!("/v1/consents/{withdrawn}/withdraw"), json!({})).await.expect(200);
+    app.clock.advance(Duration::minutes(5));
+    tails.check("the record they held is another's, and they see neither").await;
+});
+
 fn told(items: &[Value]) -> Vec<(&str, &str)> {
     items.iter().map(|item| (item["resource_type"].as_str().unwrap(), item["action"].as_str().unwrap())).collect()
 }

@@ -57,10 +57,19 @@ impl Replica {
 
     /// How it differs from what the lists show; empty where it does not.
     pub fn differences(&self, lists: &Lists) -> Vec<String> {
-        let held: BTreeMap<&Key, &Value> =
-            self.held.iter().filter(|(key, held)| lists.covers(key, &held.resource)).map(|(key, held)| (key, &held.resource)).collect();
+        self.differences_where(lists, |_| true)
+    }
+
+    /// The same for these kinds only.
+    pub fn differences_in(&self, lists: &Lists, kinds: &[&str]) -> Vec<String> {
+        self.differences_where(lists, |key| kinds.contains(&key.0.as_str()))
+    }
+
+    fn differences_where(&self, lists: &Lists, matters: impl Fn(&Key) -> bool) -> Vec<String> {
+        let held = self.held.iter().filter(|(key, held)| matters(key) && lists.covers(key, &held.resource));
+        let held: BTreeMap<&Key, &Value> = held.map(|(key, held)| (key, &held.resource)).collect();
         let mut differences = Vec::new();
-        for (key, shown) in &lists.shown {
+        for (key, shown) in lists.shown.iter().filter(|(key, _)| matters(key)) {
             match held.get(key) {
                 None => differences.push(format!("{key:?} is shown and not held")),
                 Some(resource) => {
@@ -110,6 +119,29 @@ impl Lists {
             covered: first.iter().map(|(kind, _)| *kind).chain(of_others).map(str::to_owned).collect(),
             todo: first.iter().map(|(kind, name)| (*kind, format!("/v1/{name}?limit=200"))).collect(),
         }
+    }
+
+    /// All of them, read by this: `None` where one cannot be read any more.
+    pub fn read(mut get: impl FnMut(&str) -> Option<Value>) -> Self {
+        let mut lists = Self::new();
+        while let Some((kind, path)) = lists.next() {
+            if let Some(page) = get(&path) {
+                lists.add(kind, &path, &page);
+            }
+        }
+        lists
+    }
+
+    /// Leaves a field of a kind out of what is compared.
+    pub fn without(mut self, kind: &str, field: &str) -> Self {
+        let items = self.shown.iter_mut().filter(|(key, _)| key.0 == kind);
+        items.for_each(|(_, item)| drop(item.as_object_mut().unwrap().remove(field)));
+        self
+    }
+
+    /// How many resources they show.
+    pub fn len(&self) -> usize {
+        self.shown.len()
     }
 
     /// The next list to read, and what is in it; none at the end.

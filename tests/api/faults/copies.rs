@@ -1,5 +1,6 @@
 //! Copies of the feed that are made while it is written, by those who manage patients and those who are let in, of servers that are killed.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -30,20 +31,48 @@ fn whoever_copies_the_feed_of_two_servers_on_one_postgresql_that_are_killed_hold
 }
 
 /// Where the servers are, from one start to the next.
-struct Addresses(std::sync::Mutex<Vec<String>>);
+pub struct Addresses(Mutex<Vec<String>>);
 
 impl Addresses {
-    fn pick(&self, dice: &mut Dice) -> String {
+    pub fn new(addresses: Vec<String>) -> Self {
+        Self(Mutex::new(addresses))
+    }
+
+    pub fn replace(&self, addresses: Vec<String>) {
+        *self.0.lock().unwrap() = addresses;
+    }
+
+    pub fn pick(&self, dice: &mut Dice) -> String {
         dice.pick(&self.0.lock().unwrap()).clone()
     }
 }
 
 /// What all have in common.
-struct Work {
-    town: Town,
-    addresses: Addresses,
+pub struct Work {
+    pub town: Town,
+    pub addresses: Addresses,
     is_over: AtomicBool,
     done: AtomicUsize,
+}
+
+impl Work {
+    pub fn new(town: Town, addresses: Addresses) -> Self {
+        Self { town, addresses, is_over: AtomicBool::new(false), done: AtomicUsize::new(0) }
+    }
+
+    /// Tells everybody to stop.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Writes that were answered with success.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
 }
 
 fn copy(place: &Place, count: usize) {
@@ -53,8 +82,7 @@ fn copy(place: &Place, count: usize) {
     let addresses_of = |servers: &[Server]| servers.iter().map(|server| server.address.clone()).collect::<Vec<_>>();
     let mut servers = start();
     town.log_in(&servers[0].address);
-    let addresses = Addresses(std::sync::Mutex::new(addresses_of(&servers)));
-    let work = Work { town: town.clone(), addresses, is_over: AtomicBool::new(false), done: AtomicUsize::new(0) };
+    let work = Work::new(town.clone(), Addresses::new(addresses_of(&servers)));
     let mut copies = std::thread::scope(|scope| {
         let writing: Vec<_> = (0..WRITERS)
             .map(|number| {
@@ -73,9 +101,9 @@ fn copy(place: &Place, count: usize) {
         ];
         let mut dice = Dice(11);
         for _ in 0..times(3, 60) {
-            let enough = work.done.load(Ordering::SeqCst) + 60 + dice.roll(60);
+            let enough = work.done() + 60 + dice.roll(60);
             let began = Instant::now();
-            while work.done.load(Ordering::SeqCst) < enough {
+            while work.done() < enough {
                 sleep(Duration::from_millis(5));
                 assert!(began.elapsed() < Duration::from_secs(90), "nothing is answered any more");
             }
@@ -83,10 +111,10 @@ fn copy(place: &Place, count: usize) {
                 server.kill();
             }
             servers = start();
-            *work.addresses.0.lock().unwrap() = addresses_of(&servers);
+            work.addresses.replace(addresses_of(&servers));
         }
         sleep(Duration::from_secs(1));
-        work.is_over.store(true, Ordering::SeqCst);
+        work.end();
         writing.into_iter().for_each(|writer| writer.join().unwrap());
         tails.into_iter().map(|tail| tail.join().unwrap()).collect::<Vec<_>>()
     });
@@ -102,23 +130,20 @@ fn copy(place: &Place, count: usize) {
         settle(&mut Replica::default(), client, &mut http);
     }
     let [clinic, program, listener] = copies.as_slice() else { panic!("three have copied") };
-    let done = work.done.load(Ordering::SeqCst);
+    let done = work.done();
     println!("copies of {count}: {done} writes; {} and {} told, {} of them in a stream", clinic.told, program.told, listener.told);
     assert!(program.len() > 0 && clinic.len() > program.len(), "{} and {} are held", clinic.len(), program.len());
 }
 
 /// Reads on until the copy is what the lists show: on PostgreSQL the feed waits for transactions of others too.
-fn settle(copy: &mut Replica, client: &Client, http: &mut Http) {
+pub fn settle(copy: &mut Replica, client: &Client, http: &mut Http) {
     let began = Instant::now();
     loop {
         while copy.take(&client.get(http, &copy.query(50))) {}
-        let mut lists = Lists::new();
-        while let Some((kind, path)) = lists.next() {
-            let answer = client.try_call(http, "GET", &path, &[], None).unwrap();
-            if ![404, 410].contains(&answer.status) {
-                lists.add(kind, &path, &answer.expect(200));
-            }
-        }
+        let lists = Lists::read(|path| {
+            let answer = client.try_call(http, "GET", path, &[], None).unwrap();
+            (![404, 410].contains(&answer.status)).then(|| answer.expect(200))
+        });
         let differences = copy.differences(&lists);
         if differences.is_empty() {
             return;
@@ -129,9 +154,9 @@ fn settle(copy: &mut Replica, client: &Client, http: &mut Http) {
 }
 
 /// Copies the feed piece by piece, and goes on where it was when a server dies.
-fn tail(work: &Work, client: &Client, limit: usize) -> Replica {
+pub fn tail(work: &Work, client: &Client, limit: usize) -> Replica {
     let (mut copy, mut dice) = (Replica::default(), Dice(limit as u64));
-    while !work.is_over.load(Ordering::SeqCst) {
+    while !work.is_over() {
         let mut http = Http::to(&work.addresses.pick(&mut dice));
         while let Ok(answer) = client.try_call(&mut http, "GET", &copy.query(limit), &[], None) {
             if answer.status != 200 {
@@ -148,9 +173,9 @@ fn tail(work: &Work, client: &Client, limit: usize) -> Replica {
 }
 
 /// Copies the feed from streams, each of which goes on after the last id of the one before.
-fn listen(work: &Work, client: &Client) -> Replica {
+pub fn listen(work: &Work, client: &Client) -> Replica {
     let (mut copy, mut dice, mut last_id) = (Replica::default(), Dice(5), String::new());
-    while !work.is_over.load(Ordering::SeqCst) {
+    while !work.is_over() {
         let address = work.addresses.pick(&mut dice);
         let Ok(mut source) = EventSource::connect(&address, "/v1/changes", &client.token, &last_id) else {
             sleep(Duration::from_millis(20));
@@ -161,7 +186,7 @@ fn listen(work: &Work, client: &Client) -> Replica {
                 copy.apply(&serde_json::from_str(&event.data).unwrap());
             }
             last_id.clone_from(&source.last_id);
-            if work.is_over.load(Ordering::SeqCst) {
+            if work.is_over() {
                 break;
             }
         }
@@ -181,12 +206,12 @@ struct Writer<'a> {
 }
 
 /// Does what clinics and programs do, until it is over. What a dying server leaves unanswered may have been done or not.
-fn write(work: &Work, number: u64) {
+pub fn write(work: &Work, number: u64) {
     let mut dice = Dice(100 + number);
     let http = Http::to(&work.addresses.pick(&mut dice));
     let mut writer = Writer { work, dice, http, patients: Vec::new(), consents: Vec::new(), needs: Vec::new() };
     let mut step = 0;
-    while !work.is_over.load(Ordering::SeqCst) {
+    while !work.is_over() {
         writer.step(&format!("w{number}-{step}"));
         step += 1;
     }

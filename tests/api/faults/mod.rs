@@ -18,6 +18,7 @@ mod outages;
 mod privacy;
 mod replay;
 mod server;
+mod soak;
 mod storm;
 pub mod town;
 mod webhooks;
