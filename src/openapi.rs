@@ -17,6 +17,7 @@ use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
+use crate::bulk::importing::{BulkLine, LineResult};
 use crate::error::{self, Error, Problem};
 use crate::services::capacity::api::CapacityLine;
 use crate::webhooks::payload::WebhookEvent;
@@ -31,7 +32,7 @@ use crate::webhooks::payload::WebhookEvent;
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
-    components(schemas(CapacityLine, Problem, WebhookEvent)),
+    components(schemas(BulkLine, CapacityLine, LineResult, Problem, WebhookEvent)),
     tags(
         (name = "tokens", description = "Access tokens and the keys that sign them."),
         (name = "organizations", description = "Health authorities, clinics, programs and agencies."),
@@ -50,6 +51,7 @@ use crate::webhooks::payload::WebhookEvent;
         (name = "slots", description = "Times at which somebody can come to a service or a practitioner."),
         (name = "appointments", description = "Places in slots, kept for patients."),
         (name = "hsds", description = "The directory in the standard of its field, Open Referral HSDS 3.2; to be read only."),
+        (name = "bulk", description = "Imports and exports of many resources, which go on beside the requests."),
         (name = "changes", description = "The journal as a feed."),
         (name = "webhooks", description = "Events, sent to addresses of your own as they happen."),
         (name = "operations", description = "Health and readiness.")
@@ -320,8 +322,8 @@ fn problem_example(status: &str) -> Value {
     json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
 }
 
-/// What only words refer to: a line of a list whose lines are each checked by itself.
-const NAMED_IN_WORDS: &str = "CapacityLine";
+/// What only words refer to: lines of which each is checked by itself.
+const NAMED_IN_WORDS: [&str; 3] = ["BulkLine", "CapacityLine", "LineResult"];
 
 /// Leaves out the schemas that nothing refers to any more: those whose fields were laid into others.
 fn drop_unused_schemas(document: &mut Value) {
@@ -330,7 +332,7 @@ fn drop_unused_schemas(document: &mut Value) {
         collect_references(document, &mut used);
         let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
         let before = schemas.len();
-        schemas.retain(|name, _| name == NAMED_IN_WORDS || used.contains(&format!("#/components/schemas/{name}")));
+        schemas.retain(|name, _| NAMED_IN_WORDS.contains(&name.as_str()) || used.contains(&format!("#/components/schemas/{name}")));
         if schemas.len() == before {
             return;
         }
@@ -434,8 +436,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if takes_json && (is_api || is_face) {
         problems.extend(["408", "413", "415", "422"]);
     }
-    // Keys belong to clients. An import needs none to be sent again: what it has seen before changes nothing.
-    if is_api && method == "post" && has_scopes && !is_question && !path.starts_with("/v1/imports/") {
+    // Keys belong to clients. An import of a directory needs none to be sent again: what it has seen before changes nothing.
+    if is_api && method == "post" && has_scopes && !is_question && path != "/v1/imports/services" {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }
@@ -546,7 +548,7 @@ fn add_headers(document: &mut Value) {
                     if is_counted {
                         names.extend(ALLOWANCE);
                     }
-                    if status == "201" || path.ends_with("/by-identifier") {
+                    if matches!(status.as_str(), "201" | "202") || path.ends_with("/by-identifier") {
                         names.push("Location");
                     }
                     if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || schema == "Capacity") {

@@ -1,5 +1,7 @@
 //! Writing and reading the journal.
 
+use std::collections::HashSet;
+
 use chrono::Duration;
 use diesel::dsl::{insert_into, max, sql};
 use diesel::prelude::*;
@@ -59,6 +61,18 @@ pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_v
         .order((changes::version, changes::sequence))
         .limit(limit);
     Ok(entries.load(conn)?)
+}
+
+/// Which of these ids the journal knows as resources of a type, whoever they belong to.
+pub fn known_among(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let mut known = HashSet::new();
+    for ids in ids.chunks(1_000) {
+        let of_type = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::version.eq(1));
+        let ids = ids.iter().map(|id| Id::<()>::from_uuid(*id));
+        let found: Vec<Id<()>> = of_type.filter(changes::resource_id.eq_any(ids)).select(changes::resource_id).load(conn)?;
+        known.extend(found.into_iter().map(Id::uuid));
+    }
+    Ok(known)
 }
 
 /// The entries with these numbers, in no order.
