@@ -150,7 +150,9 @@ pub struct ExportFile {
     pub bytes: i64,
     /// Where it is downloaded, without a token: whoever has the address reads the file. Null until the export is completed. Relative where
     /// the server does not know its own address.
-    #[schema(example = "https://kith.example.ca/exports/eyJ0eXAiOiJraXRoLWxpbmsrand0In0.eyJzdWIiOiIwMTkzMWY0ZSJ9.c2lnbmF0dXJl/patients.ndjson")]
+    #[schema(
+        example = "https://kith.example.ca/exports/eyJ0eXAiOiJraXRoLWxpbmsrand0In0.eyJzdWIiOiIwMTkzMWY0ZSJ9.c2lnbmF0dXJl/patients.ndjson"
+    )]
     pub url: Option<String>,
     /// When the address runs out; reading the export again gives a new one.
     pub expires_at: Option<Instant>,

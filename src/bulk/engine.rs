@@ -30,8 +30,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const PURGE: Duration = Duration::from_secs(300);
 /// Jobs that a process does at once.
 const AT_ONCE: usize = 2;
-/// How long a job is taken for: longer than a transaction may take.
-const LEASE: chrono::Duration = chrono::Duration::seconds(30);
+/// How long a job is taken for. Where a transaction takes longer, the row that it has written keeps others away.
+const LEASE: chrono::Duration = chrono::Duration::seconds(10);
 /// A worker lets go of a job that takes longer, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// A body of which nothing arrives for so long will not.

@@ -105,7 +105,5 @@ pub async fn cancel_export(
     command: Command<JobCancellation>,
 ) -> Result<HttpResponse> {
     let id = *id;
-    command
-        .run(&app, &caller, move |conn, caller, _| Reply::ok(&Export::from(cancel(conn, caller, JobKind::Export, id)?)))
-        .await
+    command.run(&app, &caller, move |conn, caller, _| Reply::ok(&Export::from(cancel(conn, caller, JobKind::Export, id)?))).await
 }

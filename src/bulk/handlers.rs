@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 
 use super::api::{Import, ImportOptions, JobCancellation, JobQuery, ResultQuery};
+use super::importing::{BulkLine, LineResult};
 use super::intake::{Arrived, Intake};
 use super::kinds::Loads;
 use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, MOST_OPEN, Outcome, RESULTS};
@@ -91,7 +92,7 @@ pub async fn list_imports(app: State, caller: AllowedAny<Loads>, query: Query<Jo
 #[utoipa::path(
     tag = "bulk",
     params(ImportOptions),
-    request_body(content((String = "application/x-ndjson", example = json!("{\"type\":\"patient\",\"resource\":{\"names\":[{\"family\":\"Tremblay\"}]}}\n"))), description = "Lines, each a `BulkLine`."),
+    request_body(content((BulkLine = "application/x-ndjson")), description = "Lines, of which the schema describes one."),
     responses((status = 202, description = "The import, which begins within seconds.", body = Import), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")),
     security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"]))
 )]
@@ -209,9 +210,7 @@ pub async fn cancel_import(
     command: Command<JobCancellation>,
 ) -> Result<HttpResponse> {
     let id = *id;
-    command
-        .run(&app, &caller, move |conn, caller, _| Reply::ok(&Import::from(cancel(conn, caller, JobKind::Import, id)?)))
-        .await
+    command.run(&app, &caller, move |conn, caller, _| Reply::ok(&Import::from(cancel(conn, caller, JobKind::Import, id)?))).await
 }
 
 /// Read what became of the lines of an import
@@ -220,7 +219,7 @@ pub async fn cancel_import(
 #[utoipa::path(
     tag = "bulk",
     params(("id" = JobId, Path, description = "The import's id."), ResultQuery),
-    responses((status = 200, description = "The results, as far as there are.", content((String = "application/x-ndjson", example = json!("{\"line\":1,\"outcome\":\"created\",\"type\":\"patient\",\"id\":\"01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10\",\"problem\":null}\n"))))),
+    responses((status = 200, description = "The results, as far as there are.", content((LineResult = "application/x-ndjson")))),
     security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"]))
 )]
 #[get("/v1/imports/{id}/results")]

@@ -271,7 +271,12 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
 pub fn complete(conn: &mut DbConn, job: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Written> {
     match repository::keep_lease(conn, job, worker, until)? {
         // Bytes of lines that were cut were counted when they arrived.
-        Some(job) => end(conn, JobRow { bytes: job.bytes_total.unwrap_or(job.bytes), started_at: job.started_at.or(Some(now)), ..job }, JobStatus::Completed, now),
+        Some(job) => end(
+            conn,
+            JobRow { bytes: job.bytes_total.unwrap_or(job.bytes), started_at: job.started_at.or(Some(now)), ..job },
+            JobStatus::Completed,
+            now,
+        ),
         None => Ok(Written::Lost),
     }
 }
@@ -321,41 +326,29 @@ fn write_together<'r>(conn: &mut DbConn, caller: &Principal, run: &'r [Line]) ->
         return run.iter().map(|line| write_one(conn, caller, line)).collect();
     };
     let kind = of.kind();
-    caller.require(kind.write_scope()).map_or_else(
-        |error| {
-            // Taken from the client since the lines were read.
-            let problem = refusal(error)?;
-            Ok(run.iter().map(|line| Some(refused(line.number, Some(of), problem.clone()))).collect())
-        },
-        |()| {
-            let keys: Vec<(Option<Uuid>, &Body)> = ready.iter().map(|(_, head, body, _)| (head.id, *body)).collect();
-            let is_fresh = fresh(kind, conn, caller, &keys)?;
-            let new: Vec<Fresh<'_>> = keys
-                .iter()
-                .zip(&is_fresh)
-                .filter(|(_, is_fresh)| **is_fresh)
-                .map(|((id, body), _)| Fresh { id: new_id(caller, *id), body })
-                .collect();
-            let mut inserted = match conn.nested(|conn| kind.insert_all(conn, caller, &new)) {
-                Ok(outcomes) => new.iter().map(|fresh| fresh.id).zip(outcomes).map(Some).collect::<Vec<_>>().into_iter(),
-                Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
-                // One of them clashes with another, or with what is there: which, is found out one by one.
-                Err(_) => new.iter().map(|_| None).collect::<Vec<_>>().into_iter(),
-            };
-            let mut results = Vec::with_capacity(run.len());
-            for ((line, is_fresh), (number, head, _, duplicates)) in run.iter().zip(is_fresh).zip(ready) {
-                let outcome = if is_fresh { inserted.next().flatten() } else { None };
-                results.push(match outcome {
-                    Some((id, outcome)) => {
-                        let outcome = within(outcome.map(|()| (Outcome::Created, id)));
-                        Some(told(number, head, outcome, duplicates)?)
-                    }
-                    None => write_one(conn, caller, line)?,
-                });
-            }
-            Ok(results)
-        },
-    )
+    if !caller.has(kind.write_scope()) {
+        // Taken from the client since the lines were read: each says so.
+        return run.iter().map(|line| write_one(conn, caller, line)).collect();
+    }
+    let keys: Vec<(Option<Uuid>, &Body)> = ready.iter().map(|(_, head, body, _)| (head.id, *body)).collect();
+    let is_fresh = fresh(kind, conn, caller, &keys)?;
+    let new = keys.iter().zip(&is_fresh).filter(|(_, is_fresh)| **is_fresh);
+    let new: Vec<Fresh<'_>> = new.map(|((id, body), _)| Fresh { id: new_id(caller, *id), body }).collect();
+    let outcomes = match conn.nested(|conn| kind.insert_all(conn, caller, &new)) {
+        Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
+        Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
+        // One of them clashes with another, or with what is there: which, is found out one by one.
+        Err(_) => new.iter().map(|_| None).collect::<Vec<_>>(),
+    };
+    let mut inserted = new.iter().map(|fresh| fresh.id).zip(outcomes);
+    let mut results = Vec::with_capacity(run.len());
+    for ((line, is_fresh), (number, head, _, duplicates)) in run.iter().zip(is_fresh).zip(ready) {
+        results.push(match if is_fresh { inserted.next() } else { None } {
+            Some((id, Some(outcome))) => Some(told(number, head, within(outcome.map(|()| (Outcome::Created, id))), duplicates)?),
+            _ => write_one(conn, caller, line)?,
+        });
+    }
+    Ok(results)
 }
 
 fn new_id(caller: &Principal, id: Option<Uuid>) -> Uuid {
@@ -413,13 +406,20 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_line_is_told() {
-        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect::<Vec<_>>();
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect::<Vec<_>>();
         assert_eq!(faults(r#"{"type":"patient","id":null,"resource":{}}"#), []);
         assert_eq!(faults("[]"), pairs(&[("", "type")]));
         assert_eq!(faults("{}"), pairs(&[("/type", "required"), ("/resource", "required")]));
         assert_eq!(
             faults(r#"{"type":"client","id":"x","resource":[],"read_only":1,"a/b":2}"#),
-            pairs(&[("/type", "not_allowed"), ("/id", "format"), ("/resource", "type"), ("/read_only", "type"), ("/a~1b", "unknown_field")])
+            pairs(&[
+                ("/type", "not_allowed"),
+                ("/id", "format"),
+                ("/resource", "type"),
+                ("/read_only", "type"),
+                ("/a~1b", "unknown_field")
+            ])
         );
     }
 }

@@ -375,17 +375,12 @@ fn shown(whole: &Map<String, Value>, schema: &str) -> Map<String, Value> {
 
 /// The lines of a run of one kind that can be inserted together: those whose identifiers and ids nobody has. Neither holds for a line
 /// whose first identifier another line before it in the run has.
-pub fn fresh(
-    kind: &dyn Loadable,
-    conn: &mut DbConn,
-    caller: &Principal,
-    lines: &[(Option<Uuid>, &Body)],
-) -> Result<Vec<bool>> {
+pub fn fresh(kind: &dyn Loadable, conn: &mut DbConn, caller: &Principal, lines: &[(Option<Uuid>, &Body)]) -> Result<Vec<bool>> {
     let owner = caller.organization_id;
     let mut by_system: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut ids = Vec::new();
     for (id, body) in lines {
-        if let Some(Identifier { system, value }) = kind.identifiers(body).first() {
+        for Identifier { system, value } in kind.identifiers(body) {
             by_system.entry(system).or_default().push(value);
         }
         ids.extend(id.iter().flat_map(|id| [*id, echo(owner, *id)]));
@@ -582,8 +577,7 @@ impl Bulk for FollowUps {
 impl Bulk for Slots {
     const WRITE: Scope = Scope::ServicesWrite;
     const SCHEMA: &'static str = "Slot";
-    const REFERENCES: &'static [(&'static str, ResourceType)] =
-        &[("/service_id", T::Service), ("/practitioner_id", T::Practitioner)];
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/service_id", T::Service), ("/practitioner_id", T::Practitioner)];
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::slots(conn, caller, window)
@@ -611,8 +605,7 @@ impl Bulk for Appointments {
 impl Bulk for UnmetNeeds {
     const WRITE: Scope = Scope::ReferralsWrite;
     const SCHEMA: &'static str = "UnmetNeed";
-    const REFERENCES: &'static [(&'static str, ResourceType)] =
-        &[("/patient_id", T::Patient), ("/tried_service_ids/*", T::Service)];
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/patient_id", T::Patient), ("/tried_service_ids/*", T::Service)];
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::unmet_needs(conn, caller, window)

@@ -97,11 +97,7 @@ pub fn lease(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant, until: 
     let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
     let waiting = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
     let changed = update(waiting)
-        .set((
-            bulk_jobs::status.eq(JobStatus::Running),
-            bulk_jobs::leased_by.eq(Some(worker)),
-            bulk_jobs::leased_until.eq(Some(until)),
-        ))
+        .set((bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until))))
         .execute(conn)?;
     if changed == 1 { find_any(conn, id) } else { Ok(None) }
 }
@@ -110,9 +106,8 @@ pub fn lease(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant, until: 
 /// transaction ends.
 pub fn keep_lease(conn: &mut DbConn, id: JobId, worker: Id<()>, until: Instant) -> Result<Option<JobRow>> {
     let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
-    let changed = update(held.filter(bulk_jobs::status.eq(JobStatus::Running)))
-        .set(bulk_jobs::leased_until.eq(Some(until)))
-        .execute(conn)?;
+    let changed =
+        update(held.filter(bulk_jobs::status.eq(JobStatus::Running))).set(bulk_jobs::leased_until.eq(Some(until))).execute(conn)?;
     if changed == 1 { find_any(conn, id) } else { Ok(None) }
 }
 
@@ -128,11 +123,7 @@ pub fn lock(conn: &mut DbConn, id: JobId) -> Result<()> {
 pub fn release(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant) -> Result<()> {
     let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
     update(held)
-        .set((
-            bulk_jobs::updated_at.eq(now),
-            bulk_jobs::leased_by.eq(None::<Id<()>>),
-            bulk_jobs::leased_until.eq(None::<Instant>),
-        ))
+        .set((bulk_jobs::updated_at.eq(now), bulk_jobs::leased_by.eq(None::<Id<()>>), bulk_jobs::leased_until.eq(None::<Instant>)))
         .execute(conn)?;
     Ok(())
 }

@@ -11,7 +11,8 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::ConsentRow;
 use crate::db::DbConn;
 use crate::db::schema::{
-    appointments, consents, follow_ups, instruments, needs, organizations, practitioners, referrals, screenings, services, slots, unmet_needs,
+    appointments, consents, follow_ups, instruments, needs, organizations, practitioners, referrals, screenings, services, slots,
+    unmet_needs,
 };
 use crate::db::types::Id;
 use crate::error::Result;

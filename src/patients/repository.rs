@@ -104,8 +104,7 @@ pub fn insert_all(conn: &mut DbConn, rows: &[&PatientRow]) -> Result<()> {
     for rows in rows.chunks(1_000) {
         each!(conn, |conn| diesel::insert_into(dsl::patients).values(rows.to_vec()).execute(conn))?;
     }
-    let keys: Vec<KeyRow> =
-        rows.iter().flat_map(|row| keys_of(row).into_iter().map(|key| KeyRow { key, patient_id: row.id })).collect();
+    let keys: Vec<KeyRow> = rows.iter().flat_map(|row| keys_of(row).into_iter().map(|key| KeyRow { key, patient_id: row.id })).collect();
     for keys in keys.chunks(1_000) {
         each!(conn, |conn| diesel::insert_into(patient_keys::table).values(keys).execute(conn))?;
     }

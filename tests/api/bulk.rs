@@ -70,7 +70,10 @@ fn one_of_each() -> Vec<Value> {
     vec![
         resource("organization", json!({ "name": "Alder House", "kind": "agency", "identifiers": [key("o-1")] })),
         resource("practitioner", json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "identifiers": [key("w-1")] })),
-        resource("service", json!({ "name": "Community lunch", "kind": "community_service", "provider_id": key("o-1"), "identifiers": [key("s-1")] })),
+        resource(
+            "service",
+            json!({ "name": "Community lunch", "kind": "program", "provider_id": key("o-1"), "identifiers": [key("s-1")] }),
+        ),
         resource("patient", json!({ "names": [{ "family": "Tremblay", "given": "Odette" }], "identifiers": [key("p-1")] })),
         resource(
             "consent",
@@ -87,11 +90,11 @@ fn one_of_each() -> Vec<Value> {
             json!({ "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "family_physician", "chosen_by": "person",
                 "need_ids": [key("n-1")], "identifiers": [key("r-1")] }),
         ),
-        resource("follow_up", json!({ "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10", "identifiers": [key("f-1")] })),
         resource(
-            "slot",
-            json!({ "practitioner_id": key("w-1"), "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" }),
+            "follow_up",
+            json!({ "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10", "identifiers": [key("f-1")] }),
         ),
+        resource("slot", json!({ "practitioner_id": key("w-1"), "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" })),
         resource("unmet_need", json!({ "patient_id": key("p-1"), "domain": "food-insecurity", "reasons": ["no_service"] })),
     ]
 }
@@ -115,7 +118,9 @@ on_both!(a_line_of_every_kind_becomes_a_resource_and_names_those_before_it, |db|
     );
     // The screening was scored, as it is by a single call, and raised what it raises.
     let screening = clinic.get(&format!("/v1/screenings/{}", ids["screening"])).await.expect(200);
-    assert!(!screening["raised_needs"].as_array().or(screening["needs"].as_array()).is_none_or(Vec::is_empty) || screening["scores"].is_array());
+    assert!(
+        !screening["raised_needs"].as_array().or(screening["needs"].as_array()).is_none_or(Vec::is_empty) || screening["scores"].is_array()
+    );
     // The journal has each, in the name of the client that sent them.
     app.is_readable().await;
     let feed = clinic.get("/v1/changes?limit=200").await.expect(200);
@@ -218,7 +223,7 @@ on_both!(a_line_needs_the_scope_of_its_type, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;
     let writer = clinic.only(&[Scope::ServicesWrite]).await;
-    let service = json!({ "type": "service", "resource": { "name": "Lunch", "kind": "community_service" } });
+    let service = json!({ "type": "service", "resource": { "name": "Lunch", "kind": "program" } });
     let job = load(&writer, text(&[patient("p-1", "Tremblay"), service])).await;
     let results = results(&writer, &job).await;
     assert_eq!((results[0]["problem"]["code"].as_str(), results[1]["outcome"].as_str()), (Some("insufficient_scope"), Some("created")));
@@ -538,7 +543,11 @@ on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
     let url = first["files"][0]["url"].as_str().unwrap().to_owned();
     let stranger = app.stranger();
     assert_eq!(lines(&stranger.get(&url).await).len(), 1);
-    for other in [url.replace("patients.ndjson", "services.ndjson"), url.replace("patients.ndjson", "input"), url.replace("patients.ndjson", "results")] {
+    for other in [
+        url.replace("patients.ndjson", "services.ndjson"),
+        url.replace("patients.ndjson", "input"),
+        url.replace("patients.ndjson", "results"),
+    ] {
         stranger.get(&other).await.expect_problem(404, "not_found");
     }
     for spoiled in [url.replace("/exports/", "/exports/x"), url.replace('.', "x"), "/exports/x/patients.ndjson".to_owned()] {
