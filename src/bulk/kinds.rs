@@ -392,11 +392,11 @@ pub fn fresh(kind: &dyn Loadable, conn: &mut DbConn, caller: &Principal, lines: 
             taken.extend(found.into_keys().map(|value| (system.to_owned(), value)));
         }
     }
-    let present = changes::repository::known_among(conn, kind.resource_type(), &ids)?;
+    let present = changes::repository::owners_among(conn, kind.resource_type(), &ids)?;
     let is_fresh = |(id, body): &(Option<Uuid>, &Body)| {
         let keys = kind.identifiers(body);
         let is_new = keys.iter().all(|key| !taken.contains(&(key.system.clone(), key.value.clone())));
-        let is_named_anew = id.is_none_or(|id| !present.contains(&id) && !present.contains(&echo(owner, id)));
+        let is_named_anew = id.is_none_or(|id| !present.contains_key(&id) && !present.contains_key(&echo(owner, id)));
         taken.extend(keys.iter().map(|key| (key.system.clone(), key.value.clone())));
         is_new && is_named_anew
     };

@@ -58,7 +58,7 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
     for (place, of, value) in named {
         let found = match &value {
             Value::String(id) => match id.parse::<Uuid>() {
-                Ok(id) => by_id(conn, caller, of, id)?,
+                Ok(id) => by_id(conn, caller, of, id, is_last)?,
                 // The schema says what is wrong with it.
                 Err(_) => continue,
             },
@@ -87,11 +87,15 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
     if faults.is_empty() { Ok(is_complete) } else { Err(Error::Invalid(faults)) }
 }
 
-/// What was loaded from this id; else what has it.
-fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid) -> Result<Option<Uuid>> {
+/// What was loaded from this id; else what has it. Where that is another organization's, an earlier line may yet load it from there.
+fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid, is_last: bool) -> Result<Option<Uuid>> {
     let loaded = echo(caller.organization_id, id);
-    let known = changes::repository::known_among(conn, of, &[loaded, id])?;
-    Ok([loaded, id].into_iter().find(|id| known.contains(id)))
+    let owners = changes::repository::owners_among(conn, of, &[loaded, id])?;
+    if owners.contains_key(&loaded) {
+        return Ok(Some(loaded));
+    }
+    let is_settled = |owner: &&Option<OrganizationId>| is_last || **owner == Some(caller.organization_id);
+    Ok(owners.get(&id).filter(is_settled).map(|_| id))
 }
 
 fn by_identifier(conn: &mut DbConn, caller: &Principal, of: ResourceType, identifier: &Identifier) -> Result<Option<Uuid>> {

@@ -505,7 +505,7 @@ on_both!(what_an_import_cannot_bring_to_where_it_stood_is_refused, |db| async mo
         json!({ "type": "follow_up", "read_only": { "status": "completed" },
             "resource": { "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10" } }),
         json!({ "type": "referral", "read_only": { "status": "accepted" },
-            "resource": { "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "self" } }),
+            "resource": { "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "self_referral" } }),
     ];
     let job = load(&clinic, text(&lines)).await;
     for line in results(&clinic, &job).await {
