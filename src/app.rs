@@ -99,6 +99,7 @@ pub const ROUTES: &[fn(&mut ServiceConfig<'_>)] = &[
     crate::waitlists::configure,
     crate::matching::configure,
     crate::sources::configure,
+    crate::bulk::configure,
     crate::webhooks::configure,
     crate::hsds::configure,
     operations,
@@ -122,6 +123,7 @@ pub fn build(
         .app_data(state)
         .service(problems)
         .service(crate::appointments::calendar::feed::read_calendar)
+        .service(crate::bulk::download::download_export)
         .configure(crate::referrals::links::pages)
         .service(web::redirect("/docs", "/docs/"))
         .service(web::redirect("/hsds", "/hsds/"))

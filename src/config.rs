@@ -108,6 +108,10 @@ pub struct Config {
     #[arg(long, env = "KITH_IMPORT_LIMIT", default_value_t = 64 * 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..), help_heading = "Server")]
     pub import_limit: u32,
+    /// Largest body of POST /v1/imports in bytes, unpacked
+    #[arg(long, env = "KITH_BULK_LIMIT", default_value_t = 1024 * 1024 * 1024, value_name = "BYTES",
+        value_parser = clap::value_parser!(u64).range(1024..), help_heading = "Server")]
+    pub bulk_limit: u64,
     /// Longest time a request may take; after it the answer is 503, or 408 where its body has not arrived
     #[arg(long, env = "KITH_REQUEST_TIMEOUT", default_value = "40s", value_name = "DURATION", value_parser = positive_duration, help_heading = "Server")]
     pub request_timeout: Duration,

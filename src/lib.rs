@@ -3,6 +3,7 @@ pub mod app;
 pub mod appointments;
 pub mod auth;
 pub mod background;
+pub mod bulk;
 pub mod changes;
 pub mod cli;
 pub mod clock;

@@ -50,6 +50,7 @@ use crate::webhooks::payload::WebhookEvent;
         (name = "slots", description = "Times at which somebody can come to a service or a practitioner."),
         (name = "appointments", description = "Places in slots, kept for patients."),
         (name = "hsds", description = "The directory in the standard of its field, Open Referral HSDS 3.2; to be read only."),
+        (name = "bulk", description = "Imports and exports of many resources, which go on beside the requests."),
         (name = "changes", description = "The journal as a feed."),
         (name = "webhooks", description = "Events, sent to addresses of your own as they happen."),
         (name = "operations", description = "Health and readiness.")
@@ -435,8 +436,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     if takes_json && (is_api || is_face) {
         problems.extend(["408", "413", "415", "422"]);
     }
-    // Keys belong to clients. An import needs none to be sent again: what it has seen before changes nothing.
-    if is_api && method == "post" && has_scopes && !is_question && !path.starts_with("/v1/imports/") {
+    // Keys belong to clients. An import of a directory needs none to be sent again: what it has seen before changes nothing.
+    if is_api && method == "post" && has_scopes && !is_question && path != "/v1/imports/services" {
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }
@@ -547,7 +548,7 @@ fn add_headers(document: &mut Value) {
                     if is_counted {
                         names.extend(ALLOWANCE);
                     }
-                    if status == "201" || path.ends_with("/by-identifier") {
+                    if matches!(status.as_str(), "201" | "202") || path.ends_with("/by-identifier") {
                         names.push("Location");
                     }
                     if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || schema == "Capacity") {

@@ -70,6 +70,13 @@ impl Sample {
         f64::from(self.latencies.get(index.saturating_sub(1)).copied().unwrap_or_default()) / 1000.0
     }
 
+    /// Takes another in.
+    pub fn add(&mut self, other: Self) {
+        let parts = vec![std::mem::take(self), other];
+        let elapsed = parts.iter().map(|part| part.elapsed).sum();
+        *self = Self::of(parts, elapsed);
+    }
+
     fn of(mut parts: Vec<Self>, elapsed: Duration) -> Self {
         let complaint = parts.iter_mut().find_map(|part| part.complaint.take());
         let bad = parts.iter().map(|part| part.bad).sum();
@@ -81,12 +88,17 @@ impl Sample {
 
 /// Has every script run on a connection of its own until the time is up.
 pub async fn run(address: &str, scripts: &mut [Box<dyn Script>], time: Duration) -> Outcome<Sample> {
+    run_at_ease(address, scripts, time, Duration::ZERO).await
+}
+
+/// The same with a pause after each answer.
+pub async fn run_at_ease(address: &str, scripts: &mut [Box<dyn Script>], time: Duration, pause: Duration) -> Outcome<Sample> {
     let started = Instant::now();
-    let parts = try_join_all(scripts.iter_mut().map(|script| converse(address, script.as_mut(), started + time))).await?;
+    let parts = try_join_all(scripts.iter_mut().map(|script| converse(address, script.as_mut(), started + time, pause))).await?;
     Ok(Sample::of(parts, started.elapsed()))
 }
 
-async fn converse(address: &str, script: &mut dyn Script, end: Instant) -> Outcome<Sample> {
+async fn converse(address: &str, script: &mut dyn Script, end: Instant, pause: Duration) -> Outcome<Sample> {
     let mut connection = connect(address).await?;
     let mut sample = Sample::default();
     while Instant::now() < end {
@@ -104,6 +116,9 @@ async fn converse(address: &str, script: &mut dyn Script, end: Instant) -> Outco
                 sample.complain(error.to_string());
                 connection = connect(address).await?;
             }
+        }
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
     }
     Ok(sample)

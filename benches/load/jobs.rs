@@ -85,6 +85,18 @@ impl Region {
         }))
     }
 
+    /// An import of these lines, by the directory or by the clinic.
+    pub fn send_lines(&self, by_directory: bool, lines: String) -> Call {
+        let authorization = if by_directory { Rc::clone(&self.directory) } else { Rc::clone(&self.clinic) };
+        let body = Some((lines.into(), "application/x-ndjson"));
+        Call { method: Method::POST, path: "/v1/imports".into(), authorization, body, expected: 202 }
+    }
+
+    /// A question of the same.
+    pub fn ask(&self, by_directory: bool, path: String) -> Call {
+        get(if by_directory { &self.directory } else { &self.clinic }, path)
+    }
+
     fn next(&self) -> usize {
         self.next.replace(self.next.get() + 1)
     }

@@ -6,6 +6,7 @@
 //! as much about it as about Kith: compare only what was measured on the same one, best in the same run (`--beside`).
 
 mod beside;
+mod bulk;
 mod client;
 mod fill;
 mod invented;
@@ -70,6 +71,9 @@ struct Arguments {
     /// Instead of one job after the other, a mixed load for so long, with memory and latencies over time
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10m", value_parser = duration)]
     sustain: Option<Duration>,
+    /// Instead of these jobs, one import of so many patients and one of a tenth as many services, while others read
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000000")]
+    bulk: Option<usize>,
     /// Writes the numbers to a file as well
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -101,6 +105,10 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 async fn measure(arguments: &Arguments, url: &str, log: &Path, filled: Filled) -> Outcome<()> {
     let server = Server::start(url, log)?;
     let region = Region::enter(&server.address, filled.clone()).await?;
+    if let Some(patients) = arguments.bulk {
+        let numbers = bulk::run(&server, &region, patients).await?;
+        return save(arguments.json.as_deref(), &numbers);
+    }
     if let Some(time) = arguments.sustain {
         let numbers = sustained::run(&server, &region, arguments.connections, time).await?;
         return save(arguments.json.as_deref(), &numbers);

@@ -27,6 +27,8 @@ text_enum! {
         ReadServiceCalendar = "read_service_calendar",
         /// To read the calendar of one practitioner.
         ReadPractitionerCalendar = "read_practitioner_calendar",
+        /// To download the files of one export.
+        DownloadExport = "download_export",
     }
 }
 
@@ -37,6 +39,7 @@ impl Purpose {
             Self::AnswerReferral => "kith:answer-referral",
             Self::ReadServiceCalendar => "kith:read-service-calendar",
             Self::ReadPractitionerCalendar => "kith:read-practitioner-calendar",
+            Self::DownloadExport => "kith:download-export",
         }
     }
 }

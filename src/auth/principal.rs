@@ -98,6 +98,49 @@ impl<S: RequiredScope> FromRequest for Allowed<S> {
     }
 }
 
+/// Scopes of which a caller must have one, as a type.
+pub trait ScopeChoice: 'static {
+    /// The scopes.
+    const SCOPES: &'static [Scope];
+}
+
+/// A caller with at least one of the scopes `S`: for what is about all kinds of resources, of which each is then asked by itself.
+#[derive(Debug, Clone)]
+pub struct AllowedAny<S>(Principal, PhantomData<fn() -> S>);
+
+impl<S> AllowedAny<S> {
+    /// The caller, to be taken along.
+    pub fn into_principal(self) -> Principal {
+        self.0
+    }
+}
+
+impl<S> Deref for AllowedAny<S> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.0
+    }
+}
+
+impl<S: ScopeChoice> FromRequest for AllowedAny<S> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let allowed = || {
+            let identity = request.extensions_mut().remove::<Identity>();
+            let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
+            if !S::SCOPES.iter().any(|scope| principal.has(*scope)) {
+                return Err(Error::InsufficientScope(S::SCOPES.first().map_or("admin", |scope| scope.as_str())));
+            }
+            query::check(request)?;
+            Ok(Self(principal, PhantomData))
+        };
+        ready(allowed())
+    }
+}
+
 /// Somebody who may read the directory: a caller with `services:read`, or anyone where the configuration opens it.
 #[derive(Debug, Clone)]
 pub struct DirectoryReader {

@@ -1,5 +1,7 @@
 //! Writing and reading the journal.
 
+use std::collections::HashMap;
+
 use chrono::Duration;
 use diesel::dsl::{insert_into, max, sql};
 use diesel::prelude::*;
@@ -15,7 +17,7 @@ use crate::db::types::{Id, Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::{Error, Result};
-use crate::kind::{PatientId, ResourceType};
+use crate::kind::{OrganizationId, PatientId, ResourceType};
 
 /// Writes a change into the journal; returns its number.
 pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
@@ -59,6 +61,18 @@ pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_v
         .order((changes::version, changes::sequence))
         .limit(limit);
     Ok(entries.load(conn)?)
+}
+
+/// Which of these ids the journal knows as resources of a type, and whose they are.
+pub fn owners_among(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid]) -> Result<HashMap<Uuid, Option<OrganizationId>>> {
+    let mut owners = HashMap::new();
+    for ids in ids.chunks(1_000) {
+        let of_type = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::version.eq(1));
+        let named = of_type.filter(changes::resource_id.eq_any(ids.iter().map(|id| Id::<()>::from_uuid(*id))));
+        let found: Vec<(Id<()>, Option<OrganizationId>)> = named.select((changes::resource_id, changes::owner_id)).load(conn)?;
+        owners.extend(found.into_iter().map(|(id, owner)| (id.uuid(), owner)));
+    }
+    Ok(owners)
 }
 
 /// The entries with these numbers, in no order.

@@ -1,4 +1,4 @@
-//! `kith export`: the directory for others.
+//! `kith export`: the directory, and records, for others.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -32,6 +32,10 @@ pub(super) enum What {
         #[arg(long, value_name = "PATH", required_if_eq("format", "tabular"))]
         output: Option<PathBuf>,
     },
+    /// Export an organization's records of all kinds, a file for each, as `POST /v1/exports` does
+    ///
+    /// What a client of the organization sees. `kith import records` takes the lines. It may run while the server does.
+    Records(super::records::Export),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,18 +46,24 @@ pub(super) enum Format {
 }
 
 pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
-    let What::Hsds { format, output } = what;
     let db = database::open(database, log)?;
-    let outcome = match (format, output) {
-        (Format::Tabular, Some(path)) => tabular(&db, &path),
-        (_, Some(path)) => match File::create(&path) {
-            Ok(file) => json(&db, format, BufWriter::new(file)),
-            Err(fault) => Err(Failure::because(format!("cannot write {}: {fault}", path.display()))),
-        },
-        (_, None) => json(&db, format, BufWriter::new(io::stdout().lock())),
+    let outcome = match what {
+        What::Hsds { format, output } => hsds(&db, format, output),
+        What::Records(records) => records.run(&db),
     };
     db.shutdown();
     outcome
+}
+
+fn hsds(db: &Db, format: Format, output: Option<PathBuf>) -> Result<(), Failure> {
+    match (format, output) {
+        (Format::Tabular, Some(path)) => tabular(db, &path),
+        (_, Some(path)) => match File::create(&path) {
+            Ok(file) => json(db, format, BufWriter::new(file)),
+            Err(fault) => Err(Failure::because(format!("cannot write {}: {fault}", path.display()))),
+        },
+        (_, None) => json(db, format, BufWriter::new(io::stdout().lock())),
+    }
 }
 
 /// Gives every service, everything nested, in the order of their ids.

@@ -1,4 +1,4 @@
-//! `kith import`: directories and instruments from files.
+//! `kith import`: directories, records and instruments from files.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
@@ -33,6 +33,11 @@ pub(super) enum What {
     /// Each record is created, updated, unchanged or refused with reasons. A second run of the same file changes nothing. It may run while
     /// the server does.
     Services(Box<Services>),
+    /// Import an organization's records of all kinds: lines of JSON, as `POST /v1/imports` takes them
+    ///
+    /// What has an identifier that is known is updated or left, so a second run of the same file changes nothing. What was interrupted goes
+    /// on in a server, or is run again. It may run while the server does.
+    Records(super::records::Import),
     /// Load a screening instrument from a JSON file
     ///
     /// Loading it again changes nothing. An edition that is there with another content is refused: screenings may stand on it.
@@ -76,6 +81,7 @@ pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Res
     let db = database::open(database, log)?;
     let outcome = match what {
         What::Services(services) => services.import(&db).map(|report| print_summary(&report)),
+        What::Records(records) => records.run(&db),
         What::Instrument { file } => load_instrument(&db, &file),
     };
     db.shutdown();

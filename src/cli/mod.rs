@@ -7,6 +7,7 @@ mod export;
 mod healthcheck;
 mod import;
 mod key;
+mod records;
 mod serve;
 
 use std::ffi::OsString;
@@ -78,7 +79,7 @@ enum Command {
         #[command(flatten)]
         log: LogConfig,
     },
-    /// Export the directory for others
+    /// Export the directory, or an organization's records, for others
     Export {
         #[command(subcommand)]
         what: export::What,

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::instruments::loading;
-use crate::{background, logging, sources, webhooks};
+use crate::{background, bulk, logging, sources, webhooks};
 
 /// A server that listens.
 pub struct Running {
@@ -28,16 +28,18 @@ pub struct Running {
     pub webhooks: background::Running,
     /// Pulls from sources meanwhile.
     pub sources: background::Running,
+    /// Imports and exports meanwhile.
+    pub bulk: background::Running,
 }
 
 impl Running {
-    /// Answers requests, sends webhooks and pulls from sources until it is told to stop, and ends when all that was begun is finished.
+    /// Answers requests, sends webhooks, pulls from sources, imports and exports until it is told to stop, and ends when all that was begun is finished.
     pub async fn run(self) -> io::Result<()> {
-        let Self { state, server, webhooks, sources, .. } = self;
+        let Self { state, server, webhooks, sources, bulk, .. } = self;
         let outcome = server.await;
         let patience = |timeout: Duration| timeout.min(state.config.shutdown_timeout);
         let ends = (webhooks.stop(patience(state.config.webhook_timeout)), sources.stop(patience(state.config.source_timeout)));
-        futures_util::future::join(ends.0, ends.1).await;
+        futures_util::future::join3(ends.0, ends.1, bulk.stop(state.config.shutdown_timeout)).await;
         state.db.shutdown();
         outcome
     }
@@ -97,7 +99,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Engine::start(state.clone());
     let sources = sources::Engine::start(state.clone());
-    Ok(Running { state, addresses, server: server.run(), webhooks, sources })
+    let bulk = bulk::Engine::start(state.db.clone(), state.clock.clone());
+    Ok(Running { state, addresses, server: server.run(), webhooks, sources, bulk })
 }
 
 /// The server stops by itself when it is told to, once it has answered; those who wait for something to happen must not keep it.

@@ -7,6 +7,7 @@ use diesel::result::Error::RollbackTransaction;
 pub use self::derived::{DbConn, MultiBackend};
 use super::types::sql_types;
 use crate::each;
+use crate::error::Result;
 
 #[expect(missing_docs, reason = "the derive makes public items without documentation")]
 mod derived {
@@ -44,6 +45,20 @@ impl DbConn {
     /// Opens a savepoint.
     pub(super) fn begin_nested(&mut self) -> QueryResult<()> {
         each!(self, |conn| AnsiTransactionManager::begin_transaction(conn))
+    }
+
+    /// Runs work inside a savepoint of its own: where it fails, nothing of it is left, and the transaction goes on.
+    pub fn nested<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let depth = self.depth()?;
+        self.begin_nested()?;
+        let result = work(self).and_then(|value| Ok(self.commit().map(|()| value)?));
+        // Where the disk is full the transaction is gone, and its savepoints with it: what the work met says so.
+        if result.is_err()
+            && let Err(error) = self.roll_back_to(depth)
+        {
+            log::warn!("cannot roll back to a savepoint: {error}");
+        }
+        result
     }
 
     /// Ends the innermost savepoint or the transaction, keeping what was done.

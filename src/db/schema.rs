@@ -805,6 +805,54 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Imports and exports that go on beside the requests.
+    bulk_jobs (id) {
+        id -> Id,
+        kind -> Text,
+        organization_id -> Id,
+        client_id -> Id,
+        scopes -> Text,
+        on_behalf_of -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        status -> Text,
+        content -> Document,
+        progress -> Document,
+        lines -> BigInt,
+        lines_total -> Nullable<BigInt>,
+        bytes -> BigInt,
+        bytes_total -> Nullable<BigInt>,
+        created -> BigInt,
+        updated -> BigInt,
+        unchanged -> BigInt,
+        refused -> BigInt,
+        error -> Nullable<Text>,
+        created_at -> Instant,
+        started_at -> Nullable<Instant>,
+        updated_at -> Instant,
+        finished_at -> Nullable<Instant>,
+        leased_by -> Nullable<Id>,
+        leased_until -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Their files, in pieces of whole lines.
+    bulk_chunks (job_id, file, first_line) {
+        job_id -> Id,
+        file -> Text,
+        first_line -> BigInt,
+        lines -> Integer,
+        content -> Binary,
+    }
+}
+
 diesel::joinable!(webhook_endpoints -> clients (client_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);

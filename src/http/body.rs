@@ -58,17 +58,36 @@ impl FromRequest for MergePatch {
 
 /// Whether the body of a request is still on its way: where time runs out meanwhile, the caller was too slow and not the server.
 #[derive(Debug, Clone, Default)]
-pub struct Arrival(Rc<Cell<bool>>);
+pub struct Arrival(Rc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    is_awaited: Cell<bool>,
+    streamed: Cell<u64>,
+}
 
 impl Arrival {
+    /// A body that is streamed must bring so many bytes within the time that a request may take, to be waited for as long again.
+    const PACE: u64 = 256 * 1024;
+
     /// Whether the body is being waited for.
     pub fn is_awaited(&self) -> bool {
-        self.0.get()
+        self.0.is_awaited.get()
     }
 
     /// Notes that the body is being waited for, or no more.
     pub fn set_awaited(&self, is_awaited: bool) {
-        self.0.set(is_awaited);
+        self.0.is_awaited.set(is_awaited);
+    }
+
+    /// Notes that so many bytes have arrived of a body that may be too large for the time of one request.
+    pub fn note(&self, bytes: usize) {
+        self.0.streamed.set(self.0.streamed.get().saturating_add(bytes as u64));
+    }
+
+    /// Whether such a body has come far enough since this was last asked to be waited for longer.
+    pub fn has_moved(&self) -> bool {
+        self.0.streamed.take() >= Self::PACE
     }
 
     /// That of a request that has passed the middleware.

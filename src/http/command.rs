@@ -76,9 +76,19 @@ impl Reply {
         Ok(Self::ok(shape)?.with_header(ETAG.as_str(), etag::tag(version)))
     }
 
+    /// 202 with what was begun and where it can be asked after.
+    pub fn accepted(location: &str, shape: &impl Serialize) -> Result<Self> {
+        Ok(Self { status: 202, ..Self::ok(shape)? }.with_header(LOCATION.as_str(), location))
+    }
+
     /// 204.
     pub fn no_content() -> Self {
         Self { status: 204, headers: Vec::new(), body: String::new() }
+    }
+
+    /// Whether it is about what is there.
+    pub fn is_of(&self, location: &str) -> bool {
+        self.headers.iter().any(|(name, value)| name == LOCATION.as_str() && value == location)
     }
 
     /// One more header.
@@ -158,14 +168,51 @@ impl<T: Send + Sync + 'static> Command<T> {
     }
 
     fn once(&self, conn: &mut DbConn, caller: &Principal, effect: impl Fn(&mut DbConn, &Principal, &T) -> Result<Reply>) -> Result<Reply> {
-        let Some(key) = &self.key else { return effect(conn, caller, &self.input) };
-        lock(conn, caller.client_id, key)?;
-        if let Some(reply) = find(conn, caller.client_id, key, caller.at)? {
+        match &self.key {
+            Some(key) => key.once(conn, caller, |conn| effect(conn, caller, &self.input)),
+            None => effect(conn, caller, &self.input),
+        }
+    }
+}
+
+impl Key {
+    /// The answer that this key had; where it had none, that of the effect, which is kept.
+    fn once(&self, conn: &mut DbConn, caller: &Principal, effect: impl FnOnce(&mut DbConn) -> Result<Reply>) -> Result<Reply> {
+        lock(conn, caller.client_id, self)?;
+        if let Some(reply) = find(conn, caller.client_id, self, caller.at)? {
             return Ok(reply);
         }
-        let reply = effect(conn, caller, &self.input)?;
-        keep(conn, caller.client_id, key, &reply, caller.at)?;
+        let reply = effect(conn)?;
+        keep(conn, caller.client_id, self, &reply, caller.at)?;
         Ok(reply)
+    }
+}
+
+/// The key of a POST whose body is too large to be read before it is worked on: the hash comes when all has arrived.
+#[derive(Debug, Clone)]
+pub struct StreamedKey {
+    key: Option<Key>,
+}
+
+impl StreamedKey {
+    /// That of a request, if it has one.
+    pub fn of(request: &HttpRequest) -> Result<Self> {
+        let key = |text| Key { text, route: format!("{} {}", request.method(), request.uri()), body_hash: String::new() };
+        Ok(Self { key: key_of(request)?.map(key) })
+    }
+
+    /// Runs the effect in the transaction of `conn` once for each key, for a body with this SHA-256.
+    pub fn once(
+        &self,
+        conn: &mut DbConn,
+        caller: &Principal,
+        digest: &[u8],
+        effect: impl FnOnce(&mut DbConn) -> Result<Reply>,
+    ) -> Result<Reply> {
+        match &self.key {
+            Some(key) => Key { body_hash: hex(digest), ..key.clone() }.once(conn, caller, effect),
+            None => effect(conn),
+        }
     }
 }
 

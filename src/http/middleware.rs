@@ -43,7 +43,8 @@ impl RequestId {
 /// Wraps every request.
 ///
 /// A request that takes longer than `limit` is answered 503, or 408 where its body is still on its way; what it had begun to write is
-/// finished or undone by the database, so a retry with the same `Idempotency-Key` is safe.
+/// finished or undone by the database, so a retry with the same `Idempotency-Key` is safe. A large body that is streamed at a fair pace
+/// has as long as it needs.
 pub async fn surround<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -66,7 +67,11 @@ pub async fn surround<B: MessageBody + 'static>(
             client_id,
         });
     };
-    let answer = tokio::time::timeout(limit, next.call(request)).await;
+    let mut call = std::pin::pin!(next.call(request));
+    let mut answer = tokio::time::timeout(limit, &mut call).await;
+    while answer.is_err() && arrival.has_moved() {
+        answer = tokio::time::timeout(limit, &mut call).await;
+    }
     let too_late = || if arrival.is_awaited() { Error::TooSlow } else { Error::TimedOut };
     match answer.unwrap_or_else(|_| Err(too_late().into())) {
         Ok(response) => {

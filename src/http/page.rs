@@ -24,6 +24,11 @@ impl Limit {
     /// The most items of one page.
     pub const MOST: u16 = 200;
 
+    /// A page as long as a page can be.
+    pub const fn most() -> Self {
+        Self(Self::MOST)
+    }
+
     /// The number of items.
     pub fn get(self) -> usize {
         usize::from(self.0)

@@ -171,7 +171,13 @@ pub fn replace<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row,
 
 /// Writes the journal's entry of a change.
 pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R::Kind>, action: Action, shape: &R::Shape) -> Result<()> {
-    let change = Change {
+    changes::record(conn, &caller.actor(), change_of::<R>(head, action, shape))?;
+    Ok(())
+}
+
+/// The same to be written.
+pub const fn change_of<'a, R: Resource>(head: &Head<R::Kind>, action: Action, shape: &'a R::Shape) -> Change<'a, R::Shape> {
+    Change {
         resource_type: R::Kind::RESOURCE_TYPE,
         resource_id: head.id.uuid(),
         owner_id: Some(head.owner),
@@ -180,9 +186,7 @@ pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R:
         patient_id: head.patient_id,
         referral_id: head.referral_id,
         body: shape,
-    };
-    changes::record(conn, &caller.actor(), change)?;
-    Ok(())
+    }
 }
 
 /// The reply with the headers that the resource asks for.

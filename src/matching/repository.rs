@@ -56,7 +56,7 @@ pub fn find_unmet(conn: &mut DbConn, caller: &Principal, id: UnmetNeedId) -> Res
 }
 
 /// Those that the caller's organization found, of patients whose needs it still sees or of nobody named.
-fn visible(caller: &Principal) -> unmet_needs::BoxedQuery<'static, MultiBackend> {
+pub fn visible(caller: &Principal) -> unmet_needs::BoxedQuery<'static, MultiBackend> {
     let own = patients::table.filter(patients::organization_id.eq(caller.organization_id)).select(patients::id.nullable());
     let granted = sight::granted(caller, DataCategory::Needs);
     let found = unmet_needs::table.filter(unmet_needs::organization_id.eq(caller.organization_id)).into_boxed();

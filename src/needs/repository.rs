@@ -90,6 +90,14 @@ pub fn untouched_of_screening(conn: &mut DbConn, screening: ScreeningId) -> Resu
     Ok(raised.filter(needs::version.eq(1)).filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
 }
 
+/// The need in a domain that a screening has raised and nobody has given a key yet.
+pub fn raised_by(conn: &mut DbConn, organization: OrganizationId, screening: ScreeningId, domain: &str) -> Result<Option<NeedRow>> {
+    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::deleted_at.is_null());
+    let raised = raised.filter(needs::organization_id.eq(organization)).filter(needs::domain.eq(domain)).order(needs::id);
+    let rows: Vec<NeedRow> = raised.load(conn)?;
+    Ok(rows.into_iter().find(|row| row.content.identifiers.is_empty()))
+}
+
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &NeedRow) -> Result<()> {
     diesel::insert_into(needs::table).values(row).execute(conn)?;

@@ -40,6 +40,13 @@ pub struct Seen {
     pub categories: Categories,
 }
 
+impl Seen {
+    /// A patient whom the caller's own organization manages.
+    pub const fn new(row: PatientRow) -> Self {
+        Self { row, categories: Categories::ALL }
+    }
+}
+
 impl Resource for Patients {
     type Kind = kind::Patient;
     type Input = PatientInput;
@@ -111,21 +118,9 @@ impl Resource for Patients {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: PatientId, input: PatientInput) -> Result<Seen> {
-        let row = PatientRow {
-            id,
-            organization_id: caller.organization_id,
-            status: input.status,
-            need_level: None,
-            primary_navigator_id: None,
-            merged_into_id: None,
-            content: Json(input),
-            version: 1,
-            created_at: caller.at,
-            updated_at: caller.at,
-            deleted_at: None,
-        };
+        let row = PatientRow::new(id, caller.organization_id, input, caller.at);
         repository::insert(conn, &row)?;
-        Ok(Seen { row, categories: Categories::ALL })
+        Ok(Seen::new(row))
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, seen: &Seen, input: PatientInput) -> Result<Option<Seen>> {

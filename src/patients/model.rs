@@ -494,6 +494,25 @@ pub struct PatientRow {
     pub deleted_at: Option<Instant>,
 }
 
+impl PatientRow {
+    /// A new row.
+    pub fn new(id: PatientId, organization_id: OrganizationId, input: PatientInput, at: Instant) -> Self {
+        Self {
+            id,
+            organization_id,
+            status: input.status,
+            need_level: None,
+            primary_navigator_id: None,
+            merged_into_id: None,
+            content: Json(input),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+        }
+    }
+}
+
 fn name_is_not_empty(name: &PatientName) -> Result<(), ValidationError> {
     let parts = [&name.family, &name.given, &name.text];
     if parts.into_iter().flatten().any(|part| !part.trim().is_empty()) {

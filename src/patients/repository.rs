@@ -15,6 +15,7 @@ use crate::db::schema::patients::{self, dsl};
 use crate::db::schema::{changes, patient_keys};
 use crate::db::types::{Id, Json};
 use crate::db::{DbConn, MultiBackend};
+use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
 
@@ -96,6 +97,18 @@ fn filtered(query: &PatientQuery, after: Option<PatientId>) -> patients::BoxedQu
 pub fn insert(conn: &mut DbConn, row: &PatientRow) -> Result<()> {
     diesel::insert_into(dsl::patients).values(row).execute(conn)?;
     add_keys(conn, row.id, keys_of(row))
+}
+
+/// Adds rows and what they are found by, with few statements.
+pub fn insert_all(conn: &mut DbConn, rows: &[&PatientRow]) -> Result<()> {
+    for rows in rows.chunks(1_000) {
+        each!(conn, |conn| diesel::insert_into(dsl::patients).values(rows.to_vec()).execute(conn))?;
+    }
+    let keys: Vec<KeyRow> = rows.iter().flat_map(|row| keys_of(row).into_iter().map(|key| KeyRow { key, patient_id: row.id })).collect();
+    for keys in keys.chunks(1_000) {
+        each!(conn, |conn| diesel::insert_into(patient_keys::table).values(keys).execute(conn))?;
+    }
+    Ok(())
 }
 
 /// Writes the row over the version before it, and what it is found by; false where that version is no longer there.

@@ -6,6 +6,7 @@ use super::row::{CapacityEntryRow, ServiceRow};
 use crate::db::DbConn;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::Id;
+use crate::each;
 use crate::error::Result;
 use crate::kind::ServiceId;
 
@@ -31,6 +32,14 @@ pub fn list_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Re
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
     diesel::insert_into(services::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Adds rows, a statement for each 1,000.
+pub fn insert_all(conn: &mut DbConn, rows: &[ServiceRow]) -> Result<()> {
+    for rows in rows.chunks(1_000) {
+        each!(conn, |conn| diesel::insert_into(services::table).values(rows).execute(conn))?;
+    }
     Ok(())
 }
 

@@ -122,3 +122,68 @@ fn a_server_starts_says_that_it_is_well_logs_no_query_and_stops_when_told() {
         assert!(log.iter().all(|line| !line.to_string().contains("Tremblay")), "{log:?}");
     }
 }
+
+#[test]
+fn records_are_imported_and_exported_in_the_name_of_a_client() {
+    for place in places() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let add = ["client", "add", "--organization=Alder Clinic", "--kind=clinic", "--name=EMR", "--scopes=all", "--json"];
+        let added: Value = serde_json::from_str(&printed(&place, &add)).unwrap();
+        let client = format!("--client={}", added["client_id"].as_str().unwrap());
+        let key = |value: &str| serde_json::json!([{ "system": "urn:example", "value": value }]);
+        let lines = [
+            serde_json::json!({ "type": "patient", "resource": { "names": [{ "family": "Tremblay" }], "identifiers": key("p-1") } }),
+            serde_json::json!({ "type": "service", "resource": { "name": "Lunch", "kind": "program", "identifiers": key("s-1") } }),
+            serde_json::json!({ "type": "patient", "resource": {} }),
+        ];
+        std::fs::write(at("in.ndjson"), lines.map(|line| format!("{line}\n")).concat()).unwrap();
+        let import = ["import", "records", &at("in.ndjson"), &client, &format!("--results={}", at("results.ndjson"))];
+        let summary = printed(&place, &import);
+        assert!(summary.contains("3 lines") && summary.contains("2  created") && summary.contains("1  refused"), "{summary}");
+        let results = std::fs::read_to_string(at("results.ndjson")).unwrap();
+        assert_eq!(results.lines().count(), 3);
+        assert!(printed(&place, &import).contains("2  unchanged"));
+
+        let output = format!("--output={}", at("out"));
+        printed(&place, &["export", "records", &client, &output]);
+        let patients = std::fs::read_to_string(at("out/patients.ndjson")).unwrap();
+        let line: Value = serde_json::from_str(patients.trim()).unwrap();
+        assert_eq!(line["resource"]["names"][0]["family"], "Tremblay");
+        printed(
+            &place,
+            &["export", "records", &client, &output, "--types=service,patient", "--format=csv", "--since=2026-01-01T00:00:00Z"],
+        );
+        assert!(std::fs::read_to_string(at("out/services.csv")).unwrap().contains("Lunch"));
+
+        let refused = run(&place, &["export", "records", "--client=01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", &output]);
+        assert!(told(&refused).iter().any(|line| line.contains("there is no active client")), "{:?}", told(&refused));
+    }
+}
+
+#[test]
+fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
+    for place in places() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let add = ["client", "add", "--organization=Directory", "--kind=directory", "--name=EMR", "--scopes=all", "--json"];
+        printed(&place, &add);
+        let file = at("in.json");
+        std::fs::write(&file, r#"[{ "id": "s-1", "name": "Lunch", "status": "active", "description": "Hot lunch" }]"#).unwrap();
+        printed(&place, &["import", "services", &file, "--organization=Directory", "--source=test"]);
+        let array: Value = serde_json::from_str(&printed(&place, &["export", "hsds"])).unwrap();
+        assert_eq!((array.as_array().unwrap().len(), &array[0]["name"]), (1, &Value::from("Lunch")));
+        let lines = printed(&place, &["export", "hsds", "--format=ndjson"]);
+        assert_eq!(serde_json::from_str::<Value>(lines.trim()).unwrap(), array[0]);
+        printed(&place, &["export", "hsds", &format!("--output={}", at("out.json"))]);
+        assert_eq!(serde_json::from_str::<Value>(&std::fs::read_to_string(at("out.json")).unwrap()).unwrap(), array);
+        for name in ["out.zip", "out"] {
+            let said = printed(&place, &["export", "hsds", "--format=tabular", &format!("--output={}", at(name))]);
+            assert!(said.contains("1 services"), "{said}");
+            let taken = printed(&place, &["import", "services", &at(name), "--organization=Directory", "--source=back", "--dry-run"]);
+            assert!(taken.contains("1 records"), "{taken}");
+        }
+        let without = run(&place, &["export", "hsds", "--format=tabular"]);
+        assert!(!without.status.success());
+    }
+}

@@ -20,6 +20,7 @@ use crate::harness::TestDb;
 const ABOUT_NOBODY: &[&str] = &[
     "/v1/changes",
     "/v1/eligibility-checks",
+    "/v1/exports",
     "/v1/imports",
     "/v1/instruments",
     "/v1/matching-profiles",

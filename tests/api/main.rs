@@ -19,6 +19,8 @@ mod appointments;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bulk;
+#[cfg(test)]
 mod capacity;
 #[cfg(test)]
 mod changes;

@@ -7,6 +7,7 @@
 //! FAULTS=long cargo test --test api faults -- --nocapture --test-threads 1
 //! ```
 
+mod bulk;
 mod clock;
 mod copies;
 mod disk;

@@ -1,0 +1,229 @@
+//! What runs in every process: jobs that wait are done, one after the other.
+//!
+//! A worker takes a job for itself, for a time which every transaction prolongs; whoever comes after it goes on behind the last one.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant as Moment};
+
+use actix_web::rt;
+use futures_util::future::join;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::importing::{self, Lines, Written};
+use super::model::{JobId, JobKind, JobRow, KEPT};
+use super::{exporting, repository};
+use crate::background;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+
+/// How often a process looks whether a job waits.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it forgets.
+const PURGE: Duration = Duration::from_secs(300);
+/// Jobs that a process does at once.
+const AT_ONCE: usize = 2;
+/// How long a job is taken for. Where a transaction takes longer, the row that it has written keeps others away.
+const LEASE: chrono::Duration = chrono::Duration::seconds(10);
+/// A worker lets go of a job that takes longer, so that others get their turn.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
+/// A body of which nothing arrives for so long will not.
+const GIVEN_UP: chrono::Duration = chrono::Duration::hours(1);
+/// A database that is busy is asked again so often, and so much later each time.
+const PATIENCE: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The work of one process.
+#[derive(Clone)]
+pub struct Engine {
+    db: Db,
+    clock: Clock,
+    /// The name under which this process takes leases.
+    id: Id<()>,
+    is_stopping: Rc<Cell<bool>>,
+}
+
+impl Engine {
+    /// One that does nothing by itself.
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self { db, clock, id: Id::generate(), is_stopping: Rc::default() }
+    }
+
+    /// Starts it.
+    pub fn start(db: Db, clock: Clock) -> background::Running {
+        background::Running::start("imports and exports", |stop| Self::new(db, clock).run(stop))
+    }
+
+    /// Does everything that waits now.
+    pub async fn work(&self) -> Result<()> {
+        loop {
+            let waiting = self.awake(AT_ONCE).await?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            for job in waiting {
+                self.serve(job).await?;
+            }
+        }
+    }
+
+    /// Does one job, as far as a turn goes; nothing where another does it.
+    pub async fn serve(&self, job: JobId) -> Result<()> {
+        let (worker, now) = (self.id, self.clock.now());
+        let leased = self.db.write(move |conn| repository::lease(conn, job, worker, now, now.plus(LEASE))).await?;
+        let Some(job) = leased else { return Ok(()) };
+        let (id, began) = (job.id, Moment::now());
+        let go_on = || !self.is_stopping.get() && began.elapsed() < LONGEST_TURN;
+        let is_to_wait = match job.kind {
+            JobKind::Import => self.import(job, go_on).await?,
+            JobKind::Export => self.export(job, go_on).await?,
+        };
+        if is_to_wait {
+            let now = self.clock.now();
+            self.db.write(move |conn| repository::release(conn, id, worker, now)).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what nobody needs any more, a bounded number of rows in each transaction.
+    pub async fn purge(&self) -> Result<()> {
+        let now = self.clock.now();
+        for job in self.db.read(repository::ended_early).await? {
+            while self.db.write(move |conn| repository::purge_input(conn, job)).await? > 0 {}
+        }
+        while self.db.write(move |conn| repository::purge(conn, now.plus(-KEPT), now.plus(-GIVEN_UP))).await? > 0 {}
+        Ok(())
+    }
+
+    /// True where there is more to do.
+    async fn import(&self, job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
+        let mut lines = self.lines(&job, job.lines).await?;
+        while let Some(current) = lines {
+            let last = current.last();
+            let current = Arc::new(current);
+            // What comes next is read while this is written.
+            let (is_held, next) = join(self.write_lines(job.id, current), self.lines(&job, last)).await;
+            if !is_held? {
+                return Ok(false);
+            }
+            lines = next?;
+            if !go_on() {
+                return Ok(true);
+            }
+        }
+        let id = job.id;
+        self.write(move |conn, worker, now, until| importing::complete(conn, id, worker, now, until)).await?;
+        Ok(false)
+    }
+
+    async fn lines(&self, job: &JobRow, after: i64) -> Result<Option<Lines>> {
+        let (job, now) = (job.clone(), self.clock.now());
+        self.db.read(move |conn| importing::read(conn, &job, after, now)).await
+    }
+
+    /// Writes all of these lines; false where the job is no longer this worker's.
+    async fn write_lines(&self, job: JobId, lines: Arc<Lines>) -> Result<bool> {
+        loop {
+            let current = Arc::clone(&lines);
+            match self.write(move |conn, worker, now, until| importing::write(conn, job, worker, &current, now, until)).await? {
+                Written::Job(job) if job.status.is_final() => return Ok(false),
+                Written::Job(job) if job.lines >= lines.last() => return Ok(true),
+                Written::Job(_) => {}
+                Written::Lost => return Ok(false),
+            }
+        }
+    }
+
+    /// True where there is more to do.
+    async fn export(&self, mut job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
+        loop {
+            let (id, now, current) = (job.id, self.clock.now(), job);
+            let step = Arc::new(self.db.read(move |conn| exporting::read(conn, &current, now)).await?);
+            match self.write(move |conn, worker, now, until| exporting::write(conn, id, worker, &step, now, until)).await? {
+                Written::Job(written) if !written.status.is_final() => job = *written,
+                Written::Job(_) | Written::Lost => return Ok(false),
+            }
+            if !go_on() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// A transaction of this worker, again where the database was busy.
+    async fn write(
+        &self,
+        work: impl Fn(&mut crate::db::DbConn, Id<()>, Instant, Instant) -> Result<Written> + Clone + Send + 'static,
+    ) -> Result<Written> {
+        let mut attempt = 0;
+        loop {
+            let (worker, now, work) = (self.id, self.clock.now(), work.clone());
+            match self.db.write(move |conn| work(conn, worker, now, now.plus(LEASE))).await {
+                Err(Error::Busy | Error::TimedOut) if attempt < PATIENCE => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn awake(&self, most: usize) -> Result<Vec<JobId>> {
+        let (now, most) = (self.clock.now(), i64::try_from(most).unwrap_or(i64::MAX));
+        self.db.read(move |conn| repository::awake(conn, now, most)).await
+    }
+
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut working: FuturesUnordered<JoinHandle<JobId>> = FuturesUnordered::new();
+        let mut busy: HashSet<JobId> = HashSet::new();
+        let mut last_purge = None::<Moment>;
+        while !*stop.borrow() {
+            if last_purge.is_none_or(|last| last.elapsed() >= PURGE) {
+                last_purge = Some(Moment::now());
+                if let Err(error) = self.purge().await {
+                    log::warn!("old imports and exports were not deleted: {error}");
+                }
+            }
+            match self.awake(AT_ONCE).await {
+                Ok(waiting) => {
+                    for job in waiting {
+                        if working.len() < AT_ONCE && busy.insert(job) {
+                            working.push(self.begin(job));
+                        }
+                    }
+                }
+                Err(error) => log::warn!("it was not looked for imports and exports that wait: {error}"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = stop.changed() => {}
+            }
+            while let Some(Some(done)) = working.next().now_or_never() {
+                // Which one it was is not known of a task that panicked; its lease ends by itself.
+                match done {
+                    Ok(job) => drop(busy.remove(&job)),
+                    Err(_) => busy.clear(),
+                }
+            }
+        }
+        self.is_stopping.set(true);
+        while working.next().await.is_some() {}
+    }
+
+    /// Does a job beside everything else.
+    fn begin(&self, job: JobId) -> JoinHandle<JobId> {
+        let engine = self.clone();
+        rt::spawn(async move {
+            if let Err(error) = engine.serve(job).await {
+                log::warn!("job {job} was interrupted, and goes on in a while: {error}");
+            }
+            job
+        })
+    }
+}

@@ -1,0 +1,266 @@
+//! HTTP of imports.
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{self, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+
+use super::api::{Import, ImportOptions, JobCancellation, JobQuery, ResultQuery};
+use super::importing::{BulkLine, LineResult};
+use super::intake::{Arrived, Intake};
+use super::kinds::Loads;
+use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, MOST_OPEN, Outcome, RESULTS};
+use super::pieces::unpack;
+use super::repository;
+use crate::app::State;
+use crate::auth::Principal;
+use crate::auth::principal::AllowedAny;
+use crate::db::{Db, DbConn};
+use crate::error::{Error, Result};
+use crate::http::body::{Arrival, unreadable};
+use crate::http::command::{Command, Reply, StreamedKey};
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::unpack::Unpacked;
+
+/// The media type of lines of JSON.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// A job of the caller's.
+pub(super) fn get(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: JobId) -> Result<JobRow> {
+    repository::find(conn, caller, kind, id)?.ok_or(Error::NotFound)
+}
+
+/// A page of the caller's jobs, the latest first.
+pub(super) async fn page(app: &State, caller: Principal, kind: JobKind, query: JobQuery) -> Result<Page<JobRow>> {
+    let fingerprint = page::fingerprint(&("jobs", kind.as_str()));
+    let before: Option<JobId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    app.db
+        .read(move |conn| {
+            let rows = repository::list(conn, &caller, kind, before, query.limit.and_one())?;
+            Page::from_rows(rows, query.limit, fingerprint, |row: &JobRow| row.id)
+        })
+        .await
+}
+
+/// Fails where the organization has as many jobs under way as it may have.
+pub(super) fn permit_another(conn: &mut DbConn, caller: &Principal) -> Result<()> {
+    if repository::count_open(conn, caller.organization_id)? < MOST_OPEN {
+        return Ok(());
+    }
+    Err(Error::conflict("too_many_jobs", format!("The organization has {MOST_OPEN} imports and exports under way.")))
+}
+
+/// Ends a job of the caller's.
+pub(super) fn cancel(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: JobId) -> Result<JobRow> {
+    repository::lock(conn, id)?;
+    let job = get(conn, caller, kind, id)?;
+    if job.status.is_final() {
+        return Err(Error::conflict("job_finished", format!("It is {}.", job.status)));
+    }
+    let job = job.ended(JobStatus::Cancelled, caller.at);
+    repository::replace(conn, &job)?;
+    Ok(job)
+}
+
+/// List imports
+///
+/// Those of the calling client, the latest first. One is kept for seven days after it ended.
+#[utoipa::path(tag = "bulk", params(JobQuery), responses((status = 200, description = "A page of imports.", body = Page<Import>)), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
+#[get("/v1/imports")]
+pub async fn list_imports(app: State, caller: AllowedAny<Loads>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let page = page(&app, caller.into_principal(), JobKind::Import, query.0).await?;
+    Ok(page.map(Import::from).respond(&request))
+}
+
+/// Import resources
+///
+/// Newline-delimited JSON, up to a gigabyte, packed with gzip or not. Each line is a `BulkLine`: the `type` of a resource and its body, as
+/// the single call takes it, with the same rules; it needs the scope that writes this type. A body whose first identifier the organization
+/// knows replaces what has it, as `PUT …/by-identifier` does, and leaves it where it is the same; so a file can be sent again. A line
+/// without identifiers, and without an `id` from which it was loaded before, makes a new resource. A referral becomes a draft.
+///
+/// **References.** Where a body needs an id, an identifier `{"system": …, "value": …}` may stand: of a resource of the organization, which
+/// an earlier line may have loaded. The lines of an export can be loaded elsewhere: they have the `id` that they had there, under which
+/// other lines name them, and get one of their own. What an import cannot bring to where it stood, such as a referral that was sent, is
+/// refused.
+///
+/// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
+/// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
+/// is refused does not hold up the others.
+#[utoipa::path(
+    tag = "bulk",
+    params(ImportOptions),
+    request_body(content((BulkLine = "application/x-ndjson")), description = "Lines, of which the schema describes one."),
+    responses((status = 202, description = "The import, which begins within seconds.", body = Import), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")),
+    security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"]))
+)]
+#[post("/v1/imports")]
+pub async fn create_import(
+    app: State,
+    caller: AllowedAny<Loads>,
+    query: Query<ImportOptions>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse> {
+    let (caller, key) = (caller.into_principal(), StreamedKey::of(&request)?);
+    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if ![NDJSON, "application/jsonl", "application/ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+        return Err(Error::UnsupportedMediaType { expected: NDJSON });
+    }
+    let (limit, line_limit) = (app.config.bulk_limit, app.config.body_limit as usize);
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(Error::TooLarge);
+    }
+    let body = Unpacked::of(&request, payload.into_inner())?;
+    let content = Content { possible_duplicates: query.0.possible_duplicates, line_limit, ..Content::default() };
+    let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
+    let id = job.id;
+    let (asker, begun) = (caller.clone(), job.clone());
+    app.db
+        .write(move |conn| {
+            permit_another(conn, &asker)?;
+            repository::insert(conn, &begun)
+        })
+        .await?;
+    let arrived = receive(&app, Intake::new(id, limit, line_limit), id, body, &Arrival::of(&request)).await;
+    let reply = match arrived {
+        Ok(arrived) => accept(&app.db, caller, key, job, arrived).await,
+        Err(error) => Err(error),
+    };
+    if reply.is_err() {
+        give_up(&app.db, id).await;
+    }
+    Ok(reply?.respond())
+}
+
+async fn receive(app: &State, mut intake: Intake, id: JobId, mut body: Unpacked, arrival: &Arrival) -> Result<Arrived> {
+    arrival.set_awaited(true);
+    while let Some(bytes) = body.next().await {
+        let bytes = bytes.map_err(unreadable)?;
+        arrival.note(bytes.len());
+        if let Some(pieces) = intake.take(&bytes)? {
+            lay_down(&app.db, id, pieces, app.clock.now()).await?;
+        }
+    }
+    let arrived = intake.finish()?;
+    arrival.set_awaited(false);
+    Ok(arrived)
+}
+
+async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: crate::db::types::Instant) -> Result<()> {
+    db.write(move |conn| {
+        repository::insert_chunks(conn, &pieces)?;
+        repository::touch(conn, id, now)
+    })
+    .await
+}
+
+/// Lets the work begin, once for each key: where an import with this key was accepted before, its answer is given again.
+async fn accept(db: &Db, caller: Principal, key: StreamedKey, job: JobRow, arrived: Arrived) -> Result<Reply> {
+    let id = job.id;
+    let Arrived { pieces, lines, bytes, digest } = arrived;
+    let job = JobRow { status: JobStatus::Queued, lines_total: Some(lines), bytes_total: Some(bytes), ..job };
+    let reply = db
+        .write(move |conn| {
+            key.once(conn, &caller, &digest, |conn| {
+                repository::insert_chunks(conn, &pieces)?;
+                repository::replace(conn, &job)?;
+                Reply::accepted(&format!("/v1/imports/{id}"), &Import::from(job.clone()))
+            })
+        })
+        .await?;
+    if !reply.is_of(&format!("/v1/imports/{id}")) {
+        give_up(db, id).await;
+    }
+    Ok(reply)
+}
+
+/// Leaves what has arrived to be deleted.
+async fn give_up(db: &Db, id: JobId) {
+    let long_ago = crate::db::types::Instant::from_utc(chrono::DateTime::UNIX_EPOCH);
+    if let Err(error) = db.write(move |conn| repository::touch(conn, id, long_ago)).await {
+        // It is found an hour later.
+        log::debug!("import {id} was not given up at once: {error}");
+    }
+}
+
+/// Read how an import stands
+///
+/// By the client that asked for it.
+#[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The import's id.")), responses((status = 200, description = "The import.", body = Import)), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
+#[get("/v1/imports/{id}")]
+pub async fn get_import(app: State, caller: AllowedAny<Loads>, id: Path<JobId>) -> Result<HttpResponse> {
+    let job = app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, *id)).await?;
+    Ok(HttpResponse::Ok().json(Import::from(job)))
+}
+
+/// Cancel an import
+///
+/// Within moments. What was loaded until then stays, and the results say what that is.
+#[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The import's id.")), request_body = JobCancellation, responses((status = 200, description = "The import, cancelled.", body = Import), (status = 409, description = "It has ended: `job_finished`.")), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
+#[post("/v1/imports/{id}/cancel")]
+pub async fn cancel_import(
+    app: State,
+    caller: AllowedAny<Loads>,
+    id: Path<JobId>,
+    command: Command<JobCancellation>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    command.run(&app, &caller, move |conn, caller, _| Reply::ok(&Import::from(cancel(conn, caller, JobKind::Import, id)?))).await
+}
+
+/// Read what became of the lines of an import
+///
+/// A line of JSON for each that is done, in their order, each a `LineResult`; blank lines have none.
+#[utoipa::path(
+    tag = "bulk",
+    params(("id" = JobId, Path, description = "The import's id."), ResultQuery),
+    responses((status = 200, description = "The results, as far as there are.", content((LineResult = "application/x-ndjson")))),
+    security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"]))
+)]
+#[get("/v1/imports/{id}/results")]
+pub async fn list_import_results(
+    app: State,
+    caller: AllowedAny<Loads>,
+    id: Path<JobId>,
+    query: Query<ResultQuery>,
+) -> Result<HttpResponse> {
+    let id = *id;
+    app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, id)).await?;
+    let wanted = query.0.outcome;
+    let lines = file(app.db.clone(), id, RESULTS.to_owned()).map(move |text| {
+        let text = text?;
+        Ok::<_, Error>(match wanted {
+            Some(outcome) => web::Bytes::from(only(&text, outcome)),
+            None => text,
+        })
+    });
+    Ok(HttpResponse::Ok().content_type(NDJSON).streaming(lines))
+}
+
+/// The results of one outcome.
+fn only(text: &[u8], wanted: Outcome) -> Vec<u8> {
+    #[derive(Deserialize)]
+    struct Head {
+        outcome: Outcome,
+    }
+    let is_wanted = |line: &&[u8]| serde_json::from_slice::<Head>(line).is_ok_and(|head| head.outcome == wanted);
+    text.split_inclusive(|byte| *byte == b'\n').filter(is_wanted).flatten().copied().collect()
+}
+
+/// A file of a job, piece by piece.
+pub(super) fn file(db: Db, job: JobId, name: String) -> impl futures_util::Stream<Item = Result<web::Bytes>> {
+    stream::try_unfold((db, 1), move |(db, line)| {
+        let name = name.clone();
+        async move {
+            let chunk = db.read(move |conn| repository::chunk_from(conn, job, &name, line)).await?;
+            let Some(chunk) = chunk else { return Ok(None) };
+            let next = chunk.first_line + i64::from(chunk.lines);
+            Ok(Some((web::Bytes::from(unpack(&chunk.content)?), (db, next))))
+        }
+    })
+}

@@ -1,0 +1,425 @@
+//! From lines to resources.
+//!
+//! A piece of lines is read, and each line checked against the schema, beside the writer; then it is written in short transactions, each
+//! with the number of the last line that is done and with what became of the lines. A line that is refused is undone by itself.
+
+use std::time::{Duration, Instant as Moment};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, fresh};
+use super::model::{ChunkRow, JobError, JobId, JobRow, JobStatus, Outcome, RESULTS};
+use super::pieces::{pack, unpack};
+use super::{references, repository};
+use crate::auth::Principal;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Fault, Problem, Result};
+use crate::http::json;
+use crate::patients::api::PossibleDuplicate;
+use crate::patients::model::PatientInput;
+use crate::patients::search;
+
+/// A transaction takes up no more lines after this long, so that others' writes do not wait for it.
+const TURN: Duration = Duration::from_millis(20);
+/// Lines that are inserted together at most.
+const TOGETHER: usize = 128;
+
+/// A line of what is imported.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BulkLine {
+    /// What it is of.
+    pub r#type: BulkType,
+    /// The id under which the resource is known where the line comes from; later lines may refer to it by that.
+    #[schema(required = false, example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub id: Option<Uuid>,
+    /// The body, as the single call that creates such a resource takes it. In the place of an id an identifier may stand, `{"system": …,
+    /// "value": …}`, of a resource that is there or in an earlier line.
+    #[schema(value_type = Object, example = json!({ "names": [{ "family": "Tremblay" }] }))]
+    pub resource: Value,
+    /// What an export says besides; mostly ignored.
+    #[schema(required = false, value_type = Object, example = json!({ "version": 3 }))]
+    pub read_only: Option<Value>,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LineResult {
+    /// The number of the line, from 1.
+    #[schema(example = 1)]
+    pub line: i64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What it is of; null where it does not say so.
+    pub r#type: Option<BulkType>,
+    /// The resource.
+    pub id: Option<Uuid>,
+    /// Why it was refused.
+    pub problem: Option<Problem>,
+    /// Who a new patient may be already, where the import was to look for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub possible_duplicates: Vec<PossibleDuplicate>,
+}
+
+/// A line that was read.
+#[derive(Debug)]
+struct Line {
+    number: i64,
+    /// Bytes, with the end of the line.
+    size: i64,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Nothing but white space: no line at all.
+    Blank,
+    /// It is wrong by itself.
+    Refused(Option<BulkType>, Box<Problem>),
+    /// It is valid.
+    Ready { head: Head, body: Body, duplicates: Vec<PossibleDuplicate> },
+    /// It names what was not there when it was read.
+    Open { head: Head, body: Value },
+}
+
+/// What a line says besides its body.
+#[derive(Debug)]
+struct Head {
+    of: BulkType,
+    id: Option<Uuid>,
+    was: ReadOnly,
+}
+
+/// Lines that were read and are to be written.
+#[derive(Debug)]
+pub struct Lines {
+    lines: Vec<Line>,
+    /// The piece that they are.
+    first_line: i64,
+}
+
+impl Lines {
+    /// The number of the last one.
+    pub fn last(&self) -> i64 {
+        self.lines.last().map_or(self.first_line, |line| line.number)
+    }
+}
+
+/// Reads the lines of a job that come after so many; `None` where there are no more.
+pub fn read(conn: &mut DbConn, job: &JobRow, after: i64, now: Instant) -> Result<Option<Lines>> {
+    let Some(chunk) = repository::chunk_from(conn, job.id, super::model::INPUT, after + 1)? else { return Ok(None) };
+    let standing = repository::standing(conn, job)?.map_or_else(Default::default, |standing| standing.scopes);
+    let caller = job.caller(standing, now);
+    let text = unpack(&chunk.content)?;
+    let mut lines = Vec::with_capacity(chunk.lines.unsigned_abs() as usize);
+    for (number, text) in (chunk.first_line..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
+        if number > after {
+            let content = read_line(conn, job, &caller, number, text.strip_suffix(b"\n").unwrap_or(text))?;
+            lines.push(Line { number, size: i64::try_from(text.len()).unwrap_or(i64::MAX), content });
+        }
+    }
+    Ok(Some(Lines { lines, first_line: chunk.first_line }))
+}
+
+fn read_line(conn: &mut DbConn, job: &JobRow, caller: &Principal, number: i64, text: &[u8]) -> Result<Content> {
+    // Some programs begin a file with it.
+    let text = if number == 1 { text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text) } else { text };
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Content::Blank);
+    }
+    let mut of = None;
+    match checked(conn, job, caller, text, &mut of) {
+        Ok(content) => Ok(content),
+        Err(error) => Ok(Content::Refused(of, Box::new(refusal(error)?))),
+    }
+}
+
+/// The problem of a line that is wrong; an error that is not the line's is given back.
+fn refusal(error: Error) -> Result<Problem> {
+    match error {
+        Error::Busy | Error::Unavailable(_) | Error::TimedOut => Err(error),
+        // Another line may do better, and so may this one some other day.
+        Error::Internal(source) => {
+            log::error!("a line of an import: {source}");
+            Ok(Error::Internal(source).problem())
+        }
+        Error::Malformed { detail, faults } => {
+            // What is one body there is one line here.
+            let detail = detail.replacen("The body", "The line", 1).replacen("(line 1, column", "(column", 1);
+            Ok(Error::Malformed { detail, faults }.problem())
+        }
+        other => Ok(other.problem()),
+    }
+}
+
+fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of: &mut Option<BulkType>) -> Result<Content> {
+    if text.len() > job.content.line_limit {
+        return Err(Error::TooLarge);
+    }
+    let (head, mut body) = envelope(json::parse(text)?, of)?;
+    let kind = head.of.kind();
+    caller.require(kind.write_scope())?;
+    if references::has_any(kind, &mut body) && !within(references::resolve(conn, caller, kind, &mut body, false))? {
+        return Ok(Content::Open { head, body });
+    }
+    let body = within(kind.read(body))?;
+    let patient = body.downcast_ref::<PatientInput>().filter(|_| job.content.possible_duplicates);
+    let duplicates = patient.map(|patient| search::possible_duplicates(conn, caller, patient)).transpose()?.unwrap_or_default();
+    Ok(Content::Ready { head, body, duplicates })
+}
+
+/// The same with faults that point into the line, of which the body is a part.
+fn within<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Invalid(faults) => {
+            let inside = |fault: Fault| Fault { pointer: format!("/resource{}", fault.pointer), ..fault };
+            Error::Invalid(faults.into_iter().map(inside).collect())
+        }
+        other => other,
+    })
+}
+
+/// Takes a line apart, with every fault told.
+fn envelope(line: Value, of: &mut Option<BulkType>) -> Result<(Head, Value)> {
+    let Value::Object(members) = line else { return Err(Error::invalid("", "type", "must be an object")) };
+    let (mut faults, mut id, mut body, mut was) = (Vec::new(), None, None, Map::new());
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("type", Value::String(text)) => match text.parse::<BulkType>() {
+                Ok(known) => *of = Some(known),
+                Err(_) => {
+                    let all: Vec<&str> = BulkType::ALL.iter().map(|of| of.as_str()).collect();
+                    faults.push(Fault::new("/type", "not_allowed", format!("must be one of {}", all.join(", "))));
+                }
+            },
+            ("type", _) => faults.push(Fault::new("/type", "type", "must be of type string")),
+            ("id", Value::Null) | ("read_only", Value::Null) => {}
+            ("id", value) => match value.as_str().map(str::parse::<Uuid>) {
+                Some(Ok(uuid)) => id = Some(uuid),
+                _ => faults.push(Fault::new("/id", "format", "must be a valid uuid")),
+            },
+            ("resource", value @ Value::Object(_)) => body = Some(value),
+            ("resource", _) => faults.push(Fault::new("/resource", "type", "must be of type object")),
+            ("read_only", Value::Object(members)) => was = members,
+            ("read_only", _) => faults.push(Fault::new("/read_only", "type", "must be of type object")),
+            (name, _) => {
+                let mut pointer = String::new();
+                json::push_token(&mut pointer, name);
+                faults.push(Fault::new(pointer, "unknown_field", "is not a field of a line"));
+            }
+        }
+    }
+    for (name, is_absent) in [("type", of.is_none()), ("resource", body.is_none())] {
+        let pointer = format!("/{name}");
+        if is_absent && faults.iter().all(|fault| fault.pointer != pointer) {
+            faults.push(Fault::new(pointer, "required", "is required"));
+        }
+    }
+    match (*of, body) {
+        (Some(of), Some(body)) if faults.is_empty() => Ok((Head { of, id, was }, body)),
+        _ => Err(Error::Invalid(faults)),
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub enum Written {
+    /// The job as it stands: more of its lines are done, or it has ended.
+    Job(Box<JobRow>),
+    /// Another has taken over, or the job was cancelled.
+    Lost,
+}
+
+/// Writes what comes next of the lines, as much as fits into a short transaction.
+pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: Instant, until: Instant) -> Result<Written> {
+    let Some(mut job) = repository::keep_lease(conn, job, worker, until)? else { return Ok(Written::Lost) };
+    job.started_at = job.started_at.or(Some(now));
+    job.updated_at = now;
+    let Some(standing) = repository::standing(conn, &job)? else {
+        return end(conn, JobRow { error: Some(JobError::ClientDisabled), ..job }, JobStatus::Failed, now);
+    };
+    let caller = job.caller(standing.scopes, now);
+    let done = lines.lines.iter().position(|line| line.number > job.lines).unwrap_or(lines.lines.len());
+    let rest = lines.lines.get(done..).unwrap_or_default();
+    let results = write_some(conn, &caller, rest)?;
+    let (mut text, mut taken) = (Vec::with_capacity(results.len() * 96), 0);
+    for (line, result) in rest.iter().zip(&results) {
+        (job.lines, job.bytes, taken) = (line.number, job.bytes + line.size, taken + 1);
+        if let Some(result) = result {
+            job.count(result.outcome);
+            serde_json::to_writer(&mut text, result).map_err(Error::internal)?;
+            text.push(b'\n');
+        }
+    }
+    if !text.is_empty() {
+        let (Some(first), lines) = (rest.first().map(|line| line.number), taken) else { return Ok(Written::Lost) };
+        let chunk = ChunkRow { job_id: job.id, file: RESULTS.into(), first_line: first, lines, content: pack(&text)? };
+        repository::insert_chunks(conn, &[chunk])?;
+    }
+    if job.lines >= lines.last() {
+        repository::delete_input(conn, job.id, lines.first_line)?;
+    }
+    repository::replace(conn, &job)?;
+    Ok(Written::Job(Box::new(job)))
+}
+
+/// Ends a job whose lines are all done.
+pub fn complete(conn: &mut DbConn, job: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Written> {
+    match repository::keep_lease(conn, job, worker, until)? {
+        // Bytes of lines that were cut were counted when they arrived.
+        Some(job) => end(
+            conn,
+            JobRow { bytes: job.bytes_total.unwrap_or(job.bytes), started_at: job.started_at.or(Some(now)), ..job },
+            JobStatus::Completed,
+            now,
+        ),
+        None => Ok(Written::Lost),
+    }
+}
+
+fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Result<Written> {
+    let job = job.ended(status, now);
+    repository::replace(conn, &job)?;
+    Ok(Written::Job(Box::new(job)))
+}
+
+/// What became of the first lines, as many as fit into a turn; of a blank one nothing.
+fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<Vec<Option<LineResult>>> {
+    let began = Moment::now();
+    let mut results: Vec<Option<LineResult>> = Vec::with_capacity(lines.len());
+    while let Some(rest) = lines.get(results.len()..).filter(|rest| !rest.is_empty())
+        && (results.is_empty() || began.elapsed() < TURN)
+    {
+        let run = run_of(rest);
+        if run.len() > 1 {
+            results.extend(write_together(conn, caller, run)?);
+        } else if let Some(line) = rest.first() {
+            results.push(write_one(conn, caller, line)?);
+        }
+    }
+    Ok(results)
+}
+
+/// The lines at the beginning that can be inserted together: of one kind, and nothing open.
+fn run_of(lines: &[Line]) -> &[Line] {
+    let kind = |line: &Line| match &line.content {
+        Content::Ready { head, .. } if head.of.kind().is_batched() => Some(head.of),
+        _ => None,
+    };
+    let first = lines.first().and_then(kind);
+    let length = lines.iter().take(TOGETHER).take_while(|line| first.is_some() && kind(line) == first).count();
+    lines.get(..length).unwrap_or_default()
+}
+
+/// Writes lines of one kind: the new ones among them with few statements, the others one by one.
+fn write_together<'r>(conn: &mut DbConn, caller: &Principal, run: &'r [Line]) -> Result<Vec<Option<LineResult>>> {
+    let ready = |line: &'r Line| match &line.content {
+        Content::Ready { head, body, duplicates } => Some((line.number, head, body, duplicates)),
+        _ => None,
+    };
+    let ready: Vec<_> = run.iter().filter_map(ready).collect();
+    let Some(of) = ready.first().map(|(_, head, ..)| head.of).filter(|_| ready.len() == run.len()) else {
+        return run.iter().map(|line| write_one(conn, caller, line)).collect();
+    };
+    let kind = of.kind();
+    if !caller.has(kind.write_scope()) {
+        // Taken from the client since the lines were read: each says so.
+        return run.iter().map(|line| write_one(conn, caller, line)).collect();
+    }
+    let keys: Vec<(Option<Uuid>, &Body)> = ready.iter().map(|(_, head, body, _)| (head.id, *body)).collect();
+    let is_fresh = fresh(kind, conn, caller, &keys)?;
+    let new = keys.iter().zip(&is_fresh).filter(|(_, is_fresh)| **is_fresh);
+    let new: Vec<Fresh<'_>> = new.map(|((id, body), _)| Fresh { id: new_id(caller, *id), body }).collect();
+    let outcomes = match conn.nested(|conn| kind.insert_all(conn, caller, &new)) {
+        Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
+        Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
+        // One of them clashes with another, or with what is there: which, is found out one by one.
+        Err(_) => new.iter().map(|_| None).collect::<Vec<_>>(),
+    };
+    let mut inserted = new.iter().map(|fresh| fresh.id).zip(outcomes);
+    let mut results = Vec::with_capacity(run.len());
+    for ((line, is_fresh), (number, head, _, duplicates)) in run.iter().zip(is_fresh).zip(ready) {
+        results.push(match if is_fresh { inserted.next() } else { None } {
+            Some((id, Some(outcome))) => Some(told(number, head, within(outcome.map(|()| (Outcome::Created, id))), duplicates)?),
+            _ => write_one(conn, caller, line)?,
+        });
+    }
+    Ok(results)
+}
+
+fn new_id(caller: &Principal, id: Option<Uuid>) -> Uuid {
+    id.map_or_else(|| Id::<()>::generate().uuid(), |id| references::echo(caller.organization_id, id))
+}
+
+/// Writes a line inside a savepoint of its own.
+fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Option<LineResult>> {
+    let number = line.number;
+    let alone = |conn: &mut DbConn, kind: &dyn Loadable, head: &Head, body: &Body| {
+        caller.require(kind.write_scope())?;
+        conn.nested(|conn| within(kind.write(conn, caller, head.id, body, &head.was)))
+    };
+    Ok(Some(match &line.content {
+        Content::Blank => return Ok(None),
+        Content::Refused(of, problem) => refused(number, *of, (**problem).clone()),
+        Content::Ready { head, body, duplicates } => {
+            let outcome = alone(conn, head.of.kind(), head, body);
+            told(number, head, outcome, duplicates)?
+        }
+        Content::Open { head, body } => {
+            let (kind, mut body) = (head.of.kind(), body.clone());
+            let read = within(references::resolve(conn, caller, kind, &mut body, true).and_then(|_| kind.read(body)));
+            let outcome = read.and_then(|body| alone(conn, kind, head, &body));
+            told(number, head, outcome, &[])?
+        }
+    }))
+}
+
+fn told(line: i64, head: &Head, outcome: Result<(Outcome, Uuid)>, duplicates: &[PossibleDuplicate]) -> Result<LineResult> {
+    match outcome {
+        Ok((outcome, id)) => {
+            let possible_duplicates = if outcome == Outcome::Created { duplicates.to_vec() } else { Vec::new() };
+            Ok(LineResult { line, outcome, r#type: Some(head.of), id: Some(id), problem: None, possible_duplicates })
+        }
+        Err(error) => Ok(refused(line, Some(head.of), refusal(error)?)),
+    }
+}
+
+const fn refused(line: i64, of: Option<BulkType>, problem: Problem) -> LineResult {
+    LineResult { line, outcome: Outcome::Refused, r#type: of, id: None, problem: Some(problem), possible_duplicates: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(line: &str) -> Vec<(String, String)> {
+        match envelope(serde_json::from_str(line).unwrap(), &mut None) {
+            Ok(_) => Vec::new(),
+            Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| (fault.pointer, fault.code.into_owned())).collect(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_line_is_told() {
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect::<Vec<_>>();
+        assert_eq!(faults(r#"{"type":"patient","id":null,"resource":{}}"#), []);
+        assert_eq!(faults("[]"), pairs(&[("", "type")]));
+        assert_eq!(faults("{}"), pairs(&[("/type", "required"), ("/resource", "required")]));
+        assert_eq!(
+            faults(r#"{"type":"client","id":"x","resource":[],"read_only":1,"a/b":2}"#),
+            pairs(&[
+                ("/type", "not_allowed"),
+                ("/id", "format"),
+                ("/resource", "type"),
+                ("/read_only", "type"),
+                ("/a~1b", "unknown_field")
+            ])
+        );
+    }
+}

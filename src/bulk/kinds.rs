@@ -1,0 +1,613 @@
+//! The kinds of resources that are loaded and exported in bulk: each by the functions of its single calls.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::model::Outcome;
+use super::references::echo;
+use super::rows;
+use crate::appointments::handlers::Appointments;
+use crate::auth::principal::ScopeChoice;
+use crate::auth::{Principal, Scope, sight};
+use crate::changes::{self, Action, Change};
+use crate::consents::handlers::{Consents, withdraw};
+use crate::consents::model::ConsentRow;
+use crate::db::DbConn;
+use crate::db::types::{Id, Instant};
+use crate::error::{Error, Result};
+use crate::follow_ups::handlers::FollowUps;
+use crate::http::resource::{self, Resource};
+use crate::http::schema;
+use crate::identifiers;
+use crate::instruments::handlers::Instruments;
+use crate::kind::{Kind, ResourceType};
+use crate::matching::unmet::UnmetNeeds;
+use crate::needs::handlers::Needs;
+use crate::organizations::handlers::Organizations;
+use crate::patients::handlers::{Patients, Seen};
+use crate::patients::model::{PatientInput, PatientRow};
+use crate::practitioners::handlers::Practitioners;
+use crate::referrals::handlers::Referrals;
+use crate::screenings::handlers::Screenings;
+use crate::services::model::ServiceInput;
+use crate::services::resource::Services;
+use crate::services::row::ServiceRow;
+use crate::slots::handlers::Slots;
+use crate::text_enum;
+use crate::types::Identifier;
+use crate::{needs, patients, services};
+
+text_enum! {
+    /// What a line is of. Each may refer to those before it. Values may be added.
+    pub enum BulkType {
+        /// See `POST /v1/organizations`.
+        Organization = "organization",
+        /// See `POST /v1/practitioners`.
+        Practitioner = "practitioner",
+        /// See `POST /v1/services`.
+        Service = "service",
+        /// See `POST /v1/instruments`.
+        Instrument = "instrument",
+        /// See `POST /v1/patients`.
+        Patient = "patient",
+        /// See `POST /v1/consents`.
+        Consent = "consent",
+        /// See `POST /v1/screenings`.
+        Screening = "screening",
+        /// See `POST /v1/needs`.
+        Need = "need",
+        /// See `POST /v1/referrals`; a new one is a draft.
+        Referral = "referral",
+        /// See `POST /v1/follow-ups`.
+        FollowUp = "follow_up",
+        /// See `POST /v1/slots`.
+        Slot = "slot",
+        /// See `POST /v1/appointments`.
+        Appointment = "appointment",
+        /// See `POST /v1/unmet-needs`.
+        UnmetNeed = "unmet_need",
+    }
+}
+
+impl BulkType {
+    /// What is done with it.
+    pub fn kind(self) -> &'static dyn Loadable {
+        match self {
+            Self::Organization => &Of::<Organizations>(PhantomData),
+            Self::Practitioner => &Of::<Practitioners>(PhantomData),
+            Self::Service => &Of::<Services>(PhantomData),
+            Self::Instrument => &Of::<Instruments>(PhantomData),
+            Self::Patient => &Of::<Patients>(PhantomData),
+            Self::Consent => &Of::<Consents>(PhantomData),
+            Self::Screening => &Of::<Screenings>(PhantomData),
+            Self::Need => &Of::<Needs>(PhantomData),
+            Self::Referral => &Of::<Referrals>(PhantomData),
+            Self::FollowUp => &Of::<FollowUps>(PhantomData),
+            Self::Slot => &Of::<Slots>(PhantomData),
+            Self::Appointment => &Of::<Appointments>(PhantomData),
+            Self::UnmetNeed => &Of::<UnmetNeeds>(PhantomData),
+        }
+    }
+}
+
+/// Whoever may write something may load it.
+#[derive(Debug, Clone, Copy)]
+pub enum Loads {}
+
+impl ScopeChoice for Loads {
+    const SCOPES: &'static [Scope] = &[
+        Scope::PatientsWrite,
+        Scope::ServicesWrite,
+        Scope::OrganizationsWrite,
+        Scope::ScreeningsWrite,
+        Scope::ReferralsWrite,
+        Scope::FollowUpsWrite,
+        Scope::AppointmentsWrite,
+        Scope::Admin,
+    ];
+}
+
+/// Whoever may read something may export it.
+#[derive(Debug, Clone, Copy)]
+pub enum Exports {}
+
+impl ScopeChoice for Exports {
+    const SCOPES: &'static [Scope] = &[
+        Scope::PatientsRead,
+        Scope::ServicesRead,
+        Scope::OrganizationsRead,
+        Scope::ScreeningsRead,
+        Scope::ReferralsRead,
+        Scope::FollowUpsRead,
+        Scope::AppointmentsRead,
+    ];
+}
+
+/// A body that was read and is valid: the input of the resource.
+pub type Body = Box<dyn Any + Send + Sync>;
+
+/// A page of what is exported.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Only what was changed at this moment or later.
+    pub since: Option<Instant>,
+    /// Only what comes after this one.
+    pub after: Option<Uuid>,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// A resource as it is exported.
+#[derive(Debug)]
+pub struct Exported {
+    /// Its id.
+    pub id: Uuid,
+    /// What of it can be written.
+    pub writable: Map<String, Value>,
+    /// The whole, as the caller sees it.
+    pub whole: Map<String, Value>,
+}
+
+/// What is said of a resource besides what can be written of it, as an export has it: what the server derives, and how it stood.
+pub type ReadOnly = Map<String, Value>;
+
+/// A new resource: under which id, with which body, and how it stood where it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<'a> {
+    /// The id that it gets.
+    pub id: Uuid,
+    /// Its body.
+    pub body: &'a Body,
+}
+
+/// What is done with lines of one kind.
+pub trait Loadable: Sync {
+    /// The kind.
+    fn resource_type(&self) -> ResourceType;
+    /// The scope that writes it.
+    fn write_scope(&self) -> Scope;
+    /// Its collection.
+    fn path(&self) -> &'static str;
+    /// The name of its schema in the document.
+    fn schema(&self) -> &'static str;
+    /// Where its body names others, and of which kind: as JSON pointers, with `*` for any place in a list.
+    fn references(&self) -> &'static [(&'static str, ResourceType)];
+    /// Reads a body by the published schema, with every fault told, and brings it into the one form that is kept.
+    fn read(&self, body: Value) -> Result<Body>;
+    /// The keys in other systems that a body names; the first decides which resource it is.
+    fn identifiers<'b>(&self, body: &'b Body) -> &'b [Identifier];
+    /// Creates or replaces what the line is of: what has the first identifier; what has the id, or came from what had it; else a new one.
+    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(Outcome, Uuid)>;
+    /// Whether [`insert_all`](Self::insert_all) is to be had.
+    fn is_batched(&self) -> bool;
+    /// Creates many that are not there, with few statements; for each whether it could be. Fails as a whole where identifiers clash.
+    fn insert_all(&self, conn: &mut DbConn, caller: &Principal, fresh: &[Fresh<'_>]) -> Result<Vec<Result<()>>>;
+    /// A page of what the caller sees, in order of id.
+    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>>;
+}
+
+impl std::fmt::Debug for dyn Loadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.resource_type().as_str())
+    }
+}
+
+/// What bulk asks of a resource besides what the common verbs do.
+pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
+    /// The scope that writes it.
+    const WRITE: Scope;
+    /// The name of its schema.
+    const SCHEMA: &'static str;
+    /// See [`Loadable::references`].
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[];
+    /// Whether rows are inserted many at a time.
+    const BATCHED: bool = false;
+
+    /// One that is there already although neither an identifier nor an id says so.
+    fn same(conn: &mut DbConn, caller: &Principal, input: &Self::Input) -> Result<Option<Id<Self::Kind>>> {
+        let _ = (conn, caller, input);
+        Ok(None)
+    }
+    /// Fails where a new one cannot stand as the one did that it comes from: better none than one that says something else.
+    fn permit_state(was: &ReadOnly) -> Result<()> {
+        let _ = was;
+        Ok(())
+    }
+    /// Brings a new one to where the one stood that it comes from.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
+        let _ = (conn, caller, id, was);
+        Ok(())
+    }
+    /// A new row, where they are inserted many at a time.
+    fn row(caller: &Principal, id: Id<Self::Kind>, input: Self::Input) -> Result<Self::Row> {
+        let _ = (caller, id, input);
+        Err(Error::internal("this resource is not inserted in batches"))
+    }
+    /// Adds such rows, and what they are found by.
+    fn insert_rows(conn: &mut DbConn, rows: &[Self::Row]) -> Result<()> {
+        let _ = (conn, rows);
+        Err(Error::internal("this resource is not inserted in batches"))
+    }
+    /// The living rows that the caller's lists show, in order of id.
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>>;
+}
+
+/// The kind of a resource.
+struct Of<R>(PhantomData<fn() -> R>);
+
+impl<R: Bulk> Of<R> {
+    fn input(body: &Body) -> Result<&R::Input> {
+        body.downcast_ref().ok_or_else(|| Error::internal("a body of another kind"))
+    }
+}
+
+impl<R: Bulk> Loadable for Of<R> {
+    fn resource_type(&self) -> ResourceType {
+        R::Kind::RESOURCE_TYPE
+    }
+
+    fn write_scope(&self) -> Scope {
+        R::WRITE
+    }
+
+    fn path(&self) -> &'static str {
+        R::PATH
+    }
+
+    fn schema(&self) -> &'static str {
+        R::SCHEMA
+    }
+
+    fn references(&self) -> &'static [(&'static str, ResourceType)] {
+        R::REFERENCES
+    }
+
+    fn read(&self, body: Value) -> Result<Body> {
+        let mut input: R::Input = schema::check(body)?;
+        R::normalise(&mut input);
+        Ok(Box::new(input))
+    }
+
+    fn identifiers<'b>(&self, body: &'b Body) -> &'b [Identifier] {
+        Self::input(body).map_or(&[], R::identifiers)
+    }
+
+    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(Outcome, Uuid)> {
+        let input = Self::input(body)?;
+        let owner = caller.organization_id;
+        let mut present = match R::identifiers(input).first() {
+            Some(Identifier { system, value }) => identifiers::find(conn, owner, R::Kind::RESOURCE_TYPE, system, value)?,
+            None => None,
+        };
+        if let (None, Some(id)) = (present, id) {
+            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner);
+            let was_loaded = !is_own && R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some();
+            present = is_own.then_some(id).or(was_loaded.then(|| echo(owner, id)));
+        }
+        if present.is_none() {
+            present = R::same(conn, caller, input)?.map(Id::uuid);
+        }
+        let Some(present) = present.map(Id::from_uuid) else {
+            R::permit_state(was)?;
+            let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(owner, id)));
+            let (head, _) = resource::insert_with_id::<R>(conn, caller, new, input.clone())?;
+            R::restore(conn, caller, head.id, was)?;
+            return Ok((Outcome::Created, head.id.uuid()));
+        };
+        let row = resource::get_row::<R>(conn, caller, present)?;
+        let before = R::input(&row);
+        if before == *input {
+            return Ok((Outcome::Unchanged, present.uuid()));
+        }
+        R::permit(caller, &row)?;
+        let mut after = input.clone();
+        R::prepare(conn, caller, Some(&row), &mut after)?;
+        if before == after {
+            return Ok((Outcome::Unchanged, present.uuid()));
+        }
+        resource::replace::<R>(conn, caller, &row, input.clone())?;
+        Ok((Outcome::Updated, present.uuid()))
+    }
+
+    fn is_batched(&self) -> bool {
+        R::BATCHED
+    }
+
+    fn insert_all(&self, conn: &mut DbConn, caller: &Principal, fresh: &[Fresh<'_>]) -> Result<Vec<Result<()>>> {
+        let (mut rows, mut outcomes) = (Vec::with_capacity(fresh.len()), Vec::with_capacity(fresh.len()));
+        for Fresh { id, body } in fresh {
+            let mut input = Self::input(body)?.clone();
+            let prepared = R::prepare(conn, caller, None, &mut input);
+            if prepared.is_ok() {
+                rows.push(R::row(caller, Id::from_uuid(*id), input)?);
+            }
+            outcomes.push(prepared);
+        }
+        if rows.is_empty() {
+            return Ok(outcomes);
+        }
+        R::insert_rows(conn, &rows)?;
+        let keys: Vec<(Uuid, Vec<Identifier>)> =
+            rows.iter().map(|row| (R::head(row).id.uuid(), R::identifiers(&R::input(row)).to_vec())).collect();
+        let keys = keys.iter().flat_map(|(id, keys)| keys.iter().map(|key| (*id, key)));
+        identifiers::insert_all(conn, caller.organization_id, R::Kind::RESOURCE_TYPE, keys)?;
+        let shapes: Vec<_> = rows.into_iter().map(|row| (R::head(&row), R::shape(row))).collect();
+        let change = |(head, shape)| resource::change_of::<R>(head, Action::Created, shape);
+        let changes: Vec<Change<'_, R::Shape>> = shapes.iter().map(|(head, shape)| change((head, shape))).collect();
+        changes::record_all(conn, &caller.actor(), &changes)?;
+        Ok(outcomes)
+    }
+
+    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>> {
+        let rows = R::rows(conn, caller, window)?;
+        let exported = |row: R::Row| {
+            let head = R::head(&row);
+            let own = (head.owner == caller.organization_id).then(|| R::input(&row));
+            let whole = object(&R::view(conn, caller, R::shape(row))?)?;
+            // Of others' resources no more is told than is shown.
+            let writable = match own {
+                Some(input) => object(&input)?,
+                None => shown(&whole, R::SCHEMA),
+            };
+            Ok(Exported { id: head.id.uuid(), writable, whole })
+        };
+        rows.into_iter().map(exported).collect()
+    }
+}
+
+fn object(shape: &impl serde::Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(shape).map_err(Error::internal)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Error::internal("a resource that is no object")),
+    }
+}
+
+/// What of a shape is written by clients.
+fn shown(whole: &Map<String, Value>, schema: &str) -> Map<String, Value> {
+    let input = crate::openapi::schemas().pointer(&format!("/{schema}Input/properties")).and_then(Value::as_object);
+    let is_written = |name: &str| input.is_some_and(|properties| properties.contains_key(name));
+    whole.iter().filter(|(name, _)| is_written(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The lines of a run of one kind that can be inserted together: those whose identifiers and ids nobody has. Neither holds for a line
+/// whose first identifier another line before it in the run has.
+pub fn fresh(kind: &dyn Loadable, conn: &mut DbConn, caller: &Principal, lines: &[(Option<Uuid>, &Body)]) -> Result<Vec<bool>> {
+    let owner = caller.organization_id;
+    let mut by_system: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut ids = Vec::new();
+    for (id, body) in lines {
+        for Identifier { system, value } in kind.identifiers(body) {
+            by_system.entry(system).or_default().push(value);
+        }
+        ids.extend(id.iter().flat_map(|id| [*id, echo(owner, *id)]));
+    }
+    let mut taken: HashSet<(String, String)> = HashSet::new();
+    for (system, values) in by_system {
+        for values in values.chunks(1_000) {
+            let found = identifiers::of_values(conn, owner, kind.resource_type(), system, values)?;
+            taken.extend(found.into_keys().map(|value| (system.to_owned(), value)));
+        }
+    }
+    let present = changes::repository::owners_among(conn, kind.resource_type(), &ids)?;
+    let is_fresh = |(id, body): &(Option<Uuid>, &Body)| {
+        let keys = kind.identifiers(body);
+        let is_new = keys.iter().all(|key| !taken.contains(&(key.system.clone(), key.value.clone())));
+        let is_named_anew = id.is_none_or(|id| !present.contains_key(&id) && !present.contains_key(&echo(owner, id)));
+        taken.extend(keys.iter().map(|key| (key.system.clone(), key.value.clone())));
+        is_new && is_named_anew
+    };
+    Ok(lines.iter().map(is_fresh).collect())
+}
+
+fn state(was: &ReadOnly, field: &str) -> Option<String> {
+    was.get(field).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The refusal of what an import cannot bring to where it stood.
+fn not_restored(what: &str, status: &str) -> Error {
+    Error::conflict("state_not_loaded", format!("An import makes {what}; it does not load one that is {status}."))
+}
+
+use ResourceType as T;
+
+impl Bulk for Organizations {
+    const WRITE: Scope = Scope::OrganizationsWrite;
+    const SCHEMA: &'static str = "Organization";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/parent_id", T::Organization)];
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::organizations(conn, caller, window)
+    }
+}
+
+impl Bulk for Practitioners {
+    const WRITE: Scope = Scope::OrganizationsWrite;
+    const SCHEMA: &'static str = "Practitioner";
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::practitioners(conn, caller, window)
+    }
+}
+
+impl Bulk for Services {
+    const WRITE: Scope = Scope::ServicesWrite;
+    const SCHEMA: &'static str = "Service";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/provider_id", T::Organization)];
+    const BATCHED: bool = true;
+
+    fn row(caller: &Principal, id: Id<Self::Kind>, input: ServiceInput) -> Result<ServiceRow> {
+        Ok(ServiceRow::new(id, caller.organization_id, input, caller.at))
+    }
+
+    fn insert_rows(conn: &mut DbConn, rows: &[ServiceRow]) -> Result<()> {
+        services::repository::insert_all(conn, rows)
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::services(conn, caller, window)
+    }
+}
+
+impl Bulk for Instruments {
+    const WRITE: Scope = Scope::Admin;
+    const SCHEMA: &'static str = "Instrument";
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::instruments(conn, caller, window)
+    }
+}
+
+impl Bulk for Patients {
+    const WRITE: Scope = Scope::PatientsWrite;
+    const SCHEMA: &'static str = "Patient";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/supports/*/service_id", T::Service)];
+    const BATCHED: bool = true;
+
+    fn row(caller: &Principal, id: Id<Self::Kind>, input: PatientInput) -> Result<Seen> {
+        Ok(Seen::new(PatientRow::new(id, caller.organization_id, input, caller.at)))
+    }
+
+    fn insert_rows(conn: &mut DbConn, rows: &[Seen]) -> Result<()> {
+        patients::repository::insert_all(conn, &rows.iter().map(|seen| &seen.row).collect::<Vec<_>>())
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        let rows = rows::patients(conn, caller, window)?.into_iter();
+        let seen = rows.map(|row| Ok(sight::of(conn, caller, row.organization_id, row.id)?.map(|categories| Seen { row, categories })));
+        seen.filter_map(Result::transpose).collect()
+    }
+}
+
+impl Bulk for Consents {
+    const WRITE: Scope = Scope::PatientsWrite;
+    const SCHEMA: &'static str = "Consent";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/patient_id", T::Patient), ("/grantee_id", T::Organization)];
+
+    /// One that was taken back is taken back from the start: it lets nobody see anything in between.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
+        if was.get("withdrawn_at").is_some_and(|moment| !moment.is_null()) {
+            let row: ConsentRow = resource::get_row::<Self>(conn, caller, id)?;
+            withdraw(conn, caller, row, state(was, "withdrawal_reason"))?;
+        }
+        Ok(())
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::consents(conn, caller, window)
+    }
+}
+
+impl Bulk for Screenings {
+    const WRITE: Scope = Scope::ScreeningsWrite;
+    const SCHEMA: &'static str = "Screening";
+    const REFERENCES: &'static [(&'static str, ResourceType)] =
+        &[("/patient_id", T::Patient), ("/practitioner_id", T::Practitioner), ("/replaces_id", T::Screening)];
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::screenings(conn, caller, window)
+    }
+}
+
+impl Bulk for Needs {
+    const WRITE: Scope = Scope::PatientsWrite;
+    const SCHEMA: &'static str = "Need";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/patient_id", T::Patient), ("/screening_id", T::Screening)];
+
+    /// The one that its screening has raised.
+    fn same(conn: &mut DbConn, caller: &Principal, input: &Self::Input) -> Result<Option<Id<Self::Kind>>> {
+        let Some(screening) = input.screening_id else { return Ok(None) };
+        let raised = needs::repository::raised_by(conn, caller.organization_id, screening, &input.domain)?;
+        Ok(raised.filter(|row| row.patient_id == input.patient_id).map(|row| row.id))
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::needs(conn, caller, window)
+    }
+}
+
+impl Bulk for Referrals {
+    const WRITE: Scope = Scope::ReferralsWrite;
+    const SCHEMA: &'static str = "Referral";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[
+        ("/patient_id", T::Patient),
+        ("/performer_organization_id", T::Organization),
+        ("/service_id", T::Service),
+        ("/parent_id", T::Referral),
+        ("/requester_practitioner_id", T::Practitioner),
+        ("/performer_practitioner_id", T::Practitioner),
+        ("/need_ids/*", T::Need),
+        ("/screening_id", T::Screening),
+        ("/offered/*/service_id", T::Service),
+    ];
+
+    fn permit_state(was: &ReadOnly) -> Result<()> {
+        match state(was, "status").filter(|status| status != "draft") {
+            Some(status) => Err(not_restored("drafts of referrals", &status)),
+            None => Ok(()),
+        }
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::referrals(conn, caller, window)
+    }
+}
+
+impl Bulk for FollowUps {
+    const WRITE: Scope = Scope::FollowUpsWrite;
+    const SCHEMA: &'static str = "FollowUp";
+    const REFERENCES: &'static [(&'static str, ResourceType)] =
+        &[("/patient_id", T::Patient), ("/referral_id", T::Referral), ("/practitioner_id", T::Practitioner)];
+
+    fn permit_state(was: &ReadOnly) -> Result<()> {
+        match state(was, "status").filter(|status| status != "open") {
+            Some(status) => Err(not_restored("open follow-ups", &status)),
+            None => Ok(()),
+        }
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::follow_ups(conn, caller, window)
+    }
+}
+
+impl Bulk for Slots {
+    const WRITE: Scope = Scope::ServicesWrite;
+    const SCHEMA: &'static str = "Slot";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/service_id", T::Service), ("/practitioner_id", T::Practitioner)];
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::slots(conn, caller, window)
+    }
+}
+
+impl Bulk for Appointments {
+    const WRITE: Scope = Scope::AppointmentsWrite;
+    const SCHEMA: &'static str = "Appointment";
+    const REFERENCES: &'static [(&'static str, ResourceType)] =
+        &[("/slot_id", T::Slot), ("/patient_id", T::Patient), ("/referral_id", T::Referral)];
+
+    fn permit_state(was: &ReadOnly) -> Result<()> {
+        match state(was, "status").filter(|status| status != "booked") {
+            Some(status) => Err(not_restored("booked appointments", &status)),
+            None => Ok(()),
+        }
+    }
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::appointments(conn, caller, window)
+    }
+}
+
+impl Bulk for UnmetNeeds {
+    const WRITE: Scope = Scope::ReferralsWrite;
+    const SCHEMA: &'static str = "UnmetNeed";
+    const REFERENCES: &'static [(&'static str, ResourceType)] = &[("/patient_id", T::Patient), ("/tried_service_ids/*", T::Service)];
+
+    fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
+        rows::unmet_needs(conn, caller, window)
+    }
+}

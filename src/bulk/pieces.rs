@@ -1,0 +1,35 @@
+//! Pieces of files: whole lines, packed.
+
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::error::{Error, Result};
+
+/// Packs a piece. Speed matters more than the last byte: it is unpacked once and thrown away.
+pub fn pack(lines: &[u8]) -> Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+    packer.write_all(lines).map_err(Error::internal)?;
+    packer.finish().map_err(Error::internal)
+}
+
+/// The lines of a piece.
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
+    let mut lines = Vec::with_capacity(packed.len() * 4);
+    GzDecoder::new(packed).read_to_end(&mut lines).map_err(Error::internal)?;
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        for lines in [&b""[..], b"{}\n", &b"{\"a\": 1}\n".repeat(10_000)] {
+            assert_eq!(unpack(&pack(lines).unwrap()).unwrap(), lines);
+        }
+    }
+}

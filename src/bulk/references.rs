@@ -1,0 +1,163 @@
+//! What a line names of others.
+//!
+//! Where a body asks for an id, a line may have an identifier, `{"system": …, "value": …}`, of a resource that is there or that an earlier
+//! line has loaded. An id that comes from elsewhere, as in an export of another server, stands for what was loaded from there.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::kinds::Loadable;
+use crate::auth::Principal;
+use crate::changes;
+use crate::db::DbConn;
+use crate::error::{Error, Fault, Result};
+use crate::http::json::push_token;
+use crate::identifiers;
+use crate::kind::{OrganizationId, ResourceType};
+use crate::patients::health_number;
+use crate::types::Identifier;
+
+/// Bits of a UUIDv7 (RFC 9562 §5.7) that are the moment: the first 48.
+const MOMENT: u128 = !0 << 80;
+/// Version and variant.
+const FIXED: u128 = (0xf << 76) | (0b11 << 62);
+
+/// The id under which an organization loads what had another id elsewhere: always the same for the same one.
+///
+/// It keeps the moment of a UUIDv7, so that what is loaded stands in the order in which it was made, and the tables grow at their end.
+/// It does not tell whether the id exists here, and belongs to the organization: two may load the same file.
+pub fn echo(owner: OrganizationId, id: Uuid) -> Uuid {
+    let mut name = owner.uuid().as_bytes().to_vec();
+    name.extend_from_slice(id.as_bytes());
+    let hashed = Uuid::new_v5(&Uuid::NAMESPACE_OID, &name).as_u128();
+    let kept = if id.get_version_num() == 7 { MOMENT | FIXED } else { 0 };
+    Uuid::from_u128((id.as_u128() & kept) | (hashed & !kept))
+}
+
+/// Whether a body names others at all.
+pub fn has_any(kind: &dyn Loadable, body: &mut Value) -> bool {
+    let mut has_any = false;
+    for (pointer, _) in kind.references() {
+        each_at(body, pointer, &mut String::new(), &mut |_, value| has_any |= !value.is_null());
+    }
+    has_any
+}
+
+/// Puts ids in the place of what a body names. False where something is not there yet: an earlier line may be about to load it. With
+/// `is_last` that is a fault, as is what can be no name at all.
+pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body: &mut Value, is_last: bool) -> Result<bool> {
+    let mut named: Vec<(String, ResourceType, Value)> = Vec::new();
+    for (pointer, of) in kind.references() {
+        each_at(body, pointer, &mut String::new(), &mut |place, value| {
+            if !value.is_null() {
+                named.push((place.to_owned(), *of, value.clone()));
+            }
+        });
+    }
+    let (mut faults, mut is_complete) = (Vec::new(), true);
+    for (place, of, value) in named {
+        let found = match &value {
+            Value::String(id) => match id.parse::<Uuid>() {
+                Ok(id) => by_id(conn, caller, of, id, is_last)?,
+                // The schema says what is wrong with it.
+                Err(_) => continue,
+            },
+            Value::Object(_) => match serde_json::from_value::<Identifier>(value.clone()) {
+                Ok(identifier) => by_identifier(conn, caller, of, &identifier)?,
+                Err(_) => {
+                    faults.push(Fault::new(place, "type", "must be an id, or an identifier with system and value"));
+                    continue;
+                }
+            },
+            _ => continue,
+        };
+        match found {
+            Some(id) => {
+                if let Some(target) = body.pointer_mut(&place) {
+                    *target = Value::String(id.to_string());
+                }
+            }
+            None if is_last && value.is_object() => {
+                let message = format!("is the identifier of no {} of this organization", of.as_str().replace('_', " "));
+                faults.push(Fault::new(place, "not_found", message));
+            }
+            None => is_complete = false,
+        }
+    }
+    if faults.is_empty() { Ok(is_complete) } else { Err(Error::Invalid(faults)) }
+}
+
+/// What was loaded from this id; else what has it. Where that is another organization's, an earlier line may yet load it from there.
+fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid, is_last: bool) -> Result<Option<Uuid>> {
+    let loaded = echo(caller.organization_id, id);
+    let owners = changes::repository::owners_among(conn, of, &[loaded, id])?;
+    if owners.contains_key(&loaded) {
+        return Ok(Some(loaded));
+    }
+    let is_settled = |owner: &&Option<OrganizationId>| is_last || **owner == Some(caller.organization_id);
+    Ok(owners.get(&id).filter(is_settled).map(|_| id))
+}
+
+fn by_identifier(conn: &mut DbConn, caller: &Principal, of: ResourceType, identifier: &Identifier) -> Result<Option<Uuid>> {
+    let read = health_number::read(identifier).and_then(Result::ok).filter(|_| of == ResourceType::Patient);
+    let (system, value) = match &read {
+        Some(read) => (read.system, read.number.as_str()),
+        None => (identifier.system.as_str(), identifier.value.as_str()),
+    };
+    identifiers::find(conn, caller.organization_id, of, system, value)
+}
+
+/// Visits every value at a pointer in which `*` stands for any place in a list, with the pointer of each.
+fn each_at(value: &mut Value, pointer: &str, place: &mut String, visit: &mut dyn FnMut(&str, &mut Value)) {
+    let Some(rest) = pointer.strip_prefix('/') else { return visit(place, value) };
+    let (token, rest) = rest.find('/').map_or((rest, ""), |end| rest.split_at(end));
+    let length = place.len();
+    match (token, value) {
+        ("*", Value::Array(items)) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                push_token(place, &index.to_string());
+                each_at(item, rest, place, visit);
+                place.truncate(length);
+            }
+        }
+        (name, Value::Object(members)) => {
+            if let Some(member) = members.get_mut(name) {
+                push_token(place, name);
+                each_at(member, rest, place, visit);
+                place.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::db::types::Id;
+
+    #[test]
+    fn an_echo_is_always_the_same_keeps_the_moment_and_is_each_organizations_own() {
+        let (one, other) = (Id::from_uuid(Uuid::from_u128(1)), Id::from_uuid(Uuid::from_u128(2)));
+        let id: Uuid = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".parse().unwrap();
+        let echoed = echo(one, id);
+        assert_eq!((echoed, echoed.get_version_num()), (echo(one, id), 7));
+        assert!(echoed.to_string().starts_with("01931f4e-6c1a-7") && echoed != id);
+        assert_ne!(echoed, echo(other, id));
+        assert_ne!(echoed, echo(one, echoed));
+        let random: Uuid = "8c4e5b1a-92b4-4e0c-9a52-b6a35c3f1c2d".parse().unwrap();
+        assert_eq!(echo(one, random).get_version_num(), 5);
+    }
+
+    #[test]
+    fn every_place_in_a_list_is_visited() {
+        let mut body = json!({ "a": [{ "b": 1 }, { "c": 2 }, { "b": 3 }], "d": null });
+        let mut seen = Vec::new();
+        each_at(&mut body, "/a/*/b", &mut String::new(), &mut |place, value| seen.push(format!("{place}={value}")));
+        each_at(&mut body, "/d/*", &mut String::new(), &mut |place, _| seen.push(place.to_owned()));
+        each_at(&mut body, "/d", &mut String::new(), &mut |place, _| seen.push(place.to_owned()));
+        assert_eq!(seen, ["/a/0/b=1", "/a/2/b=3", "/d"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! The queries of jobs and of their files.
+
+use diesel::dsl::{delete, insert_into, update};
+use diesel::prelude::*;
+
+use super::model::{ChunkRow, INPUT, JobId, JobKind, JobRow, JobStatus};
+use crate::auth::model::Standing;
+use crate::auth::{self, Principal};
+use crate::db::DbConn;
+use crate::db::schema::{bulk_chunks, bulk_jobs};
+use crate::db::types::{Id, Instant};
+use crate::each;
+use crate::error::Result;
+use crate::kind::OrganizationId;
+
+/// Statuses in which a worker has something to do.
+const WAITING: [JobStatus; 2] = [JobStatus::Queued, JobStatus::Running];
+
+/// Adds the row.
+pub fn insert(conn: &mut DbConn, row: &JobRow) -> Result<()> {
+    insert_into(bulk_jobs::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// A job of the calling client, whose body has arrived.
+pub fn find(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: JobId) -> Result<Option<JobRow>> {
+    let own = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::client_id.eq(caller.client_id));
+    Ok(own.filter(bulk_jobs::kind.eq(kind)).filter(bulk_jobs::status.ne(JobStatus::Receiving)).first(conn).optional()?)
+}
+
+/// A job, whoever asked for it.
+pub fn find_any(conn: &mut DbConn, id: JobId) -> Result<Option<JobRow>> {
+    Ok(bulk_jobs::table.find(id).first(conn).optional()?)
+}
+
+/// Jobs of the calling client before one, the latest first.
+pub fn list(conn: &mut DbConn, caller: &Principal, kind: JobKind, before: Option<JobId>, limit: i64) -> Result<Vec<JobRow>> {
+    let own = bulk_jobs::table.filter(bulk_jobs::client_id.eq(caller.client_id)).filter(bulk_jobs::kind.eq(kind));
+    let mut rows = own.filter(bulk_jobs::status.ne(JobStatus::Receiving)).order(bulk_jobs::id.desc()).limit(limit).into_boxed();
+    if let Some(before) = before {
+        rows = rows.filter(bulk_jobs::id.lt(before));
+    }
+    Ok(rows.load(conn)?)
+}
+
+/// How many jobs of an organization have not ended.
+pub fn count_open(conn: &mut DbConn, organization: OrganizationId) -> Result<i64> {
+    let own = bulk_jobs::table.filter(bulk_jobs::organization_id.eq(organization));
+    let open = [JobStatus::Receiving, JobStatus::Queued, JobStatus::Running];
+    Ok(own.filter(bulk_jobs::status.eq_any(open)).count().get_result(conn)?)
+}
+
+/// Writes how a job stands, its lease with it.
+pub fn replace(conn: &mut DbConn, row: &JobRow) -> Result<()> {
+    update(bulk_jobs::table.find(row.id))
+        .set((
+            (
+                bulk_jobs::status.eq(row.status),
+                bulk_jobs::progress.eq(&row.progress),
+                bulk_jobs::lines.eq(row.lines),
+                bulk_jobs::lines_total.eq(row.lines_total),
+                bulk_jobs::bytes.eq(row.bytes),
+                bulk_jobs::bytes_total.eq(row.bytes_total),
+                bulk_jobs::created.eq(row.created),
+                bulk_jobs::updated.eq(row.updated),
+                bulk_jobs::unchanged.eq(row.unchanged),
+                bulk_jobs::refused.eq(row.refused),
+            ),
+            (
+                bulk_jobs::error.eq(row.error),
+                bulk_jobs::started_at.eq(row.started_at),
+                bulk_jobs::updated_at.eq(row.updated_at),
+                bulk_jobs::finished_at.eq(row.finished_at),
+                bulk_jobs::leased_by.eq(row.leased_by),
+                bulk_jobs::leased_until.eq(row.leased_until),
+            ),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that the body of a job is still arriving.
+pub fn touch(conn: &mut DbConn, id: JobId, now: Instant) -> Result<()> {
+    update(bulk_jobs::table.find(id)).set(bulk_jobs::updated_at.eq(now)).execute(conn)?;
+    Ok(())
+}
+
+/// Jobs that have something to do and that nobody works for, the one first that has waited longest.
+pub fn awake(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<JobId>> {
+    let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
+    let waiting = bulk_jobs::table.filter(bulk_jobs::finished_at.is_null()).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
+    Ok(waiting.order((bulk_jobs::updated_at, bulk_jobs::id)).limit(most).select(bulk_jobs::id).load(conn)?)
+}
+
+/// Makes `worker` the one who runs a job until `until`; `None` where there is nothing to do or another does.
+pub fn lease(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<JobRow>> {
+    let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
+    let waiting = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
+    let changed = update(waiting)
+        .set((bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until))))
+        .execute(conn)?;
+    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+}
+
+/// Prolongs the lease of a worker; `None` where another has taken the job over, or it was cancelled. Nobody else changes it until the
+/// transaction ends.
+pub fn keep_lease(conn: &mut DbConn, id: JobId, worker: Id<()>, until: Instant) -> Result<Option<JobRow>> {
+    let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
+    let changed =
+        update(held.filter(bulk_jobs::status.eq(JobStatus::Running))).set(bulk_jobs::leased_until.eq(Some(until))).execute(conn)?;
+    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+}
+
+/// The job, held until the transaction ends: on PostgreSQL a worker may be about to write it.
+pub fn lock(conn: &mut DbConn, id: JobId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        bulk_jobs::table.find(id).select(bulk_jobs::id).for_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Lets go of a job, so that others get their turn first.
+pub fn release(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant) -> Result<()> {
+    let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
+    update(held)
+        .set((bulk_jobs::updated_at.eq(now), bulk_jobs::leased_by.eq(None::<Id<()>>), bulk_jobs::leased_until.eq(None::<Instant>)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What the client that asked for a job may do now; `None` where it is gone.
+pub fn standing(conn: &mut DbConn, row: &JobRow) -> Result<Option<Standing>> {
+    let standing = auth::repository::find_standing(conn, row.client_id)?;
+    Ok(standing.filter(|standing| standing.is_active && standing.organization_id == row.organization_id))
+}
+
+/// Adds pieces of files.
+pub fn insert_chunks(conn: &mut DbConn, rows: &[ChunkRow]) -> Result<()> {
+    if !rows.is_empty() {
+        each!(conn, |conn| insert_into(bulk_chunks::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// The piece of a file that has this line, or the first after it.
+pub fn chunk_from(conn: &mut DbConn, job: JobId, file: &str, line: i64) -> Result<Option<ChunkRow>> {
+    let of_file = || bulk_chunks::table.filter(bulk_chunks::job_id.eq(job)).filter(bulk_chunks::file.eq(file));
+    let before = of_file().filter(bulk_chunks::first_line.le(line)).order(bulk_chunks::first_line.desc());
+    let before: Option<ChunkRow> = before.first(conn).optional()?;
+    match before.filter(|chunk| chunk.first_line + i64::from(chunk.lines) > line) {
+        Some(chunk) => Ok(Some(chunk)),
+        None => Ok(of_file().filter(bulk_chunks::first_line.gt(line)).order(bulk_chunks::first_line).first(conn).optional()?),
+    }
+}
+
+/// Deletes the piece of what was to be imported that begins with this line.
+pub fn delete_input(conn: &mut DbConn, job: JobId, first_line: i64) -> Result<()> {
+    delete(bulk_chunks::table.find((job, INPUT, first_line))).execute(conn)?;
+    Ok(())
+}
+
+/// What one transaction deletes at most.
+const PURGED_AT_ONCE: i64 = 200;
+
+/// Deletes what nobody needs any more: the input of jobs that have ended or never began, and jobs that ended before `kept`, with all their
+/// files; a bounded number of pieces. Jobs whose body did not arrive are given up `given_up` ago. How many rows were deleted.
+pub fn purge(conn: &mut DbConn, kept: Instant, given_up: Instant) -> Result<usize> {
+    let abandoned = bulk_jobs::table.filter(bulk_jobs::status.eq(JobStatus::Receiving)).filter(bulk_jobs::finished_at.is_null());
+    let mut ids: Vec<JobId> = abandoned.filter(bulk_jobs::updated_at.lt(given_up)).limit(20).select(bulk_jobs::id).load(conn)?;
+    let old = bulk_jobs::table.filter(bulk_jobs::finished_at.lt(kept)).order(bulk_jobs::finished_at);
+    ids.extend(old.limit(20).select(bulk_jobs::id).load::<JobId>(conn)?);
+    let mut deleted = 0;
+    for id in ids {
+        let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).limit(PURGED_AT_ONCE);
+        let chunks: Vec<(String, i64)> = of_job.select((bulk_chunks::file, bulk_chunks::first_line)).load(conn)?;
+        if chunks.is_empty() {
+            deleted += delete(bulk_jobs::table.find(id)).execute(conn)?;
+        }
+        for (file, first_line) in &chunks {
+            deleted += delete(bulk_chunks::table.find((id, file, first_line))).execute(conn)?;
+        }
+        if deleted > 0 {
+            return Ok(deleted);
+        }
+    }
+    Ok(deleted)
+}
+
+/// Deletes the input of a job that has ended, a bounded number of pieces; how many.
+pub fn purge_input(conn: &mut DbConn, id: JobId) -> Result<usize> {
+    let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).filter(bulk_chunks::file.eq(INPUT)).limit(PURGED_AT_ONCE);
+    let chunks: Vec<i64> = of_job.select(bulk_chunks::first_line).load(conn)?;
+    for first_line in &chunks {
+        delete_input(conn, id, *first_line)?;
+    }
+    Ok(chunks.len())
+}
+
+/// Imports that were cancelled or given up and may have input left.
+pub fn ended_early(conn: &mut DbConn) -> Result<Vec<JobId>> {
+    let ended = bulk_jobs::table.filter(bulk_jobs::finished_at.is_not_null()).filter(bulk_jobs::kind.eq(JobKind::Import));
+    let early = ended.filter(bulk_jobs::status.eq_any([JobStatus::Cancelled, JobStatus::Failed]));
+    Ok(early.order(bulk_jobs::finished_at.desc()).limit(200).select(bulk_jobs::id).load(conn)?)
+}

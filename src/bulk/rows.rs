@@ -1,0 +1,119 @@
+//! The rows that an export reads: those that the caller's own lists show, in order of id.
+//!
+//! Of the directory that is what the organization itself keeps. Where others' resources are seen too, the rule of sight is asked of every
+//! row, in a walk along the ids that goes through the table once for all pages together.
+
+use diesel::prelude::*;
+
+use super::kinds::Window;
+use crate::appointments::model::AppointmentRow;
+use crate::auth::{Principal, sight};
+use crate::consents::model::ConsentRow;
+use crate::db::DbConn;
+use crate::db::schema::{
+    appointments, consents, follow_ups, instruments, needs, organizations, practitioners, referrals, screenings, services, slots,
+    unmet_needs,
+};
+use crate::db::types::Id;
+use crate::error::Result;
+use crate::follow_ups::model::FollowUpRow;
+use crate::http::page::Limit;
+use crate::instruments::model::InstrumentRow;
+use crate::matching::model::UnmetNeedRow;
+use crate::matching::repository::visible;
+use crate::matching::unmet::Owned;
+use crate::needs::model::NeedRow;
+use crate::organizations::model::OrganizationRow;
+use crate::patients;
+use crate::patients::api::PatientQuery;
+use crate::patients::model::PatientRow;
+use crate::practitioners::model::PractitionerRow;
+use crate::referrals::model::ReferralRow;
+use crate::screenings::model::ScreeningRow;
+use crate::services::row::ServiceRow;
+use crate::slots::model::SlotRow;
+
+/// A page of a table: living rows for which a condition holds.
+macro_rules! page {
+    ($conn:expr, $table:ident, $window:expr, $condition:expr) => {{
+        let alive = $table::table.filter($table::deleted_at.is_null()).filter($condition);
+        let mut rows = alive.order($table::id).limit($window.limit).into_boxed();
+        if let Some(since) = $window.since {
+            rows = rows.filter($table::updated_at.ge(since));
+        }
+        if let Some(after) = $window.after {
+            rows = rows.filter($table::id.gt(Id::<()>::from_uuid(after)));
+        }
+        rows.load($conn)?
+    }};
+}
+
+pub(super) fn organizations(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<OrganizationRow>> {
+    Ok(page!(conn, organizations, window, organizations::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn practitioners(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<PractitionerRow>> {
+    Ok(page!(conn, practitioners, window, practitioners::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn services(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ServiceRow>> {
+    Ok(page!(conn, services, window, services::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn instruments(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<InstrumentRow>> {
+    Ok(page!(conn, instruments, window, instruments::organization_id.eq(caller.organization_id)))
+}
+
+/// A page is no longer than one of the list.
+pub(super) fn patients(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<PatientRow>> {
+    let query = PatientQuery { updated_since: window.since, limit: Limit::most(), ..PatientQuery::default() };
+    patients::repository::list(conn, caller, &query, window.after.map(Id::from_uuid))
+}
+
+pub(super) fn consents(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ConsentRow>> {
+    let own = caller.organization_id;
+    let mut rows: Vec<ConsentRow> = page!(conn, consents, window, consents::organization_id.eq(own));
+    rows.append(&mut page!(conn, consents, window, consents::grantee_id.eq(own)));
+    rows.append(&mut page!(conn, consents, window, consents::recorder_id.eq(own)));
+    rows.sort_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
+    rows.truncate(usize::try_from(window.limit).unwrap_or(usize::MAX));
+    Ok(rows)
+}
+
+pub(super) fn screenings(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ScreeningRow>> {
+    Ok(page!(conn, screenings, window, screenings::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn needs(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<NeedRow>> {
+    Ok(page!(conn, needs, window, needs::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn referrals(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ReferralRow>> {
+    Ok(page!(conn, referrals, window, sight::referrals(caller)))
+}
+
+pub(super) fn follow_ups(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<FollowUpRow>> {
+    Ok(page!(conn, follow_ups, window, sight::follow_ups(caller)))
+}
+
+pub(super) fn slots(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<SlotRow>> {
+    Ok(page!(conn, slots, window, slots::organization_id.eq(caller.organization_id)))
+}
+
+pub(super) fn appointments(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<AppointmentRow>> {
+    Ok(page!(conn, appointments, window, sight::appointments(caller)))
+}
+
+/// Those of patients whom the organization sees no more are not read by it either.
+pub(super) fn unmet_needs(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Owned>> {
+    let mut rows = visible(caller).filter(unmet_needs::deleted_at.is_null()).order(unmet_needs::id).limit(window.limit);
+    if let Some(since) = window.since {
+        rows = rows.filter(unmet_needs::updated_at.ge(since));
+    }
+    if let Some(after) = window.after {
+        rows = rows.filter(unmet_needs::id.gt(Id::<()>::from_uuid(after)));
+    }
+    let rows: Vec<UnmetNeedRow> = rows.load(conn)?;
+    Ok(rows.into_iter().map(|row| Owned { owner: caller.organization_id, row }).collect())
+}

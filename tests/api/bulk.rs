@@ -1,0 +1,573 @@
+//! Imports and exports of many resources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+
+use actix_web::http::Method;
+use chrono::Duration;
+use kith::auth::{Scope, Scopes};
+use kith::bulk::references::echo;
+use kith::bulk::{Engine, importing, repository};
+use kith::db::types::Id;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::{Answer, Caller, TestApp};
+
+const SYSTEM: &str = "https://emr.example.ca/records";
+
+fn key(value: &str) -> Value {
+    json!({ "system": SYSTEM, "value": value })
+}
+
+fn patient(value: &str, family: &str) -> Value {
+    json!({ "type": "patient", "resource": { "names": [{ "family": family }], "identifiers": [key(value)] } })
+}
+
+fn text(lines: &[Value]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+async fn send(caller: &Caller, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+    let request = caller.request(Method::POST, path).insert_header(("content-type", "application/x-ndjson"));
+    caller.app.send(request.set_payload(body.into())).await
+}
+
+fn engine(app: &TestApp) -> Engine {
+    Engine::new(app.state.db.clone(), app.clock.clone())
+}
+
+/// Imports, to the end; the import as it then stands.
+async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
+    let accepted = send(caller, "/v1/imports", body).await;
+    let job = accepted.expect(202);
+    assert_eq!((accepted.header("location"), job["status"].as_str()), (Some(place(&job).as_str()), Some("queued")));
+    engine(&caller.app).work().await.unwrap();
+    caller.get(&place(&job)).await.expect(200)
+}
+
+fn place(job: &Value) -> String {
+    format!("/v1/imports/{}", job["id"].as_str().unwrap())
+}
+
+async fn results(caller: &Caller, job: &Value) -> Vec<Value> {
+    lines(&caller.get(&format!("{}/results", place(job))).await)
+}
+
+fn lines(answer: &Answer) -> Vec<Value> {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.bytes));
+    answer.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn counts(job: &Value) -> [i64; 4] {
+    ["created", "updated", "unchanged", "refused"].map(|name| job[name].as_i64().unwrap())
+}
+
+/// A line of every kind, each of which names others by their identifiers.
+fn one_of_each() -> Vec<Value> {
+    let resource = |of: &str, resource: Value| json!({ "type": of, "resource": resource });
+    vec![
+        resource("organization", json!({ "name": "Alder House", "kind": "agency", "identifiers": [key("o-1")] })),
+        resource("practitioner", json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "identifiers": [key("w-1")] })),
+        resource(
+            "service",
+            json!({ "name": "Community lunch", "kind": "program", "provider_id": key("o-1"), "identifiers": [key("s-1")] }),
+        ),
+        resource("patient", json!({ "names": [{ "family": "Tremblay", "given": "Odette" }], "identifiers": [key("p-1")] })),
+        resource(
+            "consent",
+            json!({ "patient_id": key("p-1"), "grantee_id": key("o-1"), "purposes": ["referral"], "categories": ["summary"], "form": "verbal" }),
+        ),
+        resource(
+            "screening",
+            json!({ "patient_id": key("p-1"), "instrument": "ons-loneliness-direct", "status": "completed", "identifiers": [key("q-1")],
+                "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] }),
+        ),
+        resource("need", json!({ "patient_id": key("p-1"), "domain": "food-insecurity", "identifiers": [key("n-1")] })),
+        resource(
+            "referral",
+            json!({ "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "family_physician", "chosen_by": "person",
+                "need_ids": [key("n-1")], "identifiers": [key("r-1")] }),
+        ),
+        resource(
+            "follow_up",
+            json!({ "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10", "identifiers": [key("f-1")] }),
+        ),
+        resource("slot", json!({ "practitioner_id": key("w-1"), "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" })),
+        resource("unmet_need", json!({ "patient_id": key("p-1"), "domain": "food-insecurity", "reasons": ["no_service"] })),
+    ]
+}
+
+on_both!(a_line_of_every_kind_becomes_a_resource_and_names_those_before_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let job = load(&clinic, text(&one_of_each())).await;
+    let results = results(&clinic, &job).await;
+    let refused: Vec<&Value> = results.iter().filter(|line| line["outcome"] != "created").collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert_eq!((job["status"].as_str(), counts(&job), job["lines"].as_i64()), (Some("completed"), [11, 0, 0, 0], Some(11)));
+    assert_eq!(job["bytes"], job["bytes_total"]);
+    let ids: BTreeMap<&str, &str> = results.iter().map(|line| (line["type"].as_str().unwrap(), line["id"].as_str().unwrap())).collect();
+    let service = clinic.get(&format!("/v1/services/{}", ids["service"])).await.expect(200);
+    assert_eq!(service["provider_id"], ids["organization"]);
+    let referral = clinic.get(&format!("/v1/referrals/{}", ids["referral"])).await.expect(200);
+    assert_eq!(
+        (&referral["status"], &referral["patient_id"], &referral["need_ids"], &referral["service_id"]),
+        (&json!("draft"), &json!(ids["patient"]), &json!([ids["need"]]), &json!(ids["service"]))
+    );
+    // The screening was scored, as it is by a single call, and raised what it raises.
+    let screening = clinic.get(&format!("/v1/screenings/{}", ids["screening"])).await.expect(200);
+    assert!(
+        !screening["raised_needs"].as_array().or(screening["needs"].as_array()).is_none_or(Vec::is_empty) || screening["scores"].is_array()
+    );
+    // The journal has each, in the name of the client that sent them.
+    app.is_readable().await;
+    let feed = clinic.get("/v1/changes?limit=200").await.expect(200);
+    for (of, id) in &ids {
+        let entry = feed["items"].as_array().unwrap().iter().find(|entry| entry["resource_id"] == *id);
+        let entry = entry.unwrap_or_else(|| panic!("{of} is not in the journal"));
+        assert_eq!((&entry["action"], &entry["client_id"]), (&json!("created"), &json!(clinic.client_id)), "{of}");
+    }
+});
+
+on_both!(the_same_file_again_changes_nothing_and_another_changes_what_differs, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let people = |family: &str| (1..=300).map(|number| patient(&format!("p-{number}"), family)).collect::<Vec<Value>>();
+    let first = load(&clinic, text(&people("Tremblay"))).await;
+    assert_eq!(counts(&first), [300, 0, 0, 0]);
+    let again = load(&clinic, text(&people("Tremblay"))).await;
+    assert_eq!(counts(&again), [0, 0, 300, 0]);
+    let mut mixed = people("Tremblay");
+    mixed[10]["resource"]["names"][0]["family"] = json!("Singh");
+    mixed.push(patient("p-301", "New"));
+    // The second line of one key is the same resource.
+    mixed.push(patient("p-301", "Newer"));
+    let other = load(&clinic, text(&mixed)).await;
+    assert_eq!(counts(&other), [1, 2, 299, 0]);
+    let id = |value: &'static str| {
+        let search = json!({ "identifier": key(value) });
+        let clinic = clinic.clone();
+        async move { clinic.post("/v1/patients/search", search).await.expect(200)["items"][0]["patient"].clone() }
+    };
+    assert_eq!((id("p-11").await["version"].as_i64(), id("p-12").await["version"].as_i64()), (Some(2), Some(1)));
+    assert_eq!((id("p-301").await["version"].as_i64(), &id("p-301").await["names"][0]["family"]), (Some(2), &json!("Newer")));
+    // They are found by name, as those are that a single call made.
+    let found = clinic.post("/v1/patients/search", json!({ "name": "Newer" })).await.expect(200);
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(each_line_is_refused_by_itself_and_says_why, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let taken = clinic.post("/v1/patients", patient("taken", "First")["resource"].clone()).await.id();
+    let mut body = Vec::new();
+    let mut add = |line: &[u8]| {
+        body.extend_from_slice(line);
+        body.push(b'\n');
+    };
+    add(b"\xef\xbb\xbf{\"type\":\"patient\",\"resource\":{\"names\":[{\"family\":\"First\"}]}}");
+    add(b"{not json");
+    add(b"{\"type\":\"patient\",\"resource\":{\"names\":[{\"family\":\"\xff\"}]}}");
+    add(b"   ");
+    add(b"{\"type\":\"client\",\"resource\":{}}");
+    add(b"{\"type\":\"patient\",\"resource\":{\"names\":[],\"colour\":1}}");
+    add(format!("{{\"type\":\"patient\",\"resource\":{{\"names\":[{{\"family\":\"{}\"}}]}}}}", "x".repeat(2 << 20)).as_bytes());
+    add(json!({ "type": "need", "resource": { "patient_id": key("nobody"), "domain": "food-insecurity" } }).to_string().as_bytes());
+    add(json!({ "type": "patient", "resource": { "names": [{ "family": "Future" }], "birth_date": "2999-01-01" } }).to_string().as_bytes());
+    let two_keys = json!({ "names": [{ "family": "Clash" }], "identifiers": [key("fresh"), key("taken")] });
+    add(json!({ "type": "patient", "resource": two_keys }).to_string().as_bytes());
+    add(b"{\"type\":\"patient\",\"type\":\"need\",\"resource\":{}}");
+    body.extend_from_slice(patient("last", "Last").to_string().as_bytes());
+    let job = load(&clinic, body).await;
+    let results = results(&clinic, &job).await;
+    let told: Vec<(i64, &str, &str)> = results
+        .iter()
+        .map(|line| (line["line"].as_i64().unwrap(), line["outcome"].as_str().unwrap(), line["problem"]["code"].as_str().unwrap_or("")))
+        .collect();
+    let expected = [
+        (1, "created", ""),
+        (2, "refused", "malformed_request"),
+        (3, "refused", "malformed_request"),
+        (5, "refused", "invalid_request"),
+        (6, "refused", "invalid_request"),
+        (7, "refused", "body_too_large"),
+        (8, "refused", "invalid_request"),
+        (9, "refused", "invalid_request"),
+        (10, "refused", "duplicate"),
+        (11, "refused", "malformed_request"),
+        (12, "created", ""),
+    ];
+    assert_eq!(told, expected, "{results:#?}");
+    let faults = |index: usize| -> Vec<(String, String)> {
+        let errors = results[index]["problem"]["errors"].as_array().unwrap().iter();
+        errors.map(|fault| (fault["pointer"].as_str().unwrap().into(), fault["code"].as_str().unwrap().into())).collect()
+    };
+    let pair = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
+    assert_eq!(faults(3), [pair("/type", "not_allowed")]);
+    assert!(faults(4).contains(&pair("/resource/names", "too_few")) && faults(4).contains(&pair("/resource/colour", "unknown_field")));
+    assert_eq!(faults(6), [pair("/resource/patient_id", "not_found")]);
+    assert_eq!(faults(7), [pair("/resource/birth_date", "out_of_range")]);
+    assert_eq!((counts(&job), job["lines"].as_i64()), ([2, 0, 0, 9], Some(12)));
+    // What was refused has left nothing.
+    let untouched = clinic.get(&format!("/v1/patients/{taken}")).await.expect(200);
+    assert_eq!(untouched["version"], 1);
+    let found = clinic.post("/v1/patients/search", json!({ "identifier": key("fresh") })).await.expect(200);
+    assert_eq!(found["items"], json!([]));
+    let refused = lines(&clinic.get(&format!("{}/results?outcome=refused", place(&job))).await);
+    assert_eq!(refused.len(), 9);
+});
+
+on_both!(a_line_needs_the_scope_of_its_type, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let writer = clinic.only(&[Scope::ServicesWrite]).await;
+    let service = json!({ "type": "service", "resource": { "name": "Lunch", "kind": "program" } });
+    let job = load(&writer, text(&[patient("p-1", "Tremblay"), service])).await;
+    let results = results(&writer, &job).await;
+    assert_eq!((results[0]["problem"]["code"].as_str(), results[1]["outcome"].as_str()), (Some("insufficient_scope"), Some("created")));
+    let reader = clinic.only(&[Scope::PatientsRead]).await;
+    send(&reader, "/v1/imports", "").await.expect_problem(403, "insufficient_scope");
+    writer.get("/v1/exports").await.expect_problem(403, "insufficient_scope");
+    reader.post("/v1/exports", json!({ "types": ["service"] })).await.expect_problem(403, "insufficient_scope");
+});
+
+on_both!(a_job_is_seen_by_the_client_that_asked_for_it_alone, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let colleague = app.client(clinic.organization_id, Scopes::all_but_admin()).await;
+    let job = load(&clinic, text(&[patient("p-1", "Tremblay")])).await;
+    let export = clinic.post("/v1/exports", json!({})).await.expect(202);
+    let export = format!("/v1/exports/{}", export["id"].as_str().unwrap());
+    for stranger in [&other, &colleague] {
+        for path in [place(&job), format!("{}/results", place(&job)), export.clone()] {
+            stranger.get(&path).await.expect_problem(404, "not_found");
+        }
+        for path in [place(&job), export.clone()] {
+            stranger.post(&format!("{path}/cancel"), json!({})).await.expect_problem(404, "not_found");
+        }
+        for path in ["/v1/imports", "/v1/exports"] {
+            assert_eq!(stranger.get(path).await.expect(200)["items"], json!([]));
+        }
+    }
+    // An import is no export.
+    clinic.get(&place(&job).replace("imports", "exports")).await.expect_problem(404, "not_found");
+    assert_eq!(clinic.get("/v1/imports").await.expect(200)["items"][0]["id"], job["id"]);
+    // What another organization's people are called is of no use to a loader.
+    let patient = results(&clinic, &job).await[0]["id"].clone();
+    let line = json!({ "type": "need", "resource": { "patient_id": patient, "domain": "food-insecurity" } });
+    let by_key = json!({ "type": "need", "resource": { "patient_id": key("p-1"), "domain": "food-insecurity" } });
+    let job = load(&other, text(&[line, by_key])).await;
+    for line in results(&other, &job).await {
+        assert_eq!(line["problem"]["errors"][0]["code"], "not_found", "{line}");
+    }
+});
+
+on_both!(what_is_too_large_or_of_another_kind_is_refused_and_what_is_packed_or_empty_is_taken, |db| async move {
+    let app = TestApp::with(db, &["--bulk-limit", "200000"]).await;
+    let clinic = app.clinic().await;
+    let empty = load(&clinic, "").await;
+    assert_eq!((empty["status"].as_str(), empty["lines_total"].as_i64()), (Some("completed"), Some(0)));
+    assert_eq!(results(&clinic, &empty).await, Vec::<Value>::new());
+    let body = text(&(0..5_000).map(|number| patient(&format!("p-{number}"), "Tremblay")).collect::<Vec<_>>());
+    assert!(body.len() > 200_000);
+    send(&clinic, "/v1/imports", body.clone()).await.expect_problem(413, "body_too_large");
+    let pack = |text: &str| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    let packed = |bytes: Vec<u8>| {
+        let request = clinic.request(Method::POST, "/v1/imports").insert_header(("content-type", "application/x-ndjson"));
+        clinic.app.send(request.insert_header(("content-encoding", "gzip")).set_payload(bytes))
+    };
+    packed(pack(&body)).await.expect_problem(413, "body_too_large");
+    packed(b"not packed".to_vec()).await.expect_problem(400, "malformed_request");
+    let taken = packed(pack(&text(&[patient("p-1", "Tremblay")]))).await.expect(202);
+    assert_eq!(taken["lines_total"], 1);
+    clinic.post("/v1/imports", json!({})).await.expect_problem(415, "unsupported_media_type");
+    // What was not taken is deleted.
+    app.clock.advance(Duration::hours(2));
+    let engine = engine(&app);
+    engine.work().await.unwrap();
+    engine.purge().await.unwrap();
+    let left = app.state.db.read(|conn| {
+        use diesel::prelude::*;
+        Ok(kith::db::schema::bulk_chunks::table.select(kith::db::schema::bulk_chunks::file).distinct().load::<String>(conn)?)
+    });
+    assert_eq!(left.await.unwrap(), ["results"]);
+    app.clock.advance(Duration::days(8));
+    engine.purge().await.unwrap();
+    let mut clinic = clinic;
+    clinic.renew().await;
+    assert_eq!(clinic.get("/v1/imports").await.expect(200)["items"], json!([]));
+});
+
+on_both!(an_import_that_is_sent_again_with_its_key_is_one_import, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let send = |body: String| {
+        let request = clinic.request(Method::POST, "/v1/imports").insert_header(("content-type", "application/x-ndjson"));
+        clinic.app.send(request.insert_header(("idempotency-key", "load-1")).set_payload(body))
+    };
+    // Without identifiers a second import would make them twice.
+    let body = text(&[json!({ "type": "patient", "resource": { "names": [{ "family": "Once" }] } })]);
+    let (first, again) = (send(body.clone()).await, send(body).await);
+    assert_eq!((first.status, &first.bytes), (202, &again.bytes));
+    send("{}\n".into()).await.expect_problem(422, "idempotency_key_reused");
+    engine(&app).work().await.unwrap();
+    assert_eq!(clinic.get("/v1/imports").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    let found = clinic.post("/v1/patients/search", json!({ "name": "Once" })).await.expect(200);
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(who_takes_over_from_a_worker_that_is_gone_goes_on_behind_its_last_line, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    // Without identifiers nothing but the place in the file tells what is done.
+    let people: Vec<Value> =
+        (0..700).map(|number| json!({ "type": "patient", "resource": { "names": [{ "family": format!("Person{number}") }] } })).collect();
+    let job = send(&clinic, "/v1/imports", text(&people)).await.expect(202);
+    let id = Id::from_uuid(job["id"].as_str().unwrap().parse().unwrap());
+    let (gone, now) = (Id::generate(), app.clock.now());
+    let until = now.plus(Duration::seconds(30));
+    let started = app.state.db.write(move |conn| {
+        let job = repository::lease(conn, id, gone, now, until)?.unwrap();
+        let lines = importing::read(conn, &job, 0, now)?.unwrap();
+        importing::write(conn, id, gone, &lines, now, until)
+    });
+    assert!(matches!(started.await.unwrap(), importing::Written::Job(job) if job.lines > 0 && job.lines < 700));
+    // While its lease lasts nobody else does it.
+    engine(&app).work().await.unwrap();
+    let standing = clinic.get(&place(&job)).await.expect(200);
+    assert_eq!(standing["status"], "running");
+    app.clock.advance(Duration::minutes(1));
+    engine(&app).work().await.unwrap();
+    let done = clinic.get(&place(&job)).await.expect(200);
+    assert_eq!((done["status"].as_str(), counts(&done)), (Some("completed"), [700, 0, 0, 0]));
+    let numbers: Vec<i64> = results(&clinic, &job).await.iter().map(|line| line["line"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=700).collect::<Vec<i64>>());
+    // One who comes back late writes nothing.
+    let (late, until) = (app.clock.now(), app.clock.now().plus(Duration::seconds(30)));
+    let written = app.state.db.write(move |conn| importing::complete(conn, id, gone, late, until));
+    assert!(matches!(written.await.unwrap(), importing::Written::Lost));
+    let found = clinic.get("/v1/patients?limit=200").await.expect(200);
+    assert!(found["next"].is_string());
+});
+
+on_both!(an_import_can_be_cancelled_and_a_client_that_was_disabled_imports_nothing, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let job = send(&clinic, "/v1/imports", text(&[patient("p-1", "Tremblay")])).await.expect(202);
+    let cancel = format!("{}/cancel", place(&job));
+    assert_eq!(clinic.post(&cancel, json!({})).await.expect(200)["status"], "cancelled");
+    clinic.post(&cancel, json!({})).await.expect_problem(409, "job_finished");
+    engine(&app).work().await.unwrap();
+    assert_eq!(clinic.get("/v1/patients").await.expect(200)["items"], json!([]));
+    let job = send(&clinic, "/v1/imports", text(&[patient("p-1", "Tremblay")])).await.expect(202);
+    let client = clinic.client_id;
+    let disable = app.state.db.write(move |conn| {
+        use diesel::prelude::*;
+        use kith::db::schema::clients::dsl::{clients, is_active};
+        diesel::update(clients.find(client)).set(is_active.eq(false)).execute(conn)?;
+        Ok(())
+    });
+    disable.await.unwrap();
+    engine(&app).work().await.unwrap();
+    let id = Id::from_uuid(job["id"].as_str().unwrap().parse().unwrap());
+    let ended = app.state.db.read(move |conn| repository::find_any(conn, id)).await.unwrap().unwrap();
+    assert_eq!((ended.status.as_str(), ended.error.map(|error| error.as_str()), ended.created), ("failed", Some("client_disabled"), 0));
+});
+
+on_both!(an_organization_has_so_many_jobs_under_way_and_no_more, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    for _ in 0..20 {
+        send(&clinic, "/v1/imports", "").await.expect(202);
+    }
+    send(&clinic, "/v1/imports", "").await.expect_problem(409, "too_many_jobs");
+    clinic.post("/v1/exports", json!({})).await.expect_problem(409, "too_many_jobs");
+    engine(&app).work().await.unwrap();
+    send(&clinic, "/v1/imports", "").await.expect(202);
+});
+
+on_both!(possible_duplicates_are_told_where_they_are_asked_for, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let person = json!({ "names": [{ "family": "Tremblay", "given": "Odette" }], "birth_date": "1954-03-18" });
+    let there = clinic.post("/v1/patients", person.clone()).await.id();
+    let line = text(&[json!({ "type": "patient", "resource": person })]);
+    let job = send(&clinic, "/v1/imports?possible_duplicates=true", line).await.expect(202);
+    engine(&app).work().await.unwrap();
+    let results = results(&clinic, &job).await;
+    assert_eq!(results[0]["possible_duplicates"][0]["patient_id"], json!(there), "{results:#?}");
+});
+
+/// Exports, to the end; the export as it then stands.
+async fn export(caller: &Caller, input: Value) -> Value {
+    let accepted = caller.post("/v1/exports", input).await;
+    let path = accepted.header("location").unwrap().to_owned();
+    accepted.expect(202);
+    engine(&caller.app).work().await.unwrap();
+    let export = caller.get(&path).await.expect(200);
+    assert_eq!(export["status"], "completed", "{export:#}");
+    export
+}
+
+async fn download(caller: &Caller, file: &Value) -> Answer {
+    let answer = caller.app.stranger().get(file["url"].as_str().unwrap()).await;
+    assert_eq!(answer.status, 200, "{file}");
+    answer
+}
+
+async fn exported(caller: &Caller) -> Vec<Value> {
+    let export = export(caller, json!({})).await;
+    let mut all = Vec::new();
+    for file in export["files"].as_array().unwrap() {
+        let mut found = lines(&download(caller, file).await);
+        assert_eq!(file["resources"], found.len(), "{file}");
+        let ids: Vec<&str> = found.iter().map(|line| line["id"].as_str().unwrap()).collect();
+        assert!(ids.is_sorted(), "{file}");
+        all.append(&mut found);
+    }
+    all
+}
+
+on_both!(what_was_exported_can_be_imported_elsewhere_and_is_exported_as_the_same, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let mut file = one_of_each();
+    // In the order of an export, and more than a page of one kind.
+    file.extend((0..450).map(|number| patient(&format!("many-{number}"), "Many")));
+    assert_eq!(counts(&load(&clinic, text(&file)).await), [461, 0, 0, 0]);
+    let withdrawn = clinic.get("/v1/consents").await.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    clinic.post(&format!("/v1/consents/{withdrawn}/withdraw"), json!({ "reason": "Changed her mind" })).await.expect(200);
+    let before = exported(&clinic).await;
+    let kinds: BTreeSet<&str> = before.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
+
+    // Another organization of the same server is as good as another server: it owns nothing of this.
+    let other = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
+    let job = load(&other, text(&before)).await;
+    let told = results(&other, &job).await;
+    let refused: Vec<&Value> = told.iter().filter(|line| line["outcome"] == "refused").collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+
+    let own = [clinic.organization_id.uuid(), other.organization_id.uuid()];
+    let ids: BTreeSet<String> = before.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    // A need that its screening has raised anew is that one.
+    let raised: BTreeMap<Uuid, Uuid> = told
+        .iter()
+        .zip(&before)
+        .map(|(line, before)| (uuid(&before["id"]), uuid(&line["id"])))
+        .filter(|(before, after)| echo(other.organization_id, *before) != *after)
+        .collect();
+    assert!(raised.len() <= 2, "{raised:?}");
+    let moved = |id: &str| {
+        let id: Uuid = id.parse().unwrap();
+        raised.get(&id).copied().unwrap_or_else(|| echo(other.organization_id, id)).to_string()
+    };
+    let normal = |lines: &[Value], move_ids: bool| -> BTreeMap<String, Value> {
+        let kept = lines.iter().filter(|line| !own.contains(&uuid(&line["id"])));
+        let normal = kept.map(|line| {
+            let mut resource = line["resource"].to_string();
+            if move_ids {
+                for id in ids.iter().filter(|id| resource.contains(id.as_str())).cloned().collect::<Vec<_>>() {
+                    resource = resource.replace(&id, &moved(&id));
+                }
+            }
+            let id = line["id"].as_str().unwrap();
+            (if move_ids { moved(id) } else { id.to_owned() }, serde_json::from_str(&resource).unwrap())
+        });
+        normal.collect()
+    };
+    let own_copy = moved(&clinic.organization_id.to_string());
+    let (before, mut after) = (normal(&before, true), normal(&exported(&other).await, false));
+    after.remove(&own_copy);
+    for (id, resource) in &before {
+        assert_eq!(Some(resource), after.get(id), "{id}");
+    }
+    assert_eq!(before.len(), after.len());
+    let consents = other.get("/v1/consents").await.expect(200);
+    assert_eq!(consents["items"][0]["status"], "withdrawn", "{consents:#}");
+});
+
+fn uuid(value: &Value) -> Uuid {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+on_both!(what_an_import_cannot_bring_to_where_it_stood_is_refused, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    load(&clinic, text(&one_of_each())).await;
+    let lines = [
+        json!({ "type": "follow_up", "read_only": { "status": "completed" },
+            "resource": { "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10" } }),
+        json!({ "type": "referral", "read_only": { "status": "accepted" },
+            "resource": { "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "self_referral" } }),
+    ];
+    let job = load(&clinic, text(&lines)).await;
+    for line in results(&clinic, &job).await {
+        assert_eq!(line["problem"]["code"], "state_not_loaded", "{line}");
+    }
+});
+
+on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    load(&clinic, text(&[patient("old", "Old")])).await;
+    load(&other, text(&[patient("theirs", "Theirs")])).await;
+    app.clock.advance(Duration::minutes(10));
+    let moment = app.clock.now();
+    load(&clinic, text(&[patient("new", "New, \"quoted\"")])).await;
+    let input = json!({ "types": ["patient"], "since": moment, "format": "csv" });
+    let export = export(&clinic, input).await;
+    assert_eq!((&export["files"][0]["name"], export["files"].as_array().unwrap().len()), (&json!("patients.csv"), 1));
+    let file = download(&clinic, &export["files"][0]).await;
+    assert!(file.header("content-type").unwrap().starts_with("text/csv"));
+    let mut rows = csv::Reader::from_reader(&file.bytes[..]);
+    let names = rows.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1);
+    let cell = |name: &str| rows[0].get(names.iter().position(|column| column == name).unwrap()).unwrap();
+    let shown: Value = serde_json::from_str(cell("names")).unwrap();
+    assert_eq!((&shown[0]["family"], cell("version"), cell("deceased_on")), (&json!("New, \"quoted\""), "1", ""));
+});
+
+on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
+    let app = TestApp::new(db).await;
+    let mut clinic = app.clinic().await;
+    load(&clinic, text(&[patient("p-1", "Tremblay")])).await;
+    let first = export(&clinic, json!({ "types": ["patient"] })).await;
+    let url = first["files"][0]["url"].as_str().unwrap().to_owned();
+    let stranger = app.stranger();
+    assert_eq!(lines(&stranger.get(&url).await).len(), 1);
+    for other in [
+        url.replace("patients.ndjson", "services.ndjson"),
+        url.replace("patients.ndjson", "input"),
+        url.replace("patients.ndjson", "results"),
+    ] {
+        stranger.get(&other).await.expect_problem(404, "not_found");
+    }
+    for spoiled in [url.replace("/exports/", "/exports/x"), url.replace('.', "x"), "/exports/x/patients.ndjson".to_owned()] {
+        assert_eq!(stranger.get(&spoiled).await.status, 401, "{spoiled}");
+    }
+    // The token of a client opens no file, and that of a file no operation.
+    let token = clinic.token.clone().unwrap();
+    assert_eq!(stranger.get(&format!("/exports/{token}/patients.ndjson")).await.status, 401);
+    let link = url.split('/').nth(2).unwrap().to_owned();
+    let holder = Caller { token: Some(link), ..clinic.clone() };
+    holder.get("/v1/patients").await.expect_problem(401, "unauthenticated");
+    app.clock.advance(Duration::minutes(61));
+    stranger.get(&url).await.expect_problem(401, "unauthenticated");
+    clinic.renew().await;
+    let path = format!("/v1/exports/{}", first["id"].as_str().unwrap());
+    let again = clinic.get(&path).await.expect(200);
+    assert_eq!(lines(&stranger.get(again["files"][0]["url"].as_str().unwrap()).await).len(), 1);
+    // Files are kept for a week.
+    app.clock.advance(Duration::days(7));
+    engine(&app).purge().await.unwrap();
+    clinic.renew().await;
+    clinic.get(&path).await.expect_problem(404, "not_found");
+});
