@@ -27,7 +27,7 @@ use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
-use crate::{outbound, webhooks};
+use crate::{outbound, responsiveness, webhooks};
 
 /// What every request shares.
 pub struct App {
@@ -41,6 +41,8 @@ pub struct App {
     pub authority: Authority,
     /// The community services, in memory.
     pub directory: Directory,
+    /// How their referrals are answered, in memory.
+    pub responsiveness: responsiveness::Known,
     /// Sends requests to addresses that others choose.
     pub outbound: Arc<outbound::Client>,
     /// Sends webhooks, by the same.
@@ -60,7 +62,8 @@ impl App {
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
         let (directory, hsds) = (Directory::default(), Catalogue::default());
-        Self { config, db, clock, authority, directory, outbound, webhooks, hsds, streams, stopping }
+        let responsiveness = responsiveness::Known::default();
+        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, stopping }
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.
@@ -98,6 +101,7 @@ pub fn routes(routes: &mut ServiceConfig<'_>) {
         .configure(crate::timeline::configure)
         .configure(crate::services::configure)
         .configure(crate::waitlists::configure)
+        .configure(crate::responsiveness::configure)
         .configure(crate::matching::configure)
         .configure(crate::sources::configure)
         .configure(crate::webhooks::configure)

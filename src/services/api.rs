@@ -10,6 +10,7 @@ use super::row::ServiceRow;
 use super::search::{Hit, ServiceFacets};
 use crate::db::types::Instant;
 use crate::kind::{OrganizationId, ServiceId};
+use crate::responsiveness::Responsiveness;
 
 /// A service of the directory.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,6 +39,9 @@ pub struct Service {
     pub capacities: Vec<ServiceCapacity>,
     /// How far the record can be trusted today; null in the journal.
     pub freshness: Option<Freshness>,
+    /// How it answers referrals, where ten or more tell it. Shown in lists, searches and `GET` to whoever has the scope
+    /// `referrals:write`; else null.
+    pub responsiveness: Option<Responsiveness>,
     /// In the answer to a search, why it was found and how far it is; elsewhere null.
     pub hit: Option<SearchHit>,
 }
@@ -105,6 +109,7 @@ impl Service {
             capacity_is_stale: None,
             capacities: row.capacities.0.into_iter().map(ServiceCapacity::from).collect(),
             freshness: None,
+            responsiveness: None,
             hit: None,
         }
     }

@@ -10,7 +10,7 @@ use super::model::ServiceInput;
 use super::repository;
 use super::resource::Services;
 use super::search::{After, Found, ServiceQuery};
-use crate::app::State;
+use crate::app::{App, State};
 use crate::auth::{Allowed, DirectoryReader, scope};
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
@@ -79,7 +79,7 @@ async fn search(app: &State, reader: DirectoryReader, query: ServiceQuery) -> Re
             let mut hits = hits.into_iter();
             let items = rows.into_iter().map(|row| {
                 let hit = hits.find(|hit| hit.id == row.id).map(Into::into);
-                Service { hit, ..shown(Service::of((*row).clone()), &reader) }
+                Service { hit, ..shown(&shared, Service::of((*row).clone()), &reader) }
             });
             let items = items.collect();
             let next = next.map(|next| page::encode_cursor(&next, fingerprint)).transpose()?;
@@ -88,9 +88,13 @@ async fn search(app: &State, reader: DirectoryReader, query: ServiceQuery) -> Re
         .await
 }
 
-fn shown(service: Service, reader: &DirectoryReader) -> Service {
+fn shown(app: &App, service: Service, reader: &DirectoryReader) -> Service {
     let service = service.at(reader.at);
-    if reader.principal.is_some() { service } else { service.for_strangers() }
+    if reader.principal.is_none() {
+        return service.for_strangers();
+    }
+    let responsiveness = if reader.may_refer() { app.responsiveness.of(service.id) } else { None };
+    Service { responsiveness, ..service }
 }
 
 /// Create a service
@@ -131,7 +135,7 @@ pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::
     if known.has(row.version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown(Service::of(row), &reader)))
+    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown(&app, Service::of(row), &reader)))
 }
 
 /// Replace a service

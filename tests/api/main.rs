@@ -75,6 +75,8 @@ mod referrals;
 #[cfg(test)]
 mod replica;
 #[cfg(test)]
+mod responsiveness;
+#[cfg(test)]
 mod screening_links;
 #[cfg(test)]
 mod screenings;
