@@ -132,6 +132,9 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         capacities -> Document,
+        merged_into_id -> Nullable<Id>,
+        distinct_from -> Document,
+        own_content -> Nullable<Document>,
     }
 }
 
@@ -849,3 +852,4 @@ diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
+diesel::allow_tables_to_appear_in_same_query!(imported_services, services);

@@ -26,8 +26,8 @@ pub async fn get_service_responsiveness(
     id: Path<Id<kind::Service>>,
 ) -> Result<HttpResponse> {
     let read = app.db.read(move |conn| {
-        let row = services::repository::find(conn, *id)?.ok_or(Error::NotFound)?;
-        if row.deleted_at.is_some() { Err(Error::Gone) } else { shown(conn, Subject::Service(*id)) }
+        services::repository::get(conn, *id)?;
+        shown(conn, Subject::Service(*id))
     });
     Ok(HttpResponse::Ok().json(read.await?))
 }

@@ -123,14 +123,12 @@ pub async fn upsert_service(
 
 /// Read a service
 ///
-/// With its capacity as last reported, and where each fact came from.
+/// With its capacity as last reported, and where each fact came from. The id of a record that was merged answers 410 with code `merged`
+/// and the path of the one that stands for it.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
-    let row = app.db.read(move |conn| repository::find(conn, *id)).await?.ok_or(Error::NotFound)?;
-    if row.deleted_at.is_some() {
-        return Err(Error::Gone);
-    }
+    let row = app.db.read(move |conn| repository::get(conn, *id)).await?;
     let version = tag(row.version);
     if known.has(row.version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());

@@ -33,6 +33,8 @@ mod copies;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod duplicates;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod faults;
