@@ -110,15 +110,7 @@ impl DirectoryIndex {
 
 /// How sure one can be that two services are one, from 0 to 100, and why. What one of them does not say counts for nothing.
 fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
-    let mut reasons = Vec::new();
-    let similarity = similarity(one.name, other.name);
-    if similarity >= 0.995 {
-        reasons.push(ServiceResemblance::SameName);
-    } else if similarity >= 0.85 {
-        reasons.push(ServiceResemblance::SimilarName);
-    }
-    // Half alike is not alike at all: names of different things share letters.
-    let (mut points, mut most) = (NAME * ((similarity - 0.7) / 0.3).clamp(0.0, 1.0), NAME);
+    let (mut reasons, mut points, mut most) = (Vec::new(), 0.0, NAME);
     let kinds = [
         (TraitKind::Phone, PHONE, ServiceResemblance::SamePhone),
         (TraitKind::Place, PLACE, ServiceResemblance::SamePlace),
@@ -137,8 +129,19 @@ fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
         }
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 99")]
-    let score = (99.0 * points / f64::max(most, ENOUGH)).round() as u8;
-    (score, reasons)
+    let score = |points: f64| (99.0 * points / f64::max(most, ENOUGH)).round() as u8;
+    // Most pairs fall here: their names need not be read.
+    if score(points + NAME) < LIKELY {
+        return (score(points), reasons);
+    }
+    let similarity = similarity(one.name, other.name);
+    if similarity >= 0.995 {
+        reasons.insert(0, ServiceResemblance::SameName);
+    } else if similarity >= 0.85 {
+        reasons.insert(0, ServiceResemblance::SimilarName);
+    }
+    // Half alike is not alike at all: names of different things share letters.
+    (score(points + NAME * ((similarity - 0.7) / 0.3).clamp(0.0, 1.0)), reasons)
 }
 
 /// How alike two names are, from 0 to 1. A name that holds all words of the other, two at least, is nearly the same.
