@@ -26,7 +26,7 @@ use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
 use crate::openapi;
 use crate::services::Directory;
-use crate::{outbound, webhooks};
+use crate::{outbound, responsiveness, webhooks};
 
 /// What every request shares.
 pub struct App {
@@ -40,6 +40,8 @@ pub struct App {
     pub authority: Authority,
     /// The community services, in memory.
     pub directory: Directory,
+    /// How their referrals are answered, in memory.
+    pub responsiveness: responsiveness::Known,
     /// Sends requests to addresses that others choose.
     pub outbound: Arc<outbound::Client>,
     /// Sends webhooks, by the same.
@@ -59,7 +61,8 @@ impl App {
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
         let (directory, hsds) = (Directory::default(), Catalogue::default());
-        Self { config, db, clock, authority, directory, outbound, webhooks, hsds, streams, stopping }
+        let responsiveness = responsiveness::Known::default();
+        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, stopping }
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.
@@ -97,6 +100,7 @@ pub const ROUTES: &[fn(&mut ServiceConfig<'_>)] = &[
     crate::timeline::configure,
     crate::services::configure,
     crate::waitlists::configure,
+    crate::responsiveness::configure,
     crate::matching::configure,
     crate::sources::configure,
     crate::bulk::configure,

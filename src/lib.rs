@@ -30,6 +30,7 @@ pub mod outbound;
 pub mod patients;
 pub mod practitioners;
 pub mod referrals;
+pub mod responsiveness;
 pub mod screenings;
 pub mod services;
 pub mod slots;

@@ -155,6 +155,11 @@ impl DirectoryReader {
     pub fn organization_id(&self) -> Option<OrganizationId> {
         self.principal.as_ref().map(|principal| principal.organization_id)
     }
+
+    /// Whether the reader may refer people to what is in the directory.
+    pub fn may_refer(&self) -> bool {
+        self.principal.as_ref().is_some_and(|principal| principal.has(Scope::ReferralsWrite))
+    }
 }
 
 impl FromRequest for DirectoryReader {

@@ -30,7 +30,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// **Keeping a copy.** Begin without a cursor and with nothing; keep each resource under its type and id, with the `patient_id` of its
 /// entry; and apply the entries in their order, each as often as it comes:
 ///
-/// - `deleted` and `erased`: remove the resource.
+/// - `deleted` and `erased`, and `merged` of a service: remove the resource. What a service was merged into, `merged_into_id` names.
 /// - `reset` of a patient, and `merged` and `deleted` of one: remove all that you hold with this `patient_id`, but for consents.
 /// - every other action: keep `resource` in place of what you held; where it is null, a later entry has it.
 ///

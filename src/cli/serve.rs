@@ -96,6 +96,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     actix_web::rt::spawn(crate::appointments::expiry::keep_expiring(state.clone()));
     actix_web::rt::spawn(crate::waitlists::sweeper::keep_sweeping(state.clone()));
+    actix_web::rt::spawn(crate::responsiveness::counting::keep_refreshing(state.clone()));
     actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Engine::start(state.clone());
     let sources = sources::Engine::start(state.clone());

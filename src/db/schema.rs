@@ -132,6 +132,9 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         capacities -> Document,
+        merged_into_id -> Nullable<Id>,
+        distinct_from -> Document,
+        own_content -> Nullable<Document>,
     }
 }
 
@@ -853,6 +856,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// How the latest referrals to services and organizations were answered.
+    responsiveness (resource_type, resource_id) {
+        resource_type -> Text,
+        resource_id -> Id,
+        figures -> Document,
+        counted_at -> Nullable<Instant>,
+        refresh_at -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Up to where the journal has been looked at for that.
+    responsiveness_state (name) {
+        name -> Text,
+        transaction_id -> BigInt,
+        sequence -> BigInt,
+        holder -> Nullable<Id>,
+        held_until -> Nullable<Instant>,
+    }
+}
+
 diesel::joinable!(webhook_endpoints -> clients (client_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);
@@ -869,3 +900,4 @@ diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
+diesel::allow_tables_to_appear_in_same_query!(imported_services, services);

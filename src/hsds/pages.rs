@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::organizations::model::OrganizationRow;
 use crate::organizations::repository as organizations;
-use crate::services::Directory;
 use crate::services::row::ServiceRow;
+use crate::services::{Directory, repository as services};
 
 /// An entry of a list.
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +125,14 @@ impl<'a> Pages<'a> {
         }
         wanted.sort_unstable();
         wanted.dedup();
-        let rows = shelves.directory.services(conn, &wanted)?;
+        let mut rows = shelves.directory.services(conn, &wanted)?;
+        // What was merged into another is in no search, and is listed here as inactive.
+        let found: HashSet<ServiceId> = rows.iter().map(|row| row.id).collect();
+        let merged: Vec<ServiceId> = wanted.into_iter().filter(|id| !found.contains(id)).collect();
+        for ids in merged.chunks(1_000) {
+            let living = services::load(conn, ids)?.into_iter().filter(|row| row.deleted_at.is_none());
+            rows.extend(living.map(Arc::new));
+        }
         firms.extend(rows.iter().filter_map(|row| row.provider_id));
         let firms: Vec<OrganizationId> = firms.into_iter().collect();
         let mut organizations = HashMap::new();

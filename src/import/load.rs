@@ -4,8 +4,11 @@
 //! The table `imported_services` remembers the fingerprint of what a source last said of a service. A record that says the same again
 //! changes nothing, even where somebody has since improved the service by hand; one that says something new replaces what the source
 //! said before and leaves what people here know (connector notes, keys of other systems) as it is.
+//!
+//! A record that was merged into another stays what its source says, and the one that stands for it is composed anew. A new record that
+//! bears a key of a service which is known from elsewhere is one more source of it: no two services of a directory have the same key.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::keys::stable_id;
@@ -18,7 +21,9 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
-use crate::services::model::{Capacity, ServiceStatus};
+use crate::services::duplicates::sources;
+use crate::services::model::{Capacity, ServiceInput, ServiceStatus};
+use crate::services::repository;
 use crate::services::row::ServiceRow;
 
 /// How many services are written in one transaction.
@@ -220,11 +225,40 @@ impl Batch {
         Ok(self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()])).collect())
     }
 
+    /// The new records that bear a key of a service which no record of this source is of yet, with that service.
+    fn known_elsewhere(&self, conn: &mut DbConn) -> Result<HashMap<ServiceId, ServiceId>> {
+        let new = || self.records.iter().filter(|planned| planned.is_new);
+        let wanted: Vec<_> = new().flat_map(|planned| &planned.parsed.service.identifiers).collect();
+        let holders = store::holders(conn, self.owner, &wanted)?;
+        let mut found = HashMap::new();
+        if holders.is_empty() {
+            return Ok(found);
+        }
+        let mut taken = HashSet::new();
+        for planned in new() {
+            let keys = planned.parsed.service.identifiers.iter();
+            let held: BTreeSet<ServiceId> = keys.filter_map(|key| holders.get(key).copied()).collect();
+            // Of two services at once it can be no source.
+            if let Some(into) = held.first().copied().filter(|_| held.len() == 1)
+                && !store::listing(conn, into)?.sources.contains(&self.source)
+                && taken.insert(into)
+            {
+                found.insert(planned.id, into);
+            }
+        }
+        Ok(found)
+    }
+
     /// Writes the batch, in the transaction of `conn`.
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Vec<Line>> {
         store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
         let ids: Vec<ServiceId> = self.records.iter().filter(|planned| !planned.is_new).map(|planned| planned.id).collect();
-        let present = store::find(conn, &ids)?;
+        let mut present = store::find(conn, &ids)?;
+        let known = self.known_elsewhere(conn)?;
+        let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
+        // Two sources of one service may be written at once.
+        into.iter().try_for_each(|id| repository::lock(conn, *id))?;
+        present.extend(store::find(conn, &into.into_iter().collect::<Vec<_>>())?);
         let mut created = Vec::new();
         let mut lines = Vec::with_capacity(self.records.len());
         for planned in self.records.iter() {
@@ -235,7 +269,24 @@ impl Batch {
                 service.provider_id = Some(*provider);
                 service.provider_name = None;
             }
-            let verdict = match present.get(id) {
+            let verdict = match present.get(id).cloned() {
+                None if known.contains_key(id) => {
+                    let Some(into) = known.get(id).and_then(|into| present.get(into)).cloned() else { continue };
+                    let row =
+                        ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
+                    let row = ServiceRow { merged_into_id: Some(into.id), ..row };
+                    let new = NewService { row, fingerprint: &parsed.fingerprint };
+                    store::insert_merged(conn, actor, &self.source, into.id, new)?;
+                    let after = recompose(conn, actor, &into, None, parsed.capacity.as_ref())?;
+                    let notice = Notice::new(
+                        "second_source",
+                        "",
+                        "its key is that of a service known from elsewhere, of which it is one more source",
+                    );
+                    lines.push(line(parsed, after.id, Verdict::Updated, vec![notice]));
+                    present.insert(after.id, after);
+                    continue;
+                }
                 None => {
                     let row = with_capacity(ServiceRow::new(*id, self.owner, service, actor.at), parsed.capacity.as_ref(), actor.at);
                     created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
@@ -246,14 +297,34 @@ impl Batch {
                     lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));
                     continue;
                 }
+                Some(row) if row.merged_into_id.is_some() => {
+                    let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
+                    let is_back = !store::listing(conn, into.id)?.is_listed;
+                    let status = service.status;
+                    store::restate(conn, actor, row.merged(into.id, service, actor.at), &parsed.fingerprint)?;
+                    if into.deleted_at.is_none() {
+                        let after = recompose(conn, actor, &into, is_back.then_some(status), parsed.capacity.as_ref())?;
+                        present.insert(after.id, after);
+                    }
+                    lines.push(line(parsed, into.id, Verdict::Updated, parsed.notices.clone()));
+                    continue;
+                }
                 Some(row) => {
                     service.connector_notes = service.connector_notes.or_else(|| row.content.connector_notes.clone());
                     let others = row.content.identifiers.iter().filter(|identifier| identifier.system != self.source);
                     let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
                     service.identifiers.extend(others);
-                    let after = with_capacity(row.with_content(service, actor.at), parsed.capacity.as_ref(), actor.at);
-                    store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })?;
+                    let after = if row.own_content.is_some() {
+                        let content = sources::composed(conn, &row, &service)?;
+                        row.composed(service, content, actor.at)
+                    } else {
+                        row.with_content(service, actor.at)
+                    };
+                    let after = with_capacity(after, parsed.capacity.as_ref(), actor.at);
+                    let after = ServiceRow { version: row.version + 1, ..after };
+                    store::update(conn, actor, &row, after.clone())?;
                     store::remember(conn, *id, &parsed.fingerprint)?;
+                    present.insert(*id, after);
                     Verdict::Updated
                 }
             };
@@ -262,6 +333,24 @@ impl Batch {
         store::insert(conn, actor, self.owner, &self.source, created)?;
         Ok(lines)
     }
+}
+
+/// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
+/// `stated` what one of them says of its room.
+fn recompose(
+    conn: &mut DbConn,
+    actor: &Actor,
+    row: &ServiceRow,
+    status: Option<ServiceStatus>,
+    stated: Option<&Capacity>,
+) -> Result<ServiceRow> {
+    let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+    own.status = status.unwrap_or(own.status);
+    let content = sources::composed(conn, row, &own)?;
+    let after = with_capacity(row.composed(own, content, actor.at), stated, actor.at);
+    let after = ServiceRow { version: row.version + 1, ..after };
+    store::update(conn, actor, row, after.clone())?;
+    Ok(after)
 }
 
 /// The row with what its source says of its room; a source that says nothing leaves what providers have said.
@@ -280,13 +369,26 @@ pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec
     let mut lines = Vec::with_capacity(ids.len());
     for (id, row) in store::find(conn, ids)? {
         store::remember(conn, id, RETIRED)?;
+        let key = row.content.provenance.record.clone();
+        let into = row.merged_into_id;
+        if let Some(into) = into {
+            repository::lock(conn, into)?;
+        }
+        let Some(row) = into.map_or(Ok(Some(row)), |into| repository::find(conn, into))? else { continue };
         if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
             continue;
         }
-        let mut service = row.content.0.clone();
-        service.status = ServiceStatus::Inactive;
-        let key = service.provenance.record.clone();
-        store::update(conn, actor, &row, row.with_content(service, actor.at))?;
+        if row.own_content.is_some() {
+            // Another source may still list it, or somebody here keeps it.
+            let listing = store::listing(conn, row.id)?;
+            if listing.is_listed || !listing.is_from_source {
+                continue;
+            }
+            recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
+        } else {
+            let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
+            store::update(conn, actor, &row, row.with_content(service, actor.at))?;
+        }
         lines.push(Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() });
     }
     Ok(lines)

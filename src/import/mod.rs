@@ -27,6 +27,8 @@ pub mod schema;
 mod store;
 pub mod text;
 
+pub use self::store::fingerprints_of;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -16,6 +16,7 @@ use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::organizations::repository as organization_repository;
 use crate::services::api::Service;
+use crate::services::duplicates::sources;
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::text::fold;
@@ -50,6 +51,67 @@ pub fn fingerprints_of(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<S
 pub fn remember(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
     update_table(imported_services::table.find(id)).set(imported_services::fingerprint.eq(fingerprint)).execute(conn)?;
     Ok(())
+}
+
+/// Whether the source of a record and those of the records that were merged into it still list it: of the record itself, where it is
+/// from a source, and of any of them.
+pub fn listing(conn: &mut DbConn, canonical: ServiceId) -> Result<Listing> {
+    let of_it = services::table.filter(services::id.eq(canonical).or(services::merged_into_id.eq(canonical))).select(services::id);
+    let rows: Vec<(ServiceId, String, String)> = imported_services::table
+        .filter(imported_services::service_id.eq_any(of_it))
+        .select((imported_services::service_id, imported_services::source, imported_services::fingerprint))
+        .load(conn)?;
+    Ok(Listing {
+        is_from_source: rows.iter().any(|(id, ..)| *id == canonical),
+        is_listed: rows.iter().any(|(.., fingerprint)| !fingerprint.is_empty()),
+        sources: rows.into_iter().map(|(_, source, _)| source).collect(),
+    })
+}
+
+/// Which sources know a service.
+#[derive(Debug)]
+pub struct Listing {
+    /// Whether the record that stands for it is itself from a source, and not written by hand.
+    pub is_from_source: bool,
+    /// Whether any source still lists it.
+    pub is_listed: bool,
+    /// The sources.
+    pub sources: Vec<String>,
+}
+
+/// The services of an owner that have one of these identifiers, by identifier.
+pub fn holders(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier]) -> Result<HashMap<Identifier, ServiceId>> {
+    let mut by_system: HashMap<&str, Vec<&str>> = HashMap::new();
+    for identifier in wanted {
+        by_system.entry(&identifier.system).or_default().push(&identifier.value);
+    }
+    let mut found = HashMap::new();
+    for (system, values) in by_system {
+        for values in values.chunks(1_000) {
+            let known = identifiers::of_values(conn, owner, ResourceType::Service, system, values)?;
+            let known = known.into_iter().map(|(value, id)| (Identifier { system: system.to_owned(), value }, ServiceId::from_uuid(id)));
+            found.extend(known);
+        }
+    }
+    Ok(found)
+}
+
+/// Adds a record that is one more source of a service: it leads there from the start.
+pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, into: ServiceId, new: NewService<'_>) -> Result<()> {
+    let NewService { row, fingerprint } = new;
+    insert_into(services::table).values(&row).execute(conn)?;
+    let imported = Imported { service_id: row.id, organization_id: row.organization_id, source, fingerprint };
+    insert_into(imported_services::table).values(&imported).execute(conn)?;
+    sources::record_merged(conn, actor, ServiceRow { merged_into_id: Some(into), ..row })
+}
+
+/// Writes what a source now says in a record that leads to a service.
+pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, fingerprint: &str) -> Result<()> {
+    if !repository::update(conn, &after)? {
+        return Err(Error::VersionMismatch { current: after.version });
+    }
+    remember(conn, after.id, fingerprint)?;
+    sources::record_merged(conn, actor, after)
 }
 
 /// The services with these ids, tombstones included.

@@ -31,6 +31,13 @@ pub fn list(conn: &mut DbConn, purpose: Purpose, subject: Id<()>, after: Option<
     Ok(rows.load(conn)?)
 }
 
+/// Makes the links to something lead to something else; returns them as they now are.
+pub fn move_to(conn: &mut DbConn, purpose: Purpose, from: Id<()>, to: Id<()>) -> Result<Vec<LinkRow>> {
+    let of_subject = links::table.filter(links::subject_id.eq(from)).filter(links::purpose.eq(purpose));
+    let moved = (links::subject_id.eq(to), links::version.eq(links::version + 1));
+    Ok(update(of_subject).set(moved).returning(links::all_columns).get_results(conn)?)
+}
+
 /// Revokes those links to something that still open it; returns them as they now are.
 pub fn revoke(conn: &mut DbConn, purpose: Purpose, subject: Id<()>, at: Instant) -> Result<Vec<LinkRow>> {
     let open = links::table

@@ -17,6 +17,7 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{NeedId, PatientId, ServiceId};
 use crate::needs::{self, model::NeedInput};
+use crate::responsiveness::Known;
 use crate::services::Directory;
 use crate::services::row::ServiceRow;
 use crate::services::search::Wish;
@@ -36,6 +37,8 @@ pub struct Ask<'a> {
     pub at: Instant,
     /// Whom to call at the last.
     pub helpline: &'a Helpline,
+    /// How services answer referrals; for who may refer.
+    pub responsiveness: Option<&'a Known>,
 }
 
 /// Suggests services of the directory. Call it in a read.
@@ -61,7 +64,9 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
     let ids: Vec<ServiceId> = list.services.iter().map(|listed| listed.id).chain(list.programs.iter().copied()).collect();
     let rows = directory.services(conn, &ids)?;
     let text_fit = |id: ServiceId| list.services.iter().find(|listed| listed.id == id).map(|listed| listed.text_fit);
-    let candidates = rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), ..candidate(row, person) });
+    let track_record = |id: ServiceId| ask.responsiveness.and_then(|known| known.of(id));
+    let candidates =
+        rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), track_record: track_record(row.id), ..candidate(row, person) });
     let setting = Setting { weights, at: ask.at, limit: ask.limit, include_excluded: ask.include_excluded, helpline: ask.helpline };
     let found = engine::rank(person, candidates, &setting);
     Ok(Suggestions { considered: u32::try_from(list.found).unwrap_or(u32::MAX), ..found })
@@ -89,7 +94,7 @@ pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchIn
     app.db
         .read(move |conn| {
             let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids, &[])?;
-            answer(conn, &state, &input, person, is_sensitive, reader.at)
+            answer(conn, &state, &reader, &input, person, is_sensitive)
         })
         .await
 }
@@ -98,13 +103,26 @@ pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchIn
 pub fn about_patient(conn: &mut DbConn, app: &State, caller: &Principal, input: &MatchInput, raised: &[NeedInput]) -> Result<About> {
     let reader = DirectoryReader { principal: Some(caller.clone()), at: caller.at };
     let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, None, &input.need_ids, raised)?;
-    answer(conn, app, input, person, is_sensitive, caller.at)
+    answer(conn, app, &reader, input, person, is_sensitive)
 }
 
-fn answer(conn: &mut DbConn, app: &State, input: &MatchInput, mut person: Person, is_sensitive: bool, at: Instant) -> Result<About> {
+fn answer(
+    conn: &mut DbConn,
+    app: &State,
+    reader: &DirectoryReader,
+    input: &MatchInput,
+    mut person: Person,
+    is_sensitive: bool,
+) -> Result<About> {
     input.add_to(&mut person);
     let helpline = app.config.helpline();
-    let ask = Ask { limit: input.limit(), include_excluded: input.include_excluded, at, helpline: &helpline };
+    let ask = Ask {
+        limit: input.limit(),
+        include_excluded: input.include_excluded,
+        at: reader.at,
+        helpline: &helpline,
+        responsiveness: reader.may_refer().then_some(&app.responsiveness),
+    };
     let suggestions = suggest(conn, &app.directory, &person, &ask)?;
     let is_sensitive = is_sensitive || person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));
     Ok(About { person, suggestions, is_sensitive })

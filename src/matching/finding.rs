@@ -67,7 +67,7 @@ pub(super) enum Finding<'a> {
     Verified(NaiveDate),
     VerifiedLongAgo(NaiveDate),
     NeverVerified,
-    TookOthers { accepted: i32, decided: i32 },
+    AnsweredOthers { percent: i32, hours: i64 },
     NoTrackRecord,
 }
 
@@ -132,7 +132,7 @@ impl Finding<'_> {
             Self::Verified(_) => "verified",
             Self::VerifiedLongAgo(_) => "verified_long_ago",
             Self::NeverVerified => "never_verified",
-            Self::TookOthers { .. } => "earlier_referrals",
+            Self::AnsweredOthers { .. } => "earlier_referrals",
             Self::NoTrackRecord => "no_earlier_referrals",
         }
     }
@@ -262,10 +262,14 @@ impl Finding<'_> {
             Self::Verified(on) => Sentence::new(format!("was checked on {on}"), format!("a fait l’objet d’une vérification le {on}")),
             Self::VerifiedLongAgo(on) => Sentence::new(format!("was last checked on {on}"), format!("n’a pas été vérifié depuis le {on}")),
             Self::NeverVerified => fixed("does not say when it was checked", "ne dit pas quand il a été vérifié"),
-            Self::TookOthers { accepted, decided } => Sentence::new(
-                format!("took {accepted} of {decided} people referred to it"),
-                format!("a pris {accepted} des {decided} personnes qui lui ont été adressées"),
-            ),
+            Self::AnsweredOthers { percent, hours } => {
+                let days = hours / 24 + i64::from(hours % 24 > 0);
+                let (en, fr) = if days > 1 { ("days", "jours") } else { ("day", "jour") };
+                Sentence::new(
+                    format!("takes about {percent}% of the people referred to it and mostly answers within {days} {en}"),
+                    format!("accepte environ {percent} % des personnes qui lui sont adressées et répond le plus souvent en {days} {fr}"),
+                )
+            }
             Self::NoTrackRecord => fixed("has few earlier referrals", "compte peu de demandes antérieures"),
         }
     }

@@ -39,7 +39,7 @@ mod tests;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub use candidate::{Candidate, TrackRecord};
+pub use candidate::Candidate;
 pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility, unmet_rules};
 pub use engine::{Helpline, MATCHING_VERSION, Setting, rank};
 pub use finder::{Ask, suggest};

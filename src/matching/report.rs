@@ -192,7 +192,7 @@ pub struct Suggestions {
     #[schema(example = "1.0")]
     pub rules_version: String,
     /// The profile of weights, with its revision.
-    #[schema(example = "standard/2")]
+    #[schema(example = "standard/3")]
     pub profile: String,
     /// How it ended.
     pub outcome: MatchOutcome,

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::kind::ServiceId;
+use crate::responsiveness::Responsiveness;
+use crate::responsiveness::model::Figures;
 use crate::services::model::{Capacity, ServiceInput};
 
 fn id(number: u128) -> ServiceId {

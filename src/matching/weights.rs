@@ -200,8 +200,6 @@ pub struct FreshnessNumbers {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrackRecordNumbers {
-    /// Decided referrals below which nothing is concluded.
-    pub least_referrals: i32,
     /// Days to a reply that count as prompt.
     pub prompt_days: f64,
     /// Days to a reply that count as slow.

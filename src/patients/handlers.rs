@@ -110,7 +110,7 @@ impl Resource for Patients {
         let known = current.map_or(&[][..], |seen| &seen.row.content.supports);
         for (index, support) in input.supports.iter().enumerate() {
             let Some(id) = support.service_id.filter(|_| !known.contains(support)) else { continue };
-            if services::repository::find(conn, id)?.is_none_or(|service| service.deleted_at.is_some()) {
+            if services::repository::find(conn, id)?.is_none_or(|service| !service.is_listed()) {
                 faults.push(Fault::new(format!("/supports/{index}/service_id"), "not_found", "is not a service"));
             }
         }

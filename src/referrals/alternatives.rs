@@ -7,7 +7,7 @@ use super::handlers::{Referrals, seen_of};
 use super::model::ReferralRow;
 use super::workflow;
 use crate::app::{App, State};
-use crate::auth::{Allowed, Principal, scope};
+use crate::auth::{Allowed, Principal, Scope, scope};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -48,7 +48,8 @@ pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralR
         person.avoid.push(Avoidance { service_id: Some(service.id), organization_id: None, reason });
     }
     let helpline = app.config.helpline();
-    let ask = Ask { limit: MOST, include_excluded: false, at: caller.at, helpline: &helpline };
+    let responsiveness = caller.has(Scope::ReferralsWrite).then_some(&app.responsiveness);
+    let ask = Ask { limit: MOST, include_excluded: false, at: caller.at, helpline: &helpline, responsiveness };
     finder::suggest(conn, &app.directory, &person, &ask)
 }
 

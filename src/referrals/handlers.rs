@@ -24,6 +24,7 @@ use crate::needs::handlers::Needs;
 use crate::patients::api::PatientSummary;
 use crate::patients::model::PatientRow;
 use crate::screenings::handlers::Screenings;
+use crate::services::row::ServiceRow;
 use crate::types::Identifier;
 use crate::{needs, organizations, patients, practitioners, screenings, services};
 
@@ -199,7 +200,7 @@ fn check_services(conn: &mut DbConn, current: Option<&ReferralRow>, input: &mut 
     if let Some(id) = input.service_id
         && current.is_none_or(|row| row.service_id != Some(id))
     {
-        match services::repository::find(conn, id)?.filter(|service| service.deleted_at.is_none()) {
+        match services::repository::find(conn, id)?.filter(ServiceRow::is_listed) {
             None => faults.push(Fault::new("/service_id", "not_found", "is not a service")),
             Some(service) if service.content.accepts_referrals == Some(false) => {
                 faults.push(Fault::new("/service_id", "not_referable", "takes no referrals"));

@@ -494,9 +494,14 @@ impl ReferralRow {
         }
     }
 
-    /// What is written, with what the columns know better: a merge moves the patient, the performer assigns.
+    /// What is written, with what the columns know better: a merge moves the patient or the service, the performer assigns.
     pub fn input(&self) -> ReferralInput {
-        ReferralInput { patient_id: self.patient_id, performer_practitioner_id: self.performer_practitioner_id, ..self.content.0.clone() }
+        ReferralInput {
+            patient_id: self.patient_id,
+            service_id: self.service_id,
+            performer_practitioner_id: self.performer_practitioner_id,
+            ..self.content.0.clone()
+        }
     }
 }
 

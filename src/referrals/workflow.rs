@@ -310,9 +310,13 @@ pub fn insert_transition(
     Ok(shape)
 }
 
-/// The service of a referral as it stands today.
+/// The service of a referral as it stands today. One that was sent while its service was being merged finds the one that stands for it.
 pub fn service(conn: &mut DbConn, referral: &Referral) -> Result<Option<ServiceRow>> {
-    referral.content.service_id.map_or(Ok(None), |id| services::repository::find(conn, id))
+    let Some(id) = referral.content.service_id else { return Ok(None) };
+    match services::repository::find(conn, id)? {
+        Some(ServiceRow { merged_into_id: Some(into), .. }) => services::repository::find(conn, into),
+        found => Ok(found),
+    }
 }
 
 /// What of a service is shown in a referral to it.

@@ -10,6 +10,7 @@ use super::row::ServiceRow;
 use super::search::{Hit, ServiceFacets};
 use crate::db::types::Instant;
 use crate::kind::{OrganizationId, ServiceId};
+use crate::responsiveness::Responsiveness;
 
 /// A service of the directory.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -38,6 +39,13 @@ pub struct Service {
     pub capacities: Vec<ServiceCapacity>,
     /// How far the record can be trusted today; null in the journal.
     pub freshness: Option<Freshness>,
+    /// The record that stands for it, where it was merged into another; seen in the journal only.
+    pub merged_into_id: Option<ServiceId>,
+    /// Services that it looks like and that somebody has found to be others.
+    pub distinct_from_ids: Vec<ServiceId>,
+    /// How it answers referrals, where ten or more tell it. Shown in lists, searches and `GET` to whoever has the scope
+    /// `referrals:write`; else null.
+    pub responsiveness: Option<Responsiveness>,
     /// In the answer to a search, why it was found and how far it is; elsewhere null.
     pub hit: Option<SearchHit>,
 }
@@ -105,6 +113,9 @@ impl Service {
             capacity_is_stale: None,
             capacities: row.capacities.0.into_iter().map(ServiceCapacity::from).collect(),
             freshness: None,
+            merged_into_id: row.merged_into_id,
+            distinct_from_ids: row.distinct_from.0,
+            responsiveness: None,
             hit: None,
         }
     }

@@ -2,12 +2,14 @@
 //! last, and the texts of those [shown](super::shown) last.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use super::duplicates::detection::Pair;
 use super::index::DirectoryIndex;
 use super::repository;
 use super::row::ServiceRow;
@@ -18,7 +20,7 @@ use crate::changes::follower::BATCH;
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::{ResourceType, ServiceId};
+use crate::kind::{OrganizationId, ResourceType, ServiceId};
 
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 16 << 20;
@@ -32,6 +34,18 @@ pub struct Directory {
     journal: Follower,
     rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
     texts: Texts,
+    /// Counts the changes of the index.
+    changed: AtomicU64,
+    /// The duplicates that were looked for last: a list is read page by page.
+    look_alikes: Mutex<Option<LookAlikes>>,
+}
+
+/// What looked alike among the services of an organization, before the index changed.
+#[derive(Debug, Clone)]
+struct LookAlikes {
+    keeper: OrganizationId,
+    changed: u64,
+    pairs: Arc<Vec<Pair>>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +64,14 @@ impl Weighter<ServiceId, Arc<ServiceRow>> for Size {
 impl Default for Directory {
     fn default() -> Self {
         let rows = Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size);
-        Self { index: RwLock::default(), journal: Follower::of(ResourceType::Service), rows, texts: Texts::default() }
+        Self {
+            index: RwLock::default(),
+            journal: Follower::of(ResourceType::Service),
+            rows,
+            texts: Texts::default(),
+            changed: AtomicU64::new(0),
+            look_alikes: Mutex::default(),
+        }
     }
 }
 
@@ -88,7 +109,7 @@ impl Directory {
             }
         }
         for ids in missing.chunks(BATCH) {
-            for row in repository::load(conn, ids)?.into_iter().filter(|row| row.deleted_at.is_none()) {
+            for row in repository::load(conn, ids)?.into_iter().filter(ServiceRow::is_listed) {
                 let row = Arc::new(row);
                 self.rows.insert(row.id, Arc::clone(&row));
                 found.insert(row.id, row);
@@ -127,6 +148,20 @@ impl Directory {
         self.journal.follow(conn, |conn| self.load(conn), apply)
     }
 
+    /// The pairs of an organization's services that look like one, the likeliest first. Call it in a read.
+    pub fn look_alikes(&self, conn: &mut DbConn, keeper: OrganizationId) -> Result<Arc<Vec<Pair>>> {
+        self.refresh(conn)?;
+        let mut last = self.look_alikes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the index: what changes meanwhile has it looked at once more.
+        let changed = self.changed.load(Ordering::Acquire);
+        if let Some(known) = last.as_ref().filter(|known| known.keeper == keeper && known.changed == changed) {
+            return Ok(Arc::clone(&known.pairs));
+        }
+        let pairs = Arc::new(self.read().look_alikes(keeper));
+        *last = Some(LookAlikes { keeper, changed, pairs: Arc::clone(&pairs) });
+        Ok(pairs)
+    }
+
     /// How many services there are, as far as the index has read.
     pub fn len(&self) -> usize {
         self.read().len()
@@ -142,13 +177,14 @@ impl Directory {
         let mut after = None;
         loop {
             let rows = repository::list_after(conn, after, BATCH as i64)?;
-            rows.iter().for_each(|row| index.upsert(&row.record()));
+            rows.iter().filter(|row| row.is_listed()).for_each(|row| index.upsert(&row.record()));
             after = rows.last().map(|row| row.id);
             if rows.len() < BATCH {
                 break;
             }
         }
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        self.changed.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -156,12 +192,13 @@ impl Directory {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             self.rows.remove(&row.id);
-            if row.deleted_at.is_some() {
-                index.remove(row.id);
-            } else {
+            if row.is_listed() {
                 index.upsert(&row.record());
+            } else {
+                index.remove(row.id);
             }
         }
+        self.changed.fetch_add(1, Ordering::Release);
     }
 
     // A panic while a lock is held leaves an index that lacks a service at worst; it is put right when that service changes next.

@@ -11,11 +11,11 @@ use super::model::ServiceInput;
 use super::repository;
 use super::resource::Services;
 use super::search::{After, Found, ServiceQuery};
-use super::shown::{self, Audience};
+use super::shown::{self, Told};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
 use crate::db::DbConn;
-use crate::db::types::{Id, Instant};
+use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
@@ -40,7 +40,7 @@ pub async fn list_services(app: State, reader: DirectoryReader, query: Query<Ser
         let places = search(&app, &reader, query, places).await?;
         (places.next.clone(), geojson::MEDIA_TYPE, serde_json::to_string(&places).map_err(Error::internal)?)
     } else {
-        let (next, page) = search(&app, &reader, query, page_of((&reader).into(), reader.at)).await?;
+        let (next, page) = search(&app, &reader, query, page_of(&app, &reader)).await?;
         (next, "application/json", page)
     };
     let mut response = HttpResponse::Ok();
@@ -56,7 +56,7 @@ pub async fn list_services(app: State, reader: DirectoryReader, query: Query<Ser
 #[utoipa::path(tag = "services", request_body = ServiceQuery, responses((status = 200, description = "A page of services.", body = ServicePage)), security((), ("oauth2" = ["services:read"])))]
 #[post("/v1/services/search")]
 pub async fn search_services(app: State, reader: DirectoryReader, query: Valid<ServiceQuery>) -> Result<HttpResponse> {
-    let (_, page) = search(&app, &reader, query.0, page_of((&reader).into(), reader.at)).await?;
+    let (_, page) = search(&app, &reader, query.0, page_of(&app, &reader)).await?;
     Ok(HttpResponse::Ok().insert_header(ContentType::json()).body(page))
 }
 
@@ -101,12 +101,19 @@ async fn search<T: Send + 'static>(
 }
 
 /// A page of services as JSON, and the cursor of the next one.
-fn page_of(audience: Audience, now: Instant) -> impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<(Option<String>, String)> {
+fn page_of(
+    app: &State,
+    reader: &DirectoryReader,
+) -> impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<(Option<String>, String)> + use<> {
+    let (app, audience, may_refer, now) = (app.clone(), reader.into(), reader.may_refer(), reader.at);
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
         let texts = directory.texts(conn, &ids, audience, now)?;
         let mut hits = found.hits.into_iter();
-        let found_texts = texts.into_iter().filter_map(|(id, text)| Some((text, hits.find(|hit| hit.id == id)?.into())));
+        let found_texts = texts.into_iter().filter_map(|(id, text)| {
+            let responsiveness = if may_refer { app.responsiveness.of(id) } else { None };
+            Some((text, Told { responsiveness, hit: hits.find(|hit| hit.id == id)?.into() }))
+        });
         let page = shown::page(&found_texts.collect::<Vec<_>>(), next.as_deref(), found.facets.as_ref())?;
         Ok((next, page))
     }
@@ -147,19 +154,19 @@ pub async fn upsert_service(
 
 /// Read a service
 ///
-/// With its capacity as last reported, and where each fact came from.
+/// With its capacity as last reported, and where each fact came from. The id of a record that was merged answers 410 with code `merged`
+/// and the path of the one that stands for it.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
-    let row = app.db.read(move |conn| repository::find(conn, *id)).await?.ok_or(Error::NotFound)?;
-    if row.deleted_at.is_some() {
-        return Err(Error::Gone);
-    }
+    let row = app.db.read(move |conn| repository::get(conn, *id)).await?;
     let version = tag(row.version);
     if known.has(row.version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(shown::shown(row, (&reader).into(), reader.at)))
+    let responsiveness = if reader.may_refer() { app.responsiveness.of(row.id) } else { None };
+    let service = Service { responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
+    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(service))
 }
 
 /// Replace a service

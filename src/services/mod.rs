@@ -7,6 +7,7 @@
 pub mod api;
 pub mod capacity;
 pub mod directory;
+pub mod duplicates;
 pub mod geojson;
 pub mod handlers;
 pub mod index;
@@ -34,6 +35,10 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::create_service)
         .service(handlers::search_services)
         .service(handlers::upsert_service)
+        .service(duplicates::handlers::list_service_duplicates)
+        .service(duplicates::handlers::dismiss_service_duplicate)
+        .service(duplicates::handlers::merge_service)
+        .service(duplicates::handlers::list_service_sources)
         .service(handlers::get_service)
         .service(handlers::update_service)
         .service(handlers::patch_service)

@@ -7,7 +7,7 @@ use crate::db::DbConn;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::Id;
 use crate::each;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::ServiceId;
 
 /// The service with this id, tombstones included.
@@ -15,12 +15,39 @@ pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
     Ok(services::table.find(id).first(conn).optional()?)
 }
 
+/// The service with this id, where it is in the directory.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Gone`] where it was deleted, [`Error::Merged`] where another record stands for it.
+pub fn get(conn: &mut DbConn, id: ServiceId) -> Result<ServiceRow> {
+    let row = find(conn, id)?.ok_or(Error::NotFound)?;
+    match row.merged_into_id {
+        Some(into) => Err(Error::Merged { into: format!("/v1/services/{into}") }),
+        None if row.deleted_at.is_some() => Err(Error::Gone),
+        None => Ok(row),
+    }
+}
+
+/// The records that were merged into a service, in order of id.
+pub fn merged_into(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceRow>> {
+    Ok(services::table.filter(services::merged_into_id.eq(id)).order(services::id).load(conn)?)
+}
+
+/// Says which record stands for another one, and for those that led to that.
+///
+/// By itself, and not with every [`update`]: the column refers to its own table, and with such a column SQLite writes all indexes anew.
+pub fn set_merged(conn: &mut DbConn, id: ServiceId, into: ServiceId) -> Result<()> {
+    let led_here = services::table.filter(services::id.eq(id).or(services::merged_into_id.eq(id)));
+    diesel::update(led_here).set(services::merged_into_id.eq(into)).execute(conn)?;
+    Ok(())
+}
+
 /// The services with these ids, at most 1,000, tombstones included, in no order.
 pub fn load(conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<ServiceRow>> {
     Ok(services::table.filter(services::id.eq_any(ids)).load(conn)?)
 }
 
-/// Living services in order of id.
+/// Living services in order of id, those that were merged into others included.
 pub fn list_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceRow>> {
     let mut rows = services::table.filter(services::deleted_at.is_null()).order(services::id).limit(limit).into_boxed();
     if let Some(after) = after {
@@ -58,6 +85,8 @@ pub fn update(conn: &mut DbConn, row: &ServiceRow) -> Result<bool> {
             services::capacity.eq(&row.capacity),
             services::capacity_status.eq(row.capacity_status),
             services::capacities.eq(&row.capacities),
+            services::distinct_from.eq(&row.distinct_from),
+            services::own_content.eq(&row.own_content),
             services::version.eq(row.version),
             services::updated_at.eq(row.updated_at),
             services::deleted_at.eq(row.deleted_at),

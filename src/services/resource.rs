@@ -1,13 +1,15 @@
 //! Services, for the verbs that all resources share.
 
 use super::api::Service;
+use super::duplicates::sources;
 use super::model::ServiceInput;
 use super::row::ServiceRow;
 use super::{phones, repository};
 use crate::auth::Principal;
 use crate::db::DbConn;
+use crate::db::types::Json;
 use crate::error::{Error, Result};
-use crate::http::resource::{Head, Resource};
+use crate::http::resource::{self, Head, Resource};
 use crate::kind::{self, ServiceId};
 use crate::organizations;
 use crate::types::Identifier;
@@ -52,7 +54,10 @@ impl Resource for Services {
     }
 
     fn find(conn: &mut DbConn, _: &Principal, id: ServiceId) -> Result<Option<ServiceRow>> {
-        repository::find(conn, id)
+        match repository::find(conn, id)? {
+            Some(ServiceRow { merged_into_id: Some(into), .. }) => Err(Error::Merged { into: resource::location::<Self>(into) }),
+            found => Ok(found),
+        }
     }
 
     /// The provider may change its notices and nothing else; see [`prepare`](Self::prepare).
@@ -86,7 +91,8 @@ impl Resource for Services {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, input: ServiceInput) -> Result<Option<ServiceRow>> {
-        let row = row.with_content(input, caller.at);
+        let own = row.own_content.as_ref().map(|own| sources::edited(own, &row.content, &input)).transpose()?;
+        let row = ServiceRow { own_content: own.map(Json), ..row.with_content(input, caller.at) };
         Ok(repository::update(conn, &row)?.then_some(row))
     }
 

@@ -47,6 +47,12 @@ pub struct ServiceRow {
     pub deleted_at: Option<Instant>,
     /// The rooms that it counts apart, in order of their keys.
     pub capacities: Json<Vec<NamedCapacity>>,
+    /// The record that stands for it, where it is a duplicate: then its content is what its source says, and nobody finds it.
+    pub merged_into_id: Option<ServiceId>,
+    /// Services that it looks like and is not.
+    pub distinct_from: Json<Vec<ServiceId>>,
+    /// What it says itself, where others were merged into it: `content` holds what it takes from them too.
+    pub own_content: Option<Json<ServiceInput>>,
 }
 
 impl ServiceRow {
@@ -69,6 +75,9 @@ impl ServiceRow {
             updated_at: at,
             deleted_at: None,
             capacities: Json(Vec::new()),
+            merged_into_id: None,
+            distinct_from: Json(Vec::new()),
+            own_content: None,
         }
     }
 
@@ -81,6 +90,9 @@ impl ServiceRow {
             capacity: head.capacity,
             capacity_status: head.capacity_status,
             capacities: head.capacities,
+            merged_into_id: self.merged_into_id,
+            distinct_from: head.distinct_from,
+            own_content: head.own_content,
             ..Self::new(self.id, self.organization_id, input, at)
         }
     }
@@ -100,7 +112,8 @@ impl ServiceRow {
         next.with_status()
     }
 
-    fn with_status(self) -> Self {
+    /// With the status that follows from its rooms.
+    pub fn with_status(self) -> Self {
         Self { capacity_status: self.room().map_or(CapacityStatus::Unknown, |room| room.status), ..self }
     }
 
@@ -124,6 +137,29 @@ impl ServiceRow {
         self.rooms().filter_map(Capacity::fresh_until).min()
     }
 
+    /// The next version, in which others that were merged into it say what it does not say itself.
+    pub fn composed(&self, own: ServiceInput, content: ServiceInput, at: Instant) -> Self {
+        Self { own_content: Some(Json(own)), ..self.with_content(content, at) }
+    }
+
+    /// The next version, with a service that it looks like and is not.
+    pub fn set_apart(&self, other: ServiceId, at: Instant) -> Self {
+        let mut next = self.next(at);
+        next.distinct_from.0.push(other);
+        next
+    }
+
+    /// The next version of a record that another one stands for, with what its source says. It does not run by itself.
+    pub fn merged(&self, into: ServiceId, statement: ServiceInput, at: Instant) -> Self {
+        let statement = ServiceInput { status: ServiceStatus::Inactive, ..statement };
+        Self { merged_into_id: Some(into), ..self.with_content(statement, at) }
+    }
+
+    /// Whether it is in the directory: neither deleted nor merged into another.
+    pub const fn is_listed(&self) -> bool {
+        self.deleted_at.is_none() && self.merged_into_id.is_none()
+    }
+
     /// The next version, a tombstone.
     pub fn deleted(&self, at: Instant) -> Self {
         Self { deleted_at: Some(at), ..self.next(at) }
@@ -143,6 +179,7 @@ impl ServiceRow {
             service: &self.content,
             capacity: self.capacity_status,
             capacity_fresh_until: self.capacity_fresh_until(),
+            distinct_from: &self.distinct_from,
         }
     }
 }

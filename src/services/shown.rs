@@ -2,13 +2,14 @@
 //!
 //! The same services are found again and again, and writing them out as JSON costs more than finding them. So the text of a service is
 //! kept for as long as it is true: for one version, one day (freshness is counted in days) and one audience. Only why it was found
-//! differs from search to search, and is written in when the page is put together.
+//! differs from search to search, and how it answers referrals from minute to minute; both are written in when the page is put together.
 
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 
 use super::api::{SearchHit, Service};
 use super::row::ServiceRow;
@@ -17,14 +18,24 @@ use crate::auth::DirectoryReader;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::ServiceId;
+use crate::responsiveness::Responsiveness;
 
 /// Bytes of texts kept in memory.
 const KEPT_BYTES: u64 = 24 << 20;
 /// Texts that are expected to be kept.
 const KEPT_TEXTS: usize = 6_000;
 
-/// How the text of a service that no search has found ends: `hit` is its last member.
-const WITHOUT_HIT: &str = "\"hit\":null}";
+/// How the text of a service ends of which nothing is told that the record itself does not say.
+const PLAIN_END: &str = "\"responsiveness\":null,\"hit\":null}";
+
+/// What is told of a service in a search besides the record, and changes without it: its last members.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    /// How it answers referrals.
+    pub responsiveness: Option<Responsiveness>,
+    /// Why it was found.
+    pub hit: SearchHit,
+}
 
 /// Who reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +61,7 @@ pub fn shown(row: ServiceRow, audience: Audience, now: Instant) -> Service {
     }
 }
 
-/// A service as JSON, but for its hit and the end.
+/// A service as JSON, but for the end.
 #[derive(Debug)]
 pub struct Text {
     version: i64,
@@ -61,7 +72,7 @@ pub struct Text {
 impl Text {
     fn of(row: &ServiceRow, audience: Audience, now: Instant) -> Result<Self> {
         let text = serde_json::to_string(&shown(row.clone(), audience, now)).map_err(Error::internal)?;
-        let json = text.strip_suffix(WITHOUT_HIT).ok_or_else(|| Error::internal("a service does not end with its hit"))?;
+        let json = text.strip_suffix(PLAIN_END).ok_or_else(|| Error::internal("a service ends otherwise"))?;
         Ok(Self { version: row.version, day: day(now), json: json.into() })
     }
 }
@@ -104,18 +115,17 @@ impl Texts {
 }
 
 /// A [`ServicePage`](super::api::ServicePage) as JSON.
-pub fn page(found: &[(Arc<Text>, SearchHit)], next: Option<&str>, facets: Option<&ServiceFacets>) -> Result<String> {
+pub fn page(found: &[(Arc<Text>, Told)], next: Option<&str>, facets: Option<&ServiceFacets>) -> Result<String> {
     let texts: usize = found.iter().map(|(text, _)| text.json.len()).sum();
     let mut page = Vec::with_capacity(texts + 200 * found.len() + 200);
     page.extend_from_slice(b"{\"items\":[");
-    for (number, (text, hit)) in found.iter().enumerate() {
+    for (number, (text, told)) in found.iter().enumerate() {
         if number > 0 {
             page.push(b',');
         }
         page.extend_from_slice(text.json.as_bytes());
-        page.extend_from_slice(b"\"hit\":");
-        serde_json::to_writer(&mut page, hit).map_err(Error::internal)?;
-        page.push(b'}');
+        let end = serde_json::to_string(told).map_err(Error::internal)?;
+        page.extend_from_slice(end.trim_start_matches('{').as_bytes());
     }
     page.extend_from_slice(b"],\"next\":");
     serde_json::to_writer(&mut page, &next).map_err(Error::internal)?;
@@ -141,8 +151,9 @@ mod tests {
         ServiceRow::new(Id::generate(), Id::generate(), input, noon())
     }
 
-    fn hit(score: f64) -> SearchHit {
-        SearchHit { score, distance_m: Some(1240), place: None, matched_terms: vec!["a \"quoted\" word".into()] }
+    fn told() -> Told {
+        let hit = SearchHit { score: 0.82, distance_m: Some(1240), place: None, matched_terms: vec!["a \"quoted\" word".into()] };
+        Told { responsiveness: None, hit }
     }
 
     #[test]
@@ -151,8 +162,8 @@ mod tests {
         for audience in [Audience::Client, Audience::Stranger] {
             for count in 0..3 {
                 let rows: Vec<ServiceRow> = (0..count).map(|number| row(&format!("Meals \"{number}\""))).collect();
-                let found: Vec<_> = rows.iter().map(|row| (texts.write(row, audience, now).unwrap(), hit(0.82))).collect();
-                let items = rows.iter().map(|row| Service { hit: Some(hit(0.82)), ..shown(row.clone(), audience, now) }).collect();
+                let found: Vec<_> = rows.iter().map(|row| (texts.write(row, audience, now).unwrap(), told())).collect();
+                let items = rows.iter().map(|row| Service { hit: Some(told().hit), ..shown(row.clone(), audience, now) }).collect();
                 let (next, facets) = (Some("eyJ2IjoxfQ".to_owned()), (count == 2).then(ServiceFacets::default));
                 let kept = page(&found, next.as_deref(), facets.as_ref()).unwrap();
                 assert_eq!(kept, serde_json::to_string(&ServicePage { items, next, facets }).unwrap());

@@ -39,7 +39,7 @@ impl From<SlotRow> for Slot {
             created_at: row.created_at,
             updated_at: row.updated_at,
             places_free: None,
-            content: row.content.0,
+            content: row.input(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, OrganizationId, PractitionerId, ServiceId, SlotId};
+use crate::services::row::ServiceRow;
 use crate::{practitioners, services};
 
 /// Slots, for the common verbs. They are no secret: every client may read all of them.
@@ -45,7 +46,7 @@ impl Resource for Slots {
     }
 
     fn input(row: &SlotRow) -> SlotInput {
-        row.content.0.clone()
+        row.input()
     }
 
     fn shape(row: SlotRow) -> Slot {
@@ -122,7 +123,7 @@ pub fn offered_by(conn: &mut DbConn, service: Option<ServiceId>, practitioner: O
     let mut faults = Vec::new();
     let service = match service {
         Some(id) => {
-            let found = services::repository::find(conn, id)?.filter(|row| row.deleted_at.is_none());
+            let found = services::repository::find(conn, id)?.filter(ServiceRow::is_listed);
             if found.is_none() {
                 faults.push(Fault::new("/service_id", "not_found", "is not a service"));
             }
@@ -165,7 +166,7 @@ pub fn permit_publishing(conn: &mut DbConn, caller: &Principal, diary: Diary) ->
 /// The service or the practitioner must be there.
 fn check_diary(conn: &mut DbConn, diary: Diary) -> Result<()> {
     let deleted_at = match diary {
-        Diary::Service(id) => services::repository::find(conn, id)?.map(|row| row.deleted_at),
+        Diary::Service(id) => services::repository::get(conn, id).map(|row| Some(row.deleted_at))?,
         Diary::Practitioner(id) => practitioners::repository::find(conn, id)?.map(|row| row.deleted_at),
     };
     match deleted_at {

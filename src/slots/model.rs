@@ -119,6 +119,11 @@ impl SlotRow {
         }
     }
 
+    /// What is written, with the service that the column names: a merge moves it.
+    pub fn input(&self) -> SlotInput {
+        SlotInput { service_id: self.service_id, ..self.content.0.clone() }
+    }
+
     /// The next version, with another content.
     pub fn with_content(&self, input: SlotInput, at: Instant) -> Self {
         let next = Self::new(self.id, self.organization_id, input, at);

@@ -21,7 +21,7 @@ use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfMatch, IfNoneMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
-use crate::http::resource;
+use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, ServiceId, WaitlistEntryId};
 use crate::services;
 
@@ -72,7 +72,7 @@ pub async fn list_waitlist_entries(
     let page = app
         .db
         .read(move |conn| {
-            services::repository::find(conn, id)?.ok_or(Error::NotFound)?;
+            services::Services::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
             let rows = repository::list(conn, &caller, id, &query, after)?;
             let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, WaitlistEntryRow::place)?;
             Ok(Page { items: shown(conn, &caller, id, items)?, next })
@@ -96,7 +96,7 @@ pub async fn create_waitlist_entry(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
-            services::repository::find(conn, id)?.ok_or(Error::NotFound)?;
+            services::Services::find(conn, caller, id)?.ok_or(Error::NotFound)?;
             let row = queue::join(conn, caller, id, input)?;
             let entry = show(conn, caller, row)?;
             Reply::created(&format!("/v1/services/{id}/waitlist-entries/{}", entry.id), entry.version, &entry)

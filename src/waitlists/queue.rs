@@ -18,6 +18,7 @@ use crate::referrals::lifecycle::{Party, ReferralStatus};
 use crate::referrals::model::{BusinessStatus, ReasonCode, ReferralRow, StatusReason};
 use crate::referrals::{self, workflow};
 use crate::services::model::{Capacity, CapacityStatus};
+use crate::services::row::ServiceRow;
 use crate::services::{self, capacity};
 
 /// Puts a referral on the list of its service, and on hold; then offers what is free.
@@ -37,7 +38,7 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     }
     hold(conn, caller, &referral)?;
     services::repository::lock(conn, service)?;
-    let row = services::repository::find(conn, service)?.filter(|row| row.deleted_at.is_none()).ok_or(Error::NotFound)?;
+    let row = services::repository::find(conn, service)?.filter(ServiceRow::is_listed).ok_or(Error::NotFound)?;
     if let Some(key) = &input.key
         && row.capacities.iter().all(|named| named.key != *key)
     {
@@ -228,6 +229,15 @@ pub fn offer_places(conn: &mut DbConn, actor: &Actor, service: ServiceId) -> Res
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);
             move_alone(conn, actor, &WaitlistEntryRow { offer_expires_at: Some(end), ..next })?;
         }
+    }
+    Ok(())
+}
+
+/// Whoever waits for a service, or has waited, waits for the one that stands for it. Whoever calls this has locked both.
+pub fn move_to(conn: &mut DbConn, actor: &Actor, from: ServiceId, to: ServiceId) -> Result<()> {
+    for entry in repository::all_of(conn, from)? {
+        let next = WaitlistEntryRow { service_id: to, version: entry.version + 1, updated_at: actor.at, ..entry };
+        move_alone(conn, actor, &next)?;
     }
     Ok(())
 }

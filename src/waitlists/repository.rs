@@ -78,6 +78,11 @@ pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Optio
     Ok(open.first(conn).optional()?)
 }
 
+/// All entries of a service.
+pub fn all_of(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntryRow>> {
+    Ok(waitlist_entries::table.filter(waitlist_entries::service_id.eq(service)).order(waitlist_entries::id).load(conn)?)
+}
+
 /// The entry as it now is.
 pub fn get(conn: &mut DbConn, id: WaitlistEntryId) -> Result<WaitlistEntryRow> {
     Ok(waitlist_entries::table.find(id).first(conn)?)
@@ -134,6 +139,7 @@ pub fn replace(conn: &mut DbConn, row: &WaitlistEntryRow) -> Result<bool> {
     let before = waitlist_entries::table.filter(waitlist_entries::id.eq(row.id)).filter(waitlist_entries::version.eq(row.version - 1));
     let changed = update(before)
         .set((
+            waitlist_entries::service_id.eq(row.service_id),
             waitlist_entries::priority.eq(row.priority),
             waitlist_entries::priority_rank.eq(row.priority_rank),
             waitlist_entries::status.eq(row.status),

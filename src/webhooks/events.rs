@@ -98,6 +98,8 @@ events! {
     ServiceUpdated = "service.updated",
     /// A service was deleted.
     ServiceDeleted = "service.deleted",
+    /// A service is a duplicate and was merged into another, or its source has said something new of it since.
+    ServiceMerged = "service.merged",
     /// A service's provider said anew how much room it has.
     ServiceCapacityChanged = "service.capacity_changed",
     /// A service that had no place has one again.

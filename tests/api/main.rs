@@ -35,6 +35,8 @@ mod copies;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod duplicates;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod faults;
@@ -76,6 +78,8 @@ mod referral_links;
 mod referrals;
 #[cfg(test)]
 mod replica;
+#[cfg(test)]
+mod responsiveness;
 #[cfg(test)]
 mod screening_links;
 #[cfg(test)]

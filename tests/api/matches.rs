@@ -62,7 +62,7 @@ on_both!(a_patient_is_matched_and_the_match_is_kept, |db| async move {
     let matched = created.expect(201);
     assert_eq!(names(&matched), ["Near pantry", "Quiet pantry"]);
     assert_eq!((&matched["outcome"], &matched["results"][0]["service_id"]), (&json!("suggested"), &json!(near)));
-    assert_eq!((&matched["patient_id"], &matched["profile"]), (&json!(patient), &json!("standard/2")));
+    assert_eq!((&matched["patient_id"], &matched["profile"]), (&json!(patient), &json!("standard/3")));
     let best = &matched["results"][0];
     let sum: f64 = best["contributions"].as_array().unwrap().iter().map(|part| part["contribution"].as_f64().unwrap()).sum();
     assert!((sum - best["score"].as_f64().unwrap()).abs() < 1e-9);

@@ -138,6 +138,12 @@ fn record(conn: &mut DbConn, caller: &Principal, row: &LinkRow, diary: Diary, ac
     Ok(())
 }
 
+/// The links to the calendar of a service that was merged lead to the one that stands for it.
+pub fn move_to(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
+    let moved = repository::move_to(conn, Purpose::ReadServiceCalendar, from.cast(), to.cast())?;
+    moved.iter().try_for_each(|row| record(conn, caller, row, Diary::Service(to), Action::Updated))
+}
+
 async fn create(app: &State, caller: &Principal, diary: Diary, place: String, command: Command<CalendarLinkInput>) -> Result<HttpResponse> {
     let keys = app.authority.keys.fresh(&app.db, &app.clock).await?;
     let (links, base_url) = (app.authority.links.clone(), app.config.base_url.clone().unwrap_or_default());
@@ -280,6 +286,8 @@ pub async fn read_calendar(app: State, token: Path<String>, request: HttpRequest
             if !row.is_vouched_for(conn, Scope::AppointmentsRead)? {
                 return Err(Error::Unauthenticated("the client that made the link may not read appointments any more"));
             }
+            // The service may have been merged into another since the link was made.
+            let diary = if let Diary::Service(_) = diary { Diary::Service(row.subject_id.cast()) } else { diary };
             let title = title(conn, row.organization_id)?;
             let shown = appointments::of_diary(conn, row.organization_id, diary, (now.plus(-PAST), now.plus(AHEAD)), MOST)?;
             let events = shown.iter().map(|(appointment, slot)| event(appointment, slot.location.as_deref(), title, now));

@@ -56,14 +56,14 @@ pub(super) fn freshness<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) ->
 /// Half for taking people, a third for finishing with them, the rest for answering soon.
 pub(super) fn track_record<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Judgement<'a> {
     let numbers = &subject.weights.track_record;
-    let Some(record) = candidate.track_record.filter(|record| record.decided >= numbers.least_referrals) else {
+    let neutral = subject.weights.neutral.track_record;
+    let Some(record) = candidate.track_record else { return Judgement::unknown(Finding::NoTrackRecord) };
+    let (Some(hours), Some(percent)) = (record.median_answer_hours, record.acceptance_percent) else {
         return Judgement::unknown(Finding::NoTrackRecord);
     };
-    let decided = f64::from(record.decided);
-    let (accepted, completed) = (f64::from(record.accepted) / decided, f64::from(record.completed) / decided);
-    let promptness = record.median_reply_days.map_or(subject.weights.neutral.track_record, |days| {
-        1.0 - ((days - numbers.prompt_days) / (numbers.slow_days - numbers.prompt_days)).clamp(0.0, 1.0)
-    });
-    let value = accepted / 2.0 + completed / 3.0 + promptness / 6.0;
-    Judgement::known(value, Finding::TookOthers { accepted: record.accepted, decided: record.decided })
+    let share = |percent: i32| f64::from(percent) / 100.0;
+    let days = hours as f64 / 24.0;
+    let promptness = 1.0 - ((days - numbers.prompt_days) / (numbers.slow_days - numbers.prompt_days)).clamp(0.0, 1.0);
+    let value = share(percent) / 2.0 + record.completion_percent.map_or(neutral, share) / 3.0 + promptness / 6.0;
+    Judgement::known(value, Finding::AnsweredOthers { percent, hours })
 }

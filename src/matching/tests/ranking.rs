@@ -204,15 +204,25 @@ fn what_was_checked_lately_ranks_above_what_was_not() {
 }
 
 #[test]
-fn earlier_referrals_count_once_there_are_some() {
+fn earlier_referrals_count_once_there_are_enough_and_never_exclude() {
     let (person, service) = (hungry(json!({})), pantry(json!({})));
-    let with = |decided, accepted, completed| {
-        let track_record = Some(TrackRecord { decided, accepted, completed, median_reply_days: Some(2.0) });
+    let with = |accepted, completed, hours: i64| {
+        let figures = Figures { waits: 20, median_minutes: Some(hours * 60), decided: 20, accepted, ended: accepted, completed };
+        let track_record = Some(Responsiveness::of(&figures, None));
         let run = run(&person, [Candidate { track_record, ..candidate(1, &service) }]);
         part(&run.results[0], Criterion::TrackRecord)
     };
-    assert_eq!(with(2, 2, 2).0, "no_earlier_referrals");
-    assert!(with(10, 10, 9).1 > with(10, 4, 2).1);
+    let unknown = Weights::standard().neutral.track_record;
+    let few = Responsiveness::of(&Figures { waits: 9, median_minutes: Some(60), decided: 9, accepted: 0, ended: 0, completed: 0 }, None);
+    for track_record in [None, Some(few)] {
+        let run = run(&person, [Candidate { track_record, ..candidate(1, &service) }]);
+        let (code, value) = part(&run.results[0], Criterion::TrackRecord);
+        assert_eq!((code.as_str(), value), ("no_earlier_referrals", unknown));
+    }
+    assert_eq!(with(20, 18, 24).0, "earlier_referrals");
+    assert!(with(20, 18, 24).1 > with(8, 4, 24).1);
+    assert!(with(20, 18, 24).1 > with(20, 18, 24 * 21).1);
+    assert!(with(0, 0, 24 * 60).1 >= 0.0, "ranked last at worst");
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn look(conn: &mut DbConn, holder: &Holder, opened: Opened, performer: Organizat
         Some(id) => services::repository::find(conn, id)?,
         None => None,
     };
-    let is_permitted = service.as_ref().is_some_and(|row| row.deleted_at.is_none() && Services::permit(&caller, row).is_ok());
+    let is_permitted = service.as_ref().is_some_and(|row| row.is_listed() && Services::permit(&caller, row).is_ok());
     let may_say_room = is_permitted && opened.row.is_vouched_for(conn, Scope::ServicesWrite)?;
     let performer = organizations::repository::find(conn, performer)?.ok_or(Error::NotFound)?;
     Ok(Seen { opened, performer, referral, service, may_say_room })

@@ -22,6 +22,7 @@ pub use self::grid::{Bounds, distance_m};
 pub(super) use self::labels::{Flag, LabelId, LabelKind, Labels};
 use self::vocabulary::Posting;
 pub(super) use self::vocabulary::{Slot, Vocabulary, WordId};
+use super::duplicates::traits::{Trait, traits};
 use super::model::{CapacityStatus, PointPrecision, ServiceInput, ServiceStatus};
 use super::schedule::Timetable;
 use crate::db::types::Instant;
@@ -45,6 +46,8 @@ pub struct Record<'a> {
     pub capacity: CapacityStatus,
     /// The last day on which what was said of its room is believed.
     pub capacity_fresh_until: Option<NaiveDate>,
+    /// Services that it looks like and is not.
+    pub distinct_from: &'a [ServiceId],
 }
 
 /// Points that stand for an area only may lie this far from the place itself.
@@ -102,6 +105,10 @@ pub(super) struct Entry {
     /// The name, folded: what names are ordered by.
     pub(super) name_key: Box<str>,
     identifiers: Box<[u64]>,
+    /// What it may have in common with a duplicate.
+    pub(super) traits: Box<[Trait]>,
+    /// Services that it looks like and is not.
+    pub(super) distinct_from: Box<[ServiceId]>,
 }
 
 /// A place's point.
@@ -246,6 +253,8 @@ impl DirectoryIndex {
             updated_at: record.updated_at,
             name_key: facts.name_key.into(),
             identifiers,
+            traits: traits(service),
+            distinct_from: record.distinct_from.into(),
         }
     }
 
@@ -329,6 +338,7 @@ mod tests {
             service: &service,
             capacity: CapacityStatus::Unknown,
             capacity_fresh_until: None,
+            distinct_from: &[],
         });
     }
 

@@ -231,6 +231,7 @@ mod tests {
                 service: &service,
                 capacity: CapacityStatus::Unknown,
                 capacity_fresh_until: None,
+                distinct_from: &[],
             });
         }
         index

@@ -32,6 +32,7 @@ fn put(index: &mut DirectoryIndex, number: u128, service: Value, capacity: Capac
         service: &service,
         capacity,
         capacity_fresh_until: None,
+        distinct_from: &[],
     });
 }
 

@@ -70,6 +70,14 @@ fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &Service
     Ok(())
 }
 
+/// What was suggested for a record that was merged is suggested for the one that stands for it.
+pub fn move_to(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
+    for row in repository::move_to(conn, from, to, caller.at)? {
+        record(conn, caller, Action::Updated, &ServiceSuggestion::from(row))?;
+    }
+    Ok(())
+}
+
 /// List suggestions of a service
 ///
 /// In order of creation: all of them for the organization that keeps the record, for others their own.

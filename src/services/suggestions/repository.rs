@@ -7,6 +7,7 @@ use super::api::{SuggestionQuery, SuggestionSide};
 use super::model::SuggestionRow;
 use crate::db::DbConn;
 use crate::db::schema::service_suggestions::dsl;
+use crate::db::types::Instant;
 use crate::error::Result;
 use crate::kind::{OrganizationId, ServiceId, ServiceSuggestionId};
 
@@ -14,6 +15,13 @@ use crate::kind::{OrganizationId, ServiceId, ServiceSuggestionId};
 pub fn insert(conn: &mut DbConn, row: &SuggestionRow) -> Result<()> {
     insert_into(dsl::service_suggestions).values(row).execute(conn)?;
     Ok(())
+}
+
+/// Makes the suggestions for one service those for another; these.
+pub fn move_to(conn: &mut DbConn, from: ServiceId, to: ServiceId, at: Instant) -> Result<Vec<SuggestionRow>> {
+    let next = (dsl::service_id.eq(to), dsl::version.eq(dsl::version + 1), dsl::updated_at.eq(at));
+    let moved = update(dsl::service_suggestions.filter(dsl::service_id.eq(from))).set(next);
+    Ok(moved.returning(crate::db::schema::service_suggestions::all_columns).get_results(conn)?)
 }
 
 /// The suggestion with this id, if the organization made it or decides on it.

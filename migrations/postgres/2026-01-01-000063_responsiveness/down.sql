@@ -1,0 +1,2 @@
+DROP TABLE responsiveness_state;
+DROP TABLE responsiveness;

@@ -1,0 +1,143 @@
+//! HTTP of duplicates.
+
+use actix_web::web::Path;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+
+use super::api::{DuplicateDismissal, ServiceDuplicate, ServiceDuplicateQuery, ServiceMerge, ServiceStatement, ServiceStatements};
+use super::detection::Rank;
+use super::merge;
+use crate::app::State;
+use crate::auth::{Allowed, scope};
+use crate::changes::Action;
+use crate::db::types::Id;
+use crate::error::{Error, Result};
+use crate::http::command::{Command, Reply};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::page::{self, Page};
+use crate::http::query::Query;
+use crate::http::resource::{self, Resource as _};
+use crate::import::fingerprints_of;
+use crate::kind::{self, ServiceId};
+use crate::services::api::Service;
+use crate::services::repository;
+use crate::services::resource::Services;
+
+/// List likely duplicates
+///
+/// Pairs among the services that the caller's organization keeps, whatever sources they are from, that look like one service: by name,
+/// telephone, place, web page, mail address and provider. The likeliest first. Merge them, or say that they are two.
+#[utoipa::path(tag = "services", params(ServiceDuplicateQuery), responses((status = 200, description = "A page of pairs.", body = Page<ServiceDuplicate>)), security(("oauth2" = ["services:read"])))]
+#[get("/v1/services/duplicates")]
+pub async fn list_service_duplicates(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    query: Query<ServiceDuplicateQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (keeper, query, shared) = (caller.organization_id, query.0, app.clone());
+    let fingerprint = page::fingerprint(&("duplicates", keeper));
+    let after: Option<Rank> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app.db.read(move |conn| {
+        let pairs = shared.directory.look_alikes(conn, keeper)?;
+        let first = after.map_or(0, |after| pairs.partition_point(|pair| pair.rank <= after));
+        let rows: Vec<_> = pairs.iter().skip(first).take(query.limit.get() + 1).collect();
+        let page = Page::from_rows(rows, query.limit, fingerprint, |pair| pair.rank)?;
+        let ids: Vec<ServiceId> = page.items.iter().flat_map(|pair| [pair.rank.one, pair.rank.other]).collect();
+        let services = shared.directory.services(conn, &ids)?;
+        let find = |id: ServiceId| services.iter().find(|row| row.id == id);
+        let shown = page.items.iter().filter_map(|pair| Some(ServiceDuplicate::of(pair, find(pair.rank.one)?, find(pair.rank.other)?)));
+        Ok(Page { items: shown.collect(), next: page.next })
+    });
+    Ok(page.await?.respond(&request))
+}
+
+/// Say that two services are not one
+///
+/// The pair leaves the list of duplicates for good. The service of the two that was there first names the other in `distinct_from_ids`.
+#[utoipa::path(tag = "services", request_body = DuplicateDismissal, responses((status = 200, description = "The service of the two that names the other.", body = Service), (status = 410, description = "One of them was deleted, or merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
+#[post("/v1/services/duplicates/dismiss")]
+pub async fn dismiss_service_duplicate(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    command: Command<DuplicateDismissal>,
+) -> Result<HttpResponse> {
+    command
+        .run(&app, &caller, |conn, caller, input| {
+            let mut ids = input.service_ids.clone();
+            ids.sort_unstable();
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in &ids {
+                let index = input.service_ids.iter().position(|named| named == id).unwrap_or_default();
+                repository::lock(conn, *id)?;
+                let row = resource::get_row::<Services>(conn, caller, *id).map_err(|error| match error {
+                    Error::NotFound => Error::invalid(format!("/service_ids/{index}"), "not_found", "is not a service of the directory"),
+                    other => other,
+                })?;
+                merge::permit(caller, &row)?;
+                rows.push(row);
+            }
+            let (Some(one), Some(other)) = (rows.first(), rows.last()) else {
+                return Err(Error::invalid("/service_ids", "required", "must be two"));
+            };
+            if one.distinct_from.contains(&other.id) {
+                return Reply::versioned(one.version, &Services::shape(one.clone()).at(caller.at));
+            }
+            let next = one.set_apart(other.id, caller.at);
+            if !repository::update(conn, &next)? {
+                return Err(Error::Busy);
+            }
+            let (head, shape) = (Services::head(&next), Services::shape(next));
+            resource::record::<Services>(conn, caller, &head, Action::Updated, &shape)?;
+            Reply::versioned(head.version, &shape.at(caller.at))
+        })
+        .await
+}
+
+/// Merge a duplicate into a service
+///
+/// The service of the path stands for both from then on: its own words stand, what it lacks is taken over, and identifiers, referrals,
+/// waiting lists, slots, appointments, room and suggestions of the duplicate become its own. Later pulls and imports of either source
+/// change it and make no new record; `GET /v1/services/{id}/sources` tells which source says what. The duplicate's id answers 410 with
+/// code `merged`, and the HSDS directory lists it as inactive. By the organization that keeps both records.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"1\"")), request_body = ServiceMerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
+#[post("/v1/services/{id}/merge")]
+pub async fn merge_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: OptionalIfMatch,
+    command: Command<ServiceMerge>,
+) -> Result<HttpResponse> {
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let service = merge::merge(conn, caller, *id, input, &version)?;
+            Reply::versioned(service.version, &service.at(caller.at))
+        })
+        .await
+}
+
+/// Read which source says what of a service
+///
+/// The service's own words, as its source or its keeper wrote them, then those of the records that were merged into it. The service shows
+/// the first, and of the others what the first do not say.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "What each says.", body = ServiceStatements), (status = 410, description = "The service was deleted, or merged into another: `merged`.")), security(("oauth2" = ["services:read"])))]
+#[get("/v1/services/{id}/sources")]
+pub async fn list_service_sources(app: State, _: Allowed<scope::ServicesRead>, id: Path<Id<kind::Service>>) -> Result<HttpResponse> {
+    let read = app.db.read(move |conn| {
+        let row = repository::get(conn, *id)?;
+        let others = repository::merged_into(conn, row.id)?;
+        let ids: Vec<ServiceId> = std::iter::once(row.id).chain(others.iter().map(|other| other.id)).collect();
+        let listed = fingerprints_of(conn, &ids)?;
+        let own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+        let contents = std::iter::once(own).chain(others.into_iter().map(|other| other.content.0));
+        let items = ids.iter().zip(contents).map(|(id, content)| ServiceStatement {
+            record_id: *id,
+            is_own: *id == row.id,
+            source: content.provenance.source.clone(),
+            is_listed: listed.get(id).map(|fingerprint| !fingerprint.is_empty()),
+            content,
+        });
+        Ok(ServiceStatements { items: items.collect() })
+    });
+    Ok(HttpResponse::Ok().json(read.await?))
+}

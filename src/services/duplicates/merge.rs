@@ -1,0 +1,139 @@
+//! Two records of one service made one.
+
+use diesel::prelude::*;
+use diesel::update;
+
+use super::api::ServiceMerge;
+use super::sources;
+use crate::appointments::calendar::feed;
+use crate::appointments::{handlers::Appointments, model::AppointmentRow};
+use crate::auth::Principal;
+use crate::changes::Action;
+use crate::db::DbConn;
+use crate::db::schema::{appointments, capacity_entries, referrals, slots};
+use crate::db::types::{Id, Json};
+use crate::error::{Error, Result};
+use crate::http::etag::OptionalIfMatch;
+use crate::http::resource::{self, Resource};
+use crate::identifiers;
+use crate::kind::{ResourceType, ServiceId};
+use crate::referrals::{handlers::Referrals, model::ReferralRow};
+use crate::responsiveness::repository::{Subject, ask_for};
+use crate::services::Services;
+use crate::services::api::Service;
+use crate::services::repository;
+use crate::services::row::ServiceRow;
+use crate::services::suggestions;
+use crate::slots::{handlers::Slots, model::SlotRow};
+use crate::waitlists::queue;
+
+/// Merges the named duplicate into a service; the service as it then is.
+///
+/// The service's own words stand, and what it lacks is taken over. Identifiers, referrals, waiting lists, slots, appointments, what was
+/// said of room, suggestions and links to calendars become the service's in the same transaction.
+///
+/// # Errors
+/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps.
+pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceMerge, version: &OptionalIfMatch) -> Result<Service> {
+    // Two who merge the same two the other way round would wait for each other.
+    for id in [id.min(input.duplicate_id), id.max(input.duplicate_id)] {
+        repository::lock(conn, id)?;
+    }
+    let row = resource::get_row::<Services>(conn, caller, id)?;
+    permit(caller, &row)?;
+    version.check(row.version)?;
+    let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+
+    let gone = duplicate.merged(id, duplicate.own_content.as_ref().unwrap_or(&duplicate.content).0.clone(), caller.at);
+    let gone = ServiceRow { capacity: None, capacities: Json(Vec::new()), own_content: None, ..gone }.with_status();
+    save(conn, &gone)?;
+    repository::set_merged(conn, gone.id, id)?;
+    identifiers::replace(conn, gone.organization_id, ResourceType::Service, gone.id.uuid(), &[])?;
+    sources::record_merged(conn, &caller.actor(), gone)?;
+
+    let own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+    let content = sources::composed(conn, &row, &own)?;
+    if duplicate.content.identifiers.iter().any(|identifier| !content.identifiers.contains(identifier)) {
+        let message = format!("has so many identifiers that the service would have more than {}", sources::MOST_IDENTIFIERS);
+        return Err(Error::invalid("/duplicate_id", "too_many", message));
+    }
+    identifiers::replace(conn, row.organization_id, ResourceType::Service, id.uuid(), &content.identifiers)?;
+    let next = with_room_of(row.composed(own, content, caller.at), &duplicate);
+    let mut apart = next.distinct_from.0.clone();
+    apart.extend(duplicate.distinct_from.iter().filter(|other| **other != id && !next.distinct_from.contains(other)));
+    apart.retain(|other| *other != duplicate.id);
+    let next = ServiceRow { distinct_from: Json(apart), ..next };
+    save(conn, &next)?;
+    resource::record::<Services>(conn, caller, &Services::head(&next), Action::Updated, &Services::shape(next.clone()))?;
+
+    move_rows(conn, caller, duplicate.id, id)?;
+    queue::move_to(conn, &caller.actor(), duplicate.id, id)?;
+    suggestions::handlers::move_to(conn, caller, duplicate.id, id)?;
+    feed::move_to(conn, caller, duplicate.id, id)?;
+    queue::offer_places(conn, &caller.actor(), id)?;
+    ask_for(conn, [Subject::Service(id)], caller.at)?;
+    Ok(Services::shape(next))
+}
+
+/// Fails where the caller does not keep the record: who gives a service does not decide which record stands for it.
+pub fn permit(caller: &Principal, row: &ServiceRow) -> Result<()> {
+    if row.organization_id == caller.organization_id {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("Only the organization that keeps the record can say what it is a duplicate of.".into()))
+    }
+}
+
+fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: ServiceId, id: ServiceId) -> Result<ServiceRow> {
+    let fault = |code, message| Error::invalid("/duplicate_id", code, message);
+    if id == survivor {
+        return Err(fault("not_allowed", "is the service itself"));
+    }
+    let found = resource::get_row::<Services>(conn, caller, id).map_err(|error| match error {
+        Error::NotFound | Error::Gone | Error::Merged { .. } => fault("not_found", "is not a service of the directory"),
+        other => other,
+    })?;
+    if found.organization_id == caller.organization_id { Ok(found) } else { Err(fault("not_allowed", "is kept by another organization")) }
+}
+
+/// The rooms of both: of a room that both count, what the service says stands.
+fn with_room_of(mut row: ServiceRow, duplicate: &ServiceRow) -> ServiceRow {
+    row.capacity = row.capacity.or_else(|| duplicate.capacity.clone());
+    let is_known = |key: &str| row.capacities.iter().any(|named| named.key == key);
+    let more: Vec<_> = duplicate.capacities.iter().filter(|named| !is_known(&named.key)).cloned().collect();
+    row.capacities.0.extend(more);
+    row.capacities.0.sort_by(|a, b| a.key.cmp(&b.key));
+    row.with_status()
+}
+
+/// A record that somebody else has changed meanwhile is merged as they left it, when the transaction is run again.
+fn save(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
+    if repository::update(conn, row)? { Ok(()) } else { Err(Error::Busy) }
+}
+
+/// Rows that are changed by one statement.
+const TOGETHER: usize = 500;
+
+/// Makes the rows of one service another's. To be of another service is a change of a resource: it has its version and its entry in the
+/// journal.
+fn move_rows(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
+    macro_rules! follow {
+        ($($table:ident: $resource:ident of $row:ty,)+) => {
+            $({
+                let of_it = $table::table.filter($table::service_id.eq(from));
+                let ids: Vec<Id<<$resource as Resource>::Kind>> = of_it.select($table::id).order($table::id).load(conn)?;
+                for ids in ids.chunks(TOGETHER) {
+                    let next = ($table::service_id.eq(to), $table::version.eq($table::version + 1), $table::updated_at.eq(caller.at));
+                    update($table::table.filter($table::id.eq_any(ids))).set(next).execute(conn)?;
+                    let rows: Vec<$row> = $table::table.filter($table::id.eq_any(ids)).order($table::id).load(conn)?;
+                    for row in rows.into_iter().filter(|row| row.deleted_at.is_none()) {
+                        resource::record::<$resource>(conn, caller, &$resource::head(&row), Action::Updated, &$resource::shape(row))?;
+                    }
+                }
+            })+
+        };
+    }
+    follow!(referrals: Referrals of ReferralRow, slots: Slots of SlotRow, appointments: Appointments of AppointmentRow,);
+    update(capacity_entries::table.filter(capacity_entries::service_id.eq(from))).set(capacity_entries::service_id.eq(to)).execute(conn)?;
+    Ok(())
+}

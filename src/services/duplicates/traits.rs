@@ -1,0 +1,93 @@
+//! What a service may have in common with a duplicate, short enough to be kept of all services in memory.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::services::model::{PointPrecision, ServiceInput};
+use crate::text::fold;
+use crate::types::Phone;
+
+/// What kind of thing is in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TraitKind {
+    /// A telephone.
+    Phone,
+    /// A street address, or a point to about ten metres.
+    Place,
+    /// A web page or an electronic mail address.
+    Contact,
+    /// The organization that gives it.
+    Provider,
+    /// The name together with a city, or with the provider: what is looked for, and nothing by itself.
+    Name,
+}
+
+/// A trait: its kind and a fingerprint of it. The order has no meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trait(u64);
+
+impl Trait {
+    const KIND_BITS: u32 = 3;
+
+    fn new(kind: TraitKind, value: impl Hash) -> Self {
+        // Without a random key: the same in all runs. A clash costs a comparison, or at worst a pair that somebody sets apart.
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self(hasher.finish() << Self::KIND_BITS | kind as u64)
+    }
+
+    /// Its kind.
+    pub const fn kind(self) -> TraitKind {
+        match self.0 & ((1 << Self::KIND_BITS) - 1) {
+            0 => TraitKind::Phone,
+            1 => TraitKind::Place,
+            2 => TraitKind::Contact,
+            3 => TraitKind::Provider,
+            _ => TraitKind::Name,
+        }
+    }
+}
+
+/// The traits of a service, rising, each once.
+pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
+    let name = fold(&service.name);
+    let provider = match (service.provider_id, service.provider_name.as_deref()) {
+        (Some(id), _) => Some(id.to_string()),
+        (None, Some(name)) => Some(fold(name)),
+        (None, None) => None,
+    };
+    let phones = service.phones.iter().chain(service.places.iter().flat_map(|place| &place.phones));
+    let mut found: Vec<Trait> =
+        phones.map(digits).filter(|digits| digits.len() >= 7).map(|digits| Trait::new(TraitKind::Phone, digits)).collect();
+    for place in &service.places {
+        if let Some(point) = place.point.filter(|_| place.point_precision != Some(PointPrecision::Area)) {
+            found.push(Trait::new(TraitKind::Place, format!("{:.4},{:.4}", point.latitude, point.longitude)));
+        }
+        let Some(address) = &place.address else { continue };
+        let city = fold(address.city.as_deref().unwrap_or_default());
+        if let Some(street) = &address.line1 {
+            found.push(Trait::new(TraitKind::Place, (fold(street), &city)));
+        }
+        if !city.is_empty() {
+            found.push(Trait::new(TraitKind::Name, (&name, &city)));
+        }
+    }
+    let web = service.url.as_deref().map(|url| {
+        let bare = url.trim_start_matches("https://").trim_start_matches("http://").trim_start_matches("www.");
+        bare.trim_end_matches('/').to_lowercase()
+    });
+    let mail = service.email.as_deref().map(str::to_lowercase);
+    found.extend([web, mail].into_iter().flatten().map(|contact| Trait::new(TraitKind::Contact, contact)));
+    if let Some(provider) = provider {
+        found.push(Trait::new(TraitKind::Name, (&name, &provider)));
+        found.push(Trait::new(TraitKind::Provider, provider));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.into()
+}
+
+/// The last ten digits: country codes are written or not.
+fn digits(phone: &Phone) -> String {
+    let digits: Vec<char> = phone.number.as_deref().unwrap_or(&phone.original).chars().filter(char::is_ascii_digit).collect();
+    digits.iter().skip(digits.len().saturating_sub(10)).collect()
+}

@@ -1,0 +1,263 @@
+//! One service, listed twice: what is found, what is set apart, and what a merge makes of it.
+
+use actix_web::http::Method;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller, TestApp};
+use crate::harness::TestDb;
+
+const DUPLICATES: &str = "/v1/services/duplicates";
+const DISMISS: &str = "/v1/services/duplicates/dismiss";
+
+fn bank(name: &str, more: Value) -> Value {
+    let mut service = json!({
+        "name": name, "phones": [{ "original": "250-555-0142" }], "need_domains": [{ "code": "food-insecurity" }],
+        "places": [{ "address": { "line1": "12 Mill St", "city": "Alder Falls" } }],
+    });
+    service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    service
+}
+
+/// A directory that lists a food bank twice, and a choir.
+struct Valley {
+    keeper: Caller,
+    first: String,
+    second: String,
+}
+
+impl Valley {
+    async fn new(db: TestDb) -> Self {
+        let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+        let first = bank("Alder Falls Food Bank", json!({ "identifiers": [{ "system": "a", "value": "1" }], "description": "Ours." }));
+        let first = keeper.post("/v1/services", first).await.id();
+        let more = json!({ "identifiers": [{ "system": "b", "value": "2" }], "description": "Theirs.", "email": "food@example.ca" });
+        let second = keeper.post("/v1/services", bank("Alder Falls Food Bank Society", more)).await.id();
+        keeper.post("/v1/services", json!({ "name": "Valley choir" })).await.expect(201);
+        Self { keeper, first, second }
+    }
+
+    async fn pairs(&self) -> Vec<Value> {
+        self.keeper.get(DUPLICATES).await.expect(200)["items"].as_array().unwrap().clone()
+    }
+
+    async fn merge(&self) -> Value {
+        self.keeper.post(&path(&self.first, "/merge"), json!({ "duplicate_id": self.second })).await.expect(200)
+    }
+}
+
+fn path(id: &str, more: &str) -> String {
+    format!("/v1/services/{id}{more}")
+}
+
+fn ids(items: &Value) -> Vec<&str> {
+    items.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+/// Imports records as a source; created, updated, unchanged, refused, retired.
+async fn import(caller: &Caller, source: &str, more: &str, records: &[Value]) -> (Answer, [i64; 5]) {
+    let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+    let uri = format!("/v1/imports/services?source={source}{more}");
+    let request = caller.request(Method::POST, &uri).insert_header(("content-type", "application/x-ndjson")).set_payload(lines.join("\n"));
+    let answer = caller.app.send(request).await;
+    let report = answer.expect(200);
+    let counts = ["created", "updated", "unchanged", "refused", "retired"].map(|name| report[name].as_i64().unwrap());
+    (answer, counts)
+}
+
+fn record(source: &str, key: &str, name: &str, more: Value) -> Value {
+    let mut record = json!({ "name": name, "identifiers": [{ "system": source, "value": key }] });
+    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record
+}
+
+on_both!(likely_duplicates_are_listed_with_reasons_until_somebody_says_that_they_are_two, |db| async move {
+    let valley = Valley::new(db).await;
+    let pairs = valley.pairs().await;
+    assert_eq!(pairs.len(), 1, "{pairs:?}");
+    assert_eq!(pairs[0]["reasons"], json!(["similar_name", "same_phone", "same_place"]));
+    assert!(pairs[0]["score"].as_u64().unwrap() >= 70);
+    assert_eq!(ids(&pairs[0]["services"]), [valley.first.as_str(), &valley.second]);
+    let stranger = valley.keeper.app.tenant("Other 211", OrganizationKind::Directory).await;
+    assert_eq!(stranger.get(DUPLICATES).await.expect(200)["items"], json!([]), "of their own services only");
+
+    let both = json!({ "service_ids": [valley.second, valley.first] });
+    stranger.post(DISMISS, both.clone()).await.expect_problem(403, "forbidden");
+    let same = valley.keeper.post(DISMISS, json!({ "service_ids": [valley.first, valley.first] })).await;
+    assert_eq!(same.faults(422), [("/service_ids/1".into(), "not_allowed".into())]);
+    let kept = valley.keeper.post(DISMISS, both.clone()).await.expect(200);
+    assert_eq!((&kept["id"], &kept["distinct_from_ids"], &kept["version"]), (&json!(valley.first), &json!([valley.second]), &json!(2)));
+    assert_eq!(valley.keeper.post(DISMISS, both).await.expect(200)["version"], 2, "once");
+    assert_eq!(valley.pairs().await, Vec::<Value>::new());
+    let edited = bank("Alder Falls Food Bank", json!({}));
+    let edited = valley.keeper.put(&path(&valley.first, ""), 2, edited).await.expect(200);
+    assert_eq!(edited["distinct_from_ids"], json!([valley.second]), "an edit does not forget it");
+    assert_eq!(valley.pairs().await, Vec::<Value>::new());
+});
+
+on_both!(duplicates_are_listed_page_by_page_each_once, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    for number in 0..4 {
+        for name in ["Pantry", "Pantry"] {
+            let service =
+                json!({ "name": format!("{name} {number} of the valley"), "phones": [{ "original": format!("250-555-010{number}") }] });
+            keeper.post("/v1/services", service).await.expect(201);
+        }
+    }
+    let (mut seen, mut next) = (Vec::new(), Some(format!("{DUPLICATES}?limit=3")));
+    while let Some(at) = next {
+        let page = keeper.get(&at).await.expect(200);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|pair| pair["services"][0]["id"].clone()));
+        next = page["next"].as_str().map(|cursor| format!("{DUPLICATES}?limit=3&cursor={cursor}"));
+    }
+    let all = seen.len();
+    seen.sort_by_key(Value::to_string);
+    seen.dedup();
+    assert_eq!((all, seen.len()), (4, 4));
+});
+
+on_both!(a_merged_record_leads_to_the_one_that_stands_for_both, |db| async move {
+    let valley = Valley::new(db).await;
+    let (keeper, merge) = (&valley.keeper, path(&valley.first, "/merge"));
+    let input = json!({ "duplicate_id": valley.second });
+    let stale = keeper.request(Method::POST, &merge).insert_header(("if-match", "\"9\"")).set_json(&input);
+    keeper.app.send(stale).await.expect_problem(412, "version_mismatch");
+    let own = keeper.post(&merge, json!({ "duplicate_id": valley.first })).await;
+    assert_eq!(own.faults(422), [("/duplicate_id".into(), "not_allowed".into())]);
+    let stranger = keeper.app.tenant("Other 211", OrganizationKind::Directory).await;
+    stranger.post(&merge, input.clone()).await.expect_problem(403, "forbidden");
+    let theirs = stranger.post("/v1/services", json!({ "name": "Theirs" })).await.id();
+    let other = keeper.post(&merge, json!({ "duplicate_id": theirs })).await;
+    assert_eq!(other.faults(422), [("/duplicate_id".into(), "not_allowed".into())]);
+
+    let whole = valley.merge().await;
+    assert_eq!((&whole["description"], &whole["email"], &whole["version"]), (&json!("Ours."), &json!("food@example.ca"), &json!(2)));
+    assert_eq!(whole["alternate_names"], json!(["Alder Falls Food Bank Society"]));
+    assert_eq!(whole["identifiers"].as_array().unwrap().len(), 2);
+    let gone = keeper.get(&path(&valley.second, "")).await.expect_problem(410, "merged");
+    assert!(gone["detail"].as_str().unwrap().contains(&path(&valley.first, "")), "{gone}");
+    keeper.put(&path(&valley.second, ""), 2, bank("Again", json!({}))).await.expect_problem(410, "merged");
+    let again = keeper.post(&merge, input).await;
+    assert_eq!(again.faults(422), [("/duplicate_id".into(), "not_found".into())]);
+    let listed = keeper.get("/v1/services?status=active&status=inactive&status=defunct").await.expect(200);
+    assert!(!ids(&listed["items"]).contains(&valley.second.as_str()));
+    assert_eq!(valley.pairs().await, Vec::<Value>::new());
+    let replaced = bank("Alder Falls Food Bank", json!({ "identifiers": [{ "system": "b", "value": "2" }] }));
+    let replaced = keeper.put_any("/v1/services/by-identifier?system=b&value=2", replaced).await.expect(200);
+    assert_eq!(replaced["id"], json!(valley.first), "its keys lead there too");
+
+    let hsds = keeper.get("/hsds/services").await.expect(200);
+    let of = |id: &str| hsds["contents"].as_array().unwrap().iter().find(|service| service["id"] == id).unwrap()["status"].clone();
+    assert_eq!((of(&valley.first), of(&valley.second)), (json!("active"), json!("inactive")));
+    keeper.app.is_readable().await;
+    let changes = keeper.get("/v1/changes?resource_type=service&limit=200").await.expect(200);
+    let about = changes["items"].as_array().unwrap().iter().filter(|entry| entry["resource_id"] == json!(valley.second));
+    let actions: Vec<(&Value, &Value)> = about.map(|entry| (&entry["action"], &entry["resource"]["merged_into_id"])).collect();
+    assert_eq!(actions, [(&json!("created"), &Value::Null), (&json!("merged"), &json!(valley.first))]);
+});
+
+on_both!(what_belongs_to_a_duplicate_follows_it, |db| async move {
+    let valley = Valley::new(db).await;
+    let clinic = valley.keeper.app.clinic().await;
+    let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+    let own = &valley.keeper;
+    let agency = own.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await;
+    let given = json!({ "provider_id": agency.organization_id });
+    own.patch(&path(&valley.second, ""), 1, given).await.expect(200);
+    let referral = json!({
+        "patient_id": patient, "kind": "service", "service_id": valley.second, "source_type": "family_physician",
+        "consent": { "form": "verbal" },
+    });
+    let referral = clinic.post("/v1/referrals", referral).await.id();
+    let entry = agency.post(&path(&valley.second, "/waitlist-entries"), json!({ "referral_id": referral })).await.expect(201);
+    let slot = json!({ "service_id": valley.second, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" });
+    let slot = agency.post("/v1/slots", slot).await.id();
+    let capacity = json!({ "status": "waitlist", "unit": "place" });
+    agency.put_any(&path(&valley.second, "/capacity"), capacity).await.expect(200);
+
+    let whole = valley.merge().await;
+    assert_eq!((&whole["capacity"]["status"], &whole["provider_id"]), (&json!("waitlist"), &json!(agency.organization_id)));
+    let moved = clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
+    assert_eq!((&moved["service_id"], &moved["service"]["id"]), (&json!(valley.first), &json!(valley.first)));
+    assert_eq!(clinic.get(&format!("/v1/slots/{slot}")).await.expect(200)["service_id"], json!(valley.first));
+    let waits = agency.get(&path(&valley.first, "/waitlist-entries")).await.expect(200);
+    assert_eq!(ids(&waits["items"]), [entry["id"].as_str().unwrap()]);
+    agency.get(&path(&valley.second, "/waitlist-entries")).await.expect_problem(410, "merged");
+    agency.put_any(&path(&valley.first, "/capacity"), json!({ "status": "open", "unit": "place", "available": 1 })).await.expect(200);
+    let offered = agency.get(&path(&valley.first, &format!("/waitlist-entries/{}", entry["id"].as_str().unwrap()))).await.expect(200);
+    assert_eq!(offered["status"], "offered");
+    let said = agency.get(&path(&valley.first, "/capacity/history")).await.expect(200);
+    assert_eq!(said["items"].as_array().unwrap().len(), 2, "what was said of the duplicate's room is its own now");
+    let to_the_old = json!({
+        "patient_id": patient, "kind": "service", "service_id": valley.second, "source_type": "family_physician",
+        "consent": { "form": "verbal" },
+    });
+    let refused = clinic.post("/v1/referrals", to_the_old).await;
+    assert_eq!(refused.faults(422), [("/service_id".into(), "not_found".into())]);
+});
+
+on_both!(either_source_changes_the_one_record_and_none_makes_a_new_one, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let first =
+        |description: &str| record("a", "1", "Food Bank", json!({ "description": description, "source_fields": { "colour": "blue" } }));
+    let second = |email: &str| {
+        record("b", "2", "Food Bank", json!({ "email": email, "description": "Theirs.", "source_fields": { "shape": "round" } }))
+    };
+    let (library, hall) = (record("a", "9", "Library", json!({})), record("b", "9", "Town hall", json!({})));
+    assert_eq!(import(&keeper, "a", "", &[first("Ours."), library.clone()]).await.1, [2, 0, 0, 0, 0]);
+    assert_eq!(import(&keeper, "b", "", &[second("one@example.ca"), hall.clone()]).await.1, [2, 0, 0, 0, 0]);
+    let listed = keeper.get("/v1/services").await.expect(200);
+    let of = |source: &str| {
+        let found = listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|service| service["name"] == "Food Bank" && service["provenance"]["source"] == source);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (of("a"), of("b"));
+    keeper.post(&path(&one, "/merge"), json!({ "duplicate_id": other })).await.expect(200);
+    let says = |service: &Value| (service["description"].clone(), service["email"].clone());
+    let read = || async { keeper.get(&path(&one, "")).await.expect(200) };
+    assert_eq!(says(&read().await), (json!("Ours."), json!("one@example.ca")));
+
+    assert_eq!(import(&keeper, "b", "", &[second("one@example.ca")]).await.1, [0, 0, 1, 0, 0]);
+    assert_eq!(import(&keeper, "b", "", &[second("two@example.ca")]).await.1, [0, 1, 0, 0, 0]);
+    assert_eq!(says(&read().await), (json!("Ours."), json!("two@example.ca")));
+    assert_eq!(import(&keeper, "a", "", &[first("Ours, again.")]).await.1, [0, 1, 0, 0, 0]);
+    assert_eq!(says(&read().await), (json!("Ours, again."), json!("two@example.ca")));
+    assert_eq!(keeper.get("/v1/services").await.expect(200)["items"].as_array().unwrap().len(), 3);
+    let sources = keeper.get(&path(&one, "/sources")).await.expect(200)["items"].clone();
+    let told =
+        |index: usize| (sources[index]["source"].clone(), sources[index]["is_own"].clone(), sources[index]["content"]["email"].clone());
+    assert_eq!((told(0), told(1)), ((json!("a"), json!(true), Value::Null), (json!("b"), json!(false), json!("two@example.ca"))));
+    assert_eq!(sources[1]["content"]["source_fields"]["shape"], "round");
+
+    assert_eq!(import(&keeper, "a", "&retire_missing=true", &[library]).await.1, [0, 0, 1, 0, 0], "the other source still lists it");
+    assert_eq!(read().await["status"], "active");
+    assert_eq!(import(&keeper, "b", "&retire_missing=true", &[hall]).await.1, [0, 0, 1, 0, 1]);
+    assert_eq!(read().await["status"], "inactive");
+    assert_eq!(import(&keeper, "b", "", &[second("three@example.ca")]).await.1, [0, 1, 0, 0, 0]);
+    assert_eq!((read().await["status"].clone(), says(&read().await).1), (json!("active"), json!("three@example.ca")));
+});
+
+on_both!(a_key_that_is_known_from_another_source_makes_one_more_source_of_the_same_service, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let with_register = |source: &str, key: &str, more: Value| {
+        let mut record = record(source, key, "Food Bank", more);
+        record["identifiers"].as_array_mut().unwrap().push(json!({ "system": "register", "value": "42" }));
+        record
+    };
+    assert_eq!(import(&keeper, "a", "", &[with_register("a", "1", json!({}))]).await.1, [1, 0, 0, 0, 0]);
+    let theirs = with_register("b", "2", json!({ "email": "food@example.ca" }));
+    let (answer, counts) = import(&keeper, "b", "", &[theirs.clone()]).await;
+    assert_eq!(counts, [0, 1, 0, 0, 0]);
+    assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "second_source");
+    assert_eq!(import(&keeper, "b", "", &[theirs]).await.1, [0, 0, 1, 0, 0]);
+    let listed = keeper.get("/v1/services").await.expect(200)["items"].clone();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["email"]), (1, &json!("food@example.ca")));
+    let sources = keeper.get(&path(listed[0]["id"].as_str().unwrap(), "/sources")).await.expect(200)["items"].clone();
+    assert_eq!((&sources[0]["source"], &sources[1]["source"]), (&json!("a"), &json!("b")));
+    let again = with_register("b", "3", json!({}));
+    assert_eq!(import(&keeper, "b", "", &[again]).await.1, [0, 0, 0, 1, 0], "a source says one thing of one service");
+});
