@@ -59,12 +59,16 @@ use crate::webhooks::payload::WebhookEvent;
 struct Base;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let described = crate::app::ROUTES.iter().map(|routes| actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts().1);
-    let document = described.fold(Base::openapi(), utoipa::openapi::OpenApi::merge_from);
+    let document = described().fold(Base::openapi(), utoipa::openapi::OpenApi::merge_from);
     let mut document = serde_json::to_value(document).unwrap_or_default();
     finish(&mut document);
     document
 });
+
+/// What each module describes.
+fn described() -> impl Iterator<Item = utoipa::openapi::OpenApi> {
+    crate::app::ROUTES.iter().map(|routes| actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts().1)
+}
 
 /// The finished document.
 pub fn document() -> &'static Value {
@@ -577,4 +581,20 @@ fn has_scopes(security: Option<&Value>) -> bool {
 /// Whether some token opens the operation.
 fn knows_callers(security: Option<&Value>) -> bool {
     security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.as_object().is_some_and(|entry| !entry.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn two_modules_do_not_call_different_schemas_by_one_name() {
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        for (name, schema) in described().filter_map(|part| part.components).flat_map(|components| components.schemas) {
+            let schema = serde_json::to_value(schema).unwrap();
+            assert_eq!(known.entry(name.clone()).or_insert_with(|| schema.clone()), &schema, "{name}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
 use super::kinds::BulkType;
-use super::model::{ExportFormat, JobError, JobId, JobRow, JobStatus, Outcome};
+use super::model::{ExportFormat, JobError, JobId, JobRow, JobStatus, LineOutcome};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 
@@ -109,7 +109,7 @@ pub struct JobQuery {
 pub struct ResultQuery {
     /// Only of lines of which this became.
     #[param(inline)]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<LineOutcome>,
 }
 
 /// That a job is to end.

@@ -10,7 +10,7 @@ use super::api::{Import, ImportOptions, JobCancellation, JobQuery, ResultQuery};
 use super::importing::{BulkLine, LineResult};
 use super::intake::{Arrived, Intake};
 use super::kinds::Loads;
-use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, MOST_OPEN, Outcome, RESULTS};
+use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, LineOutcome, MOST_OPEN, RESULTS};
 use super::pieces::unpack;
 use super::repository;
 use crate::app::State;
@@ -243,10 +243,10 @@ pub async fn list_import_results(
 }
 
 /// The results of one outcome.
-fn only(text: &[u8], wanted: Outcome) -> Vec<u8> {
+fn only(text: &[u8], wanted: LineOutcome) -> Vec<u8> {
     #[derive(Deserialize)]
     struct Head {
-        outcome: Outcome,
+        outcome: LineOutcome,
     }
     let is_wanted = |line: &&[u8]| serde_json::from_slice::<Head>(line).is_ok_and(|head| head.outcome == wanted);
     text.split_inclusive(|byte| *byte == b'\n').filter(is_wanted).flatten().copied().collect()

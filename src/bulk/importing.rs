@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, fresh};
-use super::model::{ChunkRow, JobError, JobId, JobRow, JobStatus, Outcome, RESULTS};
+use super::model::{ChunkRow, JobError, JobId, JobRow, JobStatus, LineOutcome, RESULTS};
 use super::pieces::{pack, unpack};
 use super::{references, repository};
 use crate::auth::Principal;
@@ -52,7 +52,7 @@ pub struct LineResult {
     #[schema(example = 1)]
     pub line: i64,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: LineOutcome,
     /// What it is of; null where it does not say so.
     pub r#type: Option<BulkType>,
     /// The resource.
@@ -344,7 +344,7 @@ fn write_together<'r>(conn: &mut DbConn, caller: &Principal, run: &'r [Line]) ->
     let mut results = Vec::with_capacity(run.len());
     for ((line, is_fresh), (number, head, _, duplicates)) in run.iter().zip(is_fresh).zip(ready) {
         results.push(match if is_fresh { inserted.next() } else { None } {
-            Some((id, Some(outcome))) => Some(told(number, head, within(outcome.map(|()| (Outcome::Created, id))), duplicates)?),
+            Some((id, Some(outcome))) => Some(told(number, head, within(outcome.map(|()| (LineOutcome::Created, id))), duplicates)?),
             _ => write_one(conn, caller, line)?,
         });
     }
@@ -378,10 +378,10 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
     }))
 }
 
-fn told(line: i64, head: &Head, outcome: Result<(Outcome, Uuid)>, duplicates: &[PossibleDuplicate]) -> Result<LineResult> {
+fn told(line: i64, head: &Head, outcome: Result<(LineOutcome, Uuid)>, duplicates: &[PossibleDuplicate]) -> Result<LineResult> {
     match outcome {
         Ok((outcome, id)) => {
-            let possible_duplicates = if outcome == Outcome::Created { duplicates.to_vec() } else { Vec::new() };
+            let possible_duplicates = if outcome == LineOutcome::Created { duplicates.to_vec() } else { Vec::new() };
             Ok(LineResult { line, outcome, r#type: Some(head.of), id: Some(id), problem: None, possible_duplicates })
         }
         Err(error) => Ok(refused(line, Some(head.of), refusal(error)?)),
@@ -389,7 +389,7 @@ fn told(line: i64, head: &Head, outcome: Result<(Outcome, Uuid)>, duplicates: &[
 }
 
 const fn refused(line: i64, of: Option<BulkType>, problem: Problem) -> LineResult {
-    LineResult { line, outcome: Outcome::Refused, r#type: of, id: None, problem: Some(problem), possible_duplicates: Vec::new() }
+    LineResult { line, outcome: LineOutcome::Refused, r#type: of, id: None, problem: Some(problem), possible_duplicates: Vec::new() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::model::Outcome;
+use super::model::LineOutcome;
 use super::references::echo;
 use super::rows;
 use crate::appointments::handlers::Appointments;
@@ -31,6 +31,7 @@ use crate::organizations::handlers::Organizations;
 use crate::patients::handlers::{Patients, Seen};
 use crate::patients::model::{PatientInput, PatientRow};
 use crate::practitioners::handlers::Practitioners;
+use crate::referrals::api::Referral;
 use crate::referrals::handlers::Referrals;
 use crate::screenings::handlers::Screenings;
 use crate::services::model::ServiceInput;
@@ -181,7 +182,7 @@ pub trait Loadable: Sync {
     /// The keys in other systems that a body names; the first decides which resource it is.
     fn identifiers<'b>(&self, body: &'b Body) -> &'b [Identifier];
     /// Creates or replaces what the line is of: what has the first identifier; what has the id, or came from what had it; else a new one.
-    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(Outcome, Uuid)>;
+    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(LineOutcome, Uuid)>;
     /// Whether [`insert_all`](Self::insert_all) is to be had.
     fn is_batched(&self) -> bool;
     /// Creates many that are not there, with few statements; for each whether it could be. Fails as a whole where identifiers clash.
@@ -221,6 +222,10 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
         let _ = (conn, caller, id, was);
         Ok(())
+    }
+    /// One as lists show it.
+    fn listed(conn: &mut DbConn, caller: &Principal, shape: Self::Shape) -> Result<Self::Shape> {
+        Self::view(conn, caller, shape)
     }
     /// A new row, where they are inserted many at a time.
     fn row(caller: &Principal, id: Id<Self::Kind>, input: Self::Input) -> Result<Self::Row> {
@@ -276,7 +281,7 @@ impl<R: Bulk> Loadable for Of<R> {
         Self::input(body).map_or(&[], R::identifiers)
     }
 
-    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(Outcome, Uuid)> {
+    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(LineOutcome, Uuid)> {
         let input = Self::input(body)?;
         let owner = caller.organization_id;
         let mut present = match R::identifiers(input).first() {
@@ -296,21 +301,21 @@ impl<R: Bulk> Loadable for Of<R> {
             let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(owner, id)));
             let (head, _) = resource::insert_with_id::<R>(conn, caller, new, input.clone())?;
             R::restore(conn, caller, head.id, was)?;
-            return Ok((Outcome::Created, head.id.uuid()));
+            return Ok((LineOutcome::Created, head.id.uuid()));
         };
         let row = resource::get_row::<R>(conn, caller, present)?;
         let before = R::input(&row);
         if before == *input {
-            return Ok((Outcome::Unchanged, present.uuid()));
+            return Ok((LineOutcome::Unchanged, present.uuid()));
         }
         R::permit(caller, &row)?;
         let mut after = input.clone();
         R::prepare(conn, caller, Some(&row), &mut after)?;
         if before == after {
-            return Ok((Outcome::Unchanged, present.uuid()));
+            return Ok((LineOutcome::Unchanged, present.uuid()));
         }
         resource::replace::<R>(conn, caller, &row, input.clone())?;
-        Ok((Outcome::Updated, present.uuid()))
+        Ok((LineOutcome::Updated, present.uuid()))
     }
 
     fn is_batched(&self) -> bool {
@@ -347,7 +352,7 @@ impl<R: Bulk> Loadable for Of<R> {
         let exported = |row: R::Row| {
             let head = R::head(&row);
             let own = (head.owner == caller.organization_id).then(|| R::input(&row));
-            let whole = object(&R::view(conn, caller, R::shape(row))?)?;
+            let whole = object(&R::listed(conn, caller, R::shape(row))?)?;
             // Of others' resources no more is told than is shown.
             let writable = match own {
                 Some(input) => object(&input)?,
@@ -549,6 +554,11 @@ impl Bulk for Referrals {
             Some(status) => Err(not_restored("drafts of referrals", &status)),
             None => Ok(()),
         }
+    }
+
+    /// Without the patient, who is a line of their own, and without what the day brings.
+    fn listed(_: &mut DbConn, _: &Principal, shape: Referral) -> Result<Referral> {
+        Ok(shape)
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {

@@ -70,7 +70,7 @@ text_enum! {
 
 text_enum! {
     /// What became of a line.
-    pub enum Outcome {
+    pub enum LineOutcome {
         /// There is a new resource.
         Created = "created",
         /// The resource was there and has another content now.
@@ -240,12 +240,12 @@ impl JobRow {
     }
 
     /// Counts a line.
-    pub const fn count(&mut self, outcome: Outcome) {
+    pub const fn count(&mut self, outcome: LineOutcome) {
         match outcome {
-            Outcome::Created => self.created += 1,
-            Outcome::Updated => self.updated += 1,
-            Outcome::Unchanged => self.unchanged += 1,
-            Outcome::Refused => self.refused += 1,
+            LineOutcome::Created => self.created += 1,
+            LineOutcome::Updated => self.updated += 1,
+            LineOutcome::Unchanged => self.unchanged += 1,
+            LineOutcome::Refused => self.refused += 1,
         }
     }
 

@@ -250,7 +250,7 @@ on_both!(a_key_that_is_known_from_another_source_makes_one_more_source_of_the_sa
     };
     assert_eq!(import(&keeper, "a", "", &[with_register("a", "1", json!({}))]).await.1, [1, 0, 0, 0, 0]);
     let theirs = with_register("b", "2", json!({ "email": "food@example.ca" }));
-    let (answer, counts) = import(&keeper, "b", "", &[theirs.clone()]).await;
+    let (answer, counts) = import(&keeper, "b", "", std::slice::from_ref(&theirs)).await;
     assert_eq!(counts, [0, 1, 0, 0, 0]);
     assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "second_source");
     assert_eq!(import(&keeper, "b", "", &[theirs]).await.1, [0, 0, 1, 0, 0]);

@@ -2,6 +2,9 @@
 //! was told of it holds the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -41,12 +44,12 @@ const READ: &[&str] = &[
 ];
 
 #[test]
-fn after_a_day_of_failures_the_feed_the_webhooks_and_the_lists_agree() {
+fn after_a_day_of_failures_the_feed_the_webhooks_an_export_and_the_lists_agree() {
     soak(&Place::on_sqlite(), 1);
 }
 
 #[test]
-fn after_a_day_of_failures_of_two_servers_on_one_postgresql_the_feed_the_webhooks_and_the_lists_agree() {
+fn after_a_day_of_failures_of_two_servers_on_one_postgresql_the_feed_the_webhooks_an_export_and_the_lists_agree() {
     if let Some(place) = Place::on_postgres() {
         soak(&place, 2);
     }
@@ -61,7 +64,7 @@ fn soak(place: &Place, count: usize) {
     let mut servers = start();
     town.log_in(&servers[0].address);
     let began = Instant::now();
-    let receiver = Receiver::that(move |got| answer(got, began.elapsed() > lasts / 2));
+    let receiver = Receiver::that(answers(lasts));
     let mut endpoints: Vec<Endpoint> = ["/sound", "/failing", "/down"]
         .map(|path| Endpoint::create(&town.clinic, &mut Http::to(&servers[0].address), &receiver.url(path), path))
         .into();
@@ -107,6 +110,8 @@ fn soak(place: &Place, count: usize) {
     });
     // A consent begins and ends at the moments that it names, and a webhook is sent for neither.
     let lists = lists.without("consent", "status");
+    let exported = export(&town.clinic, &mut http).differences_in(&lists, &KINDS);
+    assert!(exported.is_empty(), "an export differs: {exported:#?}");
     let mut progress = (0, Instant::now());
     loop {
         take(&receiver, &mut endpoints);
@@ -137,17 +142,74 @@ fn soak(place: &Place, count: usize) {
     );
 }
 
-/// One endpoint is well, one fails a third of the time, and one is down for the first half.
-fn answer(got: &Got, is_second_half: bool) -> Reply {
-    let number =
-        got.id().bytes().chain(got.headers["webhook-timestamp"].bytes()).fold(0_usize, |sum, byte| sum * 31 % 65_521 + byte as usize);
-    match (got.path.as_str(), number % 12) {
-        ("/failing", 0 | 1) => Reply::status(500),
-        ("/failing", 2) => Reply::status(0),
-        ("/failing", 3) if number % 5 == 0 => Reply { headers: vec![("Retry-After", "1".into())], ..Reply::status(503) },
-        ("/failing", 3) => Reply::status(503),
-        ("/down", _) if !is_second_half => Reply::status(502),
-        _ => Reply::status(204),
+/// What an export of the clinic holds.
+fn export(client: &Client, http: &mut Http) -> Replica {
+    let asked = client.try_call(http, "POST", "/v1/exports", &[], Some(&json!({ "types": KINDS }))).unwrap().expect(202);
+    let path = format!("/v1/exports/{}", asked["id"].as_str().unwrap());
+    let began = Instant::now();
+    let files = loop {
+        let mut job = client.get(http, &path);
+        if job["status"] == "completed" {
+            break job["files"].take();
+        }
+        assert!(job["status"] != "failed" && began.elapsed() < Duration::from_secs(60), "{job}");
+        sleep(Duration::from_millis(50));
+    };
+    let mut copy = Replica::default();
+    for file in files.as_array().unwrap() {
+        let lines = download(&http.address, file["url"].as_str().unwrap());
+        assert_eq!(file["resources"], lines.lines().count(), "{file}");
+        for line in lines.lines() {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            let mut resource = line["read_only"].take();
+            resource["id"] = line["id"].clone();
+            resource.as_object_mut().unwrap().append(line["resource"].as_object_mut().unwrap());
+            copy.apply(&json!({ "resource_type": line["type"], "resource_id": line["id"], "action": "snapshot",
+                "patient_id": resource["patient_id"], "resource": resource }));
+        }
+    }
+    copy
+}
+
+/// The body of an answer that comes in chunks (RFC 9112 §7.1).
+fn download(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 ") && head.to_lowercase().contains("transfer-encoding: chunked"), "{head}");
+    let mut body = String::new();
+    loop {
+        let (size, chunk) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return body;
+        }
+        body.push_str(&chunk[..size]);
+        rest = &chunk[size + 2..];
+    }
+}
+
+/// One endpoint is well, one fails a third of the time, though no event more than twice, and one is down for the first half.
+fn answers(lasts: Duration) -> impl Fn(&Got) -> Reply + Send + Sync {
+    let began = Instant::now();
+    let tries: Mutex<HashMap<String, usize>> = Mutex::default();
+    move |got| {
+        let number = got.id().bytes().fold(0_usize, |sum, byte| (sum * 31 + byte as usize) % 65_521);
+        if got.path == "/down" {
+            return Reply::status(if began.elapsed() < lasts / 2 { 502 } else { 204 });
+        }
+        let mut tries = tries.lock().unwrap();
+        let tried = tries.entry(format!("{} {}", got.path, got.id())).or_default();
+        *tried += 1;
+        match (got.path.as_str(), number % 12, *tried) {
+            ("/failing", 0 | 1, 1 | 2) => Reply::status(500),
+            ("/failing", 2, 1) => Reply::status(0),
+            ("/failing", 3, 1) if number % 5 == 0 => Reply { headers: vec![("Retry-After", "1".into())], ..Reply::status(503) },
+            ("/failing", 3, 1) => Reply::status(503),
+            _ => Reply::status(204),
+        }
     }
 }
 
