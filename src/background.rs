@@ -1,11 +1,15 @@
 //! Work that goes on beside the requests, and ends with the server.
 
+use std::collections::HashSet;
 use std::future::Future;
-use std::time::Duration;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
 
 use actix_web::rt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// Work of a process that runs.
 pub struct Running {
@@ -28,5 +32,85 @@ impl Running {
         if tokio::time::timeout(patience, self.task).await.is_err() {
             log::warn!("{} were still under way; they go on when a server runs again", self.what);
         }
+    }
+}
+
+/// Tasks beside each other, each at something of its own that nobody else of the process is at, and at most so many.
+pub struct Crew<T> {
+    most: usize,
+    tasks: FuturesUnordered<JoinHandle<T>>,
+    busy: HashSet<T>,
+}
+
+impl<T: Copy + Eq + Hash + 'static> Crew<T> {
+    /// One of so many, who are all free.
+    pub fn new(most: usize) -> Self {
+        Self { most, tasks: FuturesUnordered::new(), busy: HashSet::new() }
+    }
+
+    /// Begins with those that nobody is at, as long as somebody is free.
+    pub fn take_up<F: Future<Output = ()> + 'static>(&mut self, waiting: impl IntoIterator<Item = T>, work: impl Fn(T) -> F) {
+        for one in waiting {
+            if self.is_free() && self.busy.insert(one) {
+                let work = work(one);
+                self.tasks.push(rt::spawn(async move {
+                    work.await;
+                    one
+                }));
+            }
+        }
+    }
+
+    /// Waits for so long, or until it is to end, or until somebody is free where nobody is.
+    pub async fn rest(&mut self, pause: Duration, stop: &mut watch::Receiver<bool>) {
+        let is_full = !self.is_free();
+        tokio::select! {
+            done = self.tasks.next(), if is_full => self.forget(done),
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+        while let Some(done @ Some(_)) = self.tasks.next().now_or_never() {
+            self.forget(done);
+        }
+    }
+
+    /// Waits until all are done.
+    pub async fn finish(mut self) {
+        while self.tasks.next().await.is_some() {}
+    }
+
+    fn is_free(&self) -> bool {
+        self.tasks.len() < self.most
+    }
+
+    /// Which one it was is not known of a task that panicked; all keep their leases meanwhile.
+    fn forget(&mut self, done: Option<Result<T, JoinError>>) {
+        match done {
+            Some(Ok(one)) => drop(self.busy.remove(&one)),
+            Some(Err(_)) => self.busy.clear(),
+            None => {}
+        }
+    }
+}
+
+/// Something that is done now and then, the first time at once.
+pub struct Every {
+    period: Duration,
+    last: Option<Instant>,
+}
+
+impl Every {
+    /// Once in so long a time.
+    pub const fn new(period: Duration) -> Self {
+        Self { period, last: None }
+    }
+
+    /// Whether it is time again; what is asked for is then taken as done.
+    pub fn is_due(&mut self) -> bool {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= self.period);
+        if is_due {
+            self.last = Some(Instant::now());
+        }
+        is_due
     }
 }

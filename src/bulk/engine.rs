@@ -3,22 +3,17 @@
 //! A worker takes a job for itself, for a time which every transaction prolongs; whoever comes after it goes on behind the last one.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use actix_web::rt;
 use futures_util::future::join;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::importing::{self, Lines, Written};
 use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
-use crate::background;
+use crate::background::{self, Crew, Every};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::types::{Id, Instant};
@@ -180,50 +175,26 @@ impl Engine {
     }
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut working: FuturesUnordered<JoinHandle<JobId>> = FuturesUnordered::new();
-        let mut busy: HashSet<JobId> = HashSet::new();
-        let mut last_purge = None::<Moment>;
+        let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
         while !*stop.borrow() {
-            if last_purge.is_none_or(|last| last.elapsed() >= PURGE) {
-                last_purge = Some(Moment::now());
-                if let Err(error) = self.purge().await {
-                    log::warn!("old imports and exports were not deleted: {error}");
-                }
+            if purges.is_due()
+                && let Err(error) = self.purge().await
+            {
+                log::warn!("old imports and exports were not deleted: {error}");
             }
             match self.awake(AT_ONCE).await {
-                Ok(waiting) => {
-                    for job in waiting {
-                        if working.len() < AT_ONCE && busy.insert(job) {
-                            working.push(self.begin(job));
-                        }
-                    }
-                }
+                Ok(waiting) => crew.take_up(waiting, |job| self.clone().go_on_with(job)),
                 Err(error) => log::warn!("it was not looked for imports and exports that wait: {error}"),
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = stop.changed() => {}
-            }
-            while let Some(Some(done)) = working.next().now_or_never() {
-                // Which one it was is not known of a task that panicked; its lease ends by itself.
-                match done {
-                    Ok(job) => drop(busy.remove(&job)),
-                    Err(_) => busy.clear(),
-                }
-            }
+            crew.rest(LOOK, &mut stop).await;
         }
         self.is_stopping.set(true);
-        while working.next().await.is_some() {}
+        crew.finish().await;
     }
 
-    /// Does a job beside everything else.
-    fn begin(&self, job: JobId) -> JoinHandle<JobId> {
-        let engine = self.clone();
-        rt::spawn(async move {
-            if let Err(error) = engine.serve(job).await {
-                log::warn!("job {job} was interrupted, and goes on in a while: {error}");
-            }
-            job
-        })
+    async fn go_on_with(self, job: JobId) {
+        if let Err(error) = self.serve(job).await {
+            log::warn!("job {job} was interrupted, and goes on in a while: {error}");
+        }
     }
 }

@@ -1,19 +1,14 @@
 //! What runs in every process: sources that are due are read.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant as Moment};
+use std::time::Duration;
 
-use actix_web::rt;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::{repository, worker};
 use crate::app::State;
-use crate::background;
+use crate::background::{self, Crew, Every};
 use crate::db::types::Id;
 use crate::error::Error;
 use crate::kind::SourceId;
@@ -77,50 +72,26 @@ impl Engine {
     }
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut reading: FuturesUnordered<JoinHandle<SourceId>> = FuturesUnordered::new();
-        let mut busy: HashSet<SourceId> = HashSet::new();
-        let mut last_purge = None::<Moment>;
+        let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
         while !*stop.borrow() {
-            if last_purge.is_none_or(|last| last.elapsed() >= PURGE) {
-                last_purge = Some(Moment::now());
-                if let Err(error) = self.purge().await {
-                    log::warn!("old runs of sources were not deleted: {error}");
-                }
+            if purges.is_due()
+                && let Err(error) = self.purge().await
+            {
+                log::warn!("old runs of sources were not deleted: {error}");
             }
             match self.awake(AT_ONCE).await {
-                Ok(due) => {
-                    for source in due {
-                        if reading.len() < AT_ONCE && busy.insert(source) {
-                            reading.push(self.begin(source));
-                        }
-                    }
-                }
+                Ok(due) => crew.take_up(due, |source| self.clone().read(source)),
                 Err(error) => log::warn!("it was not looked for sources that are due: {error}"),
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = stop.changed() => {}
-            }
-            while let Some(Some(done)) = reading.next().now_or_never() {
-                // Which one it was is not known of a task that panicked; its lease ends by itself.
-                match done {
-                    Ok(source) => drop(busy.remove(&source)),
-                    Err(_) => busy.clear(),
-                }
-            }
+            crew.rest(LOOK, &mut stop).await;
         }
         self.is_stopping.set(true);
-        while reading.next().await.is_some() {}
+        crew.finish().await;
     }
 
-    /// Reads a source beside everything else.
-    fn begin(&self, source: SourceId) -> JoinHandle<SourceId> {
-        let engine = self.clone();
-        rt::spawn(async move {
-            if let Err(error) = engine.serve(source).await {
-                log::warn!("source {source} was not read: {error}");
-            }
-            source
-        })
+    async fn read(self, source: SourceId) {
+        if let Err(error) = self.serve(source).await {
+            log::warn!("source {source} was not read: {error}");
+        }
     }
 }

@@ -1,19 +1,14 @@
 //! What runs in every process: the journal is read on, the queues are sent, old deliveries are forgotten.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant as Moment};
+use std::time::Duration;
 
-use actix_web::rt;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
 
 use super::{dispatcher, due, queue, repository, worker};
 use crate::app::State;
-use crate::background;
+use crate::background::{self, Crew, Every};
 use crate::db::types::Id;
 use crate::error::Error;
 use crate::kind::WebhookEndpointId;
@@ -97,78 +92,40 @@ impl Engine {
     }
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut sending: FuturesUnordered<JoinHandle<WebhookEndpointId>> = FuturesUnordered::new();
-        let mut busy: HashSet<WebhookEndpointId> = HashSet::new();
-        let (mut last_sweep, mut last_purge) = (None::<Moment>, None::<Moment>);
-        let is_time = |last: &mut Option<Moment>, every: Duration| {
-            let is_time = last.is_none_or(|last| last.elapsed() >= every);
-            if is_time {
-                *last = Some(Moment::now());
-            }
-            is_time
-        };
+        let (mut crew, mut sweeps, mut purges) = (Crew::new(AT_ONCE), Every::new(SWEEP), Every::new(PURGE));
         while !*stop.borrow() {
             let mut more = false;
             match dispatcher::round(&self.app, self.id).await {
                 Ok(has_more) => more = has_more,
                 Err(error) => complain("the journal was not read on for webhooks", &error),
             }
-            if is_time(&mut last_sweep, SWEEP)
+            if sweeps.is_due()
                 && let Err(error) = self.sweep().await
             {
                 complain("what fell due was not looked for", &error);
             }
-            if is_time(&mut last_purge, PURGE)
+            if purges.is_due()
                 && let Err(error) = self.purge().await
             {
                 complain("old webhook deliveries were not deleted", &error);
             }
             match self.awake(AT_ONCE).await {
-                Ok(endpoints) => {
-                    for id in endpoints {
-                        if sending.len() < AT_ONCE && busy.insert(id) {
-                            sending.push(self.begin(id));
-                        }
-                    }
-                }
+                Ok(endpoints) => crew.take_up(endpoints, |id| self.clone().send_to(id)),
                 Err(error) => complain("the webhook queues were not read", &error),
             }
-            let pause = if more { Duration::ZERO } else { LOOK };
-            let is_full = sending.len() >= AT_ONCE;
-            tokio::select! {
-                done = sending.next(), if is_full => forget(&mut busy, done),
-                () = tokio::time::sleep(pause) => {}
-                _ = stop.changed() => {}
-            }
-            while let Some(done @ Some(_)) = sending.next().now_or_never() {
-                forget(&mut busy, done);
-            }
+            crew.rest(if more { Duration::ZERO } else { LOOK }, &mut stop).await;
         }
         self.is_stopping.store(true, Ordering::Relaxed);
-        while sending.next().await.is_some() {}
+        crew.finish().await;
         if let Err(error) = self.let_go().await {
             complain("the journal was not let go", &error);
         }
     }
 
-    /// Sends to an endpoint beside everything else.
-    fn begin(&self, id: WebhookEndpointId) -> JoinHandle<WebhookEndpointId> {
-        let engine = self.clone();
-        rt::spawn(async move {
-            if let Err(error) = engine.serve(id).await {
-                complain(&format!("webhook endpoint {id} was not served"), &error);
-            }
-            id
-        })
-    }
-}
-
-/// An endpoint has been served. Which one it was is not known of a task that panicked; all keep their leases meanwhile.
-fn forget(busy: &mut HashSet<WebhookEndpointId>, done: Option<Result<WebhookEndpointId, JoinError>>) {
-    match done {
-        Some(Ok(id)) => drop(busy.remove(&id)),
-        Some(Err(_)) => busy.clear(),
-        None => {}
+    async fn send_to(self, id: WebhookEndpointId) {
+        if let Err(error) = self.serve(id).await {
+            complain(&format!("webhook endpoint {id} was not served"), &error);
+        }
     }
 }
 
