@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::auth::Authority;
 use crate::auth::principal::identify;
+use crate::auth::{Authority, DirectoryReader};
 use crate::changes::streams::Streams;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -63,6 +63,11 @@ impl App {
         let (directory, hsds) = (Directory::default(), Catalogue::default());
         let responsiveness = responsiveness::Known::default();
         Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, stopping }
+    }
+
+    /// How services answer referrals, for who may refer.
+    pub fn responsiveness_for(&self, reader: &DirectoryReader) -> Option<&responsiveness::Known> {
+        reader.may_refer().then_some(&self.responsiveness)
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.

@@ -212,19 +212,7 @@ impl Region {
         input.normalise();
         let id = PatientId::generate();
         rows.keys.extend(keys::filed(owner, &Traits::from(&input)).into_iter().map(|key| (key, id)));
-        rows.patients.push(PatientRow {
-            id,
-            organization_id: owner,
-            status: input.status,
-            need_level: None,
-            primary_navigator_id: None,
-            merged_into_id: None,
-            content: Json(input),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        });
+        rows.patients.push(PatientRow::new(id, owner, input, now));
         for domain in invented::needs(number) {
             let input: NeedInput = read(json!({ "patient_id": id, "domain": domain, "source": "conversation", "wants_help": true }))?;
             rows.needs.push(NeedRow {

@@ -41,6 +41,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// A client as a caller by itself: nobody acts in its system, and no request is answered.
+    pub const fn of_client(client_id: ClientId, organization_id: OrganizationId, scopes: Scopes, at: Instant) -> Self {
+        Self { client_id, organization_id, scopes, on_behalf_of: None, request_id: None, at }
+    }
+
     /// The caller as the journal keeps them.
     pub fn actor(&self) -> Actor {
         Actor {
@@ -58,12 +63,20 @@ impl Principal {
     }
 
     /// Fails with [`Error::InsufficientScope`] where the caller lacks this scope.
-    pub const fn require(&self, scope: Scope) -> Result<()> {
-        if self.has(scope) { Ok(()) } else { Err(Error::InsufficientScope(scope.as_str())) }
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        self.require_any(&[scope])
+    }
+
+    /// Fails with [`Error::InsufficientScope`], which names the first, where the caller has none of these scopes.
+    pub fn require_any(&self, scopes: &[Scope]) -> Result<()> {
+        if scopes.iter().any(|scope| self.has(*scope)) {
+            return Ok(());
+        }
+        Err(Error::InsufficientScope(scopes.first().map_or("admin", |scope| scope.as_str())))
     }
 }
 
-/// A caller with the scope `S`.
+/// A caller with the scope `S`, or with one of the scopes that `S` names.
 #[derive(Debug, Clone)]
 pub struct Allowed<S>(Principal, PhantomData<fn() -> S>);
 
@@ -90,50 +103,7 @@ impl<S: RequiredScope> FromRequest for Allowed<S> {
         let allowed = || {
             let identity = request.extensions_mut().remove::<Identity>();
             let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
-            principal.require(S::SCOPE)?;
-            query::check(request)?;
-            Ok(Self(principal, PhantomData))
-        };
-        ready(allowed())
-    }
-}
-
-/// Scopes of which a caller must have one, as a type.
-pub trait ScopeChoice: 'static {
-    /// The scopes.
-    const SCOPES: &'static [Scope];
-}
-
-/// A caller with at least one of the scopes `S`: for what is about all kinds of resources, of which each is then asked by itself.
-#[derive(Debug, Clone)]
-pub struct AllowedAny<S>(Principal, PhantomData<fn() -> S>);
-
-impl<S> AllowedAny<S> {
-    /// The caller, to be taken along.
-    pub fn into_principal(self) -> Principal {
-        self.0
-    }
-}
-
-impl<S> Deref for AllowedAny<S> {
-    type Target = Principal;
-
-    fn deref(&self) -> &Principal {
-        &self.0
-    }
-}
-
-impl<S: ScopeChoice> FromRequest for AllowedAny<S> {
-    type Error = Error;
-    type Future = Ready<Result<Self>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let allowed = || {
-            let identity = request.extensions_mut().remove::<Identity>();
-            let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
-            if !S::SCOPES.iter().any(|scope| principal.has(*scope)) {
-                return Err(Error::InsufficientScope(S::SCOPES.first().map_or("admin", |scope| scope.as_str())));
-            }
+            principal.require_any(S::SCOPES)?;
             query::check(request)?;
             Ok(Self(principal, PhantomData))
         };

@@ -12,10 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::db::MultiBackend;
 use crate::text_enum;
 
-/// A scope that a guard demands, as a type: `Allowed<scope::PatientsRead>`.
+/// What a guard demands, as a type: `Allowed<scope::PatientsRead>`.
 pub trait RequiredScope: 'static {
-    /// The scope.
-    const SCOPE: Scope;
+    /// The scopes, of which a caller must have one.
+    const SCOPES: &'static [Scope];
 }
 
 /// Declares the scopes and their markers together, so that neither can lack what the other has.
@@ -44,7 +44,7 @@ macro_rules! scopes {
                 #[derive(Debug, Clone, Copy)]
                 pub enum $name {}
                 impl RequiredScope for $name {
-                    const SCOPE: Scope = Scope::$name;
+                    const SCOPES: &'static [Scope] = &[Scope::$name];
                 }
             )+
         }

@@ -11,8 +11,7 @@ use super::model::{Content, JobId, JobKind, JobRow, JobStatus};
 use super::repository;
 use crate::app::State;
 use crate::auth::links::{Link, Purpose};
-use crate::auth::principal::AllowedAny;
-use crate::auth::{Principal, sight};
+use crate::auth::{Allowed, Principal, sight};
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
@@ -41,7 +40,7 @@ pub fn job(caller: &Principal, input: &ExportInput) -> Result<JobRow> {
 /// Those of the calling client, the latest first, without links to their files. One is kept for seven days after it ended.
 #[utoipa::path(tag = "bulk", params(JobQuery), responses((status = 200, description = "A page of exports.", body = Page<Export>)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports")]
-pub async fn list_exports(app: State, caller: AllowedAny<Exports>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let page = page(&app, caller.into_principal(), JobKind::Export, query.0).await?;
     Ok(page.map(Export::from).respond(&request))
 }
@@ -56,7 +55,7 @@ pub async fn list_exports(app: State, caller: AllowedAny<Exports>, query: Query<
 /// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed.
 #[utoipa::path(tag = "bulk", request_body = ExportInput, responses((status = 202, description = "The export, which begins within seconds.", body = Export), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[post("/v1/exports")]
-pub async fn create_export(app: State, caller: AllowedAny<Exports>, command: Command<ExportInput>) -> Result<HttpResponse> {
+pub async fn create_export(app: State, caller: Allowed<Exports>, command: Command<ExportInput>) -> Result<HttpResponse> {
     command
         .run(&app, &caller, |conn, caller, input| {
             permit_another(conn, caller)?;
@@ -73,7 +72,7 @@ pub async fn create_export(app: State, caller: AllowedAny<Exports>, command: Com
 /// token.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The export's id.")), responses((status = 200, description = "The export.", body = Export)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports/{id}")]
-pub async fn get_export(app: State, caller: AllowedAny<Exports>, id: Path<JobId>) -> Result<HttpResponse> {
+pub async fn get_export(app: State, caller: Allowed<Exports>, id: Path<JobId>) -> Result<HttpResponse> {
     let (id, now) = (*id, caller.at);
     let job = app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Export, id)).await?;
     let mut export = Export::from(job);
@@ -100,7 +99,7 @@ pub async fn get_export(app: State, caller: AllowedAny<Exports>, id: Path<JobId>
 #[post("/v1/exports/{id}/cancel")]
 pub async fn cancel_export(
     app: State,
-    caller: AllowedAny<Exports>,
+    caller: Allowed<Exports>,
     id: Path<JobId>,
     command: Command<JobCancellation>,
 ) -> Result<HttpResponse> {

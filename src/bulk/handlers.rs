@@ -14,8 +14,7 @@ use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, LineOut
 use super::pieces::unpack;
 use super::repository;
 use crate::app::State;
-use crate::auth::Principal;
-use crate::auth::principal::AllowedAny;
+use crate::auth::{Allowed, Principal};
 use crate::db::{Db, DbConn};
 use crate::error::{Error, Result};
 use crate::http::body::{Arrival, unreadable};
@@ -69,7 +68,7 @@ pub(super) fn cancel(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: J
 /// Those of the calling client, the latest first. One is kept for seven days after it ended.
 #[utoipa::path(tag = "bulk", params(JobQuery), responses((status = 200, description = "A page of imports.", body = Page<Import>)), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
 #[get("/v1/imports")]
-pub async fn list_imports(app: State, caller: AllowedAny<Loads>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
+pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
     let page = page(&app, caller.into_principal(), JobKind::Import, query.0).await?;
     Ok(page.map(Import::from).respond(&request))
 }
@@ -99,7 +98,7 @@ pub async fn list_imports(app: State, caller: AllowedAny<Loads>, query: Query<Jo
 #[post("/v1/imports")]
 pub async fn create_import(
     app: State,
-    caller: AllowedAny<Loads>,
+    caller: Allowed<Loads>,
     query: Query<ImportOptions>,
     request: HttpRequest,
     payload: web::Payload,
@@ -162,14 +161,11 @@ async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: crate::db::typ
 /// Lets the work begin, once for each key: where an import with this key was accepted before, its answer is given again.
 async fn accept(db: &Db, caller: Principal, key: StreamedKey, job: JobRow, arrived: Arrived) -> Result<Reply> {
     let id = job.id;
-    let Arrived { pieces, lines, bytes, digest } = arrived;
-    let job = JobRow { status: JobStatus::Queued, lines_total: Some(lines), bytes_total: Some(bytes), ..job };
     let reply = db
         .write(move |conn| {
-            key.once(conn, &caller, &digest, |conn| {
-                repository::insert_chunks(conn, &pieces)?;
-                repository::replace(conn, &job)?;
-                Reply::accepted(&format!("/v1/imports/{id}"), &Import::from(job.clone()))
+            key.once(conn, &caller, &arrived.digest, |conn| {
+                let job = repository::queue(conn, job.clone(), &arrived)?;
+                Reply::accepted(&format!("/v1/imports/{id}"), &Import::from(job))
             })
         })
         .await?;
@@ -193,7 +189,7 @@ async fn give_up(db: &Db, id: JobId) {
 /// By the client that asked for it.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The import's id.")), responses((status = 200, description = "The import.", body = Import)), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
 #[get("/v1/imports/{id}")]
-pub async fn get_import(app: State, caller: AllowedAny<Loads>, id: Path<JobId>) -> Result<HttpResponse> {
+pub async fn get_import(app: State, caller: Allowed<Loads>, id: Path<JobId>) -> Result<HttpResponse> {
     let job = app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, *id)).await?;
     Ok(HttpResponse::Ok().json(Import::from(job)))
 }
@@ -203,12 +199,7 @@ pub async fn get_import(app: State, caller: AllowedAny<Loads>, id: Path<JobId>) 
 /// Within moments. What was loaded until then stays, and the results say what that is.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The import's id.")), request_body = JobCancellation, responses((status = 200, description = "The import, cancelled.", body = Import), (status = 409, description = "It has ended: `job_finished`.")), security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"])))]
 #[post("/v1/imports/{id}/cancel")]
-pub async fn cancel_import(
-    app: State,
-    caller: AllowedAny<Loads>,
-    id: Path<JobId>,
-    command: Command<JobCancellation>,
-) -> Result<HttpResponse> {
+pub async fn cancel_import(app: State, caller: Allowed<Loads>, id: Path<JobId>, command: Command<JobCancellation>) -> Result<HttpResponse> {
     let id = *id;
     command.run(&app, &caller, move |conn, caller, _| Reply::ok(&Import::from(cancel(conn, caller, JobKind::Import, id)?))).await
 }
@@ -223,12 +214,7 @@ pub async fn cancel_import(
     security(("oauth2" = ["patients:write"]), ("oauth2" = ["services:write"]), ("oauth2" = ["organizations:write"]), ("oauth2" = ["screenings:write"]), ("oauth2" = ["referrals:write"]), ("oauth2" = ["follow_ups:write"]), ("oauth2" = ["appointments:write"]), ("oauth2" = ["admin"]))
 )]
 #[get("/v1/imports/{id}/results")]
-pub async fn list_import_results(
-    app: State,
-    caller: AllowedAny<Loads>,
-    id: Path<JobId>,
-    query: Query<ResultQuery>,
-) -> Result<HttpResponse> {
+pub async fn list_import_results(app: State, caller: Allowed<Loads>, id: Path<JobId>, query: Query<ResultQuery>) -> Result<HttpResponse> {
     let id = *id;
     app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, id)).await?;
     let wanted = query.0.outcome;

@@ -20,6 +20,7 @@ pub mod model;
 pub mod pieces;
 pub mod references;
 pub mod repository;
+mod resources;
 mod rows;
 
 pub use self::engine::Engine;

@@ -3,6 +3,7 @@
 use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
 
+use super::intake::Arrived;
 use super::model::{ChunkRow, INPUT, JobId, JobKind, JobRow, JobStatus};
 use crate::auth::model::Standing;
 use crate::auth::{self, Principal};
@@ -77,6 +78,14 @@ pub fn replace(conn: &mut DbConn, row: &JobRow) -> Result<()> {
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// Lets the work on a job begin whose body has arrived; the job as it then stands.
+pub fn queue(conn: &mut DbConn, job: JobRow, arrived: &Arrived) -> Result<JobRow> {
+    insert_chunks(conn, &arrived.pieces)?;
+    let job = JobRow { status: JobStatus::Queued, lines_total: Some(arrived.lines), bytes_total: Some(arrived.bytes), ..job };
+    replace(conn, &job)?;
+    Ok(job)
 }
 
 /// Notes that the body of a job is still arriving.

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Failure, say};
 use crate::auth::{Principal, repository as clients};
 use crate::bulk::api::ExportInput;
-use crate::bulk::intake::{Arrived, Intake};
+use crate::bulk::intake::Intake;
 use crate::bulk::kinds::BulkType;
 use crate::bulk::model::{Content, ExportFormat, JobId, JobKind, JobRow, JobStatus, RESULTS};
 use crate::bulk::pieces::unpack;
@@ -62,14 +62,7 @@ pub(super) struct Export {
 fn caller(db: &Db, id: ClientId) -> Result<Principal, Failure> {
     let standing = db.read_blocking(|conn| clients::find_standing(conn, id))?.filter(|standing| standing.is_active);
     let standing = standing.ok_or_else(|| Failure::because(format!("there is no active client {id}")))?;
-    Ok(Principal {
-        client_id: id,
-        organization_id: standing.organization_id,
-        scopes: standing.scopes,
-        on_behalf_of: None,
-        request_id: None,
-        at: Clock::default().now(),
-    })
+    Ok(Principal::of_client(id, standing.organization_id, standing.scopes, Clock::default().now()))
 }
 
 impl Import {
@@ -94,12 +87,8 @@ impl Import {
                 db.write_blocking(move |conn| repository::insert_chunks(conn, &pieces))?;
             }
         }
-        let Arrived { pieces, lines, bytes, .. } = intake.finish()?;
-        let job = JobRow { status: JobStatus::Queued, lines_total: Some(lines), bytes_total: Some(bytes), ..job };
-        db.write_blocking(move |conn| {
-            repository::insert_chunks(conn, &pieces)?;
-            repository::replace(conn, &job)
-        })?;
+        let arrived = intake.finish()?;
+        db.write_blocking(move |conn| repository::queue(conn, job.clone(), &arrived))?;
         let job = work(db, id)?;
         if let Some(path) = &self.results {
             copy(db, id, RESULTS, path)?;

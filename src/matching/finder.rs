@@ -121,7 +121,7 @@ fn answer(
         include_excluded: input.include_excluded,
         at: reader.at,
         helpline: &helpline,
-        responsiveness: reader.may_refer().then_some(&app.responsiveness),
+        responsiveness: app.responsiveness_for(reader),
     };
     let suggestions = suggest(conn, &app.directory, &person, &ask)?;
     let is_sensitive = is_sensitive || person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));

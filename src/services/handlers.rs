@@ -10,7 +10,7 @@ use super::geojson::{self, FeatureCollection};
 use super::model::ServiceInput;
 use super::repository;
 use super::resource::Services;
-use super::search::{After, Found, ServiceQuery};
+use super::search::{After, Found, Hit, ServiceQuery};
 use super::shown::{self, Told};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
@@ -105,16 +105,13 @@ fn page_of(
     app: &State,
     reader: &DirectoryReader,
 ) -> impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<(Option<String>, String)> + use<> {
-    let (app, audience, may_refer, now) = (app.clone(), reader.into(), reader.may_refer(), reader.at);
+    let (responsiveness, audience, now) = (app.responsiveness_for(reader).cloned(), reader.into(), reader.at);
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
         let texts = directory.texts(conn, &ids, audience, now)?;
-        let mut hits = found.hits.into_iter();
-        let found_texts = texts.into_iter().filter_map(|(id, text)| {
-            let responsiveness = if may_refer { app.responsiveness.of(id) } else { None };
-            Some((text, Told { responsiveness, hit: hits.find(|hit| hit.id == id)?.into() }))
-        });
-        let page = shown::page(&found_texts.collect::<Vec<_>>(), next.as_deref(), found.facets.as_ref())?;
+        let told = |hit: Hit| Told { responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)), hit: hit.into() };
+        let texts: Vec<_> = with_hits(texts, found.hits).map(|(text, hit)| (text, told(hit))).collect();
+        let page = shown::page(&texts, next.as_deref(), found.facets.as_ref())?;
         Ok((next, page))
     }
 }
@@ -122,10 +119,15 @@ fn page_of(
 /// The places of a page of services.
 fn places(conn: &mut DbConn, directory: &Directory, Answer { query, found, next }: Answer) -> Result<FeatureCollection> {
     let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
-    let rows = directory.services(conn, &ids)?;
-    let mut hits = found.hits.into_iter();
-    let found: Vec<_> = rows.into_iter().filter_map(|row| hits.find(|hit| hit.id == row.id).map(|hit| (row, hit))).collect();
+    let rows = directory.services(conn, &ids)?.into_iter().map(|row| (row.id, row));
+    let found: Vec<_> = with_hits(rows, found.hits).collect();
     Ok(FeatureCollection::of(&found, &query, next))
+}
+
+/// What there still is of the services found, each with its hit; both come in one order.
+fn with_hits<T>(services: impl IntoIterator<Item = (ServiceId, T)>, hits: Vec<Hit>) -> impl Iterator<Item = (T, Hit)> {
+    let mut hits = hits.into_iter();
+    services.into_iter().filter_map(move |(id, service)| Some((service, hits.find(|hit| hit.id == id)?)))
 }
 
 /// Create a service
@@ -164,7 +166,7 @@ pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::
     if known.has(row.version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
     }
-    let responsiveness = if reader.may_refer() { app.responsiveness.of(row.id) } else { None };
+    let responsiveness = app.responsiveness_for(&reader).and_then(|known| known.of(row.id));
     let service = Service { responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
     Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(service))
 }

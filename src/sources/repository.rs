@@ -8,9 +8,8 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::SourceQuery;
 use super::model::{RunRow, SourceRow, SourceRunId};
-use crate::auth::model::{Standing, StandingRow};
 use crate::db::DbConn;
-use crate::db::schema::{clients, organizations, source_absences, source_run_lines, source_runs, sources};
+use crate::db::schema::{source_absences, source_run_lines, source_runs, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
@@ -121,12 +120,6 @@ pub fn settle(conn: &mut DbConn, row: &SourceRow) -> Result<()> {
         ))
         .execute(conn)?;
     Ok(())
-}
-
-/// What the client that wrote a source may do now.
-pub fn standing(conn: &mut DbConn, row: &SourceRow) -> Result<Option<Standing>> {
-    let client = clients::table.inner_join(organizations::table).filter(clients::id.eq(row.client_id));
-    Ok(client.select(Standing::COLUMNS).first::<StandingRow>(conn).optional()?.map(Standing::from))
 }
 
 /// Adds a run.

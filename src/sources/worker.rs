@@ -17,6 +17,7 @@ use super::writing::{Lost, Turn};
 use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
+use crate::auth::repository::find_standing;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -109,8 +110,8 @@ fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result
 
 /// Reads a run to its end.
 async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
-    let row = turn.source.clone();
-    let standing = turn.app.db.read(move |conn| repository::standing(conn, &row)).await?;
+    let client = turn.source.client_id;
+    let standing = turn.app.db.read(move |conn| find_standing(conn, client)).await?;
     if !standing.is_some_and(|standing| standing.is_active && standing.scopes.contains(Scope::ServicesWrite)) {
         return Err(Miss::new(SourceRunError::ClientDisabled, "the client that wrote the source may no longer write services").into());
     }

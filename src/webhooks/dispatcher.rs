@@ -117,7 +117,7 @@ impl Eyes {
     pub(super) fn of(subscribers: &[Subscriber], at: Instant) -> Self {
         let principal = |one: &Subscriber| {
             let scopes = one.scopes?;
-            Some(((one.organization_id, scopes), principal(one.client_id, one.organization_id, scopes, at)))
+            Some(((one.organization_id, scopes), Principal::of_client(one.client_id, one.organization_id, scopes, at)))
         };
         Self { principals: subscribers.iter().filter_map(principal).collect() }
     }
@@ -126,11 +126,6 @@ impl Eyes {
     pub(super) fn readers(&self) -> HashMap<Who, Reader<'_>> {
         self.principals.iter().map(|(who, principal)| (*who, Reader::new(principal))).collect()
     }
-}
-
-/// The caller as which an endpoint sees.
-pub(super) fn principal(client_id: crate::kind::ClientId, organization_id: OrganizationId, scopes: Scopes, at: Instant) -> Principal {
-    Principal { client_id, organization_id, scopes, on_behalf_of: None, request_id: None, at }
 }
 
 /// Queues entries for those who asked for them and see them.

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::dispatcher::principal;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, EndpointRow, WebhookPayload};
+use crate::auth::Principal;
 use crate::auth::repository::find_standing;
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry};
@@ -77,7 +77,7 @@ pub fn bodies(
 ) -> Result<Vec<Option<String>>> {
     let standing = find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active);
     let Some(standing) = standing else { return Ok(vec![None; deliveries.len()]) };
-    let caller = principal(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
+    let caller = Principal::of_client(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
     let mut reader = Reader::new(&caller);
     let sequences: Vec<i64> = deliveries.iter().map(|delivery| delivery.sequence).collect();
     let entries: HashMap<i64, Entry> = changes::numbered(conn, &sequences)?.into_iter().map(|entry| (entry.sequence, entry)).collect();
