@@ -45,7 +45,7 @@ impl EventSource {
             }
         }
         assert!(head.contains("transfer-encoding: chunked"), "{head}");
-        let lines = BufReader::new(Chunks { stream: lines, left: 0 });
+        let lines = BufReader::new(Chunks::of(lines));
         Ok(Self { lines, head, last_id: last_id.to_owned() })
     }
 
@@ -77,9 +77,16 @@ impl EventSource {
 }
 
 /// A body in chunks (RFC 9112 §7.1). Its end is told; a connection that breaks before is an error.
-struct Chunks {
+pub struct Chunks {
     stream: BufReader<TcpStream>,
     left: usize,
+}
+
+impl Chunks {
+    /// The body that follows.
+    pub fn of(stream: BufReader<TcpStream>) -> Self {
+        Self { stream, left: 0 }
+    }
 }
 
 impl Read for Chunks {

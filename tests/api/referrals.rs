@@ -5,6 +5,16 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller, TestApp};
 
+/// A clinic, and an agency with a service to which it refers.
+pub async fn clinic_and_lunch(db: crate::harness::TestDb) -> (Caller, Caller, String) {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let agency = clinic.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await;
+    let service =
+        json!({ "name": "Tuesday lunch", "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
+    let service = agency.post("/v1/services", service).await.id();
+    (clinic, agency, service)
+}
+
 /// A clinic, a link-worker program and an agency.
 pub struct Town {
     pub app: TestApp,

@@ -4,13 +4,12 @@ use chrono::Duration;
 use kith::auth::Scope;
 use kith::db::Db;
 use kith::db::types::Id;
-use kith::organizations::model::OrganizationKind;
 use kith::responsiveness::counting;
 use serde_json::{Value, json};
 
-use crate::client::{Caller, TestApp};
+use crate::client::Caller;
 use crate::harness::TestDb;
-use crate::referrals::step;
+use crate::referrals::{clinic_and_lunch, step};
 
 /// A clinic that refers to a service of an agency.
 struct Town {
@@ -22,11 +21,7 @@ struct Town {
 
 impl Town {
     async fn new(db: TestDb) -> Self {
-        let clinic = TestApp::new(db).await.clinic().await;
-        let agency = clinic.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await;
-        let service =
-            json!({ "name": "Tuesday lunch", "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
-        let service = agency.post("/v1/services", service).await.id();
+        let (clinic, agency, service) = clinic_and_lunch(db).await;
         let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
         Self { clinic, agency, service, patient }
     }

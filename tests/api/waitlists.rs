@@ -8,8 +8,9 @@ use kith::organizations::model::OrganizationKind;
 use kith::waitlists::sweeper;
 use serde_json::{Value, json};
 
-use crate::client::{Caller, TestApp};
+use crate::client::Caller;
 use crate::harness::TestDb;
+use crate::referrals::clinic_and_lunch;
 
 /// A clinic that refers to a service of an agency.
 struct Town {
@@ -20,11 +21,7 @@ struct Town {
 
 impl Town {
     async fn new(db: TestDb) -> Self {
-        let clinic = TestApp::new(db).await.clinic().await;
-        let agency = clinic.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await;
-        let service =
-            json!({ "name": "Tuesday lunch", "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
-        let service = agency.post("/v1/services", service).await.id();
+        let (clinic, agency, service) = clinic_and_lunch(db).await;
         let town = Self { clinic, agency, service };
         town.free(0).await;
         town

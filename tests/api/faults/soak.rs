@@ -2,7 +2,7 @@
 //! was told of it holds the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,13 +15,12 @@ use super::copies::{Addresses, Work, listen, settle, tail, write};
 use super::http::Http;
 use super::server::Server;
 use super::town::{Client, Town};
+use super::webhooks::{FLAGS, subscribe};
 use super::{Dice, times};
+use crate::events::Chunks;
 use crate::harness::Place;
 use crate::receiver::{Got, Receiver, Reply};
 use crate::replica::{Key, Lists, Replica};
-
-/// Waits that are seconds in life are fractions of them here.
-const FLAGS: [&str; 3] = ["--webhook-allow=127.0.0.1", "--webhook-timeout=2s", "--webhook-retry=100ms"];
 
 const WRITERS: usize = 4;
 const READERS: usize = 3;
@@ -171,24 +170,19 @@ fn export(client: &Client, http: &mut Http) -> Replica {
     copy
 }
 
-/// The body of an answer that comes in chunks (RFC 9112 §7.1).
+/// A file of lines, which comes in chunks.
 fn download(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).unwrap() > 0, "{head}");
+    }
     assert!(head.contains(" 200 ") && head.to_lowercase().contains("transfer-encoding: chunked"), "{head}");
     let mut body = String::new();
-    loop {
-        let (size, chunk) = rest.split_once("\r\n").unwrap();
-        let size = usize::from_str_radix(size, 16).unwrap();
-        if size == 0 {
-            return body;
-        }
-        body.push_str(&chunk[..size]);
-        rest = &chunk[size + 2..];
-    }
+    Chunks::of(stream).read_to_string(&mut body).unwrap();
+    body
 }
 
 /// One endpoint is well, one fails a third of the time, though no event more than twice, and one is down for the first half.
@@ -259,10 +253,8 @@ impl Endpoint {
     fn create(client: &Client, http: &mut Http, url: &str, path: &'static str) -> Self {
         let kinds = KINDS.iter().flat_map(|kind| ["created", "updated", "deleted"].map(|action| format!("{kind}.{action}")));
         let types: Vec<String> = kinds.chain(["patient.merged".to_owned()]).collect();
-        let body = json!({ "url": url, "event_types": types, "payload": "full" });
-        let created = client.try_call(http, "POST", "/v1/webhook-endpoints", &[], Some(&body)).unwrap().expect(201);
-        let text = |field: &str| created[field].as_str().unwrap().to_owned();
-        Self { id: text("id"), secret: text("secret"), path, seen: HashSet::new(), tries: 0, last: BTreeMap::new() }
+        let (id, secret) = subscribe(client, http, url, &types);
+        Self { id, secret, path, seen: HashSet::new(), tries: 0, last: BTreeMap::new() }
     }
 
     fn take(&mut self, got: &Got) {

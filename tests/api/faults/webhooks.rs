@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::http::Http;
 use super::server::Server;
-use super::town::Town;
+use super::town::{Client, Town};
 use super::{Dice, times};
 use crate::harness::Place;
 use crate::receiver::{Got, Receiver, Reply};
 
 /// Waits that are seconds in life are fractions of them here.
-const FLAGS: [&str; 3] = ["--webhook-allow=127.0.0.1", "--webhook-timeout=2s", "--webhook-retry=100ms"];
+pub const FLAGS: [&str; 3] = ["--webhook-allow=127.0.0.1", "--webhook-timeout=2s", "--webhook-retry=100ms"];
 
 /// Endpoints, of which a third fail.
 const ENDPOINTS: usize = 24;
@@ -61,13 +61,19 @@ struct Endpoint {
     versions: HashMap<String, Vec<i64>>,
 }
 
+/// Has these events sent to an address, with the resources: the endpoint's id and its secret.
+pub fn subscribe(client: &Client, http: &mut Http, url: &str, types: &[impl AsRef<str>]) -> (String, String) {
+    let types: Vec<&str> = types.iter().map(AsRef::as_ref).collect();
+    let body = json!({ "url": url, "event_types": types, "payload": "full" });
+    let created = client.try_call(http, "POST", "/v1/webhook-endpoints", &[], Some(&body)).unwrap().expect(201);
+    let text = |field: &str| created[field].as_str().unwrap().to_owned();
+    (text("id"), text("secret"))
+}
+
 impl Endpoint {
     fn create(town: &Town, http: &mut Http, url: &str) -> Self {
-        let types = ["patient.created", "patient.updated"];
-        let body = json!({ "url": url, "event_types": types, "payload": "full" });
-        let created = town.clinic.try_call(http, "POST", "/v1/webhook-endpoints", &[], Some(&body)).unwrap().expect(201);
-        let text = |field: &str| created[field].as_str().unwrap().to_owned();
-        Self { id: text("id"), secret: text("secret"), seen: HashSet::new(), versions: HashMap::new() }
+        let (id, secret) = subscribe(&town.clinic, http, url, &["patient.created", "patient.updated"]);
+        Self { id, secret, seen: HashSet::new(), versions: HashMap::new() }
     }
 
     fn take(&mut self, got: &Got) {
