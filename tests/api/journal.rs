@@ -1,11 +1,11 @@
 //! The journal: complete, in order, and readable while it is written.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 
 use diesel::connection::SimpleConnection;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use kith::changes::{self, Action, Actor, Change, Position};
 use kith::clock::Clock;
 use kith::db::idempotency_keys::{self, Kept};
@@ -157,6 +157,38 @@ on_both!(a_reader_that_tails_the_feed_misses_nothing_and_sees_nothing_twice, |db
     assert_eq!(seen.len(), written.len());
     assert_eq!(seen.into_iter().collect::<HashSet<_>>(), written);
 });
+
+#[actix_web::test]
+async fn a_version_follows_the_one_before_it_though_its_transaction_began_first() {
+    let Some(db) = crate::harness::TestDb::postgres() else { return };
+    let id = Uuid::now_v7();
+    let (began, overtaken) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let first = db.write({
+        let (began, overtaken) = (Arc::clone(&began), Arc::clone(&overtaken));
+        move |conn| {
+            dawdle(conn, true)?;
+            began.wait();
+            overtaken.wait();
+            record(conn, ResourceType::Referral, id, 3)
+        }
+    });
+    let second = async {
+        let written = db.write(move |conn| {
+            began.wait();
+            record(conn, ResourceType::Referral, id, 1)?;
+            record(conn, ResourceType::Referral, id, 2)
+        });
+        written.await.unwrap();
+        actix_web::web::block(move || overtaken.wait()).await.unwrap();
+    };
+    let (last, ()) = join(first, second).await;
+    settle(&db, 3).await;
+    let entries = read_all(&db, Position::default(), &[]).await;
+    assert_eq!(entries.iter().map(|entry| entry.version).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(entries[2].sequence, last.unwrap());
+    // Whoever goes on behind the second version is told of the third.
+    assert_eq!(read_all(&db, entries[1].position(), &[]).await.len(), 1);
+}
 
 #[actix_web::test]
 async fn a_journal_restored_into_a_younger_cluster_goes_on_after_its_last_line() {

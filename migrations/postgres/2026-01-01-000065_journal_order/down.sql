@@ -1,0 +1,2 @@
+DROP TRIGGER changes_order ON changes;
+DROP FUNCTION order_change();
