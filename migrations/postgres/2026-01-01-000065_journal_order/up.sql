@@ -1,14 +1,11 @@
--- A transaction that wrote something else first has its number before it waits for a resource that another holds: what that one wrote
--- of the resource would then follow, in the feed, what is written later. Each change of a resource therefore stands no earlier than the
--- one before it. Readers miss nothing by it: they stop below the oldest open transaction, which is this one or an older.
+-- A transaction that wrote something else first has its number before it waits for what another holds. What it then writes would stand in
+-- the feed before what it has waited for: the third version before the second, a step of a referral before the one that led to it. Each
+-- change therefore stands behind all that its transaction sees. Readers miss nothing by it: they stop below the oldest transaction that is
+-- open, which is this one or an older.
 CREATE FUNCTION order_change() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.transaction_id := greatest(NEW.transaction_id, (
-        SELECT transaction_id FROM changes
-        WHERE resource_type = NEW.resource_type AND resource_id = NEW.resource_id
-        ORDER BY version DESC, sequence DESC LIMIT 1
-    ));
+    NEW.transaction_id := greatest(NEW.transaction_id, (SELECT max(transaction_id) FROM changes));
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER changes_order BEFORE INSERT ON changes FOR EACH ROW WHEN (NEW.version > 1) EXECUTE FUNCTION order_change();
+CREATE TRIGGER changes_order BEFORE INSERT ON changes FOR EACH ROW EXECUTE FUNCTION order_change();
