@@ -20,7 +20,7 @@ use crate::auth::{Authority, DirectoryReader};
 use crate::changes::streams::Streams;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, DbConn};
 use crate::error::{self, Error, Result};
 use crate::hsds::Catalogue;
 use crate::http::middleware::surround;
@@ -39,7 +39,7 @@ pub struct App {
     /// Keys, tokens and limits.
     pub authority: Authority,
     /// The community services, in memory.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// How their referrals are answered, in memory.
     pub responsiveness: responsiveness::Known,
     /// Sends requests to addresses that others choose.
@@ -60,7 +60,7 @@ impl App {
         let outbound = Arc::new(outbound::Client::new(outbound::Exceptions::new(&config.webhook_allow)));
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
-        let (directory, hsds) = (Directory::default(), Catalogue::default());
+        let (directory, hsds) = (Arc::default(), Catalogue::default());
         let responsiveness = responsiveness::Known::default();
         Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, stopping }
     }
@@ -68,6 +68,12 @@ impl App {
     /// How services answer referrals, for who may refer.
     pub fn responsiveness_for(&self, reader: &DirectoryReader) -> Option<&responsiveness::Known> {
         reader.may_refer().then_some(&self.responsiveness)
+    }
+
+    /// A read for which the directory must be in memory.
+    pub async fn read_directory<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        self.directory.opens().await;
+        self.db.read(work).await
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.

@@ -16,7 +16,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use super::limits::CountedAs;
 use super::scopes::{RequiredScope, Scope, Scopes, scope};
 use crate::app::{App, State};
-use crate::changes::Actor;
+use crate::changes::{Actor, Demand};
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
 use crate::http::middleware::RequestId;
@@ -124,6 +124,11 @@ impl DirectoryReader {
     /// The organization that the reader calls for.
     pub fn organization_id(&self) -> Option<OrganizationId> {
         self.principal.as_ref().map(|principal| principal.organization_id)
+    }
+
+    /// What the reader must find in the directory.
+    pub fn demand(&self) -> Demand {
+        Demand::Own(self.principal.as_ref().map(|principal| principal.client_id))
     }
 
     /// Whether the reader may refer people to what is in the directory.

@@ -7,17 +7,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use tokio::sync::watch;
 
 use super::importing::{self, Lines, Written};
 use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
+use crate::app::App;
 use crate::background::{self, Crew, Every};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
+use crate::services::Directory;
 
 /// How often a process looks whether a job waits.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +42,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Engine {
     db: Db,
     clock: Clock,
+    /// What is searched in this process.
+    directory: Arc<Directory>,
     /// The name under which this process takes leases.
     id: Id<()>,
     is_stopping: Rc<Cell<bool>>,
@@ -47,13 +51,14 @@ pub struct Engine {
 
 impl Engine {
     /// One that does nothing by itself.
-    pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock, id: Id::generate(), is_stopping: Rc::default() }
+    pub fn new(db: Db, clock: Clock, directory: Arc<Directory>) -> Self {
+        Self { db, clock, directory, id: Id::generate(), is_stopping: Rc::default() }
     }
 
     /// Starts it.
-    pub fn start(db: Db, clock: Clock) -> background::Running {
-        background::Running::start("imports and exports", |stop| Self::new(db, clock).run(stop))
+    pub fn start(app: &App) -> background::Running {
+        let engine = Self::new(app.db.clone(), app.clock.clone(), Arc::clone(&app.directory));
+        background::Running::start("imports and exports", |stop| engine.run(stop))
     }
 
     /// Does everything that waits now.
@@ -103,8 +108,8 @@ impl Engine {
         while let Some(current) = lines {
             let last = current.last();
             let current = Arc::new(current);
-            // What comes next is read while this is written.
-            let (is_held, next) = join(self.write_lines(job.id, current), self.lines(&job, last)).await;
+            // What comes next is read while this is written, and what was written before can be found when more is.
+            let (is_held, next, ()) = join3(self.write_lines(job.id, current), self.lines(&job, last), self.show()).await;
             if !is_held? {
                 return Ok(false);
             }
@@ -113,9 +118,22 @@ impl Engine {
                 return Ok(true);
             }
         }
+        self.show().await;
         let id = job.id;
         self.write(move |conn, worker, now, until| importing::complete(conn, id, worker, now, until)).await?;
         Ok(false)
+    }
+
+    /// Lets searches find what was written.
+    async fn show(&self) {
+        loop {
+            let directory = Arc::clone(&self.directory);
+            match self.db.read(move |conn| directory.catch_up(conn)).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return log::warn!("searches do not find yet what was imported: {error}"),
+            }
+        }
     }
 
     async fn lines(&self, job: &JobRow, after: i64) -> Result<Option<Lines>> {

@@ -1,28 +1,35 @@
 //! Following the journal for one kind of resource, for what is kept of it in memory.
 //!
-//! Every use first asks what has changed, in the transaction of its own read, so that a caller sees their own writes at once and those
-//! of other processes as soon as the database shows them. The journal says *which* resources changed; what they are now is read from
-//! their rows in the same transaction.
+//! Every use first asks what has changed, in the transaction of its own read, so that a caller sees their own writes at once, and those
+//! of others as soon as the database shows them. Only where others write a great many, as who loads records in bulk does, do readers not
+//! wait until those are in memory: they are [brought in](Follower::catch_up) beside the requests, some at a time. The journal says
+//! *which* resources changed; what they are now is read from their rows in the same transaction.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::model::Position;
-use super::repository::{latest, visible_after};
+use super::repository::{Trace, latest, visible_after};
 use crate::db::DbConn;
 use crate::error::Result;
-use crate::kind::ResourceType;
+use crate::kind::{ClientId, ResourceType};
 
 /// Resources that are told at once, at most.
-pub const BATCH: usize = 1_000;
+pub const BATCH: usize = 128;
+/// Changes by others that a reader brings in by themselves, at most.
+const FEW: usize = 32;
 
 /// How far something in memory has followed the journal.
 #[derive(Debug)]
 pub struct Follower {
     kind: ResourceType,
     known: Mutex<Known>,
+    /// Held by the one who brings something in.
+    turn: Mutex<()>,
+    behind: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -30,64 +37,200 @@ struct Known {
     is_loaded: bool,
     /// All before this place is in memory, and nothing will be added before it.
     place: Position,
-    /// What is in memory though it stands behind that place: entries of transactions that overlap with others still open.
+    /// What is in memory though it stands behind that place: entries of transactions that overlap with others still open, or that were
+    /// brought in before others.
     beyond: HashSet<Position>,
+}
+
+/// What a reader must see of what their transaction sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Everything: what is left out now would not be asked for again.
+    All,
+    /// What this client wrote, and what others wrote where that is little. Nobody's own where there is no client.
+    Own(Option<ClientId>),
+}
+
+/// What is in memory for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Currency {
+    /// All that their transaction sees.
+    Whole,
+    /// All that they must see; what else others have written is to be [brought in](Follower::catch_up).
+    Behind,
 }
 
 impl Follower {
     /// One that has seen nothing yet.
     pub fn of(kind: ResourceType) -> Self {
-        Self { kind, known: Mutex::default() }
+        Self { kind, known: Mutex::default(), turn: Mutex::default(), behind: Notify::new() }
     }
 
-    /// Whether all that this transaction sees is in memory. Most of the time it is, and nobody has to wait for anybody.
-    pub fn is_current(&self, conn: &mut DbConn) -> Result<bool> {
-        let place = {
-            let known = self.known();
-            known.is_loaded.then_some(known.place)
-        };
-        let Some(place) = place else { return Ok(false) };
-        let entries = visible_after(conn, place, self.kind)?;
-        Ok(self.known().new_ones(&entries).is_empty())
-    }
-
-    /// Brings what is in memory up to date with what this transaction sees: the first time by `load`, which reads everything, and then
-    /// by `apply`, which is told of those that changed, at most [`BATCH`] at once. Others who follow the same wait meanwhile.
+    /// Brings in what a reader must see. The first time it is `load` that does, which reads everything, and then `apply`, which is told of
+    /// those that changed, at most [`BATCH`] at once. Most of the time all is in memory already, and nobody has to wait for anybody.
     pub fn follow(
         &self,
         conn: &mut DbConn,
+        demand: Demand,
         load: impl FnOnce(&mut DbConn) -> Result<()>,
-        mut apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
+        apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
     ) -> Result<()> {
-        let mut known = self.known();
-        if !known.is_loaded {
+        if let Some(place) = self.loaded_to() {
+            let traces = visible_after(conn, place, self.kind)?;
+            let (wanted, currency) = awaited(&self.known().new_among(&traces), demand);
+            if currency == Currency::Behind {
+                self.behind.notify_one();
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+        }
+        let _turn = self.take_turn();
+        self.load_once(conn, load)?;
+        let traces = visible_after(conn, self.known().place, self.kind)?;
+        let (wanted, _) = awaited(&self.known().new_among(&traces), demand);
+        self.bring_in(conn, &traces, &wanted, apply)
+    }
+
+    /// Waits until a reader went on without what others have written.
+    pub async fn falls_behind(&self) {
+        self.behind.notified().await;
+    }
+
+    /// Brings in some of what was left, for all readers; true where there is more. Nothing where nobody has asked yet.
+    pub fn catch_up(&self, conn: &mut DbConn, apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>) -> Result<bool> {
+        let Some(place) = self.loaded_to() else { return Ok(false) };
+        let traces = visible_after(conn, place, self.kind)?;
+        let _turn = self.take_turn();
+        let mut wanted = resources(&self.known().new_among(&traces));
+        let has_more = wanted.len() > BATCH;
+        wanted.truncate(BATCH);
+        self.bring_in(conn, &traces, &wanted, apply)?;
+        Ok(has_more)
+    }
+
+    fn load_once(&self, conn: &mut DbConn, load: impl FnOnce(&mut DbConn) -> Result<()>) -> Result<()> {
+        if self.loaded_to().is_none() {
             let place = latest(conn)?;
             load(conn)?;
-            *known = Known { is_loaded: true, place, beyond: HashSet::new() };
+            *self.known() = Known { is_loaded: true, place, beyond: HashSet::new() };
         }
-        let entries = visible_after(conn, known.place, self.kind)?;
-        for ids in known.new_ones(&entries).chunks(BATCH) {
-            apply(conn, ids)?;
-        }
-        let decided = if entries.is_empty() { known.place } else { latest(conn)?.max(known.place) };
-        // Added to and not replaced: this transaction may see less than the one before it did, and what that one put in must not be put
-        // in again from older rows.
-        known.beyond.extend(entries.into_iter().map(|(place, _)| place));
-        known.beyond.retain(|place| *place > decided);
-        known.place = decided;
         Ok(())
     }
 
-    // A panic while the lock is held leaves a resource behind at worst; it is put right when that changes next.
+    /// Has these resources brought in, of those whose traces this transaction sees.
+    fn bring_in(
+        &self,
+        conn: &mut DbConn,
+        traces: &[Trace],
+        wanted: &[Uuid],
+        mut apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
+    ) -> Result<()> {
+        if traces.is_empty() {
+            return Ok(());
+        }
+        for ids in wanted.chunks(BATCH) {
+            apply(conn, ids)?;
+            // All that is seen of a resource came in with its row: were one trace left, an older row could follow by it.
+            let ids: HashSet<&Uuid> = ids.iter().collect();
+            self.known().beyond.extend(traces.iter().filter(|trace| ids.contains(&trace.id)).map(|trace| trace.place));
+        }
+        let decided = latest(conn)?;
+        self.known().advance(traces, decided);
+        Ok(())
+    }
+
+    fn loaded_to(&self) -> Option<Position> {
+        let known = self.known();
+        known.is_loaded.then_some(known.place)
+    }
+
+    // A panic while a lock is held leaves a resource behind at worst; it is put right when that changes next.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Known {
-    /// The resources of entries that are not in memory, each once.
-    fn new_ones(&self, entries: &[(Position, Uuid)]) -> Vec<Uuid> {
-        let new = entries.iter().filter(|(place, _)| *place > self.place && !self.beyond.contains(place));
-        new.map(|(_, id)| *id).collect::<HashSet<_>>().into_iter().collect()
+    /// Those that are not in memory.
+    fn new_among<'t>(&self, traces: &'t [Trace]) -> Vec<&'t Trace> {
+        traces.iter().filter(|trace| trace.place > self.place && !self.beyond.contains(&trace.place)).collect()
+    }
+
+    /// Moves on behind what is in memory, as far as nothing can be added before it.
+    fn advance(&mut self, traces: &[Trace], decided: Position) {
+        let first_left = self.new_among(traces).into_iter().map(|trace| trace.place).min();
+        let reached = match first_left {
+            None => Some(decided),
+            Some(left) => traces.iter().map(|trace| trace.place).filter(|place| *place < left && *place <= decided).max(),
+        };
+        // Never back: this transaction may see less than the one before it did.
+        self.place = reached.unwrap_or_default().max(self.place);
+        let place = self.place;
+        self.beyond.retain(|beyond| *beyond > place);
+    }
+}
+
+/// The resources that a reader waits for, and what they then have.
+fn awaited(new: &[&Trace], demand: Demand) -> (Vec<Uuid>, Currency) {
+    let own: Vec<&Trace> = match demand {
+        Demand::Own(reader) if new.len() > FEW => {
+            new.iter().filter(|trace| reader.is_some() && trace.client_id == reader).copied().collect()
+        }
+        Demand::All | Demand::Own(_) => new.to_vec(),
+    };
+    (resources(&own), if own.len() == new.len() { Currency::Whole } else { Currency::Behind })
+}
+
+/// The resources of traces, each once, in the order in which they came.
+fn resources(traces: &[&Trace]) -> Vec<Uuid> {
+    let mut seen = HashSet::new();
+    traces.iter().map(|trace| trace.id).filter(|id| seen.insert(*id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::types::Id;
+
+    fn at(sequence: i64) -> Position {
+        Position { transaction_id: 0, sequence }
+    }
+
+    fn trace(sequence: i64, id: Uuid, client_id: Option<ClientId>) -> Trace {
+        Trace { place: at(sequence), id, client_id }
+    }
+
+    #[test]
+    fn a_reader_waits_for_their_own_and_for_the_few_of_others_but_not_for_a_flood() {
+        let (me, other) = (Some(Id::generate()), Some(Id::generate()));
+        let flood: Vec<Trace> = (1..=40).map(|n| trace(n, Uuid::now_v7(), if n == 40 { me } else { other })).collect();
+        let new: Vec<&Trace> = flood.iter().collect();
+        assert_eq!(awaited(&new, Demand::Own(me)), (vec![flood[39].id], Currency::Behind));
+        assert_eq!(awaited(&new, Demand::All).0.len(), 40);
+        assert_eq!(awaited(&new, Demand::Own(None)), (vec![], Currency::Behind));
+        assert_eq!(awaited(&new[..32], Demand::Own(None)).0.len(), 32);
+        assert_eq!(awaited(&new[..39], Demand::Own(other)), (new[..39].iter().map(|trace| trace.id).collect(), Currency::Whole));
+        // What nobody did by a client is nobody's own.
+        let operators: Vec<Trace> = (1..=40).map(|n| trace(n, Uuid::now_v7(), None)).collect();
+        assert_eq!(awaited(&operators.iter().collect::<Vec<_>>(), Demand::Own(None)), (vec![], Currency::Behind));
+    }
+
+    #[test]
+    fn the_place_moves_up_to_what_is_left_and_never_back() {
+        let ids: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
+        let traces: Vec<Trace> = (1..).zip(&ids).map(|(n, id)| trace(n, *id, None)).collect();
+        let mut known = Known { is_loaded: true, place: at(0), beyond: HashSet::from([at(1), at(2), at(4)]) };
+        known.advance(&traces, at(4));
+        assert_eq!((known.place, &known.beyond), (at(2), &HashSet::from([at(4)])));
+        known.advance(&traces[..1], at(1));
+        assert_eq!(known.place, at(2));
+        known.beyond.insert(at(3));
+        known.advance(&traces, at(4));
+        assert_eq!((known.place, known.beyond.len()), (at(4), 0));
     }
 }

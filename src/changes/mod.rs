@@ -15,7 +15,7 @@ pub mod stream;
 pub mod streams;
 pub mod view;
 
-pub use self::follower::Follower;
+pub use self::follower::{Demand, Follower};
 pub use self::model::{Action, Actor, Change, Entry, Position};
 pub use self::repository::{after, before, earlier, history, last, latest, numbered, record, record_all};
 

@@ -17,7 +17,7 @@ use crate::db::types::{Id, Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::kind::{ClientId, OrganizationId, PatientId, ResourceType};
 
 /// Writes a change into the journal; returns its number.
 pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
@@ -250,16 +250,33 @@ fn is_last() -> Condition {
     ))
 }
 
-/// Which resources of a type have entries behind a place that this transaction sees, and where; in no order, and whether or not others
-/// may still appear before them. For those who must see at once what they wrote themselves.
-pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<(Position, Uuid)>> {
+/// An entry, as far as those need it who keep resources in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Trace {
+    /// Where it stands.
+    pub place: Position,
+    /// The resource that changed.
+    pub id: Uuid,
+    /// Who changed it.
+    pub client_id: Option<ClientId>,
+}
+
+/// The entries of a type of resource behind a place that this transaction sees; in no order, and whether or not others may still appear
+/// before them. For those who must see at once what they wrote themselves.
+pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<Trace>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(is_beyond(conn, place)).select((
         changes::transaction_id,
         changes::sequence,
         changes::resource_id,
+        changes::client_id,
     ));
-    let entries: Vec<(i64, i64, Id<()>)> = entries.load(conn)?;
-    Ok(entries.into_iter().map(|(transaction_id, sequence, id)| (Position { transaction_id, sequence }, id.uuid())).collect())
+    let entries: Vec<(i64, i64, Id<()>, Option<ClientId>)> = entries.load(conn)?;
+    let trace = |(transaction_id, sequence, id, client_id): (_, _, Id<()>, _)| Trace {
+        place: Position { transaction_id, sequence },
+        id: id.uuid(),
+        client_id,
+    };
+    Ok(entries.into_iter().map(trace).collect())
 }
 
 /// The place of the last entry that can be read; where there is none, the beginning.

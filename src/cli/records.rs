@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -148,7 +149,7 @@ fn work(db: &Db, id: JobId) -> Result<JobRow, Failure> {
                 tokio::time::sleep(LOOK).await;
             }
         });
-        let engine = Engine::new(shared.clone(), Clock::default());
+        let engine = Engine::new(shared.clone(), Clock::default(), Arc::default());
         let job = loop {
             engine.serve(id).await?;
             match shared.read(move |conn| repository::find_any(conn, id)).await? {

@@ -88,11 +88,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     }
     let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
     let addresses = server.addrs();
-    crate::services::handlers::warm(&state);
-    if state.config.public_directory {
-        // An open directory is read by partners from the start.
-        crate::hsds::handlers::warm(&state);
-    }
+    actix_web::rt::spawn(crate::services::keeping::keep_current(state.clone()));
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     actix_web::rt::spawn(crate::appointments::expiry::keep_expiring(state.clone()));
     actix_web::rt::spawn(crate::waitlists::sweeper::keep_sweeping(state.clone()));
@@ -100,7 +96,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Engine::start(state.clone());
     let sources = sources::Engine::start(state.clone());
-    let bulk = bulk::Engine::start(state.db.clone(), state.clock.clone());
+    let bulk = bulk::Engine::start(&state);
     Ok(Running { state, addresses, server: server.run(), webhooks, sources, bulk })
 }
 

@@ -16,8 +16,8 @@ pub use self::postcodes::compact;
 use self::postcodes::{Postcodes, Site};
 use super::model::{Taxonomy, TaxonomyTerm};
 use super::{ids, write};
-use crate::changes::Follower;
 use crate::changes::follower::BATCH;
+use crate::changes::{Demand, Follower};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::Result;
@@ -122,25 +122,18 @@ pub struct Filter {
 }
 
 impl Catalogue {
-    /// Brings it up to date with what this transaction sees. The first time it reads both tables.
+    /// Brings it up to date with all that this transaction sees: a partner that asks for what was modified asks once for each moment. The
+    /// first time it reads both tables.
     pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
-        if !self.organizations.is_current(conn)? {
-            let apply = |conn: &mut DbConn, ids: &[Uuid]| {
-                let ids: Vec<OrganizationId> = ids.iter().map(|id| OrganizationId::from_uuid(*id)).collect();
-                self.apply_organizations(&organizations::load(conn, &ids)?);
-                Ok(())
-            };
-            self.organizations.follow(conn, |conn| self.load_organizations(conn), apply)?;
-        }
-        if !self.services.is_current(conn)? {
-            let apply = |conn: &mut DbConn, ids: &[Uuid]| {
-                let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
-                self.apply(&services::load(conn, &ids)?);
-                Ok(())
-            };
-            self.services.follow(conn, |conn| self.load_services(conn), apply)?;
-        }
-        Ok(())
+        let load = |conn: &mut DbConn| self.load_organizations(conn);
+        self.organizations.follow(conn, Demand::All, load, |conn, ids| self.reload_organizations(conn, ids))?;
+        self.services.follow(conn, Demand::All, |conn| self.load_services(conn), |conn, ids| self.reload_services(conn, ids))
+    }
+
+    /// Brings in some of what was written since somebody asked last, so that the next does not wait for it; true where there is more.
+    pub fn catch_up(&self, conn: &mut DbConn) -> Result<bool> {
+        let organizations = self.organizations.catch_up(conn, |conn, ids| self.reload_organizations(conn, ids))?;
+        Ok(self.services.catch_up(conn, |conn, ids| self.reload_services(conn, ids))? || organizations)
     }
 
     /// What is listed now.
@@ -158,6 +151,18 @@ impl Catalogue {
                 return Ok(());
             }
         }
+    }
+
+    fn reload_services(&self, conn: &mut DbConn, ids: &[Uuid]) -> Result<()> {
+        let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
+        self.apply(&services::load(conn, &ids)?);
+        Ok(())
+    }
+
+    fn reload_organizations(&self, conn: &mut DbConn, ids: &[Uuid]) -> Result<()> {
+        let ids: Vec<OrganizationId> = ids.iter().map(|id| OrganizationId::from_uuid(*id)).collect();
+        self.apply_organizations(&organizations::load(conn, &ids)?);
+        Ok(())
     }
 
     fn load_organizations(&self, conn: &mut DbConn) -> Result<()> {

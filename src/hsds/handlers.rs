@@ -19,7 +19,6 @@ use super::query::{
 };
 use crate::app::State;
 use crate::auth::DirectoryReader;
-use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::query::{self, Query};
@@ -224,7 +223,7 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
 pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<HttpResponse> {
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
-    let entries = app.db.read(move |conn| all_services(shelves(&shared), conn)).await?;
+    let entries = app.read_directory(move |conn| all_services(shelves(&shared), conn)).await?;
     let mut package = Package::zipped();
     for entries in entries.chunks(BATCH) {
         let (shared, entries) = (app.clone(), entries.to_vec());
@@ -243,17 +242,6 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     Ok(HttpResponse::Ok().content_type(package::MEDIA_TYPE).insert_header(name).body(bytes))
 }
 
-/// Reads the catalogue into memory before the first partner asks for it.
-pub fn warm(app: &State) {
-    let app = app.clone();
-    actix_web::rt::spawn(async move {
-        let shared = app.clone();
-        if let Err(error) = app.db.read(move |conn| shared.hsds.refresh(conn)).await {
-            log::warn!("the HSDS catalogue could not be read, and will be with the first question: {error}");
-        }
-    });
-}
-
 fn shelves(app: &State) -> Shelves<'_> {
     Shelves { directory: &app.directory, catalogue: &app.hsds }
 }
@@ -270,8 +258,8 @@ async fn services(app: State, reader: &DirectoryReader, query: ServicesQuery) ->
         modified_after: query.modified_after,
         ..Filter::default()
     };
-    let select = move |app: &State, conn: &mut DbConn| {
-        let found = app.directory.matching(conn, query.search.as_deref().unwrap_or_default())?;
+    let select = move |app: &State| {
+        let found = app.directory.matching(query.search.as_deref().unwrap_or_default());
         Ok(app.hsds.read().services(&filter, found).into_iter().map(Entry::Service).collect())
     };
     list(app, extent, part, select).await
@@ -296,8 +284,8 @@ async fn service_at_locations(app: State, reader: &DirectoryReader, query: Servi
         postcode,
         radius_m: query.proximity.as_deref().and_then(|metres| metres.parse().ok()),
     };
-    let select = move |app: &State, conn: &mut DbConn| {
-        let found = app.directory.matching(conn, query.search.as_deref().unwrap_or_default())?;
+    let select = move |app: &State| {
+        let found = app.directory.matching(query.search.as_deref().unwrap_or_default());
         let shelf = app.hsds.read();
         let middle = filter.postcode.as_deref().filter(|_| filter.radius_m.is_some()).map(|code| shelf.middle(code));
         if middle == Some(None) {
@@ -315,7 +303,7 @@ async fn organization_list(app: State, reader: &DirectoryReader, query: Organiza
     let extent = Extent { is_full: query.full == Some(true) || has_full_services, has_full_services, ..Extent::of(reader) };
     let part = query.part();
     let filter = Filter { term: query.taxonomy_term_id.map(Id::uuid), taxonomy: query.taxonomy_id.map(Id::uuid), ..Filter::default() };
-    let select = move |app: &State, _: &mut DbConn| {
+    let select = move |app: &State| {
         let words = query.search.as_deref().unwrap_or_default();
         Ok(app.hsds.read().providers(&filter, words).into_iter().map(Entry::Provider).collect())
     };
@@ -324,7 +312,7 @@ async fn organization_list(app: State, reader: &DirectoryReader, query: Organiza
 
 async fn taxonomies(app: State, reader: &DirectoryReader, query: TaxonomiesQuery) -> Result<HttpResponse> {
     let part = query.part();
-    let select = move |app: &State, _: &mut DbConn| {
+    let select = move |app: &State| {
         let words = query.search.as_deref().unwrap_or_default();
         Ok(app.hsds.read().taxonomies(words).into_iter().map(Entry::Taxonomy).collect())
     };
@@ -333,7 +321,7 @@ async fn taxonomies(app: State, reader: &DirectoryReader, query: TaxonomiesQuery
 
 async fn taxonomy_terms(app: State, reader: &DirectoryReader, query: TaxonomyTermsQuery) -> Result<HttpResponse> {
     let part = query.part();
-    let select = move |app: &State, _: &mut DbConn| {
+    let select = move |app: &State| {
         let words = query.search.as_deref().unwrap_or_default();
         let (taxonomy, parent) = (query.taxonomy_id.map(Id::uuid), query.parent_id.map(Id::uuid));
         let terms = app.hsds.read().terms(words, taxonomy, parent, query.top_only == Some(true));
@@ -347,17 +335,16 @@ async fn list(
     app: State,
     extent: Extent,
     part: Part,
-    select: impl FnOnce(&State, &mut DbConn) -> Result<Vec<Entry>> + Send + 'static,
+    select: impl FnOnce(&State) -> Result<Vec<Entry>> + Send + 'static,
 ) -> Result<HttpResponse> {
     let number = part.page.unwrap_or(1).max(1) as usize;
     let size = part.per_page.unwrap_or(PER_PAGE).max(1) as usize;
     let is_paged = part.format != Some(Format::Ndjson);
     let shared = app.clone();
     let (entries, contents) = app
-        .db
-        .read(move |conn| {
+        .read_directory(move |conn| {
             shelves(&shared).refresh(conn)?;
-            let entries = select(&shared, conn)?;
+            let entries = select(&shared)?;
             if !is_paged {
                 return Ok((entries, Vec::new()));
             }
@@ -419,8 +406,7 @@ async fn single(
 ) -> Result<HttpResponse> {
     let shared = app.clone();
     let found = app
-        .db
-        .read(move |conn| {
+        .read_directory(move |conn| {
             shelves(&shared).refresh(conn)?;
             let Some(entry) = find(&shared.hsds.read()) else { return Ok(None) };
             Ok(render(shelves(&shared), conn, &[entry], extent)?.pop())

@@ -12,6 +12,7 @@ use super::catalogue::{Filter, Provider};
 use super::model::{Organization, Service, ServiceAtLocation, shown};
 use super::write::{self, Writer};
 use crate::auth::DirectoryReader;
+use crate::changes::Demand;
 use crate::db::DbConn;
 use crate::error::Result;
 use crate::kind::{OrganizationId, ServiceId};
@@ -84,9 +85,9 @@ pub struct Shelves<'a> {
 }
 
 impl Shelves<'_> {
-    /// Brings both up to date with what this transaction sees.
+    /// Brings both up to date with all that this transaction sees: a partner that asks for what was modified asks once for each moment.
     pub fn refresh(self, conn: &mut DbConn) -> Result<()> {
-        self.directory.refresh(conn)?;
+        self.directory.refresh(conn, Demand::All)?;
         self.catalogue.refresh(conn)
     }
 }

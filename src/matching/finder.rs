@@ -11,6 +11,7 @@ use super::subject::Subject;
 use super::weights::Weights;
 use crate::app::State;
 use crate::auth::{DirectoryReader, Principal, Scope, sight};
+use crate::changes::Demand;
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -35,6 +36,8 @@ pub struct Ask<'a> {
     pub include_excluded: bool,
     /// The moment.
     pub at: Instant,
+    /// What must be found.
+    pub demand: Demand,
     /// Whom to call at the last.
     pub helpline: &'a Helpline,
     /// How services answer referrals; for who may refer.
@@ -60,7 +63,8 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
         max_km: Some(subject.farthest_km()),
         postal_code,
     };
-    let list = directory.shortlist(conn, &wish, SHORTLISTED)?;
+    directory.refresh(conn, ask.demand)?;
+    let list = directory.shortlist(&wish, SHORTLISTED);
     let ids: Vec<ServiceId> = list.services.iter().map(|listed| listed.id).chain(list.programs.iter().copied()).collect();
     let rows = directory.services(conn, &ids)?;
     let text_fit = |id: ServiceId| list.services.iter().find(|listed| listed.id == id).map(|listed| listed.text_fit);
@@ -91,12 +95,11 @@ pub struct About {
 /// It reads only, and is done before the write that keeps the match: on SQLite all writes wait for each other.
 pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchInput) -> Result<About> {
     let (state, reader, input) = (app.clone(), reader.clone(), input.clone());
-    app.db
-        .read(move |conn| {
-            let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids, &[])?;
-            answer(conn, &state, &reader, &input, person, is_sensitive)
-        })
-        .await
+    app.read_directory(move |conn| {
+        let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids, &[])?;
+        answer(conn, &state, &reader, &input, person, is_sensitive)
+    })
+    .await
 }
 
 /// Makes the suggestions for a patient whose open needs are about to be joined by others, as by those that a screening raises.
@@ -120,6 +123,7 @@ fn answer(
         limit: input.limit(),
         include_excluded: input.include_excluded,
         at: reader.at,
+        demand: reader.demand(),
         helpline: &helpline,
         responsiveness: app.responsiveness_for(reader),
     };
@@ -136,7 +140,7 @@ pub(super) fn checklist(
     input: &EligibilityCheckInput,
 ) -> Result<EligibilityChecklist> {
     let (person, _) = somebody(conn, reader, input.patient_id, input.person.as_ref(), &[], &[])?;
-    app.directory.refresh(conn)?;
+    app.directory.refresh(conn, reader.demand())?;
     let rows = app.directory.services(conn, &[input.service_id])?;
     let row = rows.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
     let helpline = app.config.helpline();

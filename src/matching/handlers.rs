@@ -183,7 +183,7 @@ pub async fn list_patient_matches(
 #[post("/v1/eligibility-checks")]
 pub async fn check_eligibility(app: State, reader: DirectoryReader, input: Valid<EligibilityCheckInput>) -> Result<HttpResponse> {
     let state = app.clone();
-    let checklist = app.db.read(move |conn| finder::checklist(conn, &state, &reader, &input.0)).await?;
+    let checklist = app.read_directory(move |conn| finder::checklist(conn, &state, &reader, &input.0)).await?;
     Ok(HttpResponse::Ok().json(checklist))
 }
 

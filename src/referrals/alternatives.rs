@@ -8,6 +8,7 @@ use super::model::ReferralRow;
 use super::workflow;
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, Scope, scope};
+use crate::changes::Demand;
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -49,7 +50,8 @@ pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralR
     }
     let helpline = app.config.helpline();
     let responsiveness = caller.has(Scope::ReferralsWrite).then_some(&app.responsiveness);
-    let ask = Ask { limit: MOST, include_excluded: false, at: caller.at, helpline: &helpline, responsiveness };
+    let demand = Demand::Own(Some(caller.client_id));
+    let ask = Ask { limit: MOST, include_excluded: false, at: caller.at, demand, helpline: &helpline, responsiveness };
     finder::suggest(conn, &app.directory, &person, &ask)
 }
 
@@ -77,13 +79,12 @@ fn answered_by(service: &ServiceRow) -> Vec<PersonNeed> {
 /// step itself then says.
 pub async fn for_rejection(app: &State, caller: &Principal, id: ReferralId) -> Result<Option<Suggestions>> {
     let (state, caller) = (app.clone(), caller.clone());
-    app.db
-        .read(move |conn| match resource::get_row::<Referrals>(conn, &caller, id) {
-            Ok(row) => suggest(conn, &state, &caller, &row).map(Some),
-            Err(Error::NotFound | Error::Gone) => Ok(None),
-            Err(error) => Err(error),
-        })
-        .await
+    app.read_directory(move |conn| match resource::get_row::<Referrals>(conn, &caller, id) {
+        Ok(row) => suggest(conn, &state, &caller, &row).map(Some),
+        Err(Error::NotFound | Error::Gone) => Ok(None),
+        Err(error) => Err(error),
+    })
+    .await
 }
 
 /// Find alternatives to the service of a referral
@@ -100,8 +101,7 @@ pub async fn list_referral_alternatives(
 ) -> Result<HttpResponse> {
     let (id, state) = (*id, app.clone());
     let found = app
-        .db
-        .read(move |conn| {
+        .read_directory(move |conn| {
             let row = resource::get_row::<Referrals>(conn, &caller, id)?;
             suggest(conn, &state, &caller, &row)
         })

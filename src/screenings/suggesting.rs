@@ -59,25 +59,23 @@ pub async fn find(app: &State, caller: &Principal, query: &SuggestQuery, complet
     let Some(limit) = query.suggest else { return Ok(None) };
     caller.require(Scope::PatientsRead)?;
     caller.require(Scope::ServicesRead)?;
-    let (app, caller) = (app.clone(), caller.clone());
-    let state = app.clone();
-    app.db
-        .read(move |conn| {
-            let (draft, mut input) = completing.read(conn, &caller)?;
-            let is_to_complete = input.status == ScreeningStatus::Completed
-                && draft.as_ref().is_none_or(|row| row.status == ScreeningStatus::Draft)
-                && recording::check(conn, &caller, draft.as_ref(), &mut input).is_ok();
-            if !is_to_complete {
-                return Ok(None);
-            }
-            if !sight::patient(conn, &caller, input.patient_id)?.categories.contains(DataCategory::Needs) {
-                let message = "The patient's consent does not let this organization see the needs by which services are suggested.";
-                return Err(Error::Forbidden(message.into()));
-            }
-            let raised = recording::needs_to_raise(conn, &caller, draft.as_ref(), &input)?;
-            let asked = MatchInput { patient_id: Some(input.patient_id), limit: Some(limit), ..MatchInput::default() };
-            let about = finder::about_patient(conn, &state, &caller, &asked, &raised)?;
-            Ok(Some(Found { asked, about }))
-        })
-        .await
+    let (state, caller) = (app.clone(), caller.clone());
+    app.read_directory(move |conn| {
+        let (draft, mut input) = completing.read(conn, &caller)?;
+        let is_to_complete = input.status == ScreeningStatus::Completed
+            && draft.as_ref().is_none_or(|row| row.status == ScreeningStatus::Draft)
+            && recording::check(conn, &caller, draft.as_ref(), &mut input).is_ok();
+        if !is_to_complete {
+            return Ok(None);
+        }
+        if !sight::patient(conn, &caller, input.patient_id)?.categories.contains(DataCategory::Needs) {
+            let message = "The patient's consent does not let this organization see the needs by which services are suggested.";
+            return Err(Error::Forbidden(message.into()));
+        }
+        let raised = recording::needs_to_raise(conn, &caller, draft.as_ref(), &input)?;
+        let asked = MatchInput { patient_id: Some(input.patient_id), limit: Some(limit), ..MatchInput::default() };
+        let about = finder::about_patient(conn, &state, &caller, &asked, &raised)?;
+        Ok(Some(Found { asked, about }))
+    })
+    .await
 }

@@ -3,20 +3,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::thread;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::duplicates::detection::Pair;
-use super::index::DirectoryIndex;
+use super::index::{Card, DirectoryIndex};
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
 use super::shown::{Audience, Text, Texts};
-use crate::changes::Follower;
 use crate::changes::follower::BATCH;
+use crate::changes::{Demand, Follower};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
@@ -24,6 +26,10 @@ use crate::kind::{OrganizationId, ResourceType, ServiceId};
 
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 16 << 20;
+/// Services that are put into the index while those who search wait.
+const AT_ONCE: usize = 16;
+/// Services that are read at once when all are.
+const PAGE: usize = 1_000;
 /// Services that are expected to be kept.
 const KEPT_SERVICES: usize = 4_000;
 
@@ -32,6 +38,8 @@ const KEPT_SERVICES: usize = 4_000;
 pub struct Directory {
     index: RwLock<DirectoryIndex>,
     journal: Follower,
+    /// False while the whole table is read.
+    is_open: watch::Sender<bool>,
     rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
     texts: Texts,
     /// Counts the changes of the index.
@@ -67,6 +75,7 @@ impl Default for Directory {
         Self {
             index: RwLock::default(),
             journal: Follower::of(ResourceType::Service),
+            is_open: watch::Sender::new(true),
             rows,
             texts: Texts::default(),
             changed: AtomicU64::new(0),
@@ -76,34 +85,32 @@ impl Default for Directory {
 }
 
 impl Directory {
-    /// Answers a question as of `now`. Call it in a read.
+    /// Answers a question as of `now`. Call it in a read, after [`refresh`](Self::refresh).
     ///
     /// # Errors
     /// [`Error::Invalid`] where the question makes no sense.
-    pub fn search(&self, conn: &mut DbConn, query: &ServiceQuery, after: Option<&After>, now: Instant) -> Result<Found> {
-        self.refresh(conn)?;
+    pub fn search(&self, query: &ServiceQuery, after: Option<&After>, now: Instant) -> Result<Found> {
         self.read().search(query, after, query.limit.get(), now).map_err(Error::Invalid)
     }
 
-    /// The services worth reading in full for a wish. Call it in a read.
-    pub fn shortlist(&self, conn: &mut DbConn, wish: &Wish<'_>, most: usize) -> Result<Shortlist> {
-        self.refresh(conn)?;
-        Ok(self.read().shortlist(wish, most))
+    /// The services worth reading in full for a wish. Call it in a read, after [`refresh`](Self::refresh).
+    pub fn shortlist(&self, wish: &Wish<'_>, most: usize) -> Shortlist {
+        self.read().shortlist(wish, most)
     }
 
-    /// All services whose texts answer to words, the best first; none where there are no words. Call it in a read.
-    pub fn matching(&self, conn: &mut DbConn, words: &str) -> Result<Option<Vec<ServiceId>>> {
-        self.refresh(conn)?;
-        Ok(self.read().matching(words))
+    /// All services whose texts answer to words, the best first; none where there are no words. Call it in a read, after
+    /// [`refresh`](Self::refresh).
+    pub fn matching(&self, words: &str) -> Option<Vec<ServiceId>> {
+        self.read().matching(words)
     }
 
-    /// The living services with these ids, in their order. Call it in a read, after a search or [`refresh`](Self::refresh).
+    /// The living services with these ids, in their order. Call it in a read, after [`refresh`](Self::refresh).
     pub fn services(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
-        let versions = self.versions(ids);
-        let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(versions.len());
+        let versions: HashMap<ServiceId, i64> = self.versions(ids).into_iter().collect();
+        let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
-        for (id, version) in &versions {
-            match self.rows.get(id).filter(|row| row.version == *version) {
+        for id in ids {
+            match versions.get(id).and_then(|version| self.rows.get(id).filter(|row| row.version == *version)) {
                 Some(row) => drop(found.insert(*id, row)),
                 None => missing.push(*id),
             }
@@ -129,37 +136,59 @@ impl Directory {
         Ok(ids.iter().filter_map(|id| Some((*id, Arc::clone(texts.get(id)?)))).collect())
     }
 
-    /// The living services of these, and their versions.
+    /// The services of these that the index knows, and their versions.
     fn versions(&self, ids: &[ServiceId]) -> Vec<(ServiceId, i64)> {
         let index = self.read();
         ids.iter().filter_map(|id| Some((*id, index.version(*id)?))).collect()
     }
 
-    /// Brings the index up to date with what this transaction sees. The first time it reads the whole table.
-    pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
-        if self.journal.is_current(conn)? {
-            return Ok(());
-        }
-        let apply = |conn: &mut DbConn, ids: &[Uuid]| {
-            let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
-            self.apply(&repository::load(conn, &ids)?);
-            Ok(())
-        };
-        self.journal.follow(conn, |conn| self.load(conn), apply)
+    /// Brings the index up to date with what this transaction sees, as far as the reader must see it. The first
+    /// time it reads the whole table.
+    pub fn refresh(&self, conn: &mut DbConn, demand: Demand) -> Result<()> {
+        self.journal.follow(conn, demand, |conn| self.load(conn), |conn, ids| self.reload(conn, ids))
     }
 
-    /// The pairs of an organization's services that look like one, the likeliest first. Call it in a read.
-    pub fn look_alikes(&self, conn: &mut DbConn, keeper: OrganizationId) -> Result<Arc<Vec<Pair>>> {
-        self.refresh(conn)?;
+    /// Has readers wait until it is [open](Self::open).
+    pub fn close(&self) {
+        self.is_open.send_replace(false);
+    }
+
+    /// Lets readers in.
+    pub fn open(&self) {
+        self.is_open.send_replace(true);
+    }
+
+    /// Waits until it is open. Whoever reads waits here before they take a connection, or nothing else could be read meanwhile.
+    pub async fn opens(&self) {
+        if !*self.is_open.borrow() {
+            let mut state = self.is_open.subscribe();
+            // It does not end before this reader does.
+            let _is_open = state.wait_for(|is_open| *is_open).await;
+        }
+    }
+
+    /// Brings some of the rest into the index; true where there is more.
+    pub fn catch_up(&self, conn: &mut DbConn) -> Result<bool> {
+        self.journal.catch_up(conn, |conn, ids| self.reload(conn, ids))
+    }
+
+    /// Waits until a search went on without what others have written.
+    pub async fn falls_behind(&self) {
+        self.journal.falls_behind().await;
+    }
+
+    /// The pairs of an organization's services that look like one, the likeliest first. Call it in a read, after
+    /// [`refresh`](Self::refresh).
+    pub fn look_alikes(&self, keeper: OrganizationId) -> Arc<Vec<Pair>> {
         let mut last = self.look_alikes.lock().unwrap_or_else(PoisonError::into_inner);
         // Read before the index: what changes meanwhile has it looked at once more.
         let changed = self.changed.load(Ordering::Acquire);
         if let Some(known) = last.as_ref().filter(|known| known.keeper == keeper && known.changed == changed) {
-            return Ok(Arc::clone(&known.pairs));
+            return Arc::clone(&known.pairs);
         }
         let pairs = Arc::new(self.read().look_alikes(keeper));
         *last = Some(LookAlikes { keeper, changed, pairs: Arc::clone(&pairs) });
-        Ok(pairs)
+        pairs
     }
 
     /// How many services there are, as far as the index has read.
@@ -172,30 +201,44 @@ impl Directory {
         self.len() == 0
     }
 
+    /// Reads the whole table. A thread of its own puts into the index what this one has read.
     fn load(&self, conn: &mut DbConn) -> Result<()> {
-        let mut index = DirectoryIndex::default();
-        let mut after = None;
-        loop {
-            let rows = repository::list_after(conn, after, BATCH as i64)?;
-            rows.iter().filter(|row| row.is_listed()).for_each(|row| index.upsert(&row.record()));
-            after = rows.last().map(|row| row.id);
-            if rows.len() < BATCH {
-                break;
-            }
-        }
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
+        let (pages, read) = mpsc::sync_channel::<Vec<ServiceRow>>(2);
+        let (index, is_read) = thread::scope(|scope| {
+            let indexing = scope.spawn(move || {
+                let mut index = DirectoryIndex::default();
+                for row in read.into_iter().flatten().filter(ServiceRow::is_listed) {
+                    index.upsert(Card::of(&row.record()));
+                }
+                index
+            });
+            let is_read = read_all(conn, &pages);
+            drop(pages);
+            (indexing.join(), is_read)
+        });
+        is_read?;
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = index.map_err(|_| Error::internal("the directory was not read"))?;
         self.changed.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
+    fn reload(&self, conn: &mut DbConn, ids: &[Uuid]) -> Result<()> {
+        let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
+        for rows in repository::load(conn, &ids)?.chunks(AT_ONCE) {
+            self.apply(rows);
+        }
+        Ok(())
+    }
+
     fn apply(&self, rows: &[ServiceRow]) {
+        // What takes long is done before anyone has to wait.
+        let rows: Vec<_> = rows.iter().map(|row| (row.id, row.is_listed().then(|| Card::of(&row.record())))).collect();
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            self.rows.remove(&row.id);
-            if row.is_listed() {
-                index.upsert(&row.record());
-            } else {
-                index.remove(row.id);
+        for (id, card) in rows {
+            self.rows.remove(&id);
+            match card {
+                Some(card) => index.upsert(card),
+                None => index.remove(id),
             }
         }
         self.changed.fetch_add(1, Ordering::Release);
@@ -204,5 +247,18 @@ impl Directory {
     // A panic while a lock is held leaves an index that lacks a service at worst; it is put right when that service changes next.
     fn read(&self) -> RwLockReadGuard<'_, DirectoryIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads all services, and gives them on as long as somebody takes them.
+fn read_all(conn: &mut DbConn, pages: &mpsc::SyncSender<Vec<ServiceRow>>) -> Result<()> {
+    let mut after = None;
+    loop {
+        let rows = repository::list_after(conn, after, PAGE as i64)?;
+        let is_last = rows.len() < PAGE;
+        after = rows.last().map(|row| row.id);
+        if pages.send(rows).is_err() || is_last {
+            return Ok(());
+        }
     }
 }

@@ -89,15 +89,15 @@ async fn search<T: Send + 'static>(
     let conditions = serde_json::to_string(&query.without_page()).map_err(Error::internal)?;
     let fingerprint = page::fingerprint(&conditions);
     let after: Option<After> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let (shared, now) = (app.clone(), reader.at);
-    app.db
-        .read(move |conn| {
-            let directory = &shared.directory;
-            let found = directory.search(conn, &query, after.as_ref(), now)?;
-            let next = found.next.as_ref().map(|next| page::encode_cursor(next, fingerprint)).transpose()?;
-            shape(conn, directory, Answer { query, found, next })
-        })
-        .await
+    let (shared, demand, now) = (app.clone(), reader.demand(), reader.at);
+    app.read_directory(move |conn| {
+        let directory = &shared.directory;
+        directory.refresh(conn, demand)?;
+        let found = directory.search(&query, after.as_ref(), now)?;
+        let next = found.next.as_ref().map(|next| page::encode_cursor(next, fingerprint)).transpose()?;
+        shape(conn, directory, Answer { query, found, next })
+    })
+    .await
 }
 
 /// A page of services as JSON, and the cursor of the next one.
@@ -228,16 +228,4 @@ pub async fn list_service_history(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     Ok(resource::history::<Services>(&app, &caller, *id, query.0).await?.respond(&request))
-}
-
-/// Reads the whole directory into memory before the first search asks for it.
-pub fn warm(app: &State) {
-    let app = app.clone();
-    actix_web::rt::spawn(async move {
-        let shared = app.clone();
-        match app.db.read(move |conn| shared.directory.refresh(conn)).await {
-            Ok(()) => log::info!("the directory is in memory: {} services", app.directory.len()),
-            Err(error) => log::warn!("the directory could not be read, and will be with the first search: {error}"),
-        }
-    });
 }

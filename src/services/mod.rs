@@ -11,6 +11,7 @@ pub mod duplicates;
 pub mod geojson;
 pub mod handlers;
 pub mod index;
+pub mod keeping;
 pub mod model;
 mod phones;
 pub mod repository;

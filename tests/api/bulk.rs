@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::Duration;
 use kith::auth::{Scope, Scopes};
 use kith::bulk::references::echo;
 use kith::bulk::{Engine, importing, repository};
+use kith::db::Db;
 use kith::db::types::Id;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ async fn send(caller: &Caller, path: &str, body: impl Into<Vec<u8>>) -> Answer {
 }
 
 fn engine(app: &TestApp) -> Engine {
-    Engine::new(app.state.db.clone(), app.clock.clone())
+    Engine::new(app.state.db.clone(), app.clock.clone(), Arc::clone(&app.state.directory))
 }
 
 /// Imports, to the end; the import as it then stands.
@@ -129,6 +131,52 @@ on_both!(a_line_of_every_kind_becomes_a_resource_and_names_those_before_it, |db|
         let entry = entry.unwrap_or_else(|| panic!("{of} is not in the journal"));
         assert_eq!((&entry["action"], &entry["client_id"]), (&json!("created"), &json!(clinic.client_id)), "{of}");
     }
+});
+
+on_both!(what_others_load_in_bulk_is_found_once_it_is_loaded_and_ones_own_at_once, |db| async move {
+    let settings = db.settings.clone();
+    let app = TestApp::new(db).await;
+    let (loader, reader) = (app.clinic().await, app.clinic().await);
+    let elsewhere = Caller { app: app.beside(Db::open(&settings).unwrap()).await, ..reader.clone() };
+    let found = async |caller: &Caller, query: &str| caller.get(&format!("/v1/services?{query}")).await.expect(200);
+    assert_eq!(found(&elsewhere, "q=lunch").await["items"], json!([]));
+
+    let service =
+        |number: usize| json!({ "type": "service", "resource": { "name": format!("Community lunch {number}"), "kind": "program" } });
+    let job = load(&loader, text(&(0..60).map(service).collect::<Vec<_>>())).await;
+    assert_eq!(counts(&job), [60, 0, 0, 0]);
+    assert_eq!(found(&reader, "q=lunch&limit=100").await["items"].as_array().unwrap().len(), 60);
+
+    // The other process was told nothing, and does not keep its caller waiting until all of it is there.
+    elsewhere.post("/v1/services", json!({ "name": "Harbour choir", "kind": "program" })).await.expect(201);
+    assert_eq!(found(&elsewhere, "q=choir").await["items"].as_array().unwrap().len(), 1);
+    let directory = Arc::clone(&elsewhere.app.state.directory);
+    assert_eq!(directory.len(), 1);
+    let known = elsewhere.get(&format!("/v1/services/{}", results(&loader, &job).await[7]["id"].as_str().unwrap())).await;
+    assert_eq!(known.expect(200)["name"], "Community lunch 7");
+    // Who lists by what was modified hears of everything, since they ask once for each moment.
+    assert_eq!(elsewhere.get("/hsds/services").await.expect(200)["total_items"], 61);
+    assert_eq!(directory.len(), 61);
+    assert_eq!(found(&elsewhere, "q=lunch&limit=100").await["items"].as_array().unwrap().len(), 60);
+
+    // Nor is anything found twice or forgotten, whatever the order in which it came in.
+    load(&loader, text(&(60..260).map(service).collect::<Vec<_>>())).await;
+    elsewhere.post("/v1/services", json!({ "name": "Harbour band", "kind": "program" })).await.expect(201);
+    assert_eq!(found(&elsewhere, "q=harbour").await["items"].as_array().unwrap().len(), 2);
+    assert_eq!(directory.len(), 62);
+    while elsewhere
+        .app
+        .state
+        .db
+        .read({
+            let directory = Arc::clone(&directory);
+            move |conn| directory.catch_up(conn)
+        })
+        .await
+        .unwrap()
+    {}
+    assert_eq!(directory.len(), 262);
+    assert_eq!(found(&elsewhere, "q=harbour").await["items"].as_array().unwrap().len(), 2);
 });
 
 on_both!(the_same_file_again_changes_nothing_and_another_changes_what_differs, |db| async move {

@@ -1,6 +1,7 @@
 //! The directory: services, their capacity, and searching them.
 
 use actix_web::http::Method;
+use futures_util::future::{Either, join_all, select};
 use kith::auth::Scope;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
@@ -430,5 +431,25 @@ on_both!(a_search_in_the_words_of_a_person_finds_what_they_mean, |db| async move
     ] {
         let answer = caller.post(&format!("{PATH}/search"), json!({ "q": text })).await;
         assert_eq!(names(&answer), [wanted], "{text}");
+    }
+});
+
+on_both!(while_the_directory_is_read_into_memory_searches_wait_and_keep_nothing_else_waiting, |db| async move {
+    let caller = directory(db).await;
+    create(&caller, pantry()).await;
+    let directory = std::sync::Arc::clone(&caller.app.state.directory);
+    directory.close();
+    // More than there are connections.
+    let mut searches = std::pin::pin!(join_all((0..20).map(|_| caller.get("/v1/services?q=hampers"))));
+    let others = async {
+        for _ in 0..20 {
+            caller.get("/v1/organizations").await.expect(200);
+        }
+    };
+    let mut others = std::pin::pin!(others);
+    let Either::Right(((), _)) = select(&mut searches, &mut others).await else { panic!("a search was answered too early") };
+    directory.open();
+    for found in searches.await {
+        assert_eq!(names(&found), ["Alder Falls Food Bank"]);
     }
 });

@@ -8,7 +8,7 @@ use super::detection::Rank;
 use super::merge;
 use crate::app::State;
 use crate::auth::{Allowed, scope};
-use crate::changes::Action;
+use crate::changes::{Action, Demand};
 use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
@@ -37,8 +37,9 @@ pub async fn list_service_duplicates(
     let (keeper, query, shared) = (caller.organization_id, query.0, app.clone());
     let fingerprint = page::fingerprint(&("duplicates", keeper));
     let after: Option<Rank> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let page = app.db.read(move |conn| {
-        let pairs = shared.directory.look_alikes(conn, keeper)?;
+    let page = app.read_directory(move |conn| {
+        shared.directory.refresh(conn, Demand::All)?;
+        let pairs = shared.directory.look_alikes(keeper);
         let first = after.map_or(0, |after| pairs.partition_point(|pair| pair.rank <= after));
         let rows: Vec<_> = pairs.iter().skip(first).take(query.limit.get() + 1).collect();
         let page = Page::from_rows(rows, query.limit, fingerprint, |pair| pair.rank)?;

@@ -29,7 +29,7 @@ use crate::db::types::Instant;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::types::{Identifier, Point};
 
-/// A service as it is put into the index.
+/// A service as the index takes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// Its id.
@@ -111,6 +111,49 @@ pub(super) struct Entry {
     pub(super) distinct_from: Box<[ServiceId]>,
 }
 
+/// A service that is ready to be put into the index: what takes long was done, and nobody had to wait for it.
+#[derive(Debug)]
+pub struct Card {
+    /// Without its words, labels and opening times, which are those of the index.
+    entry: Entry,
+    words: HashMap<String, u8>,
+    labels: Vec<(LabelKind, String)>,
+    timetables: Vec<Timetable>,
+}
+
+impl Card {
+    /// Works out by what a service is found.
+    pub fn of(record: &Record<'_>) -> Self {
+        let service = record.service;
+        let facts = Facts::of(record);
+        let entry = Entry {
+            id: record.id,
+            version: record.version,
+            words: Box::default(),
+            labels: Box::default(),
+            spots: facts.spots.into(),
+            polygons: facts.polygons.into(),
+            has_only_polygons: facts.has_only_polygons,
+            timetables: Box::default(),
+            min_age: service.eligibility.min_age.map(|age| age as i16),
+            max_age: service.eligibility.max_age.map(|age| age as i16),
+            prices: facts.prices.into(),
+            is_free_or_by_income: facts.is_free_or_by_income,
+            is_anywhere: facts.is_anywhere,
+            walk_m: facts.walk_m,
+            fresh_until: service.verification.fresh_until(),
+            room: room(record),
+            capacity_fresh_until: record.capacity_fresh_until,
+            updated_at: record.updated_at,
+            name_key: facts.name_key.into(),
+            identifiers: service.identifiers.iter().map(fingerprint).collect(),
+            traits: traits(service),
+            distinct_from: record.distinct_from.into(),
+        };
+        Self { entry, words: facts.words, labels: facts.labels, timetables: facts.timetables }
+    }
+}
+
 /// A place's point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spot {
@@ -122,19 +165,20 @@ pub(super) struct Spot {
 
 impl DirectoryIndex {
     /// Puts a service in, in the place of what was known of it. A full index (16 million) leaves it out.
-    pub fn upsert(&mut self, record: &Record<'_>) {
-        self.remove(record.id);
+    pub fn upsert(&mut self, card: Card) {
+        self.remove(card.entry.id);
         let slot = self.free.pop().unwrap_or(self.entries.len() as Slot);
         if slot >= Posting::MOST_SLOTS {
             return;
         }
-        let entry = self.entry(slot, record);
+        let id = card.entry.id;
+        let entry = self.file(slot, card);
         let slots = usize::max(self.entries.len(), slot as usize + 1);
         self.entries.resize_with(slots, || None);
         if let Some(place) = self.entries.get_mut(slot as usize) {
             *place = Some(entry);
         }
-        self.slots.insert(record.id, slot);
+        self.slots.insert(id, slot);
         self.live.insert(slot);
     }
 
@@ -212,50 +256,28 @@ impl DirectoryIndex {
         self.identifiers.get(&fingerprint(identifier)).into_iter().flatten().copied().collect()
     }
 
-    fn entry(&mut self, slot: Slot, record: &Record<'_>) -> Entry {
-        let service = record.service;
-        let facts = Facts::of(record);
-        let mut words: Vec<WordId> = Vec::with_capacity(facts.words.len());
-        for (word, weight) in &facts.words {
-            let id = self.vocabulary.intern(word);
-            self.vocabulary.add(id, slot, *weight);
-            words.push(id);
-        }
+    /// Makes a service known under all by which it is found.
+    fn file(&mut self, slot: Slot, Card { mut entry, words, labels, timetables }: Card) -> Entry {
+        let word = |(word, weight): (String, u8)| {
+            let id = self.vocabulary.intern(&word);
+            self.vocabulary.add(id, slot, weight);
+            id
+        };
+        let mut words: Vec<WordId> = words.into_iter().map(word).collect();
         words.sort_unstable();
-        let mut labels: Vec<LabelId> = facts.labels.iter().map(|(kind, value)| self.labels.add(*kind, value, slot)).collect();
+        let mut labels: Vec<LabelId> = labels.iter().map(|(kind, value)| self.labels.add(*kind, value, slot)).collect();
         labels.sort_unstable();
         labels.dedup();
-        for spot in &facts.spots {
+        for spot in &entry.spots {
             if spot.is_area { &mut self.areas } else { &mut self.points }.add(spot.point, slot);
         }
-        let identifiers: Box<[u64]> = service.identifiers.iter().map(fingerprint).collect();
-        for identifier in &identifiers {
+        for identifier in &entry.identifiers {
             self.identifiers.entry(*identifier).or_default().push(slot);
         }
-        Entry {
-            id: record.id,
-            version: record.version,
-            words: words.into(),
-            labels: labels.into(),
-            spots: facts.spots.into(),
-            polygons: facts.polygons.into(),
-            has_only_polygons: facts.has_only_polygons,
-            timetables: facts.timetables.into_iter().map(|table| self.share(table)).collect(),
-            min_age: service.eligibility.min_age.map(|age| age as i16),
-            max_age: service.eligibility.max_age.map(|age| age as i16),
-            prices: facts.prices.into(),
-            is_free_or_by_income: facts.is_free_or_by_income,
-            is_anywhere: facts.is_anywhere,
-            walk_m: facts.walk_m,
-            fresh_until: service.verification.fresh_until(),
-            room: room(record),
-            capacity_fresh_until: record.capacity_fresh_until,
-            updated_at: record.updated_at,
-            name_key: facts.name_key.into(),
-            identifiers,
-            traits: traits(service),
-            distinct_from: record.distinct_from.into(),
-        }
+        entry.words = words.into();
+        entry.labels = labels.into();
+        entry.timetables = timetables.into_iter().map(|table| self.share(table)).collect();
+        entry
     }
 
     fn share(&mut self, table: Timetable) -> Arc<Timetable> {
@@ -330,7 +352,7 @@ mod tests {
         let service: ServiceInput = serde_json::from_value(service).unwrap();
         let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
         let keeper = OrganizationId::from_uuid(uuid::Uuid::nil());
-        index.upsert(&Record {
+        index.upsert(Card::of(&Record {
             id,
             keeper,
             version: 1,
@@ -339,7 +361,7 @@ mod tests {
             capacity: CapacityStatus::Unknown,
             capacity_fresh_until: None,
             distinct_from: &[],
-        });
+        }));
     }
 
     #[test]

@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
     use crate::kind::OrganizationId;
-    use crate::services::index::Record;
+    use crate::services::index::{Card, Record};
     use crate::services::model::{CapacityStatus, ServiceInput};
 
     fn index(services: &[Value]) -> DirectoryIndex {
@@ -223,7 +223,7 @@ mod tests {
             let service: ServiceInput = serde_json::from_value(service.clone()).unwrap();
             let (id, keeper) = (id(number), OrganizationId::from_uuid(Uuid::nil()));
             let updated_at = "2026-01-01T00:00:00Z".parse().unwrap();
-            index.upsert(&Record {
+            index.upsert(Card::of(&Record {
                 id,
                 keeper,
                 version: 1,
@@ -232,7 +232,7 @@ mod tests {
                 capacity: CapacityStatus::Unknown,
                 capacity_fresh_until: None,
                 distinct_from: &[],
-            });
+            }));
         }
         index
     }

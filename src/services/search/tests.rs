@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kind::OrganizationId;
-use crate::services::index::Record;
+use crate::services::index::{Card, Record};
 use crate::services::model::{CapacityStatus, ServiceInput};
 
 fn now() -> Instant {
@@ -24,7 +24,7 @@ fn index(services: &[Value]) -> DirectoryIndex {
 fn put(index: &mut DirectoryIndex, number: u128, service: Value, capacity: CapacityStatus) {
     let service: ServiceInput = serde_json::from_value(service).unwrap();
     let keeper = OrganizationId::from_uuid(uuid::Uuid::from_u128(99));
-    index.upsert(&Record {
+    index.upsert(Card::of(&Record {
         id: id(number),
         keeper,
         version: 1,
@@ -33,7 +33,7 @@ fn put(index: &mut DirectoryIndex, number: u128, service: Value, capacity: Capac
         capacity,
         capacity_fresh_until: None,
         distinct_from: &[],
-    });
+    }));
 }
 
 fn query(query: Value) -> ServiceQuery {

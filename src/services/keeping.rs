@@ -1,0 +1,52 @@
+//! The directory in memory, brought up to date beside the requests.
+
+use std::time::Duration;
+
+use futures_util::future::select;
+
+use crate::app::State;
+use crate::changes::Demand;
+use crate::error::Result;
+
+/// How often it is looked whether other processes have written services that nobody has asked for since.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads the whole directory into memory before the first search asks for it, and goes on with what is loaded in bulk, for as long as the
+/// process runs.
+pub fn keep_current(app: State) -> impl Future<Output = ()> {
+    app.directory.close();
+    go_on(app)
+}
+
+async fn go_on(app: State) {
+    let shared = app.clone();
+    // An open directory is read by partners from the start.
+    let read = app.db.read(move |conn| {
+        shared.directory.refresh(conn, Demand::All)?;
+        if shared.config.public_directory { shared.hsds.refresh(conn) } else { Ok(()) }
+    });
+    let read = read.await;
+    app.directory.open();
+    match read {
+        Ok(()) => log::info!("the directory is in memory: {} services", app.directory.len()),
+        Err(error) => log::warn!("the directory could not be read, and will be with the first search: {error}"),
+    }
+    loop {
+        if let Err(error) = catch_up(&app).await {
+            log::warn!("the directory in memory lacks services that were loaded: {error}");
+        }
+        let (behind, look) = (app.directory.falls_behind(), tokio::time::sleep(LOOK));
+        select(std::pin::pin!(behind), std::pin::pin!(look)).await;
+    }
+}
+
+/// Brings everything in, some of it at a time, so that nobody waits long.
+async fn catch_up(app: &State) -> Result<()> {
+    loop {
+        let shared = app.clone();
+        let has_more = app.db.read(move |conn| Ok(shared.directory.catch_up(conn)? | shared.hsds.catch_up(conn)?)).await?;
+        if !has_more {
+            return Ok(());
+        }
+    }
+}
