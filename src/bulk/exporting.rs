@@ -42,7 +42,7 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     if !caller.has(sight::guard(kind.resource_type()).0) {
         return Ok(step(place, Some(JobError::ClientDisabled)));
     }
-    let found = kind.page(conn, &caller, Window { since: job.content.since, after: place.after, limit: PAGE })?;
+    let found = kind.page(conn, &caller, Window { since: job.content.since, after: place.after, until: None, limit: PAGE })?;
     let name = file_name(of, job.content.format);
     let is_new = place.files.last().is_none_or(|file| file.name != name);
     if is_new {

@@ -131,6 +131,8 @@ pub struct Window {
     pub since: Option<Instant>,
     /// Only what comes after this one.
     pub after: Option<Uuid>,
+    /// Only this one and what comes before it.
+    pub until: Option<Uuid>,
     /// So many at most.
     pub limit: i64,
 }
