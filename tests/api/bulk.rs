@@ -535,6 +535,44 @@ on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db
     assert_eq!((&shown[0]["family"], cell("version"), cell("deceased_on")), (&json!("New, \"quoted\""), "1", ""));
 });
 
+on_both!(no_cell_of_a_table_is_run_as_a_formula, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let hostile =
+        ["=HYPERLINK(\"https://evil.example\",\"Lunch\")", "+1+cmd|'/C calc'!A0", "-2+3+cmd|'/C calc'!A0", "@SUM(1,1)", "=1,\n=2"];
+    for name in hostile {
+        clinic.post("/v1/services", json!({ "name": name, "kind": "program" })).await.expect(201);
+        clinic.post("/v1/patients", json!({ "names": [{ "family": name, "given": name }] })).await.expect(201);
+    }
+    let of = |kind: &'static str| {
+        let clinic = clinic.clone();
+        async move {
+            let export = export(&clinic, json!({ "types": [kind], "format": "csv" })).await;
+            let file = download(&clinic, &export["files"][0]).await;
+            let mut rows = csv::Reader::from_reader(&file.bytes[..]);
+            let names = rows.headers().unwrap().clone();
+            let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+            (names, rows)
+        }
+    };
+    for (kind, column) in [("service", "name"), ("patient", "names")] {
+        let (names, rows) = of(kind).await;
+        let place = names.iter().position(|name| name == column).unwrap();
+        for (row, name) in rows.iter().zip(hostile) {
+            let cell = row.get(place).unwrap();
+            if kind == "service" {
+                assert_eq!(cell, format!("'{name}"));
+            } else {
+                let shown: Value = serde_json::from_str(cell).unwrap();
+                assert_eq!(shown[0]["family"], name);
+            }
+        }
+        let cells = rows.iter().flat_map(|row| row.iter());
+        let runs = |cell: &&str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+        assert_eq!(cells.filter(runs).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+});
+
 on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
     let app = TestApp::new(db).await;
     let mut clinic = app.clinic().await;
