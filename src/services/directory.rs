@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
-use super::duplicates::detection::Pair;
+use super::duplicates::detection::{Pair, look_alikes};
 use super::index::DirectoryIndex;
 use super::repository;
 use super::row::ServiceRow;
@@ -157,7 +157,8 @@ impl Directory {
         if let Some(known) = last.as_ref().filter(|known| known.keeper == keeper && known.changed == changed) {
             return Ok(Arc::clone(&known.pairs));
         }
-        let pairs = Arc::new(self.read().look_alikes(keeper));
+        let looks = self.read().looks(keeper);
+        let pairs = Arc::new(look_alikes(&looks));
         *last = Some(LookAlikes { keeper, changed, pairs: Arc::clone(&pairs) });
         Ok(pairs)
     }
