@@ -493,6 +493,48 @@ on_both!(what_was_exported_can_be_imported_elsewhere_and_is_exported_as_the_same
     assert_eq!(consents["items"][0]["status"], "withdrawn", "{consents:#}");
 });
 
+on_both!(what_an_export_says_of_room_need_levels_and_navigators_is_loaded_with_a_new_record, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let file = one_of_each();
+    let job = load(&clinic, text(&file[1..4])).await;
+    let told = results(&clinic, &job).await;
+    let [worker, service, patient] = [0, 1, 2].map(|index| told[index]["id"].as_str().unwrap_or_default().to_owned());
+    assert_eq!(told[1]["outcome"], "refused", "its provider was not loaded: {told:#?}");
+    assert_eq!(service, "");
+    let lunch = json!({ "name": "Community lunch", "kind": "program", "identifiers": [key("s-1")] });
+    let service = clinic.post("/v1/services", lunch).await.id();
+    let room = json!({ "status": "open", "available": 3, "as_of": "2026-01-20T17:00:00Z" });
+    clinic.put_any(&format!("/v1/services/{service}/capacity"), room).await.expect(200);
+    clinic.put_any(&format!("/v1/services/{service}/capacities/newcomers"), json!({ "status": "waitlist" })).await.expect(200);
+    clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
+    clinic.put_any(&format!("/v1/patients/{patient}/primary-navigator"), json!({ "practitioner_id": worker })).await.expect(200);
+    let before = exported(&clinic).await;
+
+    let other = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
+    let job = load(&other, text(&before)).await;
+    let told = results(&other, &job).await;
+    let id = |of: &str| told.iter().find(|line| line["type"] == of).unwrap()["id"].as_str().unwrap().to_owned();
+    let moved = other.get(&format!("/v1/patients/{}", id("patient"))).await.expect(200);
+    assert_eq!((&moved["need_level"], &moved["primary_navigator_id"]), (&json!("high"), &json!(id("practitioner"))), "{moved:#}");
+    let (there, here) =
+        (other.get(&format!("/v1/services/{}", id("service"))).await.expect(200), clinic.get(&format!("/v1/services/{service}")).await);
+    let here = here.expect(200);
+    assert_eq!((&there["capacity"], &there["capacities"]), (&here["capacity"], &here["capacities"]));
+    let said = other.get(&format!("/v1/services/{}/capacity/history", id("service"))).await.expect(200);
+    assert_eq!(said["items"].as_array().unwrap().len(), 2);
+    // Sent again, it is there.
+    assert_eq!(counts(&load(&other, text(&before)).await)[0], 0);
+    // What cannot be understood is not left out in silence.
+    let wrong = [
+        json!({ "type": "patient", "resource": { "names": [{ "family": "Singh" }] }, "read_only": { "need_level": "enormous" } }),
+        json!({ "type": "service", "resource": { "name": "Choir", "kind": "program" }, "read_only": { "capacity": { "available": -1 } } }),
+    ];
+    let job = load(&other, text(&wrong)).await;
+    let pointers: Vec<Value> = results(&other, &job).await.iter().map(|line| line["problem"]["errors"][0]["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/read_only/need_level", "/read_only/capacity/available"]);
+});
+
 fn uuid(value: &Value) -> Uuid {
     value.as_str().unwrap().parse().unwrap()
 }
@@ -511,6 +553,100 @@ on_both!(what_an_import_cannot_bring_to_where_it_stood_is_refused, |db| async mo
     for line in results(&clinic, &job).await {
         assert_eq!(line["problem"]["code"], "state_not_loaded", "{line}");
     }
+});
+
+/// A referral to the food bank of another organization, of which nobody but the line's writer knows yet.
+fn sending(value: &str, more: Value) -> Value {
+    let mut referral = json!({ "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "family_physician",
+        "consent": { "form": "verbal" }, "identifiers": [key(value)] });
+    referral.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "type": "referral", "draft": false, "resource": referral })
+}
+
+on_both!(a_line_sends_a_referral_as_the_single_call_does_and_once, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
+    let service = json!({ "name": "Lunch", "kind": "program", "provider_id": agency.organization_id, "identifiers": [key("s-1")] });
+    load(&clinic, text(&[patient("p-1", "Tremblay"), json!({ "type": "service", "resource": service })])).await;
+    let lines = [sending("r-1", json!({}))];
+    let job = load(&clinic, text(&lines)).await;
+    let told = results(&clinic, &job).await;
+    assert_eq!(told[0]["outcome"], "created", "{told:#?}");
+    let id = told[0]["id"].as_str().unwrap().to_owned();
+    // Just as the single call answers it.
+    let patient_id = clinic.get(&format!("/v1/referrals/{id}")).await.expect(200)["patient_id"].clone();
+    let mut same = lines[0]["resource"].clone();
+    (same["patient_id"], same["identifiers"]) = (patient_id, json!([]));
+    same["service_id"] = clinic.get(&format!("/v1/referrals/{id}")).await.expect(200)["service_id"].clone();
+    let single = clinic.post("/v1/referrals", same).await.id();
+    let shown = |id: String| {
+        let agency = agency.clone();
+        async move {
+            let mut shown = agency.get(&format!("/v1/referrals/{id}")).await.expect(200);
+            for field in ["id", "identifiers", "created_at", "updated_at", "status_at", "requested_at"] {
+                shown.as_object_mut().unwrap().remove(field);
+            }
+            shown
+        }
+    };
+    let by_line = shown(id.clone()).await;
+    assert_eq!((by_line["status"].as_str(), by_line["patient"]["names"].is_array()), (Some("requested"), true), "{by_line:#}");
+    assert!(by_line["acknowledge_by"].is_string());
+    assert_eq!(by_line, shown(single).await);
+    let steps = agency.get(&format!("/v1/referrals/{id}/transitions")).await.expect(200);
+    assert_eq!((steps["items"].as_array().unwrap().len(), &steps["items"][0]["to"]), (1, &json!("requested")), "{steps:#}");
+    let consents = clinic.get("/v1/consents").await.expect(200)["items"].as_array().unwrap().len();
+    // Sent again, before and after it was answered, it is the one that is there.
+    assert_eq!(counts(&load(&clinic, text(&lines)).await), [0, 0, 1, 0]);
+    for answer in [json!({ "status": "accepted" }), json!({ "status": "completed", "outcome": "attended" })] {
+        agency.post(&format!("/v1/referrals/{id}/transitions"), answer).await.expect(201);
+        assert_eq!(counts(&load(&clinic, text(&lines)).await), [0, 0, 1, 0]);
+    }
+    assert_eq!(clinic.get("/v1/consents").await.expect(200)["items"].as_array().unwrap().len(), consents);
+    app.is_readable().await;
+    let feed = agency.get("/v1/changes?limit=200&resource_type=referral").await.expect(200);
+    let versions = feed["items"].as_array().unwrap().iter().filter(|entry| entry["resource_id"] == *id);
+    assert_eq!(versions.map(|entry| entry["version"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+});
+
+on_both!(a_draft_that_was_loaded_is_sent_by_a_later_line_and_what_cannot_be_sent_is_refused_whole, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
+    let service = json!({ "name": "Lunch", "kind": "program", "provider_id": agency.organization_id, "identifiers": [key("s-1")] });
+    load(&clinic, text(&[patient("p-1", "Tremblay"), json!({ "type": "service", "resource": service })])).await;
+    let mut draft = sending("r-1", json!({}));
+    draft.as_object_mut().unwrap().remove("draft");
+    let job = load(&clinic, text(&[draft.clone()])).await;
+    let path = format!("/v1/referrals/{}", results(&clinic, &job).await[0]["id"].as_str().unwrap());
+    assert_eq!(clinic.get(&path).await.expect(200)["status"], "draft");
+    agency.get(&path).await.expect_problem(404, "not_found");
+    let lines = [
+        sending("r-1", json!({ "reason": "Lives alone." })),
+        sending("r-2", json!({ "consent": null, "reason": "Nobody has asked." })),
+        json!({ "type": "patient", "draft": false, "resource": { "names": [{ "family": "Singh" }] } }),
+        json!({ "type": "referral", "draft": 1, "resource": draft["resource"] }),
+    ];
+    app.clock.advance(Duration::minutes(1));
+    let job = load(&clinic, text(&lines)).await;
+    let told = results(&clinic, &job).await;
+    assert_eq!(counts(&job), [1, 1, 0, 2], "{told:#?}");
+    let sent = agency.get(&path).await.expect(200);
+    assert_eq!((&sent["status"], &sent["reason"]), (&json!("requested"), &json!("Lives alone.")));
+    assert_eq!(told[1]["outcome"], "created", "the consent to the first covers the second: {told:#?}");
+    assert_eq!(told[2]["problem"]["errors"][0]["pointer"], "/draft");
+    assert_eq!(told[3]["problem"]["errors"][0]["pointer"], "/draft");
+    // Without a draft a line of one that was sent is a change of it, as ever.
+    draft["resource"]["reason"] = json!("Lives alone, and is glad of company.");
+    assert_eq!(counts(&load(&clinic, text(&[draft])).await), [0, 1, 0, 0]);
+    assert_eq!(agency.get(&path).await.expect(200)["status"], "requested");
+    // Who has not consented is not sent, and leaves no draft behind.
+    let other = [patient("p-2", "Singh"), sending("r-3", json!({ "patient_id": key("p-2"), "consent": null }))];
+    let job = load(&clinic, text(&other)).await;
+    let told = results(&clinic, &job).await;
+    assert_eq!(told[1]["problem"]["errors"][0]["code"], "consent_required", "{told:#?}");
+    assert_eq!(clinic.get("/v1/referrals").await.expect(200)["items"].as_array().unwrap().len(), 2);
 });
 
 on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db| async move {
