@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Answer, Caller, TestApp};
+use crate::referrals::Town;
 
 const SYSTEM: &str = "https://emr.example.ca/records";
 
@@ -669,6 +670,39 @@ on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db
     let cell = |name: &str| rows[0].get(names.iter().position(|column| column == name).unwrap()).unwrap();
     let shown: Value = serde_json::from_str(cell("names")).unwrap();
     assert_eq!((&shown[0]["family"], cell("version"), cell("deceased_on")), (&json!("New, \"quoted\""), "1", ""));
+});
+
+on_both!(an_export_has_of_referrals_and_follow_ups_what_the_lists_show_each_once, |db| async move {
+    let town = Town::new(db).await;
+    let Town { clinic, program, agency, .. } = &town;
+    // The program is let in by one of two patients, and receives a referral of each; the agency receives one of the first.
+    let (one, other) = (town.patient().await, town.patient().await);
+    town.grant(&one).await;
+    for patient in [&one, &other] {
+        town.accepted(patient).await;
+    }
+    clinic.post("/v1/referrals?draft=true", town.navigation(&other)).await.expect(201);
+    let mut to_agency = town.navigation(&one);
+    to_agency["performer_organization_id"] = json!(agency.organization_id);
+    clinic.post("/v1/referrals", to_agency).await.expect(201);
+    // More than a page of what the program sees by that patient's consent alone.
+    let check = |patient: &str| json!({ "type": "follow_up", "resource": { "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" } });
+    let checks: Vec<Value> = (0..450).map(|number| check(if number % 2 == 0 { &one } else { &other })).collect();
+    assert_eq!(counts(&load(clinic, text(&checks)).await), [450, 0, 0, 0]);
+    for (caller, seen) in [(clinic, [4, 452]), (program, [3, 227]), (agency, [1, 0])] {
+        let export = export(caller, json!({ "types": ["referral", "follow_up"] })).await;
+        for ((path, file), seen) in ["/v1/referrals", "/v1/follow-ups"].iter().zip(export["files"].as_array().unwrap()).zip(seen) {
+            let exported: Vec<String> = lines(&download(caller, file).await).iter().map(|line| line["id"].to_string()).collect();
+            let (mut listed, mut next) = (Vec::new(), Some(format!("{path}?limit=200")));
+            while let Some(at) = next {
+                let page = caller.get(&at).await.expect(200);
+                listed.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].to_string()));
+                next = page["next"].as_str().map(|cursor| format!("{path}?limit=200&cursor={cursor}"));
+            }
+            listed.sort();
+            assert_eq!((exported.len(), &exported), (seen, &listed), "{path}");
+        }
+    }
 });
 
 on_both!(no_cell_of_a_table_is_run_as_a_formula, |db| async move {
