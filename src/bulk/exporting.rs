@@ -42,7 +42,7 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     if !caller.has(sight::guard(kind.resource_type()).0) {
         return Ok(step(place, Some(JobError::ClientDisabled)));
     }
-    let found = kind.page(conn, &caller, Window { since: job.content.since, after: place.after, limit: PAGE })?;
+    let found = kind.page(conn, &caller, Window { since: job.content.since, after: place.after, until: None, limit: PAGE })?;
     let name = file_name(of, job.content.format);
     let is_new = place.files.last().is_none_or(|file| file.name != name);
     if is_new {
@@ -127,9 +127,22 @@ fn csv(schema: &str, found: &[Exported], with_names: bool) -> Result<Vec<u8>> {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => guarded(text),
         Some(other) => other.to_string(),
     }
+}
+
+/// With a mark before it that keeps spreadsheets from running it, where a text begins as a formula does. A number is none, nor is a
+/// telephone number in the form of E.164, which looks like one.
+fn guarded(text: &str) -> String {
+    let begins_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if begins_formula && !is_number(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    [whole, part].iter().all(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -143,6 +156,19 @@ mod tests {
         assert_eq!(cell(Some(&json!("a, b"))), "a, b");
         assert_eq!(cell(Some(&json!(12))), "12");
         assert_eq!(cell(Some(&json!([{ "family": "Tremblay" }]))), r#"[{"family":"Tremblay"}]"#);
+    }
+
+    #[test]
+    fn a_text_that_begins_a_formula_is_marked_unless_it_is_a_number() {
+        for plain in ["Lunch", "", "'=1", "+12505550142", "-123.12", "+5", "-5", "2-1", " =1"] {
+            assert_eq!(cell(Some(&json!(plain))), plain);
+        }
+        let formulas =
+            ["=1+1", "+1-2", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "-", "+", "-1.", "-.5", "--5", "+1 250", "-5e3", "-2\n", "＝1"];
+        for formula in formulas {
+            assert_eq!(cell(Some(&json!(formula))), format!("'{formula}"));
+        }
+        assert_eq!(cell(Some(&json!(-1.5e-9))), "-1.5e-9");
     }
 
     #[test]

@@ -49,8 +49,9 @@ pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<Job
 ///
 /// What the calling client's lists show, and of the directory what its organization keeps; into a file for each type, in order of id. Each
 /// type needs the scope that reads it. A line of NDJSON has the `type`, the `id`, in `resource` what clients write, and in `read_only` the
-/// rest; it can be sent to `POST /v1/imports` of another server. In CSV the columns are the fields. Resources that are changed meanwhile
-/// are exported as they are when their turn comes.
+/// rest; it can be sent to `POST /v1/imports` of another server. In CSV the columns are the fields, and a text that a spreadsheet would run
+/// as a formula has an apostrophe before it: one that begins with `=`, `+`, `-`, `@`, a tab or a line break, and is neither a number nor a
+/// telephone number in the form of E.164. Resources that are changed meanwhile are exported as they are when their turn comes.
 ///
 /// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed.
 #[utoipa::path(tag = "bulk", request_body = ExportInput, responses((status = 202, description = "The export, which begins within seconds.", body = Export), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]

@@ -78,12 +78,17 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// Newline-delimited JSON, up to a gigabyte, packed with gzip or not. Each line is a `BulkLine`: the `type` of a resource and its body, as
 /// the single call takes it, with the same rules; it needs the scope that writes this type. A body whose first identifier the organization
 /// knows replaces what has it, as `PUT …/by-identifier` does, and leaves it where it is the same; so a file can be sent again. A line
-/// without identifiers, and without an `id` from which it was loaded before, makes a new resource. A referral becomes a draft.
+/// without identifiers, and without an `id` from which it was loaded before, makes a new resource.
+///
+/// **Referrals.** A new one is a draft, as with `PUT …/by-identifier`. A line with `"draft": false` sends it, as `POST /v1/referrals` does:
+/// with the consent that stands or that the body brings, the due dates of the performer's policies and the first transition, in the
+/// transaction that writes the line. It also sends a draft that is there. One that was sent is not sent again, so such a file can be sent
+/// again too.
 ///
 /// **References.** Where a body needs an id, an identifier `{"system": …, "value": …}` may stand: of a resource of the organization, which
 /// an earlier line may have loaded. The lines of an export can be loaded elsewhere: they have the `id` that they had there, under which
-/// other lines name them, and get one of their own. What an import cannot bring to where it stood, such as a referral that was sent, is
-/// refused.
+/// other lines name them, and get one of their own. What an import cannot bring to where it stood, such as a referral that was answered,
+/// is refused.
 ///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, fresh};
+use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, Said, fresh};
 use super::model::{ChunkRow, JobError, JobId, JobRow, JobStatus, LineOutcome, RESULTS};
 use super::pieces::{pack, unpack};
 use super::{references, repository};
@@ -40,9 +40,15 @@ pub struct BulkLine {
     /// "value": …}`, of a resource that is there or in an earlier line.
     #[schema(value_type = Object, example = json!({ "names": [{ "family": "Tremblay" }] }))]
     pub resource: Value,
-    /// What an export says besides; mostly ignored.
-    #[schema(required = false, value_type = Object, example = json!({ "version": 3 }))]
+    /// What an export says besides. A new resource takes of it what creating alone does not bring about: that a consent was withdrawn
+    /// (`withdrawn_at`), a patient's `need_level`, as judged on the day of the import, and `primary_navigator_id`, a service's `capacity` and
+    /// `capacities`. A `status` that a line cannot bring about is refused; the rest is ignored.
+    #[schema(required = false, value_type = Object, example = json!({ "need_level": "high" }))]
     pub read_only: Option<Value>,
+    /// Of a referral alone: false sends it, as `POST /v1/referrals` does, in the transaction that writes the line; also one that is there as
+    /// a draft. One that was sent is not sent again. A new referral is a draft otherwise.
+    #[schema(required = false, example = false)]
+    pub draft: Option<bool>,
 }
 
 /// What became of a line.
@@ -92,6 +98,8 @@ struct Head {
     of: BulkType,
     id: Option<Uuid>,
     was: ReadOnly,
+    /// Whether it is a referral that is to be sent.
+    is_sent: bool,
 }
 
 /// Lines that were read and are to be written.
@@ -176,7 +184,10 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
 fn within<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| match error {
         Error::Invalid(faults) => {
-            let inside = |fault: Fault| Fault { pointer: format!("/resource{}", fault.pointer), ..fault };
+            let inside = |fault: Fault| match fault.pointer.starts_with("/read_only") {
+                true => fault,
+                false => Fault { pointer: format!("/resource{}", fault.pointer), ..fault },
+            };
             Error::Invalid(faults.into_iter().map(inside).collect())
         }
         other => other,
@@ -186,7 +197,7 @@ fn within<T>(result: Result<T>) -> Result<T> {
 /// Takes a line apart, with every fault told.
 fn envelope(line: Value, of: &mut Option<BulkType>) -> Result<(Head, Value)> {
     let Value::Object(members) = line else { return Err(Error::invalid("", "type", "must be an object")) };
-    let (mut faults, mut id, mut body, mut was) = (Vec::new(), None, None, Map::new());
+    let (mut faults, mut id, mut body, mut was, mut draft) = (Vec::new(), None, None, Map::new(), None);
     for (name, value) in members {
         match (name.as_str(), value) {
             ("type", Value::String(text)) => match text.parse::<BulkType>() {
@@ -197,7 +208,9 @@ fn envelope(line: Value, of: &mut Option<BulkType>) -> Result<(Head, Value)> {
                 }
             },
             ("type", _) => faults.push(Fault::new("/type", "type", "must be of type string")),
-            ("id", Value::Null) | ("read_only", Value::Null) => {}
+            ("id" | "read_only" | "draft", Value::Null) => {}
+            ("draft", Value::Bool(is_draft)) => draft = Some(is_draft),
+            ("draft", _) => faults.push(Fault::new("/draft", "type", "must be of type boolean")),
             ("id", value) => match value.as_str().map(str::parse::<Uuid>) {
                 Some(Ok(uuid)) => id = Some(uuid),
                 _ => faults.push(Fault::new("/id", "format", "must be a valid uuid")),
@@ -219,8 +232,11 @@ fn envelope(line: Value, of: &mut Option<BulkType>) -> Result<(Head, Value)> {
             faults.push(Fault::new(pointer, "required", "is required"));
         }
     }
+    if draft.is_some() && of.is_some_and(|of| of != BulkType::Referral) {
+        faults.push(Fault::new("/draft", "not_allowed", "is for referrals alone"));
+    }
     match (*of, body) {
-        (Some(of), Some(body)) if faults.is_empty() => Ok((Head { of, id, was }, body)),
+        (Some(of), Some(body)) if faults.is_empty() => Ok((Head { of, id, was, is_sent: draft == Some(false) }, body)),
         _ => Err(Error::Invalid(faults)),
     }
 }
@@ -307,7 +323,7 @@ fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<V
 /// The lines at the beginning that can be inserted together: of one kind, and nothing open.
 fn run_of(lines: &[Line]) -> &[Line] {
     let kind = |line: &Line| match &line.content {
-        Content::Ready { head, .. } if head.of.kind().is_batched() => Some(head.of),
+        Content::Ready { head, .. } if head.of.kind().is_batched(&head.was) => Some(head.of),
         _ => None,
     };
     let first = lines.first().and_then(kind);
@@ -360,7 +376,8 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
     let number = line.number;
     let alone = |conn: &mut DbConn, kind: &dyn Loadable, head: &Head, body: &Body| {
         caller.require(kind.write_scope())?;
-        conn.nested(|conn| within(kind.write(conn, caller, head.id, body, &head.was)))
+        let said = Said { id: head.id, body, was: &head.was, is_sent: head.is_sent };
+        conn.nested(|conn| within(kind.write(conn, caller, said)))
     };
     Ok(Some(match &line.content {
         Content::Blank => return Ok(None),

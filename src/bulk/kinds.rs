@@ -54,7 +54,7 @@ text_enum! {
         Screening = "screening",
         /// See `POST /v1/needs`.
         Need = "need",
-        /// See `POST /v1/referrals`; a new one is a draft.
+        /// See `POST /v1/referrals`; a new one is a draft unless the line says that it is none.
         Referral = "referral",
         /// See `POST /v1/follow-ups`.
         FollowUp = "follow_up",
@@ -131,6 +131,8 @@ pub struct Window {
     pub since: Option<Instant>,
     /// Only what comes after this one.
     pub after: Option<Uuid>,
+    /// Only this one and what comes before it.
+    pub until: Option<Uuid>,
     /// So many at most.
     pub limit: i64,
 }
@@ -149,7 +151,20 @@ pub struct Exported {
 /// What is said of a resource besides what can be written of it, as an export has it: what the server derives, and how it stood.
 pub type ReadOnly = Map<String, Value>;
 
-/// A new resource: under which id, with which body, and how it stood where it comes from.
+/// What a line says.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The id under which the resource is known where the line comes from.
+    pub id: Option<Uuid>,
+    /// Its body.
+    pub body: &'a Body,
+    /// How it stood where it comes from.
+    pub was: &'a ReadOnly,
+    /// Whether it is to be sent.
+    pub is_sent: bool,
+}
+
+/// A new resource: under which id, and with which body.
 #[derive(Debug, Clone, Copy)]
 pub struct Fresh<'a> {
     /// The id that it gets.
@@ -175,9 +190,9 @@ pub trait Loadable: Sync {
     /// The keys in other systems that a body names; the first decides which resource it is.
     fn identifiers<'b>(&self, body: &'b Body) -> &'b [Identifier];
     /// Creates or replaces what the line is of: what has the first identifier; what has the id, or came from what had it; else a new one.
-    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(LineOutcome, Uuid)>;
-    /// Whether [`insert_all`](Self::insert_all) is to be had.
-    fn is_batched(&self) -> bool;
+    fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)>;
+    /// Whether [`insert_all`](Self::insert_all) does all there is to be done for one that stood so.
+    fn is_batched(&self, was: &ReadOnly) -> bool;
     /// Creates many that are not there, with few statements; for each whether it could be. Fails as a whole where identifiers clash.
     fn insert_all(&self, conn: &mut DbConn, caller: &Principal, fresh: &[Fresh<'_>]) -> Result<Vec<Result<()>>>;
     /// A page of what the caller sees, in order of id.
@@ -200,6 +215,8 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
     const REFERENCES: &'static [(&'static str, ResourceType)] = &[];
     /// Whether rows are inserted many at a time.
     const BATCHED: bool = false;
+    /// What [`restore`](Self::restore) looks at, where rows are inserted many at a time.
+    const RESTORED: &'static [&'static str] = &[];
 
     /// One that is there already although neither an identifier nor an id says so.
     fn same(conn: &mut DbConn, caller: &Principal, input: &Self::Input) -> Result<Option<Id<Self::Kind>>> {
@@ -207,9 +224,24 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         Ok(None)
     }
     /// Fails where a new one cannot stand as the one did that it comes from: better none than one that says something else.
-    fn permit_state(was: &ReadOnly) -> Result<()> {
-        let _ = was;
+    fn permit_state(was: &ReadOnly, is_sent: bool) -> Result<()> {
+        let _ = (was, is_sent);
         Ok(())
+    }
+    /// Adds a new one, sent at once where that is asked.
+    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: Self::Input, is_sent: bool) -> Result<()> {
+        let _ = is_sent;
+        resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())
+    }
+    /// Fills in what stays as it is where it is not named.
+    fn keep(conn: &mut DbConn, row: &Self::Row, input: &mut Self::Input) -> Result<()> {
+        let _ = (conn, row, input);
+        Ok(())
+    }
+    /// Sends one that was kept back; false where there is none to send.
+    fn send(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<bool> {
+        let _ = (conn, caller, id);
+        Ok(false)
     }
     /// Brings a new one to where the one stood that it comes from.
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
@@ -240,6 +272,26 @@ struct Of<R>(PhantomData<fn() -> R>);
 impl<R: Bulk> Of<R> {
     fn input(body: &Body) -> Result<&R::Input> {
         body.downcast_ref().ok_or_else(|| Error::internal("a body of another kind"))
+    }
+
+    /// Replaces what is there; false where that is the same.
+    fn change(conn: &mut DbConn, caller: &Principal, row: &R::Row, input: &R::Input) -> Result<bool> {
+        let before = R::input(row);
+        if before == *input {
+            return Ok(false);
+        }
+        R::permit(caller, row)?;
+        let mut after = input.clone();
+        R::keep(conn, row, &mut after)?;
+        if before == after {
+            return Ok(false);
+        }
+        R::prepare(conn, caller, Some(row), &mut after)?;
+        if before == after {
+            return Ok(false);
+        }
+        resource::replace::<R>(conn, caller, row, input.clone())?;
+        Ok(true)
     }
 }
 
@@ -274,8 +326,9 @@ impl<R: Bulk> Loadable for Of<R> {
         Self::input(body).map_or(&[], R::identifiers)
     }
 
-    fn write(&self, conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, body: &Body, was: &ReadOnly) -> Result<(LineOutcome, Uuid)> {
-        let input = Self::input(body)?;
+    fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)> {
+        let Said { id, was, is_sent, .. } = said;
+        let input = Self::input(said.body)?;
         let owner = caller.organization_id;
         let mut present = match R::identifiers(input).first() {
             Some(Identifier { system, value }) => identifiers::find(conn, owner, R::Kind::RESOURCE_TYPE, system, value)?,
@@ -290,29 +343,21 @@ impl<R: Bulk> Loadable for Of<R> {
             present = R::same(conn, caller, input)?.map(Id::uuid);
         }
         let Some(present) = present.map(Id::from_uuid) else {
-            R::permit_state(was)?;
+            R::permit_state(was, is_sent)?;
             let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(owner, id)));
-            let (head, _) = resource::insert_with_id::<R>(conn, caller, new, input.clone())?;
-            R::restore(conn, caller, head.id, was)?;
-            return Ok((LineOutcome::Created, head.id.uuid()));
+            R::create(conn, caller, new, input.clone(), is_sent)?;
+            R::restore(conn, caller, new, was)?;
+            return Ok((LineOutcome::Created, new.uuid()));
         };
         let row = resource::get_row::<R>(conn, caller, present)?;
-        let before = R::input(&row);
-        if before == *input {
-            return Ok((LineOutcome::Unchanged, present.uuid()));
-        }
-        R::permit(caller, &row)?;
-        let mut after = input.clone();
-        R::prepare(conn, caller, Some(&row), &mut after)?;
-        if before == after {
-            return Ok((LineOutcome::Unchanged, present.uuid()));
-        }
-        resource::replace::<R>(conn, caller, &row, input.clone())?;
-        Ok((LineOutcome::Updated, present.uuid()))
+        let is_changed = Self::change(conn, caller, &row, input)?;
+        let is_sent = is_sent && R::send(conn, caller, present)?;
+        Ok((if is_changed || is_sent { LineOutcome::Updated } else { LineOutcome::Unchanged }, present.uuid()))
     }
 
-    fn is_batched(&self) -> bool {
-        R::BATCHED
+    fn is_batched(&self, was: &ReadOnly) -> bool {
+        let says_nothing = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        R::BATCHED && R::RESTORED.iter().all(|name| was.get(*name).is_none_or(says_nothing))
     }
 
     fn insert_all(&self, conn: &mut DbConn, caller: &Principal, fresh: &[Fresh<'_>]) -> Result<Vec<Result<()>>> {

@@ -89,7 +89,9 @@ text_enum! {
         /// A line of JSON for each resource, which `POST /v1/imports` takes.
         #[default]
         Ndjson = "ndjson",
-        /// A row for each resource under a row of names; what is nested is JSON in its cell (RFC 4180).
+        /// A row for each resource under a row of names; what is nested is JSON in its cell (RFC 4180). A text that a spreadsheet would
+        /// run as a formula, because it begins with `=`, `+`, `-`, `@`, a tab or a line break, has an apostrophe before it, unless it is a
+        /// number or a telephone number in the form of E.164.
         Csv = "csv",
     }
 }

@@ -1,8 +1,12 @@
 //! What bulk asks of each kind of resource besides what the common verbs do.
 
+use std::str::FromStr;
+
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::kinds::{Bulk, ReadOnly, Window};
+use super::references::echo;
 use super::rows;
 use crate::appointments::handlers::Appointments;
 use crate::auth::{Principal, Scope, sight};
@@ -10,28 +14,51 @@ use crate::consents::handlers::{Consents, withdraw};
 use crate::consents::model::ConsentRow;
 use crate::db::DbConn;
 use crate::db::types::Id;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::follow_ups::handlers::FollowUps;
-use crate::http::resource;
+use crate::http::etag::OptionalIfMatch;
+use crate::http::{resource, schema};
 use crate::instruments::handlers::Instruments;
 use crate::kind::ResourceType as T;
 use crate::matching::unmet::UnmetNeeds;
 use crate::needs::handlers::Needs;
 use crate::organizations::handlers::Organizations;
+use crate::patients::api::{NavigatorInput, NeedLevelInput};
+use crate::patients::care;
 use crate::patients::handlers::{Patients, Seen};
 use crate::patients::model::{PatientInput, PatientRow};
 use crate::practitioners::handlers::Practitioners;
 use crate::referrals::api::Referral;
 use crate::referrals::handlers::Referrals;
+use crate::referrals::model::{ReferralInput, ReferralRow};
 use crate::screenings::handlers::Screenings;
-use crate::services::model::ServiceInput;
+use crate::services::capacity::handlers::checked as checked_key;
+use crate::services::capacity::setting;
+use crate::services::model::{Capacity, ServiceInput};
 use crate::services::resource::Services;
 use crate::services::row::ServiceRow;
 use crate::slots::handlers::Slots;
-use crate::{needs, patients, services};
+use crate::{needs, patients, practitioners, referrals, services};
 
 fn state(was: &ReadOnly, field: &str) -> Option<String> {
     was.get(field).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// What stood there, in words of which each has a meaning; none where nothing did.
+fn word<W: FromStr>(was: &ReadOnly, field: &str) -> Result<Option<W>> {
+    let fault = |_| Error::invalid(format!("/read_only/{field}"), "not_allowed", "is not a value of this field");
+    state(was, field).map(|text| text.parse().map_err(fault)).transpose()
+}
+
+/// How much room there was, with faults that point to where it says so.
+fn room(value: &Value, pointer: &str) -> Result<Capacity> {
+    schema::check(value.clone()).map_err(|error| match error {
+        Error::Invalid(faults) => {
+            let inside = |fault: Fault| Fault { pointer: format!("{pointer}{}", fault.pointer), ..fault };
+            Error::Invalid(faults.into_iter().map(inside).collect())
+        }
+        other => other,
+    })
 }
 
 /// The refusal of what an import cannot bring to where it stood.
@@ -63,6 +90,28 @@ impl Bulk for Services {
     const SCHEMA: &'static str = "Service";
     const REFERENCES: &'static [(&'static str, T)] = &[("/provider_id", T::Organization)];
     const BATCHED: bool = true;
+    const RESTORED: &'static [&'static str] = &["capacity", "capacities"];
+
+    /// The room that it has, as old as it was.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
+        let mut rooms = Vec::new();
+        if let Some(default) = was.get("capacity").filter(|value| !value.is_null()) {
+            rooms.push((None, room(default, "/read_only/capacity")?));
+        }
+        let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
+        for (index, value) in named.enumerate() {
+            let pointer = format!("/read_only/capacities/{index}");
+            let (Some(key), Some(capacity)) = (value.get("key").and_then(Value::as_str), value.get("capacity")) else {
+                return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
+            };
+            rooms.push((Some(checked_key(key.to_owned())?), room(capacity, &format!("{pointer}/capacity"))?));
+        }
+        for (key, capacity) in rooms {
+            let row = setting::lock(conn, caller, id)?;
+            setting::set(conn, caller, &row, key.as_deref(), &capacity)?;
+        }
+        Ok(())
+    }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: ServiceInput) -> Result<ServiceRow> {
         Ok(ServiceRow::new(id, caller.organization_id, input, caller.at))
@@ -91,6 +140,23 @@ impl Bulk for Patients {
     const SCHEMA: &'static str = "Patient";
     const REFERENCES: &'static [(&'static str, T)] = &[("/supports/*/service_id", T::Service)];
     const BATCHED: bool = true;
+    const RESTORED: &'static [&'static str] = &["need_level", "primary_navigator_id"];
+
+    /// How much support they need, as judged today, and who accompanies them, if that practitioner was loaded too.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
+        if let Some(level) = word(was, "need_level")? {
+            let input = NeedLevelInput { level, assessed_on: None, assessed_by: None, reason: None };
+            care::assess(conn, caller, id, &OptionalIfMatch::ANY, &input)?;
+        }
+        let navigator: Option<Uuid> = word(was, "primary_navigator_id")?;
+        for navigator in navigator.into_iter().flat_map(|id| [id, echo(caller.organization_id, id)]) {
+            let practitioner = practitioners::repository::find_living(conn, Id::from_uuid(navigator))?;
+            if let Some(found) = practitioner.filter(|found| found.is_active && found.organization_id == caller.organization_id) {
+                care::assign(conn, caller, id, &OptionalIfMatch::ANY, &NavigatorInput { practitioner_id: found.id, reason: None })?;
+            }
+        }
+        Ok(())
+    }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: PatientInput) -> Result<Seen> {
         Ok(Seen::new(PatientRow::new(id, caller.organization_id, input, caller.at)))
@@ -169,11 +235,24 @@ impl Bulk for Referrals {
         ("/offered/*/service_id", T::Service),
     ];
 
-    fn permit_state(was: &ReadOnly) -> Result<()> {
-        match state(was, "status").filter(|status| status != "draft") {
-            Some(status) => Err(not_restored("drafts of referrals", &status)),
+    /// One that waits for an answer is brought to where it stood by sending it.
+    fn permit_state(was: &ReadOnly, is_sent: bool) -> Result<()> {
+        match state(was, "status").filter(|status| status != "draft" && !(is_sent && status == "requested")) {
+            Some(status) => Err(not_restored("drafts of referrals, or sends them", &status)),
             None => Ok(()),
         }
+    }
+
+    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: ReferralInput, is_sent: bool) -> Result<()> {
+        referrals::handlers::create(conn, caller, id, input, !is_sent).map(|_| ())
+    }
+
+    fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+        referrals::handlers::keep(conn, row, input)
+    }
+
+    fn send(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<bool> {
+        referrals::transitions::send(conn, caller, id)
     }
 
     /// Without the patient, who is a line of their own, and without what the day brings.
@@ -192,7 +271,7 @@ impl Bulk for FollowUps {
     const REFERENCES: &'static [(&'static str, T)] =
         &[("/patient_id", T::Patient), ("/referral_id", T::Referral), ("/practitioner_id", T::Practitioner)];
 
-    fn permit_state(was: &ReadOnly) -> Result<()> {
+    fn permit_state(was: &ReadOnly, _: bool) -> Result<()> {
         match state(was, "status").filter(|status| status != "open") {
             Some(status) => Err(not_restored("open follow-ups", &status)),
             None => Ok(()),
@@ -219,7 +298,7 @@ impl Bulk for Appointments {
     const SCHEMA: &'static str = "Appointment";
     const REFERENCES: &'static [(&'static str, T)] = &[("/slot_id", T::Slot), ("/patient_id", T::Patient), ("/referral_id", T::Referral)];
 
-    fn permit_state(was: &ReadOnly) -> Result<()> {
+    fn permit_state(was: &ReadOnly, _: bool) -> Result<()> {
         match state(was, "status").filter(|status| status != "booked") {
             Some(status) => Err(not_restored("booked appointments", &status)),
             None => Ok(()),

@@ -1,14 +1,17 @@
 //! The rows that an export reads: those that the caller's own lists show, in order of id.
 //!
-//! Of the directory that is what the organization itself keeps. Where others' resources are seen too, the rule of sight is asked of every
-//! row, in a walk along the ids that goes through the table once for all pages together.
+//! Of the directory that is what the organization itself keeps. Where others' resources are seen too, each way of seeing is asked for by
+//! itself, as a walk along an index: together, an `OR` would read every row of everybody. Only where those who let the organization in are
+//! too many to be named, the rule of sight is asked of every row, in a walk along the ids that goes through the table once for all pages.
 
+use diesel::dsl::not;
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use super::kinds::Window;
 use crate::appointments::model::AppointmentRow;
 use crate::auth::{Principal, sight};
-use crate::consents::model::ConsentRow;
+use crate::consents::model::{ConsentRow, DataCategory};
 use crate::db::DbConn;
 use crate::db::schema::{
     appointments, consents, follow_ups, instruments, needs, organizations, practitioners, referrals, screenings, services, slots,
@@ -44,8 +47,34 @@ macro_rules! page {
         if let Some(after) = $window.after {
             rows = rows.filter($table::id.gt(Id::<()>::from_uuid(after)));
         }
+        if let Some(until) = $window.until {
+            rows = rows.filter($table::id.le(Id::<()>::from_uuid(until)));
+        }
         rows.load($conn)?
     }};
+}
+
+/// A page that several ways of seeing put together.
+struct Joined<R> {
+    rows: Vec<R>,
+    window: Window,
+    id: fn(&R) -> Uuid,
+}
+
+impl<R> Joined<R> {
+    const fn new(window: Window, id: fn(&R) -> Uuid) -> Self {
+        Self { rows: Vec::new(), window, id }
+    }
+
+    fn add(&mut self, rows: Vec<R>) {
+        self.rows.extend(rows);
+        self.rows.sort_by_key(self.id);
+        self.rows.dedup_by_key(|row| (self.id)(row));
+        let most = usize::try_from(self.window.limit).unwrap_or(usize::MAX);
+        self.rows.truncate(most);
+        // What comes behind a full page is asked for no more.
+        self.window.until = self.rows.last().filter(|_| self.rows.len() == most).map(self.id);
+    }
 }
 
 pub(super) fn organizations(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<OrganizationRow>> {
@@ -71,14 +100,11 @@ pub(super) fn patients(conn: &mut DbConn, caller: &Principal, window: Window) ->
 }
 
 pub(super) fn consents(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ConsentRow>> {
-    let own = caller.organization_id;
-    let mut rows: Vec<ConsentRow> = page!(conn, consents, window, consents::organization_id.eq(own));
-    rows.append(&mut page!(conn, consents, window, consents::grantee_id.eq(own)));
-    rows.append(&mut page!(conn, consents, window, consents::recorder_id.eq(own)));
-    rows.sort_by_key(|row| row.id);
-    rows.dedup_by_key(|row| row.id);
-    rows.truncate(usize::try_from(window.limit).unwrap_or(usize::MAX));
-    Ok(rows)
+    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &ConsentRow| row.id.uuid()));
+    page.add(page!(conn, consents, page.window, consents::organization_id.eq(own)));
+    page.add(page!(conn, consents, page.window, consents::grantee_id.eq(own)));
+    page.add(page!(conn, consents, page.window, consents::recorder_id.eq(own)));
+    Ok(page.rows)
 }
 
 pub(super) fn screenings(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ScreeningRow>> {
@@ -90,17 +116,44 @@ pub(super) fn needs(conn: &mut DbConn, caller: &Principal, window: Window) -> Re
 }
 
 pub(super) fn referrals(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ReferralRow>> {
-    Ok(page!(conn, referrals, window, sight::referrals(caller)))
+    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &ReferralRow| row.id.uuid()));
+    page.add(page!(conn, referrals, page.window, referrals::organization_id.eq(own)));
+    page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::performer_id.eq(own))));
+    page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::manager_id.eq(own))));
+    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+        Some(patients) if patients.is_empty() => {}
+        Some(patients) => page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::patient_id.eq_any(patients)))),
+        None => page.add(page!(conn, referrals, page.window, sight::referrals(caller))),
+    }
+    Ok(page.rows)
 }
 
 pub(super) fn follow_ups(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<FollowUpRow>> {
-    Ok(page!(conn, follow_ups, window, sight::follow_ups(caller)))
+    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &FollowUpRow| row.id.uuid()));
+    page.add(page!(conn, follow_ups, page.window, follow_ups::organization_id.eq(own)));
+    page.add(page!(conn, follow_ups, page.window, follow_ups::manager_id.eq(own)));
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+        page.add(page!(conn, follow_ups, page.window, sight::follow_ups(caller)));
+        return Ok(page.rows);
+    };
+    if !patients.is_empty() {
+        page.add(page!(conn, follow_ups, page.window, follow_ups::patient_id.eq_any(patients)));
+    }
+    if !referrals.is_empty() {
+        let is_of_these = follow_ups::referral_id.eq_any(referrals.into_iter().map(Some)).assume_not_null();
+        page.add(page!(conn, follow_ups, page.window, is_of_these.and(sight::follow_ups(caller))));
+    }
+    Ok(page.rows)
 }
 
+/// In a walk along the ids too. Asked so that SQLite takes that way: by its index of organizations it would sort all slots of one for every
+/// page.
 pub(super) fn slots(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<SlotRow>> {
-    Ok(page!(conn, slots, window, slots::organization_id.eq(caller.organization_id)))
+    Ok(page!(conn, slots, window, not(slots::organization_id.ne(caller.organization_id))))
 }
 
+/// In a walk along the ids: what an organization has made or offers is indexed in order of time.
 pub(super) fn appointments(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<AppointmentRow>> {
     Ok(page!(conn, appointments, window, sight::appointments(caller)))
 }

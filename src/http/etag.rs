@@ -46,6 +46,9 @@ impl IfMatch {
 pub struct OptionalIfMatch(Option<Wanted>);
 
 impl OptionalIfMatch {
+    /// What names no version.
+    pub const ANY: Self = Self(None);
+
     /// Fails with the current version if the caller named others.
     pub fn check(&self, current: i64) -> Result<()> {
         self.0.as_ref().map_or(Ok(()), |wanted| wanted.check(current))

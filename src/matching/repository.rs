@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::Duration;
-use diesel::dsl::count_star;
+use diesel::dsl::{count_star, exists};
 use diesel::prelude::*;
 
 use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery, UnmetReasonCount};
@@ -11,7 +11,7 @@ use super::model::{MatchRow, UnmetNeedRow};
 use super::report::UnmetReason;
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::{matches, organizations, patients, unmet_needs};
+use crate::db::schema::{consents, matches, organizations, patients, unmet_needs};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
@@ -57,11 +57,12 @@ pub fn find_unmet(conn: &mut DbConn, caller: &Principal, id: UnmetNeedId) -> Res
 
 /// Those that the caller's organization found, of patients whose needs it still sees or of nobody named.
 pub fn visible(caller: &Principal) -> unmet_needs::BoxedQuery<'static, MultiBackend> {
-    let own = patients::table.filter(patients::organization_id.eq(caller.organization_id)).select(patients::id.nullable());
-    let granted = sight::granted(caller, DataCategory::Needs);
+    // Asked row by row: a list of everybody whom the organization sees would be made anew for every question.
+    let is_named = patients::id.nullable().eq(unmet_needs::patient_id);
+    let own = patients::table.filter(is_named).filter(patients::organization_id.eq(caller.organization_id));
+    let granted = sight::granted(caller, DataCategory::Needs).filter(consents::patient_id.nullable().eq(unmet_needs::patient_id));
     let found = unmet_needs::table.filter(unmet_needs::organization_id.eq(caller.organization_id)).into_boxed();
-    let is_seen = unmet_needs::patient_id.is_null().or(unmet_needs::patient_id.eq_any(own));
-    found.filter(is_seen.or(unmet_needs::patient_id.assume_not_null().eq_any(granted)))
+    found.filter(unmet_needs::patient_id.is_null().or(exists(own)).or(exists(granted)))
 }
 
 /// One page of unmet needs in order of id, and one row more.

@@ -174,7 +174,7 @@ fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
 }
 
 /// What the server filled in, or the performer said, stays where it is not named again.
-fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
     if row.service_id == input.service_id {
         input.performer_organization_id = input.performer_organization_id.or(row.performer_id);
     } else if let Some(before) = row.service_id
@@ -342,19 +342,19 @@ pub async fn create_referral(
     let is_draft = query.0.draft;
     command
         .run(&app, &caller, move |conn, caller, input| {
-            let shape = create(conn, caller, input.clone(), is_draft)?;
+            let shape = create(conn, caller, Id::generate(), input.clone(), is_draft)?;
             Reply::created(&resource::location::<Referrals>(shape.id), shape.version, &Referrals::view(conn, caller, shape.clone())?)
         })
         .await
 }
 
-/// Writes a referral: a draft, or one that is sent at once.
-pub fn create(conn: &mut DbConn, caller: &Principal, input: ReferralInput, is_draft: bool) -> Result<Referral> {
+/// Writes a referral under an id that nobody has: a draft, or one that is sent at once.
+pub fn create(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput, is_draft: bool) -> Result<Referral> {
     if is_draft {
-        return Ok(resource::insert::<Referrals>(conn, caller, input)?.1);
+        return Ok(resource::insert_with_id::<Referrals>(conn, caller, id, input)?.1);
     }
     let sent = resource::insert_by::<Referrals>(conn, caller, input, |conn, input| {
-        let mut row = workflow::draft(conn, caller, Id::generate(), input)?;
+        let mut row = workflow::draft(conn, caller, id, input)?;
         workflow::send(conn, caller, &mut row, None)?;
         workflow::insert(conn, caller, row)
     });

@@ -24,6 +24,18 @@ use crate::http::resource::{self, HistoryQuery};
 use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId, ResourceType};
 use crate::practitioners;
 
+/// Sends a draft of the caller's as it stands; false where it is none any more.
+pub fn send(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<bool> {
+    repository::lock(conn, id)?;
+    let row = resource::get_row::<Referrals>(conn, caller, id)?;
+    if row.status != ReferralStatus::Draft {
+        return Ok(false);
+    }
+    check_draft(conn, caller, &row)?;
+    workflow::transition(conn, caller, &row, &TransitionInput::to(ReferralStatus::Requested))?;
+    Ok(true)
+}
+
 /// Move a referral
 ///
 /// To another status, or on within the present one: a finer word, an assignment, a note. Which steps there are, and who may take them,

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::duplicates::detection::Pair;
+use super::duplicates::detection::{Pair, look_alikes};
 use super::index::{Card, DirectoryIndex};
 use super::repository;
 use super::row::ServiceRow;
@@ -186,7 +186,8 @@ impl Directory {
         if let Some(known) = last.as_ref().filter(|known| known.keeper == keeper && known.changed == changed) {
             return Arc::clone(&known.pairs);
         }
-        let pairs = Arc::new(self.read().look_alikes(keeper));
+        let looks = self.read().looks(keeper);
+        let pairs = Arc::new(look_alikes(&looks));
         *last = Some(LookAlikes { keeper, changed, pairs: Arc::clone(&pairs) });
         pairs
     }

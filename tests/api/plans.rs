@@ -12,6 +12,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Json, Text};
+use kith::bulk::Engine;
+use kith::bulk::kinds::BulkType;
 use kith::db::{Db, DbConn, DbSettings};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
@@ -23,10 +25,13 @@ use crate::referrals::{Town, step};
 /// Tables that hold a handful of rows, whatever the size of a deployment.
 const SMALL: [&str; 3] = ["signing_keys", "instruments", "__diesel_schema_migrations"];
 
-/// Statements that may read more than they return, each with the reason.
-const ALLOWED: [(&str, &str); 2] = [
+/// Statements that may read more than they return, named by a part of them without quotes, each with the reason.
+const ALLOWED: [(&str, &str); 5] = [
     ("name_key", "organizations are searched by parts of words; there are few"),
-    ("`referrals`.`due_on` < ?", "the overdue ones are found by their day; they are fewer than all that wait"),
+    ("referrals.due_on < ?", "the overdue ones are found by their day; they are fewer than all that wait"),
+    ("bulk_jobs.leased_until <", "the open jobs have an index of their own; each organization has a few"),
+    ("ORDER BY appointments.id LIMIT", "an export walks along the ids, once through the table for all its pages"),
+    ("ORDER BY slots.id LIMIT", "an export walks along the ids, once through the table for all its pages"),
 ];
 
 /// A search for one of these gives few rows, which may be sorted and filtered further.
@@ -130,7 +135,11 @@ fn faults(settings: &DbSettings) -> Vec<String> {
     }
     let statements = statements(on_sqlite);
     assert!(statements.len() > 60, "only {} statements were heard", statements.len());
-    let explained = statements.iter().filter(|statement| ALLOWED.iter().all(|(part, _)| !statement.contains(part)));
+    let is_allowed = |statement: &String| {
+        let bare = statement.replace(['`', '"'], "");
+        ALLOWED.iter().any(|(part, _)| bare.contains(part))
+    };
+    let explained = statements.iter().filter(|statement| !is_allowed(statement));
     explained
         .flat_map(|statement| {
             let faults = match &mut conn {
@@ -249,6 +258,15 @@ async fn a_day(town: &Town) {
         }
         let sought = json!({ "name": "Amrit Singh", "birth_date": "1961-04-07", "phone": "250-555-0142" });
         caller.post("/v1/patients/search", sought).await.expect(200);
+    }
+    for caller in [clinic, program, agency, &directory] {
+        caller.post("/v1/exports", json!({})).await.expect(202);
+    }
+    Engine::new(app.state.db.clone(), app.clock.clone()).work().await.unwrap();
+    for caller in [clinic, program, agency, &directory] {
+        let exports = caller.get("/v1/exports").await.expect(200);
+        let files = exports["items"][0]["files"].as_array().map(Vec::len);
+        assert_eq!((&exports["items"][0]["status"], files), (&json!("completed"), Some(BulkType::ALL.len())), "{exports:#}");
     }
     let merge = json!({ "duplicate_id": other });
     clinic.post(&format!("/v1/patients/{patient}/merge"), merge).await.expect(200);

@@ -79,7 +79,7 @@ async fn put_capacity(
 }
 
 /// A key that can be one.
-fn checked(key: String) -> Result<String> {
+pub fn checked(key: String) -> Result<String> {
     static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(KEY_PATTERN).ok());
     let is_key = key.len() <= KEY_LENGTH && KEY.as_ref().is_some_and(|pattern| pattern.is_match(&key));
     if is_key { Ok(key) } else { Err(Error::malformed(format!("The key must match {KEY_PATTERN}, with at most {KEY_LENGTH} characters."))) }

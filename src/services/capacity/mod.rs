@@ -6,7 +6,7 @@
 
 pub mod api;
 pub mod handlers;
-mod setting;
+pub mod setting;
 
 pub use self::setting::{lock, set, take_place};
 

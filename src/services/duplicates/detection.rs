@@ -1,19 +1,24 @@
 //! Which services look like one.
 //!
 //! Only those are compared that have a telephone, a place, a web page or mail address in common, or a name together with a city or a
-//! provider; so the work grows with the directory and not with its square. What more than [`MOST_ALIKE`] have in common, as a
-//! switchboard or a community centre, tells nobody apart, and is no reason to compare them.
+//! provider; where many have one of these in common, as at a switchboard or a community centre, only those of them whose names have a
+//! word in common too. So the work grows with the directory and not with its square. It is done over a copy of what is compared: whoever
+//! changes the index meanwhile does not wait for it.
 
 use serde::{Deserialize, Serialize};
 use strsim::jaro_winkler;
 
 use super::traits::{Trait, TraitKind};
 use crate::kind::{OrganizationId, ServiceId};
-use crate::services::index::{DirectoryIndex, LabelKind, Slot};
+use crate::services::index::{DirectoryIndex, LabelKind};
 use crate::text_enum;
 
-/// Of a trait that more services have, none are compared for its sake.
-const MOST_ALIKE: usize = 30;
+/// Of so many that have a trait in common each is compared with each; of more, those whose names have a word in common.
+const FEW: usize = 8;
+/// Where more than so many of these have one and the same word, it tells nobody apart, and none are compared for its sake.
+const MOST_NAMED_ALIKE: usize = 12;
+/// So many letters of two words are looked at: what follows is an ending, or a slip.
+const BEGINNING: usize = 4;
 
 /// The points that each kind of likeness gives at most.
 const NAME: f64 = 45.0;
@@ -66,50 +71,82 @@ pub struct Rank {
 }
 
 /// What is compared of a service.
-#[derive(Debug, Clone, Copy)]
-struct Look<'a> {
-    name: &'a str,
-    traits: &'a [Trait],
+#[derive(Debug)]
+pub(in crate::services) struct Look {
+    id: ServiceId,
+    /// Folded.
+    name: Box<str>,
+    traits: Box<[Trait]>,
+    distinct_from: Box<[ServiceId]>,
 }
 
 impl DirectoryIndex {
-    /// The pairs among the services that an organization keeps, but for those that somebody has set apart; the likeliest first.
-    pub(in crate::services) fn look_alikes(&self, keeper: OrganizationId) -> Vec<Pair> {
-        let Some(kept) = self.labels().services(LabelKind::Keeper, &keeper.to_string()) else { return Vec::new() };
-        let mut having: Vec<(Trait, Slot)> = Vec::new();
-        for slot in kept {
-            let traits = self.get(slot).into_iter().flat_map(|entry| entry.traits.iter());
-            having.extend(traits.filter(|found| found.kind() != TraitKind::Provider).map(|found| (*found, slot)));
-        }
-        having.sort_unstable();
-        let mut pairs: Vec<(Slot, Slot)> = Vec::new();
-        for alike in having.chunk_by(|a, b| a.0 == b.0).filter(|alike| alike.len() <= MOST_ALIKE) {
-            for (index, (_, one)) in alike.iter().enumerate() {
-                pairs.extend(alike.iter().skip(index + 1).map(|(_, other)| (*one, *other)));
-            }
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut found: Vec<Pair> = pairs.into_iter().filter_map(|(one, other)| self.pair(one, other)).collect();
-        found.sort_unstable_by_key(|pair| pair.rank);
-        found
-    }
-
-    fn pair(&self, one: Slot, other: Slot) -> Option<Pair> {
-        let (one, other) = (self.get(one)?, self.get(other)?);
-        let (one, other) = if one.id < other.id { (one, other) } else { (other, one) };
-        if one.distinct_from.contains(&other.id) || other.distinct_from.contains(&one.id) {
-            return None;
-        }
-        let (score, reasons) =
-            likeness(Look { name: &one.name_key, traits: &one.traits }, Look { name: &other.name_key, traits: &other.traits });
-        let rank = Rank { doubt: 100 - score, one: one.id, other: other.id };
-        (score >= LIKELY).then_some(Pair { rank, reasons })
+    /// What is compared of the services that an organization keeps.
+    pub(in crate::services) fn looks(&self, keeper: OrganizationId) -> Vec<Look> {
+        let kept = self.labels().services(LabelKind::Keeper, &keeper.to_string()).into_iter().flatten();
+        let look = |slot| {
+            let entry = self.get(slot)?;
+            let (name, traits, distinct_from) = (entry.name_key.clone(), entry.traits.clone(), entry.distinct_from.clone());
+            Some(Look { id: entry.id, name, traits, distinct_from })
+        };
+        kept.filter_map(look).collect()
     }
 }
 
+/// The pairs among these services, but for those that somebody has set apart; the likeliest first.
+pub(in crate::services) fn look_alikes(looks: &[Look]) -> Vec<Pair> {
+    let mut found: Vec<Pair> = candidates(looks).into_iter().filter_map(|(one, other)| pair(one, other)).collect();
+    found.sort_unstable_by_key(|pair| pair.rank);
+    found
+}
+
+/// Those that are worth a comparison, each pair once.
+fn candidates(looks: &[Look]) -> Vec<(&Look, &Look)> {
+    let is_asked = |found: &Trait| found.kind() != TraitKind::Provider;
+    let mut having: Vec<(Trait, u32)> =
+        (0..).zip(looks).flat_map(|(place, look)| look.traits.iter().copied().filter(is_asked).map(move |found| (found, place))).collect();
+    having.sort_unstable();
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    for alike in having.chunk_by(|one, other| one.0 == other.0).filter(|alike| alike.len() > 1) {
+        if alike.len() <= FEW {
+            each_with_each(alike, &mut pairs);
+            continue;
+        }
+        let words = |place: u32| looks.get(place as usize).into_iter().flat_map(|look| look.name.split(' ')).map(beginning);
+        let mut named: Vec<(&str, u32)> = alike.iter().flat_map(|(_, place)| words(*place).map(|word| (word, *place))).collect();
+        named.sort_unstable();
+        named.dedup();
+        for alike in named.chunk_by(|one, other| one.0 == other.0).filter(|alike| alike.len() <= MOST_NAMED_ALIKE) {
+            each_with_each(alike, &mut pairs);
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.into_iter().filter_map(|(one, other)| Some((looks.get(one as usize)?, looks.get(other as usize)?))).collect()
+}
+
+fn each_with_each<T>(alike: &[(T, u32)], pairs: &mut Vec<(u32, u32)>) {
+    for (index, (_, one)) in alike.iter().enumerate() {
+        pairs.extend(alike.iter().skip(index + 1).map(|(_, other)| (*one, *other)));
+    }
+}
+
+fn beginning(word: &str) -> &str {
+    word.char_indices().nth(BEGINNING).and_then(|(end, _)| word.get(..end)).unwrap_or(word)
+}
+
+fn pair(one: &Look, other: &Look) -> Option<Pair> {
+    let (one, other) = if one.id < other.id { (one, other) } else { (other, one) };
+    if one.distinct_from.contains(&other.id) || other.distinct_from.contains(&one.id) {
+        return None;
+    }
+    let (score, reasons) = likeness(one, other);
+    let rank = Rank { doubt: 100 - score, one: one.id, other: other.id };
+    (score >= LIKELY).then_some(Pair { rank, reasons })
+}
+
 /// How sure one can be that two services are one, from 0 to 100, and why. What one of them does not say counts for nothing.
-fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
+fn likeness(one: &Look, other: &Look) -> (u8, Vec<ServiceResemblance>) {
     let (mut reasons, mut points, mut most) = (Vec::new(), 0.0, NAME);
     let kinds = [
         (TraitKind::Phone, PHONE, ServiceResemblance::SamePhone),
@@ -118,7 +155,7 @@ fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
         (TraitKind::Provider, PROVIDER, ServiceResemblance::SameProvider),
     ];
     for (kind, weight, reason) in kinds {
-        let of = |look: Look<'_>| look.traits.iter().any(|found| found.kind() == kind);
+        let of = |look: &Look| look.traits.iter().any(|found| found.kind() == kind);
         if of(one) && of(other) {
             most += weight;
             let is_shared = |found: &&Trait| found.kind() == kind && other.traits.binary_search(found).is_ok();
@@ -134,7 +171,7 @@ fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
     if score(points + NAME) < LIKELY {
         return (score(points), reasons);
     }
-    let similarity = similarity(one.name, other.name);
+    let similarity = similarity(&one.name, &other.name);
     if similarity >= 0.995 {
         reasons.insert(0, ServiceResemblance::SameName);
     } else if similarity >= 0.85 {
@@ -146,11 +183,22 @@ fn likeness(one: Look<'_>, other: Look<'_>) -> (u8, Vec<ServiceResemblance>) {
 
 /// How alike two names are, from 0 to 1. A name that holds all words of the other, two at least, is nearly the same.
 fn similarity(one: &str, other: &str) -> f64 {
-    let words = |name: &'_ str| name.split(' ').map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+    if one == other {
+        return 1.0;
+    }
     let (first, second) = (words(one), words(other));
-    let is_part = first.len().min(second.len()) >= 2 && (first.is_subset(&second) || second.is_subset(&first));
+    let (fewer, more) = if first.len() <= second.len() { (first, second) } else { (second, first) };
+    let is_part = fewer.len() >= 2 && fewer.iter().all(|word| more.binary_search(word).is_ok());
     let spelled = jaro_winkler(one, other);
     if is_part { spelled.max(0.93) } else { spelled }
+}
+
+/// The words of a name, rising, each once.
+fn words(name: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = name.split(' ').collect();
+    words.sort_unstable();
+    words.dedup();
+    words
 }
 
 #[cfg(test)]
@@ -159,16 +207,21 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::db::types::Id;
     use crate::services::duplicates::traits::traits;
     use crate::services::model::ServiceInput;
     use crate::text::fold;
 
     fn score(one: &Value, other: &Value) -> u8 {
-        let read = |service: &Value| serde_json::from_value::<ServiceInput>(service.clone()).unwrap();
-        let (one, other) = (read(one), read(other));
-        let (names, found) = ([fold(&one.name), fold(&other.name)], [traits(&one), traits(&other)]);
-        let look = |index: usize| Look { name: &names[index], traits: &found[index] };
-        likeness(look(0), look(1)).0
+        likeness(&look(read(one)), &look(read(other))).0
+    }
+
+    fn read(service: &Value) -> ServiceInput {
+        serde_json::from_value(service.clone()).unwrap()
+    }
+
+    fn look(service: ServiceInput) -> Look {
+        Look { id: Id::generate(), name: fold(&service.name).into(), traits: traits(&service), distinct_from: Box::default() }
     }
 
     fn service(name: &str, phone: &str, street: &str) -> Value {
@@ -206,6 +259,61 @@ mod tests {
         assert!(score(&of(json!({})), &of(json!({}))) >= LIKELY);
         let at = |street: &str| of(json!({ "places": [{ "address": { "line1": street } }] }));
         assert!(score(&at("12 Mill St"), &at("9 Lake Rd")) < LIKELY);
+    }
+
+    /// Services of providers that each have ten of them at one telephone, one place and one web page.
+    fn valley(services: usize) -> Vec<Look> {
+        let first = ["Community", "Family", "Senior", "Youth", "Harvest", "Riverside", "Open", "Northern", "Hillside", "Neighbour"];
+        let second = ["Kitchen", "Choir", "Garden", "Walk", "Shelter", "Library", "Clinic", "Workshop", "Pantry", "Club", "Circle"];
+        let third = ["for newcomers", "at noon", "on wheels", "by the lake", "in spring", "with friends", "and more"];
+        let mut looks = Vec::with_capacity(services);
+        for provider in 0..services.div_ceil(10) {
+            let base = read(&json!({
+                "name": "", "provider_name": format!("Society {provider}"), "url": format!("https://society-{provider}.example"),
+                "phones": [{ "original": format!("250-{:07}", provider) }],
+                "places": [{ "address": { "line1": format!("{provider} Mill St"), "city": format!("City {}", provider % 60) } }],
+            }));
+            for number in (provider * 10..services).take(10) {
+                let word = |of: &[&'static str], turn: usize| of[(number / turn + number * 3) % of.len()];
+                let name = format!("{} {} {}", word(&first, 3), word(&second, 10), word(&third, 110));
+                looks.push(look(ServiceInput { name, ..base.clone() }));
+            }
+        }
+        looks
+    }
+
+    #[test]
+    fn a_directory_is_compared_in_a_few_comparisons_for_each_service() {
+        let mut looks = valley(20_000);
+        // One more record of every hundredth, and a switchboard that a tenth of them share.
+        let again: Vec<Look> = looks.iter().step_by(100).map(|found| Look { id: Id::generate(), ..copy(found) }).collect();
+        let planted = again.len();
+        looks.extend(again);
+        let switchboard = look(read(&json!({ "name": "", "phones": [{ "original": "250-555-0100" }] }))).traits;
+        for found in looks.iter_mut().step_by(10) {
+            let mut traits = [&found.traits[..], &switchboard].concat();
+            traits.sort_unstable();
+            found.traits = traits.into();
+        }
+        let compared = candidates(&looks).len();
+        assert!((planted..4 * looks.len()).contains(&compared), "{compared} comparisons of {} services", looks.len());
+        let found = look_alikes(&looks);
+        let same = found.iter().filter(|pair| pair.reasons.contains(&ServiceResemblance::SameName)).count();
+        assert!(same >= planted, "{same} of {planted}");
+    }
+
+    fn copy(look: &Look) -> Look {
+        Look { id: look.id, name: look.name.clone(), traits: look.traits.clone(), distinct_from: look.distinct_from.clone() }
+    }
+
+    #[test]
+    fn two_of_many_at_one_switchboard_are_compared_where_their_names_have_a_word_in_common() {
+        let names = ["Choir", "Pantry", "Library", "Youth drop-in", "Walking group", "Tax clinic", "Chair yoga", "Homework", "Meals"];
+        let at = |name: &str| look(read(&json!({ "name": name, "phones": [{ "original": "250-555-0100" }] })));
+        let mut looks: Vec<Look> = names.iter().cycle().take(60).enumerate().map(|(number, name)| at(&format!("{name}{number}"))).collect();
+        looks.extend([at("Alder Falls Food Bank"), at("Alder Falls Foodbank Society")]);
+        let found = look_alikes(&looks);
+        assert!(found.iter().any(|pair| (pair.rank.one, pair.rank.other) == (looks[60].id, looks[61].id)), "{found:?}");
     }
 
     proptest! {

@@ -26,6 +26,10 @@ use crate::services::resource::Services;
 ///
 /// Pairs among the services that the caller's organization keeps, whatever sources they are from, that look like one service: by name,
 /// telephone, place, web page, mail address and provider. The likeliest first. Merge them, or say that they are two.
+///
+/// Two are compared where they have a telephone, a place, a web page or a mail address in common, or a name together with a city or a
+/// provider. Where more than 8 share one of these, as a switchboard, those of them are compared whose names have a word in common, by its
+/// first four letters, that no more than 12 of them have. A pair that is alike in nothing else is not listed.
 #[utoipa::path(tag = "services", params(ServiceDuplicateQuery), responses((status = 200, description = "A page of pairs.", body = Page<ServiceDuplicate>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/duplicates")]
 pub async fn list_service_duplicates(

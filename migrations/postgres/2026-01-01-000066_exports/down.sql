@@ -1,0 +1,2 @@
+DROP INDEX follow_ups_manager_id_id_idx;
+DROP INDEX follow_ups_organization_id_id_idx;
