@@ -4,7 +4,6 @@
 //! itself, as a walk along an index: together, an `OR` would read every row of everybody. Only where those who let the organization in are
 //! too many to be named, the rule of sight is asked of every row, in a walk along the ids that goes through the table once for all pages.
 
-use diesel::dsl::not;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -147,15 +146,28 @@ pub(super) fn follow_ups(conn: &mut DbConn, caller: &Principal, window: Window) 
     Ok(page.rows)
 }
 
-/// In a walk along the ids too. Asked so that SQLite takes that way: by its index of organizations it would sort all slots of one for every
-/// page.
 pub(super) fn slots(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<SlotRow>> {
-    Ok(page!(conn, slots, window, not(slots::organization_id.ne(caller.organization_id))))
+    Ok(page!(conn, slots, window, slots::organization_id.eq(caller.organization_id)))
 }
 
-/// In a walk along the ids: what an organization has made or offers is indexed in order of time.
 pub(super) fn appointments(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<AppointmentRow>> {
-    Ok(page!(conn, appointments, window, sight::appointments(caller)))
+    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &AppointmentRow| row.id.uuid()));
+    page.add(page!(conn, appointments, page.window, appointments::organization_id.eq(own)));
+    page.add(page!(conn, appointments, page.window, appointments::provider_id.eq(own)));
+    page.add(page!(conn, appointments, page.window, appointments::manager_id.eq(own)));
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+        page.add(page!(conn, appointments, page.window, sight::appointments(caller)));
+        return Ok(page.rows);
+    };
+    if !patients.is_empty() {
+        page.add(page!(conn, appointments, page.window, appointments::patient_id.eq_any(patients)));
+    }
+    if !referrals.is_empty() {
+        let is_of_these = appointments::referral_id.eq_any(referrals.into_iter().map(Some)).assume_not_null();
+        page.add(page!(conn, appointments, page.window, is_of_these.and(sight::appointments(caller))));
+    }
+    Ok(page.rows)
 }
 
 /// Those of patients whom the organization sees no more are not read by it either.
