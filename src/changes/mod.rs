@@ -17,7 +17,7 @@ pub mod view;
 
 pub use self::follower::Follower;
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, before, earlier, history, last, latest, numbered, record, record_all};
+pub use self::repository::{after, before, earlier, history, last, last_until, latest, numbered, record, record_all};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

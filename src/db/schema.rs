@@ -737,6 +737,8 @@ diesel::table! {
         failing_since -> Nullable<Instant>,
         leased_by -> Nullable<Id>,
         leased_until -> Nullable<Instant>,
+        consents_told_at -> Instant,
+        consents_told_id -> Id,
     }
 }
 

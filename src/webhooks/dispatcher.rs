@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
 use super::repository::Subscriber;
-use super::{lifecycle, queue, repository};
+use super::{lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
 use crate::changes::view::{Reader, View};
@@ -107,6 +107,14 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
 /// What an endpoint's client may see, and whose it is: endpoints with the same see the same.
 type Who = (OrganizationId, Scopes);
 
+/// Those who read the journal for endpoints, by what their clients may see.
+pub(super) type Readers<'a> = HashMap<Who, Reader<'a>>;
+
+/// Who reads for an endpoint; nobody where its client may no longer call.
+pub(super) fn reader_of<'r, 'a>(readers: &'r mut Readers<'a>, one: &Subscriber) -> Option<&'r mut Reader<'a>> {
+    readers.get_mut(&(one.organization_id, one.scopes?))
+}
+
 /// Those who are told, with their eyes.
 pub(super) struct Eyes {
     principals: HashMap<Who, Principal>,
@@ -123,7 +131,7 @@ impl Eyes {
     }
 
     /// Readers of the journal, one for each.
-    pub(super) fn readers(&self) -> HashMap<Who, Reader<'_>> {
+    pub(super) fn readers(&self) -> Readers<'_> {
         self.principals.iter().map(|(who, principal)| (*who, Reader::new(principal))).collect()
     }
 }
@@ -137,27 +145,25 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
     let mut services = Services::default();
     let wanted: HashSet<WebhookEventType> =
         WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
-    for entry in entries.iter().filter(|entry| events::possible(entry).any(|event| wanted.contains(&event))) {
-        let body = events::body(entry)?;
-        let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
-        if happened.is_empty() {
+    for entry in entries {
+        let may_turn = turning::may_turn(entry, &wanted);
+        if !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
             continue;
         }
-        for one in subscribers {
-            let is_new = one.behind.is_none_or(|place| entry.position() > place);
+        let body = events::body(entry)?;
+        let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
+        for one in subscribers.iter().filter(|one| one.behind.is_none_or(|place| entry.position() > place)) {
             let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
-            if !is_new
-                || asked.is_empty()
-                || !is_of_interest(conn, one, entry, &body, &mut services)?
-                || !sees(conn, &mut readers, one, entry)?
-            {
-                continue;
+            let rows = if one.is_replaying { &mut round.replayed } else { &mut round.deliveries };
+            if !asked.is_empty() && is_of_interest(conn, one, entry, &body, &mut services)? && sees(conn, &mut readers, one, entry)? {
+                rows.extend(asked.into_iter().map(|event| {
+                    let key = format!("{}:{event}", entry.sequence);
+                    delivery(one.id, key, event, entry.at, entry, entry.position(), now)
+                }));
             }
-            let rows = asked.into_iter().map(|event| {
-                let key = format!("{}:{event}", entry.sequence);
-                delivery(one.id, key, event, entry.at, entry, entry.position(), now)
-            });
-            if one.is_replaying { round.replayed.extend(rows) } else { round.deliveries.extend(rows) }
+            if may_turn {
+                rows.extend(turning::by_entry(conn, &mut readers, one, entry, now)?);
+            }
         }
     }
     Ok(())
@@ -218,9 +224,8 @@ pub(super) fn delivery(
 }
 
 /// Whether an endpoint's client sees an entry.
-pub(super) fn sees(conn: &mut DbConn, readers: &mut HashMap<Who, Reader<'_>>, one: &Subscriber, entry: &Entry) -> Result<bool> {
-    let Some(scopes) = one.scopes else { return Ok(false) };
-    let Some(reader) = readers.get_mut(&(one.organization_id, scopes)) else { return Ok(false) };
+pub(super) fn sees(conn: &mut DbConn, readers: &mut Readers<'_>, one: &Subscriber, entry: &Entry) -> Result<bool> {
+    let Some(reader) = reader_of(readers, one) else { return Ok(false) };
     Ok(reader.view(conn, entry)? != View::Nothing)
 }
 

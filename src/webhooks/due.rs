@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate};
 use diesel::dsl::{exists, insert_into, not};
 use diesel::prelude::*;
 
-use super::dispatcher::{self, Eyes, HOLD, Services};
+use super::dispatcher::{self, Eyes, HOLD, Readers, Services};
 use super::events::WebhookEventType;
 use super::model::DeliveryRow;
 use super::repository::Subscriber;
@@ -131,7 +131,7 @@ fn told(
     entry: &changes::Entry,
     body: &serde_json::Value,
     services: &mut Services,
-    readers: &mut std::collections::HashMap<(OrganizationId, crate::auth::Scopes), changes::view::Reader<'_>>,
+    readers: &mut Readers<'_>,
 ) -> Result<bool> {
     Ok(dispatcher::is_of_interest(conn, one, entry, body, services)? && dispatcher::sees(conn, readers, one, entry)?)
 }

@@ -10,6 +10,7 @@ use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use super::{lifecycle, queue, repository, signing};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes::place::Told;
 use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
@@ -89,6 +90,8 @@ impl Resource for WebhookEndpoints {
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId, input: WebhookEndpointInput) -> Result<EndpointRow> {
         let (end, status) = (changes::latest(conn)?, input.status);
+        // What has happened until now is none of its business.
+        let told = Told::all_until(caller.at);
         let row = EndpointRow {
             id,
             organization_id: caller.organization_id,
@@ -112,8 +115,9 @@ impl Resource for WebhookEndpoints {
             failing_since: None,
             leased_by: None,
             leased_until: None,
+            consents_told_at: told.at,
+            consents_told_id: told.id,
         };
-        // What has happened until now is none of its business.
         let row = lifecycle::with_status(row.at(Some(end)), status, end, end, caller.at);
         repository::insert(conn, &row)?;
         Ok(row)

@@ -2,6 +2,7 @@
 
 use super::model::{EndpointRow, WebhookStatus, WebhookStatusReason};
 use super::{api::WebhookEndpoint, queue, repository};
+use crate::changes::place::Told;
 use crate::changes::{self, Action, Actor, Change, Position};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -24,6 +25,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
         (WebhookStatus::Paused, _) => row.behind(),
     };
     let is_active = status == WebhookStatus::Active;
+    let row = if before == WebhookStatus::Disabled { row.told(Told::all_until(now)) } else { row };
     let row = EndpointRow {
         status,
         status_reason: (!is_active).then_some(WebhookStatusReason::Requested),

@@ -9,12 +9,13 @@ use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
 use crate::auth::model::{Standing, StandingRow};
 use crate::changes::Position;
+use crate::changes::place::Told;
 use crate::db::DbConn;
 use crate::db::schema::webhook_endpoints::dsl;
 use crate::db::schema::{clients, organizations, webhook_state};
 use crate::db::types::{Id, Instant, Json};
 use crate::error::Result;
-use crate::kind::{ClientId, OrganizationId, WebhookEndpointId};
+use crate::kind::{ClientId, ConsentId, OrganizationId, WebhookEndpointId};
 
 /// The endpoint of an organization, tombstones included.
 pub fn find(conn: &mut DbConn, organization: OrganizationId, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
@@ -88,6 +89,8 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::wake_at.eq(row.wake_at),
             dsl::failures.eq(row.failures),
             dsl::failing_since.eq(row.failing_since),
+            dsl::consents_told_at.eq(row.consents_told_at),
+            dsl::consents_told_id.eq(row.consents_told_id),
         ))
         .execute(conn)?;
     Ok(())
@@ -123,11 +126,14 @@ pub struct Subscriber {
     pub behind: Option<Position>,
     /// See [`EndpointRow::is_replaying`].
     pub is_replaying: bool,
+    /// Up to where it was told which consents began or ended by themselves.
+    pub told: Told,
 }
 
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
-    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Option<i64>, Option<i64>, bool, StandingRow);
+    type Place = (Option<i64>, Option<i64>);
+    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, (Instant, ConsentId), StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
         .inner_join(clients::table.inner_join(organizations::table))
         .filter(dsl::status.eq(WebhookStatus::Active))
@@ -138,16 +144,17 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::organization_id,
             dsl::client_id,
             dsl::content,
-            dsl::behind_transaction_id,
-            dsl::behind_sequence,
+            (dsl::behind_transaction_id, dsl::behind_sequence),
             dsl::is_replaying,
+            (dsl::consents_told_at, dsl::consents_told_id),
             Standing::COLUMNS,
         ))
         .load(conn)?;
-    let subscriber = |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, standing): Found| {
+    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent), standing): Found| {
         let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
-        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(transaction_id, sequence));
-        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying }
+        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(behind.0, behind.1));
+        let told = Told { at, id: consent };
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told }
     };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -174,6 +181,24 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>)
         Some(_) => update(before).set(place).execute(conn)?,
         None => update(before).set((place, dsl::is_replaying.eq(false))).execute(conn)?,
     };
+    Ok(())
+}
+
+/// Of the active endpoints that are where the journal has been looked at for all, the first place up to which one was told which consents
+/// began or ended by themselves.
+pub fn first_told(conn: &mut DbConn) -> Result<Option<Told>> {
+    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    let in_step = active.filter(dsl::behind_sequence.is_null()).select((dsl::consents_told_at, dsl::consents_told_id));
+    let told: Vec<(Instant, ConsentId)> = in_step.load(conn)?;
+    Ok(told.into_iter().map(|(at, id)| Told { at, id }).min())
+}
+
+/// Notes up to where endpoints were told which consents began or ended by themselves.
+pub fn set_told(conn: &mut DbConn, ids: &[WebhookEndpointId], told: Told) -> Result<()> {
+    for ids in ids.chunks(500) {
+        let before = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(dsl::consents_told_at.le(told.at));
+        update(before).set((dsl::consents_told_at.eq(told.at), dsl::consents_told_id.eq(told.id))).execute(conn)?;
+    }
     Ok(())
 }
 
