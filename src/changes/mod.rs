@@ -9,6 +9,7 @@ pub mod follower;
 pub mod handlers;
 pub mod model;
 pub mod place;
+pub mod places;
 pub mod repository;
 pub mod restating;
 pub mod stream;

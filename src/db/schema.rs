@@ -787,13 +787,9 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// Up to where the journal has been looked at for webhooks.
+    /// From which day on what falls due is told to webhooks.
     webhook_state (name) {
         name -> Text,
-        transaction_id -> BigInt,
-        sequence -> BigInt,
-        holder -> Nullable<Id>,
-        held_until -> Nullable<Instant>,
         due_since -> Nullable<Date>,
     }
 }
@@ -876,8 +872,8 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// Up to where the journal has been looked at for that.
-    responsiveness_state (name) {
+    /// Up to where the journal has been read on for all processes.
+    journal_places (name) {
         name -> Text,
         transaction_id -> BigInt,
         sequence -> BigInt,

@@ -11,6 +11,7 @@ use super::{queue, repository, worker};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::filter::Filter;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Position};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -152,7 +153,7 @@ pub async fn replay_webhook_endpoint(
                 (None, since) => changes::before(conn, since.unwrap_or(caller.at))?,
             };
             // What it has not been looked at for yet comes all the same.
-            let reached = endpoint.behind().map_or_else(|| repository::progress(conn).map(|progress| progress.place()), Ok)?;
+            let reached = endpoint.behind().map_or_else(|| places::reached(conn, Work::Webhooks), Ok)?;
             let place = place.min(reached);
             repository::rewind(conn, id, place)?;
             Reply::ok(&WebhookReplay { endpoint_id: id, cursor: cursor(place)? })

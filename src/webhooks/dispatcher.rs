@@ -17,6 +17,7 @@ use super::repository::Subscriber;
 use super::{lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
+use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry, Position};
 use crate::clock::Clock;
@@ -51,13 +52,18 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
     if !app.db.read(is_something_new).await? {
         return Ok(false);
     }
-    let now = app.clock.now();
-    let Some(progress) = app.db.write(move |conn| repository::hold(conn, holder, now, now.plus(HOLD))).await? else { return Ok(false) };
+    let Some(place) = hold(app, holder).await? else { return Ok(false) };
     let clock = app.clock.clone();
-    let round = app.db.read(move |conn| look(conn, &clock, progress.place())).await?;
+    let round = app.db.read(move |conn| look(conn, &clock, place)).await?;
     let has_more = round.has_more;
     let now = app.clock.now();
     Ok(app.db.write(move |conn| keep(conn, holder, &round, now)).await? && has_more)
+}
+
+/// Makes this process the one that reads the journal on, for a while; the place that it has reached, `None` where another does.
+pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<Position>> {
+    let now = app.clock.now();
+    app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, now.plus(HOLD))).await
 }
 
 /// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
@@ -66,7 +72,7 @@ fn is_something_new(conn: &mut DbConn) -> Result<bool> {
     if !are_active || are_behind {
         return Ok(are_active);
     }
-    let place = repository::progress(conn)?.place();
+    let place = places::reached(conn, Work::Webhooks)?;
     Ok(!changes::after(conn, place, &[], 1)?.is_empty())
 }
 
@@ -268,7 +274,7 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
 
 /// Keeps what a round found, unless somebody else has read the journal on meanwhile.
 fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Result<bool> {
-    if !repository::move_on(conn, holder, round.from, round.to, now.plus(HOLD))? {
+    if !places::move_on(conn, Work::Webhooks, holder, round.from, round.to, now.plus(HOLD))? {
         return Ok(false);
     }
     for id in &round.orphans {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{dispatcher, due, passing, queue, repository, worker};
 use crate::app::State;
 use crate::background::{self, Crew, Every};
+use crate::changes::places::{self, Work};
 use crate::db::types::Id;
 use crate::error::Error;
 use crate::kind::WebhookEndpointId;
@@ -55,7 +56,7 @@ impl Engine {
     /// Lets another process read the journal on at once.
     pub async fn let_go(&self) -> Result<(), Error> {
         let id = self.id;
-        self.app.db.write(move |conn| repository::let_go(conn, id)).await
+        self.app.db.write(move |conn| places::let_go(conn, Work::Webhooks, id)).await
     }
 
     /// Queues what has fallen due.

@@ -11,6 +11,7 @@ use super::{lifecycle, queue, repository, signing};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::place::Told;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
@@ -124,7 +125,7 @@ impl Resource for WebhookEndpoints {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &EndpointRow, input: WebhookEndpointInput) -> Result<Option<EndpointRow>> {
-        let (looked_at, end) = (repository::progress(conn)?.place(), changes::latest(conn)?);
+        let (looked_at, end) = (places::reached(conn, Work::Webhooks)?, changes::latest(conn)?);
         let next = lifecycle::with_status(row.clone(), input.status, looked_at, end, caller.at);
         let next =
             EndpointRow { client_id: caller.client_id, content: Json(input), version: row.version + 1, updated_at: caller.at, ..next };

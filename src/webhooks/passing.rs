@@ -10,6 +10,7 @@ use super::repository::{self, Subscriber};
 use super::turning::{self, Turn};
 use crate::app::App;
 use crate::changes::place::Told;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::consents::repository::{self as consents, Passing};
 use crate::db::DbConn;
@@ -35,14 +36,13 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     if !app.db.read(move |conn| Ok(!passing(conn, now, 1)?.is_empty())).await? {
         return Ok(false);
     }
-    let Some(progress) = app.db.write(move |conn| repository::hold(conn, holder, now, now.plus(HOLD))).await? else { return Ok(false) };
-    let place = progress.place();
+    let Some(place) = dispatcher::hold(app, holder).await? else { return Ok(false) };
     let Some(passed) = app.db.read(move |conn| look(conn, place, now)).await? else { return Ok(false) };
     let has_more = passed.has_more;
     let now = app.clock.now();
     let is_kept = app.db.write(move |conn| {
         // Somebody else has taken over, and tells it.
-        if !repository::move_on(conn, holder, place, place, now.plus(HOLD))? {
+        if !places::move_on(conn, Work::Webhooks, holder, place, place, now.plus(HOLD))? {
             return Ok(false);
         }
         dispatcher::enqueue(conn, &passed.deliveries, false, now)?;

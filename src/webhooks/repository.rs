@@ -1,4 +1,4 @@
-//! The queries of endpoints, and of how far the journal has been looked at.
+//! The queries of endpoints, and of the day from which on what falls due is told.
 
 use chrono::NaiveDate;
 use diesel::dsl::{exists, insert_into, select, update};
@@ -218,60 +218,12 @@ pub fn wake_now(conn: &mut DbConn, id: WebhookEndpointId, now: Instant) -> Resul
     Ok(())
 }
 
-/// Up to where the journal has been looked at for all.
-#[derive(Debug, Clone, Copy, Queryable)]
-pub struct Progress {
-    /// The transaction's.
-    pub transaction_id: i64,
-    /// Within the transaction.
-    pub sequence: i64,
-    /// From which day on what falls due is told; absent before the first look.
-    pub due_since: Option<NaiveDate>,
-}
-
-impl Progress {
-    /// The place.
-    pub const fn place(&self) -> Position {
-        Position { transaction_id: self.transaction_id, sequence: self.sequence }
-    }
-}
-
 const JOURNAL: &str = "journal";
 
-/// How far the journal has been looked at.
-pub fn progress(conn: &mut DbConn) -> Result<Progress> {
+/// From which day on what falls due is told; `None` before the first look.
+pub fn due_since(conn: &mut DbConn) -> Result<Option<NaiveDate>> {
     use webhook_state as state;
-    let columns = (state::transaction_id, state::sequence, state::due_since);
-    Ok(state::table.find(JOURNAL).select(columns).first(conn)?)
-}
-
-/// Makes `holder` the one who looks at the journal until `until`. `None` where another does.
-pub fn hold(conn: &mut DbConn, holder: Id<()>, now: Instant, until: Instant) -> Result<Option<Progress>> {
-    use webhook_state as state;
-    let is_free = state::holder.is_null().or(state::holder.eq(holder)).or(state::held_until.lt(now));
-    let changed = update(state::table.filter(state::name.eq(JOURNAL)).filter(is_free))
-        .set((state::holder.eq(Some(holder)), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    if changed == 1 { progress(conn).map(Some) } else { Ok(None) }
-}
-
-/// Moves the place on. False where somebody else has taken over meanwhile: then nothing of the round may be kept.
-pub fn move_on(conn: &mut DbConn, holder: Id<()>, from: Position, to: Position, until: Instant) -> Result<bool> {
-    use webhook_state as state;
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    let there = held.filter(state::transaction_id.eq(from.transaction_id)).filter(state::sequence.eq(from.sequence));
-    let changed = update(there)
-        .set((state::transaction_id.eq(to.transaction_id), state::sequence.eq(to.sequence), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    Ok(changed == 1)
-}
-
-/// Lets go of the journal, so that another process need not wait.
-pub fn let_go(conn: &mut DbConn, holder: Id<()>) -> Result<()> {
-    use webhook_state as state;
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    update(held).set((state::holder.eq(None::<Id<()>>), state::held_until.eq(None::<Instant>))).execute(conn)?;
-    Ok(())
+    Ok(state::table.find(JOURNAL).select(state::due_since).first(conn)?)
 }
 
 /// Notes from which day on what falls due is told.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Duration as Span;
 use kith::auth::{Scope, Scopes};
+use kith::changes::places::{self, Work};
 use kith::organizations::model::OrganizationKind;
 use kith::webhooks::Engine;
 use serde_json::{Value, json};
@@ -954,9 +955,8 @@ on_both!(without_an_endpoint_nothing_is_written, |db| async move {
     let place = |town: &Town| {
         let db = town.app.state.db.clone();
         async move {
-            use diesel::prelude::*;
-            use kith::db::schema::webhook_state::dsl;
-            db.read(|conn| Ok(dsl::webhook_state.select((dsl::transaction_id, dsl::sequence)).first::<(i64, i64)>(conn)?)).await.unwrap()
+            let place = db.read(|conn| places::reached(conn, Work::Webhooks)).await.unwrap();
+            (place.transaction_id, place.sequence)
         }
     };
     assert_eq!(place(&town).await, (0, 0));
