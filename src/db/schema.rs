@@ -882,6 +882,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Which client holds which places.
+    held_places (appointment_id) {
+        appointment_id -> Id,
+        client_id -> Id,
+        held_until -> Instant,
+    }
+}
+
 diesel::joinable!(webhook_endpoints -> clients (client_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);
@@ -899,3 +911,4 @@ diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
 diesel::allow_tables_to_appear_in_same_query!(imported_services, services);
+diesel::allow_tables_to_appear_in_same_query!(held_places, appointments);
