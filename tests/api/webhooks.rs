@@ -472,6 +472,69 @@ on_both!(business_events_follow_from_what_was_changed, |db| async move {
     assert!(receiver.take().is_empty(), "no word of its room");
 });
 
+on_both!(a_place_that_opens_is_told_to_those_whom_it_concerns_and_the_offer_to_its_two_sides, |db| async move {
+    let mut town = town(db).await;
+    let receiver = Receiver::new();
+    let service =
+        json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
+    let service = town.agency.post("/v1/services", service).await.id();
+    let room = |status: &str, places: i64| json!({ "status": status, "unit": "place", "available": places });
+    let capacity = format!("/v1/services/{service}/capacity");
+    town.agency.put_any(&capacity, room("waitlist", 0)).await.expect(200);
+    let all = ["created", "updated", "offered", "expired"].map(|what| format!("waitlist_entry.{what}"));
+    let types: Vec<String> = all.into_iter().chain(["service.place_opened".to_owned()]).collect();
+    let mut secrets = std::collections::HashMap::new();
+    for (caller, path) in [(&town.clinic, "/clinic"), (&town.agency, "/agency"), (&town.program, "/program")] {
+        let endpoint = Endpoint::new(caller, receiver.url(path), json!({ "event_types": types, "payload": "full" })).await;
+        secrets.insert(path, endpoint.secret);
+    }
+    let list = format!("/v1/services/{service}/waitlist-entries");
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let referral = json!({ "patient_id": person(&town.clinic).await, "kind": "service", "service_id": service,
+            "source_type": "family_physician", "consent": { "form": "verbal" } });
+        let referral = town.clinic.post("/v1/referrals", referral).await.id();
+        entries.push(town.agency.post(&list, json!({ "referral_id": referral })).await.id());
+    }
+    // What each side is told of each entry, in its order, and what all are told of the service.
+    let told = async |town: &Town| {
+        settle(&town.app).await;
+        let got = receiver.take();
+        for one in &got {
+            conforms(one);
+            assert!(one.is_signed_with(&secrets[one.path.as_str()]), "{:?}", one.headers);
+        }
+        let of = |path: &str, id: &str| -> Vec<String> {
+            let about = got.iter().filter(|one| one.path == path && one.json()["data"]["resource_id"] == json!(id));
+            about.map(|one| one.event().rsplit('.').next().unwrap().to_owned()).collect()
+        };
+        let sides = [&entries[0], &entries[1]].map(|id| (of("/clinic", id), of("/agency", id)));
+        assert!(sides.iter().all(|(clinic, agency)| clinic == agency), "{sides:?}");
+        let opened = ["/clinic", "/agency", "/program"].map(|path| of(path, &service).len());
+        assert!(opened[0] == opened[1] && opened[1] == opened[2], "the directory is everybody's: {opened:?}");
+        let of_program = got.iter().filter(|one| one.path == "/program").count();
+        assert_eq!(of_program, opened[2], "who waits is not the program's business");
+        let [first, second] = sides.map(|(clinic, _)| clinic.join(" "));
+        (first, second, opened[0])
+    };
+    let is = |first: &str, second: &str, opened: usize| (first.to_owned(), second.to_owned(), opened);
+    assert_eq!(told(&town).await, is("created", "created", 0));
+    town.agency.put_any(&capacity, room("open", 1)).await.expect(200);
+    assert_eq!(told(&town).await, is("updated offered", "", 1));
+    town.agency.put_any(&capacity, room("open", 1)).await.expect(200);
+    assert_eq!(told(&town).await, is("", "", 0), "it is no news");
+    town.clinic.post(&format!("{list}/{}/decline", entries[0]), json!({})).await.expect(200);
+    assert_eq!(told(&town).await, is("updated", "updated offered", 0));
+    town.app.clock.advance(Span::hours(72));
+    town.clinic.renew().await;
+    town.agency.renew().await;
+    kith::waitlists::sweeper::sweep(&town.app.state).await.unwrap();
+    assert_eq!(told(&town).await, is("", "updated expired", 0));
+    town.agency.put_any(&capacity, room("full", 0)).await.expect(200);
+    town.agency.put_any(&capacity, room("open", 2)).await.expect(200);
+    assert_eq!(told(&town).await, is("", "", 1));
+});
+
 on_both!(filters_narrow_what_is_sent, |db| async move {
     let town = town(db).await;
     let receiver = Receiver::new();
