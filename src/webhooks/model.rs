@@ -120,7 +120,8 @@ pub struct WebhookEndpointInput {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub organization_ids: Vec<OrganizationId>,
-    /// Only what is about one of these services, or a referral to one of them; empty for all.
+    /// Only what is about one of these services, or a referral to one of them; empty for all. Of a referral that goes to another service no
+    /// more is told.
     #[serde(default)]
     #[schema(max_items = 100)]
     pub service_ids: Vec<ServiceId>,

@@ -107,8 +107,14 @@ impl Counter<'_> {
             match answer.status {
                 503 => answer.expect_try_again(),
                 // Somebody else was faster.
-                409 => return Ok(assert_eq!(answer.json()["code"], "no_offer")),
-                _ => return Ok(drop(answer.expect(200))),
+                409 => {
+                    assert_eq!(answer.json()["code"], "no_offer");
+                    return Ok(());
+                }
+                _ => {
+                    answer.expect(200);
+                    return Ok(());
+                }
             }
             sleep(Duration::from_millis(20));
         }
