@@ -142,6 +142,9 @@ pub struct Config {
     /// Streams of changes that a client may have open in each process
     #[arg(long, env = "KITH_CHANGE_STREAMS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
     pub change_streams: u16,
+    /// Places of appointments that a client may hold at once
+    #[arg(long, env = "KITH_HOLDS_PER_CLIENT", default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
+    pub holds_per_client: u16,
 
     /// Hosts, separated by commas, to which webhooks may be sent and from which sources may be pulled although they are private, and over plain http; for development
     #[arg(long, env = "KITH_WEBHOOK_ALLOW", value_delimiter = ',', value_name = "HOSTS", value_parser = not_blank, help_heading = "Webhooks")]

@@ -198,6 +198,8 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("suggestion_outdated", "What the suggestion changes has been changed since its base version; detail names it."),
     ("suggestion_unneeded", "The service says already what is suggested."),
     ("too_many_endpoints", "The organization has as many webhook endpoints as it may have; delete one first."),
+    ("too_many_holds", "The client holds as many places as it may at once; confirm or cancel some, or let them run out."),
+    ("too_many_holds_for_patient", "As many places are held for the patient as may be at once; confirm or cancel one first."),
     ("too_many_jobs", "The organization has as many imports and exports under way as it may have; wait until one has ended."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
     ("too_many_sources", "The organization has as many sources as it may have; delete one first."),

@@ -15,6 +15,9 @@ use crate::referrals::workflow;
 use crate::slots::model::SlotRow;
 use crate::{patients, referrals, slots};
 
+/// So many places may be held for a patient at once: to choose from, and not to keep from others.
+const MOST_FOR_A_PATIENT: i64 = 3;
+
 /// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together.
 pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput) -> Result<()> {
     let mut faults = Vec::new();
@@ -84,6 +87,22 @@ fn may_know(conn: &mut DbConn, caller: &Principal, patient: PatientId, slot: &Sl
     Ok(takes_part.is_some() || sight::to_performer(conn, patient, provider, caller.at)?.is_some())
 }
 
+/// Fails where the client holds `most` places, or the patient has as many held as one may. Neither gets another one before the transaction
+/// ends.
+pub fn allow_hold(conn: &mut DbConn, caller: &Principal, patient: PatientId, most: u16) -> Result<()> {
+    repository::lock_holders(conn, caller.client_id, patient)?;
+    if repository::held_by(conn, caller.client_id, caller.at)? >= i64::from(most) {
+        let detail = format!("This client holds {most} places, as many as it may at once: confirm or cancel some, or let them run out.");
+        return Err(Error::conflict("too_many_holds", detail));
+    }
+    if repository::held_for(conn, patient, caller.at)? >= MOST_FOR_A_PATIENT {
+        let detail =
+            format!("{MOST_FOR_A_PATIENT} places are held for the patient, as many as may be at once: confirm or cancel one first.");
+        return Err(Error::conflict("too_many_holds_for_patient", detail));
+    }
+    Ok(())
+}
+
 /// Takes a place: booked, or held for so long.
 pub fn book(
     conn: &mut DbConn,
@@ -96,6 +115,9 @@ pub fn book(
     let manager = patients::repository::manager(conn, input.patient_id)?;
     let row = AppointmentRow::new(id, &slot, input, (caller.organization_id, manager), hold, caller.at);
     repository::insert(conn, &row)?;
+    if let Some(until) = row.held_until {
+        repository::note_hold(conn, row.id, caller.client_id, until, caller.at)?;
+    }
     if hold.is_none() {
         effects::booked(conn, caller, &row)?;
     }

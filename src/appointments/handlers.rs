@@ -164,8 +164,9 @@ pub async fn list_appointments(
 ///
 /// In a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without one, where the
 /// organization that offers the slot is the caller's own, manages the patient, or has the patient's consent. With `hold_minutes` the
-/// place is kept for so long, to be confirmed; then it is free again. However many ask at once, no more places are given than there are.
-#[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`.")), security(("oauth2" = ["appointments:write"])))]
+/// place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
+/// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are.
+#[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments")]
 pub async fn create_appointment(
     app: State,
@@ -174,9 +175,13 @@ pub async fn create_appointment(
     command: Command<AppointmentInput>,
 ) -> Result<HttpResponse> {
     let hold = query.0.hold_minutes.map(|minutes| Duration::minutes(minutes.into()));
+    let most = app.config.holds_per_client;
     command
         .run(&app, &caller, move |conn, caller, input| {
             let made = resource::insert_by::<Appointments>(conn, caller, input.clone(), |conn, input| {
+                if hold.is_some() {
+                    booking::allow_hold(conn, caller, input.patient_id, most)?;
+                }
                 booking::book(conn, caller, Id::generate(), input, hold)
             });
             let (head, shape) = made?;

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::{count_star, exists, insert_into, select};
+use diesel::dsl::{count_star, delete, exists, insert_into, select};
 use diesel::prelude::*;
 
 use super::api::AppointmentQuery;
 use super::model::{AppointmentRow, AppointmentStatus};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::{appointments, slots};
+use crate::db::schema::{appointments, clients, held_places, patients, slots};
 use crate::db::types::{Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
-use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, SlotId};
+use crate::kind::{AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
 use crate::referrals;
 use crate::slots::model::SlotInput;
 use crate::slots::repository::Diary;
@@ -149,6 +149,42 @@ pub fn has_place(conn: &mut DbConn, slot: SlotId, patient: PatientId, now: Insta
         .filter(appointments::deleted_at.is_null())
         .filter(appointments::status.eq_any(AppointmentStatus::TAKING).or(is_held));
     Ok(select(exists(found)).get_result(conn)?)
+}
+
+/// How many places a client holds at this moment.
+pub fn held_by(conn: &mut DbConn, client: ClientId, now: Instant) -> Result<i64> {
+    let held = held_places::table
+        .inner_join(appointments::table.on(appointments::id.eq(held_places::appointment_id)))
+        .filter(held_places::client_id.eq(client))
+        .filter(held_places::held_until.gt(now))
+        .filter(appointments::held_until.gt(now))
+        .filter(appointments::deleted_at.is_null());
+    Ok(held.count().get_result(conn)?)
+}
+
+/// Notes that a client holds a place, and forgets what it held and holds no more.
+pub fn note_hold(conn: &mut DbConn, id: AppointmentId, client: ClientId, until: Instant, now: Instant) -> Result<()> {
+    let old = held_places::table.filter(held_places::client_id.eq(client)).filter(held_places::held_until.le(now));
+    delete(old).execute(conn)?;
+    let hold = (held_places::appointment_id.eq(id), held_places::client_id.eq(client), held_places::held_until.eq(until));
+    insert_into(held_places::table).values(hold).execute(conn)?;
+    Ok(())
+}
+
+/// How many places are held for a patient at this moment, by whomever.
+pub fn held_for(conn: &mut DbConn, patient: PatientId, now: Instant) -> Result<i64> {
+    let held = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::held_until.gt(now));
+    Ok(held.filter(appointments::deleted_at.is_null()).count().get_result(conn)?)
+}
+
+/// Waits until nobody else begins to hold a place as this client or for this patient, and keeps others waiting until the transaction ends.
+/// On SQLite whoever writes is alone.
+pub fn lock_holders(conn: &mut DbConn, client: ClientId, patient: PatientId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        clients::table.find(client).select(clients::id).for_no_key_update().execute(conn)?;
+        patients::table.find(patient).select(patients::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Whether the person is expected in this referral.

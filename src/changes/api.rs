@@ -37,7 +37,7 @@ pub struct ChangeEntry {
     pub patient_id: Option<PatientId>,
     /// The referral it belongs to.
     pub referral_id: Option<ReferralId>,
-    /// The resource as it then stood, as far as the caller sees it now. Null with `reset`, and where the caller sees a part of it and a
+    /// The resource as it then stood, as far as the caller sees it now. Null with `reset` and `left`, and where the caller sees a part of it and a
     /// later entry tells how it stands.
     #[schema(value_type = Option<Object>)]
     pub resource: Option<Box<RawValue>>,
@@ -65,6 +65,24 @@ impl ChangeEntry {
             patient_id: entry.patient_id,
             referral_id: entry.referral_id,
             resource,
+        }
+    }
+
+    /// A referral no longer goes to the service that is asked for: that, and nothing more.
+    pub const fn left(entry: &Entry) -> Self {
+        Self {
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            version: entry.version,
+            action: Action::Left,
+            at: entry.at,
+            organization_id: None,
+            client_id: None,
+            on_behalf_of: None,
+            owner_id: None,
+            patient_id: entry.patient_id,
+            referral_id: entry.referral_id,
+            resource: None,
         }
     }
 
@@ -113,7 +131,9 @@ pub struct ChangeQuery {
     /// Only of what this organization owns: the `owner_id` of the entries.
     #[param(inline)]
     pub organization_id: Option<OrganizationId>,
-    /// Only of this service, and of the referrals to it with all that belongs to them.
+    /// Only of this service, and of the referrals to it with all that belongs to them. Of a referral that goes to another service, because
+    /// a draft is changed or the service is merged, you are told that it has `left`, whatever else is asked for; of one that comes, what
+    /// happens from then on.
     #[param(inline)]
     pub service_id: Option<ServiceId>,
     /// Only of this patient and what is about them, records that were merged into theirs among it.

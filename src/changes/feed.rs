@@ -105,9 +105,9 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(caller: &'a Principal, filter: &'a Resolved, place: Place, limit: usize) -> Self {
-        let mut guards = ResourceType::ALL.iter().map(|kind| sight::guard(*kind));
-        let follows_patients = filter.is_about_patients() && guards.any(|(scope, category)| category.is_some() && caller.has(scope));
-        Self { caller, filter, reader: Reader::new(caller), place, items: Vec::new(), limit, looked_at: 0, follows_patients }
+        let reader = Reader::new(caller);
+        let follows_patients = filter.is_about_patients() && reader.follows_patients();
+        Self { caller, filter, reader, place, items: Vec::new(), limit, looked_at: 0, follows_patients }
     }
 
     fn piece(self, has_more: bool) -> Piece {
@@ -132,7 +132,8 @@ impl<'a> Walk<'a> {
         self.looked_at += 1;
         self.place.position = entry.position();
         let view = if is_listed(self.caller, &entry) { self.reader.view(conn, &entry)? } else { View::Nothing };
-        let is_told = view != View::Nothing && self.filter.asks_for(&entry);
+        let has_left = self.filter.has_left(conn, &entry)?;
+        let is_told = view != View::Nothing && (has_left || self.filter.asks_for(&entry));
         let turn = if self.follows_patients { restating::turn(conn, &mut self.reader, self.caller, &entry, view)? } else { None };
         if let Some(turn) = turn {
             // An entry that ends with a record tells by itself that what is held of it is to be removed.
@@ -140,7 +141,9 @@ impl<'a> Walk<'a> {
             let of = if step == Step::Reset && turn.is_told_by_entry { entry.patient_id.unwrap_or(turn.patient) } else { turn.patient };
             self.begin(conn, of, turn.patient, entry.at, step)?;
         }
-        if is_told {
+        if is_told && has_left {
+            self.tell(ChangeEntry::left(&entry));
+        } else if is_told {
             let resource = self.reader.shown(conn, &entry, view)?;
             self.tell(ChangeEntry::showing(entry, resource));
         }
@@ -229,7 +232,7 @@ impl<'a> Walk<'a> {
                 let size = self.limit.saturating_sub(self.items.len()) + 1;
                 let patients = self.filter.patients.as_deref();
                 let after = (told.at, told.id);
-                let passing = consents::passing(conn, self.caller.organization_id, patients, after, self.caller.at, rows(size))?;
+                let passing = consents::passing(conn, Some(self.caller.organization_id), patients, after, self.caller.at, rows(size))?;
                 let is_end = passing.len() < size;
                 for passing in passing {
                     if self.is_full() {

@@ -1,6 +1,8 @@
 //! Which changes a reader of the feed asks for.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 
 use super::api::ChangeQuery;
 use super::model::{Action, Entry};
@@ -13,6 +15,7 @@ use crate::error::Result;
 use crate::http::page;
 use crate::kind::{OrganizationId, PatientId, ResourceType, ServiceId};
 use crate::patients;
+use crate::referrals::repository;
 
 /// What a reader asks for; everything where nothing is named.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +90,16 @@ impl Resolved {
         (types.is_empty() || types.contains(&kind)) && (asked.is_none() || *asked == owner) && service.is_none()
     }
 
+    /// Whether an entry that [`Self::read`] finds is of a referral that goes to another service than the one that is asked for.
+    pub fn has_left(&self, conn: &mut DbConn, entry: &Entry) -> Result<bool> {
+        match self.filter.service {
+            Some(service) if entry.resource_type == ResourceType::Referral => {
+                Ok(repository::service_of(conn, entry.resource_id.cast())? != Some(service))
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// What is asked for, as a condition; `None` where that is everything.
     pub fn condition(&self) -> Option<Condition> {
         let of_patients = self
@@ -96,13 +109,16 @@ impl Resolved {
         [of_patients, self.narrow()].into_iter().flatten().reduce(|one, other| Box::new(one.and(other)))
     }
 
-    /// What is to be read: what is asked for, and what turns the reader's sight of the patients whom it may be about.
+    /// What is to be read: what is asked for, what turns the reader's sight of the patients whom it may be about, and what leaves it.
     pub fn read(&self) -> Option<Condition> {
         let Some(narrow) = self.narrow().filter(|_| self.is_about_patients()) else { return self.condition() };
         let of_consent = kind().eq(ResourceType::Consent);
         let is_over = changes::action.eq_any([Action::Merged, Action::Deleted]);
         let turns = of_consent.or(kind().eq(ResourceType::Patient).and(is_over));
-        let wide: Condition = Box::new(narrow.or(turns));
+        let mut wide: Condition = Box::new(narrow.or(turns));
+        if let Some(service) = self.filter.service {
+            wide = Box::new(wide.or(leaves(service)));
+        }
         let of_patients = Self { filter: Filter::default(), patients: self.patients.clone() }.condition();
         Some(match of_patients {
             Some(of_patients) => Box::new(of_patients.and(wide)),
@@ -131,6 +147,17 @@ impl Resolved {
 fn kind() -> _ {
     let nothing: &'static str = "";
     changes::resource_type.concat(nothing)
+}
+
+/// Whether an entry is the first of a referral that went to the service before it. What the entries say of a service is compared, since
+/// the referral itself says only where it goes now.
+fn leaves(service: ServiceId) -> Condition {
+    let went_there = sql::<Bool>(
+        "EXISTS (SELECT 1 FROM changes AS earlier WHERE earlier.resource_type = 'referral' \
+         AND earlier.resource_id = changes.resource_id AND earlier.version = changes.version - 1 \
+         AND earlier.body ->> 'service_id' = ",
+    );
+    Box::new(kind().eq(ResourceType::Referral).and(went_there.bind::<Text, _>(service.to_string()).sql(")")))
 }
 
 /// Whether an entry is of those that are read though nobody asks for them; see [`Resolved::read`].

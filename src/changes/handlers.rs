@@ -31,6 +31,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// entry; and apply the entries in their order, each as often as it comes:
 ///
 /// - `deleted` and `erased`, and `merged` of a service: remove the resource. What a service was merged into, `merged_into_id` names.
+/// - `left` of a referral, where you ask for a service: remove it, and all that you hold with its `referral_id`.
 /// - `reset` of a patient, and `merged` and `deleted` of one: remove all that you hold with this `patient_id`, but for consents.
 /// - every other action: keep `resource` in place of what you held; where it is null, a later entry has it.
 ///

@@ -9,6 +9,7 @@ pub mod follower;
 pub mod handlers;
 pub mod model;
 pub mod place;
+pub mod places;
 pub mod repository;
 pub mod restating;
 pub mod stream;
@@ -17,7 +18,7 @@ pub mod view;
 
 pub use self::follower::{Demand, Follower};
 pub use self::model::{Action, Actor, Change, Entry, Position};
-pub use self::repository::{after, before, earlier, history, last, latest, numbered, record, record_all};
+pub use self::repository::{after, before, earlier, history, last, last_until, latest, numbered, record, record_all};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -28,6 +28,9 @@ text_enum! {
         /// In the feed only, of a patient: what the caller sees of the patient has changed or ended. Remove all that you hold of the
         /// patient but for consents; what you see follows as `snapshot`.
         Reset = "reset",
+        /// In the feed only, of a referral: it goes to another service than the one that is asked for. Remove it, and all that you hold
+        /// with its `referral_id`.
+        Left = "left",
         /// In the feed only, of a consent: the moment from which it holds has come.
         Began = "began",
         /// In the feed only, of a consent: the moment until which it held has come.

@@ -235,6 +235,13 @@ pub fn last(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>) -> Resul
     Ok(entries.order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
 }
 
+/// The last entry of a resource that stands at a place in the feed or before it.
+pub fn last_until(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, place: Position) -> Result<Option<Entry>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
+    let entries = entries.filter(is_within(conn, place)).order((changes::version.desc(), changes::sequence.desc()));
+    Ok(entries.first(conn).optional()?)
+}
+
 /// The entry of a resource before this version.
 pub fn earlier(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, version: i64) -> Result<Option<Entry>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));

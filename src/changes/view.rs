@@ -67,6 +67,17 @@ impl<'a> Reader<'a> {
         Self { caller, patients: HashMap::new(), referrals: HashMap::new(), needs: HashMap::new() }
     }
 
+    /// Who reads.
+    pub const fn caller(&self) -> &'a Principal {
+        self.caller
+    }
+
+    /// Whether anything about patients is among what the reader's scopes let it read.
+    pub fn follows_patients(&self) -> bool {
+        let mut guards = ResourceType::ALL.iter().map(|kind| sight::guard(*kind));
+        guards.any(|(scope, category)| category.is_some() && self.caller.has(scope))
+    }
+
     /// How much the reader sees of an entry.
     pub fn view(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<View> {
         let (scope, category) = sight::guard(entry.resource_type);
@@ -237,7 +248,7 @@ const fn is_seen_with_the_patient(kind: ResourceType) -> bool {
 }
 
 /// A consent as it is at a moment: it begins and ends though nobody writes that down.
-fn consent_at(mut consent: Value, now: Instant) -> Result<Value> {
+pub fn consent_at(mut consent: Value, now: Instant) -> Result<Value> {
     let moment = |field: &str| -> Result<Option<Instant>> {
         let value = consent.get(field).cloned().unwrap_or_default();
         serde_json::from_value(value).map_err(Error::internal)

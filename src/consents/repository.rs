@@ -148,10 +148,11 @@ pub struct Passing {
     pub row: ConsentRow,
 }
 
-/// The next of such moments, after a place in their order and up to a moment, of the consents that an organization may read.
+/// The next of such moments, after a place in their order and up to a moment, of the consents that an organization may read; of all
+/// where none is named.
 pub fn passing(
     conn: &mut DbConn,
-    reader: OrganizationId,
+    reader: Option<OrganizationId>,
     patients: Option<&[PatientId]>,
     after: (Instant, ConsentId),
     until: Instant,
@@ -160,8 +161,10 @@ pub fn passing(
     let (from, last) = after;
     let rows = || {
         let alive = dsl::consents.filter(dsl::deleted_at.is_null()).filter(dsl::withdrawn_at.is_null());
-        let is_party = dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader));
-        let rows = alive.filter(is_party).limit(limit).into_boxed();
+        let mut rows = alive.limit(limit).into_boxed();
+        if let Some(reader) = reader {
+            rows = rows.filter(dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader)));
+        }
         match patients {
             Some(patients) => rows.filter(dsl::patient_id.eq_any(patients.to_vec())),
             None => rows,

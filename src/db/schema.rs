@@ -737,6 +737,8 @@ diesel::table! {
         failing_since -> Nullable<Instant>,
         leased_by -> Nullable<Id>,
         leased_until -> Nullable<Instant>,
+        consents_told_at -> Instant,
+        consents_told_id -> Id,
     }
 }
 
@@ -785,13 +787,9 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// Up to where the journal has been looked at for webhooks.
+    /// From which day on what falls due is told to webhooks.
     webhook_state (name) {
         name -> Text,
-        transaction_id -> BigInt,
-        sequence -> BigInt,
-        holder -> Nullable<Id>,
-        held_until -> Nullable<Instant>,
         due_since -> Nullable<Date>,
     }
 }
@@ -874,13 +872,25 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// Up to where the journal has been looked at for that.
-    responsiveness_state (name) {
+    /// Up to where the journal has been read on for all processes.
+    journal_places (name) {
         name -> Text,
         transaction_id -> BigInt,
         sequence -> BigInt,
         holder -> Nullable<Id>,
         held_until -> Nullable<Instant>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Which client holds which places.
+    held_places (appointment_id) {
+        appointment_id -> Id,
+        client_id -> Id,
+        held_until -> Instant,
     }
 }
 
@@ -901,3 +911,4 @@ diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
 diesel::allow_tables_to_appear_in_same_query!(imported_services, services);
+diesel::allow_tables_to_appear_in_same_query!(held_places, appointments);

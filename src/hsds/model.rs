@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::organizations::model::{OrganizationKind, OrganizationTranslation, Policies};
-use crate::services::model::{self, Alert, Attributes, Capacity, Origin, ServiceKind, ServiceTranslation, Verification};
+use crate::services::model::{self, Alert, Attributes, Capacity, NamedCapacity, Origin, ServiceKind, ServiceTranslation, Verification};
 use crate::types::{self, DeliveryMode, Identifier, Point};
 
 /// The version of the standard.
@@ -350,6 +350,9 @@ pub struct CapacityExtra {
     /// The populations that it is kept for; none: for everybody.
     #[schema(example = json!(["newcomer"]))]
     pub populations: Vec<String>,
+    /// The name of a room that is counted apart; absent for the service's default one.
+    #[schema(example = "newcomers")]
+    pub key: Option<String>,
     /// Nobody counted: `available` is 0 because it takes nobody at once.
     #[schema(example = true)]
     pub is_available_implied: Option<bool>,
@@ -842,6 +845,8 @@ pub struct ServiceExtra {
     pub connector_notes: Option<String>,
     /// Room, where nothing was counted.
     pub capacity: Option<Capacity>,
+    /// Rooms that are counted apart, where nothing was counted.
+    pub rooms: Vec<NamedCapacity>,
     /// What its source says and no field holds.
     #[schema(value_type = Object, additional_properties = true)]
     pub source_fields: BTreeMap<String, Value>,

@@ -137,7 +137,9 @@ impl Writer {
         service.required_documents = documents
             .map(|(number, document)| RequiredDocument { id: ids::part(id, "required_document", number), document: Some(document.clone()) })
             .collect();
-        service.capacities = row.capacity.as_ref().and_then(|capacity| of_capacity(capacity, row, id)).into_iter().collect();
+        let named = row.capacities.iter().map(|named| (Some(named.key.as_str()), &named.capacity));
+        let rooms = row.capacity.as_deref().map(|capacity| (None, capacity)).into_iter().chain(named);
+        service.capacities = rooms.filter_map(|(key, capacity)| of_capacity(key, capacity, row, id)).collect();
         service.attributes = attributes(content, id);
         service.funding = funding(content, id);
         service.service_at_locations = (0..sites(content)).filter_map(|number| self.site(row, id, number)).collect();
@@ -259,6 +261,7 @@ impl Writer {
             provenance: filled(origin(row)),
             connector_notes: content.connector_notes.clone().filter(|_| self.is_known),
             capacity: row.capacity.as_ref().map(|capacity| capacity.0.clone()).filter(|capacity| !is_counted(capacity)),
+            rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).cloned().collect(),
             source_fields: content.source_fields.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..ServiceExtra::default()
         }
@@ -447,13 +450,13 @@ pub fn is_counted(capacity: &model::Capacity) -> bool {
     capacity.available.is_some() || matches!(capacity.status, CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed)
 }
 
-fn of_capacity(capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {
+fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {
     if !is_counted(capacity) {
         return None;
     }
     let unit = capacity.unit.clone().unwrap_or_else(|| "place".into());
     Some(ServiceCapacity {
-        id: ids::part(of, "service_capacity", 0),
+        id: ids::part(of, &key.map_or_else(|| "service_capacity".to_owned(), |key| format!("service_capacity/{key}")), 0),
         unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit) }),
         available: Some(capacity.available.unwrap_or(0)),
         maximum: capacity.maximum,
@@ -465,6 +468,7 @@ fn of_capacity(capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option
             expected_wait_days: capacity.expected_wait_days,
             funded: capacity.funded,
             populations: capacity.populations.clone(),
+            key: key.map(str::to_owned),
             is_available_implied: capacity.available.is_none().then_some(true),
             is_unit_implied: capacity.unit.is_none().then_some(true),
         }),

@@ -10,7 +10,8 @@ use super::keys;
 use super::mapping::Mapping;
 use super::text;
 use super::{Notice, Outcome, Parsed, Provider, Refused, schema};
-use crate::services::model::{Capacity, Place, ServiceInput};
+use crate::services::capacity::MOST_ROOMS;
+use crate::services::model::{Capacity, NamedCapacity, Place, ServiceInput};
 
 /// What has been read of one record.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Draft {
     pub provider: Option<Provider>,
     /// How much room it has, in our own form.
     pub capacity: Option<Value>,
+    /// The rooms that it counts apart: their keys, and how much of each there is.
+    pub rooms: Vec<(String, Value)>,
     /// Category words of the source, for inference.
     pub categories: Vec<String>,
     /// What no field holds, by the source's names.
@@ -50,6 +53,7 @@ impl Draft {
             stated: Map::new(),
             provider: None,
             capacity: None,
+            rooms: Vec::new(),
             categories: Vec::new(),
             leftovers: BTreeMap::new(),
             notices: Vec::new(),
@@ -127,9 +131,9 @@ impl Draft {
             }
         }
         self.service.source_fields = std::mem::take(&mut self.leftovers);
-        match self.checked_service() {
-            Ok((service, value, capacity)) => {
-                let fingerprint = keys::fingerprint(&value, capacity.as_ref(), self.provider.as_ref());
+        match self.checked_service().and_then(|(service, value)| Ok((service, value, self.checked_rooms()?))) {
+            Ok((service, value, (capacity, rooms))) => {
+                let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, self.provider.as_ref());
                 self.notices.sort();
                 self.notices.dedup();
                 Outcome::Parsed(Box::new(Parsed {
@@ -138,6 +142,7 @@ impl Draft {
                     service,
                     provider: self.provider,
                     capacity,
+                    rooms,
                     fingerprint,
                     notices: self.notices,
                 }))
@@ -146,7 +151,7 @@ impl Draft {
         }
     }
 
-    fn checked_service(&mut self) -> Result<(ServiceInput, Value, Option<Capacity>), Vec<Notice>> {
+    fn checked_service(&mut self) -> Result<(ServiceInput, Value), Vec<Notice>> {
         let fault = |fault: &dyn std::fmt::Display| vec![Notice::new("not_valid", "", fault.to_string())];
         let mut value = serde_json::to_value(&self.service).map_err(|error| fault(&error))?;
         for (name, stated) in std::mem::take(&mut self.stated) {
@@ -158,19 +163,32 @@ impl Draft {
             service.source_fields.insert(name, part);
             self.notices.push(notice);
         }
-        let capacity = match self.capacity.take() {
-            Some(mut capacity) => {
-                let (capacity, removed) = schema::mend::<Capacity>(&mut capacity)?;
-                self.notices
-                    .extend(removed.into_iter().map(|(notice, _)| Notice { field: format!("/capacity{}", notice.field), ..notice }));
-                Some(capacity)
-            }
-            None => None,
-        };
         if let Some(fields) = value.get_mut("source_fields") {
             *fields = serde_json::to_value(&service.source_fields).map_err(|error| fault(&error))?;
         }
-        Ok((service, value, capacity))
+        Ok((service, value))
+    }
+
+    /// The default room, and those that are counted apart.
+    fn checked_rooms(&mut self) -> Result<(Option<Capacity>, Vec<NamedCapacity>), Vec<Notice>> {
+        let capacity = self.capacity.take().map(|stated| self.checked_room("/capacity", stated)).transpose()?;
+        let mut stated = std::mem::take(&mut self.rooms);
+        if stated.len() > MOST_ROOMS {
+            self.notice("too_many_rooms", "capacities", format!("the first {MOST_ROOMS} are taken"));
+            stated.truncate(MOST_ROOMS);
+        }
+        let mut rooms = Vec::with_capacity(stated.len());
+        for (key, stated) in stated {
+            let capacity = self.checked_room(&format!("/capacities/{key}"), stated)?;
+            rooms.push(NamedCapacity { key, capacity });
+        }
+        Ok((capacity, rooms))
+    }
+
+    fn checked_room(&mut self, field: &str, mut stated: Value) -> Result<Capacity, Vec<Notice>> {
+        let (capacity, removed) = schema::mend::<Capacity>(&mut stated)?;
+        self.notices.extend(removed.into_iter().map(|(notice, _)| Notice { field: format!("{field}{}", notice.field), ..notice }));
+        Ok(capacity)
     }
 }
 

@@ -279,9 +279,10 @@ impl Importer {
             return refused(Some(key), position, notice);
         }
         keys::mark(&mut service, &self.mapping.source, &key);
-        let fingerprint = keys::fingerprint(&serde_json::to_value(&service).unwrap_or_default(), None, None);
+        let fingerprint = keys::fingerprint(&serde_json::to_value(&service).unwrap_or_default(), None, &[], None);
         self.seen.insert(key.clone(), vec![Seen { position, fingerprint: fingerprint.clone() }]);
-        Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, fingerprint, notices: Vec::new() }))
+        let (rooms, notices) = (Vec::new(), Vec::new());
+        Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, rooms, fingerprint, notices }))
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::text::slug;
 pub use crate::identifiers::stable_id;
-use crate::services::model::{Capacity, ServiceInput};
+use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 
 /// A key made of what names a record, where its id cannot be trusted to: readable, and different for different parts.
 pub fn content_key(parts: &[&str]) -> String {
@@ -19,12 +19,16 @@ pub fn content_key(parts: &[&str]) -> String {
 }
 
 /// A fingerprint of everything that a source says of a service. It does not know when the record was imported.
-pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, provider: Option<&super::Provider>) -> String {
+pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedCapacity], provider: Option<&super::Provider>) -> String {
     let mut digest = Sha256::new();
     let provider = provider.map(|p| (&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers));
     for part in [serde_json::to_vec(service), serde_json::to_vec(&capacity), serde_json::to_vec(&provider)] {
         digest.update(part.unwrap_or_default());
         digest.update(b"\0");
+    }
+    // What counts no room apart has the fingerprint that it had before rooms were read.
+    if !rooms.is_empty() {
+        digest.update(serde_json::to_vec(rooms).unwrap_or_default());
     }
     hex(digest.finalize().get(..16).unwrap_or_default())
 }

@@ -21,8 +21,9 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
+use crate::services::capacity::MOST_ROOMS;
 use crate::services::duplicates::sources;
-use crate::services::model::{Capacity, ServiceInput, ServiceStatus};
+use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
 
@@ -277,7 +278,7 @@ impl Batch {
                     let row = ServiceRow { merged_into_id: Some(into.id), ..row };
                     let new = NewService { row, fingerprint: &parsed.fingerprint };
                     store::insert_merged(conn, actor, &self.source, into.id, new)?;
-                    let after = recompose(conn, actor, &into, None, parsed.capacity.as_ref())?;
+                    let after = recompose(conn, actor, &into, None, Some(parsed))?;
                     let notice = Notice::new(
                         "second_source",
                         "",
@@ -288,7 +289,7 @@ impl Batch {
                     continue;
                 }
                 None => {
-                    let row = with_capacity(ServiceRow::new(*id, self.owner, service, actor.at), parsed.capacity.as_ref(), actor.at);
+                    let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
                     created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
                     Verdict::Created
                 }
@@ -303,7 +304,7 @@ impl Batch {
                     let status = service.status;
                     store::restate(conn, actor, row.merged(into.id, service, actor.at), &parsed.fingerprint)?;
                     if into.deleted_at.is_none() {
-                        let after = recompose(conn, actor, &into, is_back.then_some(status), parsed.capacity.as_ref())?;
+                        let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
                         present.insert(after.id, after);
                     }
                     lines.push(line(parsed, into.id, Verdict::Updated, parsed.notices.clone()));
@@ -320,7 +321,7 @@ impl Batch {
                     } else {
                         row.with_content(service, actor.at)
                     };
-                    let after = with_capacity(after, parsed.capacity.as_ref(), actor.at);
+                    let after = with_rooms(after, parsed, actor.at);
                     let after = ServiceRow { version: row.version + 1, ..after };
                     store::update(conn, actor, &row, after.clone())?;
                     store::remember(conn, *id, &parsed.fingerprint)?;
@@ -336,32 +337,46 @@ impl Batch {
 }
 
 /// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
-/// `stated` what one of them says of its room.
+/// and with what one of them says of its room.
 fn recompose(
     conn: &mut DbConn,
     actor: &Actor,
     row: &ServiceRow,
     status: Option<ServiceStatus>,
-    stated: Option<&Capacity>,
+    stated: Option<&Parsed>,
 ) -> Result<ServiceRow> {
     let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
     own.status = status.unwrap_or(own.status);
     let content = sources::composed(conn, row, &own)?;
-    let after = with_capacity(row.composed(own, content, actor.at), stated, actor.at);
+    let composed = row.composed(own, content, actor.at);
+    let after = match stated {
+        Some(parsed) => with_rooms(composed, parsed, actor.at),
+        None => composed,
+    };
     let after = ServiceRow { version: row.version + 1, ..after };
     store::update(conn, actor, row, after.clone())?;
     Ok(after)
 }
 
-/// The row with what its source says of its room; a source that says nothing leaves what providers have said.
+/// The row with what its source says of its rooms; a source that says nothing leaves what providers have said.
 ///
 /// What somebody has said since the source was written stays.
-fn with_capacity(row: ServiceRow, stated: Option<&Capacity>, at: Instant) -> ServiceRow {
-    let known_at = row.capacity.as_ref().and_then(|known| known.as_of);
-    match stated.map(|capacity| Capacity { as_of: capacity.as_of.or(Some(at)), ..capacity.clone() }) {
-        Some(capacity) if capacity.as_of >= known_at => row.with_capacity(capacity, at),
-        _ => row,
+fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
+    let dated = |stated: &Capacity| Capacity { as_of: stated.as_of.or(Some(at)), ..stated.clone() };
+    let is_news = |stated: &Capacity, known: Option<&Capacity>| stated.as_of >= known.and_then(|known| known.as_of);
+    if let Some(stated) = parsed.capacity.as_ref().map(dated)
+        && is_news(&stated, row.capacity.as_deref())
+    {
+        row = row.with_capacity(stated, at);
     }
+    for NamedCapacity { key, capacity } in &parsed.rooms {
+        let known = row.capacities.iter().find(|named| named.key == *key).map(|named| &named.capacity);
+        let stated = dated(capacity);
+        if is_news(&stated, known) && (known.is_some() || row.capacities.len() < MOST_ROOMS) {
+            row = row.with_named_capacity(key, Some(stated), at);
+        }
+    }
+    row
 }
 
 /// Makes services inactive that their source no longer lists.

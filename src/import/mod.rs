@@ -34,7 +34,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::organizations::model::OrganizationInput;
-use crate::services::model::{Capacity, ServiceInput};
+use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 use crate::types::{Identifier, Phone};
 
 /// The routes.
@@ -99,6 +99,8 @@ pub struct Parsed {
     pub provider: Option<Provider>,
     /// How much room it has, where the source says.
     pub capacity: Option<Capacity>,
+    /// The rooms that it counts apart, where the source says.
+    pub rooms: Vec<NamedCapacity>,
     /// The same for the same content: see [`keys::fingerprint`].
     pub fingerprint: String,
     /// What was left out, mended or not understood.

@@ -145,7 +145,7 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     let imported: Vec<Imported<'_>> = imported.collect();
     each!(conn, |conn| insert_into(imported_services::table).values(&imported).execute(conn))?;
     for row in &rows {
-        remember_capacity(conn, actor, row)?;
+        remember_rooms(conn, actor, None, row)?;
     }
     let shapes: Vec<Service> = rows.into_iter().map(Service::of).collect();
     let changes: Vec<Change<'_, Service>> =
@@ -161,9 +161,9 @@ pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: Serv
     if before.content.identifiers != after.content.identifiers {
         identifiers::replace(conn, after.organization_id, ResourceType::Service, after.id.uuid(), &after.content.identifiers)?;
     }
-    let has_other_room = before.capacity != after.capacity;
+    let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
     if has_other_room {
-        remember_capacity(conn, actor, &after)?;
+        remember_rooms(conn, actor, Some(before), &after)?;
     }
     let shape = Service::of(after);
     let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
@@ -171,12 +171,17 @@ pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: Serv
     if has_other_room { waitlists::queue::offer_places(conn, actor, before.id) } else { Ok(()) }
 }
 
-/// Adds what a source says of a service's room to the history of it.
-fn remember_capacity(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
-    match &row.capacity {
-        Some(capacity) => repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, None, capacity.0.clone())),
-        None => Ok(()),
+/// Adds what a source says anew of a service's rooms to the history of them.
+fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>, after: &ServiceRow) -> Result<()> {
+    if let Some(capacity) = after.capacity.as_deref()
+        && before.and_then(|before| before.capacity.as_deref()) != Some(capacity)
+    {
+        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, None, capacity.clone()))?;
     }
+    for named in after.capacities.iter().filter(|named| before.is_none_or(|before| !before.capacities.contains(named))) {
+        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, Some(&named.key), named.capacity.clone()))?;
+    }
+    Ok(())
 }
 
 /// Adds the organizations of providers that were not known, kept by the directory that names them.

@@ -12,6 +12,7 @@ use super::course::course;
 use super::model::{Figures, LEAST_REFERRALS, WINDOW_DAYS};
 use super::repository::{self, FiguresRow, Subject};
 use crate::app::{App, State};
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -30,11 +31,11 @@ const SUBJECTS: i64 = 20;
 /// Counts all that is due, unless another process is at it, and takes into memory what was counted.
 pub async fn refresh(app: &App, worker: Id<()>) -> Result<()> {
     let now = app.clock.now();
-    if let Some(place) = app.db.write(move |conn| repository::hold(conn, worker, now, now.plus(LEASE))).await? {
+    if let Some(place) = app.db.write(move |conn| places::hold(conn, Work::Responsiveness, worker, now, now.plus(LEASE))).await? {
         if let Some(place) = follow(app, worker, place).await? {
             count(app, worker, place).await?;
         }
-        app.db.write(move |conn| repository::let_go(conn, worker)).await?;
+        app.db.write(move |conn| places::let_go(conn, Work::Responsiveness, worker)).await?;
     }
     app.db
         .read({
@@ -71,7 +72,7 @@ async fn follow(app: &App, worker: Id<()>, mut place: Position) -> Result<Option
             .await?;
         let Some(reached) = reached else { return Ok(Some(place)) };
         let is_held = app.db.write(move |conn| {
-            let is_held = repository::move_on(conn, worker, reached, now.plus(LEASE))?;
+            let is_held = places::move_on(conn, Work::Responsiveness, worker, place, reached, now.plus(LEASE))?;
             if is_held {
                 repository::ask_for(conn, subjects.iter().copied(), now)?;
             }
@@ -97,7 +98,7 @@ async fn count(app: &App, worker: Id<()>, place: Position) -> Result<()> {
             return Ok(());
         }
         let is_held = app.db.write(move |conn| {
-            let is_held = repository::move_on(conn, worker, place, now.plus(LEASE))?;
+            let is_held = places::move_on(conn, Work::Responsiveness, worker, place, place, now.plus(LEASE))?;
             if is_held {
                 for ((figures, is_daily), row) in &counted {
                     let tomorrow = is_daily.then(|| now.plus(chrono::Duration::days(1)));

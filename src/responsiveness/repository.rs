@@ -8,8 +8,7 @@ use diesel::upsert::excluded;
 
 use super::course::{Sent, Step};
 use super::model::{Figures, MOST_REFERRALS};
-use crate::changes::Position;
-use crate::db::schema::{referral_transitions, referrals, responsiveness, responsiveness_state as state};
+use crate::db::schema::{referral_transitions, referrals, responsiveness};
 use crate::db::types::{Id, Instant, Json};
 use crate::db::{Common, DbConn};
 use crate::error::Result;
@@ -167,35 +166,4 @@ pub fn latest(conn: &mut DbConn, subject: Subject, since: Instant) -> Result<Vec
         }
     }
     Ok(sent.into_iter().map(|sent| (steps.remove(&sent.id).unwrap_or_default(), sent)).map(|(steps, sent)| (sent, steps)).collect())
-}
-
-const JOURNAL: &str = "journal";
-
-/// Makes `holder` the one who counts until `until`; the place up to which the journal has been looked at, `None` where another counts.
-pub fn hold(conn: &mut DbConn, holder: Id<()>, now: Instant, until: Instant) -> Result<Option<Position>> {
-    let is_free = state::holder.is_null().or(state::holder.eq(holder)).or(state::held_until.lt(now));
-    let changed = update(state::table.filter(state::name.eq(JOURNAL)).filter(is_free))
-        .set((state::holder.eq(Some(holder)), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    if changed == 0 {
-        return Ok(None);
-    }
-    let (transaction_id, sequence) = state::table.find(JOURNAL).select((state::transaction_id, state::sequence)).first(conn)?;
-    Ok(Some(Position { transaction_id, sequence }))
-}
-
-/// Notes up to where the journal has been looked at. False where another counts meanwhile.
-pub fn move_on(conn: &mut DbConn, holder: Id<()>, to: Position, until: Instant) -> Result<bool> {
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    let changed = update(held)
-        .set((state::transaction_id.eq(to.transaction_id), state::sequence.eq(to.sequence), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    Ok(changed == 1)
-}
-
-/// Lets another process count.
-pub fn let_go(conn: &mut DbConn, holder: Id<()>) -> Result<()> {
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    update(held).set((state::holder.eq(None::<Id<()>>), state::held_until.eq(None::<Instant>))).execute(conn)?;
-    Ok(())
 }

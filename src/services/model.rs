@@ -832,9 +832,10 @@ impl Capacity {
 }
 
 /// A room that a service counts apart from its default one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NamedCapacity {
     /// Its name in paths, unique within the service.
+    #[schema(example = "newcomers")]
     pub key: String,
     /// How much of it there is.
     pub capacity: Capacity,

@@ -11,6 +11,7 @@ use super::{queue, repository, worker};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::filter::Filter;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Position};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -128,7 +129,7 @@ fn enabled(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId) -> Resu
 ///
 /// From behind a place in the change feed, or from a moment on: every event that the endpoint asks for and its client sees now, those
 /// that were never sent to it among them. What was sent before is sent again under the same `webhook-id`. New events follow in their
-/// order once the replay has reached them.
+/// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is not told again.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay)), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/replay")]
 pub async fn replay_webhook_endpoint(
@@ -152,7 +153,7 @@ pub async fn replay_webhook_endpoint(
                 (None, since) => changes::before(conn, since.unwrap_or(caller.at))?,
             };
             // What it has not been looked at for yet comes all the same.
-            let reached = endpoint.behind().map_or_else(|| repository::progress(conn).map(|progress| progress.place()), Ok)?;
+            let reached = endpoint.behind().map_or_else(|| places::reached(conn, Work::Webhooks), Ok)?;
             let place = place.min(reached);
             repository::rewind(conn, id, place)?;
             Reply::ok(&WebhookReplay { endpoint_id: id, cursor: cursor(place)? })

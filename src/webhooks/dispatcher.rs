@@ -14,9 +14,10 @@ use serde_json::Value;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
 use super::repository::Subscriber;
-use super::{lifecycle, queue, repository};
+use super::{lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
+use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry, Position};
 use crate::clock::Clock;
@@ -51,13 +52,18 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
     if !app.db.read(is_something_new).await? {
         return Ok(false);
     }
-    let now = app.clock.now();
-    let Some(progress) = app.db.write(move |conn| repository::hold(conn, holder, now, now.plus(HOLD))).await? else { return Ok(false) };
+    let Some(place) = hold(app, holder).await? else { return Ok(false) };
     let clock = app.clock.clone();
-    let round = app.db.read(move |conn| look(conn, &clock, progress.place())).await?;
+    let round = app.db.read(move |conn| look(conn, &clock, place)).await?;
     let has_more = round.has_more;
     let now = app.clock.now();
     Ok(app.db.write(move |conn| keep(conn, holder, &round, now)).await? && has_more)
+}
+
+/// Makes this process the one that reads the journal on, for a while; the place that it has reached, `None` where another does.
+pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<Position>> {
+    let now = app.clock.now();
+    app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, now.plus(HOLD))).await
 }
 
 /// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
@@ -66,7 +72,7 @@ fn is_something_new(conn: &mut DbConn) -> Result<bool> {
     if !are_active || are_behind {
         return Ok(are_active);
     }
-    let place = repository::progress(conn)?.place();
+    let place = places::reached(conn, Work::Webhooks)?;
     Ok(!changes::after(conn, place, &[], 1)?.is_empty())
 }
 
@@ -107,6 +113,14 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
 /// What an endpoint's client may see, and whose it is: endpoints with the same see the same.
 type Who = (OrganizationId, Scopes);
 
+/// Those who read the journal for endpoints, by what their clients may see.
+pub(super) type Readers<'a> = HashMap<Who, Reader<'a>>;
+
+/// Who reads for an endpoint; nobody where its client may no longer call.
+pub(super) fn reader_of<'r, 'a>(readers: &'r mut Readers<'a>, one: &Subscriber) -> Option<&'r mut Reader<'a>> {
+    readers.get_mut(&(one.organization_id, one.scopes?))
+}
+
 /// Those who are told, with their eyes.
 pub(super) struct Eyes {
     principals: HashMap<Who, Principal>,
@@ -123,7 +137,7 @@ impl Eyes {
     }
 
     /// Readers of the journal, one for each.
-    pub(super) fn readers(&self) -> HashMap<Who, Reader<'_>> {
+    pub(super) fn readers(&self) -> Readers<'_> {
         self.principals.iter().map(|(who, principal)| (*who, Reader::new(principal))).collect()
     }
 }
@@ -137,27 +151,25 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
     let mut services = Services::default();
     let wanted: HashSet<WebhookEventType> =
         WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
-    for entry in entries.iter().filter(|entry| events::possible(entry).any(|event| wanted.contains(&event))) {
-        let body = events::body(entry)?;
-        let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
-        if happened.is_empty() {
+    for entry in entries {
+        let may_turn = turning::may_turn(entry, &wanted);
+        if !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
             continue;
         }
-        for one in subscribers {
-            let is_new = one.behind.is_none_or(|place| entry.position() > place);
+        let body = events::body(entry)?;
+        let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
+        for one in subscribers.iter().filter(|one| one.behind.is_none_or(|place| entry.position() > place)) {
             let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
-            if !is_new
-                || asked.is_empty()
-                || !is_of_interest(conn, one, entry, &body, &mut services)?
-                || !sees(conn, &mut readers, one, entry)?
-            {
-                continue;
+            let rows = if one.is_replaying { &mut round.replayed } else { &mut round.deliveries };
+            if !asked.is_empty() && is_of_interest(conn, one, entry, &body, &mut services)? && sees(conn, &mut readers, one, entry)? {
+                rows.extend(asked.into_iter().map(|event| {
+                    let key = format!("{}:{event}", entry.sequence);
+                    delivery(one.id, key, event, entry.at, entry, entry.position(), now)
+                }));
             }
-            let rows = asked.into_iter().map(|event| {
-                let key = format!("{}:{event}", entry.sequence);
-                delivery(one.id, key, event, entry.at, entry, entry.position(), now)
-            });
-            if one.is_replaying { round.replayed.extend(rows) } else { round.deliveries.extend(rows) }
+            if may_turn {
+                rows.extend(turning::by_entry(conn, &mut readers, one, entry, now)?);
+            }
         }
     }
     Ok(())
@@ -218,9 +230,8 @@ pub(super) fn delivery(
 }
 
 /// Whether an endpoint's client sees an entry.
-pub(super) fn sees(conn: &mut DbConn, readers: &mut HashMap<Who, Reader<'_>>, one: &Subscriber, entry: &Entry) -> Result<bool> {
-    let Some(scopes) = one.scopes else { return Ok(false) };
-    let Some(reader) = readers.get_mut(&(one.organization_id, scopes)) else { return Ok(false) };
+pub(super) fn sees(conn: &mut DbConn, readers: &mut Readers<'_>, one: &Subscriber, entry: &Entry) -> Result<bool> {
+    let Some(reader) = reader_of(readers, one) else { return Ok(false) };
     Ok(reader.view(conn, entry)? != View::Nothing)
 }
 
@@ -263,7 +274,7 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
 
 /// Keeps what a round found, unless somebody else has read the journal on meanwhile.
 fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Result<bool> {
-    if !repository::move_on(conn, holder, round.from, round.to, now.plus(HOLD))? {
+    if !places::move_on(conn, Work::Webhooks, holder, round.from, round.to, now.plus(HOLD))? {
         return Ok(false);
     }
     for id in &round.orphans {

@@ -6,12 +6,13 @@ use chrono::{Days, NaiveDate};
 use diesel::dsl::{exists, insert_into, not};
 use diesel::prelude::*;
 
-use super::dispatcher::{self, Eyes, HOLD, Services};
+use super::dispatcher::{self, Eyes, HOLD, Readers, Services};
 use super::events::WebhookEventType;
 use super::model::DeliveryRow;
 use super::repository::Subscriber;
 use super::{events, repository};
 use crate::app::App;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Position};
 use crate::db::schema::{follow_ups, referrals, webhook_dues};
 use crate::db::types::{Id, Instant};
@@ -44,27 +45,30 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
         return Ok(false);
     }
     let now = app.clock.now();
-    let Some(progress) = app.db.write(move |conn| repository::hold(conn, holder, now, now.plus(HOLD))).await? else { return Ok(false) };
+    if dispatcher::hold(app, holder).await?.is_none() {
+        return Ok(false);
+    }
+    let due_since = app.db.read(repository::due_since).await?;
     let yesterday = now.utc().date_naive().checked_sub_days(Days::new(1)).unwrap_or_default();
-    let since = progress.due_since.unwrap_or(yesterday);
+    let since = due_since.unwrap_or(yesterday);
     let found = app.db.read(move |conn| look(conn, since, now)).await?;
     // While nobody wants to be told, the days go by; whoever comes later is not told of them.
     let begins = if found.is_none() { yesterday } else { since };
     let found = found.unwrap_or_default();
     let has_more = found.len() >= MOST;
-    if found.is_empty() && progress.due_since == Some(begins) {
+    if found.is_empty() && due_since == Some(begins) {
         return Ok(false);
     }
     let now = app.clock.now();
     app.db
         .write(move |conn| {
-            let Some(progress) = repository::hold(conn, holder, now, now.plus(HOLD))? else { return Ok(false) };
-            if progress.due_since != Some(begins) {
+            let Some(place) = places::hold(conn, Work::Webhooks, holder, now, now.plus(HOLD))? else { return Ok(false) };
+            if due_since != Some(begins) {
                 repository::set_due_since(conn, begins)?;
             }
             for due in &found {
                 if note(conn, due)? {
-                    let at = |row: &DeliveryRow| placed(row.clone(), progress.place());
+                    let at = |row: &DeliveryRow| placed(row.clone(), place);
                     let rows: Vec<DeliveryRow> = due.deliveries.iter().map(at).collect();
                     dispatcher::enqueue(conn, &rows, false, now)?;
                 }
@@ -131,7 +135,7 @@ fn told(
     entry: &changes::Entry,
     body: &serde_json::Value,
     services: &mut Services,
-    readers: &mut std::collections::HashMap<(OrganizationId, crate::auth::Scopes), changes::view::Reader<'_>>,
+    readers: &mut Readers<'_>,
 ) -> Result<bool> {
     Ok(dispatcher::is_of_interest(conn, one, entry, body, services)? && dispatcher::sees(conn, readers, one, entry)?)
 }

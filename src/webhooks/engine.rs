@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{dispatcher, due, queue, repository, worker};
+use super::{dispatcher, due, passing, queue, repository, worker};
 use crate::app::State;
 use crate::background::{self, Crew, Every};
+use crate::changes::places::{self, Work};
 use crate::db::types::Id;
 use crate::error::Error;
 use crate::kind::WebhookEndpointId;
@@ -17,6 +18,8 @@ use crate::kind::WebhookEndpointId;
 const LOOK: Duration = Duration::from_millis(300);
 /// How often it looks for what fell due.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often it looks for consents that began or ended by their date: what a client sees has changed with them.
+const PASSING: Duration = Duration::from_secs(3);
 /// How often it forgets.
 const PURGE: Duration = Duration::from_secs(3600);
 /// Endpoints that a process sends to at once.
@@ -53,12 +56,18 @@ impl Engine {
     /// Lets another process read the journal on at once.
     pub async fn let_go(&self) -> Result<(), Error> {
         let id = self.id;
-        self.app.db.write(move |conn| repository::let_go(conn, id)).await
+        self.app.db.write(move |conn| places::let_go(conn, Work::Webhooks, id)).await
     }
 
     /// Queues what has fallen due.
     pub async fn sweep(&self) -> Result<(), Error> {
         while due::sweep(&self.app, self.id).await? {}
+        Ok(())
+    }
+
+    /// Queues which consents have begun or ended by their date.
+    pub async fn tell_what_passed(&self) -> Result<(), Error> {
+        while passing::sweep(&self.app, self.id).await? {}
         Ok(())
     }
 
@@ -93,6 +102,7 @@ impl Engine {
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
         let (mut crew, mut sweeps, mut purges) = (Crew::new(AT_ONCE), Every::new(SWEEP), Every::new(PURGE));
+        let mut passings = Every::new(PASSING);
         while !*stop.borrow() {
             let mut more = false;
             match dispatcher::round(&self.app, self.id).await {
@@ -103,6 +113,11 @@ impl Engine {
                 && let Err(error) = self.sweep().await
             {
                 complain("what fell due was not looked for", &error);
+            }
+            if passings.is_due()
+                && let Err(error) = self.tell_what_passed().await
+            {
+                complain("which consents began or ended was not looked for", &error);
             }
             if purges.is_due()
                 && let Err(error) = self.purge().await

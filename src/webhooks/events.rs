@@ -56,6 +56,10 @@ events! {
     PatientMerged = "patient.merged",
     /// A patient's personal data was destroyed.
     PatientErased = "patient.erased",
+    /// What the client sees of a patient has changed or ended. Nothing more is said: read anew what you hold, and forget what is not found.
+    PatientReset = "patient.reset",
+    /// How a patient stands whom the client has begun to see, or sees still; follows `patient.reset`.
+    PatientSnapshot = "patient.snapshot",
     /// Somebody judged how much support a patient needs.
     NeedLevelAssessmentCreated = "need_level_assessment.created",
     /// A practitioner began to accompany a patient.
@@ -68,6 +72,10 @@ events! {
     ConsentUpdated = "consent.updated",
     /// A consent was deleted.
     ConsentDeleted = "consent.deleted",
+    /// The moment from which a consent holds has come.
+    ConsentBegan = "consent.began",
+    /// The moment until which a consent held has come.
+    ConsentExpired = "consent.expired",
     /// A need was noted.
     NeedCreated = "need.created",
     /// A need was changed.
@@ -194,6 +202,20 @@ impl WebhookEventType {
     /// The event that every entry of this kind is, whatever it says.
     pub fn named(resource_type: ResourceType, action: Action) -> Option<Self> {
         Self::from_str(&format!("{resource_type}.{action}")).ok()
+    }
+
+    /// Whether somebody did what it tells: nobody acts where a day passes, and who wrote the resource last is no part of it then.
+    pub const fn is_act(self) -> bool {
+        !matches!(
+            self,
+            Self::ReferralOverdue
+                | Self::FollowUpDue
+                | Self::FollowUpOverdue
+                | Self::ConsentBegan
+                | Self::ConsentExpired
+                | Self::PatientReset
+                | Self::PatientSnapshot
+        )
     }
 
     /// What kind of resource it is about: which scope reads it follows from that.

@@ -10,6 +10,8 @@ use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use super::{lifecycle, queue, repository, signing};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes::place::Told;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
@@ -89,6 +91,8 @@ impl Resource for WebhookEndpoints {
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId, input: WebhookEndpointInput) -> Result<EndpointRow> {
         let (end, status) = (changes::latest(conn)?, input.status);
+        // What has happened until now is none of its business.
+        let told = Told::all_until(caller.at);
         let row = EndpointRow {
             id,
             organization_id: caller.organization_id,
@@ -112,15 +116,16 @@ impl Resource for WebhookEndpoints {
             failing_since: None,
             leased_by: None,
             leased_until: None,
+            consents_told_at: told.at,
+            consents_told_id: told.id,
         };
-        // What has happened until now is none of its business.
         let row = lifecycle::with_status(row.at(Some(end)), status, end, end, caller.at);
         repository::insert(conn, &row)?;
         Ok(row)
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &EndpointRow, input: WebhookEndpointInput) -> Result<Option<EndpointRow>> {
-        let (looked_at, end) = (repository::progress(conn)?.place(), changes::latest(conn)?);
+        let (looked_at, end) = (places::reached(conn, Work::Webhooks)?, changes::latest(conn)?);
         let next = lifecycle::with_status(row.clone(), input.status, looked_at, end, caller.at);
         let next =
             EndpointRow { client_id: caller.client_id, content: Json(input), version: row.version + 1, updated_at: caller.at, ..next };

@@ -2,6 +2,8 @@
 
 use super::model::{EndpointRow, WebhookStatus, WebhookStatusReason};
 use super::{api::WebhookEndpoint, queue, repository};
+use crate::changes::place::Told;
+use crate::changes::places::{self, Work};
 use crate::changes::{self, Action, Actor, Change, Position};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -24,6 +26,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
         (WebhookStatus::Paused, _) => row.behind(),
     };
     let is_active = status == WebhookStatus::Active;
+    let row = if before == WebhookStatus::Disabled { row.told(Told::all_until(now)) } else { row };
     let row = EndpointRow {
         status,
         status_reason: (!is_active).then_some(WebhookStatusReason::Requested),
@@ -46,7 +49,7 @@ pub fn keep(conn: &mut DbConn, row: &EndpointRow, now: Instant) -> Result<()> {
 
 /// Pauses or disables an endpoint because of what was found out, and says so in the journal.
 pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reason: WebhookStatusReason, now: Instant) -> Result<()> {
-    let place = repository::progress(conn)?.place();
+    let place = places::reached(conn, Work::Webhooks)?;
     let row = EndpointRow {
         status_reason: Some(reason),
         version: row.version + 1,

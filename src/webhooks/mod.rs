@@ -1,7 +1,7 @@
 //! Webhooks: events, posted to addresses of an organization's own as they happen, as the Standard Webhooks specification has it.
 //!
-//! [`dispatcher`] reads the journal on and queues its entries for the endpoints whose client sees them, [`due`] adds what only time brings
-//! about, [`worker`] sends the queues. [`engine`] runs them in every process; they share the work over tables, so that any process may die
+//! [`dispatcher`] reads the journal on and queues its entries for the endpoints whose client sees them, [`due`] and
+//! [`passing`] add what only time brings about, [`worker`] sends the queues. [`engine`] runs them in every process; they share the work over tables, so that any process may die
 //! at any moment and nothing is lost: at least once, and what is about one resource in its order.
 
 pub mod api;
@@ -14,11 +14,13 @@ pub mod events;
 pub mod handlers;
 mod lifecycle;
 pub mod model;
+mod passing;
 pub mod payload;
 mod queue;
 mod repository;
 mod schedule;
 mod signing;
+mod turning;
 mod worker;
 
 pub use self::client::Client;

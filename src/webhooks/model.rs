@@ -7,10 +7,11 @@ use validator::{Validate, ValidationError};
 
 use super::events::WebhookEventType;
 use crate::changes::Position;
+use crate::changes::place::Told;
 use crate::db::schema::{webhook_attempts, webhook_deliveries, webhook_endpoints};
 use crate::db::types::{Id, Instant, Json};
 use crate::http::schema::rule;
-use crate::kind::{ClientId, OrganizationId, ResourceType, ServiceId, WebhookEndpointId};
+use crate::kind::{ClientId, ConsentId, OrganizationId, ResourceType, ServiceId, WebhookEndpointId};
 use crate::text_enum;
 
 /// Marks the ids of deliveries, which are no resources of the journal.
@@ -119,7 +120,8 @@ pub struct WebhookEndpointInput {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub organization_ids: Vec<OrganizationId>,
-    /// Only what is about one of these services, or a referral to one of them; empty for all.
+    /// Only what is about one of these services, or a referral to one of them; empty for all. Of a referral that goes to another service no
+    /// more is told.
     #[serde(default)]
     #[schema(max_items = 100)]
     pub service_ids: Vec<ServiceId>,
@@ -195,12 +197,22 @@ pub struct EndpointRow {
     pub leased_by: Option<Id<()>>,
     /// Until when it alone does.
     pub leased_until: Option<Instant>,
+    /// Up to where it was told which consents began or ended by themselves: the moment.
+    pub consents_told_at: Instant,
+    /// The same: the consent, of those of this moment.
+    pub consents_told_id: ConsentId,
 }
 
 impl EndpointRow {
     /// Up to where the journal has been looked at for this endpoint; `None` where that is where it has been for all.
     pub fn behind(&self) -> Option<Position> {
         Position::of(self.behind_transaction_id, self.behind_sequence)
+    }
+
+    /// The same row, of an endpoint that is told of no consent that began or ended by itself up to there.
+    #[must_use]
+    pub fn told(self, told: Told) -> Self {
+        Self { consents_told_at: told.at, consents_told_id: told.id, ..self }
     }
 
     /// The same row, looked at up to there.

@@ -12,7 +12,7 @@ use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, EndpointRow, WebhookPayload};
 use crate::auth::Principal;
 use crate::auth::repository::find_standing;
-use crate::changes::view::{Reader, View};
+use crate::changes::view::{Reader, View, consent_at};
 use crate::changes::{self, Entry};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -39,7 +39,7 @@ pub struct WebhookData {
     /// Which one.
     #[schema(value_type = PatientId)]
     pub resource_id: Id<()>,
-    /// Its version after what happened.
+    /// Its version after what happened; 0 with `patient.reset`.
     #[schema(example = 2)]
     pub version: i64,
     /// The patient it is about.
@@ -100,16 +100,19 @@ fn event(
     payload: WebhookPayload,
     base_url: Option<&str>,
 ) -> Result<Option<WebhookEvent>> {
+    if delivery.event_type == WebhookEventType::PatientReset {
+        return Ok(reader.follows_patients().then(|| reset(delivery)));
+    }
     if reader.view(conn, entry)? == View::Nothing {
         return Ok(None);
     }
     let is_full = payload == WebhookPayload::Full;
-    // Nobody acts where a day passes: who wrote the resource last is no part of what happened.
-    let is_act = !matches!(
-        delivery.event_type,
-        WebhookEventType::ReferralOverdue | WebhookEventType::FollowUpDue | WebhookEventType::FollowUpOverdue
-    );
-    let is_told = is_full && is_act;
+    let is_told = is_full && delivery.event_type.is_act();
+    let resource = if is_full { reader.resource(conn, entry)? } else { None };
+    let resource = match entry.resource_type {
+        ResourceType::Consent => resource.map(|consent| consent_at(consent, reader.caller().at)).transpose()?,
+        _ => resource,
+    };
     let data = WebhookData {
         resource_type: entry.resource_type,
         resource_id: entry.resource_id,
@@ -120,9 +123,26 @@ fn event(
         organization_id: entry.organization_id.filter(|_| is_told),
         client_id: entry.client_id.filter(|_| is_told),
         on_behalf_of: entry.on_behalf_of.clone().filter(|_| is_told),
-        resource: if is_full { reader.resource(conn, entry)? } else { None },
+        resource,
     };
     Ok(Some(WebhookEvent { event_type: delivery.event_type, timestamp: delivery.event_at, data }))
+}
+
+/// That what is seen of a patient has changed, and nothing more: it is told though nothing is seen any more.
+fn reset(delivery: &DeliveryRow) -> WebhookEvent {
+    let data = WebhookData {
+        resource_type: delivery.resource_type,
+        resource_id: delivery.resource_id,
+        version: delivery.version,
+        patient_id: Some(delivery.resource_id.cast()),
+        referral_id: None,
+        url: None,
+        organization_id: None,
+        client_id: None,
+        on_behalf_of: None,
+        resource: None,
+    };
+    WebhookEvent { event_type: delivery.event_type, timestamp: delivery.event_at, data }
 }
 
 /// Where a resource is read; `None` for what the API does not give by itself.

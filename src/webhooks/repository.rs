@@ -1,4 +1,4 @@
-//! The queries of endpoints, and of how far the journal has been looked at.
+//! The queries of endpoints, and of the day from which on what falls due is told.
 
 use chrono::NaiveDate;
 use diesel::dsl::{exists, insert_into, select, update};
@@ -9,12 +9,13 @@ use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
 use crate::auth::model::{Standing, StandingRow};
 use crate::changes::Position;
+use crate::changes::place::Told;
 use crate::db::DbConn;
 use crate::db::schema::webhook_endpoints::dsl;
 use crate::db::schema::{clients, organizations, webhook_state};
 use crate::db::types::{Id, Instant, Json};
 use crate::error::Result;
-use crate::kind::{ClientId, OrganizationId, WebhookEndpointId};
+use crate::kind::{ClientId, ConsentId, OrganizationId, WebhookEndpointId};
 
 /// The endpoint of an organization, tombstones included.
 pub fn find(conn: &mut DbConn, organization: OrganizationId, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
@@ -88,6 +89,8 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::wake_at.eq(row.wake_at),
             dsl::failures.eq(row.failures),
             dsl::failing_since.eq(row.failing_since),
+            dsl::consents_told_at.eq(row.consents_told_at),
+            dsl::consents_told_id.eq(row.consents_told_id),
         ))
         .execute(conn)?;
     Ok(())
@@ -123,11 +126,14 @@ pub struct Subscriber {
     pub behind: Option<Position>,
     /// See [`EndpointRow::is_replaying`].
     pub is_replaying: bool,
+    /// Up to where it was told which consents began or ended by themselves.
+    pub told: Told,
 }
 
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
-    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Option<i64>, Option<i64>, bool, StandingRow);
+    type Place = (Option<i64>, Option<i64>);
+    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, (Instant, ConsentId), StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
         .inner_join(clients::table.inner_join(organizations::table))
         .filter(dsl::status.eq(WebhookStatus::Active))
@@ -138,16 +144,17 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::organization_id,
             dsl::client_id,
             dsl::content,
-            dsl::behind_transaction_id,
-            dsl::behind_sequence,
+            (dsl::behind_transaction_id, dsl::behind_sequence),
             dsl::is_replaying,
+            (dsl::consents_told_at, dsl::consents_told_id),
             Standing::COLUMNS,
         ))
         .load(conn)?;
-    let subscriber = |(id, organization_id, client_id, content, transaction_id, sequence, is_replaying, standing): Found| {
+    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent), standing): Found| {
         let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
-        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(transaction_id, sequence));
-        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying }
+        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(behind.0, behind.1));
+        let told = Told { at, id: consent };
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told }
     };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -177,6 +184,24 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>)
     Ok(())
 }
 
+/// Of the active endpoints that are where the journal has been looked at for all, the first place up to which one was told which consents
+/// began or ended by themselves.
+pub fn first_told(conn: &mut DbConn) -> Result<Option<Told>> {
+    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    let in_step = active.filter(dsl::behind_sequence.is_null()).select((dsl::consents_told_at, dsl::consents_told_id));
+    let told: Vec<(Instant, ConsentId)> = in_step.load(conn)?;
+    Ok(told.into_iter().map(|(at, id)| Told { at, id }).min())
+}
+
+/// Notes up to where endpoints were told which consents began or ended by themselves.
+pub fn set_told(conn: &mut DbConn, ids: &[WebhookEndpointId], told: Told) -> Result<()> {
+    for ids in ids.chunks(500) {
+        let before = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(dsl::consents_told_at.le(told.at));
+        update(before).set((dsl::consents_told_at.eq(told.at), dsl::consents_told_id.eq(told.id))).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Says that there is something to send, to those that have nothing to wait for.
 pub fn wake(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Result<()> {
     for ids in ids.chunks(500) {
@@ -193,60 +218,12 @@ pub fn wake_now(conn: &mut DbConn, id: WebhookEndpointId, now: Instant) -> Resul
     Ok(())
 }
 
-/// Up to where the journal has been looked at for all.
-#[derive(Debug, Clone, Copy, Queryable)]
-pub struct Progress {
-    /// The transaction's.
-    pub transaction_id: i64,
-    /// Within the transaction.
-    pub sequence: i64,
-    /// From which day on what falls due is told; absent before the first look.
-    pub due_since: Option<NaiveDate>,
-}
-
-impl Progress {
-    /// The place.
-    pub const fn place(&self) -> Position {
-        Position { transaction_id: self.transaction_id, sequence: self.sequence }
-    }
-}
-
 const JOURNAL: &str = "journal";
 
-/// How far the journal has been looked at.
-pub fn progress(conn: &mut DbConn) -> Result<Progress> {
+/// From which day on what falls due is told; `None` before the first look.
+pub fn due_since(conn: &mut DbConn) -> Result<Option<NaiveDate>> {
     use webhook_state as state;
-    let columns = (state::transaction_id, state::sequence, state::due_since);
-    Ok(state::table.find(JOURNAL).select(columns).first(conn)?)
-}
-
-/// Makes `holder` the one who looks at the journal until `until`. `None` where another does.
-pub fn hold(conn: &mut DbConn, holder: Id<()>, now: Instant, until: Instant) -> Result<Option<Progress>> {
-    use webhook_state as state;
-    let is_free = state::holder.is_null().or(state::holder.eq(holder)).or(state::held_until.lt(now));
-    let changed = update(state::table.filter(state::name.eq(JOURNAL)).filter(is_free))
-        .set((state::holder.eq(Some(holder)), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    if changed == 1 { progress(conn).map(Some) } else { Ok(None) }
-}
-
-/// Moves the place on. False where somebody else has taken over meanwhile: then nothing of the round may be kept.
-pub fn move_on(conn: &mut DbConn, holder: Id<()>, from: Position, to: Position, until: Instant) -> Result<bool> {
-    use webhook_state as state;
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    let there = held.filter(state::transaction_id.eq(from.transaction_id)).filter(state::sequence.eq(from.sequence));
-    let changed = update(there)
-        .set((state::transaction_id.eq(to.transaction_id), state::sequence.eq(to.sequence), state::held_until.eq(Some(until))))
-        .execute(conn)?;
-    Ok(changed == 1)
-}
-
-/// Lets go of the journal, so that another process need not wait.
-pub fn let_go(conn: &mut DbConn, holder: Id<()>) -> Result<()> {
-    use webhook_state as state;
-    let held = state::table.filter(state::name.eq(JOURNAL)).filter(state::holder.eq(holder));
-    update(held).set((state::holder.eq(None::<Id<()>>), state::held_until.eq(None::<Instant>))).execute(conn)?;
-    Ok(())
+    Ok(state::table.find(JOURNAL).select(state::due_since).first(conn)?)
 }
 
 /// Notes from which day on what falls due is told.

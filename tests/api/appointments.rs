@@ -4,9 +4,10 @@ use chrono::Duration;
 use futures_util::future::join_all;
 use kith::appointments::expiry;
 use kith::auth::Scopes;
+use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Caller};
+use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::{Town, step};
 
 const PATH: &str = "/v1/appointments";
@@ -222,6 +223,47 @@ on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself,
     town.app.clock.advance(Duration::minutes(4));
     expiry::expire(&town.app.state).await.unwrap();
     assert_eq!(town.program.get(&path(&second.id())).await.expect(200)["status"], "booked", "what is booked does not run out");
+});
+
+on_both!(a_client_and_a_patient_hold_so_many_places_at_once_and_no_more, |db| async move {
+    let app = TestApp::with(db, &["--holds-per-client=5"]).await;
+    let program = app.tenant("Alder Valley Link Workers", OrganizationKind::Program).await;
+    let other = app.client(program.organization_id, Scopes::all_but_admin()).await;
+    let worker = worker(&program).await;
+    let mut slots = Vec::new();
+    for hour in 10..18 {
+        slots.push(slot(&program, &worker, hour, 10).await);
+    }
+    let mut patients = Vec::new();
+    for number in 0..4 {
+        patients.push(program.post("/v1/patients", json!({ "names": [{ "family": format!("Nobody {number}") }] })).await.id());
+    }
+    let hold = |client: &Caller, slot: usize, patient: usize| {
+        let (client, body) = (client.clone(), json!({ "slot_id": slots[slot], "patient_id": patients[patient] }));
+        async move { client.post(&format!("{PATH}?hold_minutes=10"), body).await }
+    };
+    let held = |answers: &[Answer]| answers.iter().filter(|answer| answer.status == 201).map(Answer::id).collect::<Vec<_>>();
+    // All at once, by two clients: three for the patient.
+    let answers = join_all((0..8).map(|slot| hold(if slot % 2 == 0 { &program } else { &other }, slot, 0))).await;
+    let first = held(&answers);
+    assert_eq!(first.len(), 3);
+    let refused = answers.iter().find(|answer| answer.status != 201).unwrap();
+    refused.expect_problem(409, "too_many_holds_for_patient");
+    for id in &first {
+        act(&program, id, "confirm", json!({})).await.expect(200);
+    }
+    // What is booked is held no more: five for the client, and others for another one.
+    let answers = join_all((0..8).map(|number| hold(&program, number, 1 + number % 3))).await;
+    let second = held(&answers);
+    assert_eq!(second.len(), 5);
+    answers.iter().find(|answer| answer.status != 201).unwrap().expect_problem(409, "too_many_holds");
+    hold(&other, 6, 3).await.expect(201);
+    program.post(PATH, json!({ "slot_id": slots[7], "patient_id": patients[3] })).await.expect(201);
+    act(&program, &second[0], "cancel", unwell()).await.expect(200);
+    hold(&program, 0, 1).await.expect(201);
+    hold(&program, 1, 1).await.expect_problem(409, "too_many_holds");
+    app.clock.advance(Duration::minutes(10));
+    hold(&program, 1, 1).await.expect(201);
 });
 
 on_both!(an_appointment_is_moved_in_one_step_or_stays_where_it_is, |db| async move {

@@ -288,6 +288,64 @@ on_both!(a_filter_leaves_out_what_it_is_not_about_and_never_that_sight_has_chang
     assert!(items["items"].as_array().unwrap().iter().all(|item| item["patient_id"] == Value::Null), "{items}");
 });
 
+on_both!(a_referral_that_goes_to_another_service_leaves_the_feed_of_the_first, |db| async move {
+    let town = Town::new(db).await;
+    let Town { clinic, agency, .. } = &town;
+    let patient = town.patient().await;
+    let service =
+        |name: &str| json!({ "name": name, "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
+    let first = make(agency, "/v1/services", service("Lunch Club")).await;
+    let second = make(agency, "/v1/services", service("Supper Club")).await;
+    let mut copies = Vec::new();
+    for (caller, service) in [(clinic, &first), (clinic, &second), (agency, &first), (agency, &second)] {
+        copies.extend([1, 200].map(|limit| (caller, limit, Replica::of(format!("&service_id={service}")))));
+    }
+    async fn kinds(copies: &mut [(&Caller, usize, Replica)], which: [usize; 2]) -> Vec<String> {
+        let mut kinds = Vec::new();
+        for (caller, limit, replica) in copies.iter_mut() {
+            caller.app.is_readable().await;
+            read_on(caller, replica, *limit).await;
+        }
+        for which in which {
+            kinds.push(copies[which].2.kinds().join(" "));
+        }
+        assert_eq!(kinds[0], kinds[1], "in pieces of whatever size");
+        kinds.truncate(1);
+        kinds
+    }
+    let referral = json!({ "patient_id": patient, "kind": "service", "service_id": first, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let referral = make(clinic, "/v1/referrals?draft=true", referral).await;
+    assert_eq!(kinds(&mut copies, [0, 1]).await, ["referral referral_transition service"]);
+    assert_eq!(kinds(&mut copies, [2, 3]).await, ["service"]);
+    assert_eq!(kinds(&mut copies, [4, 5]).await, ["service"], "a draft is its requester's alone");
+
+    let (mut cursor, mut narrow) = (String::new(), String::new());
+    let query = format!("service_id={first}");
+    next(clinic, &query, &mut cursor).await;
+    let of_transitions = format!("{query}&resource_type=referral_transition");
+    next(clinic, &of_transitions, &mut narrow).await;
+    clinic.patch(&format!("/v1/referrals/{referral}"), 1, json!({ "service_id": second })).await.expect(200);
+    let items = next(clinic, &query, &mut cursor).await;
+    let left = json!({ "resource_type": "referral", "resource_id": referral, "version": 2, "action": "left", "at": items[0]["at"],
+        "organization_id": null, "client_id": null, "on_behalf_of": null, "owner_id": null, "patient_id": patient, "referral_id": referral,
+        "resource": null });
+    assert_eq!(items, std::slice::from_ref(&left));
+    assert_eq!(next(clinic, &of_transitions, &mut narrow).await, [left], "whatever else is asked for");
+    assert_eq!(kinds(&mut copies, [0, 1]).await, ["service"]);
+    assert_eq!(kinds(&mut copies, [2, 3]).await, ["referral service"]);
+
+    step(clinic, &referral, json!({ "status": "requested" })).await.expect(201);
+    step(agency, &referral, json!({ "status": "accepted" })).await.expect(201);
+    assert!(kinds(&mut copies, [6, 7]).await[0].contains("referral referral_transition"));
+    agency.post(&format!("/v1/services/{first}/merge"), json!({ "duplicate_id": second })).await.expect(200);
+    assert_eq!(kinds(&mut copies, [2, 3]).await, [""], "what was the service's is the other's");
+    assert_eq!(kinds(&mut copies, [6, 7]).await, [""]);
+    assert!(kinds(&mut copies, [0, 1]).await[0].contains("referral"));
+    assert!(kinds(&mut copies, [4, 5]).await[0].contains("referral"));
+    assert_eq!(next(clinic, &query, &mut cursor).await.iter().filter(|item| item["action"] == "left").count(), 0);
+});
+
 on_both!(a_feed_begins_at_a_moment_or_goes_on_from_a_cursor_and_not_both, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let clock = caller.app.clock.clone();

@@ -10,6 +10,8 @@ use diesel::sql_query;
 use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::MigrationHarness;
+use kith::changes::Position;
+use kith::changes::places::{self, Work};
 use kith::db::migrate::{POSTGRES, SQLITE};
 use kith::db::{Db, DbConn};
 use kith::each;
@@ -124,6 +126,27 @@ on_both!(migrations_run_up_down_and_up_again_to_the_same_schema, |db| async move
     assert_eq!(things(&mut conn), BTreeSet::new(), "left by a down.sql");
     drop(Db::open(&db.settings).unwrap());
     assert_eq!(things(&mut conn), first);
+});
+
+on_both!(places_in_the_journal_are_kept_when_they_come_into_one_table, |db| async move {
+    let mut conn = connect(&db);
+    let mut reverted = String::new();
+    while reverted != "20260101000068" {
+        reverted = match &mut conn {
+            DbConn::Sqlite(conn) => conn.revert_last_migration(SQLITE).unwrap().to_string(),
+            DbConn::Pg(conn) => conn.revert_last_migration(POSTGRES).unwrap().to_string(),
+        };
+    }
+    for statement in [
+        "UPDATE webhook_state SET transaction_id = 3, sequence = 7, due_since = '2026-03-01'",
+        "UPDATE responsiveness_state SET transaction_id = 2, sequence = 5",
+    ] {
+        conn.batch_execute(statement).unwrap();
+    }
+    drop(Db::open(&db.settings).unwrap());
+    let [webhooks, responsiveness] = [Work::Webhooks, Work::Responsiveness].map(|work| places::reached(&mut conn, work).unwrap());
+    let numbers = |place: Position| (place.transaction_id, place.sequence);
+    assert_eq!((numbers(webhooks), numbers(responsiveness)), ((3, 7), (2, 5)));
 });
 
 on_both!(opening_again_changes_nothing, |db| async move {

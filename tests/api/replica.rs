@@ -11,6 +11,8 @@ pub type Key = (String, String);
 #[derive(Default)]
 pub struct Replica {
     held: BTreeMap<Key, Held>,
+    /// What is asked for of the feed, as `&service_id=…`; all where nothing is.
+    filter: String,
     /// Where it goes on.
     pub next: Option<String>,
     /// How many entries it was told.
@@ -19,10 +21,16 @@ pub struct Replica {
 
 struct Held {
     patient: Value,
+    referral: Value,
     resource: Value,
 }
 
 impl Replica {
+    /// One of what is asked for by this filter.
+    pub fn of(filter: String) -> Self {
+        Self { filter, ..Self::default() }
+    }
+
     /// Applies an entry, as the document says it is to be done.
     pub fn apply(&mut self, entry: &Value) {
         self.told += 1;
@@ -34,9 +42,12 @@ impl Replica {
         let key = (kind, text(&entry["resource_id"]));
         match action.as_str() {
             "deleted" | "erased" => drop(self.held.remove(&key)),
+            "left" => self.held.retain(|_, held| held.referral != entry["referral_id"]),
+            "merged" if key.0 == "service" => drop(self.held.remove(&key)),
             "reset" | "merged" => {}
             _ => {
-                let held = Held { patient: entry["patient_id"].clone(), resource: entry["resource"].clone() };
+                let (patient, referral) = (entry["patient_id"].clone(), entry["referral_id"].clone());
+                let held = Held { patient, referral, resource: entry["resource"].clone() };
                 self.held.insert(key, held);
             }
         }
@@ -45,7 +56,7 @@ impl Replica {
     /// The query that reads the next piece.
     pub fn query(&self, limit: usize) -> String {
         let cursor = self.next.as_ref().map_or_else(String::new, |next| format!("&cursor={next}"));
-        format!("/v1/changes?limit={limit}{cursor}")
+        format!("/v1/changes?limit={limit}{}{cursor}", self.filter)
     }
 
     /// Applies a piece; whether more is there already.
@@ -84,6 +95,11 @@ impl Replica {
         let only_held = held.keys().filter(|key| !lists.shown.contains_key(**key));
         differences.extend(only_held.map(|key| format!("{key:?} is held and not shown")));
         differences
+    }
+
+    /// The kinds of what it holds, in order.
+    pub fn kinds(&self) -> Vec<&str> {
+        self.held.keys().map(|(kind, _)| kind.as_str()).collect()
     }
 
     /// How many resources it holds.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Duration as Span;
 use kith::auth::{Scope, Scopes};
+use kith::changes::places::{self, Work};
 use kith::organizations::model::OrganizationKind;
 use kith::webhooks::Engine;
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ async fn settle(app: &TestApp) -> Engine {
     let engine = Engine::new(app.state.clone());
     engine.dispatch().await.unwrap();
     engine.sweep().await.unwrap();
+    engine.tell_what_passed().await.unwrap();
     engine.let_go().await.unwrap();
     engine.deliver().await.unwrap();
     engine
@@ -266,7 +268,8 @@ on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_i
     settle(&town.app).await;
     let got = receiver.take();
     assert!(got.iter().all(|one| one.path == "/program"), "the agency has no part in it");
-    assert_eq!(in_any_order(&got), ["consent.created", "patient.updated"].map(String::from).into());
+    let expected = ["consent.created", "patient.reset", "patient.snapshot", "patient.updated"];
+    assert_eq!(in_any_order(&got), expected.map(String::from).into());
 
     // What waits when the consent ends is not sent.
     receiver.now(|_| Reply::status(500));
@@ -279,7 +282,7 @@ on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_i
     town.app.clock.advance(Span::seconds(30));
     settle(&town.app).await;
     let got = receiver.take();
-    assert_eq!(events(&got), ["consent.updated"], "the end itself is told");
+    assert_eq!(in_any_order(&got), ["consent.updated", "patient.reset"].map(String::from).into(), "the end itself is told");
     let mut program = town.program.clone();
     program.renew().await;
     let page = program.get(PATH).await.expect(200);
@@ -287,6 +290,114 @@ on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_i
     let withheld = program.get(&path).await.expect(200);
     assert_eq!(withheld["items"].as_array().unwrap().len(), 1);
     assert_eq!(withheld["items"][0]["event_type"], "patient.updated");
+});
+
+/// A consent to the program that begins in two minutes and ends two minutes later.
+async fn passing_consent(town: &Town, patient: &str) -> (String, [String; 2]) {
+    let [from, until] = [2, 4].map(|minutes| town.app.clock.now().plus(Span::minutes(minutes)).to_text());
+    let consent = json!({
+        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"], "categories": ["summary"],
+        "form": "verbal", "valid_from": from, "valid_until": until,
+    });
+    let consent = town.clinic.post("/v1/consents", consent).await;
+    consent.expect(201);
+    (consent.id(), [from, until])
+}
+
+fn of_path(got: &[Got], path: &str) -> Vec<Got> {
+    got.iter().filter(|one| one.path == path).cloned().collect()
+}
+
+on_both!(a_consent_that_begins_or_ends_by_its_date_is_told_once_and_the_end_tells_nothing_more, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let full = json!({ "payload": "full" });
+    Endpoint::new(&town.program, receiver.url("/program"), full.clone()).await;
+    Endpoint::new(&town.agency, receiver.url("/agency"), full).await;
+    let narrow = town.program.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::ServicesRead]).await;
+    Endpoint::new(&narrow, receiver.url("/directory"), json!({})).await;
+    let types = json!({ "event_types": ["consent.began", "consent.expired"] });
+    Endpoint::new(&town.clinic, receiver.url("/clinic"), types).await;
+    let patient = town.patient().await;
+    let (consent, [from, until]) = passing_consent(&town, &patient).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert_eq!(in_any_order(&of_path(&got, "/program")).last().unwrap(), "webhook_endpoint.created");
+    assert!(in_any_order(&of_path(&got, "/program")).contains("consent.created"));
+
+    let bystanders = |got: &[Got]| of_path(got, "/agency").len() + of_path(got, "/directory").len();
+    town.app.clock.advance(Span::minutes(3));
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((events(&of_path(&got, "/clinic")), bystanders(&got)), (vec!["consent.began".to_owned()], 0));
+    let told = of_path(&got, "/program");
+    assert_eq!(in_any_order(&told), ["consent.began", "patient.reset", "patient.snapshot"].map(String::from).into());
+    let order: Vec<String> = events(&told).into_iter().filter(|event| event.starts_with("patient")).collect();
+    assert_eq!((told.len(), order), (3, vec!["patient.reset".to_owned(), "patient.snapshot".to_owned()]));
+    let of = |got: &[Got], event: &str| got.iter().find(|one| one.event() == event).unwrap().json();
+    let began = of(&told, "consent.began");
+    assert_eq!((&began["timestamp"], &began["data"]["resource_id"]), (&json!(from), &json!(consent)));
+    assert_eq!((&began["data"]["resource"]["status"], &began["data"]["client_id"]), (&json!("active"), &Value::Null));
+    let snapshot = of(&told, "patient.snapshot");
+    assert_eq!(snapshot["data"]["resource"]["names"][0]["family"], "Tremblay");
+    assert!(snapshot["data"]["resource"]["withheld"].as_array().unwrap().contains(&json!("contact")), "{snapshot}");
+
+    rename(&town.clinic, &patient, 1, "While it holds.").await;
+    settle(&town.app).await;
+    assert_eq!(events(&of_path(&receiver.take(), "/program")), ["patient.updated"]);
+    town.app.clock.advance(Span::minutes(1));
+    rename(&town.clinic, &patient, 2, "After it ended.").await;
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((events(&of_path(&got, "/clinic")), bystanders(&got)), (vec!["consent.expired".to_owned()], 0));
+    let told = of_path(&got, "/program");
+    assert_eq!(in_any_order(&told), ["consent.expired", "patient.reset"].map(String::from).into());
+    assert_eq!((told.len(), &of(&told, "consent.expired")["data"]["resource"]["status"]), (2, &json!("expired")));
+    let data = json!({ "resource_type": "patient", "resource_id": patient, "version": 0, "patient_id": patient, "referral_id": null, "url": null });
+    assert_eq!(of(&told, "patient.reset"), json!({ "type": "patient.reset", "timestamp": until, "data": data }));
+});
+
+on_both!(an_endpoint_that_was_paused_when_a_consent_began_is_told_later_and_in_order, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "event_types": ["consent.created", "consent.updated", "consent.began", "consent.expired", "patient.reset"] });
+    let endpoint = Endpoint::new(&town.program, receiver.url("/late"), types.clone()).await;
+    Endpoint::new(&town.program, receiver.url("/other"), types).await;
+    settle(&town.app).await;
+    town.program.patch(&endpoint.path, 1, json!({ "status": "paused" })).await.expect(200);
+    let patient = town.patient().await;
+    passing_consent(&town, &patient).await;
+    // The moment comes before the journal is read on: two processes at once tell it all the same, and once.
+    town.app.clock.advance(Span::minutes(3));
+    let (one, other) = (Engine::new(town.app.state.clone()), Engine::new(town.app.state.clone()));
+    one.tell_what_passed().await.unwrap();
+    other.tell_what_passed().await.unwrap();
+    one.let_go().await.unwrap();
+    other.let_go().await.unwrap();
+    settle(&town.app).await;
+    let (first, second) = futures_util::future::join(one.tell_what_passed(), other.tell_what_passed()).await;
+    first.unwrap();
+    second.unwrap();
+    one.let_go().await.unwrap();
+    other.let_go().await.unwrap();
+    town.app.clock.advance(Span::minutes(2));
+    settle(&town.app).await;
+    let of_consent = |got: &[Got]| -> Vec<String> { events(got).into_iter().filter(|event| event.starts_with("consent")).collect() };
+    let expected = ["consent.created", "consent.began", "consent.expired"];
+    let got = receiver.take();
+    assert!(got.iter().all(|one| one.path == "/other"));
+    assert_eq!((of_consent(&got), events(&got).len()), (expected.map(String::from).to_vec(), 6));
+
+    town.program.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert!(got.iter().all(|one| one.path == "/late"));
+    assert_eq!((of_consent(&got), events(&got).len()), (expected.map(String::from).to_vec(), 6));
 });
 
 on_both!(a_client_is_sent_no_more_than_its_scopes_let_it_read, |db| async move {
@@ -359,6 +470,69 @@ on_both!(business_events_follow_from_what_was_changed, |db| async move {
     town.agency.patch(&format!("/v1/services/{}", service.id()), 5, json!({ "description": "Soup." })).await.expect(200);
     settle(&town.app).await;
     assert!(receiver.take().is_empty(), "no word of its room");
+});
+
+on_both!(a_place_that_opens_is_told_to_those_whom_it_concerns_and_the_offer_to_its_two_sides, |db| async move {
+    let mut town = town(db).await;
+    let receiver = Receiver::new();
+    let service =
+        json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
+    let service = town.agency.post("/v1/services", service).await.id();
+    let room = |status: &str, places: i64| json!({ "status": status, "unit": "place", "available": places });
+    let capacity = format!("/v1/services/{service}/capacity");
+    town.agency.put_any(&capacity, room("waitlist", 0)).await.expect(200);
+    let all = ["created", "updated", "offered", "expired"].map(|what| format!("waitlist_entry.{what}"));
+    let types: Vec<String> = all.into_iter().chain(["service.place_opened".to_owned()]).collect();
+    let mut secrets = std::collections::HashMap::new();
+    for (caller, path) in [(&town.clinic, "/clinic"), (&town.agency, "/agency"), (&town.program, "/program")] {
+        let endpoint = Endpoint::new(caller, receiver.url(path), json!({ "event_types": types, "payload": "full" })).await;
+        secrets.insert(path, endpoint.secret);
+    }
+    let list = format!("/v1/services/{service}/waitlist-entries");
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let referral = json!({ "patient_id": person(&town.clinic).await, "kind": "service", "service_id": service,
+            "source_type": "family_physician", "consent": { "form": "verbal" } });
+        let referral = town.clinic.post("/v1/referrals", referral).await.id();
+        entries.push(town.agency.post(&list, json!({ "referral_id": referral })).await.id());
+    }
+    // What each side is told of each entry, in its order, and what all are told of the service.
+    let told = async |town: &Town| {
+        settle(&town.app).await;
+        let got = receiver.take();
+        for one in &got {
+            conforms(one);
+            assert!(one.is_signed_with(&secrets[one.path.as_str()]), "{:?}", one.headers);
+        }
+        let of = |path: &str, id: &str| -> Vec<String> {
+            let about = got.iter().filter(|one| one.path == path && one.json()["data"]["resource_id"] == json!(id));
+            about.map(|one| one.event().rsplit('.').next().unwrap().to_owned()).collect()
+        };
+        let sides = [&entries[0], &entries[1]].map(|id| (of("/clinic", id), of("/agency", id)));
+        assert!(sides.iter().all(|(clinic, agency)| clinic == agency), "{sides:?}");
+        let opened = ["/clinic", "/agency", "/program"].map(|path| of(path, &service).len());
+        assert!(opened[0] == opened[1] && opened[1] == opened[2], "the directory is everybody's: {opened:?}");
+        let of_program = got.iter().filter(|one| one.path == "/program").count();
+        assert_eq!(of_program, opened[2], "who waits is not the program's business");
+        let [first, second] = sides.map(|(clinic, _)| clinic.join(" "));
+        (first, second, opened[0])
+    };
+    let is = |first: &str, second: &str, opened: usize| (first.to_owned(), second.to_owned(), opened);
+    assert_eq!(told(&town).await, is("created", "created", 0));
+    town.agency.put_any(&capacity, room("open", 1)).await.expect(200);
+    assert_eq!(told(&town).await, is("updated offered", "", 1));
+    town.agency.put_any(&capacity, room("open", 1)).await.expect(200);
+    assert_eq!(told(&town).await, is("", "", 0), "it is no news");
+    town.clinic.post(&format!("{list}/{}/decline", entries[0]), json!({})).await.expect(200);
+    assert_eq!(told(&town).await, is("updated", "updated offered", 0));
+    town.app.clock.advance(Span::hours(72));
+    town.clinic.renew().await;
+    town.agency.renew().await;
+    kith::waitlists::sweeper::sweep(&town.app.state).await.unwrap();
+    assert_eq!(told(&town).await, is("", "updated expired", 0));
+    town.agency.put_any(&capacity, room("full", 0)).await.expect(200);
+    town.agency.put_any(&capacity, room("open", 2)).await.expect(200);
+    assert_eq!(told(&town).await, is("", "", 1));
 });
 
 on_both!(filters_narrow_what_is_sent, |db| async move {
@@ -844,9 +1018,8 @@ on_both!(without_an_endpoint_nothing_is_written, |db| async move {
     let place = |town: &Town| {
         let db = town.app.state.db.clone();
         async move {
-            use diesel::prelude::*;
-            use kith::db::schema::webhook_state::dsl;
-            db.read(|conn| Ok(dsl::webhook_state.select((dsl::transaction_id, dsl::sequence)).first::<(i64, i64)>(conn)?)).await.unwrap()
+            let place = db.read(|conn| places::reached(conn, Work::Webhooks)).await.unwrap();
+            (place.transaction_id, place.sequence)
         }
     };
     assert_eq!(place(&town).await, (0, 0));

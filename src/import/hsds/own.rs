@@ -42,6 +42,7 @@ pub fn read(service: &Part, organization: Option<&Part>, mapping: &Mapping, draf
     }
     draft.provider = firm.filter(|firm| firm.kith.as_ref().is_none_or(|kith| kith.is_unknown != Some(true))).map(provider);
     draft.capacity = capacity(&object).and_then(|capacity| serde_json::to_value(capacity).ok());
+    draft.rooms = rooms(&object).filter_map(|(key, capacity)| Some((key, serde_json::to_value(capacity).ok()?))).collect();
     let extra = object.kith.clone().unwrap_or_default();
     draft.leftovers.extend(extra.source_fields.clone());
     kept(&object, draft);
@@ -293,12 +294,28 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
     })
 }
 
+/// How much room there is of the default one.
 fn capacity(object: &hsds::Service) -> Option<Capacity> {
-    let Some(row) = object.capacities.first() else { return object.kith.as_ref()?.capacity.clone() };
+    let row = object.capacities.iter().find(|row| key(row).is_none());
+    row.map(room).or_else(|| object.kith.as_ref()?.capacity.clone())
+}
+
+/// How much there is of those that are counted apart.
+fn rooms(object: &hsds::Service) -> impl Iterator<Item = (String, Capacity)> {
+    let counted = object.capacities.iter().filter_map(|row| Some((key(row)?.to_owned(), room(row))));
+    let not_counted = object.kith.iter().flat_map(|extra| &extra.rooms).map(|named| (named.key.clone(), named.capacity.clone()));
+    counted.chain(not_counted)
+}
+
+fn key(row: &hsds::ServiceCapacity) -> Option<&str> {
+    row.kith.as_ref()?.key.as_deref()
+}
+
+fn room(row: &hsds::ServiceCapacity) -> Capacity {
     let extra = row.kith.clone().unwrap_or_default();
     let unit = row.unit.as_ref().and_then(|unit| unit.name.clone());
     let counted = row.available.map(|free| if free > 0 { CapacityStatus::Open } else { CapacityStatus::Full });
-    Some(Capacity {
+    Capacity {
         status: extra.status.or(counted).unwrap_or_default(),
         unit: unit.filter(|_| extra.is_unit_implied != Some(true)),
         available: row.available.filter(|_| extra.is_available_implied != Some(true)),
@@ -309,7 +326,7 @@ fn capacity(object: &hsds::Service) -> Option<Capacity> {
         note: row.description.clone(),
         funded: extra.funded,
         populations: extra.populations,
-    })
+    }
 }
 
 fn provider(firm: hsds::Organization) -> Provider {

@@ -309,17 +309,37 @@ fn people(service: &mut Part, provider: Option<&Provider>, mapping: &Mapping, dr
         spoken.into_iter().map(|(language, note)| ServiceLanguage { language, by_interpreter: false, note }).collect();
 }
 
-/// Units free now, where the source counts them; our own object wins.
+/// Units free now, where the source counts them; our own object wins. The first row is the service's default room, those after it are
+/// counted apart, under the name of what they count.
 fn capacity(service: &mut Part, draft: &mut Draft) {
-    let Some(mut row) = service.parts(&["capacities", "service_capacity", "capacity"]).into_iter().next() else { return };
-    if draft.capacity.is_some() {
-        return;
+    let mut is_default = true;
+    for mut row in service.parts(&["capacities", "service_capacity", "capacity"]) {
+        let stated = room(&mut row);
+        if std::mem::replace(&mut is_default, false) {
+            draft.capacity.get_or_insert(Value::Object(stated));
+        } else {
+            let key = room_key(stated.get("unit").and_then(Value::as_str).unwrap_or_default(), &draft.rooms);
+            draft.rooms.push((key, Value::Object(stated)));
+        }
     }
+}
+
+/// A name for a room that no other one has.
+fn room_key(words: &str, taken: &[(String, Value)]) -> String {
+    let slug: String = text::slug(words).chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(50).collect();
+    let words: Vec<&str> = slug.split('-').filter(|word| !word.is_empty()).collect();
+    let key = if words.is_empty() { "room".to_owned() } else { words.join("-") };
+    let numbered = (2..).map(|number| format!("{key}-{number}"));
+    let mut names = std::iter::once(key.clone()).chain(numbered);
+    names.find(|name| taken.iter().all(|(other, _)| other != name)).unwrap_or(key)
+}
+
+fn room(row: &mut Part) -> Map<String, Value> {
     let mut stated = Map::new();
     let number = |row: &mut Part, name: &str| row.text(&[name]).and_then(|text| text.parse::<f64>().ok()).filter(|n| n.fract() == 0.0);
-    let available = number(&mut row, "available");
+    let available = number(row, "available");
     #[expect(clippy::cast_possible_truncation, reason = "out of range is refused by the schema")]
-    for (name, value) in [("available", available), ("maximum", number(&mut row, "maximum"))] {
+    for (name, value) in [("available", available), ("maximum", number(row, "maximum"))] {
         value.map(|value| stated.insert(name.into(), Value::from(value as i64)));
     }
     if let Some(mut unit) = row.0.remove("unit").and_then(Part::of) {
@@ -333,7 +353,7 @@ fn capacity(service: &mut Part, draft: &mut Draft) {
     if let Some(available) = available {
         stated.insert("status".into(), if available > 0.0 { "open" } else { "full" }.into());
     }
-    draft.capacity = Some(Value::Object(stated));
+    stated
 }
 
 /// Places and hours: of the service there, else of the service, else of the location.

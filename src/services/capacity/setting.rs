@@ -20,7 +20,7 @@ use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::waitlists::queue;
 
 /// The most rooms that one service counts apart.
-const MOST_ROOMS: usize = 50;
+pub const MOST_ROOMS: usize = 50;
 
 /// The service, of which the caller may say how much room it has; nobody else changes it until the transaction ends.
 pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<ServiceRow> {

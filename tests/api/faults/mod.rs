@@ -22,6 +22,7 @@ mod server;
 mod soak;
 mod storm;
 pub mod town;
+mod waitlists;
 mod webhooks;
 
 /// How often, or how long, something is done: in the suite, and in the long run.

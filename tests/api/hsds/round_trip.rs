@@ -188,6 +188,16 @@ on_both!(a_service_with_everything_that_the_api_takes_goes_there_and_back, |db| 
     made.expect(201);
     let capacity = json!({ "status": "open", "expected_wait_days": 3, "note": "n" });
     directory.put_any(&format!("/v1/services/{}/capacity", made.id()), capacity).await.expect(200);
+    for (key, capacity) in [
+        (
+            "newcomers",
+            json!({ "status": "waitlist", "available": 0, "unit": "bed", "populations": ["newcomer"], "funded": 4, "note": "n" }),
+        ),
+        ("evening-group", json!({ "status": "open", "expected_wait_days": 3, "as_of": "2026-02-20T10:00:00Z" })),
+        ("beds", json!({ "status": "full", "maximum": 3 })),
+    ] {
+        directory.put_any(&format!("/v1/services/{}/capacities/{key}", made.id()), capacity).await.expect(200);
+    }
     for (number, capacity) in [
         json!({ "status": "waitlist", "waitlist_length": 4, "expected_wait_days": 30, "unit": "bed" }),
         json!({ "status": "full", "available": 0, "maximum": 12, "unit": "place" }),
@@ -204,6 +214,14 @@ on_both!(a_service_with_everything_that_the_api_takes_goes_there_and_back, |db| 
         made.expect(201);
         directory.put_any(&format!("/v1/services/{}/capacity", made.id()), capacity).await.expect(200);
     }
+    // One that counts its rooms apart, and has no other.
+    let apart = directory.post("/v1/services", json!({ "name": "Shelter" })).await;
+    apart.expect(201);
+    let rooms = format!("/v1/services/{}/capacities", apart.id());
+    directory.put_any(&format!("{rooms}/families"), json!({ "status": "open", "available": 2, "unit": "room" })).await.expect(200);
+    let shown = all(&directory, "/hsds/services?search=shelter&full=true").await.remove(0);
+    let row = &shown["capacities"][0];
+    assert_eq!((&row["available"], &row["unit"]["name"], &row["kith"]["key"]), (&json!(2), &json!("room"), &json!("families")));
     directory.post("/v1/services", json!({ "name": "Of the whole", "provider_id": parent.id() })).await.expect(201);
     let whole = all(&directory, "/hsds/organizations?search=whole").await.remove(0);
     let part = all(&directory, "/hsds/organizations?search=alder").await.remove(0);
@@ -220,6 +238,10 @@ on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async
     let foreign = json!({
         "id": "ac148810-d857-441c-9679-408f346de14b", "name": "Counselling", "status": "active", "pets_welcome": true, "wait_time": "Two weeks",
         "organization": { "id": "d9d5e0f5-d3ce-4f73-9a2f-4dd0ecc6c610", "name": "Example", "description": "An example.", "year_incorporated": 2011 },
+        "capacities": [
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a01", "unit": { "id": term, "name": "Adult beds" }, "available": 4, "maximum": 10, "updated": "2026-02-27" },
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a02", "unit": { "id": term, "name": "Family rooms" }, "available": 0, "updated": "2026-02-27" },
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a03", "unit": { "id": term, "name": "Family rooms" }, "available": 1, "updated": "2026-02-27", "description": "Upstairs" } ],
         "attributes": [{ "id": "ae58cc39-8b70-4ab1-8aea-786882e5ac8e", "link_type": "topic", "taxonomy_term": {
             "id": term, "code": "BD-1800", "name": "Pantries", "description": "Food to take home.", "parent_id": parent, "language": "en",
             "taxonomy_detail": { "id": taxonomy, "name": "Partner's own", "description": "Ours.", "uri": "https://example.org/taxonomy", "version": "7" } } }],
@@ -233,6 +255,9 @@ on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async
     assert_eq!(shown["taxonomy_detail"], foreign["attributes"][0]["taxonomy_term"]["taxonomy_detail"]);
     assert_eq!((&service["wait_time"], &service["kith"]["source_fields"]["pets_welcome"]), (&json!("Two weeks"), &json!(true)));
     assert_eq!(service["organization"]["id"], "d9d5e0f5-d3ce-4f73-9a2f-4dd0ecc6c610");
+    let rooms: Vec<(&Value, &Value)> =
+        service["capacities"].as_array().unwrap().iter().map(|row| (&row["kith"]["key"], &row["available"])).collect();
+    assert_eq!(rooms, [(&Value::Null, &json!(4)), (&json!("family-rooms"), &json!(0)), (&json!("family-rooms-2"), &json!(1))]);
     assert_eq!(all(&directory, &format!("/hsds/taxonomy_terms?parent_id={parent}")).await[0]["id"], term);
     assert_eq!(all(&directory, &format!("/hsds/taxonomy_terms?taxonomy_id={taxonomy}&top_only=true")).await.len(), 0);
     goes_there_and_back(&directory, kind).await;
