@@ -46,6 +46,8 @@ struct Counter<'a> {
     service: String,
     /// How many places were opened or answered for.
     answered: AtomicUsize,
+    /// Whether the places of this round were opened, or will not be.
+    is_opened: AtomicBool,
 }
 
 impl Counter<'_> {
@@ -120,9 +122,13 @@ impl Counter<'_> {
         }
     }
 
-    /// Answers offers for as long as there are any; what was sent and not answered.
+    /// Answers offers for as long as there are any; what was sent and not answered. Not before the places are opened: how many are free is
+    /// said as a number, and would give out once more what was taken meanwhile.
     fn act(&self, address: &str, name: &str, mut dice: Dice, is_over: &AtomicBool) -> Option<Sent> {
         let mut http = Http::to(address);
+        while !self.is_opened.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(1));
+        }
         for number in 0.. {
             let list = format!("{}?status=offered&limit=200", self.list());
             let offered = self.town.clinic.try_call(&mut http, "GET", &list, &[], None).ok().filter(|answer| answer.status == 200);
@@ -162,7 +168,7 @@ fn offer(place: &Place, count: usize) {
             let made = town.program.try_call(&mut http, "POST", "/v1/services", &[], Some(&service)).unwrap().expect(201);
             made["id"].as_str().unwrap().to_owned()
         });
-        let counter = Counter { town: &town, service: service.clone(), answered: AtomicUsize::new(0) };
+        let counter = Counter { town: &town, service: service.clone(), answered: AtomicUsize::new(0), is_opened: AtomicBool::new(false) };
         if round == 0 {
             counter.open(&mut http, 0, "none").unwrap().expect(200);
         } else if counter.free(&mut http).1 == format!("round {}", round - 1) {
@@ -200,6 +206,7 @@ fn offer(place: &Place, count: usize) {
             }
             scope.spawn(move || {
                 let opening = counter.open(&mut Http::to(&addresses[0]), places, &format!("round {round}"));
+                counter.is_opened.store(true, Ordering::SeqCst);
                 // It may have been killed before.
                 drop(opening.map(|answer| answer.expect(200)));
             });
