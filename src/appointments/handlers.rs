@@ -15,11 +15,12 @@ use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
-use crate::http::etag::{IfMatch, IfNoneMatch};
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch};
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
-use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
+use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, AppointmentId, ResourceType};
+use crate::types::Identifier;
 
 /// Appointments, for the common verbs.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ impl Resource for Appointments {
 
     fn view(_: &mut DbConn, caller: &Principal, shape: Appointment) -> Result<Appointment> {
         Ok(shape.at(caller.at))
+    }
+
+    fn identifiers(input: &AppointmentInput) -> &[Identifier] {
+        &input.identifiers
     }
 
     fn find(conn: &mut DbConn, caller: &Principal, id: AppointmentId) -> Result<Option<AppointmentRow>> {
@@ -188,6 +193,22 @@ pub async fn create_appointment(
             Reply::created(&resource::location::<Appointments>(head.id), head.version, &shape)
         })
         .await
+}
+
+/// Create or replace an appointment by identifier
+///
+/// Among those of the caller's organization: books a place where there is no such appointment yet. What a replacement may change is what
+/// `PUT /v1/appointments/{id}` may: the slot of one that is booked is changed by rescheduling.
+#[utoipa::path(tag = "appointments", params(ByIdentifier), request_body = AppointmentInput, responses((status = 200, description = "The appointment, replaced.", body = Appointment), (status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or there is none yet, and no place is to be had: `slot_full`, `slot_closed`, `already_booked`.")), security(("oauth2" = ["appointments:write"])))]
+#[put("/v1/appointments/by-identifier")]
+pub async fn upsert_appointment(
+    app: State,
+    caller: Allowed<scope::AppointmentsWrite>,
+    key: Query<ByIdentifier>,
+    version: OptionalIfMatch,
+    input: Valid<AppointmentInput>,
+) -> Result<HttpResponse> {
+    resource::put_by_identifier::<Appointments>(&app, &caller, &key.0, version, input.0).await
 }
 
 /// Read an appointment

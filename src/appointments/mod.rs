@@ -22,6 +22,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
     routes
         .service(handlers::list_appointments)
         .service(handlers::create_appointment)
+        .service(handlers::upsert_appointment)
         .service(handlers::get_appointment)
         .service(handlers::update_appointment)
         .service(handlers::patch_appointment)

@@ -12,7 +12,7 @@ use crate::http::schema::rule;
 use crate::kind::{AppointmentId, OrganizationId, PatientId, PractitionerId, ReferralId, ServiceId, SlotId};
 use crate::slots::model::SlotRow;
 use crate::text_enum;
-use crate::types::DeliveryMode;
+use crate::types::{DeliveryMode, Identifier};
 
 text_enum! {
     /// How an appointment stands.
@@ -121,6 +121,10 @@ pub struct AppointmentInput {
     #[serde(default)]
     #[schema(max_length = 2_000, example = "Comes with her daughter, who interprets.")]
     pub note: Option<String>,
+    /// Keys in other systems.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub identifiers: Vec<Identifier>,
 }
 
 /// Why an appointment is called off, and by whom.

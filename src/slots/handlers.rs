@@ -14,12 +14,13 @@ use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
-use crate::http::etag::{IfMatch, IfNoneMatch};
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch};
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
-use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
+use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, OrganizationId, PractitionerId, ServiceId, SlotId};
 use crate::services::row::ServiceRow;
+use crate::types::Identifier;
 use crate::{practitioners, services};
 
 /// Slots, for the common verbs. They are no secret: every client may read all of them.
@@ -56,6 +57,10 @@ impl Resource for Slots {
     fn view(conn: &mut DbConn, caller: &Principal, shape: Slot) -> Result<Slot> {
         let taken = repository::taken(conn, &[shape.id], caller.at)?.get(&shape.id).copied().unwrap_or(0);
         Ok(shape.at(caller.at, taken))
+    }
+
+    fn identifiers(input: &SlotInput) -> &[Identifier] {
+        &input.identifiers
     }
 
     fn find(conn: &mut DbConn, _: &Principal, id: SlotId) -> Result<Option<SlotRow>> {
@@ -239,6 +244,22 @@ pub async fn list_practitioner_slots(
 #[post("/v1/slots")]
 pub async fn create_slot(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SlotInput>) -> Result<HttpResponse> {
     resource::create::<Slots>(&app, &caller, command).await
+}
+
+/// Create or replace a slot by identifier
+///
+/// Among those of the caller's organization, as a calendar that has keys of its own keeps them in step. What a replacement may
+/// change is what `PUT /v1/slots/{id}` may.
+#[utoipa::path(tag = "slots", params(ByIdentifier), request_body = SlotInput, responses((status = 200, description = "The slot, replaced.", body = Slot), (status = 201, description = "The new slot.", body = Slot), (status = 409, description = "Somebody has a place, and it would be at another time: `slot_in_use`.")), security(("oauth2" = ["services:write"])))]
+#[put("/v1/slots/by-identifier")]
+pub async fn upsert_slot(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    key: Query<ByIdentifier>,
+    version: OptionalIfMatch,
+    input: Valid<SlotInput>,
+) -> Result<HttpResponse> {
+    resource::put_by_identifier::<Slots>(&app, &caller, &key.0, version, input.0).await
 }
 
 /// Read a slot

@@ -21,6 +21,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(publishing::publish_service_slots)
         .service(publishing::publish_practitioner_slots)
         .service(handlers::create_slot)
+        .service(handlers::upsert_slot)
         .service(handlers::get_slot)
         .service(handlers::update_slot)
         .service(handlers::patch_slot)

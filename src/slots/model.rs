@@ -9,7 +9,7 @@ use crate::db::schema::slots;
 use crate::db::types::{Instant, Json};
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, PractitionerId, ServiceId, SlotId};
-use crate::types::DeliveryMode;
+use crate::types::{DeliveryMode, Identifier};
 
 /// A slot lasts a day at most.
 const LONGEST: chrono::Duration = chrono::Duration::days(1);
@@ -48,6 +48,10 @@ pub struct SlotInput {
     #[serde(default)]
     #[schema(example = false)]
     pub is_closed: bool,
+    /// Keys in other systems.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub identifiers: Vec<Identifier>,
 }
 
 const fn one() -> i32 {

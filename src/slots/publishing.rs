@@ -150,6 +150,7 @@ fn publish(conn: &mut DbConn, caller: &Principal, diary: Diary, input: &SlotPubl
         location: input.location.clone(),
         note: input.note.clone(),
         is_closed: false,
+        identifiers: Vec::new(),
     };
     let to_come: Vec<Instant> = times.into_iter().map(Instant::from_utc).filter(|moment| *moment > caller.at).collect();
     let missing = to_come.iter().filter(|moment| !there.contains(moment));

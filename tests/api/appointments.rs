@@ -489,6 +489,44 @@ on_both!(a_key_makes_a_booking_once, |db| async move {
     assert_eq!(free(&town.program, &id).await, 4);
 });
 
+on_both!(a_booking_system_keeps_slots_and_appointments_in_step_by_its_own_keys, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let key = |value: &str| json!([{ "system": "urn:diary", "value": value }]);
+    let slot = |key: &Value, hour: u8, places: u32| {
+        json!({ "practitioner_id": worker, "starts_at": format!("2026-03-10T{hour}:00:00Z"), "ends_at": format!("2026-03-10T{hour}:30:00Z"),
+            "places": places, "identifiers": key })
+    };
+    let sync = "/v1/slots/by-identifier?system=urn:diary&value=s1";
+    let made = town.program.put_any(sync, slot(&key("s1"), 17, 1)).await;
+    assert_eq!((&made.expect(201)["identifiers"], &made.json()["places_free"]), (&key("s1"), &json!(1)));
+    let moved = town.program.put_any(sync, slot(&key("s1"), 18, 2)).await;
+    assert_eq!((&moved.expect(200)["starts_at"], &moved.json()["version"]), (&json!("2026-03-10T18:00:00.000000Z"), &json!(2)));
+    assert_eq!(moved.id(), made.id());
+    town.program.post("/v1/slots", slot(&key("s1"), 19, 1)).await.expect_problem(409, "duplicate");
+    let faults = town.program.put_any(sync, slot(&key("s2"), 19, 1)).await.faults(422);
+    assert_eq!(faults, [("/identifiers".into(), "missing_identifier".into())]);
+
+    let patient = town.patient().await;
+    town.grant(&patient).await;
+    let sync_booking = format!("{PATH}/by-identifier?system=urn:diary&value=b1");
+    let booking = |note: &str| json!({ "slot_id": made.id(), "patient_id": patient, "note": note, "identifiers": key("b1") });
+    let booked = town.program.put_any(&sync_booking, booking("First.")).await;
+    assert_eq!(booked.expect(201)["status"], "booked");
+    let noted = town.program.put_any(&sync_booking, booking("Second.")).await;
+    assert_eq!((&noted.expect(200)["note"], noted.id()), (&json!("Second."), booked.id()));
+    assert_eq!(free(&town.program, &made.id()).await, 1);
+    town.program.put_any(sync, slot(&key("s1"), 20, 2)).await.expect_problem(409, "slot_in_use");
+    let cancelled = act(&town.program, &booked.id(), "cancel", unwell()).await;
+    assert_eq!(cancelled.expect(200)["identifiers"], key("b1"));
+    town.program.put_any(&sync_booking, booking("Third.")).await.expect_problem(409, "appointment_closed");
+
+    town.program.delete(&format!("/v1/slots/{}", made.id()), 2).await.expect(204);
+    let anew = town.program.put_any(sync, slot(&key("s1"), 17, 1)).await;
+    anew.expect(201);
+    assert_ne!(anew.id(), made.id());
+});
+
 on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| async move {
     let mut town = Town::new(db).await;
     let worker = worker(&town.program).await;
