@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Port to listen on; 0 picks a free one
     #[arg(long, env = "KITH_PORT", default_value_t = 8080, value_name = "PORT")]
     port: u16,
+    /// Lets anybody read the directory of services without a token
+    #[arg(long)]
+    public_directory: bool,
     #[command(flatten)]
     log: LogConfig,
 }
@@ -80,6 +83,9 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
     // Who tries it alone has a receiver on the same machine.
     if args.host.is_loopback() {
         flags.push("--webhook-allow=127.0.0.1,localhost,::1".into());
+    }
+    if args.public_directory {
+        flags.push("--public-directory".into());
     }
     let config = Config::from_flags(flags)?;
     // Of secrets the database has hashes only: what the town was built with is kept beside it.
