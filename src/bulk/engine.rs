@@ -15,6 +15,7 @@ use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
 use crate::app::App;
 use crate::background::{self, Crew, Every};
+use crate::changes::follower::catch_up;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::types::{Id, Instant};
@@ -126,13 +127,9 @@ impl Engine {
 
     /// Lets searches find what was written.
     async fn show(&self) {
-        loop {
-            let directory = Arc::clone(&self.directory);
-            match self.db.read(move |conn| directory.catch_up(conn)).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return log::warn!("searches do not find yet what was imported: {error}"),
-            }
+        let directory = Arc::clone(&self.directory);
+        if let Err(error) = catch_up(&self.db, move |conn| directory.catch_up(conn)).await {
+            log::warn!("searches do not find yet what was imported: {error}");
         }
     }
 

@@ -290,7 +290,7 @@ impl<R: Bulk> Of<R> {
         if before == after {
             return Ok(false);
         }
-        resource::replace::<R>(conn, caller, row, input.clone())?;
+        resource::replace_prepared::<R>(conn, caller, row, after)?;
         Ok(true)
     }
 }

@@ -37,8 +37,8 @@ pub struct ChangeEntry {
     pub patient_id: Option<PatientId>,
     /// The referral it belongs to.
     pub referral_id: Option<ReferralId>,
-    /// The resource as it then stood, as far as the caller sees it now. Null with `reset` and `left`, and where the caller sees a part of it and a
-    /// later entry tells how it stands.
+    /// The resource as it then stood, as far as the caller sees it now. Null with `reset` and `left`, and where the caller sees a part of
+    /// it and a later entry tells how it stands.
     #[schema(value_type = Option<Object>)]
     pub resource: Option<Box<RawValue>>,
 }
@@ -140,7 +140,8 @@ pub struct ChangeQuery {
     #[param(inline)]
     pub patient_id: Option<PatientId>,
     /// Begin with the first change of this moment or later, instead of with the first of all. Not with `cursor`. It goes by the clocks
-    /// that wrote the changes. To go on from where a list or an export ends, take `next` of a call with the present moment before you make it.
+    /// that wrote the changes. To go on from where a list or an export ends, take `next` of a call with the present moment before you
+    /// make it.
     #[param(inline)]
     pub since: Option<Instant>,
     /// Where to go on: `next` of the piece before, with the same filters. From the beginning where absent.

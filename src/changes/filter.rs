@@ -90,10 +90,11 @@ impl Resolved {
         (types.is_empty() || types.contains(&kind)) && (asked.is_none() || *asked == owner) && service.is_none()
     }
 
-    /// Whether an entry that [`Self::read`] finds is of a referral that goes to another service than the one that is asked for.
+    /// Whether an entry that [`Self::read`] finds is of a referral that goes to another service than the one that is asked for. Only a
+    /// change can have been found by that.
     pub fn has_left(&self, conn: &mut DbConn, entry: &Entry) -> Result<bool> {
         match self.filter.service {
-            Some(service) if entry.resource_type == ResourceType::Referral => {
+            Some(service) if entry.resource_type == ResourceType::Referral && entry.version > 1 => {
                 Ok(repository::service_of(conn, entry.resource_id.cast())? != Some(service))
             }
             _ => Ok(false),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::model::Position;
 use super::repository::{Trace, latest, visible_after};
-use crate::db::DbConn;
+use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::kind::{ClientId, ResourceType};
 
@@ -60,6 +60,12 @@ enum Currency {
     Behind,
 }
 
+/// Brings in everything that stands in the journal, a [`Follower::catch_up`] at a time, so that nobody waits long.
+pub async fn catch_up(db: &Db, step: impl Fn(&mut DbConn) -> Result<bool> + Clone + Send + 'static) -> Result<()> {
+    while db.read(step.clone()).await? {}
+    Ok(())
+}
+
 impl Follower {
     /// One that has seen nothing yet.
     pub fn of(kind: ResourceType) -> Self {
@@ -75,19 +81,22 @@ impl Follower {
         load: impl FnOnce(&mut DbConn) -> Result<()>,
         apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
     ) -> Result<()> {
+        let mut traces = None;
         if let Some(place) = self.loaded_to() {
-            let traces = visible_after(conn, place, self.kind)?;
-            let (wanted, currency) = awaited(&self.known().new_among(&traces), demand);
+            let seen = visible_after(conn, place, self.kind)?;
+            let (wanted, currency) = awaited(&self.known().new_among(&seen), demand);
             if currency == Currency::Behind {
                 self.behind.notify_one();
             }
             if wanted.is_empty() {
                 return Ok(());
             }
+            traces = Some(seen);
         }
         let _turn = self.take_turn();
         self.load_once(conn, load)?;
-        let traces = visible_after(conn, self.known().place, self.kind)?;
+        // A transaction that reads sees the same from its beginning to its end.
+        let traces = traces.map_or_else(|| visible_after(conn, self.known().place, self.kind), Ok)?;
         let (wanted, _) = awaited(&self.known().new_among(&traces), demand);
         self.bring_in(conn, &traces, &wanted, apply)
     }

@@ -157,6 +157,16 @@ pub fn insert_by<R: Resource>(
 pub fn replace<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row, mut input: R::Input) -> Result<(Head<R::Kind>, R::Shape)> {
     R::permit(caller, row)?;
     R::prepare(conn, caller, Some(row), &mut input)?;
+    replace_prepared::<R>(conn, caller, row, input)
+}
+
+/// The same for a caller who may, with what has been prepared.
+pub fn replace_prepared<R: Resource>(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &R::Row,
+    input: R::Input,
+) -> Result<(Head<R::Kind>, R::Shape)> {
     let (before, keys) = (R::input(row), R::identifiers(&input).to_vec());
     let updated = R::update(conn, caller, row, input)?;
     let row = updated.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;

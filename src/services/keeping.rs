@@ -6,7 +6,8 @@ use futures_util::future::select;
 
 use crate::app::State;
 use crate::changes::Demand;
-use crate::error::Result;
+use crate::changes::follower::catch_up;
+use crate::db::DbConn;
 
 /// How often it is looked whether other processes have written services that nobody has asked for since.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,33 +21,26 @@ pub fn keep_current(app: State) -> impl Future<Output = ()> {
 
 async fn go_on(app: State) {
     let shared = app.clone();
-    // An open directory is read by partners from the start.
-    let read = app.db.read(move |conn| {
-        shared.directory.refresh(conn, Demand::All)?;
-        if shared.config.public_directory { shared.hsds.refresh(conn) } else { Ok(()) }
-    });
-    let read = read.await;
+    let read = app.db.read(move |conn| shared.directory.refresh(conn, Demand::All)).await;
     app.directory.open();
     match read {
         Ok(()) => log::info!("the directory is in memory: {} services", app.directory.len()),
         Err(error) => log::warn!("the directory could not be read, and will be with the first search: {error}"),
     }
+    // One that is open to all is read by partners from the start.
+    if app.config.public_directory {
+        let shared = app.clone();
+        if let Err(error) = app.db.read(move |conn| shared.hsds.refresh(conn)).await {
+            log::warn!("the lists of the directory could not be read, and will be when they are first asked for: {error}");
+        }
+    }
     loop {
-        if let Err(error) = catch_up(&app).await {
+        let shared = app.clone();
+        let step = move |conn: &mut DbConn| Ok(shared.directory.catch_up(conn)? | shared.hsds.catch_up(conn)?);
+        if let Err(error) = catch_up(&app.db, step).await {
             log::warn!("the directory in memory lacks services that were loaded: {error}");
         }
         let (behind, look) = (app.directory.falls_behind(), tokio::time::sleep(LOOK));
         select(std::pin::pin!(behind), std::pin::pin!(look)).await;
-    }
-}
-
-/// Brings everything in, some of it at a time, so that nobody waits long.
-async fn catch_up(app: &State) -> Result<()> {
-    loop {
-        let shared = app.clone();
-        let has_more = app.db.read(move |conn| Ok(shared.directory.catch_up(conn)? | shared.hsds.catch_up(conn)?)).await?;
-        if !has_more {
-            return Ok(());
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Webhooks: events, posted to addresses of an organization's own as they happen, as the Standard Webhooks specification has it.
 //!
-//! [`dispatcher`] reads the journal on and queues its entries for the endpoints whose client sees them, [`due`] and
-//! [`passing`] add what only time brings about, [`worker`] sends the queues. [`engine`] runs them in every process; they share the work over tables, so that any process may die
-//! at any moment and nothing is lost: at least once, and what is about one resource in its order.
+//! [`dispatcher`] reads the journal on and queues its entries for the endpoints whose client sees them, [`due`] and [`passing`] add what
+//! only time brings about, [`worker`] sends the queues. [`engine`] runs them in every process; they share the work over tables, so that
+//! any process may die at any moment and nothing is lost: at least once, and what is about one resource in its order.
 
 pub mod api;
 pub mod client;
