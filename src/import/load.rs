@@ -250,10 +250,14 @@ impl Batch {
         Ok(found)
     }
 
-    /// Writes the batch, in the transaction of `conn`.
+    /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
+    /// since.
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Vec<Line>> {
         store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
-        let ids: Vec<ServiceId> = self.records.iter().filter(|planned| !planned.is_new).map(|planned| planned.id).collect();
+        let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
+        let written = store::fingerprints_of(conn, &new)?;
+        let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
+        let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
         let mut present = store::find(conn, &ids)?;
         let known = self.known_elsewhere(conn)?;
         let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
@@ -264,6 +268,10 @@ impl Batch {
         let mut lines = Vec::with_capacity(self.records.len());
         for planned in self.records.iter() {
             let Planned { id, parsed, .. } = planned;
+            if written.get(id) == Some(&parsed.fingerprint) {
+                lines.push(line(parsed, *id, Verdict::Unchanged, Vec::new()));
+                continue;
+            }
             let mut service = parsed.service.clone();
             service.provenance.imported_at = Some(actor.at);
             if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {

@@ -1,6 +1,6 @@
 //! The queries of imports: many rows at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{insert_into, update as update_table};
 use diesel::prelude::*;
@@ -184,7 +184,8 @@ fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>,
     Ok(())
 }
 
-/// Adds the organizations of providers that were not known, kept by the directory that names them.
+/// Adds the organizations of providers that were not known, kept by the directory that names them, but for those that another import has
+/// added since.
 pub fn insert_providers(
     conn: &mut DbConn,
     actor: &Actor,
@@ -192,8 +193,10 @@ pub fn insert_providers(
     source: &str,
     providers: &[(OrganizationId, Provider)],
 ) -> Result<()> {
-    if providers.is_empty() {
-        return Ok(());
+    let ids: Vec<OrganizationId> = providers.iter().map(|(id, _)| *id).collect();
+    let mut there: HashSet<OrganizationId> = HashSet::new();
+    for ids in ids.chunks(1_000) {
+        there.extend(organizations::table.filter(organizations::id.eq_any(ids)).select(organizations::id).load::<OrganizationId>(conn)?);
     }
     let row = |(id, provider): &(OrganizationId, Provider)| {
         let known = provider.content.as_deref().cloned();
@@ -219,7 +222,10 @@ pub fn insert_providers(
             deleted_at: None,
         }
     };
-    let rows: Vec<OrganizationRow> = providers.iter().map(row).collect();
+    let rows: Vec<OrganizationRow> = providers.iter().filter(|(id, _)| !there.contains(id)).map(row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     each!(conn, |conn| insert_into(organizations::table).values(&rows).execute(conn))?;
     let keys = rows.iter().flat_map(|row| row.content.identifiers.iter().map(|identifier| (row.id.uuid(), identifier)));
     identifiers::insert_all(conn, owner, ResourceType::Organization, keys)?;

@@ -568,6 +568,17 @@ mod over_http {
         assert_eq!((&refused["key"], &refused["notices"][0]["code"]), (&json!("2"), &json!("clash")));
     });
 
+    on_both!(of_two_imports_of_one_list_at_once_one_creates_what_the_other_then_finds, |db| async move {
+        let app = TestApp::new(db).await;
+        let caller = app.clinic().await;
+        let list: Vec<Value> = (0..40).map(|n| pantry(&format!("p{n}"), &format!("Pantry {n}"))).collect();
+        let answers = futures_util::future::join_all((0..4).map(|_| import(&caller, "", &list))).await;
+        let counts: Vec<[u64; 6]> = answers.iter().map(counts).collect();
+        let sum = |which: usize| counts.iter().map(|count| count[which]).sum::<u64>();
+        assert_eq!([sum(0), sum(1), sum(2), sum(3)], [40, 0, 120, 0], "{counts:?}");
+        assert_eq!(services(&caller).await.len(), 40);
+    });
+
     on_both!(two_directories_may_have_the_same_source, |db| async move {
         let app = TestApp::new(db).await;
         let (one, other) = (app.clinic().await, app.clinic().await);
