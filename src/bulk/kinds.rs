@@ -54,7 +54,7 @@ text_enum! {
         Screening = "screening",
         /// See `POST /v1/needs`.
         Need = "need",
-        /// See `POST /v1/referrals`; a new one is a draft unless the line says that it is none.
+        /// See `POST /v1/referrals`; a new one is a draft unless the line says that it is sent, or where it stood.
         Referral = "referral",
         /// See `POST /v1/follow-ups`.
         FollowUp = "follow_up",

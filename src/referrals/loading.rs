@@ -41,7 +41,8 @@ pub fn load(
     check(conn, caller, None, &mut input, status.is_open())?;
     let loaded = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
         let row = workflow::draft(conn, caller, id, input)?;
-        if !workflow::parties(conn, caller.organization_id, &row)?.contains(&Party::Performer) {
+        // A draft that was called off was never anybody else's.
+        if stood.requested_at.is_some() && !workflow::parties(conn, caller.organization_id, &row)?.contains(&Party::Performer) {
             let detail = format!("The performer has a system on Kith: nobody else says that a referral to it is {status}.");
             return Err(Error::conflict("state_not_loaded", detail));
         }

@@ -203,6 +203,11 @@ on_both!(what_a_line_says_of_how_it_stood_is_held_to_the_rules_of_the_single_cal
     for path in ["/v1/referrals", "/v1/follow-ups"] {
         assert_eq!(clinic.get(path).await.expect(200)["items"], json!([]));
     }
+    // What was called off before it was sent is the requester's word alone.
+    let called_off = json!({ "status": "cancelled", "status_reason": { "code": "moved" }, "status_at": later });
+    let job = load(&clinic, text(&[stood(&json!(agency.organization_id), called_off)])).await;
+    assert_eq!(counts(&job), [1, 0, 0, 0]);
+    assert_eq!(agency.get("/v1/referrals").await.expect(200)["items"], json!([]));
     // Nobody is sent anything where it is over; one that is open asks for the consent, and one that was taken back is none.
     let unheard = made(&clinic, "/v1/organizations", json!({ "name": "Alder House", "kind": "agency" })).await;
     let was = |more: Value| {
