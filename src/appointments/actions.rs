@@ -43,6 +43,11 @@ fn check_step(row: &AppointmentRow, caller: &Principal, to: AppointmentStatus) -
     if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str() }) }
 }
 
+/// Nobody comes, or does not, before it begins.
+pub fn to_come() -> Error {
+    Error::conflict("appointment_to_come", "The appointment has not begun, so that nobody can have come or not.")
+}
+
 /// Writes the next version of an appointment and its entry in the journal.
 fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<AppointmentRow> {
     let next = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row };
@@ -171,7 +176,7 @@ pub async fn conclude_appointment(
             };
             check_step(&row, caller, status)?;
             if row.starts_at > caller.at {
-                return Err(Error::conflict("appointment_to_come", "The appointment has not begun, so that nobody can have come or not."));
+                return Err(to_come());
             }
             let conclusion = AppointmentConclusion {
                 outcome_note: outcome.note.clone(),

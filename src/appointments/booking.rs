@@ -18,15 +18,16 @@ use crate::{patients, referrals, slots};
 /// So many places may be held for a patient at once: to choose from, and not to keep from others.
 const MOST_FOR_A_PATIENT: i64 = 3;
 
-/// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together.
-pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput) -> Result<()> {
+/// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together. Only
+/// one that is to come asks for a referral in which a place can be booked.
+pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is_to_come: bool) -> Result<()> {
     let mut faults = Vec::new();
     let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
     if slot.is_none() {
         faults.push(Fault::new("/slot_id", "not_found", "is not a slot"));
     }
     match input.referral_id {
-        Some(id) => check_referral(conn, caller, id, input.patient_id, slot.as_ref(), &mut faults)?,
+        Some(id) => check_referral(conn, caller, (id, is_to_come), input.patient_id, slot.as_ref(), &mut faults)?,
         None => {
             sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
             if let Some(slot) = &slot
@@ -40,12 +41,12 @@ pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput) ->
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-/// The referral must be one that its performer has accepted, of this patient, the caller one of its sides, and the slot its performer's
-/// or its service's.
+/// The referral must be one that was sent, and that its performer has accepted where the appointment is to come; of this patient, the
+/// caller one of its sides, and the slot its performer's or its service's.
 fn check_referral(
     conn: &mut DbConn,
     caller: &Principal,
-    id: ReferralId,
+    (id, is_to_come): (ReferralId, bool),
     patient: PatientId,
     slot: Option<&SlotRow>,
     faults: &mut Vec<Fault>,
@@ -60,7 +61,7 @@ fn check_referral(
     if referral.patient_id != patient {
         faults.push(Fault::new("/patient_id", "not_allowed", "is not the referral's patient"));
     }
-    if !BusinessStatus::Booked.statuses().contains(&referral.status) {
+    if referral.requested_at.is_none() || (is_to_come && !BusinessStatus::Booked.statuses().contains(&referral.status)) {
         faults.push(Fault::new("/referral_id", "not_accepted", "is not accepted by its performer, or is closed"));
     }
     if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
@@ -132,6 +133,12 @@ pub fn claim(conn: &mut DbConn, caller: &Principal, locked: &[SlotId], slot: Slo
     if !slot.is_offered(caller.at) {
         return Err(Error::conflict("slot_closed", "The slot is closed, or has begun."));
     }
+    ensure_place(conn, caller, &slot, patient)?;
+    Ok(slot)
+}
+
+/// Fails where a slot, which is locked, has no place for the patient, or has given it one.
+pub fn ensure_place(conn: &mut DbConn, caller: &Principal, slot: &SlotRow, patient: PatientId) -> Result<()> {
     if repository::has_place(conn, slot.id, patient, caller.at)? {
         return Err(Error::conflict("already_booked", "The patient has a place in this slot."));
     }
@@ -139,5 +146,5 @@ pub fn claim(conn: &mut DbConn, caller: &Principal, locked: &[SlotId], slot: Slo
     if taken >= i64::from(slot.places) {
         return Err(Error::conflict("slot_full", "No place in the slot is free."));
     }
-    Ok(slot)
+    Ok(())
 }

@@ -75,7 +75,7 @@ impl Resource for Appointments {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&AppointmentRow>, input: &mut AppointmentInput) -> Result<()> {
-        let Some(row) = current else { return booking::check(conn, caller, input) };
+        let Some(row) = current else { return booking::check(conn, caller, input, true) };
         if !row.status_at(caller.at).is_open() {
             return Err(closed());
         }

@@ -12,6 +12,7 @@ pub mod calendar;
 pub mod effects;
 pub mod expiry;
 pub mod handlers;
+pub mod loading;
 pub mod model;
 pub mod repository;
 

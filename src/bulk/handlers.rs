@@ -85,10 +85,20 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// transaction that writes the line. It also sends a draft that is there. One that was sent is not sent again, so such a file can be sent
 /// again too.
 ///
+/// **What is said by calls of their own.** A patient's need level and navigator, a service's room and the withdrawal of a consent stand in
+/// `read_only`, and count for a record that is there too. Where the line says something else than the record, it is recorded as the
+/// single call does; room where its `as_of` is newer. What a line does not say stays.
+///
+/// **History.** A new referral, follow-up or appointment whose `read_only.status` says that it was answered, done or over is loaded as it
+/// stood, by who may speak for everybody whose word that is. A referral: where its performer is the calling organization or has no system
+/// on Kith; with `requested_at`, `status_at`, and the `status_reason`, `outcome` and `business_status` that go with the status. It begins
+/// with that status: no other transition is recorded, nothing is sent to anybody, and one that is closed asks for no consent and plans
+/// nothing. A follow-up: with `closed_at`, and `result` or `cancellation`. An appointment: in a slot of the calling organization; its
+/// referral stays as its own line says. What somebody else would have to say is refused with `state_not_loaded`.
+///
 /// **References.** Where a body needs an id, an identifier `{"system": …, "value": …}` may stand: of a resource of the organization, which
 /// an earlier line may have loaded. The lines of an export can be loaded elsewhere: they have the `id` that they had there, under which
-/// other lines name them, and get one of their own. What an import cannot bring to where it stood, such as a referral that was answered,
-/// is refused.
+/// other lines name them, and get one of their own.
 ///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that

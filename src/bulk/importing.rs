@@ -40,9 +40,10 @@ pub struct BulkLine {
     /// "value": …}`, of a resource that is there or in an earlier line.
     #[schema(value_type = Object, example = json!({ "names": [{ "family": "Tremblay" }] }))]
     pub resource: Value,
-    /// What an export says besides. A new resource takes of it what creating alone does not bring about: that a consent was withdrawn
+    /// What an export says besides. A resource, new or not, takes of it what is said by calls of their own: that a consent was withdrawn
     /// (`withdrawn_at`), a patient's `need_level`, as judged on the day of the import, and `primary_navigator_id`, a service's `capacity` and
-    /// `capacities`. A `status` that a line cannot bring about is refused; the rest is ignored.
+    /// `capacities`, where they are newer. A new referral, follow-up or appointment is loaded with the `status` that it had and what
+    /// goes with it, or refused; the rest is ignored.
     #[schema(required = false, value_type = Object, example = json!({ "need_level": "high" }))]
     pub read_only: Option<Value>,
     /// Of a referral alone: false sends it, as `POST /v1/referrals` does, in the transaction that writes the line; also one that is there as

@@ -54,7 +54,7 @@ text_enum! {
         Screening = "screening",
         /// See `POST /v1/needs`.
         Need = "need",
-        /// See `POST /v1/referrals`; a new one is a draft unless the line says that it is none.
+        /// See `POST /v1/referrals`; a new one is a draft unless the line says that it is sent, or where it stood.
         Referral = "referral",
         /// See `POST /v1/follow-ups`.
         FollowUp = "follow_up",
@@ -223,14 +223,10 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, caller, input);
         Ok(None)
     }
-    /// Fails where a new one cannot stand as the one did that it comes from: better none than one that says something else.
-    fn permit_state(was: &ReadOnly, is_sent: bool) -> Result<()> {
+    /// Adds a new one, sent at once where that is asked. Fails where it cannot stand as the one did that it comes from: better none than
+    /// one that says something else.
+    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: Self::Input, was: &ReadOnly, is_sent: bool) -> Result<()> {
         let _ = (was, is_sent);
-        Ok(())
-    }
-    /// Adds a new one, sent at once where that is asked.
-    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: Self::Input, is_sent: bool) -> Result<()> {
-        let _ = is_sent;
         resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())
     }
     /// Fills in what stays as it is where it is not named.
@@ -243,10 +239,10 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, caller, id);
         Ok(false)
     }
-    /// Brings a new one to where the one stood that it comes from.
-    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
+    /// Says of one, new or not, what is said by calls of their own; false where that is what it says already.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
         let _ = (conn, caller, id, was);
-        Ok(())
+        Ok(false)
     }
     /// One as lists show it.
     fn listed(conn: &mut DbConn, caller: &Principal, shape: Self::Shape) -> Result<Self::Shape> {
@@ -343,16 +339,16 @@ impl<R: Bulk> Loadable for Of<R> {
             present = R::same(conn, caller, input)?.map(Id::uuid);
         }
         let Some(present) = present.map(Id::from_uuid) else {
-            R::permit_state(was, is_sent)?;
             let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(owner, id)));
-            R::create(conn, caller, new, input.clone(), is_sent)?;
+            R::create(conn, caller, new, input.clone(), was, is_sent)?;
             R::restore(conn, caller, new, was)?;
             return Ok((LineOutcome::Created, new.uuid()));
         };
         let row = resource::get_row::<R>(conn, caller, present)?;
         let is_changed = Self::change(conn, caller, &row, input)?;
+        let is_restored = R::restore(conn, caller, present, was)?;
         let is_sent = is_sent && R::send(conn, caller, present)?;
-        Ok((if is_changed || is_sent { LineOutcome::Updated } else { LineOutcome::Unchanged }, present.uuid()))
+        Ok((if is_changed || is_restored || is_sent { LineOutcome::Updated } else { LineOutcome::Unchanged }, present.uuid()))
     }
 
     fn is_batched(&self, was: &ReadOnly) -> bool {

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod exporting;
 pub mod exports;
 pub mod handlers;
+mod history;
 pub mod importing;
 pub mod intake;
 pub mod kinds;

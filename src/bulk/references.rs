@@ -88,7 +88,7 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
 }
 
 /// What was loaded from this id; else what has it. Where that is another organization's, an earlier line may yet load it from there.
-fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid, is_last: bool) -> Result<Option<Uuid>> {
+pub fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid, is_last: bool) -> Result<Option<Uuid>> {
     let loaded = echo(caller.organization_id, id);
     let owners = changes::repository::owners_among(conn, of, &[loaded, id])?;
     if owners.contains_key(&loaded) {

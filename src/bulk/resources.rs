@@ -1,35 +1,37 @@
 //! What bulk asks of each kind of resource besides what the common verbs do.
 
-use std::str::FromStr;
-
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::history::{self, said, shape, word};
 use super::kinds::{Bulk, ReadOnly, Window};
 use super::references::echo;
 use super::rows;
 use crate::appointments::handlers::Appointments;
+use crate::appointments::model::{AppointmentInput, AppointmentStatus};
 use crate::auth::{Principal, Scope, sight};
 use crate::consents::handlers::{Consents, withdraw};
 use crate::consents::model::ConsentRow;
 use crate::db::DbConn;
 use crate::db::types::Id;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::follow_ups::handlers::FollowUps;
+use crate::follow_ups::model::{FollowUpInput, Purpose};
 use crate::http::etag::OptionalIfMatch;
-use crate::http::{resource, schema};
+use crate::http::resource::{self, Resource as _};
 use crate::instruments::handlers::Instruments;
-use crate::kind::ResourceType as T;
+use crate::kind::{PractitionerId, ResourceType as T};
 use crate::matching::unmet::UnmetNeeds;
 use crate::needs::handlers::Needs;
 use crate::organizations::handlers::Organizations;
 use crate::patients::api::{NavigatorInput, NeedLevelInput};
 use crate::patients::care;
 use crate::patients::handlers::{Patients, Seen};
-use crate::patients::model::{PatientInput, PatientRow};
+use crate::patients::model::{NeedLevel, PatientInput, PatientRow};
 use crate::practitioners::handlers::Practitioners;
 use crate::referrals::api::Referral;
 use crate::referrals::handlers::Referrals;
+use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::{ReferralInput, ReferralRow};
 use crate::screenings::handlers::Screenings;
 use crate::services::capacity::handlers::checked as checked_key;
@@ -38,33 +40,7 @@ use crate::services::model::{Capacity, ServiceInput};
 use crate::services::resource::Services;
 use crate::services::row::ServiceRow;
 use crate::slots::handlers::Slots;
-use crate::{needs, patients, practitioners, referrals, services};
-
-fn state(was: &ReadOnly, field: &str) -> Option<String> {
-    was.get(field).and_then(Value::as_str).map(str::to_owned)
-}
-
-/// What stood there, in words of which each has a meaning; none where nothing did.
-fn word<W: FromStr>(was: &ReadOnly, field: &str) -> Result<Option<W>> {
-    let fault = |_| Error::invalid(format!("/read_only/{field}"), "not_allowed", "is not a value of this field");
-    state(was, field).map(|text| text.parse().map_err(fault)).transpose()
-}
-
-/// How much room there was, with faults that point to where it says so.
-fn room(value: &Value, pointer: &str) -> Result<Capacity> {
-    schema::check(value.clone()).map_err(|error| match error {
-        Error::Invalid(faults) => {
-            let inside = |fault: Fault| Fault { pointer: format!("{pointer}{}", fault.pointer), ..fault };
-            Error::Invalid(faults.into_iter().map(inside).collect())
-        }
-        other => other,
-    })
-}
-
-/// The refusal of what an import cannot bring to where it stood.
-fn not_restored(what: &str, status: &str) -> Error {
-    Error::conflict("state_not_loaded", format!("An import makes {what}; it does not load one that is {status}."))
-}
+use crate::{appointments, follow_ups, needs, patients, practitioners, referrals, services, slots};
 
 impl Bulk for Organizations {
     const WRITE: Scope = Scope::OrganizationsWrite;
@@ -92,11 +68,11 @@ impl Bulk for Services {
     const BATCHED: bool = true;
     const RESTORED: &'static [&'static str] = &["capacity", "capacities"];
 
-    /// The room that it has, as old as it was.
-    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
-        let mut rooms = Vec::new();
-        if let Some(default) = was.get("capacity").filter(|value| !value.is_null()) {
-            rooms.push((None, room(default, "/read_only/capacity")?));
+    /// The room that it has, as old as it was: an older word than what is known changes nothing.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
+        let mut rooms: Vec<(Option<String>, Capacity)> = Vec::new();
+        if let Some(default) = said(was, "capacity") {
+            rooms.push((None, shape(default, "/read_only/capacity")?));
         }
         let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
         for (index, value) in named.enumerate() {
@@ -104,13 +80,17 @@ impl Bulk for Services {
             let (Some(key), Some(capacity)) = (value.get("key").and_then(Value::as_str), value.get("capacity")) else {
                 return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
             };
-            rooms.push((Some(checked_key(key.to_owned())?), room(capacity, &format!("{pointer}/capacity"))?));
+            rooms.push((Some(checked_key(key.to_owned())?), shape(capacity, &format!("{pointer}/capacity"))?));
         }
+        let mut is_changed = false;
         for (key, capacity) in rooms {
             let row = setting::lock(conn, caller, id)?;
-            setting::set(conn, caller, &row, key.as_deref(), &capacity)?;
+            if row.room_of(key.as_deref()).is_none_or(|known| is_news(&capacity, known)) {
+                setting::set(conn, caller, &row, key.as_deref(), &capacity)?;
+                is_changed = true;
+            }
         }
-        Ok(())
+        Ok(is_changed)
     }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: ServiceInput) -> Result<ServiceRow> {
@@ -123,6 +103,15 @@ impl Bulk for Services {
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::services(conn, caller, window)
+    }
+}
+
+/// Whether what is said of a room is newer than what is known of it. What does not say as of when is true now, and news if it is something
+/// else.
+fn is_news(capacity: &Capacity, known: &Capacity) -> bool {
+    match capacity.as_of {
+        Some(as_of) => known.as_of.is_none_or(|known| known < as_of),
+        None => Capacity { as_of: None, ..known.clone() } != *capacity,
     }
 }
 
@@ -143,19 +132,23 @@ impl Bulk for Patients {
     const RESTORED: &'static [&'static str] = &["need_level", "primary_navigator_id"];
 
     /// How much support they need, as judged today, and who accompanies them, if that practitioner was loaded too.
-    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
-        if let Some(level) = word(was, "need_level")? {
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
+        let (level, navigator): (Option<NeedLevel>, Option<Uuid>) = (word(was, "need_level")?, word(was, "primary_navigator_id")?);
+        if level.is_none() && navigator.is_none() {
+            return Ok(false);
+        }
+        let known = resource::get_row::<Self>(conn, caller, id)?.row;
+        let level = level.filter(|level| known.need_level != Some(*level));
+        if let Some(level) = level {
             let input = NeedLevelInput { level, assessed_on: None, assessed_by: None, reason: None };
             care::assess(conn, caller, id, &OptionalIfMatch::ANY, &input)?;
         }
-        let navigator: Option<Uuid> = word(was, "primary_navigator_id")?;
-        for navigator in navigator.into_iter().flat_map(|id| [id, echo(caller.organization_id, id)]) {
-            let practitioner = practitioners::repository::find_living(conn, Id::from_uuid(navigator))?;
-            if let Some(found) = practitioner.filter(|found| found.is_active && found.organization_id == caller.organization_id) {
-                care::assign(conn, caller, id, &OptionalIfMatch::ANY, &NavigatorInput { practitioner_id: found.id, reason: None })?;
-            }
+        let navigator = navigator.map(|navigator| loaded_navigator(conn, caller, navigator)).transpose()?.flatten();
+        let navigator = navigator.filter(|navigator| known.primary_navigator_id != Some(*navigator));
+        if let Some(practitioner_id) = navigator {
+            care::assign(conn, caller, id, &OptionalIfMatch::ANY, &NavigatorInput { practitioner_id, reason: None })?;
         }
-        Ok(())
+        Ok(level.is_some() || navigator.is_some())
     }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: PatientInput) -> Result<Seen> {
@@ -173,18 +166,35 @@ impl Bulk for Patients {
     }
 }
 
+/// The active practitioner of the organization who was loaded from an id, or has it.
+fn loaded_navigator(conn: &mut DbConn, caller: &Principal, id: Uuid) -> Result<Option<PractitionerId>> {
+    let own = caller.organization_id;
+    for id in [echo(own, id), id] {
+        let found = practitioners::repository::find_living(conn, Id::from_uuid(id))?;
+        if let Some(found) = found.filter(|found| found.is_active && found.organization_id == own) {
+            return Ok(Some(found.id));
+        }
+    }
+    Ok(None)
+}
+
 impl Bulk for Consents {
     const WRITE: Scope = Scope::PatientsWrite;
     const SCHEMA: &'static str = "Consent";
     const REFERENCES: &'static [(&'static str, T)] = &[("/patient_id", T::Patient), ("/grantee_id", T::Organization)];
 
-    /// One that was taken back is taken back from the start: it lets nobody see anything in between.
-    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<()> {
-        if was.get("withdrawn_at").is_some_and(|moment| !moment.is_null()) {
-            let row: ConsentRow = resource::get_row::<Self>(conn, caller, id)?;
-            withdraw(conn, caller, row, state(was, "withdrawal_reason"))?;
+    /// One that was taken back is: a new one from the start, so that it lets nobody see anything in between.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
+        if said(was, "withdrawn_at").is_none() {
+            return Ok(false);
         }
-        Ok(())
+        let row: ConsentRow = resource::get_row::<Self>(conn, caller, id)?;
+        if row.withdrawn_at.is_some() {
+            return Ok(false);
+        }
+        Self::permit(caller, &row)?;
+        withdraw(conn, caller, row, word(was, "withdrawal_reason")?)?;
+        Ok(true)
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
@@ -235,16 +245,24 @@ impl Bulk for Referrals {
         ("/offered/*/service_id", T::Service),
     ];
 
-    /// One that waits for an answer is brought to where it stood by sending it.
-    fn permit_state(was: &ReadOnly, is_sent: bool) -> Result<()> {
-        match state(was, "status").filter(|status| status != "draft" && !(is_sent && status == "requested")) {
-            Some(status) => Err(not_restored("drafts of referrals, or sends them", &status)),
-            None => Ok(()),
+    /// A draft, or one that is sent; else one that stands where it stood.
+    fn create(
+        conn: &mut DbConn,
+        caller: &Principal,
+        id: Id<Self::Kind>,
+        input: ReferralInput,
+        was: &ReadOnly,
+        is_sent: bool,
+    ) -> Result<()> {
+        match word(was, "status")?.unwrap_or(ReferralStatus::Draft) {
+            status if status == ReferralStatus::Draft || (status == ReferralStatus::Requested && is_sent) => {
+                referrals::handlers::create(conn, caller, id, input, !is_sent).map(|_| ())
+            }
+            status => {
+                let stood = history::referral(caller, was, status)?;
+                referrals::loading::load(conn, caller, id, input, &stood, history::first_contact(caller, id))
+            }
         }
-    }
-
-    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: ReferralInput, is_sent: bool) -> Result<()> {
-        referrals::handlers::create(conn, caller, id, input, !is_sent).map(|_| ())
     }
 
     fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
@@ -271,9 +289,15 @@ impl Bulk for FollowUps {
     const REFERENCES: &'static [(&'static str, T)] =
         &[("/patient_id", T::Patient), ("/referral_id", T::Referral), ("/practitioner_id", T::Practitioner)];
 
-    fn permit_state(was: &ReadOnly, _: bool) -> Result<()> {
-        match state(was, "status").filter(|status| status != "open") {
-            Some(status) => Err(not_restored("open follow-ups", &status)),
+    /// An open one, or one as it ended. A first contact takes the place of the one that was planned when its referral was loaded.
+    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
+        let planned = input.referral_id.filter(|_| input.purpose == Purpose::FirstContact);
+        match history::follow_up(conn, caller, &input, was)? {
+            Some(ended) => follow_ups::loading::load(conn, caller, id, input, ended)?,
+            None => resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())?,
+        }
+        match planned {
+            Some(referral) => follow_ups::loading::take_back(conn, caller, history::first_contact(caller, referral)),
             None => Ok(()),
         }
     }
@@ -298,11 +322,21 @@ impl Bulk for Appointments {
     const SCHEMA: &'static str = "Appointment";
     const REFERENCES: &'static [(&'static str, T)] = &[("/slot_id", T::Slot), ("/patient_id", T::Patient), ("/referral_id", T::Referral)];
 
-    fn permit_state(was: &ReadOnly, _: bool) -> Result<()> {
-        match state(was, "status").filter(|status| status != "booked") {
-            Some(status) => Err(not_restored("booked appointments", &status)),
-            None => Ok(()),
-        }
+    /// Books a place; else one as it ended, or is still to be concluded.
+    fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: AppointmentInput, was: &ReadOnly, _: bool) -> Result<()> {
+        use AppointmentStatus::{Attended, Booked, Cancelled, Expired, Held, NoShow};
+        let status = match word(was, "status")? {
+            None => return resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ()),
+            Some(Booked) if !slots::repository::has_begun(conn, input.slot_id, caller.at)? => {
+                return resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ());
+            }
+            Some(status @ (Held | Expired)) => {
+                let detail = format!("An import books places and loads appointments that are over; none that is {status}.");
+                return Err(Error::conflict("state_not_loaded", detail));
+            }
+            Some(status @ (Booked | Attended | NoShow | Cancelled)) => status,
+        };
+        appointments::loading::load(conn, caller, id, input, status, history::appointment(caller, was, status)?)
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {

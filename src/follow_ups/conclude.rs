@@ -73,9 +73,7 @@ pub async fn complete_follow_up(
 
 /// Completes an open follow-up, with all that follows from it.
 pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result: &FollowUpResult) -> Result<FollowUpRow> {
-    if row.purpose == Purpose::Closing && result.next_due_on.is_some() {
-        return Err(Error::invalid("/next_due_on", "not_allowed", "does not go with taking leave: nothing follows it"));
-    }
+    check(row.purpose, result)?;
     let mut referral = referral_of(conn, caller, &row)?;
     let new_need_ids = raise_needs(conn, caller, row.patient_id, referral.as_ref(), &result.new_needs)?;
     let conclusion = Conclusion { result: Some(result.clone()), new_need_ids, ..Conclusion::default() };
@@ -89,6 +87,14 @@ pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result:
     let Some(next) = plan::next(conn, caller, &done, referral.as_ref(), result)? else { return Ok(done) };
     let conclusion = Conclusion { next_follow_up_id: Some(next), ..done.conclusion.0.clone() };
     plan::save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
+}
+
+/// Fails where a result does not go with what the follow-up is for.
+pub fn check(purpose: Purpose, result: &FollowUpResult) -> Result<()> {
+    if purpose == Purpose::Closing && result.next_due_on.is_some() {
+        return Err(Error::invalid("/next_due_on", "not_allowed", "does not go with taking leave: nothing follows it"));
+    }
+    Ok(())
 }
 
 /// A referral is in progress once the person was reached.

@@ -65,31 +65,18 @@ impl Resource for FollowUps {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&FollowUpRow>, input: &mut FollowUpInput) -> Result<()> {
+        let Some(row) = current else { return check_new(conn, caller, input, true) };
+        if row.status != FollowUpStatus::Open {
+            return Err(closed());
+        }
         let mut faults = Vec::new();
-        match current {
-            Some(row) if row.status != FollowUpStatus::Open => return Err(closed()),
-            Some(row) => {
-                if input.patient_id != row.patient_id {
-                    faults.push(Fault::new("/patient_id", "immutable", "cannot be changed"));
-                }
-                if input.referral_id != row.referral_id {
-                    faults.push(Fault::new("/referral_id", "immutable", "cannot be changed"));
-                }
-            }
-            None => match input.referral_id {
-                Some(id) => check_referral(conn, caller, id, input, &mut faults)?,
-                None => {
-                    let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
-                    if !sight.categories.contains(DataCategory::FollowUps) {
-                        faults.push(Fault::new("/patient_id", "not_permitted", "does not let this organization take part in follow-ups"));
-                    }
-                }
-            },
+        if input.patient_id != row.patient_id {
+            faults.push(Fault::new("/patient_id", "immutable", "cannot be changed"));
         }
-        if let Some(id) = input.practitioner_id {
-            practitioners::repository::check_own(conn, caller.organization_id, id, "/practitioner_id", &mut faults)?;
+        if input.referral_id != row.referral_id {
+            faults.push(Fault::new("/referral_id", "immutable", "cannot be changed"));
         }
-        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+        check_practitioner(conn, caller, input, faults)
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput) -> Result<FollowUpRow> {
@@ -121,8 +108,37 @@ impl Resource for FollowUps {
     }
 }
 
-/// The referral must be open and of this patient, and the caller one of its sides.
-fn check_referral(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: &FollowUpInput, faults: &mut Vec<Fault>) -> Result<()> {
+/// Fails with everything that is wrong with what a new one names. Only an open one asks for an open referral.
+pub(super) fn check_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, is_open: bool) -> Result<()> {
+    let mut faults = Vec::new();
+    match input.referral_id {
+        Some(id) => check_referral(conn, caller, id, input, is_open, &mut faults)?,
+        None => {
+            let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
+            if !sight.categories.contains(DataCategory::FollowUps) {
+                faults.push(Fault::new("/patient_id", "not_permitted", "does not let this organization take part in follow-ups"));
+            }
+        }
+    }
+    check_practitioner(conn, caller, input, faults)
+}
+
+fn check_practitioner(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, mut faults: Vec<Fault>) -> Result<()> {
+    if let Some(id) = input.practitioner_id {
+        practitioners::repository::check_own(conn, caller.organization_id, id, "/practitioner_id", &mut faults)?;
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// The referral must have been sent, be open where the follow-up is, and of this patient, and the caller one of its sides.
+fn check_referral(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: ReferralId,
+    input: &FollowUpInput,
+    is_open: bool,
+    faults: &mut Vec<Fault>,
+) -> Result<()> {
     // Otherwise the referral could be closed, and its follow-ups with it, while this one is added.
     referrals::repository::lock(conn, id)?;
     let referral = referrals::repository::find(conn, caller, id)?.filter(|row| row.deleted_at.is_none());
@@ -133,7 +149,7 @@ fn check_referral(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: 
     if referral.patient_id != input.patient_id {
         faults.push(Fault::new("/patient_id", "not_allowed", "is not the referral's patient"));
     }
-    if !referral.status.is_open() {
+    if referral.requested_at.is_none() || (is_open && !referral.status.is_open()) {
         faults.push(Fault::new("/referral_id", "referral_closed", "is a draft or closed"));
     }
     if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {

@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod conclude;
 pub mod dose;
 pub mod handlers;
+pub mod loading;
 pub mod model;
 pub mod plan;
 pub mod repository;

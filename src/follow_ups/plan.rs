@@ -24,6 +24,11 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
     if repository::has_first_contact(conn, referral.id)? {
         return Ok(());
     }
+    first_contact_with_id(conn, caller, Id::generate(), referral)
+}
+
+/// Plans the first contact of an accepted referral, under an id that is known beforehand.
+pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUpId, referral: &ReferralRow) -> Result<()> {
     let owner = workflow::acting_performer(conn, referral)?;
     let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
     let patient = patients::repository::find(conn, referral.patient_id)?;
@@ -39,7 +44,7 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
         note: None,
         identifiers: Vec::new(),
     };
-    add(conn, caller, owner, input).map(|_| ())
+    add(conn, caller, id, owner, input)
 }
 
 /// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level while
@@ -61,7 +66,9 @@ pub fn next(
     }
     let note = result.next_step.clone();
     let input = FollowUpInput { purpose, due_on, note, identifiers: Vec::new(), ..done.input() };
-    add(conn, caller, done.organization_id, input).map(Some)
+    let id = Id::generate();
+    add(conn, caller, id, done.organization_id, input)?;
+    Ok(Some(id))
 }
 
 fn next_due_on(
@@ -83,11 +90,10 @@ fn next_due_on(
 }
 
 /// The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.
-fn add(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, input: FollowUpInput) -> Result<FollowUpId> {
-    let row = new_row(conn, caller, Id::generate(), owner, input)?;
+fn add(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<()> {
+    let row = new_row(conn, caller, id, owner, input)?;
     repository::insert(conn, &row)?;
-    resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row.clone()))?;
-    Ok(row.id)
+    resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row))
 }
 
 /// An open follow-up.

@@ -142,6 +142,16 @@ pub fn insert_by<R: Resource>(
     add: impl FnOnce(&mut DbConn, R::Input) -> Result<R::Row>,
 ) -> Result<(Head<R::Kind>, R::Shape)> {
     R::prepare(conn, caller, None, &mut input)?;
+    insert_prepared::<R>(conn, caller, input, add)
+}
+
+/// The same with what has been prepared.
+pub fn insert_prepared<R: Resource>(
+    conn: &mut DbConn,
+    caller: &Principal,
+    input: R::Input,
+    add: impl FnOnce(&mut DbConn, R::Input) -> Result<R::Row>,
+) -> Result<(Head<R::Kind>, R::Shape)> {
     let keys = R::identifiers(&input).to_vec();
     let row = add(conn, input)?;
     let head = R::head(&row);

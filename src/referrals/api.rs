@@ -243,7 +243,7 @@ pub struct ReferralTransition {
     /// The person who acted in the client's system, as that system said.
     #[schema(example = "Dana Whitford")]
     pub on_behalf_of: Option<String>,
-    /// When.
+    /// When; of the first one of a referral that was imported as it stood, when it came there.
     pub created_at: Instant,
     /// The finer word.
     pub business_status: Option<BusinessStatus>,

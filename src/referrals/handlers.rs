@@ -93,10 +93,7 @@ impl Resource for Referrals {
             permit_change(row, input)?;
             keep(conn, row, input)?;
         }
-        let mut faults = Vec::new();
-        check_services(conn, current, input, &mut faults)?;
-        check_references(conn, caller, current, input, &mut faults)?;
-        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+        check(conn, caller, current, input, true)
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
@@ -194,15 +191,35 @@ pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> 
     Ok(())
 }
 
+/// Fails with everything that is wrong with what is named, and fills in the performer. Only one that is open asks its service for anything.
+pub(super) fn check(
+    conn: &mut DbConn,
+    caller: &Principal,
+    current: Option<&ReferralRow>,
+    input: &mut ReferralInput,
+    is_open: bool,
+) -> Result<()> {
+    let mut faults = Vec::new();
+    check_services(conn, current, input, is_open, &mut faults)?;
+    check_references(conn, caller, current, input, &mut faults)?;
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
 /// Fills in the performer of a referral to a service, and refuses services that cannot be referred to. One that has been referred to
 /// stays named, whatever became of it.
-fn check_services(conn: &mut DbConn, current: Option<&ReferralRow>, input: &mut ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {
+fn check_services(
+    conn: &mut DbConn,
+    current: Option<&ReferralRow>,
+    input: &mut ReferralInput,
+    is_open: bool,
+    faults: &mut Vec<Fault>,
+) -> Result<()> {
     if let Some(id) = input.service_id
         && current.is_none_or(|row| row.service_id != Some(id))
     {
         match services::repository::find(conn, id)?.filter(ServiceRow::is_listed) {
             None => faults.push(Fault::new("/service_id", "not_found", "is not a service")),
-            Some(service) if service.content.accepts_referrals == Some(false) => {
+            Some(service) if is_open && service.content.accepts_referrals == Some(false) => {
                 faults.push(Fault::new("/service_id", "not_referable", "takes no referrals"));
             }
             Some(service) => input.performer_organization_id = input.performer_organization_id.or(service.provider_id),

@@ -9,6 +9,7 @@ pub mod api;
 pub mod handlers;
 pub mod lifecycle;
 pub mod links;
+pub mod loading;
 pub mod model;
 pub mod repository;
 pub mod transitions;

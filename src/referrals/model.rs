@@ -525,7 +525,7 @@ pub struct TransitionRow {
     pub client_id: Option<ClientId>,
     /// The person who acted in the client's system.
     pub on_behalf_of: Option<String>,
-    /// When.
+    /// When; for the creation, when the status began that the referral has from then on.
     pub created_at: Instant,
 }
 

@@ -142,15 +142,19 @@ pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given:
     row.status = ReferralStatus::Requested;
     row.status_at = caller.at;
     row.requested_at = Some(caller.at);
-    set_due_dates(conn, caller, row)?;
-    row.due_on = due_on(row);
-    Ok(())
+    set_due_dates(conn, row, caller.at)
 }
 
 /// Adds a new referral, a draft or sent, with the transition that its life begins with.
 pub fn insert(conn: &mut DbConn, caller: &Principal, row: ReferralRow) -> Result<ReferralRow> {
+    let began = TransitionInput::to(row.status);
+    insert_as(conn, caller, row, &began)
+}
+
+/// The same with what is said of where it stands.
+pub fn insert_as(conn: &mut DbConn, caller: &Principal, row: ReferralRow, said: &TransitionInput) -> Result<ReferralRow> {
     repository::insert(conn, &row)?;
-    insert_transition(conn, caller, &row, None, &TransitionInput::to(row.status))?;
+    insert_transition(conn, caller, &row, None, said)?;
     Ok(row)
 }
 
@@ -175,11 +179,16 @@ fn check(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resul
         let detail = "The finer word, the support given and who gives it are said by the performer alone.";
         return Err(Error::Forbidden(detail.into()));
     }
+    check_words(row.status, input)
+}
+
+/// Fails where what is said does not go with the status that is reached from another.
+pub fn check_words(from: ReferralStatus, input: &TransitionInput) -> Result<()> {
     let mut faults = Vec::new();
     if input.business_status.is_some_and(|word| !word.statuses().contains(&input.status)) {
         faults.push(Fault::new("/business_status", "not_allowed", format!("does not go with the status {}", input.status)));
     }
-    if row.status != input.status && input.status.needs_reason() && input.reason.code.is_none() {
+    if from != input.status && input.status.needs_reason() && input.reason.code.is_none() {
         faults.push(Fault::new("/reason/code", "required", "is required for this status"));
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
@@ -200,7 +209,7 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()
 /// A referral that leaves for another organization needs the patient's consent: one that stands, or one given with it.
 ///
 /// An own program needs none, nor the organization that manages the patient: both see the patient already.
-fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
+pub fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
     let Some(performer) = other_performer(row.organization_id, row.performer_id, row.manager_id) else { return Ok(()) };
     if let Some(given) = given {
         return record_consent(conn, caller, row, performer, given);
@@ -248,15 +257,17 @@ fn record_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, perf
     })
 }
 
-/// Fills the due dates that the requester left open from the policies of whoever acts as the performer, in its time zone.
-fn set_due_dates(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow) -> Result<()> {
+/// Fills the due dates of a referral sent at this moment that the requester left open, from the policies of whoever acts as the performer
+/// and in its time zone; and says what is due.
+pub fn set_due_dates(conn: &mut DbConn, row: &mut ReferralRow, sent_at: Instant) -> Result<()> {
     let performer = acting_performer(conn, row)?;
-    let (policies, today) = organizations::repository::practice(conn, Some(performer), caller.at)?;
-    let after = |days: i32| today.checked_add_days(Days::new(u64::from(days.unsigned_abs())));
+    let (policies, sent_on) = organizations::repository::practice(conn, Some(performer), sent_at)?;
+    let after = |days: i32| sent_on.checked_add_days(Days::new(u64::from(days.unsigned_abs())));
     let content = &mut row.content.0;
     content.acknowledge_by = content.acknowledge_by.or_else(|| after(policies.acknowledge_days()));
     content.decide_by = content.decide_by.or_else(|| after(policies.decide_days()));
     content.first_contact_by = content.first_contact_by.or_else(|| after(policies.decide_days() + policies.first_contact_days()));
+    row.due_on = due_on(row);
     Ok(())
 }
 
@@ -270,7 +281,7 @@ pub fn due_on(row: &ReferralRow) -> Option<NaiveDate> {
     }
 }
 
-/// Writes a transition and its entry in the journal.
+/// Writes a transition and its entry in the journal. The first is as old as the status that the referral begins with.
 pub fn insert_transition(
     conn: &mut DbConn,
     caller: &Principal,
@@ -292,7 +303,7 @@ pub fn insert_transition(
         }),
         client_id: Some(caller.client_id),
         on_behalf_of: caller.on_behalf_of.clone(),
-        created_at: caller.at,
+        created_at: if from.is_none() { referral.status_at } else { caller.at },
     };
     repository::insert_transition(conn, &row)?;
     let shape = ReferralTransition::from(row);

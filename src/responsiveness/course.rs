@@ -56,11 +56,13 @@ pub struct Course {
 ///
 /// An **answer** says what becomes of the request: accepted, rejected, put on hold or on a waiting list, or called off by the performer.
 /// That it was received is none. One that is called off by the requester before it is answered tells nothing, nor does one that should
-/// never have been. One that has no answer though its day is past has waited until now, and counts as not accepted until it is. What ends
+/// never have been. Nor does one that was loaded after it was answered, in the words of whoever loaded it: nobody knows how it came there.
+/// One that has no answer though its day is past has waited until now, and counts as not accepted until it is. What ends
 /// because of the person (who declined, moved, died, no longer needs it) is neither for nor against whoever was asked.
 pub fn course(sent: &Sent, steps: &[Step], now: Instant) -> Course {
-    use ReferralStatus::{Accepted, Cancelled, Completed, Failed, InProgress, Received, Rejected, Requested};
-    if sent.status == ReferralStatus::EnteredInError {
+    use ReferralStatus::{Accepted, Cancelled, Completed, Draft, Failed, InProgress, Received, Rejected, Requested};
+    let was_loaded = steps.first().is_some_and(|step| !matches!(step.to, Draft | Requested));
+    if was_loaded || sent.status == ReferralStatus::EnteredInError {
         return Course::default();
     }
     let answered_at = steps.iter().find(|step| is_answer(sent, step)).map(|step| step.at);
@@ -185,6 +187,16 @@ mod tests {
         assert_eq!(of(&[(Requested, None), (Rejected, Some(ReasonCode::PersonDeclined))], now), told(Some(10), None, None));
         let moved = of(&[(Requested, None), (Accepted, None), (Failed, Some(ReasonCode::Moved))], now);
         assert_eq!(moved, told(Some(10), Some(true), None));
+    }
+
+    #[test]
+    fn what_was_loaded_after_it_was_answered_tells_nothing_and_what_still_waited_all() {
+        let now = at(500);
+        for begin in [Received, Accepted, Rejected, InProgress, OnHold, Completed, Failed, Cancelled] {
+            assert_eq!(of(&[(begin, None)], now), Course::default(), "{begin}");
+            assert_eq!(of(&[(begin, None), (Completed, None)], now), Course::default(), "{begin}");
+        }
+        assert_eq!(of(&[(Requested, None), (Rejected, None)], now), told(Some(10), Some(false), None));
     }
 
     #[test]

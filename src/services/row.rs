@@ -122,6 +122,14 @@ impl ServiceRow {
         self.capacity.as_deref().into_iter().chain(self.capacities.iter().map(|named| &named.capacity))
     }
 
+    /// What was said of one room: the default one where there is no key.
+    pub fn room_of(&self, key: Option<&str>) -> Option<&Capacity> {
+        match key {
+            None => self.capacity.as_deref(),
+            Some(key) => self.capacities.iter().find(|named| named.key == key).map(|named| &named.capacity),
+        }
+    }
+
     /// The room that takes somebody of these populations soonest, of what is for everybody and what is for them.
     pub fn room_for(&self, populations: &[String]) -> Option<&Capacity> {
         self.rooms().filter(|room| room.is_for(populations)).min_by_key(|room| room.rank())

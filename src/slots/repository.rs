@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::dsl::insert_into;
+use diesel::dsl::{exists, insert_into, select};
 use diesel::prelude::*;
 
 use super::model::SlotRow;
@@ -28,6 +28,11 @@ type Rows = slots::BoxedQuery<'static, MultiBackend>;
 /// The slot with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: SlotId) -> Result<Option<SlotRow>> {
     Ok(slots::table.find(id).first(conn).optional()?)
+}
+
+/// Whether the slot is there and has begun.
+pub fn has_begun(conn: &mut DbConn, id: SlotId, now: Instant) -> Result<bool> {
+    Ok(select(exists(slots::table.find(id).filter(slots::starts_at.le(now)))).get_result(conn)?)
 }
 
 /// The living slots of a diary that begin between two moments, in order of time, and of those behind a place in that order.

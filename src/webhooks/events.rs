@@ -385,6 +385,10 @@ mod tests {
         let created = entry(ResourceType::Referral, Action::Created, 1);
         assert_eq!(told(&created, Value::Null, draft.clone()), ["referral.created"]);
         assert_eq!(told(&created, Value::Null, requested.clone()), ["referral.created", "referral.requested"]);
+        // One that is loaded as it stood asks nobody.
+        for status in ["received", "accepted", "completed"] {
+            assert_eq!(told(&created, Value::Null, json!({ "status": status })), ["referral.created"]);
+        }
         let updated = entry(ResourceType::Referral, Action::Updated, 2);
         assert_eq!(told(&updated, draft, requested.clone()), ["referral.updated", "referral.requested"]);
         assert_eq!(told(&updated, requested.clone(), requested), ["referral.updated"]);

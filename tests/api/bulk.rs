@@ -18,6 +18,8 @@ use uuid::Uuid;
 use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::Town;
 
+mod history;
+
 const SYSTEM: &str = "https://emr.example.ca/records";
 
 fn key(value: &str) -> Value {
@@ -587,22 +589,6 @@ on_both!(what_an_export_says_of_room_need_levels_and_navigators_is_loaded_with_a
 fn uuid(value: &Value) -> Uuid {
     value.as_str().unwrap().parse().unwrap()
 }
-
-on_both!(what_an_import_cannot_bring_to_where_it_stood_is_refused, |db| async move {
-    let app = TestApp::new(db).await;
-    let clinic = app.clinic().await;
-    load(&clinic, text(&one_of_each())).await;
-    let lines = [
-        json!({ "type": "follow_up", "read_only": { "status": "completed" },
-            "resource": { "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10" } }),
-        json!({ "type": "referral", "read_only": { "status": "accepted" },
-            "resource": { "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "self_referral" } }),
-    ];
-    let job = load(&clinic, text(&lines)).await;
-    for line in results(&clinic, &job).await {
-        assert_eq!(line["problem"]["code"], "state_not_loaded", "{line}");
-    }
-});
 
 /// A referral to the food bank of another organization, of which nobody but the line's writer knows yet.
 fn sending(value: &str, more: Value) -> Value {

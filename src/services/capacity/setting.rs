@@ -57,11 +57,9 @@ pub fn set(
 /// What the provider said stays as old as it was: nobody has looked anew.
 pub fn take_place(conn: &mut DbConn, caller: &Principal, id: ServiceId, key: Option<&str>) -> Result<()> {
     let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none()) else { return Ok(()) };
-    let room = match key {
-        None => row.capacity.as_deref(),
-        Some(key) => row.capacities.iter().find(|named| named.key == key).map(|named| &named.capacity),
+    let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
+        return Ok(());
     };
-    let Some((room, free)) = room.and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else { return Ok(()) };
     let room = Capacity { available: Some(free - 1), ..room.clone() };
     set(conn, caller, &row, key, &room).map(|_| ())
 }

@@ -1,0 +1,79 @@
+//! Referrals that have their history elsewhere, loaded as they stood.
+
+use super::api::TransitionInput;
+use super::handlers::{Referrals, check};
+use super::lifecycle::{Party, ReferralStatus};
+use super::model::{Outcome, ReferralInput, ReferralKind, ReferralRow};
+use super::workflow;
+use crate::auth::Principal;
+use crate::consents;
+use crate::db::DbConn;
+use crate::db::types::{Instant, Json};
+use crate::error::{Error, Result};
+use crate::follow_ups;
+use crate::http::resource;
+use crate::kind::{FollowUpId, ReferralId};
+
+/// Where a referral stood.
+#[derive(Debug, Clone)]
+pub struct Stood {
+    /// What a transition would have said that leads there.
+    pub said: TransitionInput,
+    /// What had become of it.
+    pub outcome: Option<Outcome>,
+    /// When it was sent; a draft that was called off never was.
+    pub requested_at: Option<Instant>,
+    /// When it came there.
+    pub status_at: Instant,
+}
+
+/// Adds a referral as it stood, with the one transition that leads there, by a caller that speaks for both of its sides: nobody answers in
+/// another's name. Nothing is sent to anybody; the first contact of an accepted one is planned under an id that is known beforehand.
+pub fn load(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: ReferralId,
+    mut input: ReferralInput,
+    stood: &Stood,
+    first_contact: FollowUpId,
+) -> Result<()> {
+    let status = stood.said.status;
+    check(conn, caller, None, &mut input, status.is_open())?;
+    let loaded = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
+        let row = workflow::draft(conn, caller, id, input)?;
+        // A draft that was called off was never anybody else's.
+        if stood.requested_at.is_some() && !workflow::parties(conn, caller.organization_id, &row)?.contains(&Party::Performer) {
+            let detail = format!("The performer has a system on Kith: nobody else says that a referral to it is {status}.");
+            return Err(Error::conflict("state_not_loaded", detail));
+        }
+        let mut row = ReferralRow {
+            status,
+            business_status: stood.said.business_status,
+            status_reason: Json(stood.said.reason.clone()),
+            outcome: stood.outcome,
+            requested_at: stood.requested_at,
+            status_at: stood.status_at,
+            ..row
+        };
+        if status.is_open() {
+            ensure_consent(conn, caller, &row)?;
+            workflow::set_due_dates(conn, &mut row, stood.requested_at.unwrap_or(stood.status_at))?;
+        }
+        let row = workflow::insert_as(conn, caller, row, &stood.said)?;
+        if status == ReferralStatus::Accepted && row.kind == ReferralKind::Navigation {
+            follow_ups::plan::first_contact_with_id(conn, caller, first_contact, &row)?;
+        }
+        Ok(row)
+    });
+    loaded.map(|_| ())
+}
+
+/// The consent to an open one must stand. One that came with it when it was sent is recorded only where none is: that may have been
+/// taken back since.
+fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()> {
+    let is_recorded = match row.performer_id {
+        Some(performer) => consents::repository::was_given(conn, row.patient_id, performer)?,
+        None => false,
+    };
+    workflow::ensure_consent(conn, caller, row, row.content.consent.as_ref().filter(|_| !is_recorded))
+}
