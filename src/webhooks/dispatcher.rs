@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
 use super::repository::Subscriber;
-use super::{lifecycle, queue, repository, turning};
+use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
 use crate::changes::places::{self, Work};
@@ -152,12 +152,13 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
     let wanted: HashSet<WebhookEventType> =
         WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
     for entry in entries {
-        let may_turn = turning::may_turn(entry, &wanted);
-        if !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
+        let (may_leave, may_turn) = (leaving::may_leave(entry, &wanted), turning::may_turn(entry, &wanted));
+        if !may_leave && !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
             continue;
         }
         let body = events::body(entry)?;
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
+        let departure = if may_leave { leaving::departure(conn, entry, &body, &mut services)? } else { None };
         for one in subscribers.iter().filter(|one| one.behind.is_none_or(|place| entry.position() > place)) {
             let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
             let rows = if one.is_replaying { &mut round.replayed } else { &mut round.deliveries };
@@ -166,6 +167,13 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
                     let key = format!("{}:{event}", entry.sequence);
                     delivery(one.id, key, event, entry.at, entry, entry.position(), now)
                 }));
+            }
+            if let Some(departure) = &departure
+                && departure.is_from(one)
+                && sees(conn, &mut readers, one, entry)?
+            {
+                let event = WebhookEventType::ReferralLeft;
+                rows.push(delivery(one.id, format!("{}:{event}", entry.sequence), event, entry.at, entry, entry.position(), now));
             }
             if may_turn {
                 rows.extend(turning::by_entry(conn, &mut readers, one, entry, now)?);
@@ -240,7 +248,7 @@ pub(super) fn sees(conn: &mut DbConn, readers: &mut Readers<'_>, one: &Subscribe
 pub(super) struct Services(HashMap<ReferralId, Option<ServiceId>>);
 
 impl Services {
-    fn of(&mut self, conn: &mut DbConn, referral: ReferralId) -> Result<Option<ServiceId>> {
+    pub(super) fn of(&mut self, conn: &mut DbConn, referral: ReferralId) -> Result<Option<ServiceId>> {
         if let Some(known) = self.0.get(&referral) {
             return Ok(*known);
         }
@@ -248,6 +256,11 @@ impl Services {
         self.0.insert(referral, service);
         Ok(service)
     }
+}
+
+/// The service that the body of an entry names.
+pub(super) fn service_in(body: &Value) -> Option<ServiceId> {
+    body.get("service_id")?.as_str()?.parse().ok()
 }
 
 /// Whether an entry passes the filters of an endpoint.
@@ -263,7 +276,7 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
     if content.service_ids.is_empty() {
         return Ok(true);
     }
-    let named = body.get("service_id").and_then(Value::as_str).and_then(|id| id.parse::<ServiceId>().ok());
+    let named = service_in(body);
     let service = match entry.resource_type {
         ResourceType::Service => Some(entry.resource_id.cast()),
         _ if named.is_some() => named,

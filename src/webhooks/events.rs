@@ -132,6 +132,8 @@ events! {
     ReferralStatusChanged = "referral.status_changed",
     /// One side of a referral wrote to the other.
     ReferralMessagePosted = "referral.message_posted",
+    /// A referral goes to another service than those that the endpoint asks for. Remove it, and all that you hold with its `referral_id`.
+    ReferralLeft = "referral.left",
     /// The day by which the performer should have acted on a referral has passed.
     ReferralOverdue = "referral.overdue",
     /// A referral's status, or what is said of it, was changed.
@@ -204,11 +206,13 @@ impl WebhookEventType {
         Self::from_str(&format!("{resource_type}.{action}")).ok()
     }
 
-    /// Whether somebody did what it tells: nobody acts where a day passes, and who wrote the resource last is no part of it then.
+    /// Whether somebody did what it tells: nobody acts where a day passes, and who wrote the resource last is no part of it then, nor
+    /// where it is only told what is no longer to be held.
     pub const fn is_act(self) -> bool {
         !matches!(
             self,
             Self::ReferralOverdue
+                | Self::ReferralLeft
                 | Self::FollowUpDue
                 | Self::FollowUpOverdue
                 | Self::ConsentBegan

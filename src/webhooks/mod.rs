@@ -12,6 +12,7 @@ mod due;
 pub mod engine;
 pub mod events;
 pub mod handlers;
+mod leaving;
 mod lifecycle;
 pub mod model;
 mod passing;

@@ -120,8 +120,8 @@ pub struct WebhookEndpointInput {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub organization_ids: Vec<OrganizationId>,
-    /// Only what is about one of these services, or a referral to one of them; empty for all. Of a referral that goes to another service no
-    /// more is told.
+    /// Only what is about one of these services, or a referral to one of them; empty for all. Of a referral that goes to another service,
+    /// because a draft is changed or the service is merged, it is told that it has left: `referral.left`.
     #[serde(default)]
     #[schema(max_items = 100)]
     pub service_ids: Vec<ServiceId>,
@@ -143,9 +143,10 @@ fn consistent(input: &WebhookEndpointInput) -> Result<(), ValidationError> {
 }
 
 impl WebhookEndpointInput {
-    /// Whether events of this type are asked for.
+    /// Whether events of this type are asked for. Nothing leaves an endpoint that asks for every service.
     pub fn wants(&self, event: WebhookEventType) -> bool {
-        self.event_types.as_ref().is_none_or(|types| types.contains(&event))
+        let is_possible = event != WebhookEventType::ReferralLeft || !self.service_ids.is_empty();
+        is_possible && self.event_types.as_ref().is_none_or(|types| types.contains(&event))
     }
 }
 

@@ -108,7 +108,9 @@ fn event(
     }
     let is_full = payload == WebhookPayload::Full;
     let is_told = is_full && delivery.event_type.is_act();
-    let resource = if is_full { reader.resource(conn, entry)? } else { None };
+    // What has left is not to be held any more.
+    let shows = is_full && delivery.event_type != WebhookEventType::ReferralLeft;
+    let resource = if shows { reader.resource(conn, entry)? } else { None };
     let resource = match entry.resource_type {
         ResourceType::Consent => resource.map(|consent| consent_at(consent, reader.caller().at)).transpose()?,
         _ => resource,

@@ -567,6 +567,59 @@ on_both!(filters_narrow_what_is_sent, |db| async move {
     assert_eq!(lunch, expected.map(String::from).into());
 });
 
+on_both!(a_referral_that_goes_to_another_service_leaves_the_endpoints_of_the_first, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let make = |name: &str| json!({ "name": name, "provider_id": town.agency.organization_id });
+    let (lunch, supper) =
+        (town.agency.post("/v1/services", make("Lunch")).await.id(), town.agency.post("/v1/services", make("Supper")).await.id());
+    let of =
+        |services: &[&String]| json!({ "service_ids": services, "payload": "full", "event_types": ["referral.updated", "referral.left"] });
+    Endpoint::new(&town.clinic, receiver.url("/lunch"), of(&[&lunch])).await;
+    Endpoint::new(&town.clinic, receiver.url("/both"), of(&[&lunch, &supper])).await;
+    Endpoint::new(&town.clinic, receiver.url("/all"), of(&[])).await;
+    Endpoint::new(&town.agency, receiver.url("/agency"), of(&[&lunch])).await;
+    let patient = person(&town.clinic).await;
+    let referral = json!({ "patient_id": patient, "kind": "service", "service_id": lunch, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let referral = town.clinic.post("/v1/referrals?draft=true", referral).await.id();
+    let path = format!("/v1/referrals/{referral}");
+    let at = |got: &[Got], path: &str| events(&of_path(got, path));
+    let go = async |version: i64, service: &String| {
+        town.clinic.patch(&path, version, json!({ "service_id": service })).await.expect(200);
+    };
+
+    go(1, &supper).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((at(&got, "/lunch"), at(&got, "/both")), (vec!["referral.left".to_owned()], vec!["referral.updated".to_owned()]));
+    assert_eq!((at(&got, "/all").len(), at(&got, "/agency").len()), (1, 0), "a draft is its requester's alone");
+    let left = of_path(&got, "/lunch")[0].json();
+    let data = json!({ "resource_type": "referral", "resource_id": referral, "version": 2, "patient_id": patient,
+        "referral_id": referral, "url": path });
+    assert_eq!(left["data"], data, "that, and nothing more");
+
+    // One that has come back before it was told has not left.
+    go(2, &lunch).await;
+    settle(&town.app).await;
+    receiver.take();
+    go(3, &supper).await;
+    go(4, &lunch).await;
+    settle(&town.app).await;
+    assert_eq!(at(&receiver.take(), "/lunch"), ["referral.updated"]);
+
+    step(&town.clinic, &referral, json!({ "status": "requested" })).await.expect(201);
+    settle(&town.app).await;
+    receiver.take();
+    town.agency.post(&format!("/v1/services/{supper}/merge"), json!({ "duplicate_id": lunch })).await.expect(200);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((at(&got, "/lunch"), at(&got, "/agency")), (vec!["referral.left".to_owned()], vec!["referral.left".to_owned()]));
+    assert_eq!((at(&got, "/both"), at(&got, "/all")), (vec!["referral.updated".to_owned()], vec!["referral.updated".to_owned()]));
+});
+
 on_both!(a_failed_delivery_is_tried_again_and_what_follows_of_the_same_resource_waits_for_it, |db| async move {
     let town = town(db).await;
     let receiver = Receiver::new();
