@@ -58,7 +58,7 @@ events! {
     PatientErased = "patient.erased",
     /// What the client sees of a patient has changed or ended. Nothing more is said: read anew what you hold, and forget what is not found.
     PatientReset = "patient.reset",
-    /// How a patient stands whom the client has begun to see, or sees still; follows `patient.reset`.
+    /// How a patient stands whom the client sees after `patient.reset`. `GET /v1/changes?patient_id=…` tells all else of them from its beginning.
     PatientSnapshot = "patient.snapshot",
     /// Somebody judged how much support a patient needs.
     NeedLevelAssessmentCreated = "need_level_assessment.created",
