@@ -266,6 +266,16 @@ impl Error {
         Self::Invalid(vec![Fault::new(pointer, code, message)])
     }
 
+    /// The same with its faults at other pointers: what was checked by itself is a part of what the caller sent.
+    pub fn at_pointers(self, to: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Invalid(faults) => {
+                Self::Invalid(faults.into_iter().map(|fault| Fault { pointer: to(&fault.pointer), ..fault }).collect())
+            }
+            other => other,
+        }
+    }
+
     /// A clash with the present state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Conflict { code, detail: detail.into() }

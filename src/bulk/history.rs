@@ -15,7 +15,7 @@ use crate::appointments::model::{AppointmentConclusion, AppointmentStatus};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::follow_ups::conclude;
 use crate::follow_ups::loading::Ended;
 use crate::follow_ups::model::{Conclusion, FollowUpInput, FollowUpResult, FollowUpStatus};
@@ -39,18 +39,11 @@ pub fn word<W: FromStr>(was: &ReadOnly, field: &str) -> Result<Option<W>> {
 
 /// What has a schema of its own.
 pub fn shape<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &Value, pointer: &str) -> Result<T> {
-    schema::check(value.clone()).map_err(|error| moved(error, |fault| format!("{pointer}{fault}")))
+    schema::check(value.clone()).map_err(|error| error.at_pointers(|fault| format!("{pointer}{fault}")))
 }
 
 fn pointer(field: &str) -> String {
     format!("/read_only/{field}")
-}
-
-fn moved(error: Error, to: impl Fn(&str) -> String) -> Error {
-    match error {
-        Error::Invalid(faults) => Error::Invalid(faults.into_iter().map(|fault| Fault { pointer: to(&fault.pointer), ..fault }).collect()),
-        other => other,
-    }
 }
 
 fn required(field: &str) -> Error {
@@ -77,7 +70,8 @@ pub fn referral(caller: &Principal, was: &ReadOnly, status: ReferralStatus) -> R
     });
     let checked = schema::check::<TransitionInput>(transition);
     let checked = checked.and_then(|said| workflow::check_words(ReferralStatus::Draft, &said).map(|()| said));
-    let said = checked.map_err(|error| moved(error, |fault| format!("/read_only{}", fault.replacen("/reason", "/status_reason", 1))))?;
+    let said =
+        checked.map_err(|error| error.at_pointers(|fault| format!("/read_only{}", fault.replacen("/reason", "/status_reason", 1))))?;
     let requested_at = moment(was, "requested_at", caller)?;
     if requested_at.is_none() && status != ReferralStatus::Cancelled {
         return Err(required("requested_at"));
@@ -103,7 +97,7 @@ pub fn follow_up(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, w
         FollowUpStatus::Completed => {
             let place = pointer("result");
             let result = said(was, "result").map(|value| shape::<FollowUpResult>(value, &place)).transpose()?.unwrap_or_default();
-            conclude::check(input.purpose, &result).map_err(|error| moved(error, |fault| format!("{place}{fault}")))?;
+            conclude::check(input.purpose, &result).map_err(|error| error.at_pointers(|fault| format!("{place}{fault}")))?;
             conclusion.result = Some(result);
             for need in was.get("new_need_ids").and_then(Value::as_array).into_iter().flatten() {
                 if let Some(need) = need.as_str().and_then(|id| id.parse().ok())
@@ -134,7 +128,7 @@ pub fn appointment(caller: &Principal, was: &ReadOnly, status: AppointmentStatus
             let note = json!({ "status": status, "note": was.get("outcome_note") });
             let outcome = schema::check::<AppointmentOutcome>(note);
             let outcome =
-                outcome.map_err(|error| moved(error, |fault| format!("/read_only{}", fault.replacen("/note", "/outcome_note", 1))))?;
+                outcome.map_err(|error| error.at_pointers(|fault| format!("/read_only{}", fault.replacen("/note", "/outcome_note", 1))))?;
             AppointmentConclusion { outcome_note: outcome.note, concluded_at, ..Default::default() }
         }
         _ => AppointmentConclusion::default(),

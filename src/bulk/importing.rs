@@ -183,16 +183,8 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
 
 /// The same with faults that point into the line, of which the body is a part.
 fn within<T>(result: Result<T>) -> Result<T> {
-    result.map_err(|error| match error {
-        Error::Invalid(faults) => {
-            let inside = |fault: Fault| match fault.pointer.starts_with("/read_only") {
-                true => fault,
-                false => Fault { pointer: format!("/resource{}", fault.pointer), ..fault },
-            };
-            Error::Invalid(faults.into_iter().map(inside).collect())
-        }
-        other => other,
-    })
+    let inside = |fault: &str| if fault.starts_with("/read_only") { fault.to_owned() } else { format!("/resource{fault}") };
+    result.map_err(|error| error.at_pointers(inside))
 }
 
 /// Takes a line apart, with every fault told.

@@ -250,11 +250,8 @@ fn record_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, perf
         valid_until: given.valid_until,
         note: given.note.clone(),
     };
-    let within = |fault: Fault| Fault { pointer: format!("/consent{}", fault.pointer), ..fault };
-    resource::insert::<Consents>(conn, caller, input).map(|_| ()).map_err(|error| match error {
-        Error::Invalid(faults) => Error::Invalid(faults.into_iter().map(within).collect()),
-        other => other,
-    })
+    let recorded = resource::insert::<Consents>(conn, caller, input).map(|_| ());
+    recorded.map_err(|error| error.at_pointers(|fault| format!("/consent{fault}")))
 }
 
 /// Fills the due dates of a referral sent at this moment that the requester left open, from the policies of whoever acts as the performer

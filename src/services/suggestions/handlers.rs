@@ -12,7 +12,7 @@ use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::http::body::MergePatch;
 use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfNoneMatch, OptionalIfMatch, tag};
@@ -30,12 +30,8 @@ use crate::services::row::ServiceRow;
 /// What would be wrong with the service, at pointers into the suggestion.
 fn changed(row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<ServiceInput> {
     let patch = MergePatch(Value::Object(input.patch.clone()));
-    resource::merged::<ServiceInput>(&row.content.0, &patch).map_err(|error| match error {
-        Error::Invalid(faults) => {
-            Error::Invalid(faults.into_iter().map(|fault| Fault { pointer: format!("/patch{}", fault.pointer), ..fault }).collect())
-        }
-        other => other,
-    })
+    let merged = resource::merged::<ServiceInput>(&row.content.0, &patch);
+    merged.map_err(|error| error.at_pointers(|fault| format!("/patch{fault}")))
 }
 
 /// Fails where what the suggestion changes was changed since its base version.
