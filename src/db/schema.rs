@@ -765,6 +765,7 @@ diesel::table! {
         next_attempt_at -> Instant,
         created_at -> Instant,
         finished_at -> Nullable<Instant>,
+        is_of_time -> Bool,
     }
 }
 

@@ -129,7 +129,8 @@ fn enabled(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId) -> Resu
 ///
 /// From behind a place in the change feed, or from a moment on: every event that the endpoint asks for and its client sees now, those
 /// that were never sent to it among them. What was sent before is sent again under the same `webhook-id`. New events follow in their
-/// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is not told again.
+/// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is sent again in its
+/// place if it was queued for the endpoint then and is not yet forgotten: what was sent is kept for thirty days.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay)), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/replay")]
 pub async fn replay_webhook_endpoint(

@@ -29,6 +29,8 @@ use crate::referrals;
 
 /// Entries read at once.
 const BATCH: i64 = 200;
+/// Entries that are looked up in one statement.
+const TOGETHER: usize = 500;
 /// Endpoints that catch up in one round.
 const MOST_LAGGING: usize = 16;
 /// Another process may read the journal on when this one has said nothing for so long.
@@ -95,6 +97,9 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
         } else {
             round.has_more = true;
             let place = entries.last().map(Entry::position);
+            if let Some(place) = place {
+                repeat(conn, clock, &one, place, &mut round)?;
+            }
             round.advances.push((one, place));
         }
     }
@@ -105,9 +110,38 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     round.has_more |= entries.len() as i64 == BATCH;
     fan_out(conn, clock, &entries, &in_step, &mut round)?;
     round.to = entries.last().map_or(start, Entry::position);
-    let arrived = in_step.into_iter().filter(|one| one.behind.is_some_and(|place| place <= round.to)).map(|one| (one, None));
-    round.advances.extend(arrived.collect::<Vec<_>>());
+    for one in in_step {
+        if one.behind.is_some_and(|place| place <= round.to) {
+            let behind = Position { sequence: round.to.sequence + 1, ..round.to };
+            repeat(conn, clock, &one, behind, &mut round)?;
+            round.advances.push((one, None));
+        }
+    }
     Ok(round)
+}
+
+/// Queues once more, where an endpoint asked for a replay, what only time brought about from its place to before another. What stands at a
+/// place was told after the entry that stands there.
+fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, before: Position, round: &mut Round) -> Result<()> {
+    let Some(from) = one.behind.filter(|_| one.is_replaying) else { return Ok(()) };
+    let mut rows = queue::of_time(conn, one.id, from, before)?;
+    rows.retain(|row| one.content.wants(row.event_type));
+    let mut services = Services::default();
+    for rows in rows.chunks(TOGETHER) {
+        let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
+        let entries: HashMap<i64, Entry> = changes::numbered(conn, &sequences)?.into_iter().map(|entry| (entry.sequence, entry)).collect();
+        for row in rows {
+            let Some(entry) = entries.get(&row.sequence) else { continue };
+            let is_wanted = match row.event_type {
+                WebhookEventType::PatientReset | WebhookEventType::PatientSnapshot => turning::is_about(one, entry),
+                _ => is_of_interest(conn, one, entry, &events::body(entry)?, &mut services)?,
+            };
+            if is_wanted {
+                round.replayed.push(DeliveryRow { next_attempt_at: clock.now(), ..row.clone() });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What an endpoint's client may see, and whose it is: endpoints with the same see the same.
@@ -162,7 +196,9 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
         for one in subscribers.iter().filter(|one| one.behind.is_none_or(|place| entry.position() > place)) {
             let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
             let rows = if one.is_replaying { &mut round.replayed } else { &mut round.deliveries };
-            if !asked.is_empty() && is_of_interest(conn, one, entry, &body, &mut services)? && sees(conn, &mut readers, one, entry)? {
+            let is_told =
+                !asked.is_empty() && is_of_interest(conn, one, entry, &body, &mut services)? && sees(conn, &mut readers, one, entry)?;
+            if is_told {
                 rows.extend(asked.into_iter().map(|event| {
                     let key = format!("{}:{event}", entry.sequence);
                     delivery(one.id, key, event, entry.at, entry, entry.position(), now)
@@ -176,7 +212,7 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
                 rows.push(delivery(one.id, format!("{}:{event}", entry.sequence), event, entry.at, entry, entry.position(), now));
             }
             if may_turn {
-                rows.extend(turning::by_entry(conn, &mut readers, one, entry, now)?);
+                rows.extend(turning::by_entry(conn, &mut readers, one, entry, is_told, now)?);
             }
         }
     }
@@ -234,6 +270,7 @@ pub(super) fn delivery(
         next_attempt_at: now,
         created_at: now,
         finished_at: None,
+        is_of_time: false,
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
 
 /// A delivery behind everything that the journal has been read for.
 fn placed(row: DeliveryRow, place: Position) -> DeliveryRow {
-    DeliveryRow { order_transaction_id: place.transaction_id, order_sequence: place.sequence, ..row }
+    DeliveryRow { order_transaction_id: place.transaction_id, order_sequence: place.sequence, is_of_time: true, ..row }
 }
 
 /// Notes that something has been told; false where it was before.

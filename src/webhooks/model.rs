@@ -282,6 +282,8 @@ pub struct DeliveryRow {
     pub created_at: Instant,
     /// When it was delivered or given up.
     pub finished_at: Option<Instant>,
+    /// Whether only time brought it about, so that no entry of the journal leads to it once more.
+    pub is_of_time: bool,
 }
 
 impl DeliveryRow {

@@ -115,8 +115,8 @@ fn told(
         rows.push(dispatcher::delivery(one.id, key.clone(), event, *at, entry, place, now));
     }
     if row.grantee_id == own {
-        let turn = Turn { patient: row.patient_id, cause: &key, at: *at, place };
+        let turn = Turn { patient: row.patient_id, reset: Some(row.patient_id), cause: &key, at: *at, place };
         rows.extend(turning::told(conn, readers, one, turn, now)?);
     }
-    Ok(rows)
+    Ok(rows.into_iter().map(|row| DeliveryRow { is_of_time: true, ..row }).collect())
 }

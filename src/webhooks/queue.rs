@@ -1,26 +1,27 @@
 //! The queries of deliveries: the queue of each endpoint, and what became of it.
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
 use diesel::dsl::{delete, insert_into, sql, update};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
 
 use super::api::WebhookDeliveryQuery;
 use super::model::{AttemptRow, DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus};
+use crate::changes::Position;
+use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
-use crate::db::schema::{webhook_attempts, webhook_deliveries, webhook_endpoints};
+use crate::db::schema::{webhook_attempts, webhook_endpoints};
 use crate::db::types::{Instant, sql_types};
-use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::Result;
 use crate::kind::WebhookEndpointId;
 
-/// Of the same subject nothing earlier waits. The same words in both databases.
-const IS_HEAD: &str = "NOT EXISTS (SELECT 1 FROM webhook_deliveries AS earlier \
-    WHERE earlier.endpoint_id = webhook_deliveries.endpoint_id AND earlier.subject_id = webhook_deliveries.subject_id \
-    AND earlier.status = 'pending' \
-    AND (earlier.order_transaction_id, earlier.order_sequence, earlier.id) \
-    < (webhook_deliveries.order_transaction_id, webhook_deliveries.order_sequence, webhook_deliveries.id))";
+/// How many of a queue are read at once, at first and when it is walked further.
+const SHORTEST_PAGE: i64 = 32;
+const LONGEST_PAGE: i64 = 2_000;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
@@ -44,32 +45,94 @@ pub fn add(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool) -> Result<(
     Ok(())
 }
 
-/// What can be sent to an endpoint now: of each subject the first that waits, in the order of the events.
-pub fn heads(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant, limit: i64) -> Result<Vec<DeliveryRow>> {
+/// What only time brought about for an endpoint, is over, and stands at a place in the order of the events or behind it, before another.
+pub fn of_time(conn: &mut DbConn, endpoint: WebhookEndpointId, from: Position, before: Position) -> Result<Vec<DeliveryRow>> {
+    let place = |sign: &str, place: Position| {
+        sql::<Bool>(&format!("(order_transaction_id, order_sequence) {sign} ("))
+            .bind::<BigInt, _>(place.transaction_id)
+            .sql(", ")
+            .bind::<BigInt, _>(place.sequence)
+            .sql(")")
+    };
+    // Written out, so that the index of these is used.
+    let of_time = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>("webhook_deliveries.is_of_time"));
+    let over = of_time.filter(dsl::finished_at.is_not_null()).filter(place(">=", from)).filter(place("<", before));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    // Written so that no index of the moments is used: a long queue is walked in its order, to the first few, and not sorted for each.
-    let moment = "coalesce(webhook_deliveries.next_attempt_at, webhook_deliveries.next_attempt_at) <= ";
-    let is_due = sql::<Bool>(moment).bind::<sql_types::Instant, _>(now);
-    Ok(waiting.filter(is_due).filter(sql::<Bool>(IS_HEAD)).order(order).limit(limit).load(conn)?)
+    Ok(over.order(order).load(conn)?)
+}
+
+/// What an endpoint is sent next.
+#[derive(Debug)]
+pub enum Next {
+    /// These, at once.
+    Now(Vec<DeliveryRow>),
+    /// Nothing before this moment; `None` where nothing waits.
+    Later(Option<Instant>),
+}
+
+/// Of each subject what waits first, in the order of the events: those that are due, up to `limit` of them.
+pub fn first(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant, limit: usize) -> Result<Next> {
+    let (mut due, mut later) = (Vec::new(), None);
+    heads(conn, endpoint, |head| {
+        if head.next_attempt_at <= now {
+            due.push(head);
+        } else {
+            later = earlier(later, head.next_attempt_at);
+        }
+        if due.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(if due.is_empty() { Next::Later(later) } else { Next::Now(due) })
 }
 
 /// Of what can be sent to an endpoint now, that which was tried least.
-pub fn least_tried(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<Option<DeliveryRow>> {
-    let order = (dsl::attempt_count, dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-    Ok(due(endpoint, now).order(order).first(conn).optional()?)
+pub fn least_tried(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<Next> {
+    let (mut least, mut later) = (None::<DeliveryRow>, None);
+    heads(conn, endpoint, |head| {
+        if head.next_attempt_at > now {
+            later = earlier(later, head.next_attempt_at);
+        } else if least.as_ref().is_none_or(|least| head.attempt_count < least.attempt_count) {
+            least = Some(head);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(least.map_or(Next::Later(later), |least| Next::Now(vec![least])))
 }
 
-fn due(endpoint: WebhookEndpointId, now: Instant) -> webhook_deliveries::BoxedQuery<'static, MultiBackend> {
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    waiting.filter(dsl::next_attempt_at.le(now)).filter(sql::<Bool>(IS_HEAD)).into_boxed()
+fn earlier(moment: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(moment.map_or(other, |moment| moment.min(other)))
 }
 
-/// When the next delivery of an endpoint can be tried; `None` where nothing waits.
-pub fn next_attempt_at(conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<Option<Instant>> {
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    let heads = waiting.filter(sql::<Bool>(IS_HEAD)).order(dsl::next_attempt_at);
-    Ok(heads.select(dsl::next_attempt_at).first(conn).optional()?)
+/// Walks along a queue in its order, past the first that waits of each subject.
+///
+/// What has waited longest is most often what is sent next, so that the walk is short. It asks the database for nothing but the queue's
+/// own order: whether something of the same subject waits before would be asked once for each that waits, and how dear that is depends
+/// on what the database believes of a table that may have grown by thousands since it last looked.
+fn heads(conn: &mut DbConn, endpoint: WebhookEndpointId, mut visit: impl FnMut(DeliveryRow) -> ControlFlow<()>) -> Result<()> {
+    let (mut seen, mut page, mut after) = (HashSet::new(), SHORTEST_PAGE, None);
+    loop {
+        let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
+        let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+        let mut waiting = waiting.order(order).limit(page).into_boxed();
+        if let Some((transaction_id, sequence, id)) = after {
+            let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
+                .bind::<BigInt, _>(transaction_id)
+                .sql(", ")
+                .bind::<BigInt, _>(sequence)
+                .sql(", ")
+                .bind::<sql_types::Id, _>(id)
+                .sql(")");
+            waiting = waiting.filter(follows);
+        }
+        let rows: Vec<DeliveryRow> = waiting.load(conn)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some((last.order_transaction_id, last.order_sequence, last.id));
+        for row in rows {
+            if seen.insert(row.subject_id) && visit(row).is_break() {
+                return Ok(());
+            }
+        }
+        page = (page * 2).min(LONGEST_PAGE);
+    }
 }
 
 /// What became of a try.
@@ -135,6 +198,9 @@ pub fn find(conn: &mut DbConn, endpoint: WebhookEndpointId, id: WebhookDeliveryI
 /// The latest tries of these deliveries, oldest first, at most so many of each.
 pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Result<Vec<AttemptRow>> {
     use webhook_attempts as attempts;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let tries = attempts::table.filter(attempts::delivery_id.eq_any(ids.to_vec())).order(attempts::id);
     let mut rows: Vec<AttemptRow> = tries.load(conn)?;
     let mut left = std::collections::HashMap::new();

@@ -19,8 +19,10 @@ use crate::kind::{PatientId, ResourceType};
 /// Where and when what is seen of a patient has changed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn<'a> {
-    /// The patient.
+    /// The patient, as they are now.
     pub(super) patient: PatientId,
+    /// The record of which what is held is to be forgotten; `None` where an event says that by itself.
+    pub(super) reset: Option<PatientId>,
     /// Names what changed it, among all events.
     pub(super) cause: &'a str,
     /// When that was.
@@ -32,23 +34,30 @@ pub(super) struct Turn<'a> {
 /// Whether an entry may change what somebody sees of a patient without saying so itself, and anybody wants to know.
 pub(super) fn may_turn(entry: &Entry, wanted: &HashSet<WebhookEventType>) -> bool {
     let is_wanted = wanted.contains(&WebhookEventType::PatientReset) || wanted.contains(&WebhookEventType::PatientSnapshot);
-    is_wanted && matches!((entry.resource_type, entry.action), (ResourceType::Consent, _) | (ResourceType::Need, Action::Updated))
+    let (kind, action) = (entry.resource_type, entry.action);
+    let ends = kind == ResourceType::Patient && matches!(action, Action::Merged | Action::Deleted);
+    is_wanted && (ends || kind == ResourceType::Consent || (kind == ResourceType::Need && action == Action::Updated))
 }
 
-/// What an endpoint is told where an entry changes what its client sees of a patient.
+/// What an endpoint is told where an entry changes what its client sees of a patient; `is_told` where it is told of the entry itself.
 pub(super) fn by_entry(
     conn: &mut DbConn,
     readers: &mut Readers<'_>,
     one: &Subscriber,
     entry: &Entry,
+    is_told: bool,
     now: Instant,
 ) -> Result<Vec<DeliveryRow>> {
     let Some(reader) = dispatcher::reader_of(readers, one) else { return Ok(Vec::new()) };
     let (view, caller) = (reader.view(conn, entry)?, reader.caller());
-    let turn = restating::turn(conn, reader, caller, entry, view)?.filter(|turn| !turn.is_told_by_entry);
-    let Some(turn) = turn else { return Ok(Vec::new()) };
+    let Some(turn) = restating::turn(conn, reader, caller, entry, view)? else { return Ok(Vec::new()) };
+    let reset = match turn.is_told_by_entry {
+        true if is_told => None,
+        true => entry.patient_id,
+        false => Some(turn.patient),
+    };
     let cause = entry.sequence.to_string();
-    told(conn, readers, one, Turn { patient: turn.patient, cause: &cause, at: entry.at, place: entry.position() }, now)
+    told(conn, readers, one, Turn { patient: turn.patient, reset, cause: &cause, at: entry.at, place: entry.position() }, now)
 }
 
 /// What an endpoint is told of it: that it is so, and how the patient stands who is still seen.
@@ -61,25 +70,35 @@ pub(super) fn told(
 ) -> Result<Vec<DeliveryRow>> {
     use WebhookEventType::{PatientReset, PatientSnapshot};
     let Some(reader) = dispatcher::reader_of(readers, one) else { return Ok(Vec::new()) };
-    // As the patient stood there: what came later has a place of its own.
-    let entry = changes::last_until(conn, ResourceType::Patient, turn.patient.cast(), turn.place)?;
-    let Some(entry) = entry.filter(|entry| reader.follows_patients() && is_about(one, entry)) else { return Ok(Vec::new()) };
-    let row = |event| dispatcher::delivery(one.id, format!("{}:{event}", turn.cause), event, turn.at, &entry, turn.place, now);
-    let mut rows = Vec::new();
-    if one.content.wants(PatientReset) {
-        rows.push(DeliveryRow { version: 0, ..row(PatientReset) });
+    if !reader.follows_patients() {
+        return Ok(Vec::new());
     }
-    let is_there = !matches!(entry.action, Action::Deleted | Action::Merged | Action::Erased);
+    // As the patient stood there: what came later has a place of its own.
+    let stood = |conn: &mut DbConn, patient: PatientId| -> Result<Option<Entry>> {
+        let entry = changes::last_until(conn, ResourceType::Patient, patient.cast(), turn.place)?;
+        Ok(entry.filter(|entry| is_about(one, entry)))
+    };
+    let row =
+        |entry: &Entry, event| dispatcher::delivery(one.id, format!("{}:{event}", turn.cause), event, turn.at, entry, turn.place, now);
+    let mut rows = Vec::new();
+    let reset = turn.reset.filter(|_| one.content.wants(PatientReset));
+    if let Some(entry) = reset.map(|patient| stood(conn, patient)).transpose()?.flatten() {
+        rows.push(DeliveryRow { version: 0, ..row(&entry, PatientReset) });
+    }
     // The patient is of no service.
-    let is_wanted = one.content.wants(PatientSnapshot) && one.content.service_ids.is_empty();
-    if is_there && is_wanted && reader.view(conn, &entry)? != View::Nothing {
-        rows.push(row(PatientSnapshot));
+    if one.content.wants(PatientSnapshot)
+        && one.content.service_ids.is_empty()
+        && let Some(entry) = stood(conn, turn.patient)?
+        && !matches!(entry.action, Action::Deleted | Action::Merged | Action::Erased)
+        && reader.view(conn, &entry)? != View::Nothing
+    {
+        rows.push(row(&entry, PatientSnapshot));
     }
     Ok(rows)
 }
 
 /// Whether an endpoint may have heard of the patient: by whatever service, it may be one of the patient's referrals.
-fn is_about(one: &Subscriber, patient: &Entry) -> bool {
+pub(super) fn is_about(one: &Subscriber, patient: &Entry) -> bool {
     let owners = &one.content.organization_ids;
     !one.content.directory_only && (owners.is_empty() || patient.owner_id.is_some_and(|owner| owners.contains(&owner)))
 }

@@ -14,7 +14,7 @@ use super::client::Answer;
 use super::model::{
     AttemptError, AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason,
 };
-use super::queue::Fate;
+use super::queue::{Fate, Next};
 use super::schedule::Schedule;
 use super::{lifecycle, payload, queue, repository, signing};
 use crate::app::App;
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::kind::WebhookEndpointId;
 
 /// Requests to one endpoint at once.
-const AT_ONCE: i64 = 8;
+const AT_ONCE: usize = 8;
 /// A worker lets go of an endpoint that always has more after this long, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(20);
 
@@ -77,17 +77,18 @@ fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, 
 fn next(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<Option<Work>> {
     // One that fails is asked with a single request whether it is back: in turns with the first that waits, and with the one that was
     // tried least, lest it is the first that is at fault.
-    let deliveries = match endpoint.failures {
-        0 => queue::heads(conn, endpoint.id, now, AT_ONCE)?,
-        odd if odd % 2 == 1 => queue::heads(conn, endpoint.id, now, 1)?,
-        _ => queue::least_tried(conn, endpoint.id, now)?.into_iter().collect(),
+    let next = match endpoint.failures {
+        0 => queue::first(conn, endpoint.id, now, AT_ONCE)?,
+        odd if odd % 2 == 1 => queue::first(conn, endpoint.id, now, 1)?,
+        _ => queue::least_tried(conn, endpoint.id, now)?,
     };
-    if deliveries.is_empty() {
-        let wake_at = queue::next_attempt_at(conn, endpoint.id)?;
-        repository::release(conn, endpoint.id, wake_at)?;
-        return Ok(None);
+    match next {
+        Next::Now(deliveries) => Ok(Some(Work { endpoint, deliveries })),
+        Next::Later(wake_at) => {
+            repository::release(conn, endpoint.id, wake_at)?;
+            Ok(None)
+        }
     }
-    Ok(Some(Work { endpoint, deliveries }))
 }
 
 /// Sends deliveries at once.

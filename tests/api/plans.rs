@@ -18,7 +18,7 @@ use kith::db::{Db, DbConn, DbSettings};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use crate::client::Caller;
+use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
 use crate::referrals::{Town, step};
 
@@ -101,14 +101,20 @@ struct PostgresPlan {
     plan: Value,
 }
 
-/// What PostgreSQL would do that grows with a table, even where reading all of one is made as dear as can be.
-fn postgres_faults(conn: &mut PgConnection, statement: &str) -> Vec<String> {
+/// PostgreSQL's plan of a statement.
+fn explained(conn: &mut PgConnection, statement: &str) -> Value {
     let parameters = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
     let values = if parameters == 0 { String::new() } else { format!("({})", vec!["NULL"; parameters].join(", ")) };
     conn.batch_execute(&format!("DEALLOCATE ALL; PREPARE statement AS {statement}")).unwrap();
     let plan: PostgresPlan = sql_query(format!("EXPLAIN (FORMAT JSON) EXECUTE statement {values}")).get_result(conn).unwrap();
+    plan.plan
+}
+
+/// What PostgreSQL would do that grows with a table, even where reading all of one is made as dear as can be.
+fn postgres_faults(conn: &mut PgConnection, statement: &str) -> Vec<String> {
+    let plan = explained(conn, statement);
     let mut faults = Vec::new();
-    let mut nodes: Vec<&Value> = plan.plan.as_array().into_iter().flatten().map(|plan| &plan["Plan"]).collect();
+    let mut nodes: Vec<&Value> = plan.as_array().into_iter().flatten().map(|plan| &plan["Plan"]).collect();
     while let Some(node) = nodes.pop() {
         nodes.extend(node["Plans"].as_array().into_iter().flatten());
         let (Some(kind), Some(table)) = (node["Node Type"].as_str(), node["Relation Name"].as_str()) else { continue };
@@ -149,19 +155,92 @@ fn faults(settings: &DbSettings) -> Vec<String> {
         .collect()
 }
 
-on_both!(no_request_reads_a_whole_table, |db| async move {
+/// The same database, overheard.
+fn overheard(db: TestDb) -> TestDb {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
         log::set_logger(&Ear).unwrap();
         log::set_max_level(log::LevelFilter::Warn);
     });
     let settings = DbSettings { slow_query: Duration::ZERO, ..db.settings.clone() };
-    let heard = TestDb { db: Db::open(&settings).unwrap(), settings: settings.clone(), place: db.place };
-    let town = Town::new(heard).await;
+    TestDb { db: Db::open(&settings).unwrap(), settings, place: db.place }
+}
+
+on_both!(no_request_reads_a_whole_table, |db| async move {
+    let db = overheard(db);
+    let settings = db.settings.clone();
+    let town = Town::new(db).await;
     a_day(&town).await;
     let faults = faults(&settings);
     assert!(faults.is_empty(), "{} statements read too much:\n{}", faults.len(), faults.join("\n"));
 });
+
+on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that_nothing_waits, |db| async move {
+    let db = overheard(db);
+    let settings = db.settings.clone();
+    let on_sqlite = settings.url.starts_with("sqlite:");
+    let app = TestApp::with(db, &[]).await;
+    let clinic = app.clinic().await;
+    // A name that never leads anywhere: every try fails at once.
+    let endpoint = created(&clinic, "/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await;
+    let waiting = format!("/v1/webhook-endpoints/{endpoint}/deliveries?status=pending&limit=1");
+    let waits = async || clinic.get(&waiting).await.expect(200)["items"][0].is_object();
+    created(&clinic, "/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await;
+    let engine = kith::webhooks::Engine::new(app.state.clone());
+    while !waits().await {
+        engine.dispatch().await.unwrap();
+    }
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&many_more(on_sqlite)).unwrap())).await.unwrap();
+    for _ in 0..3 {
+        engine.deliver().await.unwrap();
+        app.clock.advance(chrono::Duration::minutes(5));
+    }
+    assert!(waits().await);
+
+    let queue = |statement: &String| {
+        let bare = statement.replace(['`', '"'], "");
+        bare.starts_with("SELECT webhook_deliveries.id") && bare.contains("webhook_deliveries.status = 'pending'")
+    };
+    let statements: Vec<String> = statements(on_sqlite).into_iter().filter(queue).collect();
+    assert_eq!(statements.len(), 2, "the start of a queue and what follows a place of it: {statements:#?}");
+    for statement in statements {
+        let plan = plan(&settings, &statement);
+        let reads = plan.matches("webhook_deliveries_queue_idx").count();
+        assert!(reads == 1 && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE"), "{statement}\n{plan}");
+    }
+});
+
+/// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
+fn many_more(on_sqlite: bool) -> String {
+    let (blind, id) = if on_sqlite {
+        ("", "printf('00000000-0000-4000-8000-%012d', n.i)")
+    } else {
+        (
+            "ALTER TABLE webhook_deliveries SET (autovacuum_enabled = off); ANALYZE webhook_deliveries;",
+            "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)",
+        )
+    };
+    format!(
+        "{blind} INSERT INTO webhook_deliveries \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+         SELECT {id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, {id}, one.order_transaction_id, \
+             one.order_sequence + n.i, one.resource_type, one.resource_id, one.version, one.status, 0, one.next_attempt_at, \
+             one.created_at, NULL, one.is_of_time \
+         FROM n, (SELECT * FROM webhook_deliveries LIMIT 1) AS one"
+    )
+}
+
+/// What the database would do for a statement, in its words.
+fn plan(settings: &DbSettings, statement: &str) -> String {
+    if let Some(path) = settings.url.strip_prefix("sqlite:") {
+        let mut conn = SqliteConnection::establish(path).unwrap();
+        let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut conn).unwrap();
+        return steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("\n");
+    }
+    let mut conn = PgConnection::establish(&settings.url).unwrap();
+    conn.batch_execute("SET plan_cache_mode = force_generic_plan").unwrap();
+    format!("{:#}", explained(&mut conn, statement))
+}
 
 /// What clinics, programs and agencies ask in a day.
 async fn a_day(town: &Town) {

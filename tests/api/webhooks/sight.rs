@@ -1,0 +1,225 @@
+//! What an endpoint is told as what its client sees of a person changes.
+
+use std::collections::BTreeSet;
+
+use chrono::Duration as Span;
+use kith::auth::Scope;
+use kith::webhooks::Engine;
+use serde_json::{Value, json};
+
+use super::{Endpoint, PATH, conforms, events, in_any_order, of_path, person, rename, settle, town};
+use crate::receiver::{Got, Receiver, Reply};
+use crate::referrals::Town;
+
+on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_its_end_no_more, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let everything = json!({ "payload": "full" });
+    Endpoint::new(&town.agency, receiver.url("/agency"), everything.clone()).await;
+    Endpoint::new(&town.program, receiver.url("/program"), everything).await;
+    let patient = town.patient().await;
+    rename(&town.clinic, &patient, 1, "one").await;
+    settle(&town.app).await;
+    assert!(receiver.take().iter().all(|got| got.event().starts_with("webhook_endpoint")), "nobody was let in");
+
+    let consent = json!({
+        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"], "categories": ["summary"], "form": "verbal",
+    });
+    let consent = town.clinic.post("/v1/consents", consent).await;
+    consent.expect(201);
+    rename(&town.clinic, &patient, 2, "two").await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert!(got.iter().all(|one| one.path == "/program"), "the agency has no part in it");
+    let expected = ["consent.created", "patient.reset", "patient.snapshot", "patient.updated"];
+    assert_eq!(in_any_order(&got), expected.map(String::from).into());
+
+    // What waits when the consent ends is not sent.
+    receiver.now(|_| Reply::status(500));
+    rename(&town.clinic, &patient, 3, "three").await;
+    settle(&town.app).await;
+    assert_eq!(events(&receiver.take()), ["patient.updated"]);
+    town.clinic.post(&format!("/v1/consents/{}/withdraw", consent.id()), json!({})).await.expect(200);
+    rename(&town.clinic, &patient, 4, "four").await;
+    receiver.now(|_| Reply::status(204));
+    town.app.clock.advance(Span::seconds(30));
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert_eq!(in_any_order(&got), ["consent.updated", "patient.reset"].map(String::from).into(), "the end itself is told");
+    let mut program = town.program.clone();
+    program.renew().await;
+    let page = program.get(PATH).await.expect(200);
+    let path = format!("{PATH}/{}/deliveries?status=withheld", page["items"][0]["id"].as_str().unwrap());
+    let withheld = program.get(&path).await.expect(200);
+    assert_eq!(withheld["items"].as_array().unwrap().len(), 1);
+    assert_eq!(withheld["items"][0]["event_type"], "patient.updated");
+});
+
+/// A consent to the program that begins in two minutes and ends two minutes later.
+pub(super) async fn passing_consent(town: &Town, patient: &str) -> (String, [String; 2]) {
+    let [from, until] = [2, 4].map(|minutes| town.app.clock.now().plus(Span::minutes(minutes)).to_text());
+    let consent = json!({
+        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"], "categories": ["summary"],
+        "form": "verbal", "valid_from": from, "valid_until": until,
+    });
+    let consent = town.clinic.post("/v1/consents", consent).await;
+    consent.expect(201);
+    (consent.id(), [from, until])
+}
+
+on_both!(a_consent_that_begins_or_ends_by_its_date_is_told_once_and_the_end_tells_nothing_more, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let full = json!({ "payload": "full" });
+    Endpoint::new(&town.program, receiver.url("/program"), full.clone()).await;
+    Endpoint::new(&town.agency, receiver.url("/agency"), full).await;
+    let narrow = town.program.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::ServicesRead]).await;
+    Endpoint::new(&narrow, receiver.url("/directory"), json!({})).await;
+    let types = json!({ "event_types": ["consent.began", "consent.expired"] });
+    Endpoint::new(&town.clinic, receiver.url("/clinic"), types).await;
+    let patient = town.patient().await;
+    let (consent, [from, until]) = passing_consent(&town, &patient).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert_eq!(in_any_order(&of_path(&got, "/program")).last().unwrap(), "webhook_endpoint.created");
+    assert!(in_any_order(&of_path(&got, "/program")).contains("consent.created"));
+
+    let bystanders = |got: &[Got]| of_path(got, "/agency").len() + of_path(got, "/directory").len();
+    town.app.clock.advance(Span::minutes(3));
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((events(&of_path(&got, "/clinic")), bystanders(&got)), (vec!["consent.began".to_owned()], 0));
+    let told = of_path(&got, "/program");
+    assert_eq!(in_any_order(&told), ["consent.began", "patient.reset", "patient.snapshot"].map(String::from).into());
+    let order: Vec<String> = events(&told).into_iter().filter(|event| event.starts_with("patient")).collect();
+    assert_eq!((told.len(), order), (3, vec!["patient.reset".to_owned(), "patient.snapshot".to_owned()]));
+    let of = |got: &[Got], event: &str| got.iter().find(|one| one.event() == event).unwrap().json();
+    let began = of(&told, "consent.began");
+    assert_eq!((&began["timestamp"], &began["data"]["resource_id"]), (&json!(from), &json!(consent)));
+    assert_eq!((&began["data"]["resource"]["status"], &began["data"]["client_id"]), (&json!("active"), &Value::Null));
+    let snapshot = of(&told, "patient.snapshot");
+    assert_eq!(snapshot["data"]["resource"]["names"][0]["family"], "Tremblay");
+    assert!(snapshot["data"]["resource"]["withheld"].as_array().unwrap().contains(&json!("contact")), "{snapshot}");
+
+    rename(&town.clinic, &patient, 1, "While it holds.").await;
+    settle(&town.app).await;
+    assert_eq!(events(&of_path(&receiver.take(), "/program")), ["patient.updated"]);
+    town.app.clock.advance(Span::minutes(1));
+    rename(&town.clinic, &patient, 2, "After it ended.").await;
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!((events(&of_path(&got, "/clinic")), bystanders(&got)), (vec!["consent.expired".to_owned()], 0));
+    let told = of_path(&got, "/program");
+    assert_eq!(in_any_order(&told), ["consent.expired", "patient.reset"].map(String::from).into());
+    assert_eq!((told.len(), &of(&told, "consent.expired")["data"]["resource"]["status"]), (2, &json!("expired")));
+    let data = json!({ "resource_type": "patient", "resource_id": patient, "version": 0, "patient_id": patient, "referral_id": null, "url": null });
+    assert_eq!(of(&told, "patient.reset"), json!({ "type": "patient.reset", "timestamp": until, "data": data }));
+});
+
+on_both!(an_endpoint_that_was_paused_when_a_consent_began_is_told_later_and_in_order, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "event_types": ["consent.created", "consent.updated", "consent.began", "consent.expired", "patient.reset"] });
+    let endpoint = Endpoint::new(&town.program, receiver.url("/late"), types.clone()).await;
+    Endpoint::new(&town.program, receiver.url("/other"), types).await;
+    settle(&town.app).await;
+    town.program.patch(&endpoint.path, 1, json!({ "status": "paused" })).await.expect(200);
+    let patient = town.patient().await;
+    passing_consent(&town, &patient).await;
+    // The moment comes before the journal is read on: two processes at once tell it all the same, and once.
+    town.app.clock.advance(Span::minutes(3));
+    let (one, other) = (Engine::new(town.app.state.clone()), Engine::new(town.app.state.clone()));
+    one.tell_what_passed().await.unwrap();
+    other.tell_what_passed().await.unwrap();
+    one.let_go().await.unwrap();
+    other.let_go().await.unwrap();
+    settle(&town.app).await;
+    let (first, second) = futures_util::future::join(one.tell_what_passed(), other.tell_what_passed()).await;
+    first.unwrap();
+    second.unwrap();
+    one.let_go().await.unwrap();
+    other.let_go().await.unwrap();
+    town.app.clock.advance(Span::minutes(2));
+    settle(&town.app).await;
+    let of_consent = |got: &[Got]| -> Vec<String> { events(got).into_iter().filter(|event| event.starts_with("consent")).collect() };
+    let expected = ["consent.created", "consent.began", "consent.expired"];
+    let got = receiver.take();
+    assert!(got.iter().all(|one| one.path == "/other"));
+    assert_eq!((of_consent(&got), events(&got).len()), (expected.map(String::from).to_vec(), 6));
+
+    town.program.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert!(got.iter().all(|one| one.path == "/late"));
+    assert_eq!((of_consent(&got), events(&got).len()), (expected.map(String::from).to_vec(), 6));
+});
+
+on_both!(a_client_is_sent_no_more_than_its_scopes_let_it_read, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let narrow = town.clinic.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::ServicesRead]).await;
+    let endpoint = Endpoint::new(&narrow, receiver.url("/"), json!({})).await;
+    person(&town.clinic).await;
+    town.clinic.post("/v1/services", json!({ "name": "Lunch club", "kind": "program" })).await.expect(201);
+    settle(&town.app).await;
+    assert_eq!(in_any_order(&receiver.take()), ["webhook_endpoint.created", "service.created"].map(String::from).into());
+    // A client that may no longer call is sent nothing, and the endpoint says so.
+    let id = narrow.client_id;
+    let now = town.app.clock.now();
+    town.app.state.db.write(move |conn| kith::auth::repository::set_active(conn, id, false, now)).await.unwrap();
+    town.clinic.post("/v1/services", json!({ "name": "Choir", "kind": "program" })).await.expect(201);
+    settle(&town.app).await;
+    assert!(receiver.take().is_empty());
+    let read = town.clinic.get(&endpoint.path).await.expect(200);
+    assert_eq!((&read["status"], &read["status_reason"]), (&json!("paused"), &json!("client_disabled")));
+    // Another client that goes on with it is sent what it may see, from where it was left.
+    town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    let got = events(&receiver.take());
+    assert!(got.contains(&"service.created".to_owned()) && got.contains(&"webhook_endpoint.updated".to_owned()), "{got:?}");
+});
+
+on_both!(a_record_that_is_merged_or_deleted_is_told_also_to_an_endpoint_that_hears_nothing_of_its_end, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let only = |types: &[&str]| json!({ "payload": "full", "event_types": types });
+    Endpoint::new(&town.program, receiver.url("/resets"), only(&["patient.reset", "patient.snapshot"])).await;
+    Endpoint::new(&town.program, receiver.url("/ends"), only(&["patient.merged", "patient.reset", "patient.snapshot"])).await;
+    Endpoint::new(&town.agency, receiver.url("/stranger"), only(&["patient.reset", "patient.snapshot"])).await;
+    let (kept, duplicate) = (town.patient().await, person(&town.clinic).await);
+    for patient in [&kept, &duplicate] {
+        let consent = json!({ "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"],
+            "categories": ["summary"], "form": "verbal" });
+        town.clinic.post("/v1/consents", consent).await.expect(201);
+    }
+    settle(&town.app).await;
+    receiver.take();
+
+    town.clinic.post(&format!("/v1/patients/{kept}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    // A consent that moves with the record may tell more of the survivor.
+    let about = |got: &[Got], path: &str| -> BTreeSet<(String, bool)> {
+        let told = of_path(got, path).into_iter().map(|one| (one.event(), one.json()["data"]["resource_id"] == json!(duplicate)));
+        told.filter(|(event, of_the_duplicate)| *of_the_duplicate || event == "patient.snapshot").collect()
+    };
+    let words = |words: &[(&str, bool)]| words.iter().map(|(event, of)| ((*event).to_owned(), *of)).collect::<BTreeSet<_>>();
+    assert_eq!(about(&got, "/resets"), words(&[("patient.reset", true), ("patient.snapshot", false)]));
+    assert_eq!(about(&got, "/ends"), words(&[("patient.merged", true), ("patient.snapshot", false)]));
+    assert!(of_path(&got, "/stranger").is_empty());
+
+    let stands = town.clinic.get(&format!("/v1/patients/{kept}")).await.expect(200)["version"].as_i64().unwrap();
+    town.clinic.delete(&format!("/v1/patients/{kept}"), stands).await.expect(204);
+    settle(&town.app).await;
+    let got = receiver.take();
+    for path in ["/resets", "/ends"] {
+        assert_eq!(in_any_order(&of_path(&got, path)), ["patient.reset".to_owned()].into(), "{path}");
+    }
+    assert!(of_path(&got, "/stranger").is_empty());
+});
