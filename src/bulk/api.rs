@@ -148,8 +148,8 @@ pub struct ExportFile {
     /// Its size in bytes.
     #[schema(example = 48_200)]
     pub bytes: i64,
-    /// Where it is downloaded, without a token: whoever has the address reads the file. Null until the export is completed. Relative where
-    /// the server does not know its own address.
+    /// Where it is downloaded, without a token: whoever has the address reads the file. Null until the export is completed, and where
+    /// the token's scopes do not read what is in it. Relative where the server does not know its own address.
     #[schema(
         example = "https://kith.example.ca/exports/eyJ0eXAiOiJraXRoLWxpbmsrand0In0.eyJzdWIiOiIwMTkzMWY0ZSJ9.c2lnbmF0dXJl/patients.ndjson"
     )]

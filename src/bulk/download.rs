@@ -4,6 +4,7 @@ use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use super::exports::scope;
 use super::handlers::{NDJSON, file};
 use super::model::{ExportFormat, JobKind, JobStatus};
 use super::repository;
@@ -14,7 +15,7 @@ use crate::auth::principal::count;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
 
-/// A file of an export, as long as the link holds and the client that made it is active.
+/// A file of an export, as long as the link holds and the client that made it is active and may read what is in it.
 #[get("/exports/{token}/{name}")]
 pub async fn download_export(app: State, path: Path<(String, String)>, request: HttpRequest) -> Result<HttpResponse> {
     let (token, name) = path.into_inner();
@@ -26,12 +27,12 @@ pub async fn download_export(app: State, path: Path<(String, String)>, request: 
         .db
         .read(move |conn| {
             let job = repository::find_any(conn, id)?.ok_or(Error::NotFound)?;
-            if repository::standing(conn, &job)?.is_none() {
-                return Err(Error::Unauthenticated("the client that made the link is not active any more"));
-            }
+            let inactive = || Error::Unauthenticated("the client that made the link is not active any more");
+            let standing = repository::standing(conn, &job)?.ok_or_else(inactive)?;
             let is_there = job.kind == JobKind::Export && job.status == JobStatus::Completed;
-            let has_file = job.progress.files.iter().any(|file| file.name == asked);
-            if is_there && has_file { Ok(job) } else { Err(Error::NotFound) }
+            let file = job.progress.files.iter().find(|file| file.name == asked);
+            let is_open = file.is_some_and(|file| standing.scopes.contains(scope(file.r#type)));
+            if is_there && is_open { Ok(job) } else { Err(Error::NotFound) }
         })
         .await?;
     let media_type = match job.content.format {

@@ -11,7 +11,7 @@ use super::model::{Content, JobId, JobKind, JobRow, JobStatus};
 use super::repository;
 use crate::app::State;
 use crate::auth::links::{Link, Purpose};
-use crate::auth::{Allowed, Principal, sight};
+use crate::auth::{Allowed, Principal, Scope, sight};
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
@@ -21,9 +21,13 @@ use crate::http::query::Query;
 /// How long a link opens the files.
 const LINKED: Duration = Duration::hours(1);
 
+/// The scope that reads what is of a kind.
+pub fn scope(of: BulkType) -> Scope {
+    sight::guard(of.kind().resource_type()).0
+}
+
 /// The kinds that are read, each once, in the order in which they can be imported.
 fn types(caller: &Principal, input: &ExportInput) -> Result<Vec<BulkType>> {
-    let scope = |of: BulkType| sight::guard(of.kind().resource_type()).0;
     input.types.iter().try_for_each(|of| caller.require(scope(*of)))?;
     let is_asked = |of: &BulkType| if input.types.is_empty() { caller.has(scope(*of)) } else { input.types.contains(of) };
     Ok(BulkType::ALL.iter().copied().filter(is_asked).collect())
@@ -69,12 +73,13 @@ pub async fn create_export(app: State, caller: Allowed<Exports>, command: Comman
 
 /// Read how an export stands
 ///
-/// By the client that asked for it. Once it is completed each file has an address under which it can be downloaded for an hour, without a
-/// token.
+/// By the client that asked for it. Once it is completed each file of what the token's scopes read has an address under which it can be
+/// downloaded for an hour, without a token, while the client may read it. A file is a copy of what was seen when it was written: that a
+/// consent has ended since is told by the change feed.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The export's id.")), responses((status = 200, description = "The export.", body = Export)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports/{id}")]
 pub async fn get_export(app: State, caller: Allowed<Exports>, id: Path<JobId>) -> Result<HttpResponse> {
-    let (id, now) = (*id, caller.at);
+    let (id, now, scopes) = (*id, caller.at, caller.scopes);
     let job = app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Export, id)).await?;
     let mut export = Export::from(job);
     if export.status == JobStatus::Completed {
@@ -85,6 +90,9 @@ pub async fn get_export(app: State, caller: Allowed<Exports>, id: Path<JobId>) -
         let token = app.authority.links.sign(Purpose::DownloadExport, &link, keys.current())?;
         let base_url = app.config.base_url.as_deref().unwrap_or_default();
         let linked = |file: ExportFile| {
+            if !scopes.contains(scope(file.r#type)) {
+                return file;
+            }
             let url = Some(format!("{base_url}/exports/{token}/{}", file.name));
             ExportFile { url, expires_at: Some(expires_at), ..file }
         };

@@ -777,6 +777,29 @@ on_both!(no_cell_of_a_table_is_run_as_a_formula, |db| async move {
     }
 });
 
+/// Changes what a client may do.
+async fn allow(caller: &Caller, scopes: &'static str) {
+    use diesel::prelude::*;
+    use kith::db::schema::clients::dsl;
+    let of_client = dsl::clients.find(caller.client_id);
+    caller.app.state.db.write(move |conn| Ok(diesel::update(of_client).set(dsl::scopes.eq(scopes)).execute(conn)?)).await.unwrap();
+}
+
+on_both!(a_file_is_opened_while_the_client_may_read_what_is_in_it, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    load(&clinic, text(&[patient("p-1", "Tremblay")])).await;
+    let made = export(&clinic, json!({ "types": ["patient"] })).await;
+    let url = made["files"][0]["url"].as_str().unwrap().to_owned();
+    allow(&clinic, "services:read").await;
+    clinic.app.stranger().get(&url).await.expect_problem(404, "not_found");
+    let mut narrow = Caller { scopes: [Scope::ServicesRead].into_iter().collect(), ..clinic.clone() };
+    narrow.renew().await;
+    let seen = narrow.get(&format!("/v1/exports/{}", made["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&seen["files"][0]["resources"], &seen["files"][0]["url"]), (&json!(1), &Value::Null));
+    allow(&clinic, "patients:read services:read").await;
+    assert_eq!(lines(&clinic.app.stranger().get(&url).await).len(), 1);
+});
+
 on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
     let app = TestApp::new(db).await;
     let mut clinic = app.clinic().await;
