@@ -142,9 +142,10 @@ impl<'a> Reader<'a> {
             },
             (View::Known, _) => return Ok(None),
             (_, ResourceType::Consent) => consent_at(body(entry)?, self.caller.at)?,
-            (View::Part(seen), ResourceType::Patient) => Patient::recorded(body(entry)?, seen)?,
-            (View::Part(_), ResourceType::Practitioner) => Practitioner::recorded(body(entry)?)?,
-            (View::Part(_) | View::Whole, _) => return Ok(Some(entry.body.0.clone())),
+            _ => match narrowed(entry, view)? {
+                Some(value) => value,
+                None => return Ok(Some(entry.body.0.clone())),
+            },
         };
         to_raw_value(&value).map(Some).map_err(Error::internal)
     }
@@ -170,8 +171,23 @@ impl<'a> Reader<'a> {
     pub fn resource(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<Option<Value>> {
         match self.view(conn, entry)? {
             View::Nothing | View::Known => Ok(None),
-            View::Part(seen) if entry.resource_type == ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
-            View::Part(_) | View::Whole => body(entry).map(Some),
+            view => match narrowed(entry, view)? {
+                Some(value) => Ok(Some(value)),
+                None => body(entry).map(Some),
+            },
+        }
+    }
+
+    /// Whether the reader sees that a screening raises alarm: what is withheld of it alarms nobody from whom it is withheld.
+    pub fn sees_alerts(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<bool> {
+        match self.view(conn, entry)? {
+            View::Nothing => Ok(false),
+            View::Part(_) | View::Whole => Ok(true),
+            View::Known => {
+                let Some(row) = Screenings::find(conn, self.caller, entry.resource_id.cast())? else { return Ok(false) };
+                let shown = Screenings::view(conn, self.caller, Screenings::shape(row))?;
+                Ok(!shown.findings.safety_alerts.is_empty())
+            }
         }
     }
 
@@ -227,6 +243,15 @@ impl<'a> Reader<'a> {
     /// What the reader sees of a patient; `None` where nothing.
     pub fn seen(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Option<Categories>> {
         Ok(self.patient(conn, id)?.seen)
+    }
+}
+
+/// The resource of an entry that is seen in part, where that is less than what the journal holds.
+fn narrowed(entry: &Entry, view: View) -> Result<Option<Value>> {
+    match (view, entry.resource_type) {
+        (View::Part(seen), ResourceType::Patient) => Patient::recorded(body(entry)?, seen).map(Some),
+        (View::Part(_), ResourceType::Practitioner) => Practitioner::recorded(body(entry)?).map(Some),
+        _ => Ok(None),
     }
 }
 

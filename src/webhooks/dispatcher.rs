@@ -194,7 +194,10 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
         let departure = if may_leave { leaving::departure(conn, entry, &body, &mut services)? } else { None };
         for one in subscribers.iter().filter(|one| one.behind.is_none_or(|place| entry.position() > place)) {
-            let asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
+            let mut asked: Vec<WebhookEventType> = happened.iter().copied().filter(|event| one.content.wants(*event)).collect();
+            if asked.contains(&WebhookEventType::ScreeningSafetyAlert) && !hears_alarm(conn, &mut readers, one, entry)? {
+                asked.retain(|event| *event != WebhookEventType::ScreeningSafetyAlert);
+            }
             let rows = if one.is_replaying { &mut round.replayed } else { &mut round.deliveries };
             let is_told =
                 !asked.is_empty() && is_of_interest(conn, one, entry, &body, &mut services)? && sees(conn, &mut readers, one, entry)?;
@@ -278,6 +281,11 @@ pub(super) fn delivery(
 pub(super) fn sees(conn: &mut DbConn, readers: &mut Readers<'_>, one: &Subscriber, entry: &Entry) -> Result<bool> {
     let Some(reader) = reader_of(readers, one) else { return Ok(false) };
     Ok(reader.view(conn, entry)? != View::Nothing)
+}
+
+/// Whether an endpoint's client sees that a screening raises alarm.
+fn hears_alarm(conn: &mut DbConn, readers: &mut Readers<'_>, one: &Subscriber, entry: &Entry) -> Result<bool> {
+    reader_of(readers, one).map_or(Ok(false), |reader| reader.sees_alerts(conn, entry))
 }
 
 /// To which services referrals go, as far as it has been asked.

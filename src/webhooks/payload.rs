@@ -103,7 +103,11 @@ fn event(
     if delivery.event_type == WebhookEventType::PatientReset {
         return Ok(reader.follows_patients().then(|| reset(delivery)));
     }
-    if reader.view(conn, entry)? == View::Nothing {
+    let is_seen = match delivery.event_type {
+        WebhookEventType::ScreeningSafetyAlert => reader.sees_alerts(conn, entry)?,
+        _ => reader.view(conn, entry)? != View::Nothing,
+    };
+    if !is_seen {
         return Ok(None);
     }
     let is_full = payload == WebhookPayload::Full;

@@ -91,7 +91,11 @@ pub fn least_tried(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant)
         if head.next_attempt_at > now {
             later = earlier(later, head.next_attempt_at);
         } else if least.as_ref().is_none_or(|least| head.attempt_count < least.attempt_count) {
+            let is_untried = head.attempt_count == 0;
             least = Some(head);
+            if is_untried {
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     })?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Endpoint, PATH, conforms, events, in_any_order, of_path, person, rename, settle, town};
 use crate::receiver::{Got, Receiver, Reply};
 use crate::referrals::Town;
+use crate::screenings::{answer, consent, screening};
 
 on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_its_end_no_more, |db| async move {
     let town = town(db).await;
@@ -222,4 +223,49 @@ on_both!(a_record_that_is_merged_or_deleted_is_told_also_to_an_endpoint_that_hea
         assert_eq!(in_any_order(&of_path(&got, path)), ["patient.reset".to_owned()].into(), "{path}");
     }
     assert!(of_path(&got, "/stranger").is_empty());
+});
+
+on_both!(an_alarm_is_sent_to_those_who_see_it, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "event_types": ["screening.safety_alert", "screening.created"] });
+    let endpoint = Endpoint::new(&town.program, receiver.url("/program"), types.clone()).await;
+    Endpoint::new(&town.clinic, receiver.url("/clinic"), types).await;
+    let (hidden, open) = (town.patient().await, person(&town.clinic).await);
+    consent(&town.clinic, &hidden, &town.program, &["summary", "screenings"]).await;
+    consent(&town.clinic, &open, &town.program, &["summary", "screenings", "sensitive"]).await;
+    let hits = || ["safety-hurt", "safety-insult", "safety-threaten", "safety-scream"].map(|item| answer(item, "LA10082-8")).to_vec();
+    for patient in [&hidden, &open] {
+        town.clinic.post("/v1/screenings", screening(patient, "ahc-hrsn-core", "completed", hits())).await.expect(201);
+    }
+    settle(&town.app).await;
+    let got = receiver.take();
+    let alarms = |path: &str| -> Vec<String> {
+        let alarms = of_path(&got, path).into_iter().filter(|one| one.event() == "screening.safety_alert");
+        alarms.map(|one| one.json()["data"]["patient_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((alarms("/program"), alarms("/clinic").len()), (vec![open.clone()], 2));
+    let queued = endpoint.deliveries(&town.program, "event_type=screening.safety_alert").await;
+    assert_eq!(queued.len(), 1, "the list of what was sent tells no more: {queued:#?}");
+});
+
+on_both!(of_others_practitioners_a_full_payload_holds_what_the_directory_shows, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "payload": "full", "event_types": ["practitioner.created"] });
+    Endpoint::new(&town.agency, receiver.url("/agency"), types.clone()).await;
+    Endpoint::new(&town.program, receiver.url("/program"), types).await;
+    let worker = json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "email": "harpreet@alderlink.example.ca", "max_caseload": 4,
+        "phones": [{ "original": "250-861-5555" }], "identifiers": [{ "system": "https://hr.example.ca", "value": "7" }] });
+    town.program.post("/v1/practitioners", worker).await.expect(201);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    let shown = |path: &str| of_path(&got, path)[0].json()["data"]["resource"].clone();
+    let (public, own) = (shown("/agency"), shown("/program"));
+    assert_eq!((&own["max_caseload"], &own["email"]), (&json!(4), &json!("harpreet@alderlink.example.ca")));
+    for (field, empty) in [("email", Value::Null), ("max_caseload", Value::Null), ("phones", json!([])), ("identifiers", json!([]))] {
+        assert_eq!(public[field], empty, "{field}");
+    }
+    assert_eq!(public["name"], "Harpreet Gill");
 });
