@@ -57,6 +57,10 @@ impl Resource for Appointments {
         Ok(shape.at(caller.at))
     }
 
+    fn is_settled(_: &Principal, _: &AppointmentRow) -> bool {
+        false
+    }
+
     fn identifiers(input: &AppointmentInput) -> &[Identifier] {
         &input.identifiers
     }

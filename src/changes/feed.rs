@@ -59,8 +59,12 @@ pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filte
     let mut size = limit.saturating_add(1).min(LARGEST_BATCH);
     let mut batch = repository::read(conn, place.position, &filter, rows(size))?;
     // Only now is it settled which consents these queries see. All of them were given before this moment. Another process may have told
-    // of what has ended by a clock that is ahead of ours.
-    let now = place.told_until.map_or(clock.now(), |told| told.at.max(clock.now()));
+    // of what has ended by a clock that is ahead of ours. What is to begin until then stays closed: a cursor may be of anybody's making.
+    let now = clock.now();
+    let now = match place.told_until {
+        Some(told) if told.at > now && !consents::begin(conn, caller.organization_id, now, told.at)? => told.at,
+        _ => now,
+    };
     let caller = Principal { at: now, ..caller.clone() };
     let mut walk = Walk::new(&caller, &filter, place, limit);
     if !walk.restate(conn)? || !walk.tell_what_passed(conn)? {

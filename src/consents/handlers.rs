@@ -56,6 +56,10 @@ impl Resource for Consents {
         Ok(shape.at(caller.at))
     }
 
+    fn is_settled(_: &Principal, _: &ConsentRow) -> bool {
+        false
+    }
+
     /// Its parties see it: who manages the patient, who recorded it, whom it is given to.
     fn find(conn: &mut DbConn, caller: &Principal, id: ConsentId) -> Result<Option<ConsentRow>> {
         let parties = |row: &ConsentRow| [row.organization_id, row.recorder_id, row.grantee_id];

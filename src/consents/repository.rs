@@ -137,6 +137,12 @@ pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId)
     Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
+/// Whether a consent to an organization begins after one moment and until another.
+pub fn begin(conn: &mut DbConn, grantee: OrganizationId, after: Instant, until: Instant) -> Result<bool> {
+    let beginning = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::valid_from.gt(after)).filter(dsl::valid_from.le(until));
+    Ok(beginning.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+}
+
 /// A moment at which a consent begins or ceases to hold by itself.
 #[derive(Debug, Clone)]
 pub struct Passing {

@@ -69,6 +69,12 @@ pub trait Resource: Sized + 'static {
         let _ = (conn, caller);
         Ok(shape)
     }
+    /// Whether the version alone decides what this caller is shown, so that whoever has it need not be sent it again. Where consents or
+    /// the passing of time decide too, it does not.
+    fn is_settled(caller: &Principal, row: &Self::Row) -> bool {
+        let _ = (caller, row);
+        true
+    }
     /// Headers that an answer with this resource carries besides the usual ones.
     fn headers(shape: &Self::Shape) -> &'static [(&'static str, &'static str)] {
         let _ = shape;
@@ -245,18 +251,18 @@ pub async fn create<R: Resource>(app: &App, caller: &Principal, mut command: Com
         .await
 }
 
-/// `GET` of one: 200, or 304 where the caller has this version.
+/// `GET` of one: 200, or 304 where the caller has this version and is shown the same.
 pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, known: &IfNoneMatch) -> Result<HttpResponse> {
     let caller = caller.clone();
-    let (version, shape) = app
+    let (version, is_settled, shape) = app
         .db
         .read_briefly(move |conn| {
             let row = get_row::<R>(conn, &caller, id)?;
-            let version = R::head(&row).version;
-            Ok((version, R::view(conn, &caller, R::shape(row))?))
+            let (version, is_settled) = (R::head(&row).version, R::is_settled(&caller, &row));
+            Ok((version, is_settled, R::view(conn, &caller, R::shape(row))?))
         })
         .await?;
-    if known.has(version) {
+    if is_settled && known.has(version) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(version))).finish());
     }
     Ok(respond::<R>(HttpResponse::Ok(), version, &shape))

@@ -150,7 +150,7 @@ fn seen(conn: &mut DbConn, reader: &DirectoryReader, id: MatchId) -> Result<Matc
 
 /// List the matches of a patient
 ///
-/// The latest first, in short.
+/// The latest first, in short: those that the caller may read.
 #[utoipa::path(tag = "matches", params(("id" = kind::PatientId, Path, description = "The patient's id."), MatchQuery), responses((status = 200, description = "A page of matches.", body = Page<MatchSummary>)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}/matches")]
 pub async fn list_patient_matches(
@@ -167,8 +167,10 @@ pub async fn list_patient_matches(
         .db
         .read(move |conn| {
             let sight = sight::require(conn, &caller, patient, DataCategory::Needs)?;
+            let sees_others = sight::sees_match(sight.categories, false, false);
+            let only_of = (!sees_others).then_some(caller.organization_id);
             let with_sensitive = sight.categories.contains(DataCategory::Sensitive);
-            let rows = repository::list_of_patient(conn, patient, with_sensitive, before, query.limit.and_one())?;
+            let rows = repository::list_of_patient(conn, patient, (only_of, with_sensitive), before, query.limit.and_one())?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &MatchRow| row.id)
         })
         .await?;

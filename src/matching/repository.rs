@@ -31,11 +31,12 @@ pub fn insert(conn: &mut DbConn, row: &MatchRow) -> Result<()> {
     Ok(())
 }
 
-/// One page of a patient's matches, the latest first, and one row more. Those of sensitive needs only where asked for.
+/// One page of a patient's matches, the latest first, and one row more: those of one organization or of all, those of sensitive needs only
+/// where asked for.
 pub fn list_of_patient(
     conn: &mut DbConn,
     patient: PatientId,
-    with_sensitive: bool,
+    (only_of, with_sensitive): (Option<OrganizationId>, bool),
     before: Option<MatchId>,
     limit: i64,
 ) -> Result<Vec<MatchRow>> {
@@ -43,6 +44,9 @@ pub fn list_of_patient(
     let mut rows = rows.order(matches::id.desc()).limit(limit).into_boxed();
     if !with_sensitive {
         rows = rows.filter(matches::is_sensitive.eq(false));
+    }
+    if let Some(organization) = only_of {
+        rows = rows.filter(matches::organization_id.eq(organization));
     }
     if let Some(before) = before {
         rows = rows.filter(matches::id.lt(before));

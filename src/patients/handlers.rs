@@ -79,6 +79,10 @@ impl Resource for Patients {
         Ok(shape.shown(categories))
     }
 
+    fn is_settled(caller: &Principal, row: &Seen) -> bool {
+        row.row.organization_id == caller.organization_id
+    }
+
     fn normalise(input: &mut PatientInput) {
         input.normalise();
     }

@@ -54,12 +54,16 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
         ids.append(&mut repository::candidates(conn, *owner, &sought, SEARCHED)?);
         ids.append(&mut identified(conn, *owner, &sought)?);
     }
-    if ids.is_empty() {
+    let answers = |other: &Traits| sought.answered_by(other);
+    let mut found = ranked(conn, caller, ids, LEAST, answers)?;
+    // Whether anybody was found is asked of what the caller sees: one who is hidden changes nothing.
+    if found.is_empty() {
+        let mut ids = BTreeSet::new();
         for owner in owners {
             ids.extend(repository::namesakes(conn, owner, &sought, SEARCHED)?);
         }
+        found = ranked(conn, caller, ids, LEAST, answers)?;
     }
-    let mut found = ranked(conn, caller, ids, LEAST, |other| sought.answered_by(other))?;
     found.truncate(search.limit.unwrap_or(10).into());
     if found.is_empty() {
         return Ok(PatientHits { items: Vec::new() });

@@ -80,6 +80,10 @@ impl Resource for Referrals {
         Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 
+    fn is_settled(_: &Principal, _: &ReferralRow) -> bool {
+        false
+    }
+
     fn identifiers(input: &ReferralInput) -> &[Identifier] {
         &input.identifiers
     }

@@ -67,6 +67,10 @@ impl Resource for Screenings {
         seen.pop().ok_or(Error::NotFound)
     }
 
+    fn is_settled(caller: &Principal, row: &ScreeningRow) -> bool {
+        row.organization_id == caller.organization_id
+    }
+
     fn headers(shape: &Screening) -> &'static [(&'static str, &'static str)] {
         // One that was entered in error alarms nobody: it may be about somebody else.
         let is_valid = shape.content.status != ScreeningStatus::EnteredInError;

@@ -59,6 +59,10 @@ impl Resource for Slots {
         Ok(shape.at(caller.at, taken))
     }
 
+    fn is_settled(_: &Principal, _: &SlotRow) -> bool {
+        false
+    }
+
     fn identifiers(input: &SlotInput) -> &[Identifier] {
         &input.identifiers
     }
@@ -267,9 +271,13 @@ pub async fn upsert_slot(
 /// With the number of its places that are free at this moment.
 #[utoipa::path(tag = "slots", params(("id" = SlotId, Path, description = "The slot's id.")), responses((status = 200, description = "The slot.", body = Slot)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/slots/{id}")]
-pub async fn get_slot(app: State, caller: Allowed<scope::ServicesRead>, id: Path<Id<kind::Slot>>) -> Result<HttpResponse> {
-    // How many places are free changes without a version, so that no version says that a caller has it as it is now.
-    resource::get::<Slots>(&app, &caller, *id, &IfNoneMatch::default()).await
+pub async fn get_slot(
+    app: State,
+    caller: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Slot>>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse> {
+    resource::get::<Slots>(&app, &caller, *id, &known).await
 }
 
 /// Replace a slot

@@ -21,6 +21,9 @@ use crate::http::query::Query;
 use crate::kind::{self, ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
 use crate::patients;
 
+/// Entries read at once, where much of what stands there is hidden.
+const LARGEST_BATCH: i64 = 1_000;
+
 /// Something that happened to a patient or on their behalf.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TimelineEntry {
@@ -84,7 +87,7 @@ pub struct TimelineQuery {
     /// Only what happened at or after this moment.
     #[param(inline)]
     pub since: Option<Instant>,
-    /// Items of a page; a page may have fewer, and still a next one.
+    /// Items of a page.
     #[serde(default)]
     #[param(inline)]
     pub limit: Limit,
@@ -116,22 +119,49 @@ pub async fn list_patient_timeline(
         .db
         .read(move |conn| {
             let sight = sight::patient(conn, &caller, *id)?;
-            let rows = entries(conn, &caller, &sight, &query, below)?;
-            let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &Entry| entry.sequence)?;
-            let mut reader = Reader::new(&caller);
-            let mut items = Vec::with_capacity(page.items.len());
-            for entry in page.items {
-                items.extend(reader.resource(conn, &entry)?.map(|resource| TimelineEntry::new(entry, resource)));
-            }
-            Ok(Page { items, next: page.next })
+            let rows = seen(conn, &caller, &sight, &query, below)?;
+            Page::from_rows(rows, query.limit, fingerprint, |(sequence, _)| *sequence)
         })
         .await?;
-    Ok(page.respond(&request))
+    Ok(page.map(|(_, entry)| entry).respond(&request))
 }
 
-fn entries(conn: &mut DbConn, caller: &Principal, sight: &sight::Sight, query: &TimelineQuery, below: Option<i64>) -> Result<Vec<Entry>> {
+/// What the caller sees of the entries below a place, and the place of each: a page and one more. That something hidden stands between them
+/// is not to be told from how full a page is.
+fn seen(
+    conn: &mut DbConn,
+    caller: &Principal,
+    sight: &sight::Sight,
+    query: &TimelineQuery,
+    mut below: Option<i64>,
+) -> Result<Vec<(i64, TimelineEntry)>> {
     let mut patients = patients::repository::absorbed(conn, sight.patient_id)?;
     patients.push(sight.patient_id);
+    let (mut reader, mut size, mut items) = (Reader::new(caller), query.limit.and_one(), Vec::new());
+    loop {
+        let rows = entries(conn, caller, sight, &patients, query, (below, size))?;
+        let is_end = (rows.len() as i64) < size;
+        below = rows.last().map(|entry| entry.sequence);
+        for entry in rows {
+            if let Some(resource) = reader.resource(conn, &entry)? {
+                items.push((entry.sequence, TimelineEntry::new(entry, resource)));
+            }
+        }
+        if is_end || items.len() > query.limit.get() {
+            return Ok(items);
+        }
+        size = (size * 2).min(LARGEST_BATCH);
+    }
+}
+
+fn entries(
+    conn: &mut DbConn,
+    caller: &Principal,
+    sight: &sight::Sight,
+    patients: &[PatientId],
+    query: &TimelineQuery,
+    (below, size): (Option<i64>, i64),
+) -> Result<Vec<Entry>> {
     let is_asked = |kind: &ResourceType| caller.has(sight::guard(*kind).0) && (query.types.is_empty() || query.types.contains(kind));
     let is_covered = |kind: &ResourceType| sight::guard(*kind).1.is_some_and(|category| sight.categories.contains(category));
     let asked: Vec<ResourceType> = ResourceType::ALL.iter().copied().filter(is_asked).collect();
@@ -139,9 +169,9 @@ fn entries(conn: &mut DbConn, caller: &Principal, sight: &sight::Sight, query: &
     let own = changes::owner_id.eq(caller.organization_id);
     let of_own_referrals = changes::referral_id.eq_any(sight::taken_part_in(caller.organization_id));
     let mut rows = changes::table
-        .filter(changes::patient_id.eq_any(patients.into_iter().map(Some)))
+        .filter(changes::patient_id.eq_any(patients.iter().copied().map(Some)))
         .order(changes::sequence.desc())
-        .limit(query.limit.and_one())
+        .limit(size)
         .into_boxed();
     rows = rows.filter(changes::resource_type.eq_any(asked));
     rows = rows.filter(changes::resource_type.eq_any(covered).or(own).or(of_own_referrals));

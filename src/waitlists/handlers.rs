@@ -18,7 +18,7 @@ use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
-use crate::http::etag::{IfMatch, IfNoneMatch, tag};
+use crate::http::etag::{IfMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Resource as _};
@@ -106,10 +106,10 @@ pub async fn create_waitlist_entry(
 
 /// Read who waits
 ///
-/// Seen by whoever sees the referral.
+/// Seen by whoever sees the referral. How many are before them changes without a version of their own, so that it is sent every time.
 #[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), responses((status = 200, description = "The entry.", body = WaitlistEntry)), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/services/{id}/waitlist-entries/{entry_id}")]
-pub async fn get_waitlist_entry(app: State, caller: Allowed<scope::ReferralsRead>, ids: Ids, known: IfNoneMatch) -> Result<HttpResponse> {
+pub async fn get_waitlist_entry(app: State, caller: Allowed<scope::ReferralsRead>, ids: Ids) -> Result<HttpResponse> {
     let ((service, id), caller) = (ids.into_inner(), Principal::clone(&caller));
     let entry = app
         .db
@@ -118,9 +118,6 @@ pub async fn get_waitlist_entry(app: State, caller: Allowed<scope::ReferralsRead
             show(conn, &caller, row)
         })
         .await?;
-    if known.has(entry.version) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(entry.version))).finish());
-    }
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(entry.version))).json(entry))
 }
 

@@ -87,6 +87,8 @@ mod screenings;
 #[cfg(test)]
 mod services;
 #[cfg(test)]
+mod sight;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod streams;

@@ -30,11 +30,13 @@ pub async fn consent(manager: &Caller, patient: &str, grantee: &Caller, categori
     manager.post("/v1/consents", body).await.expect(201);
 }
 
-fn answer(link_id: &str, code: &str) -> Value {
+/// An answer to an item.
+pub fn answer(link_id: &str, code: &str) -> Value {
     json!({ "link_id": link_id, "codes": [code] })
 }
 
-fn screening(patient: &str, instrument: &str, status: &str, answers: Vec<Value>) -> Value {
+/// A screening, as it is recorded.
+pub fn screening(patient: &str, instrument: &str, status: &str, answers: Vec<Value>) -> Value {
     json!({ "patient_id": patient, "instrument": instrument, "status": status, "answers": answers })
 }
 

@@ -1,0 +1,148 @@
+//! What is hidden is not told by what is shown: not by an empty list, a cursor, a count or a version.
+
+use actix_web::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Caller, TestApp};
+use crate::referrals::Town;
+use crate::screenings::{consent, patient};
+
+/// A clinic, and another organization that takes part in the care of one of its patients, and sees so much of them.
+async fn two(db: crate::harness::TestDb, categories: &[&str]) -> (Caller, Caller, String) {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    consent(&clinic, &person, &other, categories).await;
+    (clinic, other, person)
+}
+
+async fn items(caller: &Caller, path: &str) -> Vec<Value> {
+    caller.get(path).await.expect(200)["items"].as_array().unwrap().clone()
+}
+
+/// Asks once more, by someone who has this version.
+async fn again(caller: &Caller, path: &str, tag: &str) -> Answer {
+    caller.app.send(caller.request(Method::GET, path).insert_header(("if-none-match", tag))).await
+}
+
+on_both!(a_search_finds_the_same_whether_or_not_a_hidden_patient_has_the_number, |db| async move {
+    let (clinic, other, _) = two(db, &["summary"]).await;
+    let decoy = other.post("/v1/patients", json!({ "names": [{ "given": "Zyx" }] })).await.id();
+    let number = |value: &str| json!({ "name": "Zyx", "identifier": { "system": "https://emr.example.ca", "value": value } });
+    let hidden = json!({ "names": [{ "family": "Lavallée", "given": "Odette" }], "birth_date": "1950-02-03",
+        "contact_points": [{ "kind": "phone", "value": "250-555-0142" }],
+        "identifiers": [{ "system": "https://emr.example.ca", "value": "9912" }] });
+    clinic.post("/v1/patients", hidden).await.expect(201);
+    for sought in [number("nobody's"), number("9912"), json!({ "name": "Zyx", "phone": "250-555-0142" })] {
+        let found = other.post("/v1/patients/search", sought.clone()).await.expect(200);
+        let found: Vec<&str> = found["items"].as_array().unwrap().iter().map(|hit| hit["patient"]["id"].as_str().unwrap()).collect();
+        assert_eq!(found, [&decoy], "{sought}");
+    }
+});
+
+on_both!(a_cursor_of_ones_own_making_opens_no_consent_before_it_begins, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let later = app.clock.now().plus(Duration::days(30)).to_text();
+    let grant = json!({ "patient_id": person, "grantee_id": other.organization_id, "purposes": ["care_coordination"],
+        "categories": ["summary", "contact"], "form": "verbal", "valid_from": later });
+    clinic.post("/v1/consents", grant).await.expect(201);
+    app.is_readable().await;
+    let next = other.get("/v1/changes?resource_type=patient").await.expect(200)["next"].as_str().unwrap().to_owned();
+    let mut token: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(next).unwrap()).unwrap();
+    assert!(token["k"]["told"]["at"].is_string(), "{token}");
+    let ahead = app.clock.now().plus(Duration::days(60)).to_text();
+    token["k"] = json!({ "transaction_id": 0, "sequence": 0, "told": { "at": ahead, "id": person } });
+    let forged = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap());
+    let read = other.get(&format!("/v1/changes?resource_type=patient&cursor={forged}")).await.expect(200);
+    // That there is a consent it may read anyway; and is told of the patient nothing.
+    let told: Vec<&Value> = read["items"].as_array().unwrap().iter().map(|item| &item["action"]).collect();
+    assert_eq!(told, ["reset"], "{read:#}");
+});
+
+on_both!(a_timeline_has_full_pages_whatever_is_hidden_between_them, |db| async move {
+    let (clinic, other, person) = two(db, &["summary", "needs"]).await;
+    let need = |domain: &str| json!({ "patient_id": person, "domain": domain });
+    clinic.post("/v1/needs", need("food-insecurity")).await.expect(201);
+    for _ in 0..5 {
+        clinic.post("/v1/needs", need("intimate-partner-violence")).await;
+        clinic.put_any(&format!("/v1/patients/{person}/need-level"), json!({ "level": "high" })).await.expect(200);
+    }
+    for grantee in [clinic.app.clinic().await, clinic.app.clinic().await] {
+        consent(&clinic, &person, &grantee, &["summary"]).await;
+    }
+    for types in ["type=need", "type=need&type=consent", "type=consent&type=need&type=patient"] {
+        let path = format!("/v1/patients/{person}/timeline?{types}");
+        let all = items(&other, &path).await;
+        assert!(!all.is_empty() && all.iter().all(|entry| entry["resource"]["domain"] != "intimate-partner-violence"), "{types}");
+        let (mut walked, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = other.get(&format!("{path}&limit=1{cursor}")).await.expect(200);
+            let shown = page["items"].as_array().unwrap();
+            assert_eq!(shown.len(), 1, "{types}: a page is empty, though there is a next one");
+            walked.extend(shown.iter().cloned());
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(walked, all, "{types}");
+    }
+});
+
+on_both!(a_list_of_matches_holds_those_that_can_be_read, |db| async move {
+    let (clinic, other, person) = two(db, &["summary", "needs"]).await;
+    clinic.post("/v1/needs", json!({ "patient_id": person, "domain": "food-insecurity" })).await.expect(201);
+    let made = clinic.post("/v1/matches", json!({ "patient_id": person })).await.id();
+    let list = format!("/v1/patients/{person}/matches");
+    other.get(&format!("/v1/matches/{made}")).await.expect_problem(404, "not_found");
+    assert_eq!(items(&other, &list).await, Vec::<Value>::new());
+    let own = other.post("/v1/matches", json!({ "patient_id": person })).await.id();
+    let seen = items(&other, &list).await;
+    assert_eq!(seen.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(own)]);
+
+    consent(&clinic, &person, &other, &["summary", "needs", "contact", "demographics"]).await;
+    other.get(&format!("/v1/matches/{made}")).await.expect(200);
+    assert_eq!(items(&other, &list).await.len(), 2);
+});
+
+on_both!(who_has_a_version_is_sent_it_again_where_more_or_less_of_it_is_seen, |db| async move {
+    let (clinic, other, person) = two(db, &["summary"]).await;
+    let path = format!("/v1/patients/{person}");
+    let read = other.get(&path).await;
+    let tag = read.header("etag").unwrap().to_owned();
+    assert!(read.expect(200)["withheld"].as_array().unwrap().contains(&json!("contact")));
+    consent(&clinic, &person, &other, &["summary", "contact"]).await;
+    let wider = again(&other, &path, &tag).await.expect(200);
+    assert!(!wider["withheld"].as_array().unwrap().contains(&json!("contact")), "{wider}");
+    assert_eq!(again(&clinic, &path, &tag).await.status, 304, "who manages the patient sees all of it");
+});
+
+on_both!(who_has_a_referral_is_told_that_the_consent_has_ended, |db| async move {
+    let town = Town::new(db).await;
+    let person = town.patient().await;
+    let referral = format!("/v1/referrals/{}", town.sent(&person).await);
+    let read = town.program.get(&referral).await;
+    let tag = read.header("etag").unwrap().to_owned();
+    assert!(read.expect(200)["patient"].is_object());
+    let consents = items(&town.clinic, &format!("/v1/patients/{person}/consents")).await;
+    for given in consents {
+        town.clinic.post(&format!("/v1/consents/{}/withdraw", given["id"].as_str().unwrap()), json!({})).await.expect(200);
+    }
+    assert_eq!(again(&town.program, &referral, &tag).await.expect(200)["patient"], Value::Null);
+});
+
+on_both!(a_consent_that_ran_out_is_sent_again_to_who_has_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let until = app.clock.now().plus(Duration::minutes(2)).to_text();
+    let grant = json!({ "patient_id": person, "grantee_id": other.organization_id, "purposes": ["care_coordination"],
+        "categories": ["summary"], "form": "verbal", "valid_until": until });
+    let path = format!("/v1/consents/{}", clinic.post("/v1/consents", grant).await.id());
+    let tag = other.get(&path).await.header("etag").unwrap().to_owned();
+    app.clock.advance(Duration::minutes(3));
+    assert_eq!(again(&other, &path, &tag).await.expect(200)["status"], "expired");
+});
