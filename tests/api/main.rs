@@ -97,6 +97,8 @@ mod timeline;
 #[cfg(test)]
 mod types;
 #[cfg(test)]
+mod unmerge;
+#[cfg(test)]
 mod unmet_needs;
 #[cfg(test)]
 mod waitlists;
