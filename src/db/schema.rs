@@ -142,6 +142,30 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
+    /// What merges of services can be taken back with.
+    service_merges (duplicate_id) {
+        duplicate_id -> Id,
+        survivor_id -> Id,
+        merged_at -> Instant,
+        content -> Document,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// The rows that became another service's with a merge.
+    service_merge_rows (duplicate_id, row_id) {
+        duplicate_id -> Id,
+        row_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
     /// What providers said of the room that a service has.
     capacity_entries (id) {
         id -> Id,
@@ -913,3 +937,8 @@ diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
 diesel::allow_tables_to_appear_in_same_query!(imported_services, services);
 diesel::allow_tables_to_appear_in_same_query!(held_places, appointments);
+diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, capacity_entries);
+diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, links);
+diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, referrals);
+diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, service_suggestions);
+diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, slots);

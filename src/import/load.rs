@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
 use crate::services::capacity::MOST_ROOMS;
-use crate::services::duplicates::sources;
+use crate::services::duplicates::{merges, sources};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
@@ -261,9 +261,8 @@ impl Batch {
         let mut present = store::find(conn, &ids)?;
         let known = self.known_elsewhere(conn)?;
         let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
-        // Two sources of one service may be written at once.
-        into.iter().try_for_each(|id| repository::lock(conn, *id))?;
-        present.extend(store::find(conn, &into.into_iter().collect::<Vec<_>>())?);
+        let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
+        present.extend(hold(conn, &into, &led)?);
         let mut created = Vec::new();
         let mut lines = Vec::with_capacity(self.records.len());
         for planned in self.records.iter() {
@@ -310,6 +309,10 @@ impl Batch {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed;
                     let status = service.status;
+                    if let Some(merge) = merges::find(conn, *id)? {
+                        let stood = stated(conn, actor, &self.source, &merge.standing(&row, actor.at), service.clone(), parsed)?;
+                        merges::replace(conn, &merge.stated(stood))?;
+                    }
                     store::restate(conn, actor, row.merged(into.id, service, actor.at), &parsed.fingerprint)?;
                     if into.deleted_at.is_none() {
                         let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
@@ -319,18 +322,7 @@ impl Batch {
                     continue;
                 }
                 Some(row) => {
-                    service.connector_notes = service.connector_notes.or_else(|| row.content.connector_notes.clone());
-                    let others = row.content.identifiers.iter().filter(|identifier| identifier.system != self.source);
-                    let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
-                    service.identifiers.extend(others);
-                    let after = if row.own_content.is_some() {
-                        let content = sources::composed(conn, &row, &service)?;
-                        row.composed(service, content, actor.at)
-                    } else {
-                        row.with_content(service, actor.at)
-                    };
-                    let after = with_rooms(after, parsed, actor.at);
-                    let after = ServiceRow { version: row.version + 1, ..after };
+                    let after = stated(conn, actor, &self.source, &row, service, parsed)?;
                     store::update(conn, actor, &row, after.clone())?;
                     store::remember(conn, *id, &parsed.fingerprint)?;
                     present.insert(*id, after);
@@ -342,6 +334,43 @@ impl Batch {
         store::insert(conn, actor, self.owner, &self.source, created)?;
         Ok(lines)
     }
+}
+
+/// The next version of a service of which its source says something new. What people here know of it stays, and what the records say that
+/// were merged into it stays theirs.
+fn stated(
+    conn: &mut DbConn,
+    actor: &Actor,
+    source: &str,
+    row: &ServiceRow,
+    mut service: ServiceInput,
+    parsed: &Parsed,
+) -> Result<ServiceRow> {
+    let own = row.own_content.as_ref().unwrap_or(&row.content);
+    service.connector_notes = service.connector_notes.or_else(|| own.connector_notes.clone());
+    let others = own.identifiers.iter().filter(|identifier| identifier.system != source);
+    let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
+    service.identifiers.extend(others);
+    let after = if row.own_content.is_some() {
+        let content = sources::composed(conn, row, &service)?;
+        row.composed(service, content, actor.at)
+    } else {
+        row.with_content(service, actor.at)
+    };
+    Ok(ServiceRow { version: row.version + 1, ..with_rooms(after, parsed, actor.at) })
+}
+
+/// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
+/// written at once. Where a record leads elsewhere by then, as a merge was made or taken back, the transaction is run again.
+fn hold(conn: &mut DbConn, into: &BTreeSet<ServiceId>, led: &[ServiceRow]) -> Result<HashMap<ServiceId, ServiceRow>> {
+    if into.is_empty() {
+        return Ok(HashMap::new());
+    }
+    into.iter().try_for_each(|id| repository::lock(conn, *id))?;
+    let ids: Vec<ServiceId> = into.iter().copied().chain(led.iter().map(|row| row.id)).collect();
+    let now = store::find(conn, &ids)?;
+    let leads_there = |row: &ServiceRow| now.get(&row.id).is_some_and(|now| now.merged_into_id == row.merged_into_id);
+    if led.iter().all(leads_there) { Ok(now) } else { Err(Error::Busy) }
 }
 
 /// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
@@ -393,11 +422,11 @@ pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec
     for (id, row) in store::find(conn, ids)? {
         store::remember(conn, id, RETIRED)?;
         let key = row.content.provenance.record.clone();
-        let into = row.merged_into_id;
-        if let Some(into) = into {
-            repository::lock(conn, into)?;
-        }
-        let Some(row) = into.map_or(Ok(Some(row)), |into| repository::find(conn, into))? else { continue };
+        let row = match row.merged_into_id {
+            Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),
+            None => Some(row),
+        };
+        let Some(row) = row else { continue };
         if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
             continue;
         }

@@ -27,7 +27,7 @@ pub mod schema;
 mod store;
 pub mod text;
 
-pub use self::store::fingerprints_of;
+pub use self::store::{fingerprints_of, listing};
 
 use serde::Serialize;
 use utoipa::ToSchema;

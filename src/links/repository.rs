@@ -31,11 +31,10 @@ pub fn list(conn: &mut DbConn, purpose: Purpose, subject: Id<()>, after: Option<
     Ok(rows.load(conn)?)
 }
 
-/// Makes the links to something lead to something else; returns them as they now are.
-pub fn move_to(conn: &mut DbConn, purpose: Purpose, from: Id<()>, to: Id<()>) -> Result<Vec<LinkRow>> {
-    let of_subject = links::table.filter(links::subject_id.eq(from)).filter(links::purpose.eq(purpose));
+/// Makes these links, at most 1,000, lead to something else; returns them as they now are.
+pub fn move_to(conn: &mut DbConn, ids: &[Id<()>], to: Id<()>) -> Result<Vec<LinkRow>> {
     let moved = (links::subject_id.eq(to), links::version.eq(links::version + 1));
-    Ok(update(of_subject).set(moved).returning(links::all_columns).get_results(conn)?)
+    Ok(update(links::table.filter(links::id.eq_any(ids))).set(moved).returning(links::all_columns).get_results(conn)?)
 }
 
 /// Revokes those links to something that still open it; returns them as they now are.

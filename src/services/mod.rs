@@ -39,6 +39,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(duplicates::handlers::list_service_duplicates)
         .service(duplicates::handlers::dismiss_service_duplicate)
         .service(duplicates::handlers::merge_service)
+        .service(duplicates::handlers::unmerge_service)
         .service(duplicates::handlers::list_service_sources)
         .service(handlers::get_service)
         .service(handlers::update_service)

@@ -33,12 +33,11 @@ pub fn merged_into(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceRow>> 
     Ok(services::table.filter(services::merged_into_id.eq(id)).order(services::id).load(conn)?)
 }
 
-/// Says which record stands for another one, and for those that led to that.
+/// Says which record stands for these, if another one does.
 ///
 /// By itself, and not with every [`update`]: the column refers to its own table, and with such a column SQLite writes all indexes anew.
-pub fn set_merged(conn: &mut DbConn, id: ServiceId, into: ServiceId) -> Result<()> {
-    let led_here = services::table.filter(services::id.eq(id).or(services::merged_into_id.eq(id)));
-    diesel::update(led_here).set(services::merged_into_id.eq(into)).execute(conn)?;
+pub fn lead(conn: &mut DbConn, ids: &[ServiceId], into: Option<ServiceId>) -> Result<()> {
+    diesel::update(services::table.filter(services::id.eq_any(ids))).set(services::merged_into_id.eq(into)).execute(conn)?;
     Ok(())
 }
 

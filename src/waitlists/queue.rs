@@ -233,9 +233,9 @@ pub fn offer_places(conn: &mut DbConn, actor: &Actor, service: ServiceId) -> Res
     Ok(())
 }
 
-/// Whoever waits for a service, or has waited, waits for the one that stands for it. Whoever calls this has locked both.
-pub fn move_to(conn: &mut DbConn, actor: &Actor, from: ServiceId, to: ServiceId) -> Result<()> {
-    for entry in repository::all_of(conn, from)? {
+/// Whoever waits by these entries for a service, or has waited, waits for another one. Whoever calls this has locked both.
+pub fn move_to(conn: &mut DbConn, actor: &Actor, entries: Vec<WaitlistEntryRow>, to: ServiceId) -> Result<()> {
+    for entry in entries {
         let next = WaitlistEntryRow { service_id: to, version: entry.version + 1, updated_at: actor.at, ..entry };
         move_alone(conn, actor, &next)?;
     }

@@ -83,6 +83,16 @@ pub fn all_of(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntry
     Ok(waitlist_entries::table.filter(waitlist_entries::service_id.eq(service)).order(waitlist_entries::id).load(conn)?)
 }
 
+/// The entries of a service whose referrals are to another one.
+pub fn of_referrals_to(conn: &mut DbConn, service: ServiceId, other: ServiceId) -> Result<Vec<WaitlistEntryRow>> {
+    let to_other = referrals::table.filter(referrals::service_id.eq(other)).select(referrals::id);
+    let entries = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::referral_id.eq_any(to_other))
+        .order(waitlist_entries::id);
+    Ok(entries.load(conn)?)
+}
+
 /// The entry as it now is.
 pub fn get(conn: &mut DbConn, id: WaitlistEntryId) -> Result<WaitlistEntryRow> {
     Ok(waitlist_entries::table.find(id).first(conn)?)

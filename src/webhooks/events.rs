@@ -102,7 +102,7 @@ events! {
     ScreeningLinkUpdated = "screening_link.updated",
     /// A service was added to the directory.
     ServiceCreated = "service.created",
-    /// A service was changed.
+    /// A service was changed, or stands by itself again after it was merged into another.
     ServiceUpdated = "service.updated",
     /// A service was deleted.
     ServiceDeleted = "service.deleted",

@@ -10,7 +10,8 @@ use crate::harness::TestDb;
 const DUPLICATES: &str = "/v1/services/duplicates";
 const DISMISS: &str = "/v1/services/duplicates/dismiss";
 
-fn bank(name: &str, more: Value) -> Value {
+/// A food bank of Alder Falls.
+pub fn bank(name: &str, more: Value) -> Value {
     let mut service = json!({
         "name": name, "phones": [{ "original": "250-555-0142" }], "need_domains": [{ "code": "food-insecurity" }],
         "places": [{ "address": { "line1": "12 Mill St", "city": "Alder Falls" } }],
@@ -20,14 +21,18 @@ fn bank(name: &str, more: Value) -> Value {
 }
 
 /// A directory that lists a food bank twice, and a choir.
-struct Valley {
-    keeper: Caller,
-    first: String,
-    second: String,
+pub struct Valley {
+    /// Who keeps the directory.
+    pub keeper: Caller,
+    /// The food bank.
+    pub first: String,
+    /// The food bank again.
+    pub second: String,
 }
 
 impl Valley {
-    async fn new(db: TestDb) -> Self {
+    /// As it is at first.
+    pub async fn new(db: TestDb) -> Self {
         let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
         let first = bank("Alder Falls Food Bank", json!({ "identifiers": [{ "system": "a", "value": "1" }], "description": "Ours." }));
         let first = keeper.post("/v1/services", first).await.id();
@@ -37,16 +42,19 @@ impl Valley {
         Self { keeper, first, second }
     }
 
-    async fn pairs(&self) -> Vec<Value> {
+    /// What is listed as duplicates.
+    pub async fn pairs(&self) -> Vec<Value> {
         self.keeper.get(DUPLICATES).await.expect(200)["items"].as_array().unwrap().clone()
     }
 
-    async fn merge(&self) -> Value {
+    /// Merges the second into the first; the first as it then is.
+    pub async fn merge(&self) -> Value {
         self.keeper.post(&path(&self.first, "/merge"), json!({ "duplicate_id": self.second })).await.expect(200)
     }
 }
 
-fn path(id: &str, more: &str) -> String {
+/// Where a service is, or what belongs to it.
+pub fn path(id: &str, more: &str) -> String {
     format!("/v1/services/{id}{more}")
 }
 
@@ -55,7 +63,7 @@ fn ids(items: &Value) -> Vec<&str> {
 }
 
 /// Imports records as a source; created, updated, unchanged, refused, retired.
-async fn import(caller: &Caller, source: &str, more: &str, records: &[Value]) -> (Answer, [i64; 5]) {
+pub async fn import(caller: &Caller, source: &str, more: &str, records: &[Value]) -> (Answer, [i64; 5]) {
     let lines: Vec<String> = records.iter().map(Value::to_string).collect();
     let uri = format!("/v1/imports/services?source={source}{more}");
     let request = caller.request(Method::POST, &uri).insert_header(("content-type", "application/x-ndjson")).set_payload(lines.join("\n"));
@@ -65,7 +73,8 @@ async fn import(caller: &Caller, source: &str, more: &str, records: &[Value]) ->
     (answer, counts)
 }
 
-fn record(source: &str, key: &str, name: &str, more: Value) -> Value {
+/// A record of a source.
+pub fn record(source: &str, key: &str, name: &str, more: Value) -> Value {
     let mut record = json!({ "name": name, "identifiers": [{ "system": source, "value": key }] });
     record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     record

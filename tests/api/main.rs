@@ -99,6 +99,8 @@ mod timeline;
 #[cfg(test)]
 mod types;
 #[cfg(test)]
+mod unmerge;
+#[cfg(test)]
 mod unmet_needs;
 #[cfg(test)]
 mod waitlists;

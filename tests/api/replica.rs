@@ -137,6 +137,11 @@ impl Lists {
         }
     }
 
+    /// One of them alone: of this kind, under this path with a limit.
+    pub fn of(kind: &'static str, path: &str) -> Self {
+        Self { shown: BTreeMap::new(), covered: BTreeSet::from([kind.to_owned()]), todo: vec![(kind, path.to_owned())] }
+    }
+
     /// All of them, read by this: `None` where one cannot be read any more.
     pub fn read(mut get: impl FnMut(&str) -> Option<Value>) -> Self {
         let mut lists = Self::new();

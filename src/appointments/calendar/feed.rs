@@ -138,10 +138,13 @@ fn record(conn: &mut DbConn, caller: &Principal, row: &LinkRow, diary: Diary, ac
     Ok(())
 }
 
-/// The links to the calendar of a service that was merged lead to the one that stands for it.
-pub fn move_to(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
-    let moved = repository::move_to(conn, Purpose::ReadServiceCalendar, from.cast(), to.cast())?;
-    moved.iter().try_for_each(|row| record(conn, caller, row, Diary::Service(to), Action::Updated))
+/// These links to the calendar of a service that was merged lead to the one that stands for it.
+pub fn move_to(conn: &mut DbConn, caller: &Principal, ids: &[Id<()>], to: ServiceId) -> Result<()> {
+    for ids in ids.chunks(1_000) {
+        let moved = repository::move_to(conn, ids, to.cast())?;
+        moved.iter().try_for_each(|row| record(conn, caller, row, Diary::Service(to), Action::Updated))?;
+    }
+    Ok(())
 }
 
 async fn create(app: &State, caller: &Principal, diary: Diary, place: String, command: Command<CalendarLinkInput>) -> Result<HttpResponse> {

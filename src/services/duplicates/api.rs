@@ -100,6 +100,14 @@ pub struct ServiceMerge {
     pub duplicate_id: ServiceId,
 }
 
+/// Which record stands by itself again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceUnmerge {
+    /// The record that was merged into the service by mistake; all that came with it becomes its own again.
+    pub duplicate_id: ServiceId,
+}
+
 /// What one source says of a service.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ServiceStatement {

@@ -3,9 +3,11 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use super::api::{DuplicateDismissal, ServiceDuplicate, ServiceDuplicateQuery, ServiceMerge, ServiceStatement, ServiceStatements};
+use super::api::{
+    DuplicateDismissal, ServiceDuplicate, ServiceDuplicateQuery, ServiceMerge, ServiceStatement, ServiceStatements, ServiceUnmerge,
+};
 use super::detection::Rank;
-use super::merge;
+use super::{merge, unmerge};
 use crate::app::State;
 use crate::auth::{Allowed, scope};
 use crate::changes::{Action, Demand};
@@ -104,6 +106,7 @@ pub async fn dismiss_service_duplicate(
 /// waiting lists, slots, appointments, room and suggestions of the duplicate become its own. Later pulls and imports of either source
 /// change it and make no new record; `GET /v1/services/{id}/sources` tells which source says what. The duplicate's id answers 410 with
 /// code `merged`, and the HSDS directory lists it as inactive. By the organization that keeps both records.
+/// `POST /v1/services/{id}/unmerge` takes it back.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"1\"")), request_body = ServiceMerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/merge")]
 pub async fn merge_service(
@@ -116,6 +119,30 @@ pub async fn merge_service(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = merge::merge(conn, caller, *id, input, &version)?;
+            Reply::versioned(service.version, &service.at(caller.at))
+        })
+        .await
+}
+
+/// Take back a merge
+///
+/// The duplicate stands by itself again, as it was when it was merged or as its source has it since, under its own id and keys. Referrals,
+/// slots, suggestions, links to calendars and what was said of room that came with it and are still the service's go back, and with them
+/// the appointments in those slots and whoever waits by those referrals; what was made since stays with the service. The service keeps
+/// what it says itself and what was changed since the merge. The two are set apart: they are not listed as duplicates of each other. By
+/// the organization that keeps both records.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"2\"")), request_body = ServiceUnmerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "The record was not merged into this service: `not_merged`; it came with another one that was merged since: `merged_since`; what it was is not known: `merge_not_kept`; or another service has one of its identifiers now: `duplicate`."), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
+#[post("/v1/services/{id}/unmerge")]
+pub async fn unmerge_service(
+    app: State,
+    caller: Allowed<scope::ServicesWrite>,
+    id: Path<Id<kind::Service>>,
+    version: OptionalIfMatch,
+    command: Command<ServiceUnmerge>,
+) -> Result<HttpResponse> {
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let service = unmerge::unmerge(conn, caller, *id, input, &version)?;
             Reply::versioned(service.version, &service.at(caller.at))
         })
         .await

@@ -1,30 +1,22 @@
 //! Two records of one service made one.
 
-use diesel::prelude::*;
-use diesel::update;
-
 use super::api::ServiceMerge;
-use super::sources;
-use crate::appointments::calendar::feed;
-use crate::appointments::{handlers::Appointments, model::AppointmentRow};
+use super::merges::{self, Kept, MergeRow};
+use super::{moving, sources};
 use crate::auth::Principal;
 use crate::changes::Action;
 use crate::db::DbConn;
-use crate::db::schema::{appointments, capacity_entries, referrals, slots};
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::etag::OptionalIfMatch;
-use crate::http::resource::{self, Resource};
+use crate::http::resource::{self, Resource as _};
 use crate::identifiers;
 use crate::kind::{ResourceType, ServiceId};
-use crate::referrals::{handlers::Referrals, model::ReferralRow};
 use crate::responsiveness::repository::{Subject, ask_for};
 use crate::services::Services;
 use crate::services::api::Service;
 use crate::services::repository;
 use crate::services::row::ServiceRow;
-use crate::services::suggestions;
-use crate::slots::{handlers::Slots, model::SlotRow};
 use crate::waitlists::queue;
 
 /// Merges the named duplicate into a service; the service as it then is.
@@ -35,19 +27,20 @@ use crate::waitlists::queue;
 /// # Errors
 /// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceMerge, version: &OptionalIfMatch) -> Result<Service> {
-    // Two who merge the same two the other way round would wait for each other.
-    for id in [id.min(input.duplicate_id), id.max(input.duplicate_id)] {
-        repository::lock(conn, id)?;
-    }
+    lock(conn, id, input.duplicate_id)?;
     let row = resource::get_row::<Services>(conn, caller, id)?;
     permit(caller, &row)?;
     version.check(row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+    let runs_unlisted =
+        (merges::runs_unlisted(conn, duplicate.id, duplicate.content.status)?, merges::runs_unlisted(conn, id, row.content.status)?);
 
     let gone = duplicate.merged(id, duplicate.own_content.as_ref().unwrap_or(&duplicate.content).0.clone(), caller.at);
     let gone = ServiceRow { capacity: None, capacities: Json(Vec::new()), own_content: None, ..gone }.with_status();
     save(conn, &gone)?;
-    repository::set_merged(conn, gone.id, id)?;
+    let mut led: Vec<ServiceId> = repository::merged_into(conn, gone.id)?.into_iter().map(|row| row.id).collect();
+    led.push(gone.id);
+    repository::lead(conn, &led, Some(id))?;
     identifiers::replace(conn, gone.organization_id, ResourceType::Service, gone.id.uuid(), &[])?;
     sources::record_merged(conn, &caller.actor(), gone)?;
 
@@ -66,13 +59,21 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     save(conn, &next)?;
     resource::record::<Services>(conn, caller, &Services::head(&next), Action::Updated, &Services::shape(next.clone()))?;
 
-    move_rows(conn, caller, duplicate.id, id)?;
-    queue::move_to(conn, &caller.actor(), duplicate.id, id)?;
-    suggestions::handlers::move_to(conn, caller, duplicate.id, id)?;
-    feed::move_to(conn, caller, duplicate.id, id)?;
+    let mut came = moving::all(conn, caller, duplicate.id, id)?;
+    came.extend(led.into_iter().filter(|led| *led != duplicate.id).map(Id::cast));
+    let content = Json(Kept::new(&duplicate, &row, &next, runs_unlisted));
+    merges::insert(conn, &MergeRow { duplicate_id: duplicate.id, survivor_id: id, merged_at: caller.at, content }, &came)?;
     queue::offer_places(conn, &caller.actor(), id)?;
     ask_for(conn, [Subject::Service(id)], caller.at)?;
     Ok(Services::shape(next))
+}
+
+/// Waits until nobody else is changing the two. Two who merge the same two the other way round would wait for each other.
+pub fn lock(conn: &mut DbConn, one: ServiceId, other: ServiceId) -> Result<()> {
+    for id in [one.min(other), one.max(other)] {
+        repository::lock(conn, id)?;
+    }
+    Ok(())
 }
 
 /// Fails where the caller does not keep the record: who gives a service does not decide which record stands for it.
@@ -106,34 +107,7 @@ fn with_room_of(mut row: ServiceRow, duplicate: &ServiceRow) -> ServiceRow {
     row.with_status()
 }
 
-/// A record that somebody else has changed meanwhile is merged as they left it, when the transaction is run again.
-fn save(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
+/// A record that somebody else has changed meanwhile is taken as they left it, when the transaction is run again.
+pub fn save(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
     if repository::update(conn, row)? { Ok(()) } else { Err(Error::Busy) }
-}
-
-/// Rows that are changed by one statement.
-const TOGETHER: usize = 500;
-
-/// Makes the rows of one service another's. To be of another service is a change of a resource: it has its version and its entry in the
-/// journal.
-fn move_rows(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
-    macro_rules! follow {
-        ($($table:ident: $resource:ident of $row:ty,)+) => {
-            $({
-                let of_it = $table::table.filter($table::service_id.eq(from));
-                let ids: Vec<Id<<$resource as Resource>::Kind>> = of_it.select($table::id).order($table::id).load(conn)?;
-                for ids in ids.chunks(TOGETHER) {
-                    let next = ($table::service_id.eq(to), $table::version.eq($table::version + 1), $table::updated_at.eq(caller.at));
-                    update($table::table.filter($table::id.eq_any(ids))).set(next).execute(conn)?;
-                    let rows: Vec<$row> = $table::table.filter($table::id.eq_any(ids)).order($table::id).load(conn)?;
-                    for row in rows.into_iter().filter(|row| row.deleted_at.is_none()) {
-                        resource::record::<$resource>(conn, caller, &$resource::head(&row), Action::Updated, &$resource::shape(row))?;
-                    }
-                }
-            })+
-        };
-    }
-    follow!(referrals: Referrals of ReferralRow, slots: Slots of SlotRow, appointments: Appointments of AppointmentRow,);
-    update(capacity_entries::table.filter(capacity_entries::service_id.eq(from))).set(capacity_entries::service_id.eq(to)).execute(conn)?;
-    Ok(())
 }

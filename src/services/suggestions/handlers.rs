@@ -67,9 +67,11 @@ fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &Service
 }
 
 /// What was suggested for a record that was merged is suggested for the one that stands for it.
-pub fn move_to(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId) -> Result<()> {
-    for row in repository::move_to(conn, from, to, caller.at)? {
-        record(conn, caller, Action::Updated, &ServiceSuggestion::from(row))?;
+pub fn move_to(conn: &mut DbConn, caller: &Principal, ids: &[ServiceSuggestionId], to: ServiceId) -> Result<()> {
+    for ids in ids.chunks(1_000) {
+        for row in repository::move_to(conn, ids, to, caller.at)? {
+            record(conn, caller, Action::Updated, &ServiceSuggestion::from(row))?;
+        }
     }
     Ok(())
 }

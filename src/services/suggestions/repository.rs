@@ -17,10 +17,10 @@ pub fn insert(conn: &mut DbConn, row: &SuggestionRow) -> Result<()> {
     Ok(())
 }
 
-/// Makes the suggestions for one service those for another; these.
-pub fn move_to(conn: &mut DbConn, from: ServiceId, to: ServiceId, at: Instant) -> Result<Vec<SuggestionRow>> {
+/// Makes these suggestions, at most 1,000, those for another service; returns them as they now are.
+pub fn move_to(conn: &mut DbConn, ids: &[ServiceSuggestionId], to: ServiceId, at: Instant) -> Result<Vec<SuggestionRow>> {
     let next = (dsl::service_id.eq(to), dsl::version.eq(dsl::version + 1), dsl::updated_at.eq(at));
-    let moved = update(dsl::service_suggestions.filter(dsl::service_id.eq(from))).set(next);
+    let moved = update(dsl::service_suggestions.filter(dsl::id.eq_any(ids))).set(next);
     Ok(moved.returning(crate::db::schema::service_suggestions::all_columns).get_results(conn)?)
 }
 
