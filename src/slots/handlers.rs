@@ -132,7 +132,7 @@ pub fn offered_by(conn: &mut DbConn, service: Option<ServiceId>, practitioner: O
     let mut faults = Vec::new();
     let service = match service {
         Some(id) => {
-            let found = services::repository::find(conn, id)?.filter(ServiceRow::is_listed);
+            let found = services::repository::hold(conn, id)?.filter(ServiceRow::is_listed);
             if found.is_none() {
                 faults.push(Fault::new("/service_id", "not_found", "is not a service"));
             }

@@ -68,10 +68,11 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     Ok(Services::shape(next))
 }
 
-/// Waits until nobody else is changing the two. Two who merge the same two the other way round would wait for each other.
+/// Waits until nobody else is changing the two or recording anything with them. Two who merge the same two the other way round would wait
+/// for each other.
 pub fn lock(conn: &mut DbConn, one: ServiceId, other: ServiceId) -> Result<()> {
     for id in [one.min(other), one.max(other)] {
-        repository::lock(conn, id)?;
+        repository::close(conn, id)?;
     }
     Ok(())
 }
