@@ -292,13 +292,26 @@ impl Bulk for FollowUps {
     /// An open one, or one as it ended. A first contact takes the place of the one that was planned when its referral was loaded.
     fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
         let planned = input.referral_id.filter(|_| input.purpose == Purpose::FirstContact);
+        let patient = input.patient_id;
         match history::follow_up(conn, caller, &input, was)? {
             Some(ended) => follow_ups::loading::load(conn, caller, id, input, ended)?,
             None => resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())?,
         }
+        follow_ups::loading::follow(conn, caller, id, patient)?;
         match planned {
             Some(referral) => follow_ups::loading::take_back(conn, caller, history::first_contact(caller, referral)),
             None => Ok(()),
+        }
+    }
+
+    /// The one that was planned after it, whichever of the two is loaded first.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
+        match word::<Uuid>(was, "next_follow_up_id")? {
+            Some(next) => {
+                let loaded = echo(caller.organization_id, next);
+                follow_ups::loading::precede(conn, caller, id, [loaded, next].map(Id::from_uuid))
+            }
+            None => Ok(false),
         }
     }
 

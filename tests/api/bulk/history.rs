@@ -64,7 +64,7 @@ async fn lived(app: &TestApp, clinic: &mut Caller) {
     step(clinic, &sent[5], json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
     step(clinic, &sent[6], json!({ "status": "entered_in_error" })).await.expect(201);
     let check = json!({ "patient_id": person, "purpose": "check_in", "due_on": "2026-03-20" });
-    let heard = json!({ "change": "better", "new_needs": ["food-insecurity"], "minutes": 20 });
+    let heard = json!({ "change": "better", "new_needs": ["food-insecurity"], "minutes": 20, "next_due_on": "2026-04-20" });
     let check = made(clinic, "/v1/follow-ups", check).await;
     act(clinic, format!("/v1/follow-ups/{check}/complete"), heard).await;
 }
@@ -82,6 +82,7 @@ fn comparable(lines: &[Value], moved: impl Fn(&str) -> String) -> Vec<Value> {
         "closed_at",
         "result",
         "new_need_ids",
+        "next_follow_up_id",
         "cancellation",
         "outcome_note",
         "concluded_at",
@@ -118,6 +119,8 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
         ids.iter().fold(renamed(text), |text, id| text.replace(id, &echo(other.organization_id, id.parse().unwrap()).to_string()))
     };
     let (before, after) = (comparable(&before, moved), comparable(&after, str::to_owned));
+    let followed = before.iter().filter(|line| line["type"] == "follow_up" && line["stood"][10].is_string()).count();
+    assert!(followed >= 1, "{before:#?}");
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before, after);
     }
@@ -285,6 +288,69 @@ on_both!(a_line_of_an_accepted_referral_plans_the_first_contact_that_another_lin
     let planned = clinic.get("/v1/follow-ups").await.expect(200);
     let planned = planned["items"].as_array().unwrap();
     assert_eq!((planned.len(), &planned[0]["due_on"]), (1, &json!("2026-03-01")));
+});
+
+on_both!(a_follow_up_is_loaded_with_the_one_after_it_in_whichever_order_the_lines_come, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, agency) = (app.clinic().await, app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await);
+    for caller in [&clinic, &agency] {
+        load(caller, text(&[patient("p-1", "Tremblay"), patient("p-2", "Singh")])).await;
+    }
+    let id = |number: u32| format!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b{number:04}");
+    let line = |number: u32, was: Value| {
+        json!({ "type": "follow_up", "id": id(number), "read_only": was,
+            "resource": { "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-02-10" } })
+    };
+    let done = |number: u32, next: Value| {
+        line(number, json!({ "status": "completed", "closed_at": "2026-02-10T17:00:00Z", "next_follow_up_id": next }))
+    };
+    let stands = async |number: u32| {
+        let loaded = echo(clinic.organization_id, id(number).parse().unwrap());
+        clinic.get(&format!("/v1/follow-ups/{loaded}")).await.expect(200)
+    };
+    let loaded = |number: u32| json!(echo(clinic.organization_id, id(number).parse().unwrap()));
+    // A chain, the first line first and the last line first, and each in an import of its own.
+    let chain = |first: u32| [done(first, json!(id(first + 1))), done(first + 1, json!(id(first + 2))), line(first + 2, json!({}))];
+    let mut backwards = chain(10);
+    backwards.reverse();
+    let mut files: Vec<String> = vec![text(&chain(0)), text(&backwards)];
+    files.extend(chain(20).iter().map(|line| text(std::slice::from_ref(line))));
+    for file in &files {
+        assert_eq!(counts(&load(&clinic, file.clone()).await)[1..], [0, 0, 0]);
+    }
+    for first in [0, 10, 20] {
+        for number in [first, first + 1] {
+            assert_eq!(stands(number).await["next_follow_up_id"], loaded(number + 1), "{number}");
+        }
+        assert_eq!(stands(first + 2).await["next_follow_up_id"], Value::Null);
+    }
+    for file in files {
+        assert_eq!(counts(&load(&clinic, file).await)[..2], [0, 0]);
+    }
+    let history = clinic.get(&format!("/v1/follow-ups/{}/history", loaded(20).as_str().unwrap())).await.expect(200);
+    let told: Vec<&Value> = history["items"].as_array().unwrap().iter().map(|entry| &entry["resource"]["next_follow_up_id"]).collect();
+    assert_eq!(told, [&Value::Null, &loaded(21)]);
+
+    // One that the organization has itself is named by its own id; nothing else is: not what is not there, not another's, not another
+    // patient's, not itself.
+    let of = async |caller: &Caller, person: &str| {
+        let body = json!({ "type": "follow_up", "resource": { "patient_id": key(person), "purpose": "check_in", "due_on": "2026-03-10" } });
+        results(caller, &load(caller, text(&[body])).await).await[0]["id"].clone()
+    };
+    let (own, theirs, of_another) = (of(&clinic, "p-1").await, of(&agency, "p-1").await, of(&clinic, "p-2").await);
+    let named = [own.clone(), theirs, of_another, json!(id(33)), json!(id(99))];
+    let lines: Vec<Value> = (30..).zip(&named).map(|(number, next)| done(number, next.clone())).collect();
+    assert_eq!(counts(&load(&clinic, text(&lines)).await), [5, 0, 0, 0]);
+    for (number, expected) in (30..).zip([own, Value::Null, Value::Null, Value::Null, Value::Null]) {
+        assert_eq!(stands(number).await["next_follow_up_id"], expected, "{number}");
+    }
+    // What comes under the awaited id is about another patient.
+    let mut stranger = line(99, json!({}));
+    stranger["resource"]["patient_id"] = key("p-2");
+    assert_eq!(counts(&load(&clinic, text(&[stranger])).await), [1, 0, 0, 0]);
+    assert_eq!(stands(34).await["next_follow_up_id"], Value::Null);
+    let wrong = load(&clinic, text(&[done(40, json!("the next"))])).await;
+    assert_eq!(results(&clinic, &wrong).await[0]["problem"]["errors"][0]["pointer"], "/read_only/next_follow_up_id");
 });
 
 on_both!(a_line_keeps_need_level_navigator_and_room_of_what_is_there_in_step, |db| async move {
