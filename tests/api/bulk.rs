@@ -19,6 +19,7 @@ use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::Town;
 
 mod history;
+mod statements;
 
 const SYSTEM: &str = "https://emr.example.ca/records";
 
