@@ -169,9 +169,14 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
     if text.len() > job.content.line_limit {
         return Err(Error::TooLarge);
     }
-    let (head, mut body) = envelope(json::parse(text)?, of)?;
+    let (mut head, mut body) = envelope(json::parse(text)?, of)?;
     let kind = head.of.kind();
     caller.require(kind.write_scope())?;
+    if let Some(former) = job.content.former_organization_id {
+        let own = caller.organization_id;
+        head.id = head.id.map(|id| if head.of == BulkType::Organization && id == former.uuid() { own.uuid() } else { id });
+        references::rename(kind, &mut body, former, own);
+    }
     if references::has_any(kind, &mut body) && !within(references::resolve(conn, caller, kind, &mut body, false))? {
         return Ok(Content::Open { head, body });
     }

@@ -331,7 +331,8 @@ impl<R: Bulk> Loadable for Of<R> {
             None => None,
         };
         if let (None, Some(id)) = (present, id) {
-            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner);
+            // Its own record is an organization's own whoever keeps it.
+            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner || id == owner.uuid());
             let was_loaded = !is_own && R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some();
             present = is_own.then_some(id).or(was_loaded.then(|| echo(owner, id)));
         }

@@ -45,6 +45,17 @@ pub fn has_any(kind: &dyn Loadable, body: &mut Value) -> bool {
     has_any
 }
 
+/// Puts an organization's id in the place of the one that it had where a body comes from.
+pub fn rename(kind: &dyn Loadable, body: &mut Value, former: OrganizationId, own: OrganizationId) {
+    for (pointer, _) in kind.references().iter().filter(|(_, of)| *of == ResourceType::Organization) {
+        each_at(body, pointer, &mut String::new(), &mut |_, value| {
+            if id_of(value) == Some(former.uuid()) {
+                *value = Value::String(own.to_string());
+            }
+        });
+    }
+}
+
 /// Puts ids in the place of what a body names. False where something is not there yet: an earlier line may be about to load it. With
 /// `is_last` that is a fault, as is what can be no name at all.
 pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body: &mut Value, is_last: bool) -> Result<bool> {

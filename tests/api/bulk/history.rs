@@ -5,7 +5,7 @@ use kith::bulk::references::echo;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use super::{counts, exported, key, load, patient, results, text};
+use super::{counts, exported, key, load, load_at, patient, results, send, text};
 use crate::client::{Caller, TestApp};
 use crate::referrals::step;
 
@@ -106,15 +106,18 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
     let other = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
     let ids: Vec<String> =
         before.iter().filter(|line| line["type"] != "organization").map(|line| line["id"].as_str().unwrap().into()).collect();
-    // Whoever moves writes its new id where its own old one stands.
     let renamed = |text: &str| text.replace(&clinic.organization_id.to_string(), &other.organization_id.to_string());
-    let file: String = before.iter().filter(|line| line["type"] != "organization").map(|line| renamed(&format!("{line}\n"))).collect();
-    let job = load(&other, file.clone()).await;
-    let told = results(&other, &job).await;
+    let (file, path) = (text(&before), format!("/v1/imports?former_organization_id={}", clinic.organization_id));
+    let job = load_at(&other, &path, file.clone()).await;
+    let mut told = results(&other, &job).await;
+    // Its own line is the first, and its own record has become what that says; all others are new.
+    let own = told.remove(0);
+    assert_eq!((&own["type"], &own["outcome"], &own["id"]), (&json!("organization"), &json!("updated"), &json!(other.organization_id)));
     let refused: Vec<&Value> = told.iter().filter(|line| line["outcome"] != "created").collect();
     assert!(refused.is_empty(), "{refused:#?}");
 
     let after = exported(&other).await;
+    assert_eq!((&after[0]["id"], &after[0]["resource"]), (&json!(other.organization_id), &before[0]["resource"]));
     let moved = |text: &str| {
         ids.iter().fold(renamed(text), |text, id| text.replace(id, &echo(other.organization_id, id.parse().unwrap()).to_string()))
     };
@@ -126,8 +129,8 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
     }
     assert_eq!(before.len(), after.len());
     // Once is enough.
-    let again = load(&other, file).await;
-    assert_eq!(counts(&again), [0, 0, i64::try_from(ids.len()).unwrap(), 0], "{:#?}", results(&other, &again).await);
+    let again = load_at(&other, &path, file).await;
+    assert_eq!(counts(&again), [0, 0, i64::try_from(ids.len() + 1).unwrap(), 0], "{:#?}", results(&other, &again).await);
 
     // What is closed came there in one step, and was never asked of anybody.
     let id = told.iter().zip(&ids).find_map(|(line, _)| (line["type"] == "referral").then(|| line["id"].as_str().unwrap())).unwrap();
@@ -141,6 +144,36 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
     );
     let history = other.get(&format!("/v1/referrals/{id}/history")).await.expect(200);
     assert_eq!(history["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(the_former_id_of_an_organization_stands_for_itself_and_for_nobody_else, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, agency) = (app.clinic().await, app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await);
+    let former = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+    let organization = |id: &str, name: &str| json!({ "type": "organization", "id": id, "resource": { "name": name, "kind": "clinic" } });
+    let service =
+        |provider: &Value| json!({ "type": "service", "resource": { "name": "Lunch", "kind": "program", "provider_id": provider } });
+    let provider = async |path: &str, provider: Value| {
+        let told = results(&clinic, &load_at(&clinic, path, text(&[service(&provider)])).await).await;
+        match told[0]["id"].as_str() {
+            Some(id) => clinic.get(&format!("/v1/services/{id}")).await.expect(200)["provider_id"].clone(),
+            None => told[0]["problem"]["code"].clone(),
+        }
+    };
+    let path = format!("/v1/imports?former_organization_id={former}");
+    assert_eq!(provider(&path, json!(former)).await, json!(clinic.organization_id));
+    assert_eq!(provider(&path, json!(agency.organization_id)).await, json!(agency.organization_id));
+    assert_ne!(provider("/v1/imports", json!(former)).await, json!(clinic.organization_id));
+    // Also where another organization has that id here: neither its record nor its name is taken.
+    let path = format!("/v1/imports?former_organization_id={}", agency.organization_id);
+    assert_eq!(provider(&path, json!(agency.organization_id)).await, json!(clinic.organization_id));
+    let before = agency.get(&format!("/v1/organizations/{}", agency.organization_id)).await.expect(200);
+    let line = organization(&agency.organization_id.to_string(), "Alder Falls Family Practice");
+    let told = results(&clinic, &load_at(&clinic, &path, text(&[line])).await).await;
+    assert_eq!((&told[0]["outcome"], &told[0]["id"]), (&json!("updated"), &json!(clinic.organization_id)));
+    assert_eq!(agency.get(&format!("/v1/organizations/{}", agency.organization_id)).await.expect(200), before);
+    let answer = send(&clinic, "/v1/imports?former_organization_id=ours", "").await;
+    answer.expect_problem(400, "malformed_request");
 });
 
 /// A referral to this organization, as it stood.
