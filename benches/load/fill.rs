@@ -331,6 +331,7 @@ impl Region {
                 updated_at: now,
                 deleted_at: None,
                 manager_id: requester,
+                awaited_id: None,
             });
         }
         Ok(())

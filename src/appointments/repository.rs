@@ -130,6 +130,9 @@ fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, n
 /// How many places of each of these slots are taken at this moment; slots of which none is are left out. What is held and has run out
 /// takes none.
 pub fn taken(conn: &mut DbConn, ids: &[SlotId], now: Instant) -> Result<HashMap<SlotId, i64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
     let counted = appointments::table
         .filter(appointments::slot_id.eq_any(ids.to_vec()))

@@ -8,6 +8,7 @@ use super::kinds::BulkType;
 use super::model::{ExportFormat, JobError, JobId, JobRow, JobStatus, LineOutcome};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::kind::OrganizationId;
 
 /// How an import is done.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -18,6 +19,10 @@ pub struct ImportOptions {
     #[serde(default)]
     #[param(example = false)]
     pub possible_duplicates: bool,
+    /// The id that the calling organization has where the lines come from. Wherever a line names an organization by it, the calling one is
+    /// meant; the line of that organization itself is the calling one's own.
+    #[param(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub former_organization_id: Option<OrganizationId>,
 }
 
 /// An import.

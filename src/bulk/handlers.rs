@@ -93,12 +93,13 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// stood, by who may speak for everybody whose word that is. A referral: where its performer is the calling organization or has no system
 /// on Kith; with `requested_at`, `status_at`, and the `status_reason`, `outcome` and `business_status` that go with the status. It begins
 /// with that status: no other transition is recorded, nothing is sent to anybody, and one that is closed asks for no consent and plans
-/// nothing. A follow-up: with `closed_at`, and `result` or `cancellation`. An appointment: in a slot of the calling organization; its
-/// referral stays as its own line says. What somebody else would have to say is refused with `state_not_loaded`.
+/// nothing. A follow-up: with `closed_at`, and `result` or `cancellation`; the one that `next_follow_up_id` names is said to follow it once
+/// it is loaded too. An appointment: in a slot of the calling organization; its referral stays as its own line says. What somebody else would have to say is refused with `state_not_loaded`.
 ///
 /// **References.** Where a body needs an id, an identifier `{"system": …, "value": …}` may stand: of a resource of the organization, which
 /// an earlier line may have loaded. The lines of an export can be loaded elsewhere: they have the `id` that they had there, under which
-/// other lines name them, and get one of their own.
+/// other lines name them, and get one of their own. With `former_organization_id` those of an organization's own export are its own here
+/// too.
 ///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
@@ -130,7 +131,8 @@ pub async fn create_import(
         return Err(Error::TooLarge);
     }
     let body = Unpacked::of(&request, payload.into_inner())?;
-    let content = Content { possible_duplicates: query.0.possible_duplicates, line_limit, ..Content::default() };
+    let ImportOptions { possible_duplicates, former_organization_id } = query.0;
+    let content = Content { possible_duplicates, former_organization_id, line_limit, ..Content::default() };
     let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
     let id = job.id;
     let (asker, begun) = (caller.clone(), job.clone());

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 use validator::Validate;
 
 use super::kinds::ReadOnly;
-use super::references::{by_id, echo};
+use super::references::{by_ids, echo};
 use crate::appointments::api::AppointmentOutcome;
 use crate::appointments::model::{AppointmentConclusion, AppointmentStatus};
 use crate::auth::Principal;
@@ -88,7 +89,7 @@ pub fn first_contact(caller: &Principal, referral: ReferralId) -> FollowUpId {
     Id::from_uuid(echo(caller.organization_id, referral.uuid()))
 }
 
-/// How a follow-up ended; `None` where it is open. The needs that it raised are named as far as they were loaded.
+/// How a follow-up ended; `None` where it is open. The needs that it raised are named as far as they were loaded or are the caller's own.
 pub fn follow_up(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, was: &ReadOnly) -> Result<Option<Ended>> {
     let status = word(was, "status")?.unwrap_or(FollowUpStatus::Open);
     let mut conclusion = Conclusion::default();
@@ -99,13 +100,10 @@ pub fn follow_up(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, w
             let result = said(was, "result").map(|value| shape::<FollowUpResult>(value, &place)).transpose()?.unwrap_or_default();
             conclude::check(input.purpose, &result).map_err(|error| error.at_pointers(|fault| format!("{place}{fault}")))?;
             conclusion.result = Some(result);
-            for need in was.get("new_need_ids").and_then(Value::as_array).into_iter().flatten() {
-                if let Some(need) = need.as_str().and_then(|id| id.parse().ok())
-                    && let Some(loaded) = by_id(conn, caller, ResourceType::Need, need, true)?
-                {
-                    conclusion.new_need_ids.push(Id::from_uuid(loaded));
-                }
-            }
+            let raised = was.get("new_need_ids").and_then(Value::as_array).into_iter().flatten();
+            let raised: Vec<Uuid> = raised.filter_map(|need| need.as_str()?.parse().ok()).collect();
+            let known = by_ids(conn, caller, ResourceType::Need, &raised, false)?;
+            conclusion.new_need_ids = raised.iter().filter_map(|need| known.get(need).copied().map(Id::from_uuid)).collect();
         }
         FollowUpStatus::Cancelled => {
             let why = said(was, "cancellation").ok_or_else(|| required("cancellation"))?;

@@ -42,7 +42,7 @@ pub struct BulkLine {
     pub resource: Value,
     /// What an export says besides. A resource, new or not, takes of it what is said by calls of their own: that a consent was withdrawn
     /// (`withdrawn_at`), a patient's `need_level`, as judged on the day of the import, and `primary_navigator_id`, a service's `capacity` and
-    /// `capacities`, where they are newer. A new referral, follow-up or appointment is loaded with the `status` that it had and what
+    /// `capacities`, where they are newer, a completed follow-up's `next_follow_up_id`, where it has none. A new referral, follow-up or appointment is loaded with the `status` that it had and what
     /// goes with it, or refused; the rest is ignored.
     #[schema(required = false, value_type = Object, example = json!({ "need_level": "high" }))]
     pub read_only: Option<Value>,
@@ -169,9 +169,14 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
     if text.len() > job.content.line_limit {
         return Err(Error::TooLarge);
     }
-    let (head, mut body) = envelope(json::parse(text)?, of)?;
+    let (mut head, mut body) = envelope(json::parse(text)?, of)?;
     let kind = head.of.kind();
     caller.require(kind.write_scope())?;
+    if let Some(former) = job.content.former_organization_id {
+        let own = caller.organization_id;
+        head.id = head.id.map(|id| if head.of == BulkType::Organization && id == former.uuid() { own.uuid() } else { id });
+        references::rename(kind, &mut body, former, own);
+    }
     if references::has_any(kind, &mut body) && !within(references::resolve(conn, caller, kind, &mut body, false))? {
         return Ok(Content::Open { head, body });
     }

@@ -244,9 +244,9 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, caller, id, was);
         Ok(false)
     }
-    /// One as lists show it.
-    fn listed(conn: &mut DbConn, caller: &Principal, shape: Self::Shape) -> Result<Self::Shape> {
-        Self::view(conn, caller, shape)
+    /// Some as lists show them, in the same order. Where that takes a look at other rows, at those of all of them together.
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Self::Shape>) -> Result<Vec<Self::Shape>> {
+        shapes.into_iter().map(|shape| Self::view(conn, caller, shape)).collect()
     }
     /// A new row, where they are inserted many at a time.
     fn row(caller: &Principal, id: Id<Self::Kind>, input: Self::Input) -> Result<Self::Row> {
@@ -331,7 +331,8 @@ impl<R: Bulk> Loadable for Of<R> {
             None => None,
         };
         if let (None, Some(id)) = (present, id) {
-            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner);
+            // Its own record is an organization's own whoever keeps it.
+            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner || id == owner.uuid());
             let was_loaded = !is_own && R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some();
             present = is_own.then_some(id).or(was_loaded.then(|| echo(owner, id)));
         }
@@ -383,18 +384,22 @@ impl<R: Bulk> Loadable for Of<R> {
 
     fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>> {
         let rows = R::rows(conn, caller, window)?;
-        let exported = |row: R::Row| {
-            let head = R::head(&row);
-            let own = (head.owner == caller.organization_id).then(|| R::input(&row));
-            let whole = object(&R::listed(conn, caller, R::shape(row))?)?;
+        let named = |row: &R::Row| {
+            let head = R::head(row);
+            (head.id.uuid(), (head.owner == caller.organization_id).then(|| R::input(row)))
+        };
+        let named: Vec<(Uuid, Option<R::Input>)> = rows.iter().map(named).collect();
+        let shapes = R::listed(conn, caller, rows.into_iter().map(R::shape).collect())?;
+        let exported = |((id, own), shape): ((Uuid, Option<R::Input>), R::Shape)| {
+            let whole = object(&shape)?;
             // Of others' resources no more is told than is shown.
             let writable = match own {
                 Some(input) => object(&input)?,
                 None => shown(&whole, R::SCHEMA),
             };
-            Ok(Exported { id: head.id.uuid(), writable, whole })
+            Ok(Exported { id, writable, whole })
         };
-        rows.into_iter().map(exported).collect()
+        named.into_iter().zip(shapes).map(exported).collect()
     }
 }
 

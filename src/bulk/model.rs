@@ -102,6 +102,8 @@ text_enum! {
 pub struct Content {
     /// Of an import: whether new patients are compared with those who are there.
     pub possible_duplicates: bool,
+    /// Of an import: the id that stands for the organization in its lines.
+    pub former_organization_id: Option<OrganizationId>,
     /// Of an import: bytes that a line may have.
     pub line_limit: usize,
     /// Of an export: the kinds of resources, in the order in which they are read.

@@ -1,4 +1,4 @@
-//! Pieces of files: whole lines, packed.
+//! Pieces of files, packed.
 
 use std::io::{Read as _, Write as _};
 

@@ -3,6 +3,8 @@
 //! Where a body asks for an id, a line may have an identifier, `{"system": …, "value": …}`, of a resource that is there or that an earlier
 //! line has loaded. An id that comes from elsewhere, as in an export of another server, stands for what was loaded from there.
 
+use std::collections::{BTreeMap, HashMap};
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -43,6 +45,17 @@ pub fn has_any(kind: &dyn Loadable, body: &mut Value) -> bool {
     has_any
 }
 
+/// Puts an organization's id in the place of the one that it had where a body comes from.
+pub fn rename(kind: &dyn Loadable, body: &mut Value, former: OrganizationId, own: OrganizationId) {
+    for (pointer, _) in kind.references().iter().filter(|(_, of)| *of == ResourceType::Organization) {
+        each_at(body, pointer, &mut String::new(), &mut |_, value| {
+            if id_of(value) == Some(former.uuid()) {
+                *value = Value::String(own.to_string());
+            }
+        });
+    }
+}
+
 /// Puts ids in the place of what a body names. False where something is not there yet: an earlier line may be about to load it. With
 /// `is_last` that is a fault, as is what can be no name at all.
 pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body: &mut Value, is_last: bool) -> Result<bool> {
@@ -54,13 +67,21 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
             }
         });
     }
+    let mut ids: BTreeMap<ResourceType, Vec<Uuid>> = BTreeMap::new();
+    for (_, of, value) in &named {
+        ids.entry(*of).or_default().extend(id_of(value));
+    }
+    let mut known: HashMap<(ResourceType, Uuid), Uuid> = HashMap::new();
+    for (of, ids) in ids {
+        known.extend(by_ids(conn, caller, of, &ids, is_last)?.into_iter().map(|(id, found)| ((of, id), found)));
+    }
     let (mut faults, mut is_complete) = (Vec::new(), true);
     for (place, of, value) in named {
         let found = match &value {
-            Value::String(id) => match id.parse::<Uuid>() {
-                Ok(id) => by_id(conn, caller, of, id, is_last)?,
+            Value::String(_) => match id_of(&value) {
+                Some(id) => known.get(&(of, id)).copied(),
                 // The schema says what is wrong with it.
-                Err(_) => continue,
+                None => continue,
             },
             Value::Object(_) => match serde_json::from_value::<Identifier>(value.clone()) {
                 Ok(identifier) => by_identifier(conn, caller, of, &identifier)?,
@@ -87,15 +108,23 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
     if faults.is_empty() { Ok(is_complete) } else { Err(Error::Invalid(faults)) }
 }
 
-/// What was loaded from this id; else what has it. Where that is another organization's, an earlier line may yet load it from there.
-pub fn by_id(conn: &mut DbConn, caller: &Principal, of: ResourceType, id: Uuid, is_last: bool) -> Result<Option<Uuid>> {
-    let loaded = echo(caller.organization_id, id);
-    let owners = changes::repository::owners_among(conn, of, &[loaded, id])?;
-    if owners.contains_key(&loaded) {
-        return Ok(Some(loaded));
-    }
-    let is_settled = |owner: &&Option<OrganizationId>| is_last || **owner == Some(caller.organization_id);
-    Ok(owners.get(&id).filter(is_settled).map(|_| id))
+fn id_of(value: &Value) -> Option<Uuid> {
+    value.as_str()?.parse().ok()
+}
+
+/// What was loaded from each of these ids; else what has it. Where that is another organization's, an earlier line may yet load it from
+/// there, unless this is the last time that it is asked for. Of what is not there nothing is given.
+pub fn by_ids(conn: &mut DbConn, caller: &Principal, of: ResourceType, ids: &[Uuid], is_last: bool) -> Result<HashMap<Uuid, Uuid>> {
+    let own = caller.organization_id;
+    let either: Vec<Uuid> = ids.iter().flat_map(|id| [echo(own, *id), *id]).collect();
+    let owners = changes::repository::owners_among(conn, of, &either)?;
+    let is_settled = |owner: &Option<OrganizationId>| is_last || *owner == Some(own);
+    let found = |id: &Uuid| {
+        let loaded = echo(own, *id);
+        let found = if owners.contains_key(&loaded) { Some(loaded) } else { owners.get(id).filter(|owner| is_settled(owner)).map(|_| *id) };
+        Some((*id, found?))
+    };
+    Ok(ids.iter().filter_map(found).collect())
 }
 
 fn by_identifier(conn: &mut DbConn, caller: &Principal, of: ResourceType, identifier: &Identifier) -> Result<Option<Uuid>> {

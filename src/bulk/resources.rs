@@ -20,7 +20,7 @@ use crate::follow_ups::model::{FollowUpInput, Purpose};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
 use crate::instruments::handlers::Instruments;
-use crate::kind::{PractitionerId, ResourceType as T};
+use crate::kind::{PractitionerId, ResourceType as T, SlotId};
 use crate::matching::unmet::UnmetNeeds;
 use crate::needs::handlers::Needs;
 use crate::organizations::handlers::Organizations;
@@ -39,6 +39,7 @@ use crate::services::capacity::setting;
 use crate::services::model::{Capacity, ServiceInput};
 use crate::services::resource::Services;
 use crate::services::row::ServiceRow;
+use crate::slots::api::Slot;
 use crate::slots::handlers::Slots;
 use crate::{appointments, follow_ups, needs, patients, practitioners, referrals, services, slots};
 
@@ -160,9 +161,9 @@ impl Bulk for Patients {
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
-        let rows = rows::patients(conn, caller, window)?.into_iter();
-        let seen = rows.map(|row| Ok(sight::of(conn, caller, row.organization_id, row.id)?.map(|categories| Seen { row, categories })));
-        seen.filter_map(Result::transpose).collect()
+        let rows = rows::patients(conn, caller, window)?;
+        let seen = sight::of_all(conn, caller, rows.iter().map(|row| (row.organization_id, row.id)))?;
+        Ok(rows.into_iter().filter_map(|row| Some(Seen { categories: *seen.get(&row.id)?, row })).collect())
     }
 }
 
@@ -274,8 +275,8 @@ impl Bulk for Referrals {
     }
 
     /// Without the patient, who is a line of their own, and without what the day brings.
-    fn listed(_: &mut DbConn, _: &Principal, shape: Referral) -> Result<Referral> {
-        Ok(shape)
+    fn listed(_: &mut DbConn, _: &Principal, shapes: Vec<Referral>) -> Result<Vec<Referral>> {
+        Ok(shapes)
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
@@ -292,13 +293,26 @@ impl Bulk for FollowUps {
     /// An open one, or one as it ended. A first contact takes the place of the one that was planned when its referral was loaded.
     fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
         let planned = input.referral_id.filter(|_| input.purpose == Purpose::FirstContact);
+        let patient = input.patient_id;
         match history::follow_up(conn, caller, &input, was)? {
             Some(ended) => follow_ups::loading::load(conn, caller, id, input, ended)?,
             None => resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())?,
         }
+        follow_ups::loading::follow(conn, caller, id, patient)?;
         match planned {
             Some(referral) => follow_ups::loading::take_back(conn, caller, history::first_contact(caller, referral)),
             None => Ok(()),
+        }
+    }
+
+    /// The one that was planned after it, whichever of the two is loaded first.
+    fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
+        match word::<Uuid>(was, "next_follow_up_id")? {
+            Some(next) => {
+                let loaded = echo(caller.organization_id, next);
+                follow_ups::loading::precede(conn, caller, id, [loaded, next].map(Id::from_uuid))
+            }
+            None => Ok(false),
         }
     }
 
@@ -311,6 +325,16 @@ impl Bulk for Slots {
     const WRITE: Scope = Scope::ServicesWrite;
     const SCHEMA: &'static str = "Slot";
     const REFERENCES: &'static [(&'static str, T)] = &[("/service_id", T::Service), ("/practitioner_id", T::Practitioner)];
+
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Slot>) -> Result<Vec<Slot>> {
+        let ids: Vec<SlotId> = shapes.iter().map(|shape| shape.id).collect();
+        let taken = slots::repository::taken(conn, &ids, caller.at)?;
+        let at = |shape: Slot| {
+            let taken = taken.get(&shape.id).copied().unwrap_or(0);
+            shape.at(caller.at, taken)
+        };
+        Ok(shapes.into_iter().map(at).collect())
+    }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::slots(conn, caller, window)

@@ -110,11 +110,11 @@ fn json(db: &Db, format: Format, mut output: impl Write) -> Result<(), Failure> 
 fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
     let told = |fault: crate::hsds::package::PackageError| Failure::because(format!("{}: {fault}", path.display()));
     let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
-    let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path).map_err(told)? };
+    let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path) }.map_err(told)?;
     let count = each(db, |service| package.add(&service).map_err(told))?;
-    let bytes = package.finish().map_err(told)?;
-    if is_zip {
-        std::fs::write(path, bytes).map_err(|fault| Failure::because(format!("cannot write {}: {fault}", path.display())))?;
+    if let Some(mut zip) = package.finish().map_err(told)? {
+        let written = std::fs::File::create(path).and_then(|mut file| std::io::copy(&mut zip, &mut file));
+        written.map_err(|fault| Failure::because(format!("cannot write {}: {fault}", path.display())))?;
     }
     println!("{count} services in {}", path.display());
     Ok(())

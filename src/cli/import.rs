@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result as DbResult};
 use crate::import::importer::Importer;
 use crate::import::kin;
-use crate::import::load::{BATCH, Batch, Load, retire};
+use crate::import::load::{BATCH, Batch, Load, Written, retire};
 use crate::import::mapping::Mapping;
 use crate::import::package::{Package, is_zip};
 use crate::import::read::{Form, Raw, form_of, read};
@@ -209,10 +209,10 @@ impl Services {
 
     fn write(&self, db: &Db, actor: &Actor, batches: &Receiver<Batch>, book: &Mutex<Book>) -> DbResult<()> {
         for batch in batches {
-            let lines = if self.dry_run { batch.preview() } else { write(db, actor, &batch)? };
+            let written = if self.dry_run { batch.preview() } else { write(db, actor, &batch)? };
             let mut book = locked(book);
-            book.report.organizations_created += batch.new_providers() as u64;
-            lines.into_iter().for_each(|line| book.add(line));
+            book.report.organizations_created += written.organizations_created;
+            written.lines.into_iter().for_each(|line| book.add(line));
         }
         Ok(())
     }
@@ -282,18 +282,18 @@ impl Services {
 }
 
 /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
-fn write(db: &Db, actor: &Actor, batch: &Batch) -> DbResult<Vec<Line>> {
+fn write(db: &Db, actor: &Actor, batch: &Batch) -> DbResult<Written> {
     let one = |batch: Batch| {
         let actor = actor.clone();
         db.write_blocking(move |conn| batch.write(conn, &actor))
     };
     match one(batch.clone()) {
         Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
-            let mut lines = Vec::new();
+            let mut written = Written::default();
             for part in batch.clone().split() {
-                lines.extend(one(part.clone()).or_else(|fault| part.refused(fault))?);
+                written.add(one(part.clone()).or_else(|fault| part.refused(fault))?);
             }
-            Ok(lines)
+            Ok(written)
         }
         outcome => outcome,
     }

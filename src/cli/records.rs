@@ -21,7 +21,7 @@ use crate::bulk::{Engine, exports, repository};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::types::Instant;
-use crate::kind::ClientId;
+use crate::kind::{ClientId, OrganizationId};
 
 /// Bytes that a line may have.
 const LINE: usize = 1 << 20;
@@ -35,6 +35,9 @@ pub(super) struct Import {
     /// The client in whose name it is done, with its scopes; `kith client list` names them
     #[arg(long, value_name = "ID")]
     client: ClientId,
+    /// The id that the client's organization has where the lines come from: wherever a line names it, the client's organization is meant
+    #[arg(long, value_name = "ID")]
+    former_organization: Option<OrganizationId>,
     /// Write a line of JSON for every line of the file
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
@@ -73,7 +76,7 @@ impl Import {
         let file = BufReader::new(File::open(&self.file).map_err(told)?);
         let is_packed = self.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let mut input: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let content = Content { line_limit: LINE, ..Content::default() };
+        let content = Content { line_limit: LINE, former_organization_id: self.former_organization, ..Content::default() };
         let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
         let (id, begun) = (job.id, job.clone());
         db.write_blocking(move |conn| repository::insert(conn, &begun))?;

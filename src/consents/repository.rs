@@ -1,5 +1,7 @@
 //! The queries of consents.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use super::api::ConsentQuery;
@@ -52,6 +54,25 @@ pub fn covered(
         active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient)).select(dsl::categories).load(conn)?;
     let sets = lists.iter().map(|list| read_list(list).collect::<Categories>());
     Ok(sets.reduce(Categories::union))
+}
+
+/// The same of many patients; of those who let it see nothing, nothing is given.
+pub fn covered_among(
+    conn: &mut DbConn,
+    patients: &[PatientId],
+    grantee: OrganizationId,
+    purpose: ConsentPurpose,
+    now: Instant,
+) -> Result<HashMap<PatientId, Categories>> {
+    let mut covered: HashMap<PatientId, Categories> = HashMap::new();
+    for patients in patients.chunks(500) {
+        let given = active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq_any(patients));
+        for (patient, list) in given.select((dsl::patient_id, dsl::categories)).load::<(PatientId, String)>(conn)? {
+            let categories = read_list(&list).collect();
+            covered.entry(patient).and_modify(|known| *known = known.union(categories)).or_insert(categories);
+        }
+    }
+    Ok(covered)
 }
 
 /// The owners of the patients who let an organization take part in their care, in order of id.

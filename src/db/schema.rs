@@ -628,6 +628,7 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         manager_id -> Id,
+        awaited_id -> Nullable<Id>,
     }
 }
 

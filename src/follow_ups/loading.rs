@@ -7,8 +7,8 @@ use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::{Instant, Json};
 use crate::error::Result;
-use crate::http::resource;
-use crate::kind::FollowUpId;
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{FollowUpId, PatientId};
 
 /// How a follow-up ended.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Ended {
     pub conclusion: Conclusion,
 }
 
-/// Adds a follow-up that has ended. Nothing follows from it: what did is loaded too.
+/// Adds a follow-up that has ended. Nothing follows from it: what did is loaded too, and [linked](precede).
 pub fn load(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput, ended: Ended) -> Result<()> {
     check_new(conn, caller, &input, false)?;
     let loaded = resource::insert_prepared::<FollowUps>(conn, caller, input, |conn, input| {
@@ -32,6 +32,37 @@ pub fn load(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: Follow
         Ok(row)
     });
     loaded.map(|_| ())
+}
+
+/// Says of a completed follow-up which one was planned after it: the one that was loaded under the first of these ids, else the one that
+/// has the second. It must be the organization's own and about the same patient. Where it is not there, the first is awaited, for a later
+/// line may [load](follow) it. False where nothing has changed.
+pub fn precede(conn: &mut DbConn, caller: &Principal, id: FollowUpId, next: [FollowUpId; 2]) -> Result<bool> {
+    let row = resource::get_row::<FollowUps>(conn, caller, id)?;
+    if row.status != FollowUpStatus::Completed || row.conclusion.next_follow_up_id.is_some() {
+        return Ok(false);
+    }
+    FollowUps::permit(caller, &row)?;
+    let [loaded, _] = next;
+    repository::lock_loading(conn, loaded)?;
+    let known = repository::own_among(conn, row.organization_id, row.patient_id, &next)?;
+    match next.into_iter().find(|next| *next != id && known.contains(next)) {
+        Some(next) => link(conn, caller, row, next).map(|()| true),
+        None if row.awaited_id == Some(loaded) => Ok(false),
+        None => repository::await_next(conn, id, loaded).map(|()| false),
+    }
+}
+
+/// Says of those that wait for a follow-up, which has just been loaded, that it is the one that was planned after them.
+pub fn follow(conn: &mut DbConn, caller: &Principal, id: FollowUpId, patient: PatientId) -> Result<()> {
+    repository::lock_loading(conn, id)?;
+    let waiting = repository::awaiting(conn, caller.organization_id, id)?;
+    waiting.into_iter().filter(|row| row.patient_id == patient).try_for_each(|row| link(conn, caller, row, id))
+}
+
+fn link(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, next: FollowUpId) -> Result<()> {
+    let conclusion = Conclusion { next_follow_up_id: Some(next), ..row.conclusion.0.clone() };
+    plan::save(conn, caller, FollowUpRow { conclusion: Json(conclusion), awaited_id: None, ..row }).map(|_| ())
 }
 
 /// Takes back what was planned for want of another, where nobody has done anything about it yet.

@@ -298,6 +298,8 @@ pub struct FollowUpRow {
     pub deleted_at: Option<Instant>,
     /// The organization that manages the patient.
     pub manager_id: OrganizationId,
+    /// The follow-up that was planned after it elsewhere, under the id under which it will be loaded; null once it was.
+    pub awaited_id: Option<FollowUpId>,
 }
 
 impl FollowUpRow {

@@ -115,6 +115,7 @@ pub fn new_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: Org
         created_at: caller.at,
         updated_at: caller.at,
         deleted_at: None,
+        awaited_id: None,
     })
 }
 

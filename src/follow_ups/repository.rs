@@ -11,7 +11,7 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
-use crate::kind::{ContactAttemptId, FollowUpId, PatientId, ReferralId};
+use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
 use crate::referrals;
 
 /// The follow-up, if the caller sees it, tombstones included.
@@ -166,9 +166,44 @@ pub fn update(conn: &mut DbConn, row: &FollowUpRow) -> Result<bool> {
             follow_ups::version.eq(row.version),
             follow_ups::updated_at.eq(row.updated_at),
             follow_ups::deleted_at.eq(row.deleted_at),
+            follow_ups::awaited_id.eq(row.awaited_id),
         ))
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// Waits until nobody else is loading the follow-up with this id or one that names it, and keeps others waiting until the transaction
+/// ends: of two that name each other each must see the other. On SQLite whoever writes is alone.
+pub fn lock_loading(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
+    diesel::define_sql_function! {
+        /// Waits for the lock, which is held until the transaction ends.
+        fn pg_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Text;
+    }
+    if let DbConn::Pg(conn) = conn {
+        // The last bits are those in which ids of one moment differ.
+        let number = i64::from_ne_bytes(id.uuid().as_u64_pair().1.to_ne_bytes());
+        diesel::select(pg_advisory_xact_lock(number)).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The living follow-ups of an organization that wait for the one that was loaded under this id.
+pub fn awaiting(conn: &mut DbConn, owner: OrganizationId, id: FollowUpId) -> Result<Vec<FollowUpRow>> {
+    let of_owner = follow_ups::table.filter(follow_ups::organization_id.eq(owner)).filter(follow_ups::deleted_at.is_null());
+    Ok(of_owner.filter(follow_ups::awaited_id.eq(id)).order(follow_ups::id).load(conn)?)
+}
+
+/// Which of these follow-ups are there, are an organization's own and about this patient.
+pub fn own_among(conn: &mut DbConn, owner: OrganizationId, patient: PatientId, ids: &[FollowUpId]) -> Result<Vec<FollowUpId>> {
+    let of_owner = follow_ups::table.filter(follow_ups::organization_id.eq(owner)).filter(follow_ups::deleted_at.is_null());
+    let of_patient = of_owner.filter(follow_ups::patient_id.eq(patient));
+    Ok(of_patient.filter(follow_ups::id.eq_any(ids)).select(follow_ups::id).load(conn)?)
+}
+
+/// Notes which follow-up is awaited after another.
+pub fn await_next(conn: &mut DbConn, id: FollowUpId, next: FollowUpId) -> Result<()> {
+    diesel::update(follow_ups::table.find(id)).set(follow_ups::awaited_id.eq(next)).execute(conn)?;
+    Ok(())
 }
 
 /// Adds a try.

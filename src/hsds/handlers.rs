@@ -1,17 +1,20 @@
 //! HTTP of the face: lists by page number, single records, and the same lists asked by POST.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
+use actix_web::body::SizedStream;
 use actix_web::http::header::ContentDisposition;
 use actix_web::web::{self, Bytes, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 use serde_json::json;
 
 use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceList, HsdsTaxonomyList, HsdsTaxonomyTermList, Root};
 use super::catalogue::{Filter, compact};
 use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION};
-use super::package::{self, Package};
+use super::package::{self, Package, PackageError};
 use super::pages::{Entry, Extent, Shelves, all_services, render};
 use super::query::{
     Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, Part, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
@@ -224,7 +227,7 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
     let entries = app.read_directory(move |conn| all_services(shelves(&shared), conn)).await?;
-    let mut package = Package::zipped();
+    let mut package = Package::zipped().map_err(Error::internal)?;
     for entries in entries.chunks(BATCH) {
         let (shared, entries) = (app.clone(), entries.to_vec());
         package = app
@@ -237,9 +240,28 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
             })
             .await?;
     }
-    let bytes = web::block(move || package.finish()).await.map_err(Error::internal)?.map_err(Error::internal)?;
+    let finish = move || {
+        let file = package.finish()?.ok_or_else(|| io::Error::other("a zip file was to be made"))?;
+        let size = file.metadata()?.len();
+        Ok::<_, PackageError>((file, size))
+    };
+    // All that can fail has been done before the first byte is sent.
+    let (file, size) = web::block(finish).await.map_err(Error::internal)?.map_err(Error::internal)?;
     let name = ContentDisposition::attachment("hsds.zip");
-    Ok(HttpResponse::Ok().content_type(package::MEDIA_TYPE).insert_header(name).body(bytes))
+    Ok(HttpResponse::Ok().content_type(package::MEDIA_TYPE).insert_header(name).body(SizedStream::new(size, read_on(file))))
+}
+
+/// What is left of a file, some of it at a time.
+fn read_on(file: File) -> impl Stream<Item = Result<Bytes>> {
+    const PIECE: u64 = 64 << 10;
+    stream::try_unfold(file, |file| async move {
+        let read = move || {
+            let mut bytes = Vec::new();
+            (&file).take(PIECE).read_to_end(&mut bytes).map(|_| (Bytes::from(bytes), file))
+        };
+        let (bytes, file) = web::block(read).await.map_err(Error::internal)?.map_err(Error::internal)?;
+        Ok((!bytes.is_empty()).then_some((bytes, file)))
+    })
 }
 
 fn shelves(app: &State) -> Shelves<'_> {

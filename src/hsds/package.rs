@@ -1,20 +1,23 @@
 //! The directory as a tabular package: a CSV file for each table and a descriptor, in a folder or in one zip file.
 //!
-//! Nested objects come in one after the other and are taken apart into rows, so that no more of the directory is in memory than the packed
-//! tables. What many objects share, such as organizations and terms, is written once.
+//! Nested objects come in one after the other and are taken apart into rows, so that no more of the directory is in memory than the last rows
+//! of each table and the ids of what many objects share, such as organizations and terms, which is written once. A zip file and what waits to
+//! get into it are files without a name: they are gone with the process, however it ends.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Cursor, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
-use zip::{ZipArchive, ZipWriter};
 
 use super::model::{PROFILE_VERSION, VERSION, shown};
 use super::tables::{LISTS, NUMBERS, SINGLES, TABLES, Table};
 use super::write::unknown_organization;
+use crate::bulk::pieces::{pack, unpack};
 
 /// The media type of a package.
 pub const MEDIA_TYPE: &str = "application/zip";
@@ -36,47 +39,97 @@ pub enum PackageError {
     Csv(#[from] csv::Error),
 }
 
+/// So much of a table is kept in memory until it is packed, in bytes.
+const PIECE: usize = 128 << 10;
+
 /// What a table is written to.
 enum Sheet {
     File(BufWriter<File>),
-    Packed(Box<ZipWriter<Cursor<Vec<u8>>>>),
+    Spooled(Spooled),
+}
+
+/// A table of a zip file, in which one stands behind the other: until all rows are there they lie, in packed pieces, in a file that all
+/// tables share.
+struct Spooled {
+    spool: Arc<File>,
+    /// Where the pieces are, and how large.
+    pieces: Vec<(u64, usize)>,
+    /// The one that is not full yet.
+    open: Vec<u8>,
+}
+
+impl Spooled {
+    fn put(&mut self) -> io::Result<()> {
+        let packed = pack(&self.open).map_err(io::Error::other)?;
+        let mut spool = self.spool.as_ref();
+        self.pieces.push((spool.seek(SeekFrom::End(0))?, packed.len()));
+        self.open.clear();
+        spool.write_all(&packed)
+    }
+
+    fn copy_to(&self, target: &mut impl Write) -> io::Result<()> {
+        let mut spool = self.spool.as_ref();
+        for (start, size) in &self.pieces {
+            let mut packed = vec![0; *size];
+            spool.seek(SeekFrom::Start(*start))?;
+            spool.read_exact(&mut packed)?;
+            target.write_all(&unpack(&packed).map_err(io::Error::other)?)?;
+        }
+        target.write_all(&self.open)
+    }
 }
 
 impl Write for Sheet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.write(bytes),
-            Self::Packed(zip) => zip.write(bytes),
+            Self::Spooled(table) => {
+                table.open.extend_from_slice(bytes);
+                if table.open.len() >= PIECE {
+                    table.put()?;
+                }
+                Ok(bytes.len())
+            }
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::File(file) => file.flush(),
-            Self::Packed(zip) => zip.flush(),
+            Self::Spooled(_) => Ok(()),
         }
     }
 }
 
+/// What a package becomes.
+enum Target {
+    Folder(PathBuf),
+    /// A zip file, and what waits to get into it.
+    Zip(Arc<File>),
+}
+
 /// A package on its way.
 pub struct Package {
-    /// The folder; none for a zip file.
-    folder: Option<PathBuf>,
+    target: Target,
     sheets: BTreeMap<&'static str, csv::Writer<Sheet>>,
     /// Rows that several objects share and that are written.
     written: HashSet<(&'static str, String)>,
 }
 
 impl Package {
-    /// A package that becomes a zip file.
-    pub fn zipped() -> Self {
-        Self { folder: None, sheets: BTreeMap::new(), written: HashSet::new() }
+    /// A package that becomes a zip file. It takes the folder for temporary files.
+    pub fn zipped() -> Result<Self, PackageError> {
+        Ok(Self::to(Target::Zip(Arc::new(tempfile::tempfile()?))))
     }
 
     /// A package in a folder, which is made where it is missing.
     pub fn in_folder(folder: &Path) -> Result<Self, PackageError> {
         fs::create_dir_all(folder)?;
-        Ok(Self { folder: Some(folder.to_owned()), ..Self::zipped() })
+        Ok(Self::to(Target::Folder(folder.to_owned())))
+    }
+
+    fn to(target: Target) -> Self {
+        Self { target, sheets: BTreeMap::new(), written: HashSet::new() }
     }
 
     /// Adds a service, everything nested.
@@ -101,7 +154,7 @@ impl Package {
         parent: Option<(&'static str, &Value)>,
         provider: Option<&Value>,
     ) -> Result<(), PackageError> {
-        let Some(table) = TABLES.iter().find(|table| table.name == name) else { return Ok(()) };
+        let Some(table) = table(name) else { return Ok(()) };
         let id = members.get("id").cloned().unwrap_or_default();
         let mut cells: BTreeMap<&str, String> = BTreeMap::new();
         if let Some((parent, parent_id)) = parent {
@@ -140,9 +193,9 @@ impl Package {
 
     fn sheet(&mut self, table: &Table) -> Result<&mut csv::Writer<Sheet>, PackageError> {
         if !self.sheets.contains_key(table.name) {
-            let sheet = match &self.folder {
-                Some(folder) => Sheet::File(BufWriter::new(File::create(folder.join(table.file))?)),
-                None => Sheet::Packed(Box::new(started(table.file)?)),
+            let sheet = match &self.target {
+                Target::Folder(folder) => Sheet::File(BufWriter::new(File::create(folder.join(table.file))?)),
+                Target::Zip(spool) => Sheet::Spooled(Spooled { spool: Arc::clone(spool), pieces: Vec::new(), open: Vec::new() }),
             };
             let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(sheet);
             writer.write_record(table.columns)?;
@@ -151,36 +204,32 @@ impl Package {
         self.sheets.get_mut(table.name).ok_or_else(|| io::Error::other("the table is gone").into())
     }
 
-    /// Ends the package: the bytes of the zip file, or none where it is a folder. Empty tables are left out.
-    pub fn finish(self) -> Result<Vec<u8>, PackageError> {
+    /// Ends the package: the zip file at its beginning, or none where it is a folder. Empty tables are left out.
+    pub fn finish(self) -> Result<Option<File>, PackageError> {
         let names: Vec<&str> = self.sheets.keys().copied().collect();
         let described = serde_json::to_vec_pretty(&descriptor(&names)).map_err(io::Error::other)?;
-        let mut whole = ZipWriter::new(Cursor::new(Vec::new()));
-        match &self.folder {
-            Some(folder) => fs::write(folder.join(DESCRIPTOR), &described)?,
-            None => {
-                whole.start_file(DESCRIPTOR, SimpleFileOptions::default())?;
-                whole.write_all(&described)?;
-            }
+        let sheet = |writer: csv::Writer<Sheet>| writer.into_inner().map_err(|fault| io::Error::other(fault.to_string()));
+        if let Target::Folder(folder) = self.target {
+            fs::write(folder.join(DESCRIPTOR), &described)?;
+            self.sheets.into_values().try_for_each(|writer| sheet(writer)?.flush())?;
+            return Ok(None);
         }
-        for writer in self.sheets.into_values() {
-            match writer.into_inner().map_err(|fault| io::Error::other(fault.to_string()))? {
-                Sheet::File(mut file) => file.flush()?,
-                Sheet::Packed(zip) => {
-                    // Packed already: taken over as it is.
-                    let mut one = ZipArchive::new(zip.finish()?)?;
-                    whole.raw_copy_file(one.by_index_raw(0)?)?;
-                }
-            }
+        let mut whole = ZipWriter::new(BufWriter::new(tempfile::tempfile()?));
+        whole.start_file(DESCRIPTOR, SimpleFileOptions::default())?;
+        whole.write_all(&described)?;
+        for (name, writer) in self.sheets {
+            let (Some(table), Sheet::Spooled(rows)) = (table(name), sheet(writer)?) else { continue };
+            whole.start_file(table.file, SimpleFileOptions::default().large_file(true))?;
+            rows.copy_to(&mut whole)?;
         }
-        Ok(if self.folder.is_some() { Vec::new() } else { whole.finish()?.into_inner() })
+        let mut file = whole.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Some(file))
     }
 }
 
-fn started(file: &str) -> Result<ZipWriter<Cursor<Vec<u8>>>, PackageError> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file(file, SimpleFileOptions::default().large_file(true))?;
-    Ok(zip)
+fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
 }
 
 /// A value as the text of a cell; objects as JSON.
@@ -221,4 +270,43 @@ fn descriptor(names: &[&str]) -> Value {
         "version": VERSION,
         "resources": tables.map(resource).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service whose tables take up several pieces, packed ones of several sizes among them.
+    fn service(number: usize) -> Value {
+        let id = |kind: &str| format!("{kind}-{number}");
+        let words: String = (0..200).map(|word| format!("{} ", (number * 7_919 + word * 104_729) % 99_991)).collect();
+        json!({
+            "id": id("service"), "name": format!("Lunch \"{number}\",\r\nfree"), "description": words,
+            "organization": { "id": format!("organization-{}", number % 7), "name": "Alder House" },
+            "phones": [{ "id": id("phone"), "number": "+12505550142" }, { "id": id("fax"), "number": "+12505550143" }],
+        })
+    }
+
+    #[test]
+    fn a_zip_file_holds_what_a_folder_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut zipped, mut laid_out) = (Package::zipped().unwrap(), Package::in_folder(folder.path()).unwrap());
+        for number in 0..1_000 {
+            zipped.add(&service(number)).unwrap();
+            laid_out.add(&service(number)).unwrap();
+        }
+        assert!(laid_out.finish().unwrap().is_none());
+        let mut archive = zip::ZipArchive::new(zipped.finish().unwrap().unwrap()).unwrap();
+        let mut sizes = Vec::new();
+        for number in 0..archive.len() {
+            let mut file = archive.by_index(number).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            let name = file.name().unwrap().into_owned();
+            assert!(bytes == fs::read(folder.path().join(&name)).unwrap(), "{name}");
+            sizes.push(bytes.len());
+        }
+        assert_eq!(sizes.len(), fs::read_dir(folder.path()).unwrap().count());
+        assert!(sizes.len() > 3 && sizes.iter().any(|size| *size > 4 * PIECE), "{sizes:?}");
+    }
 }

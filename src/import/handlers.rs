@@ -13,11 +13,11 @@ use super::Outcome;
 use super::desk::{Desk, Taken};
 use super::importer::Importer;
 use super::kin;
-use super::load::{BATCH, Batch, Load, retire};
+use super::load::{BATCH, Batch, Load, Written, retire};
 use super::mapping::Mapping;
 use super::package::{Package, PackageError};
 use super::read::line;
-use super::report::{Line, Report};
+use super::report::Report;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::error::{Error, Fault, Result};
@@ -197,25 +197,24 @@ impl Import<'_> {
 
     /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
     async fn write(&mut self, batch: Batch) -> Result<()> {
-        self.report.organizations_created += batch.new_providers() as u64;
-        let lines = match self.write_once(batch.clone()).await {
+        let written = match self.write_once(batch.clone()).await {
             Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
-                let mut lines = Vec::new();
+                let mut written = Written::default();
                 for part in batch.split() {
-                    match self.write_once(part.clone()).await {
-                        Ok(written) => lines.extend(written),
-                        Err(fault) => lines.extend(part.refused(fault)?),
-                    }
+                    written.add(match self.write_once(part.clone()).await {
+                        Ok(part) => part,
+                        Err(fault) => part.refused(fault)?,
+                    });
                 }
-                lines
+                written
             }
             outcome => outcome?,
         };
-        lines.into_iter().for_each(|line| self.report.add(line));
+        self.report.add_written(written);
         Ok(())
     }
 
-    async fn write_once(&self, batch: Batch) -> Result<Vec<Line>> {
+    async fn write_once(&self, batch: Batch) -> Result<Written> {
         let actor = self.caller.actor();
         self.app.db.write(move |conn| batch.write(conn, &actor)).await
     }

@@ -64,6 +64,23 @@ pub struct Batch {
     new_providers: Arc<Vec<(OrganizationId, Provider)>>,
 }
 
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// What became of the records.
+    pub lines: Vec<Line>,
+    /// Organizations that are new: not those that another import has added since this one looked.
+    pub organizations_created: u64,
+}
+
+impl Written {
+    /// Adds what was written besides.
+    pub fn add(&mut self, more: Self) {
+        self.lines.extend(more.lines);
+        self.organizations_created += more.organizations_created;
+    }
+}
+
 impl Load {
     /// An import that asks about each record as it comes, and so cannot tell what is [`missing`](Self::missing).
     pub fn piecemeal(owner: OrganizationId, source: &str) -> Self {
@@ -194,14 +211,10 @@ fn line(parsed: &Parsed, id: ServiceId, verdict: Verdict, notices: Vec<Notice>) 
 
 impl Batch {
     /// What the batch would do, for a dry run.
-    pub fn preview(&self) -> Vec<Line> {
+    pub fn preview(&self) -> Written {
         let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
-        self.records.iter().map(|planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone())).collect()
-    }
-
-    /// Providers that the batch creates.
-    pub fn new_providers(&self) -> usize {
-        self.new_providers.len()
+        let told = |planned: &Planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone());
+        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.new_providers.len() as u64 }
     }
 
     /// The records one by one, for a batch that failed as a whole; before them the new providers alone.
@@ -220,10 +233,11 @@ impl Batch {
     }
 
     /// Lines that refuse every record, for a fault that lies in them; any other is given back.
-    pub fn refused(&self, fault: Error) -> Result<Vec<Line>> {
+    pub fn refused(&self, fault: Error) -> Result<Written> {
         let (Error::Duplicate { .. } | Error::Reference { .. }) = fault else { return Err(fault) };
         let notice = Notice::new("clash", "", fault.to_string());
-        Ok(self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()])).collect())
+        let lines = self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()]));
+        Ok(Written { lines: lines.collect(), organizations_created: 0 })
     }
 
     /// The new records that bear a key of a service which no record of this source is of yet, with that service.
@@ -252,8 +266,8 @@ impl Batch {
 
     /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
     /// since.
-    pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Vec<Line>> {
-        store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
+    pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
+        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
         let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
@@ -332,7 +346,7 @@ impl Batch {
             lines.push(line(parsed, *id, verdict, parsed.notices.clone()));
         }
         store::insert(conn, actor, self.owner, &self.source, created)?;
-        Ok(lines)
+        Ok(Written { lines, organizations_created })
     }
 }
 

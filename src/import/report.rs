@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Notice;
+use super::load::Written;
 use crate::kind::ServiceId;
 use crate::text_enum;
 
@@ -96,6 +97,12 @@ impl Report {
     /// All records that were read.
     pub fn records(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.refused
+    }
+
+    /// Counts what was written.
+    pub fn add_written(&mut self, written: Written) {
+        self.organizations_created += written.organizations_created;
+        written.lines.into_iter().for_each(|line| self.add(line));
     }
 
     /// Counts a record, and keeps its line where there is something to say and room.

@@ -185,14 +185,14 @@ fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>,
 }
 
 /// Adds the organizations of providers that were not known, kept by the directory that names them, but for those that another import has
-/// added since.
+/// added since; how many.
 pub fn insert_providers(
     conn: &mut DbConn,
     actor: &Actor,
     owner: OrganizationId,
     source: &str,
     providers: &[(OrganizationId, Provider)],
-) -> Result<()> {
+) -> Result<u64> {
     let ids: Vec<OrganizationId> = providers.iter().map(|(id, _)| *id).collect();
     let mut there: HashSet<OrganizationId> = HashSet::new();
     for ids in ids.chunks(1_000) {
@@ -224,7 +224,7 @@ pub fn insert_providers(
     };
     let rows: Vec<OrganizationRow> = providers.iter().filter(|(id, _)| !there.contains(id)).map(row).collect();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     each!(conn, |conn| insert_into(organizations::table).values(&rows).execute(conn))?;
     let keys = rows.iter().flat_map(|row| row.content.identifiers.iter().map(|identifier| (row.id.uuid(), identifier)));
@@ -232,7 +232,8 @@ pub fn insert_providers(
     let shapes: Vec<Organization> = rows.into_iter().map(Organization::from).collect();
     let changes: Vec<Change<'_, Organization>> =
         shapes.iter().map(|shape| change(ResourceType::Organization, shape.id.uuid(), owner, 1, Action::Created, shape)).collect();
-    changes::record_all(conn, actor, &changes)
+    changes::record_all(conn, actor, &changes)?;
+    Ok(changes.len() as u64)
 }
 
 /// Says of an organization what it is part of.

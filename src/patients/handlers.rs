@@ -163,13 +163,9 @@ pub async fn list_patients(
         .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, after)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |row: &PatientRow| row.id)?;
-            let mut items = Vec::new();
-            for row in page.items {
-                if let Some(categories) = sight::of(conn, &caller, row.organization_id, row.id)? {
-                    items.push(Patient::whole(row).shown(categories));
-                }
-            }
-            Ok(Page { items, next: page.next })
+            let seen = sight::of_all(conn, &caller, page.items.iter().map(|row| (row.organization_id, row.id)))?;
+            let shown = |row: PatientRow| seen.get(&row.id).map(|categories| Patient::whole(row).shown(*categories));
+            Ok(Page { items: page.items.into_iter().filter_map(shown).collect(), next: page.next })
         })
         .await?;
     Ok(page.respond(&request))

@@ -70,13 +70,12 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
     }
     let ids: Vec<PatientId> = found.iter().map(|(id, _)| *id).collect();
     let mut rows: HashMap<PatientId, PatientRow> = repository::find_all(conn, &ids)?.into_iter().map(|row| (row.id, row)).collect();
-    let mut items = Vec::with_capacity(found.len());
-    for (id, Likeness { score, reasons }) in found {
-        let Some(row) = rows.remove(&id) else { continue };
-        let Some(categories) = sight::of(conn, caller, row.organization_id, id)? else { continue };
-        items.push(PatientHit { score, reasons, patient: Patient::whole(row).shown(categories) });
-    }
-    Ok(PatientHits { items })
+    let seen = sight::of_all(conn, caller, rows.values().map(|row| (row.organization_id, row.id)))?;
+    let hit = |(id, Likeness { score, reasons })| {
+        let (row, categories) = rows.remove(&id).zip(seen.get(&id))?;
+        Some(PatientHit { score, reasons, patient: Patient::whole(row).shown(*categories) })
+    };
+    Ok(PatientHits { items: found.into_iter().filter_map(hit).collect() })
 }
 
 fn normal_identifier(identifier: &Identifier) -> Identifier {
@@ -107,9 +106,11 @@ fn ranked(
     if ids.is_empty() {
         return Ok(found);
     }
-    for (id, owner, candidate) in repository::distinguishing(conn, &ids)? {
-        let Some(categories) = sight::of(conn, caller, owner, id)? else { continue };
-        let likeness = compare(&candidate.shown(categories).into());
+    let candidates = repository::distinguishing(conn, &ids)?;
+    let seen = sight::of_all(conn, caller, candidates.iter().map(|(id, owner, _)| (*owner, *id)))?;
+    for (id, _, candidate) in candidates {
+        let Some(categories) = seen.get(&id) else { continue };
+        let likeness = compare(&candidate.shown(*categories).into());
         if likeness.score >= least {
             found.push((id, likeness));
         }

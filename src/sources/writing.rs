@@ -108,7 +108,7 @@ impl<'a> Turn<'a> {
                     let one = part.clone();
                     let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
                         Err(fault) => {
-                            let lines = part.refused(fault)?;
+                            let lines = part.refused(fault)?.lines;
                             self.write(move |conn, _, run, _| report(conn, run, &lines)).await?
                         }
                         Ok(written) => written,
@@ -148,9 +148,9 @@ impl<'a> Turn<'a> {
 
 /// Writes a batch and reports it.
 fn add(conn: &mut DbConn, run: &mut RunRow, actor: &Actor, batch: &Batch) -> Result<()> {
-    let lines = batch.write(conn, actor)?;
-    run.organizations_created = run.organizations_created.saturating_add(i32::try_from(batch.new_providers()).unwrap_or(i32::MAX));
-    report(conn, run, &lines)
+    let written = batch.write(conn, actor)?;
+    run.organizations_created = run.organizations_created.saturating_add(i32::try_from(written.organizations_created).unwrap_or(i32::MAX));
+    report(conn, run, &written.lines)
 }
 
 /// Counts records, and keeps what is to be said of them while there is room.

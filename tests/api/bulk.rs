@@ -19,6 +19,7 @@ use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::Town;
 
 mod history;
+mod statements;
 
 const SYSTEM: &str = "https://emr.example.ca/records";
 
@@ -45,7 +46,11 @@ fn engine(app: &TestApp) -> Engine {
 
 /// Imports, to the end; the import as it then stands.
 async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
-    let accepted = send(caller, "/v1/imports", body).await;
+    load_at(caller, "/v1/imports", body).await
+}
+
+async fn load_at(caller: &Caller, path: &str, body: impl Into<Vec<u8>>) -> Value {
+    let accepted = send(caller, path, body).await;
     let job = accepted.expect(202);
     assert_eq!((accepted.header("location"), job["status"].as_str()), (Some(place(&job).as_str()), Some("queued")));
     engine(&caller.app).work().await.unwrap();

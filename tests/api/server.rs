@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,8 +35,13 @@ pub struct Server {
 impl Server {
     /// A server with these flags beside the usual ones.
     pub fn start(place: &Place, flags: &[&str]) -> Self {
+        Self::start_in(place, flags, &std::env::temp_dir())
+    }
+
+    /// The same with a folder of its own for temporary files.
+    pub fn start_in(place: &Place, flags: &[&str], folder: &Path) -> Self {
         let mut command = kith(place, &["serve", "--port=0", "--log-level=info", "--log-format=json"]);
-        let mut process = command.args(flags).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command.args(flags).env("TMPDIR", folder).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let address = loop {
             let mut line = String::new();
@@ -65,9 +71,9 @@ impl Server {
     pub fn get(&self, path: &str) -> String {
         let mut stream = self.connect();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// What the process holds in memory, in bytes; `None` where the system does not say.

@@ -5,7 +5,7 @@ use kith::bulk::references::echo;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use super::{counts, exported, key, load, patient, results, text};
+use super::{counts, exported, key, load, load_at, patient, results, send, text};
 use crate::client::{Caller, TestApp};
 use crate::referrals::step;
 
@@ -64,7 +64,7 @@ async fn lived(app: &TestApp, clinic: &mut Caller) {
     step(clinic, &sent[5], json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
     step(clinic, &sent[6], json!({ "status": "entered_in_error" })).await.expect(201);
     let check = json!({ "patient_id": person, "purpose": "check_in", "due_on": "2026-03-20" });
-    let heard = json!({ "change": "better", "new_needs": ["food-insecurity"], "minutes": 20 });
+    let heard = json!({ "change": "better", "new_needs": ["food-insecurity"], "minutes": 20, "next_due_on": "2026-04-20" });
     let check = made(clinic, "/v1/follow-ups", check).await;
     act(clinic, format!("/v1/follow-ups/{check}/complete"), heard).await;
 }
@@ -82,6 +82,7 @@ fn comparable(lines: &[Value], moved: impl Fn(&str) -> String) -> Vec<Value> {
         "closed_at",
         "result",
         "new_need_ids",
+        "next_follow_up_id",
         "cancellation",
         "outcome_note",
         "concluded_at",
@@ -105,26 +106,31 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
     let other = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
     let ids: Vec<String> =
         before.iter().filter(|line| line["type"] != "organization").map(|line| line["id"].as_str().unwrap().into()).collect();
-    // Whoever moves writes its new id where its own old one stands.
     let renamed = |text: &str| text.replace(&clinic.organization_id.to_string(), &other.organization_id.to_string());
-    let file: String = before.iter().filter(|line| line["type"] != "organization").map(|line| renamed(&format!("{line}\n"))).collect();
-    let job = load(&other, file.clone()).await;
-    let told = results(&other, &job).await;
+    let (file, path) = (text(&before), format!("/v1/imports?former_organization_id={}", clinic.organization_id));
+    let job = load_at(&other, &path, file.clone()).await;
+    let mut told = results(&other, &job).await;
+    // Its own line is the first, and its own record has become what that says; all others are new.
+    let own = told.remove(0);
+    assert_eq!((&own["type"], &own["outcome"], &own["id"]), (&json!("organization"), &json!("updated"), &json!(other.organization_id)));
     let refused: Vec<&Value> = told.iter().filter(|line| line["outcome"] != "created").collect();
     assert!(refused.is_empty(), "{refused:#?}");
 
     let after = exported(&other).await;
+    assert_eq!((&after[0]["id"], &after[0]["resource"]), (&json!(other.organization_id), &before[0]["resource"]));
     let moved = |text: &str| {
         ids.iter().fold(renamed(text), |text, id| text.replace(id, &echo(other.organization_id, id.parse().unwrap()).to_string()))
     };
     let (before, after) = (comparable(&before, moved), comparable(&after, str::to_owned));
+    let followed = before.iter().filter(|line| line["type"] == "follow_up" && line["stood"][10].is_string()).count();
+    assert!(followed >= 1, "{before:#?}");
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before, after);
     }
     assert_eq!(before.len(), after.len());
     // Once is enough.
-    let again = load(&other, file).await;
-    assert_eq!(counts(&again), [0, 0, i64::try_from(ids.len()).unwrap(), 0], "{:#?}", results(&other, &again).await);
+    let again = load_at(&other, &path, file).await;
+    assert_eq!(counts(&again), [0, 0, i64::try_from(ids.len() + 1).unwrap(), 0], "{:#?}", results(&other, &again).await);
 
     // What is closed came there in one step, and was never asked of anybody.
     let id = told.iter().zip(&ids).find_map(|(line, _)| (line["type"] == "referral").then(|| line["id"].as_str().unwrap())).unwrap();
@@ -138,6 +144,36 @@ on_both!(an_organization_that_moves_brings_its_history_as_it_stood_and_once, |db
     );
     let history = other.get(&format!("/v1/referrals/{id}/history")).await.expect(200);
     assert_eq!(history["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(the_former_id_of_an_organization_stands_for_itself_and_for_nobody_else, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, agency) = (app.clinic().await, app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await);
+    let former = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+    let organization = |id: &str, name: &str| json!({ "type": "organization", "id": id, "resource": { "name": name, "kind": "clinic" } });
+    let service =
+        |provider: &Value| json!({ "type": "service", "resource": { "name": "Lunch", "kind": "program", "provider_id": provider } });
+    let provider = async |path: &str, provider: Value| {
+        let told = results(&clinic, &load_at(&clinic, path, text(&[service(&provider)])).await).await;
+        match told[0]["id"].as_str() {
+            Some(id) => clinic.get(&format!("/v1/services/{id}")).await.expect(200)["provider_id"].clone(),
+            None => told[0]["problem"]["code"].clone(),
+        }
+    };
+    let path = format!("/v1/imports?former_organization_id={former}");
+    assert_eq!(provider(&path, json!(former)).await, json!(clinic.organization_id));
+    assert_eq!(provider(&path, json!(agency.organization_id)).await, json!(agency.organization_id));
+    assert_ne!(provider("/v1/imports", json!(former)).await, json!(clinic.organization_id));
+    // Also where another organization has that id here: neither its record nor its name is taken.
+    let path = format!("/v1/imports?former_organization_id={}", agency.organization_id);
+    assert_eq!(provider(&path, json!(agency.organization_id)).await, json!(clinic.organization_id));
+    let before = agency.get(&format!("/v1/organizations/{}", agency.organization_id)).await.expect(200);
+    let line = organization(&agency.organization_id.to_string(), "Alder Falls Family Practice");
+    let told = results(&clinic, &load_at(&clinic, &path, text(&[line])).await).await;
+    assert_eq!((&told[0]["outcome"], &told[0]["id"]), (&json!("updated"), &json!(clinic.organization_id)));
+    assert_eq!(agency.get(&format!("/v1/organizations/{}", agency.organization_id)).await.expect(200), before);
+    let answer = send(&clinic, "/v1/imports?former_organization_id=ours", "").await;
+    answer.expect_problem(400, "malformed_request");
 });
 
 /// A referral to this organization, as it stood.
@@ -285,6 +321,69 @@ on_both!(a_line_of_an_accepted_referral_plans_the_first_contact_that_another_lin
     let planned = clinic.get("/v1/follow-ups").await.expect(200);
     let planned = planned["items"].as_array().unwrap();
     assert_eq!((planned.len(), &planned[0]["due_on"]), (1, &json!("2026-03-01")));
+});
+
+on_both!(a_follow_up_is_loaded_with_the_one_after_it_in_whichever_order_the_lines_come, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, agency) = (app.clinic().await, app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await);
+    for caller in [&clinic, &agency] {
+        load(caller, text(&[patient("p-1", "Tremblay"), patient("p-2", "Singh")])).await;
+    }
+    let id = |number: u32| format!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b{number:04}");
+    let line = |number: u32, was: Value| {
+        json!({ "type": "follow_up", "id": id(number), "read_only": was,
+            "resource": { "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-02-10" } })
+    };
+    let done = |number: u32, next: Value| {
+        line(number, json!({ "status": "completed", "closed_at": "2026-02-10T17:00:00Z", "next_follow_up_id": next }))
+    };
+    let stands = async |number: u32| {
+        let loaded = echo(clinic.organization_id, id(number).parse().unwrap());
+        clinic.get(&format!("/v1/follow-ups/{loaded}")).await.expect(200)
+    };
+    let loaded = |number: u32| json!(echo(clinic.organization_id, id(number).parse().unwrap()));
+    // A chain, the first line first and the last line first, and each in an import of its own.
+    let chain = |first: u32| [done(first, json!(id(first + 1))), done(first + 1, json!(id(first + 2))), line(first + 2, json!({}))];
+    let mut backwards = chain(10);
+    backwards.reverse();
+    let mut files: Vec<String> = vec![text(&chain(0)), text(&backwards)];
+    files.extend(chain(20).iter().map(|line| text(std::slice::from_ref(line))));
+    for file in &files {
+        assert_eq!(counts(&load(&clinic, file.clone()).await)[1..], [0, 0, 0]);
+    }
+    for first in [0, 10, 20] {
+        for number in [first, first + 1] {
+            assert_eq!(stands(number).await["next_follow_up_id"], loaded(number + 1), "{number}");
+        }
+        assert_eq!(stands(first + 2).await["next_follow_up_id"], Value::Null);
+    }
+    for file in files {
+        assert_eq!(counts(&load(&clinic, file).await)[..2], [0, 0]);
+    }
+    let history = clinic.get(&format!("/v1/follow-ups/{}/history", loaded(20).as_str().unwrap())).await.expect(200);
+    let told: Vec<&Value> = history["items"].as_array().unwrap().iter().map(|entry| &entry["resource"]["next_follow_up_id"]).collect();
+    assert_eq!(told, [&Value::Null, &loaded(21)]);
+
+    // One that the organization has itself is named by its own id; nothing else is: not what is not there, not another's, not another
+    // patient's, not itself.
+    let of = async |caller: &Caller, person: &str| {
+        let body = json!({ "type": "follow_up", "resource": { "patient_id": key(person), "purpose": "check_in", "due_on": "2026-03-10" } });
+        results(caller, &load(caller, text(&[body])).await).await[0]["id"].clone()
+    };
+    let (own, theirs, of_another) = (of(&clinic, "p-1").await, of(&agency, "p-1").await, of(&clinic, "p-2").await);
+    let named = [own.clone(), theirs, of_another, json!(id(33)), json!(id(99))];
+    let lines: Vec<Value> = (30..).zip(&named).map(|(number, next)| done(number, next.clone())).collect();
+    assert_eq!(counts(&load(&clinic, text(&lines)).await), [5, 0, 0, 0]);
+    for (number, expected) in (30..).zip([own, Value::Null, Value::Null, Value::Null, Value::Null]) {
+        assert_eq!(stands(number).await["next_follow_up_id"], expected, "{number}");
+    }
+    // What comes under the awaited id is about another patient.
+    let mut stranger = line(99, json!({}));
+    stranger["resource"]["patient_id"] = key("p-2");
+    assert_eq!(counts(&load(&clinic, text(&[stranger])).await), [1, 0, 0, 0]);
+    assert_eq!(stands(34).await["next_follow_up_id"], Value::Null);
+    let wrong = load(&clinic, text(&[done(40, json!("the next"))])).await;
+    assert_eq!(results(&clinic, &wrong).await[0]["problem"]["errors"][0]["pointer"], "/read_only/next_follow_up_id");
 });
 
 on_both!(a_line_keeps_need_level_navigator_and_room_of_what_is_there_in_step, |db| async move {

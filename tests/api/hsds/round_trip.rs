@@ -15,6 +15,7 @@ use super::standard::{import_real, shared};
 use super::{all, demo, lines};
 use crate::client::{Answer, Caller, TestApp};
 use crate::harness::TestDb;
+use crate::server::{Server, places};
 
 fn sorted(services: &[Value]) -> Vec<String> {
     let mut lines: Vec<String> = services.iter().map(Value::to_string).collect();
@@ -373,6 +374,22 @@ on_both!(a_package_that_swells_is_refused, |db| async move {
     let request = directory.request(Method::POST, "/v1/imports/services?source=x").insert_header(("content-type", "application/zip"));
     app.send(request.set_payload(body)).await.expect_problem(413, "body_too_large");
 });
+
+#[test]
+fn a_package_that_cannot_be_written_is_a_problem_and_of_one_that_can_nothing_stays() {
+    for place in places() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_in(&place, &["--public-directory"], folder.path());
+        let answer = server.get("/hsds/package");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && body.starts_with("PK"), "{head}");
+        assert!(head.to_lowercase().contains("content-length: "), "{head}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        folder.close().unwrap();
+        let answer = server.get("/hsds/package");
+        assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("application/problem+json"), "{answer}");
+    }
+}
 
 /// The services of a folder that is a package.
 fn of_folder(folder: &std::path::Path) -> Vec<Parsed> {

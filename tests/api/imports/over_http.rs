@@ -120,6 +120,8 @@ on_both!(of_two_imports_of_one_list_at_once_one_creates_what_the_other_then_find
     let counts: Vec<[u64; 6]> = answers.iter().map(counts).collect();
     let sum = |which: usize| counts.iter().map(|count| count[which]).sum::<u64>();
     assert_eq!([sum(0), sum(1), sum(2), sum(3)], [40, 0, 120, 0], "{counts:?}");
+    // All of them found the provider new before one of them created it.
+    assert_eq!(sum(5), 1, "{counts:?}");
     assert_eq!(services(&caller).await.len(), 40);
 });
 
