@@ -110,6 +110,12 @@ impl Resource for FollowUps {
 
 /// Fails with everything that is wrong with what a new one names. Only an open one asks for an open referral.
 pub(super) fn check_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, is_open: bool) -> Result<()> {
+    let faults = faults_of_new(conn, caller, input, is_open)?;
+    check_practitioner(conn, caller, input, faults)
+}
+
+/// Why the caller may not plan a follow-up of this patient, or in this referral.
+pub(super) fn faults_of_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, is_open: bool) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     match input.referral_id {
         Some(id) => check_referral(conn, caller, id, input, is_open, &mut faults)?,
@@ -120,7 +126,7 @@ pub(super) fn check_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpI
             }
         }
     }
-    check_practitioner(conn, caller, input, faults)
+    Ok(faults)
 }
 
 fn check_practitioner(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, mut faults: Vec<Fault>) -> Result<()> {

@@ -11,6 +11,14 @@ fn path(id: &str) -> String {
     format!("{PATH}/{id}")
 }
 
+/// Takes back every consent of the patient.
+async fn withdraw_all(manager: &Caller, patient: &str) {
+    let consents = manager.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    for consent in consents["items"].as_array().unwrap().iter().filter(|consent| consent["status"] == "active") {
+        manager.post(&format!("/v1/consents/{}/withdraw", id_of(consent)), json!({})).await.expect(200);
+    }
+}
+
 /// The only open follow-up of a referral.
 async fn open(caller: &Caller, referral: &str) -> Value {
     let page = caller.get(&format!("{PATH}?referral_id={referral}&status=open")).await.expect(200);
@@ -220,6 +228,49 @@ on_both!(raising_a_need_does_not_tell_which_hidden_ones_there_are, |db| async mo
     let result = json!({ "new_needs": ["intimate-partner-violence", "food-insecurity"] });
     let completed = town.program.post(&format!("{}/complete", path(&first)), result).await.expect(200);
     assert_eq!(completed["new_need_ids"].as_array().unwrap().len(), 1, "the consent shows needs, and not the sensitive ones");
+});
+
+on_both!(needs_are_raised_while_the_patient_lets_them_be_recorded_and_not_after, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let heard = || json!({ "change": "worse", "new_needs": ["food-insecurity"] });
+    let complete = |id: &str| format!("{}/complete", path(id));
+    let own = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let need = json!({ "patient_id": patient, "domain": "food-insecurity" });
+    let recorded = || async { town.clinic.get(&format!("/v1/patients/{patient}/needs")).await.expect(200)["items"].clone() };
+
+    let referral = town.accepted(&patient).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    town.grant(&patient).await;
+    let planned = town.program.post(PATH, own.clone()).await.id();
+    withdraw_all(&town.clinic, &patient).await;
+    town.program.post("/v1/needs", need.clone()).await.expect(422);
+    for id in [&first, &planned] {
+        let refused = town.program.post(&complete(id), heard()).await;
+        assert_eq!(refused.faults(422), [("/new_needs".into(), "not_found".into())]);
+    }
+    assert_eq!(recorded().await, json!([]));
+    let next = town.program.post(&complete(&planned), json!({ "next_due_on": "2026-03-20" })).await;
+    assert_eq!(next.faults(422), [("/next_due_on".into(), "not_found".into())]);
+    let done = town.program.post(&complete(&planned), json!({ "change": "better" })).await.expect(200);
+    assert_eq!((&done["status"], &done["next_follow_up_id"]), (&json!("completed"), &Value::Null));
+    let done = town.program.post(&complete(&first), json!({ "next_due_on": "2026-03-20" })).await.expect(200);
+    assert!(done["next_follow_up_id"].is_string(), "the referral is open, and the program its performer: {done}");
+
+    // Who takes part in follow-ups alone does not record needs, and the other way round.
+    let grant = |categories: Value| json!({ "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["care_coordination"], "categories": categories, "form": "verbal" });
+    town.clinic.post("/v1/consents", grant(json!(["follow_ups"]))).await.expect(201);
+    let planned = [town.agency.post(PATH, own.clone()).await.id(), town.agency.post(PATH, own).await.id()];
+    town.agency.post("/v1/needs", need).await.expect_problem(403, "forbidden");
+    town.agency.post(&complete(&planned[0]), heard()).await.expect_problem(403, "forbidden");
+    town.agency.post(&complete(&planned[0]), json!({ "next_due_on": "2026-03-20" })).await.expect(200);
+    assert_eq!(recorded().await, json!([]));
+    withdraw_all(&town.clinic, &patient).await;
+    town.clinic.post("/v1/consents", grant(json!(["needs"]))).await.expect(201);
+    let next = town.agency.post(&complete(&planned[1]), json!({ "next_due_on": "2026-03-20" })).await;
+    assert_eq!(next.faults(422), [("/next_due_on".into(), "not_permitted".into())]);
+    let done = town.agency.post(&complete(&planned[1]), heard()).await.expect(200);
+    assert_eq!(recorded().await[0]["id"], done["new_need_ids"][0]);
 });
 
 on_both!(a_day_that_is_named_is_planned_whatever_else_is, |db| async move {
