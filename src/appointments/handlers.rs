@@ -227,7 +227,7 @@ pub async fn get_appointment(
 
 /// Replace an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it.
+/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), request_body = AppointmentInput, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/{id}")]
 pub async fn update_appointment(
@@ -242,7 +242,7 @@ pub async fn update_appointment(
 
 /// Change an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it.
+/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[patch("/v1/appointments/{id}")]
 pub async fn patch_appointment(

@@ -170,7 +170,7 @@ pub fn replace<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row,
     replace_prepared::<R>(conn, caller, row, input)
 }
 
-/// The same for a caller who may, with what has been prepared.
+/// The same for a caller who may, with what has been prepared. Fails where identifiers change and are another's than the caller's.
 pub fn replace_prepared<R: Resource>(
     conn: &mut DbConn,
     caller: &Principal,
@@ -178,6 +178,10 @@ pub fn replace_prepared<R: Resource>(
     input: R::Input,
 ) -> Result<(Head<R::Kind>, R::Shape)> {
     let (before, keys) = (R::input(row), R::identifiers(&input).to_vec());
+    // Keys are unique among the resources of one organization, so another must not take or lose them for it.
+    if R::identifiers(&before) != keys && R::head(row).owner != caller.organization_id {
+        return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that owns this resource"));
+    }
     let updated = R::update(conn, caller, row, input)?;
     let row = updated.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
     let head = R::head(&row);

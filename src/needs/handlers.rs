@@ -95,10 +95,6 @@ impl Resource for Needs {
             None => {
                 permit_recording(sight::referenced(conn, caller, input.patient_id, "/patient_id")?.categories)?;
             }
-            // Keys are unique among the needs of one organization, so another must not take or lose them for it.
-            Some(row) if row.organization_id != caller.organization_id && row.content.identifiers != input.identifiers => {
-                return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that recorded this need"));
-            }
             Some(row) => {
                 if input.patient_id != row.patient_id {
                     return Err(Error::invalid("/patient_id", "immutable", "never changes"));

@@ -198,7 +198,7 @@ pub async fn get_organization(
 
 /// Replace an organization
 ///
-/// All that is not sent is cleared. The organization itself may do so, and the one that entered it.
+/// All that is not sent is cleared. The organization itself may do so, and the one that entered it, whose the identifiers are.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), request_body = OrganizationInput, responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[put("/v1/organizations/{id}")]
 pub async fn update_organization(
@@ -213,7 +213,7 @@ pub async fn update_organization(
 
 /// Change an organization
 ///
-/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it.
+/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it, whose the identifiers are.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[patch("/v1/organizations/{id}")]
 pub async fn patch_organization(

@@ -527,6 +527,30 @@ on_both!(a_booking_system_keeps_slots_and_appointments_in_step_by_its_own_keys, 
     assert_ne!(anew.id(), made.id());
 });
 
+on_both!(the_keys_of_an_appointment_are_those_of_whoever_made_it, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let id = slot(&town.program, &worker, 17, 5).await;
+    let patients = [town.patient().await, town.patient().await];
+    let key = |value: &str| json!([{ "system": "urn:emr", "value": value }]);
+    let mut made = Vec::new();
+    for (patient, value) in patients.iter().zip(["a1", "a2"]) {
+        town.grant(patient).await;
+        let body = json!({ "slot_id": id, "patient_id": patient, "identifiers": key(value) });
+        made.push(town.clinic.post(PATH, body).await.id());
+    }
+    let fault = [("/identifiers".into(), "not_allowed".into())];
+    for keys in [json!([]), key("a2"), key("a3")] {
+        let changed = town.program.patch(&path(&made[0]), 1, json!({ "identifiers": keys })).await;
+        assert_eq!(changed.faults(422), fault, "whether the clinic has it is not told");
+    }
+    let noted = json!({ "slot_id": id, "patient_id": patients[0], "identifiers": key("a1"), "note": "Ground floor." });
+    town.program.put(&path(&made[0]), 1, noted.clone()).await.expect(200);
+    let sync = town.clinic.put_any(&format!("{PATH}/by-identifier?system=urn:emr&value=a1"), noted).await;
+    sync.expect(200);
+    assert_eq!(sync.id(), made[0]);
+});
+
 on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| async move {
     let mut town = Town::new(db).await;
     let worker = worker(&town.program).await;
