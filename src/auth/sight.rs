@@ -92,8 +92,8 @@ pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId)
 
 /// What the caller sees of a patient, by itself or as the performer of a referral; `None` where nothing.
 pub fn in_referral(conn: &mut DbConn, caller: &Principal, id: PatientId, referral: Option<ReferralId>) -> Result<Option<Categories>> {
-    let owner: OrganizationId = patients::table.find(id).select(patients::organization_id).first(conn)?;
-    let of_patient = of(conn, caller, owner, id)?;
+    let owner: Option<OrganizationId> = patients::table.find(id).select(patients::organization_id).first(conn).optional()?;
+    let of_patient = owner.map_or(Ok(None), |owner| of(conn, caller, owner, id))?;
     let of_referral = referral.map_or(Ok(None), |referral| as_performer(conn, caller, referral))?;
     Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))
 }

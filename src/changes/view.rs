@@ -15,6 +15,7 @@ use crate::consents::model::{Categories, DataCategory, status_at};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
+use crate::follow_ups::{self, shown::names_needs};
 use crate::http::resource::Resource as _;
 use crate::kind::{NeedId, PatientId, ReferralId, ResourceType};
 use crate::patients::api::Patient;
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
             ResourceType::Consent => View::Nothing,
             ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
+            ResourceType::FollowUp if names_needs(&body) => self.of_follow_up(conn, entry, seen)?,
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
                 None => View::Nothing,
@@ -143,6 +145,7 @@ impl<'a> Reader<'a> {
             (View::Known, _) => return Ok(None),
             (_, ResourceType::Consent) => consent_at(body(entry)?, self.caller.at)?,
             (View::Part(seen), ResourceType::Patient) => Patient::recorded(body(entry)?, seen)?,
+            (View::Part(seen), ResourceType::FollowUp) => follow_ups::shown::recorded(conn, body(entry)?, seen)?,
             (View::Part(_), ResourceType::Practitioner) => Practitioner::recorded(body(entry)?)?,
             (View::Part(_) | View::Whole, _) => return Ok(Some(entry.body.0.clone())),
         };
@@ -171,6 +174,9 @@ impl<'a> Reader<'a> {
         match self.view(conn, entry)? {
             View::Nothing | View::Known => Ok(None),
             View::Part(seen) if entry.resource_type == ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
+            View::Part(seen) if entry.resource_type == ResourceType::FollowUp => {
+                follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some)
+            }
             View::Part(_) | View::Whole => body(entry).map(Some),
         }
     }
@@ -186,6 +192,16 @@ impl<'a> Reader<'a> {
             _ if is_directory => View::Whole,
             _ => View::Nothing,
         })
+    }
+
+    /// Another organization's follow-up that names needs is shown without those that the reader does not see.
+    fn of_follow_up(&mut self, conn: &mut DbConn, entry: &Entry, seen: Option<Categories>) -> Result<View> {
+        let is_shown = self.is_party(conn, entry)? || seen.is_some_and(|seen| seen.contains(DataCategory::FollowUps));
+        if !is_shown {
+            return Ok(View::Nothing);
+        }
+        let in_referral = entry.referral_id.map_or(Ok(None), |referral| sight::as_performer(conn, self.caller, referral))?;
+        Ok(View::Part([seen, in_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union)))
     }
 
     /// Whether the reader's organization stands in one of these fields.

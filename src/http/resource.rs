@@ -18,7 +18,7 @@ use super::page::{Limit, Page};
 use super::{patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
-use crate::changes::view::Reader;
+use crate::changes::view::{Reader, View};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -447,8 +447,13 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             let mut reader = Reader::new(&caller);
             let mut items = Vec::with_capacity(page.items.len());
             for entry in page.items {
-                if reader.view(conn, &entry)?.is_open() {
-                    items.push(Revision::from(entry));
+                match reader.view(conn, &entry)? {
+                    View::Nothing | View::Known => {}
+                    View::Whole => items.push(Revision::from(entry)),
+                    view @ View::Part(_) => {
+                        let shown = reader.shown(conn, &entry, view)?;
+                        items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
+                    }
                 }
             }
             Ok(Page { items, next: page.next })
