@@ -90,9 +90,10 @@ pub fn sensitive_among(conn: &mut DbConn, ids: &[NeedId]) -> Result<Vec<(NeedId,
     Ok(sensitive.select((needs::id, needs::domain)).load(conn)?)
 }
 
-/// The needs that a screening raised and nobody has touched since.
-pub fn untouched_of_screening(conn: &mut DbConn, screening: ScreeningId) -> Result<Vec<NeedRow>> {
-    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::deleted_at.is_null());
+/// The needs that an organization recorded of a screening and nobody has touched since.
+pub fn untouched_of_screening(conn: &mut DbConn, organization: OrganizationId, screening: ScreeningId) -> Result<Vec<NeedRow>> {
+    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::organization_id.eq(organization));
+    let raised = raised.filter(needs::deleted_at.is_null());
     Ok(raised.filter(needs::version.eq(1)).filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
 }
 
