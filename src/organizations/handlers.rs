@@ -75,6 +75,13 @@ impl Resource for Organizations {
         {
             return Err(Error::Forbidden("Systems call for this organization; only the organization itself can close it.".into()));
         }
+        // The whole counts what its parts find.
+        if let Some(row) = current.filter(|row| row.parent_id != input.parent_id && row.id != caller.organization_id)
+            && repository::has_had_clients(conn, row.id)?
+        {
+            let reason = "Systems call for this organization, or did; only the organization itself says what it is part of.";
+            return Err(Error::Forbidden(reason.into()));
+        }
         let mut ancestor = input.parent_id;
         while let Some(id) = ancestor {
             if current.is_some_and(|row| row.id == id) {
