@@ -10,7 +10,7 @@ use crate::db::DbConn;
 use crate::db::schema::identifiers;
 use crate::db::types::Id;
 use crate::each;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::{Kind, OrganizationId, ResourceType};
 use crate::types::Identifier;
 
@@ -34,7 +34,7 @@ struct Row<'a> {
 
 /// Makes these the identifiers of a resource.
 ///
-/// One that another resource of the owner has is an [`Error::Duplicate`](crate::error::Error::Duplicate).
+/// One that another resource of the owner has is an [`Error::Duplicate`].
 pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, id: Uuid, wanted: &[Identifier]) -> Result<()> {
     let resource_id = Id::<()>::from_uuid(id);
     let present: Vec<(OrganizationId, String, String)> = identifiers::table
@@ -61,9 +61,19 @@ pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: Resource
     Ok(())
 }
 
+/// Fails with [`Error::Duplicate`] where a resource of the owner has one of these, as [`replace`] would for a new one.
+pub fn ensure_free(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, wanted: &[Identifier]) -> Result<()> {
+    for Identifier { system, value } in wanted {
+        if find(conn, owner, resource_type, system, value)?.is_some() {
+            return Err(Error::Duplicate { constraint: "identifiers_pkey".into() });
+        }
+    }
+    Ok(())
+}
+
 /// Adds identifiers of resources that have none yet, a statement for each 1,000.
 ///
-/// One that another resource of the owner has is an [`Error::Duplicate`](crate::error::Error::Duplicate).
+/// One that another resource of the owner has is an [`Error::Duplicate`].
 pub fn insert_all<'a>(
     conn: &mut DbConn,
     owner: OrganizationId,

@@ -9,17 +9,17 @@ use crate::consents::model::ConsentPurpose;
 use crate::consents::repository::covered;
 use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
-use crate::kind::{AppointmentId, PatientId, ReferralId, SlotId};
+use crate::kind::{AppointmentId, PatientId, ReferralId, ResourceType, SlotId};
 use crate::referrals::model::{BusinessStatus, ReferralRow};
 use crate::referrals::workflow;
 use crate::slots::model::SlotRow;
-use crate::{patients, referrals, slots};
+use crate::{identifiers, patients, referrals, slots};
 
 /// So many places may be held for a patient at once: to choose from, and not to keep from others.
 const MOST_FOR_A_PATIENT: i64 = 3;
 
 /// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together. Only
-/// one that is to come asks for a referral in which a place can be booked.
+/// one that is to come asks for a referral in which a place can be booked, or for a place.
 pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is_to_come: bool) -> Result<()> {
     let mut faults = Vec::new();
     let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
@@ -30,11 +30,17 @@ pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is
         Some(id) => check_referral(conn, caller, (id, is_to_come), input.patient_id, slot.as_ref(), &mut faults)?,
         None => {
             sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
-            if let Some(slot) = &slot
-                && !may_know(conn, caller, input.patient_id, slot)?
-            {
-                let message = "is required: the patient has not consented to the organization that offers the slot";
-                faults.push(Fault::new("/referral_id", "consent_required", message));
+            if let Some(slot) = &slot {
+                // Whom the patient lets in is asked last, so that only whoever really books is told.
+                if is_to_come {
+                    ensure_offered(slot, caller)?;
+                    ensure_place(conn, caller, slot, input.patient_id)?;
+                    identifiers::ensure_free(conn, caller.organization_id, ResourceType::Appointment, &input.identifiers)?;
+                }
+                if !may_know(conn, caller, input.patient_id, slot)? {
+                    let message = "is required: the patient has not consented to the organization that offers the slot";
+                    faults.push(Fault::new("/referral_id", "consent_required", message));
+                }
             }
         }
     }
@@ -88,15 +94,15 @@ fn may_know(conn: &mut DbConn, caller: &Principal, patient: PatientId, slot: &Sl
     Ok(takes_part.is_some() || sight::to_performer(conn, patient, provider, caller.at)?.is_some())
 }
 
-/// Fails where the client holds `most` places, or the patient has as many held as one may. Neither gets another one before the transaction
-/// ends.
+/// Fails where the client holds `most` places, or the patient has as many held, of those that the client sees, as one may. Neither gets
+/// another one before the transaction ends.
 pub fn allow_hold(conn: &mut DbConn, caller: &Principal, patient: PatientId, most: u16) -> Result<()> {
     repository::lock_holders(conn, caller.client_id, patient)?;
     if repository::held_by(conn, caller.client_id, caller.at)? >= i64::from(most) {
         let detail = format!("This client holds {most} places, as many as it may at once: confirm or cancel some, or let them run out.");
         return Err(Error::conflict("too_many_holds", detail));
     }
-    if repository::held_for(conn, patient, caller.at)? >= MOST_FOR_A_PATIENT {
+    if repository::held_for(conn, caller, patient)? >= MOST_FOR_A_PATIENT {
         let detail =
             format!("{MOST_FOR_A_PATIENT} places are held for the patient, as many as may be at once: confirm or cancel one first.");
         return Err(Error::conflict("too_many_holds_for_patient", detail));
@@ -130,16 +136,19 @@ pub fn book(
 pub fn claim(conn: &mut DbConn, caller: &Principal, locked: &[SlotId], slot: SlotId, patient: PatientId) -> Result<SlotRow> {
     slots::repository::lock(conn, locked)?;
     let slot = slots::repository::find(conn, slot)?.ok_or(Error::NotFound)?;
-    if !slot.is_offered(caller.at) {
-        return Err(Error::conflict("slot_closed", "The slot is closed, or has begun."));
-    }
+    ensure_offered(&slot, caller)?;
     ensure_place(conn, caller, &slot, patient)?;
     Ok(slot)
 }
 
-/// Fails where a slot, which is locked, has no place for the patient, or has given it one.
+fn ensure_offered(slot: &SlotRow, caller: &Principal) -> Result<()> {
+    if slot.is_offered(caller.at) { Ok(()) } else { Err(Error::conflict("slot_closed", "The slot is closed, or has begun.")) }
+}
+
+/// Fails where a slot has no place for the patient, or has given it one that the caller sees: one that is hidden from the caller does not
+/// show in what happens either. It holds for this transaction where the slot is locked.
 pub fn ensure_place(conn: &mut DbConn, caller: &Principal, slot: &SlotRow, patient: PatientId) -> Result<()> {
-    if repository::has_place(conn, slot.id, patient, caller.at)? {
+    if repository::has_place(conn, caller, slot.id, patient)? {
         return Err(Error::conflict("already_booked", "The patient has a place in this slot."));
     }
     let taken = repository::taken(conn, &[slot.id], caller.at)?.get(&slot.id).copied().unwrap_or(0);

@@ -174,7 +174,8 @@ pub async fn list_appointments(
 /// In a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without one, where the
 /// organization that offers the slot is the caller's own, manages the patient, or has the patient's consent. With `hold_minutes` the
 /// place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
-/// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are.
+/// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are. Of what others have
+/// booked or hold for the patient, only what the caller sees counts against it.
 #[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments")]
 pub async fn create_appointment(
@@ -187,13 +188,11 @@ pub async fn create_appointment(
     let most = app.config.holds_per_client;
     command
         .run(&app, &caller, move |conn, caller, input| {
-            let made = resource::insert_by::<Appointments>(conn, caller, input.clone(), |conn, input| {
-                if hold.is_some() {
-                    booking::allow_hold(conn, caller, input.patient_id, most)?;
-                }
-                booking::book(conn, caller, Id::generate(), input, hold)
-            });
-            let (head, shape) = made?;
+            if hold.is_some() {
+                booking::allow_hold(conn, caller, input.patient_id, most)?;
+            }
+            let add = |conn: &mut DbConn, input| booking::book(conn, caller, Id::generate(), input, hold);
+            let (head, shape) = resource::insert_by::<Appointments>(conn, caller, input.clone(), add)?;
             Reply::created(&resource::location::<Appointments>(head.id), head.version, &shape)
         })
         .await
@@ -231,7 +230,7 @@ pub async fn get_appointment(
 
 /// Replace an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it.
+/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), request_body = AppointmentInput, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/{id}")]
 pub async fn update_appointment(
@@ -246,7 +245,7 @@ pub async fn update_appointment(
 
 /// Change an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it.
+/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[patch("/v1/appointments/{id}")]
 pub async fn patch_appointment(

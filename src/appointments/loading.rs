@@ -23,14 +23,15 @@ pub fn load(
     status: AppointmentStatus,
     conclusion: AppointmentConclusion,
 ) -> Result<()> {
+    // Before it is asked whether the patient lets that organization in.
+    if slots::repository::find(conn, input.slot_id)?.is_some_and(|slot| slot.organization_id != caller.organization_id) {
+        let detail = format!("The slot is another organization's: nobody else says that an appointment in it is {status}.");
+        return Err(Error::conflict("state_not_loaded", detail));
+    }
     booking::check(conn, caller, &input, false)?;
     let loaded = resource::insert_prepared::<Appointments>(conn, caller, input, |conn, input| {
         slots::repository::lock(conn, &[input.slot_id])?;
         let slot = slots::repository::find(conn, input.slot_id)?.ok_or(Error::NotFound)?;
-        if slot.organization_id != caller.organization_id {
-            let detail = format!("The slot is another organization's: nobody else says that an appointment in it is {status}.");
-            return Err(Error::conflict("state_not_loaded", detail));
-        }
         if AppointmentStatus::TAKING.contains(&status) {
             if slot.starts_at > conclusion.concluded_at.unwrap_or(caller.at) {
                 return Err(to_come());

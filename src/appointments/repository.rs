@@ -143,15 +143,16 @@ pub fn taken(conn: &mut DbConn, ids: &[SlotId], now: Instant) -> Result<HashMap<
     Ok(counted.load::<(SlotId, i64)>(conn)?.into_iter().collect())
 }
 
-/// Whether the patient has a place in the slot at this moment.
-pub fn has_place(conn: &mut DbConn, slot: SlotId, patient: PatientId, now: Instant) -> Result<bool> {
-    let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
+/// Whether the patient has a place in the slot at this moment, as far as the caller sees.
+pub fn has_place(conn: &mut DbConn, caller: &Principal, slot: SlotId, patient: PatientId) -> Result<bool> {
+    let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(caller.at).assume_not_null());
     let found = appointments::table
         .filter(appointments::slot_id.eq(slot))
         .filter(appointments::patient_id.eq(patient))
         .filter(appointments::deleted_at.is_null())
         .filter(appointments::status.eq_any(AppointmentStatus::TAKING).or(is_held));
-    Ok(select(exists(found)).get_result(conn)?)
+    let seen: Option<AppointmentId> = found.filter(sight::appointments(caller)).select(appointments::id).first(conn).optional()?;
+    Ok(seen.is_some())
 }
 
 /// How many places a client holds at this moment.
@@ -174,10 +175,10 @@ pub fn note_hold(conn: &mut DbConn, id: AppointmentId, client: ClientId, until: 
     Ok(())
 }
 
-/// How many places are held for a patient at this moment, by whomever.
-pub fn held_for(conn: &mut DbConn, patient: PatientId, now: Instant) -> Result<i64> {
-    let held = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::held_until.gt(now));
-    Ok(held.filter(appointments::deleted_at.is_null()).count().get_result(conn)?)
+/// How many places are held for a patient at this moment, by whomever, as far as the caller sees.
+pub fn held_for(conn: &mut DbConn, caller: &Principal, patient: PatientId) -> Result<i64> {
+    let held = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::held_until.gt(caller.at));
+    Ok(held.filter(appointments::deleted_at.is_null()).filter(sight::appointments(caller)).count().get_result(conn)?)
 }
 
 /// Waits until nobody else begins to hold a place as this client or for this patient, and keeps others waiting until the transaction ends.

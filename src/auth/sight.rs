@@ -98,6 +98,22 @@ pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId,
     covered(conn, id, performer, ConsentPurpose::Referral, now)
 }
 
+/// What the caller sees of the patient of a referral as its performer; `None` where it is not, or no consent lets it.
+pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Option<Categories>> {
+    let own = caller.organization_id;
+    let received = referrals::table.find(referral).filter(referrals::performer_id.eq(own)).filter(is_sent());
+    let patient: Option<PatientId> = received.select(referrals::patient_id).first(conn).optional()?;
+    patient.map_or(Ok(None), |patient| to_performer(conn, patient, own, caller.at))
+}
+
+/// What the caller sees of a patient, by itself or as the performer of a referral; `None` where nothing.
+pub fn in_referral(conn: &mut DbConn, caller: &Principal, id: PatientId, referral: Option<ReferralId>) -> Result<Option<Categories>> {
+    let owner: Option<OrganizationId> = patients::table.find(id).select(patients::organization_id).first(conn).optional()?;
+    let of_patient = owner.map_or(Ok(None), |owner| of(conn, caller, owner, id))?;
+    let of_referral = referral.map_or(Ok(None), |referral| as_performer(conn, caller, referral))?;
+    Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))
+}
+
 /// The patients of others whom the caller sees, with this category, for `eq_any` in lists. The caller's own patients are found by
 /// their owner: `organization_id.eq(caller.organization_id).or(patient_id.eq_any(granted(…)))`.
 pub fn granted(caller: &Principal, category: DataCategory) -> repository::granted {

@@ -15,6 +15,7 @@ use crate::consents::model::{Categories, DataCategory, status_at};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
+use crate::follow_ups::{self, shown::names_needs};
 use crate::http::resource::Resource as _;
 use crate::kind::{NeedId, PatientId, ReferralId, ResourceType};
 use crate::patients::api::Patient;
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
             ResourceType::Consent => View::Nothing,
             ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
+            ResourceType::FollowUp if names_needs(&body) => self.of_follow_up(conn, entry, seen)?,
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
                 None => View::Nothing,
@@ -142,7 +144,7 @@ impl<'a> Reader<'a> {
             },
             (View::Known, _) => return Ok(None),
             (_, ResourceType::Consent) => consent_at(body(entry)?, self.caller.at)?,
-            _ => match narrowed(entry, view)? {
+            _ => match narrowed(conn, entry, view)? {
                 Some(value) => value,
                 None => return Ok(Some(entry.body.0.clone())),
             },
@@ -171,7 +173,7 @@ impl<'a> Reader<'a> {
     pub fn resource(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<Option<Value>> {
         match self.view(conn, entry)? {
             View::Nothing | View::Known => Ok(None),
-            view => match narrowed(entry, view)? {
+            view => match narrowed(conn, entry, view)? {
                 Some(value) => Ok(Some(value)),
                 None => body(entry).map(Some),
             },
@@ -202,6 +204,16 @@ impl<'a> Reader<'a> {
             _ if is_directory => View::Whole,
             _ => View::Nothing,
         })
+    }
+
+    /// Another organization's follow-up that names needs is shown without those that the reader does not see.
+    fn of_follow_up(&mut self, conn: &mut DbConn, entry: &Entry, seen: Option<Categories>) -> Result<View> {
+        let is_shown = self.is_party(conn, entry)? || seen.is_some_and(|seen| seen.contains(DataCategory::FollowUps));
+        if !is_shown {
+            return Ok(View::Nothing);
+        }
+        let in_referral = entry.referral_id.map_or(Ok(None), |referral| sight::as_performer(conn, self.caller, referral))?;
+        Ok(View::Part([seen, in_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union)))
     }
 
     /// Whether the reader's organization stands in one of these fields.
@@ -247,10 +259,12 @@ impl<'a> Reader<'a> {
 }
 
 /// The resource of an entry that is seen in part, where that is less than what the journal holds.
-fn narrowed(entry: &Entry, view: View) -> Result<Option<Value>> {
-    match (view, entry.resource_type) {
-        (View::Part(seen), ResourceType::Patient) => Patient::recorded(body(entry)?, seen).map(Some),
-        (View::Part(_), ResourceType::Practitioner) => Practitioner::recorded(body(entry)?).map(Some),
+fn narrowed(conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value>> {
+    let View::Part(seen) = view else { return Ok(None) };
+    match entry.resource_type {
+        ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
+        ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
+        ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
         _ => Ok(None),
     }
 }

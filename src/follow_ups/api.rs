@@ -29,7 +29,7 @@ pub struct FollowUp {
     pub closed_at: Option<Instant>,
     /// What was heard; null unless it is completed.
     pub result: Option<FollowUpResult>,
-    /// The needs that the result raised.
+    /// The needs that the result raised, as far as the caller sees them.
     pub new_need_ids: Vec<NeedId>,
     /// The follow-up that was planned when this one was completed.
     pub next_follow_up_id: Option<FollowUpId>,

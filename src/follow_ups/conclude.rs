@@ -9,23 +9,20 @@ use super::model::{Cancellation, Conclusion, FollowUpResult, FollowUpRow, Follow
 use super::{plan, repository};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
-use crate::changes::{self, Action, Change};
-use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{self, FollowUpId, NeedId, PatientId, ResourceType};
-use crate::needs;
-use crate::needs::api::Need;
-use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, NeedVerification};
-use crate::patients;
+use crate::kind::{self, FollowUpId, NeedId, PatientId, ReferralId};
+use crate::needs::handlers::Needs;
+use crate::needs::model::{NeedInput, NeedSource, NeedStatus, NeedVerification};
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus};
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
+use crate::{needs, patients};
 
 /// The follow-up, which the caller may change and which is open. Nobody else changes it or its referral until the transaction ends.
 pub fn open_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, version: &OptionalIfMatch) -> Result<FollowUpRow> {
@@ -51,7 +48,8 @@ pub fn referral_of(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> 
 ///
 /// The person was reached, and this is what was heard. New needs are recorded, an accepted referral is in progress from the first
 /// contact on, and the next follow-up is planned by the rhythm of the person's need level, until the referral is closed or leave is
-/// taken.
+/// taken. `new_needs` may be named while the patient lets the caller's organization see needs or screenings, by itself or in the
+/// referral; `next_due_on`, while it may plan a follow-up by hand.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/complete")]
 pub async fn complete_follow_up(
@@ -75,7 +73,7 @@ pub async fn complete_follow_up(
 pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result: &FollowUpResult) -> Result<FollowUpRow> {
     check(row.purpose, result)?;
     let mut referral = referral_of(conn, caller, &row)?;
-    let new_need_ids = raise_needs(conn, caller, row.patient_id, referral.as_ref(), &result.new_needs)?;
+    let new_need_ids = raise_needs(conn, caller, row.patient_id, row.referral_id, &result.new_needs)?;
     let conclusion = Conclusion { result: Some(result.clone()), new_need_ids, ..Conclusion::default() };
     let done = FollowUpRow { status: FollowUpStatus::Completed, closed_at: Some(caller.at), conclusion: Json(conclusion), ..row };
     let done = plan::save(conn, caller, done)?;
@@ -107,23 +105,24 @@ fn begin(conn: &mut DbConn, caller: &Principal, referral: ReferralRow) -> Result
 }
 
 /// Records a need in each domain in which the patient has no open one that the caller sees: what is hidden from it does not show in
-/// what happens either.
+/// what happens either. Fails where the caller may not record needs of the patient, by itself or in the referral.
 fn raise_needs(
     conn: &mut DbConn,
     caller: &Principal,
     patient: PatientId,
-    referral: Option<&ReferralRow>,
+    referral: Option<ReferralId>,
     domains: &[String],
 ) -> Result<Vec<NeedId>> {
-    let mut known = Vec::new();
-    if !domains.is_empty() {
-        let seen = categories_of(conn, caller, patient, referral)?;
-        let is_shown = |row: &NeedRow| {
-            let is_covered = seen.contains(DataCategory::Needs) && (!row.is_sensitive || seen.contains(DataCategory::Sensitive));
-            is_covered || row.organization_id == caller.organization_id
-        };
-        known.extend(needs::repository::open_of_patient(conn, patient)?.into_iter().filter(is_shown).map(|row| row.domain));
+    if domains.is_empty() {
+        return Ok(Vec::new());
     }
+    let is_there = patients::repository::find(conn, patient)?.is_some_and(|row| row.deleted_at.is_none());
+    let seen = if is_there { sight::in_referral(conn, caller, patient, referral)? } else { None };
+    let seen = seen.ok_or_else(|| Error::invalid("/new_needs", "not_found", "are of a patient whom this client does not see"))?;
+    needs::handlers::permit_recording(seen)?;
+    let seen = needs::handlers::seen(caller, seen);
+    let open = needs::repository::open_of_patient(conn, patient)?.into_iter().filter(|row| seen.includes(row));
+    let mut known: Vec<String> = open.map(|row| row.domain).collect();
     let mut raised = Vec::new();
     for domain in domains {
         if known.contains(domain) {
@@ -133,18 +132,6 @@ fn raise_needs(
         raised.push(raise_need(conn, caller, patient, domain)?);
     }
     Ok(raised)
-}
-
-/// What the caller sees of the patient, by itself or in the referral.
-fn categories_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, referral: Option<&ReferralRow>) -> Result<Categories> {
-    let own = caller.organization_id;
-    let owner = patients::repository::find(conn, patient)?.ok_or(Error::NotFound)?.organization_id;
-    let of_patient = sight::of(conn, caller, owner, patient)?;
-    let of_referral = match referral.and_then(|referral| referral.performer_id) {
-        Some(performer) if performer == own => sight::to_performer(conn, patient, own, caller.at)?,
-        _ => None,
-    };
-    Ok([of_patient, of_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union))
 }
 
 fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain: &str) -> Result<NeedId> {
@@ -164,34 +151,8 @@ fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain:
         note: None,
         identifiers: Vec::new(),
     };
-    let row = NeedRow {
-        id: Id::generate(),
-        organization_id: caller.organization_id,
-        patient_id: patient,
-        screening_id: None,
-        domain: domain.to_owned(),
-        status: content.status,
-        is_sensitive: content.is_sensitive(),
-        content: Json(content),
-        version: 1,
-        created_at: caller.at,
-        updated_at: caller.at,
-        deleted_at: None,
-    };
-    needs::repository::insert(conn, &row)?;
-    let need = Need::from(row);
-    let change = Change {
-        resource_type: ResourceType::Need,
-        resource_id: need.id.uuid(),
-        owner_id: Some(need.organization_id),
-        version: need.version,
-        action: Action::Created,
-        patient_id: Some(patient),
-        referral_id: None,
-        body: &need,
-    };
-    changes::record(conn, &caller.actor(), change)?;
-    Ok(need.id)
+    let add = |conn: &mut DbConn, content| Needs::insert(conn, caller, Id::generate(), content);
+    Ok(resource::insert_prepared::<Needs>(conn, caller, content, add)?.0.id)
 }
 
 /// Cancel a follow-up

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::api::{FollowUp, FollowUpQuery};
 use super::conclude::closed;
 use super::model::{FollowUpInput, FollowUpRow, FollowUpStatus};
-use super::{plan, repository};
+use super::{plan, repository, shown};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::DataCategory;
@@ -54,6 +54,10 @@ impl Resource for FollowUps {
 
     fn shape(row: FollowUpRow) -> FollowUp {
         row.into()
+    }
+
+    fn view(conn: &mut DbConn, caller: &Principal, shape: FollowUp) -> Result<FollowUp> {
+        shown::shown(conn, caller, shape)
     }
 
     fn identifiers(input: &FollowUpInput) -> &[Identifier] {
@@ -110,6 +114,12 @@ impl Resource for FollowUps {
 
 /// Fails with everything that is wrong with what a new one names. Only an open one asks for an open referral.
 pub(super) fn check_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, is_open: bool) -> Result<()> {
+    let faults = faults_of_new(conn, caller, input, is_open)?;
+    check_practitioner(conn, caller, input, faults)
+}
+
+/// Why the caller may not plan a follow-up of this patient, or in this referral.
+pub(super) fn faults_of_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, is_open: bool) -> Result<Vec<Fault>> {
     let mut faults = Vec::new();
     match input.referral_id {
         Some(id) => check_referral(conn, caller, id, input, is_open, &mut faults)?,
@@ -120,7 +130,7 @@ pub(super) fn check_new(conn: &mut DbConn, caller: &Principal, input: &FollowUpI
             }
         }
     }
-    check_practitioner(conn, caller, input, faults)
+    Ok(faults)
 }
 
 fn check_practitioner(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, mut faults: Vec<Fault>) -> Result<()> {
@@ -179,10 +189,12 @@ pub async fn list_follow_ups(
         .read_briefly(move |conn| {
             let (_, today) = organizations::repository::practice(conn, Some(caller.organization_id), caller.at)?;
             let rows = repository::list(conn, &caller, &query, after, today)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &FollowUpRow| (row.due_on, row.id))
+            let page = Page::from_rows(rows, query.limit, fingerprint, |row: &FollowUpRow| (row.due_on, row.id))?;
+            let items = page.items.into_iter().map(|row| shown::shown(conn, &caller, row.into())).collect::<Result<_>>()?;
+            Ok(Page::<FollowUp> { items, next: page.next })
         })
         .await?;
-    Ok(page.map(FollowUp::from).respond(&request))
+    Ok(page.respond(&request))
 }
 
 /// Create a follow-up
@@ -211,7 +223,8 @@ pub async fn upsert_follow_up(
 
 /// Read a follow-up
 ///
-/// Whoever sees its patient's follow-ups, or the referral that it belongs to, may read it.
+/// Whoever sees its patient's follow-ups, or the referral that it belongs to, may read it. The needs that it names are shown to its own
+/// organization, and to those who see them among the patient's needs.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 200, description = "The follow-up.", body = FollowUp)), security(("oauth2" = ["follow_ups:read"])))]
 #[get("/v1/follow-ups/{id}")]
 pub async fn get_follow_up(

@@ -14,6 +14,7 @@ pub mod model;
 pub mod plan;
 pub mod repository;
 pub mod rhythm;
+pub mod shown;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

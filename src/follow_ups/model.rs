@@ -198,7 +198,8 @@ pub struct FollowUpResult {
     /// What stands in the way.
     #[schema(max_items = 10, example = json!(["transport"]))]
     pub barriers: Vec<Barrier>,
-    /// Domains of needs that came up; each becomes a need of the patient unless there is an open one.
+    /// Domains of needs that came up; each becomes a need of the patient unless there is an open one. To other organizations those are
+    /// shown that they see among the patient's needs.
     #[schema(max_items = 20, example = json!(["food-insecurity"]))]
     pub new_needs: Vec<DomainCode>,
     /// What happens next, in words.

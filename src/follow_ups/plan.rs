@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::api::FollowUp;
-use super::handlers::FollowUps;
+use super::handlers::{self, FollowUps};
 use super::model::{Cancellation, CancellationCode, Conclusion, FollowUpInput, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
 use super::{repository, rhythm};
 use crate::auth::Principal;
@@ -48,7 +48,8 @@ pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUp
 }
 
 /// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level while
-/// the referral is open and nothing else is planned in it. `None` where nothing follows.
+/// the referral is open and nothing else is planned in it. `None` where nothing follows. Fails where a day is named and the caller might
+/// not plan a follow-up by hand.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
@@ -66,9 +67,18 @@ pub fn next(
     }
     let note = result.next_step.clone();
     let input = FollowUpInput { purpose, due_on, note, identifiers: Vec::new(), ..done.input() };
+    if result.next_due_on.is_some() {
+        check_asked_for(conn, caller, &input).map_err(|error| error.at_pointers(|_| "/next_due_on".into()))?;
+    }
     let id = Id::generate();
     add(conn, caller, id, done.organization_id, input)?;
     Ok(Some(id))
+}
+
+/// Fails where the caller might not plan by hand what it asks for.
+fn check_asked_for(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput) -> Result<()> {
+    let faults = handlers::faults_of_new(conn, caller, input, true)?;
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
 fn next_due_on(

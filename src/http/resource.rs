@@ -18,7 +18,7 @@ use super::page::{Limit, Page};
 use super::{patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
-use crate::changes::view::Reader;
+use crate::changes::view::{Reader, View};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::Id;
@@ -176,7 +176,7 @@ pub fn replace<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row,
     replace_prepared::<R>(conn, caller, row, input)
 }
 
-/// The same for a caller who may, with what has been prepared.
+/// The same for a caller who may, with what has been prepared. Fails where identifiers change and are another's than the caller's.
 pub fn replace_prepared<R: Resource>(
     conn: &mut DbConn,
     caller: &Principal,
@@ -184,6 +184,10 @@ pub fn replace_prepared<R: Resource>(
     input: R::Input,
 ) -> Result<(Head<R::Kind>, R::Shape)> {
     let (before, keys) = (R::input(row), R::identifiers(&input).to_vec());
+    // Keys are unique among the resources of one organization, so another must not take or lose them for it.
+    if R::identifiers(&before) != keys && R::head(row).owner != caller.organization_id {
+        return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that owns this resource"));
+    }
     let updated = R::update(conn, caller, row, input)?;
     let row = updated.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
     let head = R::head(&row);
@@ -449,8 +453,13 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             let mut reader = Reader::new(&caller);
             let mut items = Vec::with_capacity(page.items.len());
             for entry in page.items {
-                if reader.view(conn, &entry)?.is_open() {
-                    items.push(Revision::from(entry));
+                match reader.view(conn, &entry)? {
+                    View::Nothing | View::Known => {}
+                    View::Whole => items.push(Revision::from(entry)),
+                    view @ View::Part(_) => {
+                        let shown = reader.shown(conn, &entry, view)?;
+                        items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
+                    }
                 }
             }
             Ok(Page { items, next: page.next })

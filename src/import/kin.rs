@@ -13,7 +13,8 @@ use crate::organizations::repository;
 /// The keys of organizations, each with that of the one it is part of.
 pub type Kin = BTreeMap<String, String>;
 
-/// Says of organizations that this source brought what they are part of, where both are there and nothing has been said yet.
+/// Says of organizations that this source brought what they are part of, where both are there and nothing has been said yet, and no
+/// system calls for the part, which would say so itself.
 pub fn join(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &str, kin: &Kin) -> Result<()> {
     let known = |conn: &mut DbConn, key: &str| -> Result<Option<OrganizationId>> {
         Ok(identifiers::find(conn, owner, ResourceType::Organization, source, key)?.map(OrganizationId::from_uuid))
@@ -21,7 +22,8 @@ pub fn join(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &st
     for (part, whole) in kin {
         let (Some(part), Some(whole)) = (known(conn, part)?, known(conn, whole)?) else { continue };
         let Some(row) = repository::find(conn, part)? else { continue };
-        if part != whole && row.parent_id.is_none() && row.organization_id == owner && row.deleted_at.is_none() {
+        let is_unsaid = part != whole && row.parent_id.is_none() && row.organization_id == owner && row.deleted_at.is_none();
+        if is_unsaid && (part == owner || !repository::has_had_clients(conn, part)?) {
             store::adopt(conn, actor, row, whole)?;
         }
     }

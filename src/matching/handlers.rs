@@ -93,9 +93,10 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
     Ok(Match { suggestions: about.suggestions.clone(), ..Match::from(row) })
 }
 
-/// Records what stays unmet, once for a patient and domain.
+/// Records what stays unmet, once for an organization, patient and domain: what others found does not show in it.
 fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder::About) -> Result<()> {
-    let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, patient, actor.at)).transpose()?.unwrap_or_default();
+    let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, found.organization_id, patient, actor.at));
+    let lately = lately.transpose()?.unwrap_or_default();
     for need in &about.suggestions.unanswered {
         let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
         if lately.contains(&domain) {

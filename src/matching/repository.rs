@@ -115,10 +115,11 @@ pub fn update_unmet(conn: &mut DbConn, row: &UnmetNeedRow) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// The domains of a patient that were found unmet so lately that another match finds nothing new.
-pub fn lately_unmet(conn: &mut DbConn, patient: PatientId, now: Instant) -> Result<Vec<String>> {
+/// The domains of a patient that an organization found unmet so lately that another match of its finds nothing new.
+pub fn lately_unmet(conn: &mut DbConn, finder: Option<OrganizationId>, patient: PatientId, now: Instant) -> Result<Vec<String>> {
     let lately = unmet_needs::table
         .filter(unmet_needs::patient_id.eq(patient))
+        .filter(unmet_needs::organization_id.eq(finder))
         .filter(unmet_needs::created_at.gt(now.plus(-SAME_UNMET_NEED)))
         .filter(unmet_needs::deleted_at.is_null());
     Ok(lately.select(unmet_needs::domain).load(conn)?)

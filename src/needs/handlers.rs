@@ -35,6 +35,15 @@ pub fn seen(caller: &Principal, categories: Categories) -> Seen {
     }
 }
 
+/// Fails where somebody who sees so much of a patient may not record needs of theirs.
+pub fn permit_recording(seen: Categories) -> Result<()> {
+    if [DataCategory::Needs, DataCategory::Screenings].iter().any(|category| seen.contains(*category)) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("The patient's consent does not let this organization see their needs.".into()))
+    }
+}
+
 impl Resource for Needs {
     type Kind = kind::Need;
     type Input = NeedInput;
@@ -84,14 +93,7 @@ impl Resource for Needs {
         }
         match current {
             None => {
-                let sight = sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
-                if ![DataCategory::Needs, DataCategory::Screenings].iter().any(|category| sight.categories.contains(*category)) {
-                    return Err(Error::Forbidden("The patient's consent does not let this organization see their needs.".into()));
-                }
-            }
-            // Keys are unique among the needs of one organization, so another must not take or lose them for it.
-            Some(row) if row.organization_id != caller.organization_id && row.content.identifiers != input.identifiers => {
-                return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that recorded this need"));
+                permit_recording(sight::referenced(conn, caller, input.patient_id, "/patient_id")?.categories)?;
             }
             Some(row) => {
                 if input.patient_id != row.patient_id {

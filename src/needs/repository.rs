@@ -84,9 +84,16 @@ pub fn open_of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<Need
     Ok(alive.filter(needs::status.eq_any([NeedStatus::Active, NeedStatus::BeingAddressed])).order(needs::id).load(conn)?)
 }
 
-/// The needs that a screening raised and nobody has touched since.
-pub fn untouched_of_screening(conn: &mut DbConn, screening: ScreeningId) -> Result<Vec<NeedRow>> {
-    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::deleted_at.is_null());
+/// Which of these needs are sensitive, each with its domain.
+pub fn sensitive_among(conn: &mut DbConn, ids: &[NeedId]) -> Result<Vec<(NeedId, String)>> {
+    let sensitive = needs::table.filter(needs::id.eq_any(ids)).filter(needs::is_sensitive.eq(true));
+    Ok(sensitive.select((needs::id, needs::domain)).load(conn)?)
+}
+
+/// The needs that an organization recorded of a screening and nobody has touched since.
+pub fn untouched_of_screening(conn: &mut DbConn, organization: OrganizationId, screening: ScreeningId) -> Result<Vec<NeedRow>> {
+    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::organization_id.eq(organization));
+    let raised = raised.filter(needs::deleted_at.is_null());
     Ok(raised.filter(needs::version.eq(1)).filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
 }
 

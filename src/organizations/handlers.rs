@@ -75,6 +75,13 @@ impl Resource for Organizations {
         {
             return Err(Error::Forbidden("Systems call for this organization; only the organization itself can close it.".into()));
         }
+        // The whole counts what its parts find.
+        if let Some(row) = current.filter(|row| row.parent_id != input.parent_id && row.id != caller.organization_id)
+            && repository::has_had_clients(conn, row.id)?
+        {
+            let reason = "Systems call for this organization, or did; only the organization itself says what it is part of.";
+            return Err(Error::Forbidden(reason.into()));
+        }
         let mut ancestor = input.parent_id;
         while let Some(id) = ancestor {
             if current.is_some_and(|row| row.id == id) {
@@ -198,7 +205,7 @@ pub async fn get_organization(
 
 /// Replace an organization
 ///
-/// All that is not sent is cleared. The organization itself may do so, and the one that entered it.
+/// All that is not sent is cleared. The organization itself may do so, and the one that entered it, whose the identifiers are.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), request_body = OrganizationInput, responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[put("/v1/organizations/{id}")]
 pub async fn update_organization(
@@ -213,7 +220,7 @@ pub async fn update_organization(
 
 /// Change an organization
 ///
-/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it.
+/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it, whose the identifiers are.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[patch("/v1/organizations/{id}")]
 pub async fn patch_organization(

@@ -115,7 +115,7 @@ pub struct OrganizationInput {
     pub name: String,
     /// What it is.
     pub kind: OrganizationKind,
-    /// The organization it is part of.
+    /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it, only it says so itself.
     #[serde(default)]
     pub parent_id: Option<OrganizationId>,
     /// Keys in other systems, such as a 211's or a charity register's.

@@ -44,6 +44,12 @@ pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     Ok(diesel::select(diesel::dsl::exists(active)).get_result(conn)?)
 }
 
+/// Whether systems call for an organization, or did: what they wrote is its own.
+pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
+    let clients = clients::table.filter(clients::organization_id.eq(id));
+    Ok(diesel::select(diesel::dsl::exists(clients)).get_result(conn)?)
+}
+
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.
 pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> Result<(Policies, NaiveDate)> {
     let row = id.map(|id| find(conn, id)).transpose()?.flatten();

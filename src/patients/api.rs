@@ -298,7 +298,8 @@ pub struct NeedLevelAssessment {
 #[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NavigatorInput {
-    /// The practitioner: of the organization that manages the patient, or of one that takes part in the care.
+    /// The practitioner: of the caller's organization or the one that manages the patient; the latter may name one of any organization
+    /// that takes part in the care.
     pub practitioner_id: PractitionerId,
     /// Why they, or why the change.
     #[serde(default)]

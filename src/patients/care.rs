@@ -123,13 +123,14 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     let owner = seen.row.organization_id;
     let practitioner = practitioners::repository::find_living(conn, input.practitioner_id)?;
     let place = practitioner.filter(|found| found.is_active).map(|found| found.organization_id);
-    let takes_part = match place {
-        Some(place) if place == owner => true,
-        Some(place) => covered(conn, id, place, ConsentPurpose::CareCoordination, caller.at)?.is_some(),
-        None => false,
+    // Whom else the patient lets in is known to who manages the patient, and told to nobody else.
+    let may_be_named = match place {
+        Some(place) if [owner, caller.organization_id].contains(&place) => true,
+        Some(place) if owner == caller.organization_id => covered(conn, id, place, ConsentPurpose::CareCoordination, caller.at)?.is_some(),
+        _ => false,
     };
-    if !takes_part {
-        let message = "is not an active practitioner of an organization that takes part in the patient's care";
+    if !may_be_named {
+        let message = "is not an active practitioner of an organization that the caller may name";
         return Err(Error::invalid("/practitioner_id", "not_found", message));
     }
     end_assignment(conn, caller, owner, id)?;

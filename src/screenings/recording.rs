@@ -184,13 +184,14 @@ fn completed_at(caller: &Principal, input: &ScreeningInput) -> Option<crate::db:
     (input.status == ScreeningStatus::Completed).then(|| input.answered_at.unwrap_or(caller.at))
 }
 
-/// Marks a screening as entered in error, and with it the needs that it raised and nobody has touched since.
+/// Marks a screening as entered in error, and with it the needs that it raised and nobody has touched since. What other organizations
+/// have recorded because of it is theirs.
 pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason: &str) -> Result<(Head<kind::Screening>, Screening)> {
     let status = ScreeningStatus::EnteredInError;
     if row.status == status {
         return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
     }
-    for need in needs::untouched_of_screening(conn, row.id)? {
+    for need in needs::untouched_of_screening(conn, row.organization_id, row.id)? {
         let content = NeedInput { status: NeedStatus::EnteredInError, ..Needs::input(&need) };
         resource::replace::<Needs>(conn, caller, &need, content)?;
     }

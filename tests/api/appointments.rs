@@ -429,6 +429,84 @@ on_both!(a_free_slot_is_everybodys_and_an_appointment_is_personal, |db| async mo
     assert!(!seen.to_string().contains(&patient) && !seen.to_string().contains("daughter"));
 });
 
+on_both!(a_booking_that_cannot_be_does_not_tell_whom_the_patient_lets_in, |db| async move {
+    let app = TestApp::with(db, &["--holds-per-client=1"]).await;
+    let (clinic, agency) = (app.clinic().await, app.tenant("Alder House", OrganizationKind::Agency).await);
+    let mut program = app.tenant("Alder Link", OrganizationKind::Program).await;
+    let worker = worker(&agency).await;
+    let mut slots = Vec::new();
+    for hour in [10, 11, 12] {
+        slots.push(slot(&agency, &worker, hour, 1).await);
+    }
+    let person = json!({ "names": [{ "family": "Tremblay" }] });
+    let other = agency.post("/v1/patients", person.clone()).await.id();
+    agency.post(PATH, json!({ "slot_id": slots[1], "patient_id": other })).await.expect(201);
+    let mut patients = Vec::new();
+    for grantees in [vec![&program], vec![&program, &agency]] {
+        let patient = clinic.post("/v1/patients", person.clone()).await.id();
+        for grantee in grantees {
+            crate::screenings::consent(&clinic, &patient, grantee, &["summary"]).await;
+        }
+        patients.push(patient);
+    }
+    let own = program.post("/v1/patients", person).await.id();
+    let own_worker = self::worker(&program).await;
+    let key = json!([{ "system": "urn:diary", "value": "1" }]);
+    let kept = json!({ "slot_id": slot(&program, &own_worker, 10, 1).await, "patient_id": own, "identifiers": key });
+    program.post(&format!("{PATH}?hold_minutes=30"), kept).await.expect(201);
+    app.clock.advance(Duration::minutes(1));
+    for patient in &patients {
+        let body = |slot: usize| json!({ "slot_id": slots[slot], "patient_id": patient });
+        program.post(PATH, body(1)).await.expect_problem(409, "slot_full");
+        program.post(&format!("{PATH}?hold_minutes=5"), body(2)).await.expect_problem(409, "too_many_holds");
+        let mut known = body(2);
+        known["identifiers"] = key.clone();
+        program.post(PATH, known).await.expect_problem(409, "duplicate");
+    }
+    app.clock.advance(Duration::days(7) + Duration::hours(17) + Duration::minutes(30));
+    program.renew().await;
+    for patient in &patients {
+        let begun = program.post(PATH, json!({ "slot_id": slots[0], "patient_id": patient })).await;
+        begun.expect_problem(409, "slot_closed");
+    }
+    let body = |patient: usize| json!({ "slot_id": slots[2], "patient_id": patients[patient] });
+    assert_eq!(program.post(PATH, body(0)).await.faults(422), [("/referral_id".into(), "consent_required".into())]);
+    program.post(PATH, body(1)).await.expect(201);
+});
+
+on_both!(an_appointment_that_is_not_seen_does_not_show_in_a_booking, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.agency).await;
+    let patient = town.patient().await;
+    for grantee in [&town.program, &town.agency] {
+        crate::screenings::consent(&town.clinic, &patient, grantee, &["summary"]).await;
+    }
+    let mut slots = Vec::new();
+    for hour in 14..19 {
+        slots.push(slot(&town.agency, &worker, hour, 5).await);
+    }
+    let body = |slot: usize| json!({ "slot_id": slots[slot], "patient_id": patient });
+    town.clinic.post(PATH, body(0)).await.expect(201);
+    for slot in 1..4 {
+        town.clinic.post(&format!("{PATH}?hold_minutes=30"), body(slot)).await.expect(201);
+    }
+    let made = town.program.post(PATH, body(0)).await;
+    made.expect(201);
+    assert_eq!(free(&town.program, &slots[0]).await, 3);
+    town.program.post(PATH, body(0)).await.expect_problem(409, "already_booked");
+    let held = town.program.post(&format!("{PATH}?hold_minutes=30"), body(4)).await;
+    held.expect(201);
+    act(&town.program, &held.id(), "reschedule", json!({ "slot_id": slots[1] })).await.expect(200);
+    // Whom it is with and who manages the patient see them all.
+    for caller in [&town.agency, &town.clinic] {
+        caller.post(PATH, body(0)).await.expect_problem(409, "already_booked");
+        let held = caller.post(&format!("{PATH}?hold_minutes=30"), body(4)).await;
+        held.expect_problem(409, "too_many_holds_for_patient");
+    }
+    crate::screenings::consent(&town.clinic, &patient, &town.program, &["referrals"]).await;
+    town.program.post(PATH, body(2)).await.expect_problem(409, "already_booked");
+});
+
 on_both!(a_calendar_says_when_and_where_and_not_who, |db| async move {
     let town = Town::new(db).await;
     let worker = worker(&town.program).await;
@@ -525,6 +603,30 @@ on_both!(a_booking_system_keeps_slots_and_appointments_in_step_by_its_own_keys, 
     let anew = town.program.put_any(sync, slot(&key("s1"), 17, 1)).await;
     anew.expect(201);
     assert_ne!(anew.id(), made.id());
+});
+
+on_both!(the_keys_of_an_appointment_are_those_of_whoever_made_it, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let id = slot(&town.program, &worker, 17, 5).await;
+    let patients = [town.patient().await, town.patient().await];
+    let key = |value: &str| json!([{ "system": "urn:emr", "value": value }]);
+    let mut made = Vec::new();
+    for (patient, value) in patients.iter().zip(["a1", "a2"]) {
+        town.grant(patient).await;
+        let body = json!({ "slot_id": id, "patient_id": patient, "identifiers": key(value) });
+        made.push(town.clinic.post(PATH, body).await.id());
+    }
+    let fault = [("/identifiers".into(), "not_allowed".into())];
+    for keys in [json!([]), key("a2"), key("a3")] {
+        let changed = town.program.patch(&path(&made[0]), 1, json!({ "identifiers": keys })).await;
+        assert_eq!(changed.faults(422), fault, "whether the clinic has it is not told");
+    }
+    let noted = json!({ "slot_id": id, "patient_id": patients[0], "identifiers": key("a1"), "note": "Ground floor." });
+    town.program.put(&path(&made[0]), 1, noted.clone()).await.expect(200);
+    let sync = town.clinic.put_any(&format!("{PATH}/by-identifier?system=urn:emr&value=a1"), noted).await;
+    sync.expect(200);
+    assert_eq!(sync.id(), made[0]);
 });
 
 on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| async move {

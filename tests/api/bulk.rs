@@ -477,7 +477,8 @@ async fn download(caller: &Caller, file: &Value) -> Answer {
     answer
 }
 
-async fn exported(caller: &Caller) -> Vec<Value> {
+/// Everything that the caller may export.
+pub async fn exported(caller: &Caller) -> Vec<Value> {
     let export = export(caller, json!({})).await;
     let mut all = Vec::new();
     for file in export["files"].as_array().unwrap() {

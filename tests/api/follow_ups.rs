@@ -11,6 +11,14 @@ fn path(id: &str) -> String {
     format!("{PATH}/{id}")
 }
 
+/// Takes back every consent of the patient.
+async fn withdraw_all(manager: &Caller, patient: &str) {
+    let consents = manager.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    for consent in consents["items"].as_array().unwrap().iter().filter(|consent| consent["status"] == "active") {
+        manager.post(&format!("/v1/consents/{}/withdraw", id_of(consent)), json!({})).await.expect(200);
+    }
+}
+
 /// The only open follow-up of a referral.
 async fn open(caller: &Caller, referral: &str) -> Value {
     let page = caller.get(&format!("{PATH}?referral_id={referral}&status=open")).await.expect(200);
@@ -220,6 +228,117 @@ on_both!(raising_a_need_does_not_tell_which_hidden_ones_there_are, |db| async mo
     let result = json!({ "new_needs": ["intimate-partner-violence", "food-insecurity"] });
     let completed = town.program.post(&format!("{}/complete", path(&first)), result).await.expect(200);
     assert_eq!(completed["new_need_ids"].as_array().unwrap().len(), 1, "the consent shows needs, and not the sensitive ones");
+});
+
+on_both!(needs_are_raised_while_the_patient_lets_them_be_recorded_and_not_after, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let heard = || json!({ "change": "worse", "new_needs": ["food-insecurity"] });
+    let complete = |id: &str| format!("{}/complete", path(id));
+    let own = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let need = json!({ "patient_id": patient, "domain": "food-insecurity" });
+    let recorded = || async { town.clinic.get(&format!("/v1/patients/{patient}/needs")).await.expect(200)["items"].clone() };
+
+    let referral = town.accepted(&patient).await;
+    let first = id_of(&open(&town.program, &referral).await);
+    town.grant(&patient).await;
+    let planned = town.program.post(PATH, own.clone()).await.id();
+    withdraw_all(&town.clinic, &patient).await;
+    town.program.post("/v1/needs", need.clone()).await.expect(422);
+    for id in [&first, &planned] {
+        let refused = town.program.post(&complete(id), heard()).await;
+        assert_eq!(refused.faults(422), [("/new_needs".into(), "not_found".into())]);
+    }
+    assert_eq!(recorded().await, json!([]));
+    let next = town.program.post(&complete(&planned), json!({ "next_due_on": "2026-03-20" })).await;
+    assert_eq!(next.faults(422), [("/next_due_on".into(), "not_found".into())]);
+    let done = town.program.post(&complete(&planned), json!({ "change": "better" })).await.expect(200);
+    assert_eq!((&done["status"], &done["next_follow_up_id"]), (&json!("completed"), &Value::Null));
+    let done = town.program.post(&complete(&first), json!({ "next_due_on": "2026-03-20" })).await.expect(200);
+    assert!(done["next_follow_up_id"].is_string(), "the referral is open, and the program its performer: {done}");
+
+    // Who takes part in follow-ups alone does not record needs, and the other way round.
+    let grant = |categories: Value| json!({ "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["care_coordination"], "categories": categories, "form": "verbal" });
+    town.clinic.post("/v1/consents", grant(json!(["follow_ups"]))).await.expect(201);
+    let planned = [town.agency.post(PATH, own.clone()).await.id(), town.agency.post(PATH, own).await.id()];
+    town.agency.post("/v1/needs", need).await.expect_problem(403, "forbidden");
+    town.agency.post(&complete(&planned[0]), heard()).await.expect_problem(403, "forbidden");
+    town.agency.post(&complete(&planned[0]), json!({ "next_due_on": "2026-03-20" })).await.expect(200);
+    assert_eq!(recorded().await, json!([]));
+    withdraw_all(&town.clinic, &patient).await;
+    town.clinic.post("/v1/consents", grant(json!(["needs"]))).await.expect(201);
+    let next = town.agency.post(&complete(&planned[1]), json!({ "next_due_on": "2026-03-20" })).await;
+    assert_eq!(next.faults(422), [("/next_due_on".into(), "not_permitted".into())]);
+    let done = town.agency.post(&complete(&planned[1]), heard()).await.expect(200);
+    assert_eq!(recorded().await[0]["id"], done["new_need_ids"][0]);
+});
+
+/// The needs that a follow-up names, as every way of reading it shows them.
+async fn named(caller: &Caller, patient: &str, id: &str) -> (Vec<String>, usize) {
+    caller.app.is_readable().await;
+    let items = async |path: String| caller.get(&path).await.expect(200)["items"].as_array().unwrap().clone();
+    let mut told = vec![caller.get(&path(id)).await.expect(200)];
+    told.extend(items(PATH.to_owned()).await);
+    told.extend(items(format!("{}/history", path(id))).await.into_iter().map(|item| item["resource"].clone()));
+    told.extend(items("/v1/changes?resource_type=follow_up&limit=200".to_owned()).await.into_iter().map(|item| item["resource"].clone()));
+    if caller.get(&format!("/v1/patients/{patient}")).await.status == 200 {
+        let timeline = items(format!("/v1/patients/{patient}/timeline?type=follow_up")).await;
+        told.extend(timeline.into_iter().map(|item| item["resource"].clone()));
+    }
+    told.retain(|told| told["id"] == id);
+    told.extend(crate::bulk::exported(caller).await.into_iter().filter(|line| line["id"] == id).map(|line| line["read_only"].clone()));
+    let of_it = told.iter().filter(|told| told["result"].is_object());
+    let mut shown: Vec<(Vec<String>, usize)> = of_it
+        .map(|told| {
+            let domains = told["result"]["new_needs"].as_array().unwrap().iter().map(|domain| domain.as_str().unwrap().to_owned());
+            (domains.collect(), told["new_need_ids"].as_array().unwrap().len())
+        })
+        .collect();
+    assert!(shown.len() >= 5, "{told:#?}");
+    shown.dedup();
+    assert_eq!(shown.len(), 1, "{told:#?}");
+    shown.remove(0)
+}
+
+on_both!(a_follow_up_names_needs_to_its_own_organization_and_to_those_who_see_them, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let grant = async |to: &Caller, categories: Value| {
+        let consent = json!({ "patient_id": patient, "grantee_id": to.organization_id, "purposes": ["care_coordination"],
+            "categories": categories, "form": "verbal" });
+        town.clinic.post("/v1/consents", consent).await.expect(201);
+    };
+    let all = (vec!["intimate-partner-violence".to_owned(), "food-insecurity".to_owned()], 2);
+    let heard = json!({ "new_needs": all.0 });
+    grant(&town.program, json!(["needs", "follow_ups"])).await;
+    let done = town.program.post(PATH, json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" })).await.id();
+    let raised = town.program.post(&format!("{}/complete", path(&done)), heard.clone()).await.expect(200);
+    assert_eq!(raised["new_need_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(named(&town.clinic, &patient, &done).await, all);
+    assert_eq!(named(&town.program, &patient, &done).await, all, "what it has heard itself");
+    grant(&town.agency, json!(["follow_ups"])).await;
+    assert_eq!(named(&town.agency, &patient, &done).await, (vec![], 0));
+    grant(&town.agency, json!(["needs"])).await;
+    assert_eq!(named(&town.agency, &patient, &done).await, (vec!["food-insecurity".to_owned()], 1));
+    let food = raised["new_need_ids"][1].as_str().unwrap();
+    town.clinic.patch(&format!("/v1/needs/{food}"), 1, json!({ "treat_as_sensitive": true })).await.expect(200);
+    assert_eq!(named(&town.agency, &patient, &done).await, (vec![], 0), "it is called sensitive now");
+    grant(&town.agency, json!(["needs", "sensitive"])).await;
+    assert_eq!(named(&town.agency, &patient, &done).await, all);
+    withdraw_all(&town.clinic, &patient).await;
+    assert_eq!(named(&town.program, &patient, &done).await, all);
+    town.agency.get(&path(&done)).await.expect_problem(404, "not_found");
+
+    // In a referral its performer sees what the consent to it covers.
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let own = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10" });
+    let done = town.clinic.post(PATH, own).await.id();
+    town.clinic.post(&format!("{}/complete", path(&done)), heard).await.expect(200);
+    assert_eq!(named(&town.program, &patient, &done).await, (vec!["food-insecurity".to_owned()], 1));
+    withdraw_all(&town.clinic, &patient).await;
+    assert_eq!(named(&town.program, &patient, &done).await, (vec![], 0));
+    assert_eq!(named(&town.clinic, &patient, &done).await, all);
 });
 
 on_both!(a_day_that_is_named_is_planned_whatever_else_is, |db| async move {

@@ -148,6 +148,22 @@ on_both!(a_described_persons_match_is_seen_by_who_asked, |db| async move {
     other.get(&path).await.expect_problem(404, "not_found");
 });
 
+on_both!(what_one_organization_found_unmet_another_finds_too, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let patient = patient(&clinic).await;
+    need(&clinic, &patient, "food-insecurity").await;
+    crate::screenings::consent(&clinic, &patient, &program, &["needs", "contact", "demographics"]).await;
+    for caller in [&clinic, &program, &clinic, &program] {
+        caller.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+    }
+    for caller in [&clinic, &program] {
+        let unmet = caller.get("/v1/unmet-needs").await.expect(200);
+        let found: Vec<&Value> = unmet["items"].as_array().unwrap().iter().map(|unmet| &unmet["organization_id"]).collect();
+        assert_eq!(found, [&json!(caller.organization_id)]);
+    }
+});
+
 on_both!(nothing_suitable_is_an_answer_and_an_unmet_need, |db| async move {
     let app = TestApp::with(db, &["--helpline-name=Valley line", "--helpline-phone=250-555-0100"]).await;
     let clinic = app.clinic().await;

@@ -1,7 +1,7 @@
 //! Organizations, and with them the verbs that every resource shares.
 
 use actix_web::http::Method;
-use kith::auth::Scope;
+use kith::auth::{Scope, Scopes};
 use serde_json::{Value, json};
 
 use crate::client::TestApp;
@@ -18,7 +18,7 @@ on_both!(an_organization_that_systems_call_for_is_neither_deleted_nor_closed_by_
     directory.delete(&format!("{PATH}/{}", directory.organization_id), 1).await.expect_problem(409, "organization_in_use");
     let listed = directory.post(PATH, agency("Food Bank")).await;
     let path = listed.header("location").unwrap().to_owned();
-    let itself = app.client(listed.id().parse().unwrap(), kith::auth::Scopes::all_but_admin()).await;
+    let itself = app.client(listed.id().parse().unwrap(), Scopes::all_but_admin()).await;
     directory.patch(&path, 1, json!({ "is_active": false })).await.expect_problem(403, "forbidden");
     directory.delete(&path, 1).await.expect_problem(409, "organization_in_use");
     directory.patch(&path, 1, json!({ "description": "Hampers" })).await.expect(200);
@@ -206,4 +206,26 @@ on_both!(only_the_keeper_and_the_organization_itself_may_change_it, |db| async m
     app.stranger().get(&path).await.expect_problem(401, "unauthenticated");
     let circle = other.patch(&itself, 2, json!({ "parent_id": other.organization_id })).await;
     assert_eq!(circle.faults(422), [("/parent_id".into(), "circular".into())]);
+});
+
+on_both!(the_keys_of_an_organization_are_its_keepers_alone, |db| async move {
+    let app = TestApp::new(db).await;
+    let keeper = app.clinic().await;
+    let created = keeper.post(PATH, agency("Food Bank")).await;
+    let path = created.header("location").unwrap().to_owned();
+    let other = json!([{ "system": "urn:example:211", "value": "Pantry" }]);
+    keeper.post(PATH, agency("Pantry")).await.expect(201);
+    let itself = app.client(created.id().parse().unwrap(), Scopes::all_but_admin()).await;
+    let fault = [("/identifiers".into(), "not_allowed".into())];
+    for keys in [json!([]), other, json!([{ "system": "urn:example:211", "value": "new" }])] {
+        assert_eq!(
+            itself.patch(&path, 1, json!({ "identifiers": keys })).await.faults(422),
+            fault,
+            "whether the keeper has it is not told"
+        );
+    }
+    itself.patch(&path, 1, json!({ "description": "Hampers" })).await.expect(200);
+    let same = keeper.put_any(&format!("{PATH}/by-identifier?system=urn:example:211&value=Food%20Bank"), agency("Food Bank")).await;
+    same.expect(200);
+    assert_eq!(same.id(), created.id());
 });

@@ -350,6 +350,31 @@ on_both!(need_levels_and_navigators_have_a_history, |db| async move {
     assert_eq!(clinic.get(&format!("{path}/need-levels?limit=1")).await.expect(200)["items"].as_array().unwrap().len(), 1);
 });
 
+on_both!(naming_a_navigator_tells_nobody_but_the_manager_whom_the_patient_lets_in, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let (agency, stranger) = (app.tenant("Alder House", OrganizationKind::Agency).await, app.clinic().await);
+    let id = clinic.post(PATH, named("Anaïs", "Tremblay")).await.id();
+    for grantee in [&program, &agency] {
+        let consent = json!({ "patient_id": id, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"],
+            "categories": ["summary"], "form": "verbal" });
+        clinic.post("/v1/consents", consent).await.expect(201);
+    }
+    let navigator = format!("{PATH}/{id}/primary-navigator");
+    let worker = async |caller: &Caller| {
+        let worker = caller.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await;
+        json!({ "practitioner_id": worker.id() })
+    };
+    let (let_in, not_let_in) = (worker(&agency).await, worker(&stranger).await);
+    let (refused, also) = (program.put_any(&navigator, let_in.clone()).await, program.put_any(&navigator, not_let_in).await);
+    assert_eq!(refused.faults(422), [("/practitioner_id".into(), "not_found".into())]);
+    assert_eq!(refused.json()["errors"], also.json()["errors"]);
+    for own in [worker(&program).await, worker(&clinic).await] {
+        program.put_any(&navigator, own).await.expect(200);
+    }
+    clinic.put_any(&navigator, let_in).await.expect(200);
+});
+
 on_both!(a_list_of_patients_is_filtered_and_walked_in_pages, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);

@@ -122,6 +122,20 @@ on_both!(needs_are_raised_once_and_possible_until_confirmed, |db| async move {
     assert_eq!(changes["items"].as_array().unwrap().len(), 1);
 });
 
+on_both!(a_screening_entered_in_error_takes_back_no_needs_of_others, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    consent(&clinic, &person, &program, &["needs", "screenings"]).await;
+    let made = clinic.post(PATH, screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")])).await;
+    let raised = format!("/v1/needs/{}", made.expect(201)["needs"][0]["need_id"].as_str().unwrap());
+    let need = json!({ "patient_id": person, "domain": "stress", "screening_id": made.id() });
+    let theirs = format!("/v1/needs/{}", program.post("/v1/needs", need).await.id());
+    clinic.post(&format!("{PATH}/{}/retract", made.id()), json!({ "reason": "Wrong person." })).await.expect(200);
+    assert_eq!(program.get(&theirs).await.expect(200)["status"], "active");
+    assert_eq!(clinic.get(&raised).await.expect(200)["status"], "entered_in_error");
+});
+
 on_both!(a_screening_entered_in_error_takes_back_its_untouched_needs_and_is_replaced, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let person = patient(&caller).await;

@@ -1,6 +1,6 @@
 //! Unmet needs: reported, seen by those who found them, counted by domain and area.
 
-use kith::auth::Scope;
+use kith::auth::{Scope, Scopes};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -112,4 +112,21 @@ on_both!(unmet_needs_are_counted_by_domain_and_area_over_an_organization_and_its
     assert_eq!(food["items"].as_array().unwrap().len(), 1);
     assert_eq!(authority.get(&format!("{PATH}/counts?since=2027-01-01T00:00:00Z")).await.expect(200)["items"], json!([]));
     assert_eq!(clinic.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 2);
+});
+
+on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |db| async move {
+    let app = TestApp::new(db).await;
+    let keeper = app.tenant("211", OrganizationKind::Directory).await;
+    let record = json!({ "name": "Alder House", "kind": "agency" });
+    let path = keeper.post("/v1/organizations", record.clone()).await.header("location").unwrap().to_owned();
+    let part = json!({ "parent_id": keeper.organization_id });
+    keeper.patch(&path, 1, part.clone()).await.expect(200);
+    keeper.put(&path, 2, record).await.expect(200);
+    let agency = app.client(path.rsplit('/').next().unwrap().parse().unwrap(), Scopes::all_but_admin()).await;
+    agency.post(PATH, respite(json!({}))).await.expect(201);
+    keeper.patch(&path, 3, part.clone()).await.expect_problem(403, "forbidden");
+    keeper.patch(&path, 3, json!({ "description": "Hampers" })).await.expect(200);
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"], json!([]));
+    agency.patch(&path, 4, part).await.expect(200);
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 1);
 });

@@ -269,3 +269,19 @@ on_both!(of_others_practitioners_a_full_payload_holds_what_the_directory_shows, 
     }
     assert_eq!(public["name"], "Harpreet Gill");
 });
+
+on_both!(a_follow_up_is_sent_without_the_needs_that_the_client_does_not_see, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    Endpoint::new(&town.agency, receiver.url("/agency"), json!({ "payload": "full", "event_types": ["follow_up.updated"] })).await;
+    let patient = town.patient().await;
+    consent(&town.clinic, &patient, &town.agency, &["follow_ups"]).await;
+    let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let complete = format!("/v1/follow-ups/{}/complete", town.clinic.post("/v1/follow-ups", check_in).await.id());
+    town.clinic.post(&complete, json!({ "change": "worse", "new_needs": ["intimate-partner-violence"] })).await.expect(200);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    let sent = &got.iter().find(|one| one.event() == "follow_up.updated").unwrap().json()["data"]["resource"];
+    assert_eq!((&sent["result"]["change"], &sent["result"]["new_needs"], &sent["new_need_ids"]), (&json!("worse"), &json!([]), &json!([])));
+});
