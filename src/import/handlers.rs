@@ -108,7 +108,7 @@ pub async fn import_services(
     let kin = desk.importer.take_kin();
     if !kin.is_empty() {
         let (actor, source) = (caller.actor(), query.source.clone());
-        app.db.write(move |conn| kin::join(conn, &actor, owner, &source, &kin)).await?;
+        app.db.write_patiently(move |conn| kin::join(conn, &actor, owner, &source, &kin)).await?;
     }
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;
@@ -217,7 +217,7 @@ impl Import<'_> {
 
     async fn write_once(&self, batch: Batch) -> Result<Vec<Line>> {
         let actor = self.caller.actor();
-        self.app.db.write(move |conn| batch.write(conn, &actor)).await
+        self.app.db.write_patiently(move |conn| batch.write(conn, &actor)).await
     }
 
     async fn retire(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
@@ -228,7 +228,7 @@ impl Import<'_> {
         }
         for ids in missing.chunks(BATCH) {
             let (ids, actor) = (ids.to_vec(), self.caller.actor());
-            let lines = self.app.db.write(move |conn| retire(conn, &actor, &ids)).await?;
+            let lines = self.app.db.write_patiently(move |conn| retire(conn, &actor, &ids)).await?;
             lines.into_iter().for_each(|line| self.report.add(line));
         }
         Ok(())

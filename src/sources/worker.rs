@@ -81,8 +81,16 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, go_on: im
             Ok(())
         }
         Err(Stop::Miss(miss)) => give_way(&mut turn, miss).await,
-        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Error(error)) => {
+            log::error!("source {}: {}", turn.source.id, with_cause(&error));
+            give_way(&mut turn, Miss::new(SourceRunError::Internal, "this server failed; its log says why")).await
+        }
     }
+}
+
+/// An error with what lies behind it.
+fn with_cause(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.

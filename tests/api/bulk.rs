@@ -44,7 +44,7 @@ fn engine(app: &TestApp) -> Engine {
 }
 
 /// Imports, to the end; the import as it then stands.
-async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
+pub async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
     let accepted = send(caller, "/v1/imports", body).await;
     let job = accepted.expect(202);
     assert_eq!((accepted.header("location"), job["status"].as_str()), (Some(place(&job).as_str()), Some("queued")));
@@ -65,7 +65,8 @@ fn lines(answer: &Answer) -> Vec<Value> {
     answer.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-fn counts(job: &Value) -> [i64; 4] {
+/// How many resources were created, updated, unchanged or refused.
+pub fn counts(job: &Value) -> [i64; 4] {
     ["created", "updated", "unchanged", "refused"].map(|name| job[name].as_i64().unwrap())
 }
 
