@@ -254,9 +254,11 @@ async fn list(fetcher: &Fetcher, url: &Url, number: i32) -> std::result::Result<
     Ok((page, date))
 }
 
-/// Up to which moment of the partner's clock the source has been pulled once a run is completed.
-pub(super) fn pulled_to(source: &SourceRow, run: &RunRow) -> Option<Instant> {
+/// Up to which moment of the partner's clock the source has been pulled once a run is completed that read this address.
+pub(super) fn pulled_to(source: &SourceRow, run: &RunRow, url: &str) -> Option<Instant> {
     match run.kind {
+        // Of another address that the source has by now nothing has been read.
+        _ if source.content.url != url => source.pulled_to,
         SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
         SourceRunKind::Sweep => source.pulled_to,
     }

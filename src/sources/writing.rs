@@ -26,6 +26,8 @@ pub(super) struct Turn<'a> {
     pub(super) worker: Id<()>,
     pub(super) source: SourceRow,
     pub(super) run: RunRow,
+    /// The address that this worker reads.
+    url: String,
     /// Which organizations are part of which, as far as this worker has read.
     kin: Kin,
 }
@@ -34,8 +36,9 @@ pub(super) struct Turn<'a> {
 pub(super) struct Lost;
 
 impl<'a> Turn<'a> {
-    pub(super) const fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
-        Self { app, worker, source, run, kin: Kin::new() }
+    pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
+        let url = source.content.url.clone();
+        Self { app, worker, source, run, url, kin: Kin::new() }
     }
 
 
@@ -124,10 +127,10 @@ impl<'a> Turn<'a> {
 
     /// Ends the run: everything was read.
     pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
-        let kin = std::mem::take(&mut self.kin);
+        let (kin, url) = (std::mem::take(&mut self.kin), self.url.clone());
         self.write(move |conn, source, run, actor| {
             kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
-            let after = SourceRow { pulled_to: worker::pulled_to(source, run), ..source.after(run.kind, 0, actor.at) };
+            let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
             (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
             repository::settle(conn, &after)?;
             repository::release(conn, source.id, after.wakes_at())

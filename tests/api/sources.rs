@@ -415,6 +415,30 @@ async fn a_pull_goes_on_where_somebody_has_changed_a_service_meanwhile() {
 }
 
 #[actix_web::test]
+async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let (old, new) = (Partner::of(&[("a", "Lunch Club")]), Partner::of(&[("b", "Food Bank")]));
+    let serve = |theirs: Partner| Receiver::that(move |got| theirs.answer(got));
+    let (before, after) = (serve(old), serve(new));
+    let source = subscribe(&clinic, before.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    // A worker takes the source, with a run of the old address.
+    let taken = "UPDATE sources SET leased_by = gen_random_uuid(), leased_until = now() + interval '1 hour'; \
+                 UPDATE source_runs SET status = 'running', finished_at = NULL";
+    while_held(&app, taken, clinic.patch(&source, 1, json!({ "url": after.url("/hsds") }))).await.expect(200);
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(run["status"], "failed", "the run is of the address before: {run}");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), &run["modified_after"]), (Some("completed"), &Value::Null), "{run}");
+    assert!(directory(&clinic).await.contains_key("Food Bank"));
+}
+
+#[actix_web::test]
 async fn another_kith_is_pulled_whole() {
     let theirs = TestApp::with(TestDb::sqlite(), &["--public-directory"]).await;
     let (directory_line, _) = hsds::demo(&theirs).await;
