@@ -201,6 +201,13 @@ impl StreamedKey {
         Ok(Self { key: key_of(request)?.map(key) })
     }
 
+    /// Whether an answer is kept under the key: then nothing new comes of the request.
+    pub fn is_known(&self, conn: &mut DbConn, caller: &Principal) -> Result<bool> {
+        let Some(key) = &self.key else { return Ok(false) };
+        let kept = idempotency_keys::find(conn, caller.client_id, &key.text)?;
+        Ok(kept.is_some_and(|kept| kept.created_at.plus(KEPT) >= caller.at))
+    }
+
     /// Runs the effect in the transaction of `conn` once for each key, for a body with this SHA-256.
     pub fn once(
         &self,
