@@ -162,8 +162,8 @@ impl<T: Send + Sync + 'static> Command<T> {
     where
         F: Fn(&mut DbConn, &Principal, &T) -> Result<Reply> + Send + 'static,
     {
-        let caller = caller.clone();
-        let reply = app.db.write(move |conn| self.once(conn, &caller, &effect)).await?;
+        let (caller, clock) = (caller.clone(), app.clock.clone());
+        let reply = app.db.write(move |conn| self.once(conn, &caller.now(&clock), &effect)).await?;
         Ok(reply.respond())
     }
 

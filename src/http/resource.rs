@@ -305,10 +305,11 @@ async fn change<R: Resource>(
     version: IfMatch,
     content: impl Fn(&R::Input) -> Result<R::Input> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
         .db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = get_row::<R>(conn, &caller, id)?;
             version.check(R::head(&row).version)?;
             let (head, shape) = replace::<R>(conn, &caller, &row, content(&R::input(&row))?)?;
@@ -320,9 +321,10 @@ async fn change<R: Resource>(
 
 /// `DELETE`: 204; the resource is a tombstone from then on.
 pub async fn delete<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch) -> Result<HttpResponse> {
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = get_row::<R>(conn, &caller, id)?;
             version.check(R::head(&row).version)?;
             remove::<R>(conn, &caller, &row)
@@ -373,8 +375,9 @@ pub async fn put_by_identifier<R: Resource>(
         return Err(Error::invalid("/identifiers", "missing_identifier", "must contain the identifier that the query names"));
     }
     R::normalise(&mut input);
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     let put = move |conn: &mut DbConn| {
+        let caller = caller.now(&clock);
         let found = identifiers::find(conn, caller.organization_id, R::Kind::RESOURCE_TYPE, &identifier.system, &identifier.value)?;
         let (is_new, (head, shape)) = match found {
             Some(id) => {

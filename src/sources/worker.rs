@@ -18,6 +18,7 @@ use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
+use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -33,9 +34,6 @@ const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
 /// A worker lets go of a source that takes longer, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
-/// A pull asks for a little more than has happened since the last one: the partner's clocks may differ, and what it was about to write
-/// when the last one began may bear an earlier moment.
-const OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A partner is left alone for as long as it asks, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
@@ -259,6 +257,7 @@ pub(super) fn pulled_to(source: &SourceRow, run: &RunRow, url: &str) -> Option<I
     match run.kind {
         // Of another address that the source has by now nothing has been read.
         _ if source.content.url != url => source.pulled_to,
+        // The partner's clocks may differ among each other too.
         SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
         SourceRunKind::Sweep => source.pulled_to,
     }

@@ -716,6 +716,7 @@ on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db
     load(&clinic, text(&[patient("new", "New, \"quoted\"")])).await;
     let input = json!({ "types": ["patient"], "since": moment, "format": "csv" });
     let export = export(&clinic, input).await;
+    assert_eq!(export["next_since"], json!(moment.plus(-Duration::minutes(5))));
     assert_eq!((&export["files"][0]["name"], export["files"].as_array().unwrap().len()), (&json!("patients.csv"), 1));
     let file = download(&clinic, &export["files"][0]).await;
     assert!(file.header("content-type").unwrap().starts_with("text/csv"));

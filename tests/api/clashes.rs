@@ -2,6 +2,7 @@
 //! is what it asked for.
 
 use std::future::Future;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -9,7 +10,7 @@ use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
 use diesel::{Connection, PgConnection, RunQueryDsl};
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use serde_json::{Value, json};
 
 use crate::bulk;
@@ -17,6 +18,39 @@ use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
 
 const SYSTEM: &str = "https://emr.example.ca/records";
+
+/// Does something while SQLite's writer is busy with something else, which takes a minute.
+async fn while_busy<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
+    let (finish, finished) = mpsc::channel::<()>();
+    let finished = Mutex::new(finished);
+    let busy = app.state.db.write(move |_| finished.lock().unwrap().recv().map_err(kith::error::Error::internal));
+    let minute = async {
+        app.clock.advance(chrono::Duration::minutes(1));
+        finish.send(()).unwrap();
+    };
+    let (busy, done, ()) = join3(busy, work, minute).await;
+    busy.unwrap();
+    done
+}
+
+#[actix_web::test]
+async fn what_is_written_bears_the_moment_at_which_it_is_written() {
+    let app = TestApp::new(TestDb::sqlite()).await;
+    let clinic = app.clinic().await;
+    let path = format!("/v1/patients/{}", clinic.post("/v1/patients", patient("p-1", "Tremblay")).await.id());
+    let began = app.clock.now();
+    let changed = while_busy(&app, clinic.patch(&path, 1, json!({ "notes": "Prefers mornings" }))).await.expect(200);
+    assert_eq!(changed["updated_at"], json!(began.plus(chrono::Duration::minutes(1))));
+    let created = while_busy(&app, clinic.post("/v1/patients", patient("p-2", "Roy"))).await.expect(201);
+    assert_eq!(created["created_at"], json!(began.plus(chrono::Duration::minutes(2))));
+    let put = while_busy(&app, put(&clinic, "p-3", "Singh", None)).await.expect(201);
+    assert_eq!(put["created_at"], json!(began.plus(chrono::Duration::minutes(3))));
+    let line = json!({ "id": "a", "name": "Pantry", "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
+    let import = clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
+    while_busy(&app, app.send(import.set_payload(line.to_string()))).await.expect(200);
+    let service = clinic.get("/v1/services").await.expect(200)["items"][0].clone();
+    assert_eq!(service["created_at"], json!(began.plus(chrono::Duration::minutes(4))));
+}
 
 /// Does something while another connection has done `statements` and not committed them; it commits once that is waited for.
 pub async fn while_held<T>(app: &TestApp, statements: &str, work: impl Future<Output = T>) -> T {
