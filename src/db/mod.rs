@@ -85,6 +85,17 @@ pub enum OpenError {
     /// No connection.
     #[error("cannot connect to the database")]
     Connect(#[from] diesel::ConnectionError),
+    /// PostgreSQL tells its faults in another language than English.
+    #[error(
+        "PostgreSQL speaks {locale}, and Kith knows deadlocks and timeouts by their English messages; \
+         let a superuser run: ALTER ROLE {role} SET lc_messages = 'C'"
+    )]
+    Language {
+        /// The setting `lc_messages`.
+        locale: String,
+        /// The role that Kith connects as, quoted.
+        role: String,
+    },
     /// The database cannot be made ready for migration.
     #[error("cannot prepare the database")]
     Prepare(#[from] diesel::result::Error),
