@@ -17,6 +17,7 @@ use super::limits::CountedAs;
 use super::scopes::{RequiredScope, Scope, Scopes, scope};
 use crate::app::{App, State};
 use crate::changes::{Actor, Demand};
+use crate::clock::Clock;
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
 use crate::http::middleware::RequestId;

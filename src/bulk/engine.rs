@@ -17,8 +17,8 @@ use crate::app::App;
 use crate::background::{self, Crew, Every};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
-use crate::db::{Db, DbConn};
 use crate::db::types::{Id, Instant};
+use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::services::Directory;
 

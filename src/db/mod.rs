@@ -166,10 +166,7 @@ impl Db {
     }
 
     /// [`Db::write`] for work that has time: where the database is busy it is asked again a few times, and so much later each time.
-    pub async fn write_patiently<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut DbConn) -> Result<T> + Send + Sync + 'static,
-    ) -> Result<T> {
+    pub async fn write_patiently<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + Sync + 'static) -> Result<T> {
         let work = Arc::new(work);
         let mut attempt = 0;
         loop {

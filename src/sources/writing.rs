@@ -41,7 +41,6 @@ impl<'a> Turn<'a> {
         Self { app, worker, source, run, url, kin: Kin::new() }
     }
 
-
     /// Does something in a transaction in which the lease holds, and notes how the run then stands. [`Lost`] where it holds no more: then
     /// nothing is done.
     pub(super) async fn write<T: Send + 'static>(

@@ -448,14 +448,14 @@ on_both!(an_organization_has_so_many_jobs_under_way_and_no_more, |db| async move
 on_both!(bodies_that_do_not_come_leave_room_and_what_was_accepted_is_answered_again, |db| async move {
     let app = TestApp::new(db).await;
     let mut clinic = app.clinic().await;
-    let once = |clinic: &Caller| {
+    let once = || {
         let request = clinic.request(Method::POST, "/v1/imports").insert_header(("content-type", "application/x-ndjson"));
         clinic.app.send(request.insert_header(("idempotency-key", "load-20")).set_payload(""))
     };
     for _ in 0..19 {
         send(&clinic, "/v1/imports", "").await.expect(202);
     }
-    let (last, again) = (once(&clinic).await, once(&clinic).await);
+    let (last, again) = (once().await, once().await);
     assert_eq!((last.status, &last.bytes), (202, &again.bytes), "it is none more");
     let receiving = "UPDATE bulk_jobs SET status = 'receiving'";
     app.state.db.write(move |conn| Ok(conn.batch_execute(receiving)?)).await.unwrap();

@@ -46,7 +46,8 @@ async fn what_is_written_bears_the_moment_at_which_it_is_written() {
     let put = while_busy(&app, put(&clinic, "p-3", "Singh", None)).await.expect(201);
     assert_eq!(put["created_at"], json!(began.plus(chrono::Duration::minutes(3))));
     let line = json!({ "id": "a", "name": "Pantry", "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
-    let import = clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
+    let import =
+        clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
     while_busy(&app, app.send(import.set_payload(line.to_string()))).await.expect(200);
     let service = clinic.get("/v1/services").await.expect(200)["items"][0].clone();
     assert_eq!(service["created_at"], json!(began.plus(chrono::Duration::minutes(4))));
@@ -148,7 +149,8 @@ async fn an_import_of_services_goes_on_where_somebody_has_changed_one_meanwhile(
     let clinic = app.clinic().await;
     let import = |name: &str| {
         let line = json!({ "id": "a", "name": name, "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
-        let request = clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
+        let request =
+            clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
         app.send(request.set_payload(line.to_string()))
     };
     import("North Pantry").await.expect(200);
