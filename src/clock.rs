@@ -7,6 +7,10 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::db::types::Instant;
 
+/// Who asks by time for what has changed since they last asked, asks for so much more: a change bears the moment at which it was begun to
+/// be written, and can be read only when it is committed, which may be a little later. Longer than any transaction takes.
+pub const OVERLAP: Duration = Duration::minutes(5);
+
 /// Where the time comes from: the system, or a hand. Clones show the same time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {

@@ -52,7 +52,7 @@ pub fn to_come() -> Error {
 fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<AppointmentRow> {
     let next = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row };
     if !repository::update(conn, &next)? {
-        return Err(Error::VersionMismatch { current: next.version });
+        return Err(Error::Busy);
     }
     record(conn, &caller.actor(), &next, Action::Updated)?;
     Ok(next)

@@ -17,6 +17,7 @@ use super::limits::CountedAs;
 use super::scopes::{RequiredScope, Scope, Scopes, scope};
 use crate::app::{App, State};
 use crate::changes::{Actor, Demand};
+use crate::clock::Clock;
 use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
 use crate::http::middleware::RequestId;
@@ -36,7 +37,7 @@ pub struct Principal {
     pub on_behalf_of: Option<String>,
     /// The request.
     pub request_id: Option<String>,
-    /// The moment that everything of one request bears.
+    /// The moment of the request; in a transaction that which all bears that is written.
     pub at: Instant,
 }
 
@@ -44,6 +45,11 @@ impl Principal {
     /// A client as a caller by itself: nobody acts in its system, and no request is answered.
     pub const fn of_client(client_id: ClientId, organization_id: OrganizationId, scopes: Scopes, at: Instant) -> Self {
         Self { client_id, organization_id, scopes, on_behalf_of: None, request_id: None, at }
+    }
+
+    /// The same caller at this moment, at which a transaction begins: a body may have been long in coming, and a writer busy.
+    pub fn now(&self, clock: &Clock) -> Self {
+        Self { at: clock.now(), ..self.clone() }
     }
 
     /// The caller as the journal keeps them.

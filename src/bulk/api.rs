@@ -6,6 +6,7 @@ use validator::Validate;
 
 use super::kinds::BulkType;
 use super::model::{ExportFormat, JobError, JobId, JobRow, JobStatus, LineOutcome};
+use crate::clock::OVERLAP;
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::kind::OrganizationId;
@@ -130,7 +131,8 @@ pub struct ExportInput {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub types: Vec<BulkType>,
-    /// Only what was changed at this moment or later. What was deleted since is not told; the change feed tells it.
+    /// Only what was changed at this moment or later: `next_since` of the export before. What was deleted since is not told; the change feed
+    /// tells it, and misses nothing.
     #[serde(default)]
     #[schema(example = "2026-03-01T00:00:00Z")]
     pub since: Option<Instant>,
@@ -176,6 +178,9 @@ pub struct Export {
     pub types: Vec<BulkType>,
     /// Only what was changed at this moment or later.
     pub since: Option<Instant>,
+    /// `since` of the next export: five minutes before this one was asked for, since a change bears the moment at which it was being
+    /// written. What has been exported in these minutes is exported again.
+    pub next_since: Instant,
     /// The form of the files.
     pub format: ExportFormat,
     /// Resources that were read.
@@ -216,6 +221,7 @@ impl From<JobRow> for Export {
             error: row.error,
             types: content.types,
             since: content.since,
+            next_since: row.created_at.plus(-OVERLAP),
             format: content.format,
             resources: row.lines,
             bytes: row.bytes,

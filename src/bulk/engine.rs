@@ -17,9 +17,9 @@ use crate::app::App;
 use crate::background::{self, Crew, Every};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
-use crate::db::Db;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Result};
+use crate::db::{Db, DbConn};
+use crate::error::Result;
 use crate::services::Directory;
 
 /// How often a process looks whether a job waits.
@@ -34,9 +34,6 @@ const LEASE: chrono::Duration = chrono::Duration::seconds(10);
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// A body of which nothing arrives for so long will not.
 const GIVEN_UP: chrono::Duration = chrono::Duration::hours(1);
-/// A database that is busy is asked again so often, and so much later each time.
-const PATIENCE: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// The work of one process.
 #[derive(Clone)]
@@ -169,19 +166,14 @@ impl Engine {
     /// A transaction of this worker, again where the database was busy.
     async fn write(
         &self,
-        work: impl Fn(&mut crate::db::DbConn, Id<()>, Instant, Instant) -> Result<Written> + Clone + Send + 'static,
+        work: impl Fn(&mut DbConn, Id<()>, Instant, Instant) -> Result<Written> + Send + Sync + 'static,
     ) -> Result<Written> {
-        let mut attempt = 0;
-        loop {
-            let (worker, now, work) = (self.id, self.clock.now(), work.clone());
-            match self.db.write(move |conn| work(conn, worker, now, now.plus(LEASE))).await {
-                Err(Error::Busy | Error::TimedOut) if attempt < PATIENCE => {
-                    attempt += 1;
-                    tokio::time::sleep(PAUSE * attempt).await;
-                }
-                other => return other,
-            }
-        }
+        let (worker, clock) = (self.id, self.clock.clone());
+        let work = move |conn: &mut DbConn| {
+            let now = clock.now();
+            work(conn, worker, now, now.plus(LEASE))
+        };
+        self.db.write_patiently(work).await
     }
 
     async fn awake(&self, most: usize) -> Result<Vec<JobId>> {

@@ -3,6 +3,7 @@
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::{DateTime, Duration};
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 
@@ -15,6 +16,7 @@ use super::pieces::unpack;
 use super::repository;
 use crate::app::State;
 use crate::auth::{Allowed, Principal};
+use crate::db::types::Instant;
 use crate::db::{Db, DbConn};
 use crate::error::{Error, Result};
 use crate::http::body::{Arrival, unreadable};
@@ -25,6 +27,11 @@ use crate::http::unpack::Unpacked;
 
 /// The media type of lines of JSON.
 pub const NDJSON: &str = "application/x-ndjson";
+
+/// A body of which nothing has come for so long is counted among the jobs under way no more.
+const ARRIVING: Duration = Duration::minutes(3);
+/// It is noted so often at least that more has come.
+const NOTED: Duration = Duration::minutes(1);
 
 /// A job of the caller's.
 pub(super) fn get(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: JobId) -> Result<JobRow> {
@@ -45,7 +52,7 @@ pub(super) async fn page(app: &State, caller: Principal, kind: JobKind, query: J
 
 /// Fails where the organization has as many jobs under way as it may have.
 pub(super) fn permit_another(conn: &mut DbConn, caller: &Principal) -> Result<()> {
-    if repository::count_open(conn, caller.organization_id)? < MOST_OPEN {
+    if repository::count_open(conn, caller.organization_id, caller.at.plus(-ARRIVING))? < MOST_OPEN {
         return Ok(());
     }
     Err(Error::conflict("too_many_jobs", format!("The organization has {MOST_OPEN} imports and exports under way.")))
@@ -135,13 +142,17 @@ pub async fn create_import(
     let content = Content { possible_duplicates, former_organization_id, line_limit, ..Content::default() };
     let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
     let id = job.id;
-    let (asker, begun) = (caller.clone(), job.clone());
+    let (asker, asked, begun) = (caller.clone(), key.clone(), job.clone());
     app.db
         .write(move |conn| {
-            permit_another(conn, &asker)?;
+            // Who sends again what was accepted gets the answer to it, however many jobs there are.
+            if !asked.is_known(conn, &asker)? {
+                permit_another(conn, &asker)?;
+            }
             repository::insert(conn, &begun)
         })
         .await?;
+    let mut upload = Upload { db: app.db.clone(), id, is_over: false };
     let arrived = receive(&app, Intake::new(id, limit, line_limit), id, body, &Arrival::of(&request)).await;
     let reply = match arrived {
         Ok(arrived) => accept(&app.db, caller, key, job, arrived).await,
@@ -150,16 +161,38 @@ pub async fn create_import(
     if reply.is_err() {
         give_up(&app.db, id).await;
     }
+    upload.is_over = true;
     Ok(reply?.respond())
+}
+
+/// A body that arrives. Where its request runs out of time nobody is left who could give it up, so that this is done as it is dropped.
+struct Upload {
+    db: Db,
+    id: JobId,
+    is_over: bool,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.is_over
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (db, id) = (self.db.clone(), self.id);
+            runtime.spawn(async move { give_up(&db, id).await });
+        }
+    }
 }
 
 async fn receive(app: &State, mut intake: Intake, id: JobId, mut body: Unpacked, arrival: &Arrival) -> Result<Arrived> {
     arrival.set_awaited(true);
+    let mut noted = app.clock.now();
     while let Some(bytes) = body.next().await {
         let bytes = bytes.map_err(unreadable)?;
         arrival.note(bytes.len());
-        if let Some(pieces) = intake.take(&bytes)? {
-            lay_down(&app.db, id, pieces, app.clock.now()).await?;
+        let (pieces, now) = (intake.take(&bytes)?, app.clock.now());
+        if pieces.is_some() || noted.plus(NOTED) <= now {
+            lay_down(&app.db, id, pieces.unwrap_or_default(), now).await?;
+            noted = now;
         }
     }
     let arrived = intake.finish()?;
@@ -167,7 +200,7 @@ async fn receive(app: &State, mut intake: Intake, id: JobId, mut body: Unpacked,
     Ok(arrived)
 }
 
-async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: crate::db::types::Instant) -> Result<()> {
+async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: Instant) -> Result<()> {
     db.write(move |conn| {
         repository::insert_chunks(conn, &pieces)?;
         repository::touch(conn, id, now)
@@ -194,7 +227,7 @@ async fn accept(db: &Db, caller: Principal, key: StreamedKey, job: JobRow, arriv
 
 /// Leaves what has arrived to be deleted.
 async fn give_up(db: &Db, id: JobId) {
-    let long_ago = crate::db::types::Instant::from_utc(chrono::DateTime::UNIX_EPOCH);
+    let long_ago = Instant::from_utc(DateTime::UNIX_EPOCH);
     if let Err(error) = db.write(move |conn| repository::touch(conn, id, long_ago)).await {
         // It is found an hour later.
         log::debug!("import {id} was not given up at once: {error}");

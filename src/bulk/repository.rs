@@ -44,11 +44,12 @@ pub fn list(conn: &mut DbConn, caller: &Principal, kind: JobKind, before: Option
     Ok(rows.load(conn)?)
 }
 
-/// How many jobs of an organization have not ended.
-pub fn count_open(conn: &mut DbConn, organization: OrganizationId) -> Result<i64> {
+/// How many jobs of an organization have not ended. One whose body arrives counts where something came of it at `since` or later: who sent
+/// it may have gone without a word.
+pub fn count_open(conn: &mut DbConn, organization: OrganizationId, since: Instant) -> Result<i64> {
     let own = bulk_jobs::table.filter(bulk_jobs::organization_id.eq(organization));
-    let open = [JobStatus::Receiving, JobStatus::Queued, JobStatus::Running];
-    Ok(own.filter(bulk_jobs::status.eq_any(open)).count().get_result(conn)?)
+    let arrives = bulk_jobs::status.eq(JobStatus::Receiving).and(bulk_jobs::updated_at.ge(since));
+    Ok(own.filter(bulk_jobs::status.eq_any(WAITING).or(arrives)).count().get_result(conn)?)
 }
 
 /// Writes how a job stands, its lease with it.

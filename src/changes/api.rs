@@ -140,7 +140,7 @@ pub struct ChangeQuery {
     #[param(inline)]
     pub patient_id: Option<PatientId>,
     /// Begin with the first change of this moment or later, instead of with the first of all. Not with `cursor`. It goes by the clocks
-    /// that wrote the changes. To go on from where a list or an export ends, take `next` of a call with the present moment before you
+    /// that wrote the changes, at the moment at which they began to: begin five minutes before what you have read. To go on from where a list or an export ends, take `next` of a call with the present moment before you
     /// make it.
     #[param(inline)]
     pub since: Option<Instant>,

@@ -91,8 +91,7 @@ pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Res
 fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", path.display())))?;
     let document: serde_json::Value = serde_json::from_slice(&bytes)?;
-    let actor = Actor::operator(Clock::default().now());
-    match db.write_blocking(move |conn| loading::load(conn, &actor, document.clone())) {
+    match db.write_blocking(move |conn| loading::load(conn, &operator(), document.clone())) {
         Ok(Loaded::Created(id)) => println!("created {id}"),
         Ok(Loaded::Unchanged(id)) => println!("unchanged {id}"),
         Err(Error::Invalid(faults)) => {
@@ -101,6 +100,11 @@ fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
         Err(other) => return Err(other.into()),
     }
     Ok(())
+}
+
+/// Who writes, at this moment: what is written bears it, and a run may last for hours.
+fn operator() -> Actor {
+    Actor::operator(Clock::default().now())
 }
 
 /// What is imported.
@@ -116,16 +120,15 @@ impl Services {
         let source = mapping.source.clone();
         let mut input = self.input()?;
         let owner = self.owner(db)?;
-        let actor = Actor::operator(Clock::default().now());
         let mut importer = Importer::new(mapping);
         if importer.wants_survey() {
             self.each(&mut input, "first look", &mut |raw| importer.survey(raw))?;
         }
         let load = db.read_blocking(|conn| Load::open(conn, owner, &source))?;
         let book = Mutex::new(Book::open(Report::new(&source, self.dry_run), self.report.as_deref())?);
-        let load = self.transfer(db, &actor, importer, load, &mut input, owner, &book)?;
+        let load = self.transfer(db, importer, load, &mut input, owner, &book)?;
         if self.retire_missing {
-            self.retire(db, &actor, &source, &load, &book)?;
+            self.retire(db, &source, &load, &book)?;
         }
         let mut book = book.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &mut book.file {
@@ -173,11 +176,9 @@ impl Services {
     }
 
     /// Reads on this thread while another writes.
-    #[expect(clippy::too_many_arguments, reason = "the two ends of one pipe")]
     fn transfer(
         &self,
         db: &Db,
-        actor: &Actor,
         mut importer: Importer,
         mut load: Load,
         input: &mut Input,
@@ -186,7 +187,7 @@ impl Services {
     ) -> Result<Load, Failure> {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(4);
-            let writer = scope.spawn(move || self.write(db, actor, &receive, book));
+            let writer = scope.spawn(move || self.write(db, &receive, book));
             let mut tell = |line| locked(book).add(line);
             // The writer takes batches until it fails; what comes then has nowhere to go.
             let mut give = |outcome| load.take(outcome, &mut tell).into_iter().for_each(|batch| drop(send.send(batch)));
@@ -200,16 +201,16 @@ impl Services {
             outcome?;
             let kin = importer.take_kin();
             if !self.dry_run && !kin.is_empty() {
-                let (actor, source) = (actor.clone(), importer.mapping().source.clone());
-                db.write_blocking(move |conn| kin::join(conn, &actor, owner, &source, &kin))?;
+                let source = importer.mapping().source.clone();
+                db.write_blocking(move |conn| kin::join(conn, &operator(), owner, &source, &kin))?;
             }
             Ok(load)
         })
     }
 
-    fn write(&self, db: &Db, actor: &Actor, batches: &Receiver<Batch>, book: &Mutex<Book>) -> DbResult<()> {
+    fn write(&self, db: &Db, batches: &Receiver<Batch>, book: &Mutex<Book>) -> DbResult<()> {
         for batch in batches {
-            let written = if self.dry_run { batch.preview() } else { write(db, actor, &batch)? };
+            let written = if self.dry_run { batch.preview() } else { write(db, &batch)? };
             let mut book = locked(book);
             book.report.organizations_created += written.organizations_created;
             written.lines.into_iter().for_each(|line| book.add(line));
@@ -217,7 +218,7 @@ impl Services {
         Ok(())
     }
 
-    fn retire(&self, db: &Db, actor: &Actor, source: &str, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
+    fn retire(&self, db: &Db, source: &str, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
         if load.is_hardly_full() && !self.force {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
@@ -230,8 +231,7 @@ impl Services {
                 let line = |id| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() };
                 ids.into_iter().map(line).collect()
             } else {
-                let actor = actor.clone();
-                db.write_blocking(move |conn| retire(conn, &actor, &ids))?
+                db.write_blocking(move |conn| retire(conn, &operator(), &ids))?
             };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
@@ -282,11 +282,8 @@ impl Services {
 }
 
 /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
-fn write(db: &Db, actor: &Actor, batch: &Batch) -> DbResult<Written> {
-    let one = |batch: Batch| {
-        let actor = actor.clone();
-        db.write_blocking(move |conn| batch.write(conn, &actor))
-    };
+fn write(db: &Db, batch: &Batch) -> DbResult<Written> {
+    let one = |batch: Batch| db.write_blocking(move |conn| batch.write(conn, &operator()));
     match one(batch.clone()) {
         Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
             let mut written = Written::default();

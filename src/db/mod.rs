@@ -25,7 +25,7 @@ pub use self::common::Common;
 pub use self::connection::{DbConn, MultiBackend};
 use self::pool::Pool;
 use self::sqlite::Sqlite;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where the data lives and how many may reach for it at once.
 #[derive(Clone)]
@@ -85,6 +85,17 @@ pub enum OpenError {
     /// No connection.
     #[error("cannot connect to the database")]
     Connect(#[from] diesel::ConnectionError),
+    /// PostgreSQL tells its faults in another language than English.
+    #[error(
+        "PostgreSQL speaks {locale}, and Kith knows deadlocks and timeouts by their English messages; \
+         let a superuser run: ALTER ROLE {role} SET lc_messages = 'C'"
+    )]
+    Language {
+        /// The setting `lc_messages`.
+        locale: String,
+        /// The role that Kith connects as, quoted.
+        role: String,
+    },
     /// The database cannot be made ready for migration.
     #[error("cannot prepare the database")]
     Prepare(#[from] diesel::result::Error),
@@ -131,7 +142,7 @@ impl Db {
     pub async fn read_briefly<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
         if let Backend::Sqlite(sqlite) = &*self.0 {
             match read(&sqlite.brief, BEGIN_SQLITE, &work) {
-                Err(crate::error::Error::Busy) => {}
+                Err(Error::Busy) => {}
                 other => return other,
             }
         }
@@ -151,6 +162,22 @@ impl Db {
         match &*self.0 {
             Backend::Sqlite(sqlite) => sqlite.writer.write(work).await,
             Backend::Postgres(pool) => pool.run(move |pool| postgres::write(pool, work)).await,
+        }
+    }
+
+    /// [`Db::write`] for work that has time: where the database is busy it is asked again a few times, and so much later each time.
+    pub async fn write_patiently<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + Sync + 'static) -> Result<T> {
+        let work = Arc::new(work);
+        let mut attempt = 0;
+        loop {
+            let work = Arc::clone(&work);
+            match self.write(move |conn| work(conn)).await {
+                Err(Error::Busy | Error::TimedOut) if attempt < PATIENCE => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
+                other => return other,
+            }
         }
     }
 
@@ -186,6 +213,10 @@ impl Db {
 }
 
 const BEGIN_SQLITE: &str = "BEGIN";
+
+/// How often work that has time is tried again, and how much later each time.
+const PATIENCE: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(50);
 
 fn read<T>(pool: &Pool, begin: &str, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
     let mut pooled = pool.begin(begin)?;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, ConnectionError, PgConnection};
+use diesel::dsl::sql;
+use diesel::sql_types::Text;
+use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl};
 use rand::Rng;
 
 use super::pool::Pool;
@@ -17,7 +19,10 @@ pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const RETRIES: u32 = 5;
 
 pub(super) fn open(settings: &DbSettings) -> Result<Pool, OpenError> {
-    migrate::postgres(&mut connect(&settings.url, Duration::ZERO)?)?;
+    let mut conn = connect(&settings.url, Duration::ZERO)?;
+    check_language(&mut conn)?;
+    migrate::postgres(&mut conn)?;
+    drop(conn);
     let (url, statement_timeout, slow) = (settings.url.clone(), settings.statement_timeout, settings.slow_query);
     let open = move || {
         let mut conn = connect(&url, statement_timeout)?;
@@ -61,6 +66,23 @@ fn connect(url: &str, statement_timeout: Duration) -> Result<PgConnection, Conne
     Ok(conn)
 }
 
+/// Fails where the server's messages are not English: nothing else tells a deadlock, which is to be run again, from a fault of ours.
+fn check_language(conn: &mut PgConnection) -> Result<(), OpenError> {
+    let text = |name: &str, conn: &mut PgConnection| diesel::select(sql::<Text>(name)).get_result::<String>(conn);
+    let locale = text("current_setting('lc_messages')", conn)?;
+    // Where the name does not say it, as an empty one does not, a message does: a server may have been built without others.
+    if is_english(&locale) || matches!(conn.batch_execute("SELECT 1 / 0"), Err(error) if error.to_string() == "division by zero") {
+        return Ok(());
+    }
+    Err(OpenError::Language { locale, role: text("quote_ident(current_user)", conn)? })
+}
+
+/// Whether messages are English in a locale of this name.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
+    ["C", "POSIX", "en", "English"].contains(&language)
+}
+
 /// Runs a write, again where it lost against another.
 pub(super) fn write<T>(pool: &Pool, work: impl Fn(&mut DbConn) -> Result<T>) -> Result<T> {
     let mut pooled = pool.begin("BEGIN")?;
@@ -81,7 +103,19 @@ pub(super) fn write<T>(pool: &Pool, work: impl Fn(&mut DbConn) -> Result<T>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::with_patience;
+    use super::*;
+
+    #[test]
+    fn a_locale_says_whether_messages_are_english() {
+        for english in ["C", "POSIX", "C.UTF-8", "en_CA.UTF-8", "en_US", "en", "English_Canada.1252"] {
+            assert!(is_english(english), "{english}");
+        }
+        for other in ["fr_CA.UTF-8", "", "de_DE", "fr", "eng", "ca_ES@euro", "Czech_Czechia.1250"] {
+            assert!(!is_english(other), "{other}");
+        }
+        let refusal = OpenError::Language { locale: "fr_CA.UTF-8".into(), role: "kith".into() };
+        assert!(refusal.to_string().ends_with("ALTER ROLE kith SET lc_messages = 'C'"), "{refusal}");
+    }
 
     #[test]
     fn an_address_is_given_patience_where_it_says_nothing_of_it() {

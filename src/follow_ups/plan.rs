@@ -162,7 +162,7 @@ pub fn cancel(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, cancellat
 pub fn save(conn: &mut DbConn, caller: &Principal, row: FollowUpRow) -> Result<FollowUpRow> {
     let next = FollowUpRow { version: row.version + 1, updated_at: caller.at, ..row };
     if !repository::update(conn, &next)? {
-        return Err(Error::VersionMismatch { current: next.version });
+        return Err(Error::Busy);
     }
     resource::record::<FollowUps>(conn, caller, &FollowUps::head(&next), Action::Updated, &FollowUp::from(next.clone()))?;
     Ok(next)

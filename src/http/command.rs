@@ -162,8 +162,8 @@ impl<T: Send + Sync + 'static> Command<T> {
     where
         F: Fn(&mut DbConn, &Principal, &T) -> Result<Reply> + Send + 'static,
     {
-        let caller = caller.clone();
-        let reply = app.db.write(move |conn| self.once(conn, &caller, &effect)).await?;
+        let (caller, clock) = (caller.clone(), app.clock.clone());
+        let reply = app.db.write(move |conn| self.once(conn, &caller.now(&clock), &effect)).await?;
         Ok(reply.respond())
     }
 
@@ -199,6 +199,13 @@ impl StreamedKey {
     pub fn of(request: &HttpRequest) -> Result<Self> {
         let key = |text| Key { text, route: format!("{} {}", request.method(), request.uri()), body_hash: String::new() };
         Ok(Self { key: key_of(request)?.map(key) })
+    }
+
+    /// Whether an answer is kept under the key: then nothing new comes of the request.
+    pub fn is_known(&self, conn: &mut DbConn, caller: &Principal) -> Result<bool> {
+        let Some(key) = &self.key else { return Ok(false) };
+        let kept = idempotency_keys::find(conn, caller.client_id, &key.text)?;
+        Ok(kept.is_some_and(|kept| kept.created_at.plus(KEPT) >= caller.at))
     }
 
     /// Runs the effect in the transaction of `conn` once for each key, for a body with this SHA-256.

@@ -189,7 +189,8 @@ pub fn replace_prepared<R: Resource>(
         return Err(Error::invalid("/identifiers", "not_allowed", "belong to the organization that owns this resource"));
     }
     let updated = R::update(conn, caller, row, input)?;
-    let row = updated.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
+    // Whether the caller knew the present version was asked when the row was read, and is asked again of what the other left.
+    let row = updated.ok_or(Error::Busy)?;
     let head = R::head(&row);
     if R::identifiers(&before) != keys {
         identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;
@@ -314,10 +315,11 @@ async fn change<R: Resource>(
     version: IfMatch,
     content: impl Fn(&R::Input) -> Result<R::Input> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
         .db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = get_row::<R>(conn, &caller, id)?;
             version.check(R::head(&row).version)?;
             let (head, shape) = replace::<R>(conn, &caller, &row, content(&R::input(&row))?)?;
@@ -329,9 +331,10 @@ async fn change<R: Resource>(
 
 /// `DELETE`: 204; the resource is a tombstone from then on.
 pub async fn delete<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, version: IfMatch) -> Result<HttpResponse> {
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = get_row::<R>(conn, &caller, id)?;
             version.check(R::head(&row).version)?;
             remove::<R>(conn, &caller, &row)
@@ -343,7 +346,7 @@ pub async fn delete<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>,
 /// Makes a resource a tombstone and frees its identifiers.
 pub fn remove<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row) -> Result<()> {
     R::permit(caller, row)?;
-    let deleted = R::delete(conn, caller, row)?.ok_or(Error::VersionMismatch { current: R::head(row).version + 1 })?;
+    let deleted = R::delete(conn, caller, row)?.ok_or(Error::Busy)?;
     let head = R::head(&deleted);
     identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &[])?;
     record::<R>(conn, caller, &head, Action::Deleted, &R::shape(deleted))
@@ -382,22 +385,25 @@ pub async fn put_by_identifier<R: Resource>(
         return Err(Error::invalid("/identifiers", "missing_identifier", "must contain the identifier that the query names"));
     }
     R::normalise(&mut input);
-    let caller = caller.clone();
-    let (is_new, head, shape) = app
-        .db
-        .write(move |conn| {
-            let found = identifiers::find(conn, caller.organization_id, R::Kind::RESOURCE_TYPE, &identifier.system, &identifier.value)?;
-            let (is_new, (head, shape)) = match found {
-                Some(id) => {
-                    let row = get_row::<R>(conn, &caller, Id::from_uuid(id))?;
-                    version.check(R::head(&row).version)?;
-                    (false, replace::<R>(conn, &caller, &row, input.clone())?)
-                }
-                None => (true, insert::<R>(conn, &caller, input.clone())?),
-            };
-            Ok((is_new, head, R::view(conn, &caller, shape)?))
-        })
-        .await?;
+    let (caller, clock) = (caller.clone(), app.clock.clone());
+    let put = move |conn: &mut DbConn| {
+        let caller = caller.now(&clock);
+        let found = identifiers::find(conn, caller.organization_id, R::Kind::RESOURCE_TYPE, &identifier.system, &identifier.value)?;
+        let (is_new, (head, shape)) = match found {
+            Some(id) => {
+                let row = get_row::<R>(conn, &caller, Id::from_uuid(id))?;
+                version.check(R::head(&row).version)?;
+                (false, replace::<R>(conn, &caller, &row, input.clone())?)
+            }
+            None => (true, insert::<R>(conn, &caller, input.clone())?),
+        };
+        Ok((is_new, head, R::view(conn, &caller, shape)?))
+    };
+    let (is_new, head, shape) = match app.db.write(put.clone()).await {
+        // Another may have created it since it was looked for: then it is replaced.
+        Err(Error::Duplicate { .. }) => app.db.write(put).await?,
+        done => done?,
+    };
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     response.insert_header((LOCATION, location::<R>(head.id)));
     Ok(respond::<R>(response, head.version, &shape))

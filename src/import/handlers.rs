@@ -107,8 +107,8 @@ pub async fn import_services(
     let mut desk = import.finish().await?;
     let kin = desk.importer.take_kin();
     if !kin.is_empty() {
-        let (actor, source) = (caller.actor(), query.source.clone());
-        app.db.write(move |conn| kin::join(conn, &actor, owner, &source, &kin)).await?;
+        let (caller, clock, source) = (Principal::clone(&caller), app.clock.clone(), query.source.clone());
+        app.db.write_patiently(move |conn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin)).await?;
     }
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;
@@ -215,8 +215,8 @@ impl Import<'_> {
     }
 
     async fn write_once(&self, batch: Batch) -> Result<Written> {
-        let actor = self.caller.actor();
-        self.app.db.write(move |conn| batch.write(conn, &actor)).await
+        let (caller, clock) = (self.caller.clone(), self.app.clock.clone());
+        self.app.db.write_patiently(move |conn| batch.write(conn, &caller.now(&clock).actor())).await
     }
 
     async fn retire(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
@@ -226,8 +226,8 @@ impl Import<'_> {
             return Err(Error::Conflict { code: "too_many_missing", detail });
         }
         for ids in missing.chunks(BATCH) {
-            let (ids, actor) = (ids.to_vec(), self.caller.actor());
-            let lines = self.app.db.write(move |conn| retire(conn, &actor, &ids)).await?;
+            let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
+            let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
             lines.into_iter().for_each(|line| self.report.add(line));
         }
         Ok(())

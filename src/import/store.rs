@@ -108,7 +108,7 @@ pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, into: Servi
 /// Writes what a source now says in a record that leads to a service.
 pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, fingerprint: &str) -> Result<()> {
     if !repository::update(conn, &after)? {
-        return Err(Error::VersionMismatch { current: after.version });
+        return Err(Error::Busy);
     }
     remember(conn, after.id, fingerprint)?;
     sources::record_merged(conn, actor, after)
@@ -156,7 +156,7 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
 /// Changes a service, its identifiers where they differ, and writes the journal.
 pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
     if !repository::update(conn, &after)? {
-        return Err(Error::VersionMismatch { current: before.version + 1 });
+        return Err(Error::Busy);
     }
     if before.content.identifiers != after.content.identifiers {
         identifiers::replace(conn, after.organization_id, ResourceType::Service, after.id.uuid(), &after.content.identifiers)?;
@@ -241,7 +241,7 @@ pub fn adopt(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent: Org
     let content = OrganizationInput { parent_id: Some(parent), ..row.content.0 };
     let after = OrganizationRow { parent_id: Some(parent), content: Json(content), version: row.version + 1, updated_at: actor.at, ..row };
     if !organization_repository::update(conn, &after)? {
-        return Err(Error::VersionMismatch { current: after.version });
+        return Err(Error::Busy);
     }
     let shape = Organization::from(after);
     let entry = change(ResourceType::Organization, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);

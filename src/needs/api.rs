@@ -69,7 +69,8 @@ pub struct NeedQuery {
     /// Only those that this screening raised.
     #[param(inline)]
     pub screening_id: Option<ScreeningId>,
-    /// Only those changed at or after this moment.
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]
     pub updated_since: Option<Instant>,
     /// Items of a page.

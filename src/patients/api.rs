@@ -228,7 +228,8 @@ pub struct PatientQuery {
     /// Only those whom this practitioner accompanies.
     #[param(inline)]
     pub primary_navigator_id: Option<PractitionerId>,
-    /// Only those changed at or after this moment.
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]
     pub updated_since: Option<Instant>,
     /// Items of a page.

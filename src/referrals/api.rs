@@ -386,7 +386,8 @@ pub struct ReferralQuery {
     /// Only those on which the performer should have acted before today, as the caller's own time zone has it.
     #[param(example = true)]
     pub overdue: Option<bool>,
-    /// Only those changed at or after this moment.
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]
     pub updated_since: Option<Instant>,
     /// Items of a page.

@@ -116,7 +116,7 @@ pub fn carry_out(
         next.due_on = due_on(&next);
     }
     if !repository::replace(conn, row, &next)? {
-        return Err(Error::VersionMismatch { current: row.version + 1 });
+        return Err(Error::Busy);
     }
     let made = insert_transition(conn, caller, &next, Some(row.status), input)?;
     resource::record::<Referrals>(conn, caller, &Referrals::head(&next), Action::Updated, &Referrals::shape(next.clone()))?;

@@ -142,7 +142,8 @@ pub struct ScreeningQuery {
     /// Only those that are to be asked again by this day.
     #[param(example = "2026-09-01")]
     pub rescreen_until: Option<NaiveDate>,
-    /// Only those changed at or after this moment.
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]
     pub updated_since: Option<Instant>,
     /// Items of a page.

@@ -198,7 +198,7 @@ pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason
     let content = ScreeningInput { status, status_reason: Some(reason.to_owned()), ..Screenings::input(row) };
     let next = ScreeningRow { status, content: Json(content), version: row.version + 1, updated_at: caller.at, ..row.clone() };
     if !repository::update(conn, &next)? {
-        return Err(Error::VersionMismatch { current: row.version + 1 });
+        return Err(Error::Busy);
     }
     let head = Screenings::head(&next);
     let shape = Screening::from(next);

@@ -100,6 +100,7 @@ impl Resource for Sources {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &SourceRow, input: SourceInput) -> Result<Option<SourceRow>> {
+        let Some(row) = &held(conn, row)? else { return Ok(None) };
         // Another address may be another directory: nothing is known of what has been pulled from there.
         let is_elsewhere = input.url != row.content.url;
         let next = SourceRow {
@@ -123,10 +124,17 @@ impl Resource for Sources {
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &SourceRow) -> Result<Option<SourceRow>> {
-        let row = SourceRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), wake_at: None, ..row.clone() };
+        let Some(row) = held(conn, row)? else { return Ok(None) };
+        let row = SourceRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), wake_at: None, ..row };
         end_run(conn, &row, "the source was deleted")?;
         Ok(repository::replace(conn, &row)?.then_some(row))
     }
+}
+
+/// The row as its workers have left it, held until the transaction ends: none begins or ends a run meanwhile. `None` where it has another
+/// version.
+fn held(conn: &mut DbConn, row: &SourceRow) -> Result<Option<SourceRow>> {
+    Ok(repository::lock(conn, row.id)?.filter(|held| held.version == row.version))
 }
 
 /// Ends the run that is under way, whose worker finds out with its next page.

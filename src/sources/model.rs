@@ -93,13 +93,15 @@ text_enum! {
         ClientDisabled = "client_disabled",
         /// A sweep listed less than half of what was known; nothing was counted as missing.
         TooManyMissing = "too_many_missing",
+        /// This server failed, and not the partner: its database was busy or away, or it is at fault.
+        Internal = "internal",
     }
 }
 
 impl SourceRunError {
     /// Whether trying again may help.
     pub const fn passes(self) -> bool {
-        matches!(self, Self::NameNotFound | Self::Connection | Self::Tls | Self::Timeout)
+        matches!(self, Self::NameNotFound | Self::Connection | Self::Tls | Self::Timeout | Self::Internal)
     }
 }
 

@@ -52,6 +52,15 @@ pub fn insert(conn: &mut DbConn, row: &SourceRow) -> Result<()> {
     Ok(())
 }
 
+/// A source as it now stands, held until the transaction ends: on PostgreSQL a worker may be about to take it or to end its run.
+pub fn lock(conn: &mut DbConn, id: SourceId) -> Result<Option<SourceRow>> {
+    let source = sources::table.find(id);
+    Ok(match conn {
+        DbConn::Pg(conn) => source.for_update().first(conn).optional()?,
+        DbConn::Sqlite(conn) => source.first(conn).optional()?,
+    })
+}
+
 /// Writes what is said of a source over the version before it; false where that is no longer there. The lease is not touched.
 pub fn replace(conn: &mut DbConn, row: &SourceRow) -> Result<bool> {
     let before = sources::table.filter(sources::id.eq(row.id)).filter(sources::version.eq(row.version - 1));

@@ -18,6 +18,7 @@ use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
+use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -33,9 +34,6 @@ const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
 /// A worker lets go of a source that takes longer, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
-/// A pull asks for a little more than has happened since the last one: the partner's clocks may differ, and what it was about to write
-/// when the last one began may bear an earlier moment.
-const OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// A partner is left alone for as long as it asks, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
@@ -81,8 +79,16 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, go_on: im
             Ok(())
         }
         Err(Stop::Miss(miss)) => give_way(&mut turn, miss).await,
-        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Error(error)) => {
+            log::error!("source {}: {}", turn.source.id, with_cause(&error));
+            give_way(&mut turn, Miss::new(SourceRunError::Internal, "this server failed; its log says why")).await
+        }
     }
+}
+
+/// An error with what lies behind it.
+fn with_cause(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
@@ -246,9 +252,12 @@ async fn list(fetcher: &Fetcher, url: &Url, number: i32) -> std::result::Result<
     Ok((page, date))
 }
 
-/// Up to which moment of the partner's clock the source has been pulled once a run is completed.
-pub(super) fn pulled_to(source: &SourceRow, run: &RunRow) -> Option<Instant> {
+/// Up to which moment of the partner's clock the source has been pulled once a run is completed that read this address.
+pub(super) fn pulled_to(source: &SourceRow, run: &RunRow, url: &str) -> Option<Instant> {
     match run.kind {
+        // Of another address that the source has by now nothing has been read.
+        _ if source.content.url != url => source.pulled_to,
+        // The partner's clocks may differ among each other too.
         SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
         SourceRunKind::Sweep => source.pulled_to,
     }

@@ -26,6 +26,8 @@ pub(super) struct Turn<'a> {
     pub(super) worker: Id<()>,
     pub(super) source: SourceRow,
     pub(super) run: RunRow,
+    /// The address that this worker reads.
+    url: String,
     /// Which organizations are part of which, as far as this worker has read.
     kin: Kin,
 }
@@ -34,42 +36,32 @@ pub(super) struct Turn<'a> {
 pub(super) struct Lost;
 
 impl<'a> Turn<'a> {
-    pub(super) const fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
-        Self { app, worker, source, run, kin: Kin::new() }
+    pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
+        let url = source.content.url.clone();
+        Self { app, worker, source, run, url, kin: Kin::new() }
     }
 
-    fn actor(&self, now: Instant) -> Actor {
-        Actor {
-            organization_id: Some(self.source.organization_id),
-            client_id: Some(self.source.client_id),
-            on_behalf_of: None,
-            request_id: Some(self.run.id.to_string()),
-            at: now,
-        }
-    }
-
-    /// Does something in a transaction in which the lease holds, and notes how the run then stands. `None` where it holds no more: then
+    /// Does something in a transaction in which the lease holds, and notes how the run then stands. [`Lost`] where it holds no more: then
     /// nothing is done.
     pub(super) async fn write<T: Send + 'static>(
         &mut self,
-        act: impl Fn(&mut DbConn, &SourceRow, &mut RunRow, &Actor) -> Result<T> + Send + 'static,
+        act: impl Fn(&mut DbConn, &SourceRow, &mut RunRow, &Actor) -> Result<T> + Send + Sync + 'static,
     ) -> Result<std::result::Result<T, Lost>> {
-        let now = self.app.clock.now();
-        let (id, worker, until, run, actor) = (self.source.id, self.worker, now.plus(worker::LEASE), self.run.clone(), self.actor(now));
-        let written = self.app.db.write(move |conn| {
-            let Some(source) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
-            let mut run = RunRow { updated_at: now, ..run.clone() };
+        let (id, worker, run, clock) = (self.source.id, self.worker, self.run.clone(), self.app.clock.clone());
+        let written = self.app.db.write_patiently(move |conn| {
+            let now = clock.now();
+            let Some(source) = repository::keep_lease(conn, id, worker, now.plus(worker::LEASE))? else { return Ok(None) };
+            let (actor, mut run) = (actor(&source, &run, now), RunRow { updated_at: now, ..run.clone() });
             let given = act(conn, &source, &mut run, &actor)?;
-            // Nothing of what was done stays where the run was ended meanwhile.
-            if repository::update_run(conn, &run)? { Ok(Some((source, run, given))) } else { Err(Error::NotFound) }
+            // Whoever ends a run takes the lease away with it: nothing of what was done stays, and the next look finds it lost.
+            if repository::update_run(conn, &run)? { Ok(Some((source, run, given))) } else { Err(Error::Busy) }
         });
-        Ok(match written.await {
-            Ok(Some((source, run, given))) => {
+        Ok(match written.await? {
+            Some((source, run, given)) => {
                 (self.source, self.run) = (source, run);
                 Ok(given)
             }
-            Ok(None) | Err(Error::NotFound) => Err(Lost),
-            Err(error) => return Err(error),
+            None => Err(Lost),
         })
     }
 
@@ -134,15 +126,26 @@ impl<'a> Turn<'a> {
 
     /// Ends the run: everything was read.
     pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
-        let kin = std::mem::take(&mut self.kin);
+        let (kin, url) = (std::mem::take(&mut self.kin), self.url.clone());
         self.write(move |conn, source, run, actor| {
             kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
-            let after = SourceRow { pulled_to: worker::pulled_to(source, run), ..source.after(run.kind, 0, actor.at) };
+            let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
             (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
             repository::settle(conn, &after)?;
             repository::release(conn, source.id, after.wakes_at())
         })
         .await
+    }
+}
+
+/// In whose name a run writes.
+fn actor(source: &SourceRow, run: &RunRow, now: Instant) -> Actor {
+    Actor {
+        organization_id: Some(source.organization_id),
+        client_id: Some(source.client_id),
+        on_behalf_of: None,
+        request_id: Some(run.id.to_string()),
+        at: now,
     }
 }
 

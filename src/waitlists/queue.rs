@@ -258,7 +258,7 @@ fn move_alone(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow) -> Resu
 
 fn write(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
     if !repository::replace(conn, next)? {
-        return Err(Error::VersionMismatch { current: next.version });
+        return Err(Error::Busy);
     }
     record(conn, actor, next, referral)
 }

@@ -313,7 +313,7 @@ pub async fn rotate_webhook_secret(
                 ..row.clone()
             };
             if !repository::replace(conn, &next)? {
-                return Err(Error::VersionMismatch { current: row.version + 1 });
+                return Err(Error::Busy);
             }
             let (head, secret) = (WebhookEndpoints::head(&next), next.secret.clone());
             let endpoint = WebhookEndpoints::shape(next);

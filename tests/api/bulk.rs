@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::Duration;
+use diesel::connection::SimpleConnection;
 use kith::auth::{Scope, Scopes};
 use kith::bulk::references::echo;
 use kith::bulk::{Engine, importing, repository};
@@ -45,7 +46,7 @@ fn engine(app: &TestApp) -> Engine {
 }
 
 /// Imports, to the end; the import as it then stands.
-async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
+pub async fn load(caller: &Caller, body: impl Into<Vec<u8>>) -> Value {
     load_at(caller, "/v1/imports", body).await
 }
 
@@ -70,7 +71,8 @@ fn lines(answer: &Answer) -> Vec<Value> {
     answer.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-fn counts(job: &Value) -> [i64; 4] {
+/// How many resources were created, updated, unchanged or refused.
+pub fn counts(job: &Value) -> [i64; 4] {
     ["created", "updated", "unchanged", "refused"].map(|name| job[name].as_i64().unwrap())
 }
 
@@ -448,6 +450,26 @@ on_both!(an_organization_has_so_many_jobs_under_way_and_no_more, |db| async move
     send(&clinic, "/v1/imports", "").await.expect(202);
 });
 
+on_both!(bodies_that_do_not_come_leave_room_and_what_was_accepted_is_answered_again, |db| async move {
+    let app = TestApp::new(db).await;
+    let mut clinic = app.clinic().await;
+    let once = || {
+        let request = clinic.request(Method::POST, "/v1/imports").insert_header(("content-type", "application/x-ndjson"));
+        clinic.app.send(request.insert_header(("idempotency-key", "load-20")).set_payload(""))
+    };
+    for _ in 0..19 {
+        send(&clinic, "/v1/imports", "").await.expect(202);
+    }
+    let (last, again) = (once().await, once().await);
+    assert_eq!((last.status, &last.bytes), (202, &again.bytes), "it is none more");
+    let receiving = "UPDATE bulk_jobs SET status = 'receiving'";
+    app.state.db.write(move |conn| Ok(conn.batch_execute(receiving)?)).await.unwrap();
+    send(&clinic, "/v1/imports", "").await.expect_problem(409, "too_many_jobs");
+    app.clock.advance(Duration::minutes(4));
+    clinic.renew().await;
+    send(&clinic, "/v1/imports", "").await.expect(202);
+});
+
 on_both!(possible_duplicates_are_told_where_they_are_asked_for, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;
@@ -700,6 +722,7 @@ on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db
     load(&clinic, text(&[patient("new", "New, \"quoted\"")])).await;
     let input = json!({ "types": ["patient"], "since": moment, "format": "csv" });
     let export = export(&clinic, input).await;
+    assert_eq!(export["next_since"], json!(moment.plus(-Duration::minutes(5))));
     assert_eq!((&export["files"][0]["name"], export["files"].as_array().unwrap().len()), (&json!("patients.csv"), 1));
     let file = download(&clinic, &export["files"][0]).await;
     assert!(file.header("content-type").unwrap().starts_with("text/csv"));

@@ -32,7 +32,7 @@ pub struct TestApp {
     /// The time.
     pub clock: Clock,
     call: Rc<dyn Fn(TestRequest) -> Answering>,
-    _db: Rc<TestDb>,
+    db: Rc<TestDb>,
 }
 
 /// The moment at which every test begins: a Monday morning in British Columbia.
@@ -54,7 +54,12 @@ impl TestApp {
         kith::instruments::loading::seed(&db, &clock).await.unwrap();
         let state = Data::new(App::new(config, db.db.clone(), clock.clone(), authority));
         let call = calls(state.clone()).await;
-        Self { state, clock, call, _db: Rc::new(db) }
+        Self { state, clock, call, db: Rc::new(db) }
+    }
+
+    /// Where its database is, for a connection beside its own.
+    pub fn database_url(&self) -> &str {
+        &self.db.settings.url
     }
 
     /// Another process on the database of this one, opened anew.

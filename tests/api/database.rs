@@ -396,6 +396,27 @@ async fn clash(db: &Db, work: fn(&mut DbConn, usize, &dyn Fn()) -> Result<()>) -
     runs.load(Ordering::SeqCst)
 }
 
+#[test]
+fn a_server_that_does_not_speak_english_is_refused() {
+    let Some(place) = Place::on_postgres() else { return };
+    // A server with another locale is not to be had everywhere: the schema stands before the server's own functions, and speaks French.
+    let Place::Postgres { schema, .. } = &place else { return };
+    let url = place.url().replacen(&format!("search_path%3D{schema}"), &format!("search_path%3D{schema},pg_catalog"), 1);
+    let mut conn = PgConnection::establish(&url).unwrap();
+    conn.batch_execute(
+        "CREATE FUNCTION current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT 'fr_CA.UTF-8'::text $$; \
+         CREATE FUNCTION divided(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'division par zéro'; END $$; \
+         CREATE OPERATOR / (LEFTARG = int, RIGHTARG = int, FUNCTION = divided)",
+    )
+    .unwrap();
+    let open = || Db::open(&DbSettings::new(url.as_str()));
+    let Err(refusal @ OpenError::Language { .. }) = open().map(|_| ()) else { panic!("it was opened") };
+    assert!(refusal.to_string().starts_with("PostgreSQL speaks fr_CA.UTF-8"), "{refusal}");
+    // One whose messages are English all the same is taken.
+    conn.batch_execute("DROP OPERATOR / (int, int)").unwrap();
+    open().unwrap();
+}
+
 #[actix_web::test]
 async fn a_lost_connection_is_replaced() {
     let Some(db) = TestDb::postgres() else { return };

@@ -25,6 +25,8 @@ mod capacity;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod clashes;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod consents;

@@ -280,6 +280,32 @@ fn the_slow_are_cut_off_and_hold_up_nobody() {
 }
 
 #[test]
+fn imports_whose_bodies_do_not_come_leave_room_for_others() {
+    for place in places() {
+        let target = Target::new(&place);
+        let head = target.head().replacen("/v1/patients", "/v1/imports", 1).replacen("application/json", "application/x-ndjson", 1);
+        let mut waiting: Vec<TcpStream> = (0..20)
+            .map(|_| {
+                let mut stream = target.server.connect();
+                write!(stream, "{head}Content-Length: 100\r\n\r\n{{").unwrap();
+                stream
+            })
+            .collect();
+        for stream in &mut waiting {
+            refused_with("a body that does not come", &hear(stream), 408);
+        }
+        let import = || target.send(format!("{head}Connection: close\r\nContent-Length: 1\r\n\r\n\n").as_bytes()).statuses;
+        // The last of them are given up while they are answered.
+        let mut answers = (0..100).map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            import()
+        });
+        assert!(answers.any(|statuses| statuses == [202]));
+        target.server.stop();
+    }
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_their_order() {
     for place in places() {
         let target = Target::new(&place);

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use chrono::Duration as Span;
+use diesel::connection::SimpleConnection;
 use kith::app;
 use kith::auth::Scope;
 use kith::sources::Engine;
 use serde_json::{Value, json};
 
+use crate::clashes::while_held;
 use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
 use crate::hsds;
@@ -360,6 +362,81 @@ on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
     pull(&app).await;
     assert_eq!(asked(&partner), Vec::<String>::new());
 });
+
+on_both!(where_this_server_fails_the_run_says_so_and_is_tried_again_and_given_up, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| theirs.answer(got)
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let rename = |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        app.state.db.write(move |conn| Ok(conn.batch_execute(&statement)?))
+    };
+    rename("imported_services", "imported_elsewhere").await.unwrap();
+    for attempt in 1..=6 {
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        let status = if attempt < 6 { "waiting" } else { "failed" };
+        assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some(status), Some("internal")), "{attempt}: {run}");
+        assert!(!run["error_detail"].as_str().unwrap().contains("imported"), "{run}");
+        app.clock.advance(Span::seconds(3 * 3600));
+        clinic.renew().await;
+    }
+    rename("imported_elsewhere", "imported_services").await.unwrap();
+    app.clock.advance(Span::seconds(3 * 3600));
+    clinic.renew().await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "completed");
+    assert!(directory(&clinic).await.contains_key("Lunch Club"));
+});
+
+#[actix_web::test]
+async fn a_pull_goes_on_where_somebody_has_changed_a_service_meanwhile() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| theirs.answer(got)
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    theirs.says("a", "Lunch and Supper Club", "2026-03-02T17:30:00Z");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    while_held(&app, "UPDATE services SET version = version + 1", pull(&app)).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0, 1, 0, 0, 0]), "{run}");
+}
+
+#[actix_web::test]
+async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let (old, new) = (Partner::of(&[("a", "Lunch Club")]), Partner::of(&[("b", "Food Bank")]));
+    let serve = |theirs: Partner| Receiver::that(move |got| theirs.answer(got));
+    let (before, after) = (serve(old), serve(new));
+    let source = subscribe(&clinic, before.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    // A worker takes the source, with a run of the old address.
+    let taken = "UPDATE sources SET leased_by = gen_random_uuid(), leased_until = now() + interval '1 hour'; \
+                 UPDATE source_runs SET status = 'running', finished_at = NULL";
+    while_held(&app, taken, clinic.patch(&source, 1, json!({ "url": after.url("/hsds") }))).await.expect(200);
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(run["status"], "failed", "the run is of the address before: {run}");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), &run["modified_after"]), (Some("completed"), &Value::Null), "{run}");
+    assert!(directory(&clinic).await.contains_key("Food Bank"));
+}
 
 #[actix_web::test]
 async fn another_kith_is_pulled_whole() {

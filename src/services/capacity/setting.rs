@@ -74,7 +74,7 @@ pub(super) fn remove(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, ke
 
 fn write(conn: &mut DbConn, caller: &Principal, next: &ServiceRow) -> Result<()> {
     if !repository::update(conn, next)? {
-        return Err(Error::VersionMismatch { current: next.version });
+        return Err(Error::Busy);
     }
     resource::record::<Services>(conn, caller, &Services::head(next), Action::Updated, &Services::shape(next.clone()))
 }

@@ -1,24 +1,29 @@
 //! The days on which a recurrence rule falls.
 //!
-//! Directories write nearly always "every Tuesday and Thursday" or "the first Saturday of the month". Those rules are answered by
-//! arithmetic on the date; every other rule is expanded once by the `rrule` crate and kept as a list of days.
+//! Directories write nearly always "every Tuesday and Thursday" or "the first Saturday of the month". Those rules are answered by a little
+//! arithmetic on the date; any other by asking its parts.
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, Weekday};
-use rrule::{RRule, RRuleSet, Unvalidated};
+use chrono::{Datelike, Days as DayCount, NaiveDate, Weekday};
 
+use super::recurrence::{Frequency, Parts, Recurrence, month_number};
 use crate::error::Fault;
 use crate::types::DateSpan;
 
-/// A rule that is expanded to a list gives at most this many days. Also the highest COUNT.
+/// The highest COUNT.
 const MOST_DAYS: u16 = 2_000;
+/// A rule is looked at for so long after its first day, 200 years, for whether it ever falls and for where COUNT ends it. One that has not
+/// ended by then goes on.
+const REACH: DayCount = DayCount::new(73_049);
 
-/// Rules that depend on no first day are expanded from here.
+/// Rules that depend on no first day are counted from here.
 const EPOCH: NaiveDate = match NaiveDate::from_ymd_opt(2020, 1, 1) {
     Some(date) => date,
     None => NaiveDate::MIN,
 };
+/// Their days are counted in the four years from there, in which there are as many of each as in any.
+const FOUR_YEARS: u16 = 4 * 365 + 1;
 
 /// The code of a rule that falls on no day.
 pub(super) const NEVER: &str = "never_falls";
@@ -34,20 +39,22 @@ pub(super) struct Days {
     /// Bit 0 is January. Zero: any month.
     months: u16,
     on: On,
+    /// Whether its days had to be counted when it was read.
+    is_counted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum On {
-    /// `WEEKLY`, and `DAILY` with `BYDAY`: bit 0 is Monday; every so many weeks from the week that starts on `monday`.
-    Weekdays { days: u8, every: u16, monday: NaiveDate },
+    /// `WEEKLY`, and `DAILY` or `YEARLY` with `BYDAY`: bit 0 is Monday; every so many weeks from the one that starts on `start`.
+    Weekdays { days: u8, every: u16, start: NaiveDate },
     /// `DAILY;INTERVAL=n`.
     EveryNthDay { every: u16, first: NaiveDate },
     /// `MONTHLY;BYDAY`: the ordinal counts from the end where negative, 0 is each.
-    NthWeekdays { days: Vec<(i8, Weekday)>, every: u16, month: i32 },
+    NthWeekdays { days: Vec<(i16, Weekday)>, every: u16, month: i32 },
     /// `MONTHLY;BYMONTHDAY`: negative counts from the end.
-    MonthDays { days: Vec<i8>, every: u16, month: i32 },
-    /// Any other rule, in rising order.
-    Listed(Vec<NaiveDate>),
+    MonthDays { days: Vec<i16>, every: u16, month: i32 },
+    /// Any other rule, with how often it falls on each weekday in [`FOUR_YEARS`] of which every period is in turn.
+    Other { rule: Box<Recurrence>, falls: [u16; 7] },
 }
 
 impl Days {
@@ -68,37 +75,25 @@ impl Days {
         if let Some(key) = ["BYHOUR", "BYMINUTE", "BYSECOND"].into_iter().find(|key| parts.contains_key(key)) {
             return Err(invalid(format!("{key} is not taken: the rule names days, opens_at and closes_at the times")));
         }
-        let frequency = parts.get("FREQ").copied().unwrap_or_default();
-        if !["DAILY", "WEEKLY", "MONTHLY", "YEARLY"].contains(&frequency) {
-            return Err(invalid("FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY".into()));
-        }
         let last = parts.remove("UNTIL").map(parse_until).transpose().map_err(invalid)?;
-        let every = match parts.get("INTERVAL").map(|value| value.parse::<u16>()) {
-            None => 1,
-            Some(Ok(every @ 1..=1000)) => every,
-            Some(_) => return Err(invalid("INTERVAL must be a whole number from 1 to 1000".into())),
+        let count = match parts.get("COUNT").map(|count| count.parse::<u16>()) {
+            None => None,
+            Some(Ok(count @ 1..=MOST_DAYS)) if last.is_none() => Some(usize::from(count)),
+            Some(Ok(1..=MOST_DAYS)) => return Err(invalid("COUNT and UNTIL exclude each other".into())),
+            Some(_) => return Err(invalid(format!("COUNT must be a whole number from 1 to {MOST_DAYS}"))),
         };
-        if let Some(count) = parts.get("COUNT") {
-            match count.parse::<u16>() {
-                Ok(1..=MOST_DAYS) if last.is_none() => {}
-                Ok(1..=MOST_DAYS) => return Err(invalid("COUNT and UNTIL exclude each other".into())),
-                _ => return Err(invalid(format!("COUNT must be a whole number from 1 to {MOST_DAYS}"))),
-            }
-        }
-        if first.is_none() && counts_from_first_day(&parts, frequency, every) {
+        let anchor = first.unwrap_or(EPOCH);
+        let rule = Recurrence::parse(&parts, anchor).map_err(invalid)?;
+        if first.is_none() && counts_from_first_day(&parts, &rule) {
             return Err(("required", "is required by this rule, which counts from its first day".into()));
         }
-        let anchor = first.unwrap_or(EPOCH);
-        let within = DateSpan { from: first, until: last };
-        if let Some((months, on)) = by_arithmetic(&parts, frequency, every, anchor) {
-            return Ok(Self { within, months, on });
-        }
-        let text = parts.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
-        let listed = expand(&text, anchor).map_err(invalid)?;
-        if listed.is_empty() {
-            return Err((NEVER, "never falls on any day".into()));
-        }
-        Ok(Self { within, months: 0, on: On::Listed(listed) })
+        let until = last.or(end(&rule, count).ok_or((NEVER, "falls on no day in 200 years".into()))?);
+        let months = rule.months;
+        let (on, is_other) = match by_arithmetic(&rule) {
+            Some(on) => (on, false),
+            None => (On::Other { falls: falls(&rule), rule: Box::new(rule) }, true),
+        };
+        Ok(Self { within: DateSpan { from: first, until }, months, on, is_counted: is_other || count.is_some() })
     }
 
     /// Whether the rule falls on this day.
@@ -106,10 +101,9 @@ impl Days {
         self.within.contains(date)
             && (self.months == 0 || self.months & (1 << date.month0()) != 0)
             && match &self.on {
-                On::Weekdays { days, every, monday } => {
-                    let weekday = date.weekday().num_days_from_monday();
-                    days & (1 << weekday) != 0
-                        && (*every == 1 || ((date - *monday).num_days() - i64::from(weekday)) / 7 % i64::from(*every) == 0)
+                On::Weekdays { days, every, start } => {
+                    days & (1 << date.weekday().num_days_from_monday()) != 0
+                        && (*every == 1 || (date - *start).num_days().div_euclid(7) % i64::from(*every) == 0)
                 }
                 On::EveryNthDay { every, first } => (date - *first).num_days() % i64::from(*every) == 0,
                 On::NthWeekdays { days, every, month } => {
@@ -130,13 +124,13 @@ impl Days {
                     (month_number(date) - month) % i32::from(*every) == 0
                         && days.iter().any(|&day| i64::from(day) == i64::from(date.day()) || i64::from(day) == back)
                 }
-                On::Listed(days) => days.binary_search(&date).is_ok(),
+                On::Other { rule, .. } => rule.contains(date),
             }
     }
 
-    /// Whether the rule was expanded to a list.
-    pub(super) const fn is_listed(&self) -> bool {
-        matches!(self.on, On::Listed(_))
+    /// Whether its days had to be counted when it was read, which is slow.
+    pub(super) const fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     /// In what share of weeks the rule falls on each weekday, Monday first, while it is in force. 1 is every week.
@@ -152,19 +146,18 @@ impl Days {
             On::NthWeekdays { days, every, .. } => {
                 for (nth, weekday) in days {
                     let share = if *nth == 0 { 1.0 } else { 12.0 / WEEKS_A_YEAR } / f64::from(*every);
-                    add(&mut shares, *weekday, share);
+                    if let Some(sum) = shares.get_mut(weekday.num_days_from_monday() as usize) {
+                        *sum += share;
+                    }
                 }
             }
             On::MonthDays { days, every, .. } => {
                 let share = days.len() as f64 * 12.0 / 365.2425 / f64::from(*every);
                 shares = [share.min(1.0); 7];
             }
-            On::Listed(days) => {
-                let (Some(first), Some(last)) = (days.first(), days.last()) else { return shares };
-                let weeks = ((*last - *first).num_days() / 7 + 1) as f64;
-                for day in days {
-                    add(&mut shares, day.weekday(), 1.0 / weeks);
-                }
+            On::Other { rule, falls } => {
+                let weeks = f64::from(FOUR_YEARS) / 7.0 * f64::from(rule.every);
+                shares = falls.map(|days| f64::from(days) / weeks);
             }
         }
         shares.map(|share| share.min(1.0))
@@ -176,14 +169,24 @@ impl Days {
     }
 }
 
-fn add(shares: &mut [f64; 7], weekday: Weekday, share: f64) {
-    if let Some(sum) = shares.get_mut(weekday.num_days_from_monday() as usize) {
-        *sum += share;
-    }
+/// The day on which a rule ends that falls so many times; `None` where it never falls.
+fn end(rule: &Recurrence, count: Option<usize>) -> Option<Option<NaiveDate>> {
+    let reach = rule.anchor.checked_add_days(REACH).unwrap_or(NaiveDate::MAX);
+    let (last, number) = rule.days(rule.anchor, reach).take(count.unwrap_or(1)).zip(1..).last()?;
+    Some((count == Some(number)).then_some(last))
 }
 
-fn month_number(date: NaiveDate) -> i32 {
-    date.year() * 12 + date.month0() as i32
+/// How often a rule falls on each weekday in four years of which every period is in turn.
+fn falls(rule: &Recurrence) -> [u16; 7] {
+    let rule = Recurrence { every: 1, ..rule.clone() };
+    let last = EPOCH.checked_add_days(DayCount::new(u64::from(FOUR_YEARS) - 1)).unwrap_or(EPOCH);
+    let mut falls = [0_u16; 7];
+    for day in rule.days(EPOCH, last) {
+        if let Some(count) = falls.get_mut(day.weekday().num_days_from_monday() as usize) {
+            *count += 1;
+        }
+    }
+    falls
 }
 
 /// `UNTIL` as a date: its time of day says nothing here.
@@ -198,87 +201,43 @@ fn parse_until(text: &str) -> Result<NaiveDate, String> {
 }
 
 /// Whether other days come out when the rule is counted from another day.
-fn counts_from_first_day(parts: &BTreeMap<&str, &str>, frequency: &str, every: u16) -> bool {
+fn counts_from_first_day(parts: &Parts<'_>, rule: &Recurrence) -> bool {
     let has = |key| parts.contains_key(key);
-    every > 1
+    rule.every > 1
         || has("COUNT")
-        || match frequency {
-            "WEEKLY" => !has("BYDAY"),
-            "MONTHLY" => !has("BYDAY") && !has("BYMONTHDAY"),
-            "YEARLY" => !["BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYEASTER"].into_iter().any(has),
-            _ => false,
+        || match rule.frequency {
+            Frequency::Daily => false,
+            Frequency::Weekly => !has("BYDAY"),
+            Frequency::Monthly => !has("BYDAY") && !has("BYMONTHDAY"),
+            Frequency::Yearly => !["BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"].into_iter().any(has),
         }
 }
 
-/// The months and days of a rule that arithmetic can answer.
-fn by_arithmetic(parts: &BTreeMap<&str, &str>, frequency: &str, every: u16, anchor: NaiveDate) -> Option<(u16, On)> {
-    const UNDERSTOOD: [&str; 6] = ["FREQ", "INTERVAL", "BYDAY", "BYMONTH", "BYMONTHDAY", "WKST"];
-    let weeks_start_on_monday = parts.get("WKST").is_none_or(|day| *day == "MO");
-    if parts.keys().any(|key| !UNDERSTOOD.contains(key)) || !(every == 1 || weeks_start_on_monday) {
+/// The days of a rule that arithmetic can answer.
+fn by_arithmetic(rule: &Recurrence) -> Option<On> {
+    if !rule.positions.is_empty() || !rule.weeks.is_empty() || !rule.year_days.is_empty() {
         return None;
     }
-    let mut months = 0;
-    if let Some(list) = parts.get("BYMONTH") {
-        for month in list.split(',') {
-            months |= 1 << month.parse::<u16>().ok().filter(|month| (1..=12).contains(month))?.checked_sub(1)?;
-        }
-    }
-    let weekdays = match parts.get("BYDAY") {
-        Some(list) => Some(list.split(',').map(parse_weekday).collect::<Option<Vec<_>>>()?),
-        None => None,
-    };
-    let month_days = match parts.get("BYMONTHDAY") {
-        Some(list) => {
-            let day = |text: &str| text.parse::<i8>().ok().filter(|day| *day != 0 && day.unsigned_abs() <= 31);
-            Some(list.split(',').map(day).collect::<Option<Vec<_>>>()?)
-        }
-        None => None,
-    };
+    let Recurrence { frequency, every, anchor, months, .. } = *rule;
     let month = month_number(anchor);
-    let on = match (frequency, weekdays, month_days) {
-        ("DAILY", None, None) => On::EveryNthDay { every, first: anchor },
-        ("DAILY", Some(list), None) if every == 1 => weekly(mask(&list)?, 1, anchor),
-        ("WEEKLY", Some(list), None) => weekly(mask(&list)?, every, anchor),
-        ("WEEKLY", None, None) => weekly(1 << anchor.weekday().num_days_from_monday(), every, anchor),
-        ("MONTHLY", Some(days), None) => On::NthWeekdays { days, every, month },
-        ("MONTHLY", None, Some(days)) => On::MonthDays { days, every, month },
-        _ => return None,
-    };
-    Some((months, on))
-}
-
-fn weekly(days: u8, every: u16, anchor: NaiveDate) -> On {
-    let week = anchor.week(Weekday::Mon);
-    On::Weekdays { days, every, monday: week.checked_first_day().unwrap_or(anchor) }
+    let of_month = frequency == Frequency::Monthly || frequency == Frequency::Yearly && every == 1;
+    let nth_of_month = frequency == Frequency::Monthly || months != 0;
+    match (rule.weekdays.as_slice(), rule.month_days.as_slice()) {
+        ([], []) if frequency == Frequency::Daily => Some(On::EveryNthDay { every, first: anchor }),
+        (days, []) if frequency == Frequency::Weekly || every == 1 && mask(days).is_some_and(|days| days != 0) => {
+            let since = anchor.weekday().days_since(rule.week_start);
+            let start = anchor.checked_sub_days(DayCount::new(since.into())).unwrap_or(anchor);
+            Some(On::Weekdays { days: mask(days)?, every, start })
+        }
+        (days @ [_, ..], []) if of_month && nth_of_month => Some(On::NthWeekdays { days: days.to_vec(), every, month }),
+        ([], days @ [_, ..]) if of_month => Some(On::MonthDays { days: days.to_vec(), every, month }),
+        _ => None,
+    }
 }
 
 /// The weekdays as bits; none where one has an ordinal.
-fn mask(weekdays: &[(i8, Weekday)]) -> Option<u8> {
+fn mask(weekdays: &[(i16, Weekday)]) -> Option<u8> {
     weekdays.iter().try_fold(0, |mask, (nth, weekday)| (*nth == 0).then_some(mask | 1 << weekday.num_days_from_monday()))
-}
-
-/// `MO`, `1SA`, `-1FR`.
-fn parse_weekday(text: &str) -> Option<(i8, Weekday)> {
-    let (ordinal, day) = text.split_at_checked(text.len().checked_sub(2)?)?;
-    let weekday = match day {
-        "MO" => Weekday::Mon,
-        "TU" => Weekday::Tue,
-        "WE" => Weekday::Wed,
-        "TH" => Weekday::Thu,
-        "FR" => Weekday::Fri,
-        "SA" => Weekday::Sat,
-        "SU" => Weekday::Sun,
-        _ => return None,
-    };
-    let nth = if ordinal.is_empty() { 0 } else { ordinal.parse().ok().filter(|nth: &i8| *nth != 0 && nth.unsigned_abs() <= 5)? };
-    Some((nth, weekday))
-}
-
-/// The days of any rule, counted in UTC, where every day has 24 hours.
-fn expand(rule: &str, anchor: NaiveDate) -> Result<Vec<NaiveDate>, String> {
-    let start = anchor.and_time(chrono::NaiveTime::MIN).and_utc().with_timezone(&rrule::Tz::UTC);
-    let set: RRuleSet = rule.parse::<RRule<Unvalidated>>().and_then(|rule| rule.build(start)).map_err(|error| error.to_string())?;
-    Ok(set.all(MOST_DAYS).dates.into_iter().map(|date| date.date_naive()).collect())
 }
 
 /// The fault of a rule, at the member of a schedule that has to change.
@@ -291,9 +250,22 @@ pub(super) fn fault(pointer: &str, (code, message): (&'static str, String)) -> F
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rrule::{RRule, RRuleSet, Unvalidated};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
+    }
+
+    /// The same by the `rrule` crate, counted in UTC, where every day has 24 hours.
+    fn expand(rule: &str, anchor: NaiveDate) -> Vec<NaiveDate> {
+        let start = anchor.and_time(chrono::NaiveTime::MIN).and_utc().with_timezone(&rrule::Tz::UTC);
+        let set: RRuleSet = rule.parse::<RRule<Unvalidated>>().and_then(|rule| rule.build(start)).unwrap();
+        set.all(2_000).dates.into_iter().map(|date| date.date_naive()).collect()
+    }
+
+    fn between(days: &Days, from: &str, until: &str) -> Vec<String> {
+        let all = day(from).iter_days().take_while(|date| *date <= day(until));
+        all.filter(|date| days.contains(*date)).map(|date| date.to_string()).collect()
     }
 
     #[test]
@@ -302,14 +274,29 @@ mod tests {
             ("every tuesday", "invalid_rrule"),
             ("FREQ=HOURLY", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=XX", "invalid_rrule"),
+            ("FREQ=WEEKLY;BYDAY=1MO", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=MO;BYDAY=TU", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=MO;BYHOUR=9", "invalid_rrule"),
+            ("FREQ=WEEKLY;BYDAY=MO;BYMONTHDAY=1", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=MO;UNTIL=soon", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=MO;INTERVAL=0", "invalid_rrule"),
+            ("FREQ=WEEKLY;BYDAY=MO;WKST=XX", "invalid_rrule"),
+            ("FREQ=MONTHLY;BYDAY=6MO", "invalid_rrule"),
+            ("FREQ=MONTHLY;BYMONTHDAY=32", "invalid_rrule"),
+            ("FREQ=MONTHLY;BYYEARDAY=1", "invalid_rrule"),
+            ("FREQ=MONTHLY;BYSETPOS=0;BYDAY=MO", "invalid_rrule"),
+            ("FREQ=DAILY;BYSETPOS=1", "invalid_rrule"),
+            ("FREQ=YEARLY;BYEASTER=0", "invalid_rrule"),
+            ("FREQ=YEARLY;BYMONTH=13", "invalid_rrule"),
+            ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=1MO", "invalid_rrule"),
             ("FREQ=WEEKLY;BYDAY=MO;INTERVAL=2", "required"),
             ("FREQ=DAILY;COUNT=5", "required"),
             ("FREQ=WEEKLY", "required"),
             ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", NEVER),
+            ("FREQ=YEARLY;BYYEARDAY=1;BYMONTH=2", NEVER),
+            ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=6", NEVER),
+            // As much work as a rule can make.
+            ("FREQ=YEARLY;BYSETPOS=366;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28", NEVER),
         ] {
             assert_eq!(Days::parse(rule, None).unwrap_err().0, code, "{rule}");
         }
@@ -323,13 +310,51 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_arithmetic_cannot_answer_is_listed() {
+    fn a_rule_that_arithmetic_cannot_answer_is_asked_by_its_parts() {
         let last_workday = Days::parse("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", None).unwrap();
         assert!(last_workday.contains(day("2026-01-30")));
         assert!(!last_workday.contains(day("2026-01-31")));
         let three = Days::parse("FREQ=WEEKLY;BYDAY=TU;COUNT=3", Some(day("2026-01-06"))).unwrap();
         assert!(three.contains(day("2026-01-20")));
         assert!(!three.contains(day("2026-01-27")));
+        let fridays = Days::parse("FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", None).unwrap();
+        assert_eq!(between(&fridays, "2026-01-01", "2026-12-31"), ["2026-02-13", "2026-03-13", "2026-11-13"]);
+    }
+
+    #[test]
+    fn a_rule_goes_on_for_as_long_as_it_says() {
+        // On each Tuesday for ever, whichever way that is said, however long ago it began.
+        for (rule, first) in [
+            ("FREQ=WEEKLY;BYDAY=TU", None),
+            ("FREQ=YEARLY;BYDAY=TU", None),
+            ("FREQ=YEARLY;BYDAY=TU", Some("1970-01-01")),
+            ("FREQ=YEARLY;BYMONTH=1,2,3,4,5,6,7,8,9,10,11,12;BYDAY=TU", None),
+            ("FREQ=DAILY;BYDAY=TU;BYSETPOS=1", Some("1900-01-01")),
+            ("FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=-1", None),
+        ] {
+            let days = Days::parse(rule, first.map(day)).unwrap();
+            assert_eq!(between(&days, "2126-01-01", "2126-01-16"), ["2126-01-01", "2126-01-08", "2126-01-15"], "{rule}");
+            assert!((days.share_of_weeks()[1] - 1.0).abs() < 0.01, "{rule}: {:?}", days.share_of_weeks());
+        }
+        let fortnightly = Days::parse("FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=SU,MO", Some(day("1950-01-01"))).unwrap();
+        assert_eq!(between(&fortnightly, "2026-11-22", "2026-12-13").len(), 4);
+        let counted = Days::parse("FREQ=YEARLY;COUNT=2000", Some(day("1600-02-29"))).unwrap();
+        assert_eq!(between(&counted, "2024-01-01", "2028-12-31"), ["2024-02-29", "2028-02-29"], "it has not ended yet");
+        let ended = Days::parse("FREQ=DAILY;COUNT=2000", Some(day("2020-01-01"))).unwrap();
+        assert_eq!(between(&ended, "2025-06-20", "2026-06-30"), ["2025-06-20", "2025-06-21", "2025-06-22"]);
+        let rare = Days::parse("FREQ=YEARLY;INTERVAL=3;BYYEARDAY=-1", Some(day("2020-06-01"))).unwrap();
+        assert_eq!(between(&rare, "2020-01-01", "2027-12-31"), ["2020-12-31", "2023-12-31", "2026-12-31"]);
+        assert!((rare.share_of_weeks().iter().sum::<f64>() * WEEKS_A_YEAR - 1.0 / 3.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn weeks_are_numbered_as_the_calendar_does() {
+        // 2020 has 53 weeks, the last of which ends on 2021-01-03 (ISO 8601).
+        let last = Days::parse("FREQ=YEARLY;BYWEEKNO=53", None).unwrap();
+        assert_eq!(between(&last, "2020-12-20", "2021-01-31").len(), 7);
+        assert!(last.contains(day("2021-01-03")) && !last.contains(day("2021-01-04")));
+        let first = Days::parse("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO", None).unwrap();
+        assert_eq!(between(&first, "2018-06-01", "2020-06-01"), ["2018-12-31", "2019-12-30"]);
     }
 
     fn rules() -> impl Strategy<Value = String> {
@@ -338,30 +363,43 @@ mod tests {
         let ordinals = prop::sample::subsequence(vec!["1SA", "2TU", "-1FR", "5MO", "-2SU"], 1..4);
         let month_days = prop::sample::subsequence(vec!["1", "15", "31", "-1", "-30"], 1..4);
         let months = prop::sample::select(vec!["", ";BYMONTH=6", ";BYMONTH=1,2,11"]);
-        let every = 1u16..5;
-        (0..5, weekdays, ordinals, month_days, months, every).prop_map(|(kind, weekdays, ordinals, month_days, months, every)| {
-            let base = match kind {
-                0 => format!("FREQ=WEEKLY;BYDAY={}", weekdays.join(",")),
-                1 => "FREQ=WEEKLY".into(),
-                2 => "FREQ=DAILY".into(),
-                3 => format!("FREQ=MONTHLY;BYDAY={}", ordinals.join(",")),
-                _ => format!("FREQ=MONTHLY;BYMONTHDAY={}", month_days.join(",")),
-            };
-            format!("{base};INTERVAL={every}{months}")
-        })
+        let starts = prop::sample::select(vec!["", ";WKST=SU", ";WKST=WE"]);
+        (0..14, weekdays, ordinals, month_days, months, starts, 1u16..5).prop_map(
+            |(kind, weekdays, ordinals, month_days, months, starts, every)| {
+                let (weekdays, ordinals, month_days) = (weekdays.join(","), ordinals.join(","), month_days.join(","));
+                let base = match kind {
+                    0 => format!("FREQ=WEEKLY;BYDAY={weekdays}"),
+                    1 => "FREQ=WEEKLY".into(),
+                    2 => "FREQ=DAILY".into(),
+                    3 => format!("FREQ=MONTHLY;BYDAY={ordinals}"),
+                    4 => format!("FREQ=MONTHLY;BYMONTHDAY={month_days}"),
+                    5 => format!("FREQ=YEARLY;BYDAY={weekdays}"),
+                    6 => format!("FREQ=YEARLY;BYMONTHDAY={month_days}"),
+                    7 => "FREQ=YEARLY".into(),
+                    8 => "FREQ=YEARLY;BYYEARDAY=1,100,-1,-366".into(),
+                    9 => format!("FREQ=YEARLY;BYWEEKNO=1,20,53;BYDAY={weekdays}"),
+                    10 => format!("FREQ=MONTHLY;BYDAY={weekdays};BYSETPOS=1,-2"),
+                    11 => format!("FREQ=MONTHLY;BYDAY={weekdays};BYMONTHDAY={month_days}"),
+                    12 => format!("FREQ=WEEKLY;BYDAY={weekdays};BYSETPOS=-1"),
+                    _ => format!("FREQ=DAILY;BYDAY={weekdays}"),
+                };
+                format!("{base};INTERVAL={every}{months}{starts}")
+            },
+        )
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn arithmetic_agrees_with_expansion(rule in rules(), offset in 0i64..800) {
+        fn a_rule_falls_where_the_crate_says(rule in rules(), offset in 0i64..800, count in prop::option::of(1u16..40)) {
             let first = day("2024-01-01") + chrono::Duration::days(offset);
-            let days = Days::parse(&rule, Some(first)).unwrap();
-            prop_assert!(!matches!(days.on, On::Listed(_)), "{}", rule);
-            let expanded = expand(&rule, first).unwrap();
-            let last = *expanded.last().unwrap_or(&first);
-            let found: Vec<_> = first.iter_days().take_while(|date| *date <= last.min(day("2028-01-01"))).filter(|date| days.contains(*date)).collect();
-            let wanted: Vec<_> = expanded.into_iter().filter(|date| *date <= day("2028-01-01")).collect();
+            let rule = count.map_or(rule.clone(), |count| format!("{rule};COUNT={count}"));
+            let until = day("2029-01-01");
+            let wanted: Vec<_> = expand(&rule, first).into_iter().filter(|date| *date <= until).collect();
+            let parsed = Days::parse(&rule, Some(first));
+            prop_assume!(parsed.is_ok() || !wanted.is_empty());
+            let days = parsed.unwrap();
+            let found: Vec<_> = first.iter_days().take_while(|date| *date <= until).filter(|date| days.contains(*date)).collect();
             prop_assert_eq!(found, wanted, "{}", rule);
         }
     }

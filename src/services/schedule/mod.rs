@@ -5,6 +5,7 @@
 //! closes the first time the clock reads 01:30 on the night it reads so twice.
 
 mod days;
+mod recurrence;
 mod spans;
 
 use chrono::{DateTime, Days as DayCount, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
@@ -244,11 +245,10 @@ fn wrapped((from, until): (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
     [-MINUTES_A_WEEK, 0, MINUTES_A_WEEK].into_iter().map(move |shift| ((from + shift).max(0), (until + shift).min(MINUTES_A_WEEK)))
 }
 
-/// What is wrong with a schedule, with pointers relative to it; and whether its rule had to be expanded to a list of days, which is
-/// slow.
+/// What is wrong with a schedule, with pointers relative to it; and whether the days of its rule had to be counted, which is slow.
 pub fn check(schedule: &Schedule) -> (Vec<Fault>, bool) {
     match Rule::new(schedule) {
-        Ok(rule) => (Vec::new(), rule.days.is_listed()),
+        Ok(rule) => (Vec::new(), rule.days.is_counted()),
         Err(faults) => {
             let is_expanded = faults.iter().any(|fault| fault.code == days::NEVER);
             (faults, is_expanded)

@@ -157,7 +157,8 @@ pub struct ServiceQuery {
     #[schema(max_length = 20, example = "V0X 1A0")]
     #[param(max_length = 20, example = "V0X 1A0")]
     pub postal_code: Option<String>,
-    /// Only services whose record or capacity was changed at this moment or later.
+    /// Only services whose record or capacity was changed at this moment or later. A change bears the moment at which it was being written,
+    /// so ask for five minutes more than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]
     pub updated_since: Option<Instant>,
     /// A key in another system, as `system|value`.

@@ -1,0 +1,159 @@
+//! What PostgreSQL lets two change at once: whoever comes second starts again on what the first has left, and is refused only where that
+//! is what it asked for.
+
+use std::future::Future;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
+use diesel::{Connection, PgConnection, RunQueryDsl};
+use futures_util::future::{join, join3};
+use serde_json::{Value, json};
+
+use crate::bulk;
+use crate::client::{Caller, TestApp};
+use crate::harness::TestDb;
+
+const SYSTEM: &str = "https://emr.example.ca/records";
+
+/// Does something while SQLite's writer is busy with something else, which takes a minute.
+async fn while_busy<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
+    let (finish, finished) = mpsc::channel::<()>();
+    let finished = Mutex::new(finished);
+    let busy = app.state.db.write(move |_| finished.lock().unwrap().recv().map_err(kith::error::Error::internal));
+    let minute = async {
+        app.clock.advance(chrono::Duration::minutes(1));
+        finish.send(()).unwrap();
+    };
+    let (busy, done, ()) = join3(busy, work, minute).await;
+    busy.unwrap();
+    done
+}
+
+#[actix_web::test]
+async fn what_is_written_bears_the_moment_at_which_it_is_written() {
+    let app = TestApp::new(TestDb::sqlite()).await;
+    let clinic = app.clinic().await;
+    let path = format!("/v1/patients/{}", clinic.post("/v1/patients", patient("p-1", "Tremblay")).await.id());
+    let began = app.clock.now();
+    let changed = while_busy(&app, clinic.patch(&path, 1, json!({ "notes": "Prefers mornings" }))).await.expect(200);
+    assert_eq!(changed["updated_at"], json!(began.plus(chrono::Duration::minutes(1))));
+    let created = while_busy(&app, clinic.post("/v1/patients", patient("p-2", "Roy"))).await.expect(201);
+    assert_eq!(created["created_at"], json!(began.plus(chrono::Duration::minutes(2))));
+    let put = while_busy(&app, put(&clinic, "p-3", "Singh", None)).await.expect(201);
+    assert_eq!(put["created_at"], json!(began.plus(chrono::Duration::minutes(3))));
+    let line = json!({ "id": "a", "name": "Pantry", "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
+    let import =
+        clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
+    while_busy(&app, app.send(import.set_payload(line.to_string()))).await.expect(200);
+    let service = clinic.get("/v1/services").await.expect(200)["items"][0].clone();
+    assert_eq!(service["created_at"], json!(began.plus(chrono::Duration::minutes(4))));
+}
+
+/// Does something while another connection has done `statements` and not committed them; it commits once that is waited for.
+pub async fn while_held<T>(app: &TestApp, statements: &str, work: impl Future<Output = T>) -> T {
+    let mut other = PgConnection::establish(app.database_url()).unwrap();
+    other.batch_execute(&format!("BEGIN; {statements}")).unwrap();
+    let commit = async {
+        let waiting = "(SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+        let mut looks = 0;
+        while diesel::select(sql::<BigInt>(waiting)).get_result::<i64>(&mut other).unwrap() == 0 {
+            looks += 1;
+            assert!(looks < 2_000, "nobody waits for what is held");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        other.batch_execute("COMMIT").unwrap();
+    };
+    join(work, commit).await.0
+}
+
+fn by_identifier(value: &str) -> String {
+    format!("/v1/patients/by-identifier?system={SYSTEM}&value={value}")
+}
+
+fn patient(value: &str, family: &str) -> Value {
+    json!({ "names": [{ "family": family }], "identifiers": [{ "system": SYSTEM, "value": value }] })
+}
+
+/// Gives the one patient that there is one more identifier.
+fn named_too(value: &str) -> String {
+    format!(
+        "INSERT INTO identifiers (owner_id, resource_type, system, value, resource_id) \
+         SELECT organization_id, 'patient', '{SYSTEM}', '{value}', id FROM patients"
+    )
+}
+
+const CHANGE_PATIENTS: &str = "UPDATE patients SET version = version + 1";
+
+async fn put(caller: &Caller, value: &str, family: &str, version: Option<i64>) -> crate::client::Answer {
+    let request = caller.request(Method::PUT, &by_identifier(value)).set_json(patient(value, family));
+    let request = match version {
+        Some(version) => request.insert_header(("if-match", format!("\"{version}\""))),
+        None => request,
+    };
+    caller.app.send(request).await
+}
+
+#[actix_web::test]
+async fn a_put_by_identifier_replaces_what_another_has_just_changed_or_created() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let id = put(&clinic, "p-1", "Tremblay", None).await.expect(201)["id"].clone();
+
+    let changed = while_held(&app, CHANGE_PATIENTS, put(&clinic, "p-1", "Gagnon", None)).await;
+    assert_eq!((changed.expect(200)["id"].clone(), changed.header("etag")), (id.clone(), Some("\"3\"")));
+    while_held(&app, CHANGE_PATIENTS, put(&clinic, "p-1", "Roy", Some(3))).await.expect_problem(412, "version_mismatch");
+
+    let created = while_held(&app, &named_too("p-2"), put(&clinic, "p-2", "Roy", None)).await;
+    assert_eq!((created.expect(200)["id"].clone(), &created.json()["names"][0]["family"]), (id, &json!("Roy")));
+    // What another resource really has stays refused.
+    put(&clinic, "p-3", "Singh", None).await.expect(201);
+    let both = json!({ "names": [{ "family": "Roy" }], "identifiers": [{ "system": SYSTEM, "value": "p-4" }, { "system": SYSTEM, "value": "p-3" }] });
+    clinic.put_any(&by_identifier("p-4"), both).await.expect_problem(409, "duplicate");
+}
+
+#[actix_web::test]
+async fn a_change_of_a_version_that_another_has_just_replaced_is_told_so() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let path = format!("/v1/patients/{}", clinic.post("/v1/patients", patient("p-1", "Tremblay")).await.id());
+    let change = json!({ "names": [{ "family": "Gagnon" }] });
+    let refused = while_held(&app, CHANGE_PATIENTS, clinic.patch(&path, 1, change)).await;
+    assert_eq!(refused.expect_problem(412, "version_mismatch")["current_version"], 2);
+    while_held(&app, CHANGE_PATIENTS, clinic.delete(&path, 2)).await.expect_problem(412, "version_mismatch");
+    clinic.delete(&path, 3).await.expect(204);
+}
+
+#[actix_web::test]
+async fn a_line_of_an_import_replaces_what_another_has_just_changed_or_created() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    put(&clinic, "p-1", "Tremblay", None).await.expect(201);
+    let line = |value, family| format!("{}\n", json!({ "type": "patient", "resource": patient(value, family) }));
+    let job = while_held(&app, CHANGE_PATIENTS, bulk::load(&clinic, line("p-1", "Gagnon"))).await;
+    assert_eq!(bulk::counts(&job), [0, 1, 0, 0], "{job}");
+    let job = while_held(&app, &named_too("p-2"), bulk::load(&clinic, line("p-2", "Roy"))).await;
+    assert_eq!(bulk::counts(&job), [0, 1, 0, 0], "{job}");
+}
+
+#[actix_web::test]
+async fn an_import_of_services_goes_on_where_somebody_has_changed_one_meanwhile() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let import = |name: &str| {
+        let line = json!({ "id": "a", "name": name, "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
+        let request =
+            clinic.request(Method::POST, "/v1/imports/services?source=partner").insert_header(("content-type", "application/x-ndjson"));
+        app.send(request.set_payload(line.to_string()))
+    };
+    import("North Pantry").await.expect(200);
+    let report = while_held(&app, "UPDATE services SET version = version + 1", import("North Pantry and Kitchen")).await;
+    assert_eq!(report.expect(200)["updated"], 1);
+}
