@@ -71,6 +71,8 @@ mod plans;
 #[cfg(test)]
 mod practitioners;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod raw;
 #[cfg(test)]
 mod referral_links;
