@@ -117,6 +117,8 @@ fn raise_needs(
 ) -> Result<Vec<NeedId>> {
     let mut known = Vec::new();
     if !domains.is_empty() {
+        // Otherwise two that are completed at once would each raise the same need.
+        patients::repository::lock(conn, patient)?;
         let seen = categories_of(conn, caller, patient, referral)?;
         let is_shown = |row: &NeedRow| {
             let is_covered = seen.contains(DataCategory::Needs) && (!row.is_sensitive || seen.contains(DataCategory::Sensitive));

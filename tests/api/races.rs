@@ -161,3 +161,37 @@ on_both!(a_draft_that_follows_a_merge_while_it_is_matched_is_matched_again, |db|
     let kept = state.db.write(move |conn| found.keep(conn, &caller, survivor.parse().unwrap()).map(|_| ())).await;
     assert!(matches!(kept, Err(kith::error::Error::Busy)), "{kept:?}");
 });
+
+#[actix_web::test]
+async fn two_that_are_completed_at_once_raise_a_need_once() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let hungry = json!([{ "link_id": "food-worry", "codes": ["LA28397-0"] }]);
+    let hungry = json!({ "patient_id": patient, "instrument": "ahc-hrsn-core", "status": "completed", "answers": hungry });
+    let mut rival = Rival::before(&url, town.clinic.organization_id);
+    let first = posting(&town.clinic, "/v1/screenings", hungry.clone());
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, "/v1/screenings", hungry);
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    let needs = [first.await.unwrap().expect(201), second.await.unwrap().expect(201)].map(|body| body["needs"][0]["need_id"].clone());
+    assert_eq!(needs[0], needs[1]);
+
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+        let created = town.clinic.post("/v1/follow-ups", check_in).await;
+        paths.push(format!("{}/complete", created.header("location").unwrap()));
+    }
+    let stressed = json!({ "new_needs": ["stress"] });
+    let mut rival = Rival::before(&url, town.clinic.organization_id);
+    let first = posting(&town.clinic, &paths[0], stressed.clone());
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, &paths[1], stressed);
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    first.await.unwrap().expect(200);
+    second.await.unwrap().expect(200);
+    let listed = town.clinic.get(&format!("/v1/patients/{patient}/needs")).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
+}
