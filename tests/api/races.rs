@@ -195,3 +195,23 @@ async fn two_that_are_completed_at_once_raise_a_need_once() {
     let listed = town.clinic.get(&format!("/v1/patients/{patient}/needs")).await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
 }
+
+#[actix_web::test]
+async fn a_follow_up_is_not_deleted_while_a_try_is_recorded() {
+    let Some((town, url)) = town().await else { return };
+    let check_in = json!({ "patient_id": town.patient().await, "purpose": "check_in", "due_on": "2026-03-10" });
+    let created = town.clinic.post("/v1/follow-ups", check_in).await;
+    let path = created.header("location").unwrap().to_owned();
+    let mut rival = Rival::before(&url, town.clinic.organization_id);
+    let trying = posting(&town.clinic, &format!("{path}/attempts"), json!({ "mode": "phone", "outcome": "reached" }));
+    rival.is_met_by(&[&trying]).await;
+    let deleting = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), path.clone());
+        async move { clinic.delete(&path, 1).await }
+    });
+    rival.is_met_by(&[&trying, &deleting]).await;
+    rival.leave();
+    trying.await.unwrap().expect(201);
+    deleting.await.unwrap().expect_problem(409, "follow_up_in_use");
+    town.clinic.get(&path).await.expect(200);
+}
