@@ -11,7 +11,7 @@ use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::Action;
 use crate::db::DbConn;
-use crate::db::types::{Id, Json};
+use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::OptionalIfMatch;
@@ -37,9 +37,9 @@ fn locked_row(conn: &mut DbConn, caller: &Principal, id: AppointmentId, version:
     Ok(row)
 }
 
-/// Fails where an appointment does not lead to this status now.
-fn check_step(row: &AppointmentRow, caller: &Principal, to: AppointmentStatus) -> Result<()> {
-    let from = row.status_at(caller.at);
+/// Fails where an appointment does not lead to this status at a moment.
+fn check_step(row: &AppointmentRow, now: Instant, to: AppointmentStatus) -> Result<()> {
+    let from = row.status_at(now);
     if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str() }) }
 }
 
@@ -62,10 +62,20 @@ fn reply(row: AppointmentRow) -> Result<Reply> {
     Reply::versioned(row.version, &Appointment::from(row))
 }
 
+/// Fails where the place that is held, in a slot that is locked, was given to somebody else: by a server whose clock was ahead.
+fn ensure_kept(conn: &mut DbConn, row: &AppointmentRow, now: Instant) -> Result<()> {
+    let slot = slots::repository::find(conn, row.slot_id)?.ok_or(Error::NotFound)?;
+    let taken = repository::taken(conn, &[slot.id], now)?.get(&slot.id).copied().unwrap_or(0);
+    if taken > i64::from(slot.places) {
+        return Err(Error::conflict("slot_full", "The place that was held has been given to somebody else."));
+    }
+    Ok(())
+}
+
 /// Confirm a hold
 ///
 /// The place that is held is booked, if it still is.
-#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`; the place was given to somebody else: `slot_full`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/confirm")]
 pub async fn confirm_appointment(
     app: State,
@@ -74,11 +84,15 @@ pub async fn confirm_appointment(
     version: OptionalIfMatch,
     command: Command<AppointmentConfirmation>,
 ) -> Result<HttpResponse> {
-    let id = *id;
+    let (id, clock) = (*id, app.clock.clone());
     command
         .run(&app, &caller, move |conn, caller, input| {
             let row = locked_row(conn, caller, id, &version)?;
-            check_step(&row, caller, AppointmentStatus::Booked)?;
+            // The body may come long after the call began, and what is held no longer by then is others'.
+            slots::repository::lock(conn, &[row.slot_id])?;
+            let now = clock.now().max(caller.at);
+            check_step(&row, now, AppointmentStatus::Booked)?;
+            ensure_kept(conn, &row, now)?;
             let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };
             let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
             let row = save(conn, caller, next)?;
@@ -139,7 +153,7 @@ pub async fn cancel_appointment(
     command
         .run(&app, &caller, move |conn, caller, cancellation| {
             let row = locked_row(conn, caller, id, &version)?;
-            check_step(&row, caller, AppointmentStatus::Cancelled)?;
+            check_step(&row, caller.at, AppointmentStatus::Cancelled)?;
             let conclusion = AppointmentConclusion {
                 cancellation: Some(cancellation.clone()),
                 concluded_at: Some(caller.at),
@@ -174,7 +188,7 @@ pub async fn conclude_appointment(
                 Attendance::Attended => AppointmentStatus::Attended,
                 Attendance::NoShow => AppointmentStatus::NoShow,
             };
-            check_step(&row, caller, status)?;
+            check_step(&row, caller.at, status)?;
             if row.starts_at > caller.at {
                 return Err(to_come());
             }

@@ -9,14 +9,14 @@ use super::api::AppointmentQuery;
 use super::model::{AppointmentRow, AppointmentStatus};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::{appointments, clients, held_places, patients, slots};
+use crate::db::schema::{appointments, clients, held_places, slots};
 use crate::db::types::{Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
-use crate::referrals;
 use crate::slots::model::SlotInput;
 use crate::slots::repository::Diary;
+use crate::{patients, referrals};
 
 /// The appointment, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: AppointmentId) -> Result<Option<AppointmentRow>> {
@@ -186,9 +186,8 @@ pub fn held_for(conn: &mut DbConn, caller: &Principal, patient: PatientId) -> Re
 pub fn lock_holders(conn: &mut DbConn, client: ClientId, patient: PatientId) -> Result<()> {
     if let DbConn::Pg(conn) = conn {
         clients::table.find(client).select(clients::id).for_no_key_update().execute(conn)?;
-        patients::table.find(patient).select(patients::id).for_no_key_update().execute(conn)?;
     }
-    Ok(())
+    patients::repository::lock(conn, patient)
 }
 
 /// Whether the person is expected in this referral.

@@ -182,7 +182,7 @@ impl Authority {
         actix_web::web::block(search).await.map_err(Error::internal)
     }
 
-    /// A token of the newest key for this client.
+    /// A token for this client, of the newest key that every process knows.
     pub async fn issue(&self, db: &Db, clock: &Clock, client: ClientId, organization: OrganizationId, scopes: Scopes) -> Result<String> {
         let keys = self.keys.fresh(db, clock).await?;
         Tokens::sign(&self.tokens.claims(client, organization, scopes, clock.now()), keys.current())

@@ -1,7 +1,7 @@
 //! Where the signing keys come from, a file or the table `signing_keys`, and the ones last read.
 //!
 //! Every process on one database reads the same table; one that meets a key id it has never seen looks there, but not more often
-//! than every few seconds, since anybody can send an unknown id.
+//! than every few seconds, since anybody can send an unknown id. A new key verifies at once and signs when all have read it.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -27,6 +27,9 @@ impl KeyRing {
     const REFRESH_EVERY: Duration = Duration::seconds(60);
     /// The most often that unknown key ids, which anybody can send, cause a look into the table.
     const RELOAD_AT_MOST_EVERY: Duration = Duration::seconds(5);
+    /// A key signs from this age on: every process has read the table since it was made, also where clocks differ by a minute. Before
+    /// that, one that had just read it would refuse a token of which it does not know the key.
+    const KNOWN_AFTER: Duration = Duration::seconds(120);
 
     /// The keys of a file of one or more PKCS#8 PEM blocks; the first signs.
     pub fn from_file(path: &Path, clock: &Clock) -> Result<Self> {
@@ -40,17 +43,17 @@ impl KeyRing {
         let now = clock.now();
         let fresh = generate_pem()?;
         let kid = SigningKey::from_pem(&fresh).map_err(Error::internal)?.kid().to_owned();
-        let pems = db
+        let keys = db
             .write(move |conn| {
-                let pems = repository::list_signing_keys(conn)?;
-                if pems.is_empty() {
+                let keys = repository::list_signing_keys(conn)?;
+                if keys.is_empty() {
                     repository::insert_signing_key(conn, &kid, &fresh, now)?;
-                    return Ok(vec![fresh.clone()]);
+                    return Ok(vec![(fresh.clone(), now)]);
                 }
-                Ok(pems)
+                Ok(keys)
             })
             .await?;
-        Ok(Self::new(false, KeySet::new(pems, now).map_err(Error::internal)?))
+        Ok(Self::new(false, KeySet::new(signing_first(keys, now), now).map_err(Error::internal)?))
     }
 
     fn new(is_from_file: bool, set: KeySet) -> Self {
@@ -87,9 +90,19 @@ impl KeyRing {
         if is_recent(&keys, now) {
             return Ok(keys);
         }
-        let pems = db.read(repository::list_signing_keys).await?;
-        let keys = Arc::new(KeySet::new(pems, now).map_err(Error::internal)?);
+        let keys = db.read(repository::list_signing_keys).await?;
+        let keys = Arc::new(KeySet::new(signing_first(keys, now), now).map_err(Error::internal)?);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.clone();
         Ok(keys)
     }
+}
+
+/// The texts of keys that stand newest first, the one that signs before the others: the newest that every process knows, and where none
+/// is so old, the oldest.
+fn signing_first(keys: Vec<(String, Instant)>, now: Instant) -> Vec<String> {
+    let is_known = |(_, made_at): &&(String, Instant)| made_at.plus(KeyRing::KNOWN_AFTER) <= now;
+    let signing = keys.iter().find(is_known).or(keys.last()).map(|(pem, _)| pem.clone());
+    let mut pems: Vec<String> = keys.into_iter().map(|(pem, _)| pem).collect();
+    pems.sort_by_key(|pem| Some(pem) != signing.as_ref());
+    pems
 }

@@ -68,12 +68,12 @@ pub fn set_active(conn: &mut DbConn, id: ClientId, is_active: bool, now: Instant
     Ok(changed == 1)
 }
 
-/// The PEM texts of the keys that are not retired, newest first.
-pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<String>> {
+/// The keys that are not retired, newest first: the PEM text, and when it was made.
+pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<(String, Instant)>> {
     let keys = signing_keys::table
         .filter(signing_keys::retired_at.is_null())
         .order((signing_keys::created_at.desc(), signing_keys::kid))
-        .select(signing_keys::pem)
+        .select((signing_keys::pem, signing_keys::created_at))
         .load(conn)?;
     Ok(keys)
 }

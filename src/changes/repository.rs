@@ -1,33 +1,96 @@
 //! Writing and reading the journal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::Duration;
 use diesel::dsl::{insert_into, max, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
 use super::filter::Resolved;
 use super::model::{Action, Actor, Change, Entry, NewEntry, Position};
-use crate::db::schema::changes;
-use crate::db::types::{Id, Instant, Json};
+use crate::db::schema::{changes, patients};
+use crate::db::types::{Id, Instant, Json, sql_types};
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{ClientId, OrganizationId, PatientId, ResourceType};
 
 /// Writes a change into the journal; returns its number.
+///
+/// Nothing is recorded about a patient who was merged into another while the change was made: [`Error::Busy`] has it made again, on what
+/// the merge left. Nor is the patient merged before the transaction ends. On SQLite whoever writes is alone.
 pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
     let entry = entry(actor, &change)?;
-    Ok(insert_into(changes::table).values(&entry).returning(changes::sequence).get_result(conn)?)
+    match (conn, subject(&change)) {
+        (DbConn::Pg(conn), Some(patient)) => record_about(conn, patient, &entry),
+        (conn, _) => Ok(insert_into(changes::table).values(&entry).returning(changes::sequence).get_result(conn)?),
+    }
 }
 
-/// Writes many changes of one actor, in their order, a statement for each 500.
+/// The patient of whose record a change is not a change itself. Who changes the record goes by its version, as a merge does.
+fn subject<T>(change: &Change<'_, T>) -> Option<PatientId> {
+    change.patient_id.filter(|_| change.resource_type != ResourceType::Patient)
+}
+
+/// One statement, since every change of what belongs to patients comes through here.
+fn record_about(conn: &mut PgConnection, patient: PatientId, entry: &NewEntry<'_>) -> Result<i64> {
+    let standing = patients::table.find(patient).filter(patients::merged_into_id.is_null()).for_key_share();
+    let values = standing.select((
+        entry.at.into_sql::<sql_types::Instant>(),
+        entry.organization_id.into_sql::<Nullable<sql_types::Id>>(),
+        entry.client_id.into_sql::<Nullable<sql_types::Id>>(),
+        entry.on_behalf_of.into_sql::<Nullable<Text>>(),
+        entry.request_id.into_sql::<Nullable<Text>>(),
+        entry.resource_type.into_sql::<Text>(),
+        entry.resource_id.into_sql::<sql_types::Id>(),
+        entry.owner_id.into_sql::<Nullable<sql_types::Id>>(),
+        entry.version.into_sql::<BigInt>(),
+        entry.action.into_sql::<Text>(),
+        entry.patient_id.into_sql::<Nullable<sql_types::Id>>(),
+        entry.referral_id.into_sql::<Nullable<sql_types::Id>>(),
+        (&entry.body).into_sql::<sql_types::Document>(),
+    ));
+    let columns = (
+        changes::at,
+        changes::organization_id,
+        changes::client_id,
+        changes::on_behalf_of,
+        changes::request_id,
+        changes::resource_type,
+        changes::resource_id,
+        changes::owner_id,
+        changes::version,
+        changes::action,
+        changes::patient_id,
+        changes::referral_id,
+        changes::body,
+    );
+    let written = insert_into(changes::table).values(values).into_columns(columns).returning(changes::sequence);
+    written.get_result(conn).optional()?.ok_or(Error::Busy)
+}
+
+/// Fails with [`Error::Busy`] where one of these patients was merged into another, and keeps all of them from it until the transaction
+/// ends.
+fn keep_standing(conn: &mut PgConnection, ids: BTreeSet<PatientId>) -> Result<()> {
+    let count = ids.len();
+    let named = patients::table.filter(patients::id.eq_any(ids)).filter(patients::merged_into_id.is_null());
+    let standing = named.order(patients::id).select(patients::id).for_key_share().execute(conn)?;
+    if standing == count { Ok(()) } else { Err(Error::Busy) }
+}
+
+/// Writes many changes of one actor, in their order, a statement for each 500; see [`record`].
 pub fn record_all<T: Serialize>(conn: &mut DbConn, actor: &Actor, changes: &[Change<'_, T>]) -> Result<()> {
     for changes in changes.chunks(500) {
+        let subjects: BTreeSet<PatientId> = changes.iter().filter_map(subject).collect();
+        if let DbConn::Pg(conn) = conn
+            && !subjects.is_empty()
+        {
+            keep_standing(conn, subjects)?;
+        }
         let entries = changes.iter().map(|change| entry(actor, change)).collect::<Result<Vec<_>>>()?;
         each!(conn, |conn| insert_into(changes::table).values(&entries).execute(conn))?;
     }

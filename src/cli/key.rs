@@ -14,7 +14,7 @@ use crate::db::types::Instant;
 pub(super) enum Action {
     /// List the keys, newest first
     List,
-    /// Add a key, which signs within a minute on every server; those before it verify until they are retired
+    /// Add a key, which signs within three minutes, once every server knows it; those before it verify until they are retired
     Rotate,
     /// Take a key out of use; tokens that it signed are refused within a minute
     Retire {
@@ -41,7 +41,7 @@ fn act(db: &Db, action: Action, now: Instant) -> Result<(), Failure> {
             let kid = SigningKey::from_pem(&pem)?.kid().to_owned();
             let added = kid.clone();
             db.write_blocking(move |conn| repository::insert_signing_key(conn, &added, &pem, now))?;
-            say(format_args!("{kid} signs from now on."))
+            say(format_args!("{kid} signs within three minutes, once every server knows it."))
         }
         Action::Retire { kid } => {
             let retired = kid.clone();

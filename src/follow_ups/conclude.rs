@@ -116,6 +116,8 @@ fn raise_needs(
     if domains.is_empty() {
         return Ok(Vec::new());
     }
+    // Otherwise two that are completed at once would each raise the same need.
+    patients::repository::lock(conn, patient)?;
     let is_there = patients::repository::find(conn, patient)?.is_some_and(|row| row.deleted_at.is_none());
     let seen = if is_there { sight::in_referral(conn, caller, patient, referral)? } else { None };
     let seen = seen.ok_or_else(|| Error::invalid("/new_needs", "not_found", "are of a patient whom this client does not see"))?;

@@ -103,6 +103,8 @@ impl Resource for FollowUps {
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> Result<Option<FollowUpRow>> {
+        // A try that is being recorded raises no version.
+        repository::lock(conn, row.id)?;
         if row.status != FollowUpStatus::Open || !repository::attempts_of(conn, &[row.id])?.is_empty() {
             let detail = "Something has been done about the follow-up, so that it cannot be deleted; an open one can be cancelled.";
             return Err(Error::conflict("follow_up_in_use", detail));

@@ -36,7 +36,17 @@ use crate::kind::{self, MatchId, ResourceType};
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
     let about = finder::about(&app, &reader, &command.input).await?;
     match reader.principal.clone() {
-        Some(caller) => command.run(&app, &caller, move |conn, caller, input| created(&keep(conn, &caller.actor(), input, &about)?)).await,
+        Some(caller) => {
+            command
+                .run(&app, &caller, move |conn, caller, input| {
+                    // The patient may have been merged into another since the suggestions were made.
+                    if let Some(patient) = input.patient_id {
+                        sight::referenced(conn, caller, patient, "/patient_id")?;
+                    }
+                    created(&keep(conn, &caller.actor(), input, &about)?)
+                })
+                .await
+        }
         None => {
             let actor = Actor::operator(reader.at);
             let input = command.input;

@@ -88,6 +88,8 @@ struct Merged<'a> {
 /// The survivor's own facts stand; what it lacks is taken over, and lists are united. Identifiers, and every row that belongs to the
 /// duplicate, become the survivor's in the same transaction.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
+    // Otherwise what is recorded about the duplicate at the same moment would stay with it, and nobody would see it any more.
+    repository::close(conn, caller.organization_id, &[id, input.duplicate_id])?;
     let survivor = resource::get_row::<Patients>(conn, caller, id)?;
     Patients::permit(caller, &survivor)?;
     version.check(survivor.row.version)?;

@@ -207,6 +207,29 @@ pub fn namesakes(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most
     Ok(found.into_iter().rev().take(usize::try_from(most).unwrap_or_default()).collect())
 }
 
+/// Waits until nobody else counts on what a patient has, as on the needs that are open or the places that are held, and keeps others
+/// waiting until the transaction ends. On SQLite whoever writes is alone.
+pub fn lock(conn: &mut DbConn, id: PatientId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        dsl::patients.find(id).select(dsl::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Waits until what is being recorded about these patients of an organization is there, and has everybody wait who would record more,
+/// until the transaction ends. Always in one order, so that no two wait for each other. On SQLite whoever writes is alone.
+pub fn close(conn: &mut DbConn, owner: OrganizationId, ids: &[PatientId]) -> Result<()> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    if let DbConn::Pg(conn) = conn {
+        for id in ids {
+            let own = dsl::patients.find(id).filter(dsl::organization_id.eq(owner));
+            own.select(dsl::id).for_update().execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
 /// The records that were merged into a patient.
 pub fn absorbed(conn: &mut DbConn, id: PatientId) -> Result<Vec<PatientId>> {
     Ok(dsl::patients.filter(dsl::merged_into_id.eq(id)).select(dsl::id).order(dsl::id).load(conn)?)

@@ -237,7 +237,8 @@ pub async fn create_screening(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let (head, screening) = resource::insert::<Screenings>(conn, caller, input.clone())?;
-            let suggestions = found.as_ref().map(|found| found.keep(conn, caller)).transpose()?;
+            let patient = screening.content.patient_id;
+            let suggestions = found.as_ref().map(|found| found.keep(conn, caller, patient)).transpose()?;
             let recorded = RecordedScreening { screening, suggestions };
             let reply = Reply::created(&resource::location::<Screenings>(head.id), head.version, &recorded)?;
             Ok(resource::with_headers::<Screenings>(reply, &recorded.screening))
@@ -344,7 +345,8 @@ pub async fn complete_screening(
             }
             let input = completion.laid_over(Screenings::input(&row));
             let (head, screening) = resource::replace::<Screenings>(conn, caller, &row, input)?;
-            let suggestions = found.as_ref().map(|found| found.keep(conn, caller)).transpose()?;
+            let patient = screening.content.patient_id;
+            let suggestions = found.as_ref().map(|found| found.keep(conn, caller, patient)).transpose()?;
             let recorded = RecordedScreening { screening, suggestions };
             Ok(resource::with_headers::<Screenings>(Reply::versioned(head.version, &recorded)?, &recorded.screening))
         })

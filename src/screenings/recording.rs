@@ -17,7 +17,7 @@ use crate::kind::{self, NeedId, ScreeningId};
 use crate::needs::handlers::{self, Needs};
 use crate::needs::model::{NeedInput, NeedSource, NeedStatus, NeedVerification};
 use crate::needs::repository as needs;
-use crate::practitioners;
+use crate::{patients, practitioners};
 
 /// The instrument of a screening: that of the row, or the edition that a new one asks for.
 fn instrument(conn: &mut DbConn, caller: &Principal, current: Option<&ScreeningRow>, input: &ScreeningInput) -> Result<InstrumentRow> {
@@ -126,6 +126,11 @@ fn raise(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: &Screeni
     Ok((findings, raised))
 }
 
+/// Otherwise two that are completed at once would each raise the same need.
+fn await_other_needs(conn: &mut DbConn, input: &ScreeningInput) -> Result<()> {
+    if input.status == ScreeningStatus::Completed { patients::repository::lock(conn, input.patient_id) } else { Ok(()) }
+}
+
 fn record_needs(conn: &mut DbConn, caller: &Principal, raised: Vec<(NeedId, NeedInput)>) -> Result<()> {
     raised.into_iter().try_for_each(|(id, need)| resource::insert_with_id::<Needs>(conn, caller, id, need).map(|_| ()))
 }
@@ -133,6 +138,7 @@ fn record_needs(conn: &mut DbConn, caller: &Principal, raised: Vec<(NeedId, Need
 /// Adds a screening and the needs it raises.
 pub fn insert(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: ScreeningInput) -> Result<ScreeningRow> {
     let instrument = instrument(conn, caller, None, &input)?;
+    await_other_needs(conn, &input)?;
     let (findings, raised) = raise(conn, caller, id, &input, &instrument.content)?;
     let row = ScreeningRow {
         id,
@@ -167,6 +173,7 @@ pub fn update(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, input: 
     let mut raised = Vec::new();
     if row.status == ScreeningStatus::Draft {
         let instrument = instrument(conn, caller, Some(row), &input)?;
+        await_other_needs(conn, &input)?;
         let (findings, needs) = raise(conn, caller, row.id, &input, &instrument.content)?;
         next.findings = Json(findings);
         next.completed_at = completed_at(caller, &input);

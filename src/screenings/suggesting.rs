@@ -10,7 +10,7 @@ use crate::consents::model::DataCategory;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::ScreeningId;
+use crate::kind::{PatientId, ScreeningId};
 use crate::matching::api::{Match, MatchInput};
 use crate::matching::{finder, handlers as matches};
 
@@ -45,8 +45,12 @@ pub struct Found {
 }
 
 impl Found {
-    /// Writes the match down, beside the screening that it belongs to.
-    pub fn keep(&self, conn: &mut DbConn, caller: &Principal) -> Result<Match> {
+    /// Writes the match down, beside the screening of this patient that it belongs to.
+    pub fn keep(&self, conn: &mut DbConn, caller: &Principal, patient: PatientId) -> Result<Match> {
+        // The draft was another record's when it was read, and followed it into a merge. Asked again, it is matched as it now is.
+        if self.asked.patient_id != Some(patient) {
+            return Err(Error::Busy);
+        }
         matches::keep(conn, &caller.actor(), &self.asked, &self.about)
     }
 }

@@ -1,5 +1,6 @@
 //! Appointments: what is offered, who gets a place, what becomes of it, and what follows for the referral.
 
+use actix_web::http::Method;
 use chrono::Duration;
 use futures_util::future::join_all;
 use kith::appointments::expiry;
@@ -223,6 +224,42 @@ on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself,
     town.app.clock.advance(Duration::minutes(4));
     expiry::expire(&town.app.state).await.unwrap();
     assert_eq!(town.program.get(&path(&second.id())).await.expect(200)["status"], "booked", "what is booked does not run out");
+});
+
+on_both!(a_place_that_is_held_no_longer_when_it_is_confirmed_is_not_given_twice, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let patients = [town.patient().await, town.patient().await];
+    town.grant(&patients[0]).await;
+    town.grant(&patients[1]).await;
+    let hold = |slot: &str| {
+        let (program, held) = (town.program.clone(), json!({ "slot_id": slot, "patient_id": patients[0] }));
+        async move { program.post(&format!("{PATH}?hold_minutes=5"), held).await.id() }
+    };
+
+    // The head of the request comes while the place is held, its body when somebody else has it.
+    let id = slot(&town.program, &worker, 18, 1).await;
+    let held = hold(&id).await;
+    town.app.clock.advance(Duration::seconds(299));
+    let (app, program, other) = (town.app.clone(), town.program.clone(), json!({ "slot_id": id, "patient_id": patients[1] }));
+    let body = async move {
+        app.clock.advance(Duration::seconds(1));
+        program.post(PATH, other).await.expect(201);
+        json!({})
+    };
+    let confirmation = town.program.request(Method::POST, &format!("{}/confirm", path(&held)));
+    town.app.send_late(confirmation, body).await.expect_problem(409, "illegal_transition");
+    let booked = town.program.get(&format!("{PATH}?slot_id={id}&status=booked")).await.expect(200);
+    assert_eq!(booked["items"].as_array().unwrap().len(), 1);
+
+    // By the clock of the server that gives it away it is held no longer; by the other's it still is.
+    let id = slot(&town.program, &worker, 19, 1).await;
+    let held = hold(&id).await;
+    let now = town.app.clock.now();
+    town.app.clock.set(now.plus(Duration::minutes(5)));
+    town.program.post(PATH, json!({ "slot_id": id, "patient_id": patients[1] })).await.expect(201);
+    town.app.clock.set(now.plus(Duration::minutes(4)));
+    act(&town.program, &held, "confirm", json!({})).await.expect_problem(409, "slot_full");
 });
 
 on_both!(a_client_and_a_patient_hold_so_many_places_at_once_and_no_more, |db| async move {

@@ -336,6 +336,26 @@ on_both!(a_new_key_is_known_at_once_and_a_retired_one_within_a_minute, |db| asyn
     assert_eq!(jsonwebtoken::decode_header(world.token().await).unwrap().kid.as_deref(), Some(key.kid()), "the newest key signs");
 });
 
+on_both!(a_new_key_signs_once_every_server_knows_it, |db| async move {
+    use kith::auth::keys::{SigningKey, generate_pem};
+    let world = World::new(db).await;
+    let (db, clock) = (&world.app.db, &world.clock);
+    let pem = generate_pem().unwrap();
+    let new = SigningKey::from_pem(&pem).unwrap().kid().to_owned();
+    let (kid, later) = (new.clone(), clock.now().plus(Duration::seconds(1)));
+    db.write(move |conn| repository::insert_signing_key(conn, &kid, &pem, later)).await.unwrap();
+    clock.advance(Duration::seconds(2));
+    // It has just read the keys, the new one among them; the first server has read them two seconds ago, without it.
+    let second = Authority::start(&world.app.config, db, clock).await.unwrap();
+    for is_signing in [false, true] {
+        let token = second.issue(db, clock, world.client, world.organization, SCOPES.parse().unwrap()).await.unwrap();
+        let kid = jsonwebtoken::decode_header(&token).unwrap().kid;
+        assert_eq!(kid.as_ref() == Some(&new), is_signing);
+        assert_eq!(world.read(&token).await.status, 200);
+        clock.advance(Duration::minutes(2));
+    }
+});
+
 on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async move {
     // Hashing is slow on purpose, and slower where the machine has other work; how long it takes is not what is tried here.
     let world = World::with(db, &["--request-timeout=10m"]).await;

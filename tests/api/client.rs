@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use actix_web::dev::Service as _;
+use actix_web::dev::{Payload, Service as _};
+use actix_web::error::PayloadError;
 use actix_web::http::{Method, header::HeaderMap};
 use actix_web::test::TestRequest;
 use actix_web::web::{Bytes, Data};
+use futures_util::stream::{self, Stream};
 use kith::app::{self, App, State};
 use kith::auth::model::NewClient;
 use kith::auth::{Authority, Scope, Scopes, repository as clients, secrets};
@@ -23,6 +25,8 @@ use crate::conformity;
 use crate::harness::TestDb;
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+type Body = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
+type Calls = Rc<dyn Fn(TestRequest, Option<Body>) -> Answering>;
 
 /// The application over a database of its own, at a time that only the test moves.
 #[derive(Clone)]
@@ -31,7 +35,7 @@ pub struct TestApp {
     pub state: State,
     /// The time.
     pub clock: Clock,
-    call: Rc<dyn Fn(TestRequest) -> Answering>,
+    call: Calls,
     db: Rc<TestDb>,
 }
 
@@ -132,16 +136,25 @@ impl TestApp {
 
     /// Sends a request as it stands; the answer is one that the document has for it.
     pub async fn send(&self, request: TestRequest) -> Answer {
-        (self.call)(request).await
+        (self.call)(request, None).await
+    }
+
+    /// The same with a body that comes when this says, after the head has been read.
+    pub async fn send_late(&self, request: TestRequest, body: impl Future<Output = Value> + 'static) -> Answer {
+        let body = stream::once(async move { Ok(Bytes::from(body.await.to_string())) });
+        (self.call)(request.insert_header(("content-type", "application/json")), Some(Box::pin(body))).await
     }
 }
 
-async fn calls(state: State) -> Rc<dyn Fn(TestRequest) -> Answering> {
+async fn calls(state: State) -> Calls {
     let service = Rc::new(actix_web::test::init_service(app::build(state)).await);
-    Rc::new(move |request: TestRequest| -> Answering {
+    Rc::new(move |request: TestRequest, body: Option<Body>| -> Answering {
         let service = service.clone();
         Box::pin(async move {
-            let request = request.to_request();
+            let mut request = request.to_request();
+            if let Some(body) = body {
+                *request.payload() = Payload::Stream { payload: body };
+            }
             let (method, path) = (request.method().clone(), request.path().to_owned());
             let response = service.call(request).await.unwrap_or_else(|error| panic!("no answer: {error}"));
             let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -73,6 +73,8 @@ mod plans;
 #[cfg(test)]
 mod practitioners;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod raw;
 #[cfg(test)]
 mod referral_links;
