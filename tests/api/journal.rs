@@ -12,9 +12,11 @@ use kith::db::idempotency_keys::{self, Kept};
 use kith::db::types::{Id, Json};
 use kith::db::{Db, DbConn};
 use kith::error::{Error, Result};
-use kith::kind::{Client, ResourceType};
+use kith::kind::{Client, PatientId, ResourceType};
 use serde_json::json;
 use uuid::Uuid;
+
+use crate::client::TestApp;
 
 fn record(conn: &mut DbConn, resource_type: ResourceType, resource_id: Uuid, version: i64) -> Result<i64> {
     let actor = Actor::operator(Clock::default().now());
@@ -32,7 +34,9 @@ on_both!(history_tells_who_did_what_and_how_it_then_stood, |db| async move {
         request_id: Some("request".into()),
         at: "2026-03-01T17:00:00.123456Z".parse().unwrap(),
     };
-    let (id, patient, referral) = (Uuid::now_v7(), Id::generate(), Id::generate());
+    let app = TestApp::new(db).await;
+    let patient: PatientId = crate::screenings::patient(&app.clinic().await).await.parse().unwrap();
+    let (db, id, referral) = (&app.state.db, Uuid::now_v7(), Id::generate());
     let kept = actor.clone();
     db.write(move |conn| {
         for version in 1..=3 {
