@@ -60,6 +60,10 @@ impl Resource for FollowUps {
         shown::shown(conn, caller, shape)
     }
 
+    fn is_settled(caller: &Principal, row: &FollowUpRow) -> bool {
+        row.organization_id == caller.organization_id
+    }
+
     fn identifiers(input: &FollowUpInput) -> &[Identifier] {
         &input.identifiers
     }
