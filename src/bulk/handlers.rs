@@ -142,6 +142,7 @@ pub async fn create_import(
     let content = Content { possible_duplicates, former_organization_id, line_limit, ..Content::default() };
     let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
     let id = job.id;
+    let mut upload = Upload { db: app.db.clone(), id, is_over: false };
     let (asker, asked, begun) = (caller.clone(), key.clone(), job.clone());
     app.db
         .write(move |conn| {
@@ -152,7 +153,6 @@ pub async fn create_import(
             repository::insert(conn, &begun)
         })
         .await?;
-    let mut upload = Upload { db: app.db.clone(), id, is_over: false };
     let arrived = receive(&app, Intake::new(id, limit, line_limit), id, body, &Arrival::of(&request)).await;
     let reply = match arrived {
         Ok(arrived) => accept(&app.db, caller, key, job, arrived).await,

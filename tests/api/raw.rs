@@ -292,7 +292,9 @@ fn imports_whose_bodies_do_not_come_leave_room_for_others() {
             })
             .collect();
         for stream in &mut waiting {
-            refused_with("a body that does not come", &hear(stream), 408);
+            // 503 where the machine is so busy that not even the job was begun.
+            let heard = hear(stream);
+            assert!([[408], [503]].iter().any(|statuses| heard.statuses == statuses), "{}", heard.text);
         }
         let import = || target.send(format!("{head}Connection: close\r\nContent-Length: 1\r\n\r\n\n").as_bytes()).statuses;
         // The last of them are given up while they are answered.
