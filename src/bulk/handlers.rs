@@ -101,7 +101,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// on Kith; with `requested_at`, `status_at`, and the `status_reason`, `outcome` and `business_status` that go with the status. It begins
 /// with that status: no other transition is recorded, nothing is sent to anybody, and one that is closed asks for no consent and plans
 /// nothing. A follow-up: with `closed_at`, and `result` or `cancellation`; the one that `next_follow_up_id` names is said to follow it once
-/// it is loaded too. An appointment: in a slot of the calling organization; its referral stays as its own line says. What somebody else would have to say is refused with `state_not_loaded`.
+/// it is loaded too. An appointment: in a slot of the calling organization; its referral stays as its own line says. What somebody else
+/// would have to say is refused with `state_not_loaded`.
 ///
 /// **References.** Where a body needs an id, an identifier `{"system": …, "value": …}` may stand: of a resource of the organization, which
 /// an earlier line may have loaded. The lines of an export can be loaded elsewhere: they have the `id` that they had there, under which

@@ -190,7 +190,7 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
     while !waits().await {
         engine.dispatch().await.unwrap();
     }
-    app.state.db.write(move |conn| Ok(conn.batch_execute(&many_more(on_sqlite)).unwrap())).await.unwrap();
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&many_more(on_sqlite))?)).await.unwrap();
     for _ in 0..3 {
         engine.deliver().await.unwrap();
         app.clock.advance(chrono::Duration::minutes(5));
