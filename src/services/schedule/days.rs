@@ -353,6 +353,9 @@ mod tests {
         let last = Days::parse("FREQ=YEARLY;BYWEEKNO=53", None).unwrap();
         assert_eq!(between(&last, "2020-12-20", "2021-01-31").len(), 7);
         assert!(last.contains(day("2021-01-03")) && !last.contains(day("2021-01-04")));
+        // From Sunday to Saturday, 2025 has 53 weeks, and 2026 has 52.
+        let of_sundays = Days::parse("FREQ=YEARLY;BYWEEKNO=53;BYDAY=SU,SA;WKST=SU", None).unwrap();
+        assert_eq!(between(&of_sundays, "2025-06-01", "2027-06-01"), ["2025-12-28", "2026-01-03"]);
         let first = Days::parse("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO", None).unwrap();
         assert_eq!(between(&first, "2018-06-01", "2020-06-01"), ["2018-12-31", "2019-12-30"]);
     }
@@ -377,7 +380,8 @@ mod tests {
                     6 => format!("FREQ=YEARLY;BYMONTHDAY={month_days}"),
                     7 => "FREQ=YEARLY".into(),
                     8 => "FREQ=YEARLY;BYYEARDAY=1,100,-1,-366".into(),
-                    9 => format!("FREQ=YEARLY;BYWEEKNO=1,20,53;BYDAY={weekdays}"),
+                    // The crate counts a 53rd week that is none where weeks begin on a Sunday.
+                    9 => format!("FREQ=YEARLY;BYWEEKNO=1,20;BYDAY={weekdays}"),
                     10 => format!("FREQ=MONTHLY;BYDAY={weekdays};BYSETPOS=1,-2"),
                     11 => format!("FREQ=MONTHLY;BYDAY={weekdays};BYMONTHDAY={month_days}"),
                     12 => format!("FREQ=WEEKLY;BYDAY={weekdays};BYSETPOS=-1"),
