@@ -243,8 +243,14 @@ pub fn before(conn: &mut DbConn, moment: Instant) -> Result<Position> {
             _ => high = middle,
         }
     }
-    let first = first_from(conn, low, Some(moment))?;
-    Ok(first.map_or(end, |(first, _)| Position { sequence: first.sequence - 1, ..first }.min(end)))
+    let Some((first, _)) = first_from(conn, low, Some(moment))? else { return Ok(end) };
+    // The place of a change, and not one between two: what is told behind that change stands there as well.
+    let place = changes::table
+        .filter(is_within(conn, Position { sequence: first.sequence - 1, ..first }))
+        .order((changes::transaction_id.desc(), changes::sequence.desc()))
+        .select((changes::transaction_id, changes::sequence));
+    let place: Option<(i64, i64)> = place.first(conn).optional()?;
+    Ok(place.map_or_else(Position::default, |(transaction_id, sequence)| Position { transaction_id, sequence }).min(end))
 }
 
 /// The first entry, of this moment or later where one is named, whose key, by which the feed is ordered, is not below this one.

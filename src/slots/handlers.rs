@@ -73,6 +73,7 @@ impl Resource for Slots {
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&SlotRow>, input: &mut SlotInput) -> Result<()> {
         let Some(row) = current else {
+            input.service_id.map(|id| services::repository::hold(conn, id)).transpose()?;
             let owner = offered_by(conn, input.service_id, input.practitioner_id)?;
             return if owner == caller.organization_id { Ok(()) } else { Err(others()) };
         };
@@ -132,7 +133,7 @@ pub fn offered_by(conn: &mut DbConn, service: Option<ServiceId>, practitioner: O
     let mut faults = Vec::new();
     let service = match service {
         Some(id) => {
-            let found = services::repository::hold(conn, id)?.filter(ServiceRow::is_listed);
+            let found = services::repository::find(conn, id)?.filter(ServiceRow::is_listed);
             if found.is_none() {
                 faults.push(Fault::new("/service_id", "not_found", "is not a service"));
             }

@@ -133,6 +133,7 @@ pub async fn publish_practitioner_slots(
 fn publish(conn: &mut DbConn, caller: &Principal, diary: Diary, input: &SlotPublication) -> Result<SlotsPublished> {
     permit_publishing(conn, caller, diary)?;
     let (service, practitioner) = whose(diary, input)?;
+    service.map(|id| services::repository::hold(conn, id)).transpose()?;
     let owner = offered_by(conn, service, practitioner)?;
     let times = times(&timetable(conn, diary, input)?, input)?;
     repository::lock_diary(conn, diary)?;
