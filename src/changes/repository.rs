@@ -213,7 +213,7 @@ fn end_of_window(conn: &mut DbConn, place: Position) -> Result<Option<Position>>
 /// Whether an entry stands at a place or before it.
 fn is_within(conn: &DbConn, end: Position) -> Condition {
     match conn {
-        DbConn::Sqlite(_) => Box::new(changes::sequence.le(end.sequence)),
+        DbConn::Sqlite(_) => Box::new(changes::transaction_id.eq(0).and(changes::sequence.le(end.sequence))),
         DbConn::Pg(_) => {
             let is_not_greater = sql::<Bool>("(transaction_id, sequence) <= (")
                 .bind::<BigInt, _>(end.transaction_id)
