@@ -138,9 +138,10 @@ pub fn owners_among(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid]
     Ok(owners)
 }
 
-/// The entries with these numbers, in no order.
-pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<Vec<Entry>> {
-    Ok(changes::table.filter(changes::sequence.eq_any(sequences.to_vec())).load(conn)?)
+/// The entries with these numbers, by their numbers.
+pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<HashMap<i64, Entry>> {
+    let entries: Vec<Entry> = changes::table.filter(changes::sequence.eq_any(sequences.to_vec())).load(conn)?;
+    Ok(entries.into_iter().map(|entry| (entry.sequence, entry)).collect())
 }
 
 /// The entries that follow a place in the feed, of these types or, where none are named, of all.

@@ -129,7 +129,7 @@ fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, before: Position, 
     let mut services = Services::default();
     for rows in rows.chunks(TOGETHER) {
         let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
-        let entries: HashMap<i64, Entry> = changes::numbered(conn, &sequences)?.into_iter().map(|entry| (entry.sequence, entry)).collect();
+        let entries = changes::numbered(conn, &sequences)?;
         for row in rows {
             let Some(entry) = entries.get(&row.sequence) else { continue };
             let is_wanted = match row.event_type {

@@ -2,8 +2,6 @@
 //!
 //! A queue holds no content. What was withdrawn while an event waited is not sent, and what is deleted from the journal is nowhere else.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -80,7 +78,7 @@ pub fn bodies(
     let caller = Principal::of_client(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
     let mut reader = Reader::new(&caller);
     let sequences: Vec<i64> = deliveries.iter().map(|delivery| delivery.sequence).collect();
-    let entries: HashMap<i64, Entry> = changes::numbered(conn, &sequences)?.into_iter().map(|entry| (entry.sequence, entry)).collect();
+    let entries = changes::numbered(conn, &sequences)?;
     let mut bodies = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         let body = match entries.get(&delivery.sequence) {

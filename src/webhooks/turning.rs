@@ -70,7 +70,8 @@ pub(super) fn told(
 ) -> Result<Vec<DeliveryRow>> {
     use WebhookEventType::{PatientReset, PatientSnapshot};
     let Some(reader) = dispatcher::reader_of(readers, one) else { return Ok(Vec::new()) };
-    if !reader.follows_patients() {
+    let wants = [PatientReset, PatientSnapshot].iter().any(|event| one.content.wants(*event));
+    if !wants || !reader.follows_patients() {
         return Ok(Vec::new());
     }
     // As the patient stood there: what came later has a place of its own.
@@ -81,14 +82,18 @@ pub(super) fn told(
     let row =
         |entry: &Entry, event| dispatcher::delivery(one.id, format!("{}:{event}", turn.cause), event, turn.at, entry, turn.place, now);
     let mut rows = Vec::new();
-    let reset = turn.reset.filter(|_| one.content.wants(PatientReset));
-    if let Some(entry) = reset.map(|patient| stood(conn, patient)).transpose()?.flatten() {
+    let patient = stood(conn, turn.patient)?;
+    let reset = match turn.reset.filter(|_| one.content.wants(PatientReset)) {
+        Some(record) if record != turn.patient => stood(conn, record)?,
+        record => patient.clone().filter(|_| record.is_some()),
+    };
+    if let Some(entry) = reset {
         rows.push(DeliveryRow { version: 0, ..row(&entry, PatientReset) });
     }
     // The patient is of no service.
     if one.content.wants(PatientSnapshot)
         && one.content.service_ids.is_empty()
-        && let Some(entry) = stood(conn, turn.patient)?
+        && let Some(entry) = patient
         && !matches!(entry.action, Action::Deleted | Action::Merged | Action::Erased)
         && reader.view(conn, &entry)? != View::Nothing
     {
