@@ -221,7 +221,8 @@ fn check_services(
     if let Some(id) = input.service_id
         && current.is_none_or(|row| row.service_id != Some(id))
     {
-        match services::repository::hold(conn, id)?.filter(ServiceRow::is_listed) {
+        services::repository::hold(conn, id)?;
+        match services::repository::find(conn, id)?.filter(ServiceRow::is_listed) {
             None => faults.push(Fault::new("/service_id", "not_found", "is not a service")),
             Some(service) if is_open && service.content.accepts_referrals == Some(false) => {
                 faults.push(Fault::new("/service_id", "not_referable", "takes no referrals"));

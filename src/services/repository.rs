@@ -103,13 +103,13 @@ pub fn lock(conn: &mut DbConn, id: ServiceId) -> Result<()> {
     Ok(())
 }
 
-/// The service with this id, tombstones included, which nobody merges before the transaction ends: what is being recorded with it goes
-/// where a merge sends it. On SQLite whoever writes is alone.
-pub fn hold(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
+/// Keeps everybody from merging a service before the transaction ends: what is being recorded with it goes where a merge sends it. On
+/// SQLite whoever writes is alone.
+pub fn hold(conn: &mut DbConn, id: ServiceId) -> Result<()> {
     if let DbConn::Pg(conn) = conn {
         services::table.find(id).select(services::id).for_key_share().execute(conn)?;
     }
-    find(conn, id)
+    Ok(())
 }
 
 /// Waits until what is being recorded with a service is there, and has everybody wait who would record more, until the transaction ends;
