@@ -65,7 +65,7 @@ fn reply(row: AppointmentRow) -> Result<Reply> {
 /// Fails where the place that is held, in a slot that is locked, was given to somebody else: by a server whose clock was ahead.
 fn ensure_kept(conn: &mut DbConn, row: &AppointmentRow, now: Instant) -> Result<()> {
     let slot = slots::repository::find(conn, row.slot_id)?.ok_or(Error::NotFound)?;
-    let taken = repository::taken(conn, &[slot.id], now)?.get(&slot.id).copied().unwrap_or(0);
+    let taken = repository::taken_in(conn, slot.id, now)?;
     if taken > i64::from(slot.places) {
         return Err(Error::conflict("slot_full", "The place that was held has been given to somebody else."));
     }

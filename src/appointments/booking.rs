@@ -151,7 +151,7 @@ pub fn ensure_place(conn: &mut DbConn, caller: &Principal, slot: &SlotRow, patie
     if repository::has_place(conn, caller, slot.id, patient)? {
         return Err(Error::conflict("already_booked", "The patient has a place in this slot."));
     }
-    let taken = repository::taken(conn, &[slot.id], caller.at)?.get(&slot.id).copied().unwrap_or(0);
+    let taken = repository::taken_in(conn, slot.id, caller.at)?;
     if taken >= i64::from(slot.places) {
         return Err(Error::conflict("slot_full", "No place in the slot is free."));
     }

@@ -143,6 +143,11 @@ pub fn taken(conn: &mut DbConn, ids: &[SlotId], now: Instant) -> Result<HashMap<
     Ok(counted.load::<(SlotId, i64)>(conn)?.into_iter().collect())
 }
 
+/// How many places of one slot are taken at this moment.
+pub fn taken_in(conn: &mut DbConn, slot: SlotId, now: Instant) -> Result<i64> {
+    Ok(taken(conn, &[slot], now)?.remove(&slot).unwrap_or(0))
+}
+
 /// Whether the patient has a place in the slot at this moment, as far as the caller sees.
 pub fn has_place(conn: &mut DbConn, caller: &Principal, slot: SlotId, patient: PatientId) -> Result<bool> {
     let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(caller.at).assume_not_null());

@@ -21,7 +21,7 @@ use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Re
 use crate::kind::{self, OrganizationId, PractitionerId, ServiceId, SlotId};
 use crate::services::row::ServiceRow;
 use crate::types::Identifier;
-use crate::{practitioners, services};
+use crate::{appointments, practitioners, services};
 
 /// Slots, for the common verbs. They are no secret: every client may read all of them.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Resource for Slots {
     }
 
     fn view(conn: &mut DbConn, caller: &Principal, shape: Slot) -> Result<Slot> {
-        let taken = repository::taken(conn, &[shape.id], caller.at)?.get(&shape.id).copied().unwrap_or(0);
+        let taken = appointments::repository::taken_in(conn, shape.id, caller.at)?;
         Ok(shape.at(caller.at, taken))
     }
 
@@ -85,7 +85,7 @@ impl Resource for Slots {
             faults.push(Fault::new("/practitioner_id", "immutable", "cannot be changed"));
         }
         repository::lock(conn, &[row.id])?;
-        let taken = repository::taken(conn, &[row.id], caller.at)?.get(&row.id).copied().unwrap_or(0);
+        let taken = appointments::repository::taken_in(conn, row.id, caller.at)?;
         if i64::from(input.places) < taken {
             faults.push(Fault::new("/places", "too_small", format!("must be at least {taken}, which are taken")));
         }

@@ -48,6 +48,12 @@ impl Partner {
         self.0.lock().unwrap().remove(id);
     }
 
+    /// Where it answers.
+    fn served(&self) -> Receiver {
+        let theirs = self.clone();
+        Receiver::that(move |got| theirs.answer(got))
+    }
+
     fn answer(&self, got: &Got) -> Reply {
         let services = self.0.lock().unwrap();
         let url = url::Url::parse(&format!("http://partner{}", got.path)).unwrap();
@@ -107,10 +113,7 @@ on_both!(a_partners_directory_is_pulled_and_kept_up_with, |db| async move {
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
-    let partner = Receiver::that({
-        let theirs = theirs.clone();
-        move |got| theirs.answer(got)
-    });
+    let partner = theirs.served();
     let source = subscribe(&clinic, partner.url("/hsds"), json!({ "pull_every_minutes": 60, "sweep_every_hours": 24 })).await;
     pull(&app).await;
     let run = last_run(&clinic, &source).await;
@@ -231,10 +234,7 @@ on_both!(a_list_that_lacks_most_of_what_was_known_retires_nothing, |db| async mo
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
-    let partner = Receiver::that({
-        let theirs = theirs.clone();
-        move |got| theirs.answer(got)
-    });
+    let partner = theirs.served();
     let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
     pull(&app).await;
     ["a", "b"].iter().for_each(|id| theirs.forgets(id));
@@ -367,10 +367,7 @@ on_both!(where_this_server_fails_the_run_says_so_and_is_tried_again_and_given_up
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let theirs = Partner::of(&[("a", "Lunch Club")]);
-    let partner = Receiver::that({
-        let theirs = theirs.clone();
-        move |got| theirs.answer(got)
-    });
+    let partner = theirs.served();
     let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
     let rename = |from: &str, to: &str| {
         let statement = format!("ALTER TABLE {from} RENAME TO {to}");
@@ -400,10 +397,7 @@ async fn a_pull_goes_on_where_somebody_has_changed_a_service_meanwhile() {
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let theirs = Partner::of(&[("a", "Lunch Club")]);
-    let partner = Receiver::that({
-        let theirs = theirs.clone();
-        move |got| theirs.answer(got)
-    });
+    let partner = theirs.served();
     let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
     pull(&app).await;
     theirs.says("a", "Lunch and Supper Club", "2026-03-02T17:30:00Z");
@@ -420,8 +414,7 @@ async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let (old, new) = (Partner::of(&[("a", "Lunch Club")]), Partner::of(&[("b", "Food Bank")]));
-    let serve = |theirs: Partner| Receiver::that(move |got| theirs.answer(got));
-    let (before, after) = (serve(old), serve(new));
+    let (before, after) = (old.served(), new.served());
     let source = subscribe(&clinic, before.url("/hsds"), json!({})).await;
     pull(&app).await;
     // A worker takes the source, with a run of the old address.
