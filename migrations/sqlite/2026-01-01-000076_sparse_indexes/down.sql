@@ -1,0 +1,14 @@
+DROP INDEX patients_primary_navigator_id_idx;
+CREATE INDEX patients_primary_navigator_id_idx ON patients (primary_navigator_id, id);
+DROP INDEX patients_merged_into_id_idx;
+CREATE INDEX patients_merged_into_id_idx ON patients (merged_into_id);
+DROP INDEX referrals_parent_id_idx;
+CREATE INDEX referrals_parent_id_idx ON referrals (parent_id, id);
+DROP INDEX referrals_requester_practitioner_id_idx;
+CREATE INDEX referrals_requester_practitioner_id_idx ON referrals (requester_practitioner_id, id);
+DROP INDEX referrals_performer_practitioner_id_idx;
+CREATE INDEX referrals_performer_practitioner_id_idx ON referrals (performer_practitioner_id, id);
+DROP INDEX services_merged_into_id_idx;
+CREATE INDEX services_merged_into_id_idx ON services (merged_into_id);
+DROP INDEX needs_screening_id_idx;
+CREATE INDEX needs_screening_id_idx ON needs (screening_id);
