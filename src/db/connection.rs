@@ -90,7 +90,8 @@ impl DbConn {
         !matches!(self.depth(), Ok(0))
     }
 
-    fn must_roll_back(&mut self) -> bool {
+    /// Whether the transaction cannot be committed: its end was lost, or a savepoint inside it.
+    pub(super) fn must_roll_back(&mut self) -> bool {
         match self.status() {
             TransactionManagerStatus::Valid(status) => {
                 status.in_transaction.as_ref().is_some_and(|open| open.requires_rollback_maybe_up_to_top_level)

@@ -1,8 +1,12 @@
 //! SQLite's one writer: a thread that takes what is waiting and commits it together.
 //!
 //! A commit waits for the disk, and that is nearly all that a small write costs. Writes that wait meanwhile are carried by the
-//! next commit, so the more writers there are the more each commit carries. Each write runs inside a savepoint of its own and is
-//! answered after the commit: it fails alone, and what was answered is on the disk.
+//! next commit, so the more writers there are the more each commit carries. Each is answered after the commit: what was answered is on
+//! the disk.
+//!
+//! A write fails alone. Most that fail have only read until then; where one has changed something, all that the transaction carries is
+//! undone and done again, each inside a savepoint of its own. Savepoints for all would cost a tenth of every write, since SQLite copies
+//! each page that is changed inside one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -10,10 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use diesel::ConnectionError;
+use diesel::{ConnectionError, RunQueryDsl};
 use tokio::sync::oneshot;
 
 use super::{DbConn, OpenError};
+use crate::each;
 use crate::error::{Error, Result};
 
 /// A commit carries so many writes at most,
@@ -86,6 +91,9 @@ trait Write: Send {
     /// Whether the work met a disk that is full or broken.
     fn met_a_failing_disk(&self) -> bool;
 
+    /// Whether the work failed for the database's reasons or ours, after which nobody knows what is left of the transaction.
+    fn has_broken(&self) -> bool;
+
     /// Answers the caller: with what the work gave, or where the transaction failed with that.
     fn answer(self: Box<Self>, failure: Option<&Arc<Error>>);
 }
@@ -125,6 +133,10 @@ where
 
     fn met_a_failing_disk(&self) -> bool {
         matches!(self.result, Some(Err(Error::Unavailable(_))))
+    }
+
+    fn has_broken(&self) -> bool {
+        matches!(self.result, Some(Err(Error::Unavailable(_) | Error::Internal(_) | Error::TimedOut)))
     }
 
     fn answer(self: Box<Self>, failure: Option<&Arc<Error>>) {
@@ -179,7 +191,7 @@ impl Thread {
             Some(conn) => conn,
             none => none.insert((self.open)().map_err(Error::unavailable)?),
         };
-        Ok(conn.begin_with("BEGIN IMMEDIATE")?)
+        Ok(conn.begin_with(BEGIN)?)
     }
 
     /// One transaction: the first write, and those that come to wait while it goes on.
@@ -196,9 +208,18 @@ impl Thread {
         }
         let Some(conn) = &mut self.conn else { return Err(Error::internal("the writer has no connection")) };
         let started = Instant::now();
-        let mut done = 0;
+        let (mut changed, mut is_guarded, mut done) = (changes_of(conn)?, false, 0);
         while let Some(write) = writes.get_mut(done) {
-            run_alone(conn, write.as_mut())?;
+            if is_guarded {
+                run_alone(conn, write.as_mut())?;
+            } else if let Some(now_changed) = run_openly(conn, write.as_mut(), changed)? {
+                changed = now_changed;
+            } else {
+                conn.roll_back_to(0).map_err(|error| of_write(write.as_ref(), error))?;
+                conn.begin_with(BEGIN)?;
+                (is_guarded, done) = (true, 0);
+                continue;
+            }
             done += 1;
             if writes.len() < MAX_WRITES && started.elapsed() < MAX_GATHERING {
                 match self.waiting.try_recv() {
@@ -213,12 +234,39 @@ impl Thread {
     }
 }
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+diesel::define_sql_function! {
+    /// Rows that this connection has inserted, changed or deleted so far, undone ones among them.
+    fn total_changes() -> diesel::sql_types::BigInt;
+}
+
+fn changes_of(conn: &mut DbConn) -> Result<i64> {
+    Ok(each!(conn, |conn| diesel::select(total_changes()).get_result(conn))?)
+}
+
+/// Runs a write where nothing keeps its changes apart from those of others. The number of changes after it; `None` where it failed and
+/// may have left something.
+fn run_openly(conn: &mut DbConn, write: &mut dyn Write, before: i64) -> Result<Option<i64>> {
+    let is_done = write.run(conn);
+    if write.has_broken() || conn.must_roll_back() || conn.depth()? != 1 {
+        return Ok(None);
+    }
+    let after = changes_of(conn)?;
+    Ok((is_done || after == before).then_some(after))
+}
+
 /// Runs a write inside its savepoint.
-///
-/// Where the disk is full or broken SQLite ends the whole transaction by itself; the savepoint is then gone and closing it fails. That
-/// is no fault of ours, and all that the transaction carried can be sent again.
 fn run_alone(conn: &mut DbConn, write: &mut dyn Write) -> Result<()> {
     conn.begin_nested()?;
     let closed = if write.run(conn) && conn.depth()? == 2 { conn.commit() } else { conn.roll_back_to(1) };
-    closed.map_err(|error| if write.met_a_failing_disk() { Error::unavailable(error) } else { error.into() })
+    closed.map_err(|error| of_write(write, error))
+}
+
+/// What it means that a write cannot be kept or undone.
+///
+/// Where the disk is full or broken SQLite ends the whole transaction by itself; there is nothing left to be closed, and closing fails.
+/// That is no fault of ours, and all that the transaction carried can be sent again.
+fn of_write(write: &dyn Write, error: diesel::result::Error) -> Error {
+    if write.met_a_failing_disk() { Error::unavailable(error) } else { error.into() }
 }

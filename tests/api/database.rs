@@ -287,6 +287,24 @@ async fn when_sqlite_ends_the_transaction_by_itself_every_write_in_it_is_told_an
 }
 
 #[actix_web::test]
+async fn when_a_write_passes_over_the_end_of_the_transaction_nothing_of_it_or_beside_it_stands_untold() {
+    let db = TestDb::sqlite();
+    let passing_over = db.write(|conn| {
+        let lost = conn.nested(|conn| -> Result<()> {
+            conn.batch_execute("ROLLBACK")?;
+            Err(Error::NotFound)
+        });
+        assert!(lost.is_err());
+        Ok(())
+    });
+    let beside = db.write(|conn| write_one(conn, Id::from_uuid(Uuid::nil()), "beside"));
+    let (passed_over, beside) = join(passing_over, beside).await;
+    assert!(passed_over.is_err());
+    let values = values(&db).await;
+    assert_eq!(values.contains(&"beside".to_owned()), beside.is_ok(), "{values:?}");
+}
+
+#[actix_web::test]
 async fn a_full_disk_is_told_and_writing_goes_on_once_there_is_room() {
     let db = TestDb::sqlite();
     write(&db, "before").await;
