@@ -140,6 +140,7 @@ pub fn build(
         .service(crate::appointments::calendar::feed::read_calendar)
         .service(crate::bulk::download::download_export)
         .configure(crate::referrals::links::pages)
+        .service(web::redirect("/", "/docs/"))
         .service(web::redirect("/docs", "/docs/"))
         .service(web::redirect("/hsds", "/hsds/"))
         .service(
@@ -201,12 +202,15 @@ async fn no_such_route(request: HttpRequest) -> Result<HttpResponse> {
     if methods.is_empty() { Err(Error::NotFound) } else { Err(Error::MethodNotAllowed { allow: methods.join(", ") }) }
 }
 
-/// The methods that the document has for a path; of routes without parameters only, where asked.
+/// The methods that the document has for a path, and `HEAD` beside `GET`; of routes without parameters only, where asked.
 fn allowed_methods(path: &str, literal_only: bool) -> Vec<String> {
     let template = openapi::template_of(path).filter(|template| !literal_only || *template == path);
     let item = template.and_then(|template| openapi::document().get("paths")?.get(template));
     let methods = item.and_then(Value::as_object).into_iter().flat_map(|item| item.keys());
     let mut methods: Vec<String> = methods.map(|method| method.to_uppercase()).collect();
+    if methods.iter().any(|method| method == "GET") {
+        methods.push("HEAD".into());
+    }
     methods.sort();
     methods
 }

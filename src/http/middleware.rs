@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
@@ -45,8 +45,10 @@ impl RequestId {
 /// A request that takes longer than `limit` is answered 503, or 408 where its body is still on its way; what it had begun to write is
 /// finished or undone by the database, so a retry with the same `Idempotency-Key` is safe. A large body that is streamed at a fair pace
 /// has as long as it needs.
+///
+/// `HEAD` is `GET` without the body (RFC 9110 §9.3.2), which the HTTP layer leaves out by itself.
 pub async fn surround<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
     limit: Duration,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, ActixError> {
@@ -57,6 +59,10 @@ pub async fn surround<B: MessageBody + 'static>(
     request.extensions_mut().insert(arrival.clone());
     // The router needs the request for itself, so nothing may hold a clone of it across the call.
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let is_head = method == Method::HEAD;
+    if is_head {
+        request.head_mut().method = Method::GET;
+    }
     let log = |status: StatusCode, route: Option<&str>, client_id| {
         logging::request_line(&RequestLine {
             request_id: &id.0,
@@ -79,6 +85,10 @@ pub async fn surround<B: MessageBody + 'static>(
                 Some(problem) => {
                     let rebuilt = with_request_id(response.response(), problem, &id);
                     response.into_response(rebuilt).map_into_right_body()
+                }
+                // Nobody waits for the end of a stream that is not sent.
+                None if is_head && response.response().body().size() == BodySize::Stream => {
+                    response.map_body(|_, _| EitherBody::right(BoxBody::new(())))
                 }
                 None => response.map_into_left_body(),
             };

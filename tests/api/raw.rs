@@ -308,6 +308,26 @@ fn imports_whose_bodies_do_not_come_leave_room_for_others() {
 }
 
 #[test]
+fn a_head_is_answered_as_a_get_without_its_body() {
+    for place in places() {
+        let target = Target::new(&place);
+        let ask = |method: &str, path: &str| {
+            let token = &target.token;
+            let head = format!("{method} {path} HTTP/1.1\r\nHost: kith\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+            target.send(head.as_bytes())
+        };
+        let length = |heard: &Heard| heard.text.lines().find(|line| line.starts_with("content-length")).map(str::to_owned);
+        for (path, status) in [("/healthz", 200), ("/v1/patients", 200), ("/v1/nowhere", 404)] {
+            let (head, get) = (ask("HEAD", path), ask("GET", path));
+            assert_eq!((&head.statuses, &get.statuses), (&vec![status], &vec![status]), "{path}");
+            assert!(head.body.is_empty() && !get.body.is_empty(), "{path}: {}", head.text);
+            assert_eq!(length(&head), length(&get), "{path}: {}", head.text);
+        }
+        assert_eq!(ask("HEAD", "/oauth/token").statuses, [405]);
+    }
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_their_order() {
     for place in places() {
         let target = Target::new(&place);
