@@ -84,6 +84,10 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
     if args.host.is_loopback() {
         flags.push("--webhook-allow=127.0.0.1,localhost,::1".into());
     }
+    // Links lead back here. A port that the system picks is not known before the server listens.
+    if args.port != 0 && std::env::var_os("KITH_BASE_URL").is_none() {
+        flags.push(format!("--base-url=http://{}", SocketAddr::new(args.host, args.port)));
+    }
     if args.public_directory {
         flags.push("--public-directory".into());
     }

@@ -158,7 +158,7 @@ pub struct ConsentInput {
     pub patient_id: PatientId,
     /// The organization that the consent is given to; not the one that manages the patient.
     pub grantee_id: OrganizationId,
-    /// What for.
+    /// What for. Care coordination includes referral, which is added where it is not named.
     #[schema(min_items = 1, max_items = 3, example = json!(["referral", "care_coordination"]))]
     pub purposes: Vec<ConsentPurpose>,
     /// Which data. The summary is always included.
