@@ -55,7 +55,9 @@ pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: Resource
     for Identifier { system, value } in wanted {
         if !kept.contains(&(system, value)) {
             kept.push((system, value));
-            insert_into(identifiers::table).values(&Row { owner_id: owner, resource_type, system, value, resource_id }).execute(conn)?;
+            each!(conn, |conn| insert_into(identifiers::table)
+                .values(&Row { owner_id: owner, resource_type, system, value, resource_id })
+                .execute(conn))?;
         }
     }
     Ok(())
@@ -126,6 +128,7 @@ pub fn of_system(conn: &mut DbConn, owner: OrganizationId, resource_type: Resour
 /// The resource that an owner's system knows under this key.
 pub fn find(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, system: &str, value: &str) -> Result<Option<Uuid>> {
     let id: Option<Id<()>> =
-        identifiers::table.find((owner, resource_type, system, value)).select(identifiers::resource_id).first(conn).optional()?;
+        each!(conn, |conn| identifiers::table.find((owner, resource_type, system, value)).select(identifiers::resource_id).first(conn))
+            .optional()?;
     Ok(id.map(Id::uuid))
 }

@@ -6,13 +6,14 @@ use super::model::{Client, Credentials, NewClient, Standing, StandingRow};
 use crate::db::DbConn;
 use crate::db::schema::{clients, organizations, signing_keys};
 use crate::db::types::Instant;
+use crate::each;
 use crate::error::Result;
 use crate::kind::ClientId;
 
 /// What a client may do now; `None` where there is no such client.
 pub fn find_standing(conn: &mut DbConn, id: ClientId) -> Result<Option<Standing>> {
     let client = clients::table.inner_join(organizations::table).filter(clients::id.eq(id));
-    let found: Option<StandingRow> = client.select(Standing::COLUMNS).first(conn).optional()?;
+    let found: Option<StandingRow> = each!(conn, |conn| client.select(Standing::COLUMNS).first(conn)).optional()?;
     Ok(found.map(Standing::from))
 }
 

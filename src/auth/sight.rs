@@ -14,6 +14,7 @@ use crate::consents::repository::{self, covered};
 use crate::db::DbConn;
 use crate::db::schema::{consents, patients, referrals};
 use crate::db::types::Instant;
+use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, PatientId, ReferralId, ResourceType};
 
@@ -44,7 +45,7 @@ impl Sight {
 /// [`Error::Merged`] where the patient was merged into another whom the caller sees.
 pub fn patient(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Sight> {
     let head = patients::table.find(id).select((patients::organization_id, patients::merged_into_id, patients::deleted_at));
-    let found: Option<(OrganizationId, Option<PatientId>, Option<Instant>)> = head.first(conn).optional()?;
+    let found: Option<(OrganizationId, Option<PatientId>, Option<Instant>)> = each!(conn, |conn| head.first(conn)).optional()?;
     let (owner, merged_into, deleted_at) = found.ok_or(Error::NotFound)?;
     let categories = of(conn, caller, owner, merged_into.unwrap_or(id))?.ok_or(Error::NotFound)?;
     match merged_into {
@@ -102,13 +103,14 @@ pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId,
 pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Option<Categories>> {
     let own = caller.organization_id;
     let received = referrals::table.find(referral).filter(referrals::performer_id.eq(own)).filter(is_sent());
-    let patient: Option<PatientId> = received.select(referrals::patient_id).first(conn).optional()?;
+    let patient: Option<PatientId> = each!(conn, |conn| received.select(referrals::patient_id).first(conn)).optional()?;
     patient.map_or(Ok(None), |patient| to_performer(conn, patient, own, caller.at))
 }
 
 /// What the caller sees of a patient, by itself or as the performer of a referral; `None` where nothing.
 pub fn in_referral(conn: &mut DbConn, caller: &Principal, id: PatientId, referral: Option<ReferralId>) -> Result<Option<Categories>> {
-    let owner: Option<OrganizationId> = patients::table.find(id).select(patients::organization_id).first(conn).optional()?;
+    let owner: Option<OrganizationId> =
+        each!(conn, |conn| patients::table.find(id).select(patients::organization_id).first(conn)).optional()?;
     let of_patient = owner.map_or(Ok(None), |owner| of(conn, caller, owner, id))?;
     let of_referral = referral.map_or(Ok(None), |referral| as_performer(conn, caller, referral))?;
     Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))

@@ -27,7 +27,10 @@ pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_,
     let entry = entry(actor, &change)?;
     match (conn, subject(&change)) {
         (DbConn::Pg(conn), Some(patient)) => record_about(conn, patient, &entry),
-        (conn, _) => Ok(insert_into(changes::table).values(&entry).returning(changes::sequence).get_result(conn)?),
+        (conn, _) => {
+            let written = insert_into(changes::table).values(&entry).returning(changes::sequence);
+            Ok(each!(conn, |conn| written.get_result(conn))?)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::model::{Categories, ConsentPurpose, ConsentRow, read_list};
 use crate::db::schema::consents::{self, dsl};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
+use crate::each;
 use crate::error::Result;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
 
@@ -50,8 +51,8 @@ pub fn covered(
     purpose: ConsentPurpose,
     now: Instant,
 ) -> Result<Option<Categories>> {
-    let lists: Vec<String> =
-        active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient)).select(dsl::categories).load(conn)?;
+    let given = active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient)).select(dsl::categories);
+    let lists: Vec<String> = each!(conn, |conn| given.load(conn))?;
     let sets = lists.iter().map(|list| read_list(list).collect::<Categories>());
     Ok(sets.reduce(Categories::union))
 }
@@ -91,7 +92,7 @@ pub fn granting_owners(conn: &mut DbConn, grantee: OrganizationId, now: Instant)
 
 /// The consent with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ConsentId) -> Result<Option<ConsentRow>> {
-    Ok(dsl::consents.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| dsl::consents.find(id).first(conn)).optional()?)
 }
 
 /// Every consent of a patient, those that no longer hold among them, in order of id.
@@ -216,7 +217,7 @@ pub fn passing(
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ConsentRow) -> Result<()> {
-    diesel::insert_into(dsl::consents).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(dsl::consents).values(row).execute(conn))?;
     Ok(())
 }
 

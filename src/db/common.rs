@@ -39,7 +39,8 @@ impl<Q> RunQueryDsl<DbConn> for Common<Q> {}
 
 /// Runs the same code on the connection of whichever database is live, with all that diesel offers there.
 ///
-/// The way out for multi-row inserts: `each!(conn, |conn| insert_into(t).values(&rows).execute(conn))`.
+/// The way out for multi-row inserts: `each!(conn, |conn| insert_into(t).values(&rows).execute(conn))`; and the quick way for what every
+/// request asks, since a connection of both kinds writes the SQL anew each time, even that of a statement which is prepared already.
 #[macro_export]
 macro_rules! each {
     ($conn:expr, |$inner:ident| $body:expr) => {

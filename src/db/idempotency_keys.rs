@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use super::DbConn;
 use super::schema::idempotency_keys;
 use super::types::{Instant, Json};
+use crate::each;
 use crate::error::Result;
 use crate::kind::ClientId;
 
@@ -36,13 +37,13 @@ pub struct Kept {
 
 /// The answer kept under a key.
 pub fn find(conn: &mut DbConn, client: ClientId, key: &str) -> Result<Option<Kept>> {
-    Ok(idempotency_keys::table.find((client, key)).first(conn).optional()?)
+    Ok(each!(conn, |conn| idempotency_keys::table.find((client, key)).first(conn)).optional()?)
 }
 
 /// Keeps an answer. A key that is taken is an [`Error::Duplicate`](crate::error::Error::Duplicate), on PostgreSQL after waiting
 /// for the transaction that took it.
 pub fn keep(conn: &mut DbConn, kept: &Kept) -> Result<()> {
-    insert_into(idempotency_keys::table).values(kept).execute(conn)?;
+    each!(conn, |conn| insert_into(idempotency_keys::table).values(kept).execute(conn))?;
     Ok(())
 }
 

@@ -23,7 +23,7 @@ use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Re
 use crate::kind::{self, FollowUpId, ReferralId};
 use crate::referrals::workflow;
 use crate::types::Identifier;
-use crate::{organizations, practitioners, referrals};
+use crate::{practitioners, referrals};
 
 /// Follow-ups, for the common verbs.
 #[derive(Debug)]
@@ -193,8 +193,7 @@ pub async fn list_follow_ups(
     let page = app
         .db
         .read_briefly(move |conn| {
-            let (_, today) = organizations::repository::practice(conn, Some(caller.organization_id), caller.at)?;
-            let rows = repository::list(conn, &caller, &query, after, today)?;
+            let rows = repository::list(conn, &caller, &query, after)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |row: &FollowUpRow| (row.due_on, row.id))?;
             let items = page.items.into_iter().map(|row| shown::shown(conn, &caller, row.into())).collect::<Result<_>>()?;
             Ok(Page::<FollowUp> { items, next: page.next })

@@ -10,9 +10,10 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
 use crate::db::{DbConn, MultiBackend};
+use crate::each;
 use crate::error::Result;
 use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
-use crate::referrals;
+use crate::{organizations, referrals};
 
 /// The follow-up, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<Option<FollowUpRow>> {
@@ -27,9 +28,10 @@ pub fn list(
     caller: &Principal,
     query: &FollowUpQuery,
     after: Option<(NaiveDate, FollowUpId)>,
-    today: NaiveDate,
 ) -> Result<Vec<FollowUpRow>> {
     let own = caller.organization_id;
+    let today = |_| organizations::repository::today(conn, own, caller.at);
+    let today = query.overdue.map(today).transpose()?;
     let rows = || filtered(query, after, today);
     let is_narrow = query.patient_id.is_some() || query.referral_id.is_some();
     match query.organization_id {
@@ -74,7 +76,7 @@ pub fn list(
 type Rows = follow_ups::BoxedQuery<'static, MultiBackend>;
 
 /// What a query asks for, whoever sees it.
-fn filtered(query: &FollowUpQuery, after: Option<(NaiveDate, FollowUpId)>, today: NaiveDate) -> Rows {
+fn filtered(query: &FollowUpQuery, after: Option<(NaiveDate, FollowUpId)>, today: Option<NaiveDate>) -> Rows {
     let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
     let mut rows = alive.order((follow_ups::due_on, follow_ups::id)).limit(query.limit.and_one()).into_boxed();
     if let Some(practitioner) = query.practitioner_id {
@@ -95,9 +97,9 @@ fn filtered(query: &FollowUpQuery, after: Option<(NaiveDate, FollowUpId)>, today
     if let Some(day) = query.due_before {
         rows = rows.filter(follow_ups::due_on.lt(day));
     }
-    match query.overdue {
-        Some(true) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
-        Some(false) => rows = rows.filter(follow_ups::status.ne(FollowUpStatus::Open).or(follow_ups::due_on.ge(today))),
+    match query.overdue.zip(today) {
+        Some((true, today)) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
+        Some((false, today)) => rows = rows.filter(follow_ups::status.ne(FollowUpStatus::Open).or(follow_ups::due_on.ge(today))),
         None => {}
     }
     if let Some((day, id)) = after {
@@ -147,7 +149,7 @@ pub fn of_patient(conn: &mut DbConn, caller: &Principal, patient: PatientId) -> 
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &FollowUpRow) -> Result<()> {
-    diesel::insert_into(follow_ups::table).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(follow_ups::table).values(row).execute(conn))?;
     Ok(())
 }
 

@@ -6,13 +6,14 @@ use super::api::NeedQuery;
 use super::model::{NeedRow, NeedStatus};
 use crate::db::DbConn;
 use crate::db::schema::needs;
+use crate::each;
 use crate::error::Result;
 use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
 use crate::types::DOMAINS;
 
 /// The need with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: NeedId) -> Result<Option<NeedRow>> {
-    Ok(needs::table.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| needs::table.find(id).first(conn)).optional()?)
 }
 
 /// Which of a patient's needs somebody sees.
@@ -107,7 +108,7 @@ pub fn raised_by(conn: &mut DbConn, organization: OrganizationId, screening: Scr
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &NeedRow) -> Result<()> {
-    diesel::insert_into(needs::table).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(needs::table).values(row).execute(conn))?;
     Ok(())
 }
 

@@ -9,13 +9,14 @@ use super::model::{OrganizationRow, Policies};
 use crate::db::DbConn;
 use crate::db::schema::{clients, organizations::dsl};
 use crate::db::types::Instant;
+use crate::each;
 use crate::error::Result;
 use crate::kind::OrganizationId;
 use crate::text::fold;
 
 /// The organization with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<OrganizationRow>> {
-    Ok(dsl::organizations.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| dsl::organizations.find(id).first(conn)).optional()?)
 }
 
 /// The organizations with these ids, at most 1,000, tombstones included, in no order.
@@ -35,19 +36,19 @@ pub fn list_after(conn: &mut DbConn, after: Option<OrganizationId>, limit: i64) 
 /// True where the organization exists and is not deleted.
 pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let found = dsl::organizations.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null());
-    Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
+    Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(found)).get_result(conn))?)
 }
 
 /// Whether systems call for the organization.
 pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let active = clients::table.filter(clients::organization_id.eq(id)).filter(clients::is_active.eq(true));
-    Ok(diesel::select(diesel::dsl::exists(active)).get_result(conn)?)
+    Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(active)).get_result(conn))?)
 }
 
 /// Whether systems call for an organization, or did: what they wrote is its own.
 pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     let clients = clients::table.filter(clients::organization_id.eq(id));
-    Ok(diesel::select(diesel::dsl::exists(clients)).get_result(conn)?)
+    Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(clients)).get_result(conn))?)
 }
 
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.
@@ -55,6 +56,11 @@ pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> 
     let row = id.map(|id| find(conn, id)).transpose()?.flatten();
     let zone = row.as_ref().and_then(|row| row.content.time_zone.as_deref()).and_then(|zone| zone.parse::<Tz>().ok()).unwrap_or(Tz::UTC);
     Ok((row.map(|row| row.content.0.policies).unwrap_or_default(), now.utc().with_timezone(&zone).date_naive()))
+}
+
+/// Which day it is where an organization works.
+pub fn today(conn: &mut DbConn, id: OrganizationId, now: Instant) -> Result<NaiveDate> {
+    Ok(practice(conn, Some(id), now)?.1)
 }
 
 /// One page in order of id, and one row more.
@@ -85,7 +91,7 @@ pub fn escape_like(text: &str) -> String {
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &OrganizationRow) -> Result<()> {
-    diesel::insert_into(dsl::organizations).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(dsl::organizations).values(row).execute(conn))?;
     Ok(())
 }
 

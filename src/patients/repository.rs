@@ -21,12 +21,12 @@ use crate::kind::{OrganizationId, PatientId, ResourceType};
 
 /// The patient with this id, tombstones and merged ones included.
 pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
-    Ok(dsl::patients.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| dsl::patients.find(id).first(conn)).optional()?)
 }
 
 /// The organization that manages a patient.
 pub fn manager(conn: &mut DbConn, id: PatientId) -> Result<OrganizationId> {
-    Ok(dsl::patients.find(id).select(dsl::organization_id).first(conn)?)
+    Ok(each!(conn, |conn| dsl::patients.find(id).select(dsl::organization_id).first(conn))?)
 }
 
 /// The patients with these ids, in order of id.
@@ -95,7 +95,7 @@ fn filtered(query: &PatientQuery, after: Option<PatientId>) -> patients::BoxedQu
 
 /// Adds the row and what it is found by.
 pub fn insert(conn: &mut DbConn, row: &PatientRow) -> Result<()> {
-    diesel::insert_into(dsl::patients).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(dsl::patients).values(row).execute(conn))?;
     add_keys(conn, row.id, keys_of(row))
 }
 
@@ -126,10 +126,10 @@ pub fn update(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Resul
     // A column that is named is one whose indexes are written anew, whether it changes or not; with the one by which the table refers to
     // itself SQLite writes them all.
     let changed = if is_as_named {
-        diesel::update(target).set(rest).execute(conn)?
+        each!(conn, |conn| diesel::update(target).set(rest).execute(conn))?
     } else {
         let named = (dsl::primary_navigator_id.eq(row.primary_navigator_id), dsl::merged_into_id.eq(row.merged_into_id));
-        diesel::update(target).set((rest, named)).execute(conn)?
+        each!(conn, |conn| diesel::update(target).set((rest, named)).execute(conn))?
     };
     if changed == 0 {
         return Ok(false);

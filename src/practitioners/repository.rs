@@ -10,6 +10,7 @@ use crate::consents::model::DataCategory;
 use crate::db::DbConn;
 use crate::db::schema::patients;
 use crate::db::schema::practitioners::dsl;
+use crate::each;
 use crate::error::{Fault, Result};
 use crate::kind::{OrganizationId, PractitionerId};
 use crate::organizations::repository::escape_like;
@@ -18,7 +19,7 @@ use crate::text::fold;
 
 /// The practitioner with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: PractitionerId) -> Result<Option<PractitionerRow>> {
-    Ok(dsl::practitioners.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| dsl::practitioners.find(id).first(conn)).optional()?)
 }
 
 /// The practitioner with this id who is not deleted.

@@ -341,8 +341,7 @@ pub async fn list_referrals(
     let page = app
         .db
         .read_briefly(move |conn| {
-            let (_, today) = organizations::repository::practice(conn, Some(caller.organization_id), caller.at)?;
-            let rows = repository::list(conn, &caller, &query, before, today)?;
+            let rows = repository::list(conn, &caller, &query, before)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)
         })
         .await?;

@@ -11,8 +11,10 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
+use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
+use crate::organizations;
 
 /// The referral, if the caller sees it, deleted drafts included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
@@ -21,7 +23,7 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Opt
 
 /// The referral, whoever sees it: for what follows from something that the caller was allowed to do.
 pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>> {
-    Ok(referrals::table.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| referrals::table.find(id).first(conn)).optional()?)
 }
 
 /// The same, where it must be there.
@@ -31,7 +33,8 @@ pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
 
 /// The service that a referral is to, whoever sees it; `None` where it is to none.
 pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>> {
-    let found: Option<Option<ServiceId>> = referrals::table.find(id).select(referrals::service_id).first(conn).optional()?;
+    let found: Option<Option<ServiceId>> =
+        each!(conn, |conn| referrals::table.find(id).select(referrals::service_id).first(conn)).optional()?;
     Ok(found.flatten())
 }
 
@@ -39,14 +42,10 @@ pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>
 ///
 /// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
 /// every referral. What one way has found is left out of the next, and so is what is older than the end of a page that is full.
-pub fn list(
-    conn: &mut DbConn,
-    caller: &Principal,
-    query: &ReferralQuery,
-    before: Option<ReferralId>,
-    today: NaiveDate,
-) -> Result<Vec<ReferralRow>> {
+pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before: Option<ReferralId>) -> Result<Vec<ReferralRow>> {
     let own = caller.organization_id;
+    let today = |_| organizations::repository::today(conn, own, caller.at);
+    let today = query.overdue.map(today).transpose()?;
     let sent = |rows: Rows| rows.filter(referrals::organization_id.eq(own));
     let arrived = |rows: Rows| rows.filter(sight::is_sent());
     let received = |rows: Rows| arrived(rows).filter(referrals::performer_id.eq(own));
@@ -99,7 +98,7 @@ impl NewestFirst {
 }
 
 /// What a query asks for, whoever sees it.
-fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: NaiveDate) -> Rows {
+fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: Option<NaiveDate>) -> Rows {
     let mut rows =
         referrals::table.filter(referrals::deleted_at.is_null()).order(referrals::id.desc()).limit(query.limit.and_one()).into_boxed();
     if !query.status.is_empty() {
@@ -121,9 +120,9 @@ fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: NaiveDate)
         let asked = referrals::requester_practitioner_id.eq(practitioner);
         rows = rows.filter(asked.or(referrals::performer_practitioner_id.eq(practitioner)));
     }
-    match query.overdue {
-        Some(true) => rows = rows.filter(referrals::due_on.lt(today)),
-        Some(false) => rows = rows.filter(referrals::due_on.is_null().or(referrals::due_on.ge(today))),
+    match query.overdue.zip(today) {
+        Some((true, today)) => rows = rows.filter(referrals::due_on.lt(today)),
+        Some((false, today)) => rows = rows.filter(referrals::due_on.is_null().or(referrals::due_on.ge(today))),
         None => {}
     }
     if let Some(since) = query.updated_since {
@@ -137,7 +136,7 @@ fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: NaiveDate)
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ReferralRow) -> Result<()> {
-    insert_into(referrals::table).values(row).execute(conn)?;
+    each!(conn, |conn| insert_into(referrals::table).values(row).execute(conn))?;
     Ok(())
 }
 
@@ -161,7 +160,7 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
         referrals::deleted_at.eq(row.deleted_at),
     );
     let changed = if row.names_the_same_as(before) {
-        update(target).set(step).execute(conn)?
+        each!(conn, |conn| update(target).set(step).execute(conn))?
     } else {
         let names = (
             referrals::patient_id.eq(row.patient_id),
@@ -174,7 +173,7 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
             referrals::requester_practitioner_id.eq(row.requester_practitioner_id),
             referrals::performer_practitioner_id.eq(row.performer_practitioner_id),
         );
-        update(target).set((step, names)).execute(conn)?
+        each!(conn, |conn| update(target).set((step, names)).execute(conn))?
     };
     Ok(changed == 1)
 }
@@ -182,14 +181,14 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
 /// True where the organization has no system on Kith that could answer for it.
 pub fn is_unconnected(conn: &mut DbConn, organization: OrganizationId) -> Result<bool> {
     let connected = clients::table.filter(clients::organization_id.eq(organization)).filter(clients::is_active.eq(true));
-    Ok(select(not(exists(connected))).get_result(conn)?)
+    Ok(each!(conn, |conn| select(not(exists(connected))).get_result(conn))?)
 }
 
 /// True where the organization sent the referral or received it.
 pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId) -> Result<bool> {
     let is_received = sight::is_sent().and(referrals::performer_id.eq(organization));
     let found = referrals::table.filter(referrals::id.eq(id)).filter(referrals::organization_id.eq(organization).or(is_received));
-    Ok(found.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
+    Ok(each!(conn, |conn| found.select(referrals::id).first::<ReferralId>(conn)).optional()?.is_some())
 }
 
 /// True where the match was made for the patient, by the organization or by whomever.
@@ -230,7 +229,7 @@ pub fn is_message_of(conn: &mut DbConn, id: ReferralMessageId, referral: Referra
 
 /// Adds a transition.
 pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
-    insert_into(referral_transitions::table).values(row).execute(conn)?;
+    each!(conn, |conn| insert_into(referral_transitions::table).values(row).execute(conn))?;
     Ok(())
 }
 
@@ -254,7 +253,7 @@ pub fn list_transitions(
 
 /// Adds a message.
 pub fn insert_message(conn: &mut DbConn, row: &MessageRow) -> Result<()> {
-    insert_into(referral_messages::table).values(row).execute(conn)?;
+    each!(conn, |conn| insert_into(referral_messages::table).values(row).execute(conn))?;
     Ok(())
 }
 

@@ -6,12 +6,13 @@ use super::api::ScreeningQuery;
 use super::model::{ScreeningRow, ScreeningStatus};
 use crate::db::DbConn;
 use crate::db::schema::screenings;
+use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ScreeningId};
 
 /// The screening with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ScreeningId) -> Result<Option<ScreeningRow>> {
-    Ok(screenings::table.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| screenings::table.find(id).first(conn)).optional()?)
 }
 
 /// Whose screenings a list has.
@@ -63,7 +64,7 @@ pub fn completed(conn: &mut DbConn, patient: PatientId, instrument_code: &str) -
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ScreeningRow) -> Result<()> {
-    diesel::insert_into(screenings::table).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(screenings::table).values(row).execute(conn))?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::kind::ServiceId;
 
 /// The service with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
-    Ok(services::table.find(id).first(conn).optional()?)
+    Ok(each!(conn, |conn| services::table.find(id).first(conn)).optional()?)
 }
 
 /// The service with this id, where it is in the directory.
@@ -57,7 +57,7 @@ pub fn list_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Re
 
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ServiceRow) -> Result<()> {
-    diesel::insert_into(services::table).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(services::table).values(row).execute(conn))?;
     Ok(())
 }
 
@@ -123,7 +123,7 @@ pub fn close(conn: &mut DbConn, id: ServiceId) -> Result<()> {
 
 /// Adds to the history of a service's capacity.
 pub fn insert_capacity_entry(conn: &mut DbConn, row: &CapacityEntryRow) -> Result<()> {
-    diesel::insert_into(capacity_entries::table).values(row).execute(conn)?;
+    each!(conn, |conn| diesel::insert_into(capacity_entries::table).values(row).execute(conn))?;
     Ok(())
 }
 

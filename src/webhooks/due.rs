@@ -106,7 +106,7 @@ fn look(conn: &mut DbConn, since: NaiveDate, now: Instant) -> Result<Option<Vec<
             let is_last = (candidates.len() as i64) < BATCH;
             for (id, due_on, whose) in candidates {
                 // The day is that of whoever is to act.
-                let (_, today) = organizations::repository::practice(conn, Some(whose), now)?;
+                let today = organizations::repository::today(conn, whose, now)?;
                 let has_come = if event == WebhookEventType::FollowUpDue { due_on <= today } else { due_on < today };
                 let Some(entry) = (if has_come { changes::last(conn, event.resource_type(), id)? } else { None }) else {
                     continue;
