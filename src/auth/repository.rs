@@ -1,5 +1,6 @@
 //! The queries of clients and signing keys.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
 use super::model::{Client, Credentials, NewClient, Standing, StandingRow};
@@ -76,6 +77,14 @@ pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<(String, Instant)>> {
         .select((signing_keys::pem, signing_keys::created_at))
         .load(conn)?;
     Ok(keys)
+}
+
+/// Has everybody wait who would add a key, until the transaction ends. On SQLite whoever writes is alone.
+pub fn lock_signing_keys(conn: &mut DbConn) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        conn.batch_execute("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")?;
+    }
+    Ok(())
 }
 
 /// Every signing key, newest first: its id, when it was made, and when it was retired.
