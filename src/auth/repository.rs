@@ -45,6 +45,12 @@ pub fn insert_client(conn: &mut DbConn, client: &NewClient) -> Result<()> {
     Ok(())
 }
 
+/// Whether there are or were other clients of its organization.
+pub fn has_others(conn: &mut DbConn, client: &NewClient) -> Result<bool> {
+    let others = clients::table.filter(clients::organization_id.eq(client.organization_id)).filter(clients::id.ne(client.id));
+    Ok(diesel::select(diesel::dsl::exists(others)).get_result(conn)?)
+}
+
 /// Gives a client a new secret; the present one stays good until `grace_ends_at`, one before it no longer. False where there is no
 /// such client.
 pub fn rotate_secret(conn: &mut DbConn, id: ClientId, secret_hash: &str, grace_ends_at: Instant, now: Instant) -> Result<bool> {
