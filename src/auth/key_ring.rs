@@ -45,10 +45,15 @@ impl KeyRing {
         let kid = SigningKey::from_pem(&fresh).map_err(Error::internal)?.kid().to_owned();
         let keys = db
             .write(move |conn| {
-                let keys = repository::list_signing_keys(conn)?;
+                let mut keys = repository::list_signing_keys(conn)?;
+                if keys.is_empty() {
+                    // Another process that starts may be about to make one as well.
+                    repository::lock_signing_keys(conn)?;
+                    keys = repository::list_signing_keys(conn)?;
+                }
                 if keys.is_empty() {
                     repository::insert_signing_key(conn, &kid, &fresh, now)?;
-                    return Ok(vec![(fresh.clone(), now)]);
+                    keys.push((fresh.clone(), now));
                 }
                 Ok(keys)
             })

@@ -1,5 +1,6 @@
 //! The queries of clients and signing keys.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
 use super::model::{Client, Credentials, NewClient, Standing, StandingRow};
@@ -45,6 +46,12 @@ pub fn insert_client(conn: &mut DbConn, client: &NewClient) -> Result<()> {
     Ok(())
 }
 
+/// Whether there are or were other clients of its organization.
+pub fn has_others(conn: &mut DbConn, client: &NewClient) -> Result<bool> {
+    let others = clients::table.filter(clients::organization_id.eq(client.organization_id)).filter(clients::id.ne(client.id));
+    Ok(diesel::select(diesel::dsl::exists(others)).get_result(conn)?)
+}
+
 /// Gives a client a new secret; the present one stays good until `grace_ends_at`, one before it no longer. False where there is no
 /// such client.
 pub fn rotate_secret(conn: &mut DbConn, id: ClientId, secret_hash: &str, grace_ends_at: Instant, now: Instant) -> Result<bool> {
@@ -77,6 +84,14 @@ pub fn list_signing_keys(conn: &mut DbConn) -> Result<Vec<(String, Instant)>> {
         .select((signing_keys::pem, signing_keys::created_at))
         .load(conn)?;
     Ok(keys)
+}
+
+/// Has everybody wait who would add a key, until the transaction ends. On SQLite whoever writes is alone.
+pub fn lock_signing_keys(conn: &mut DbConn) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        conn.batch_execute("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")?;
+    }
+    Ok(())
 }
 
 /// Every signing key, newest first: its id, when it was made, and when it was retired.

@@ -122,6 +122,11 @@ pub fn granted(caller: &Principal, category: DataCategory) -> repository::grante
     repository::granted(caller.organization_id, ConsentPurpose::CareCoordination.pattern(), category.pattern(), caller.at)
 }
 
+/// The consents by which patients of others are seen at all, whatever they let the caller see.
+pub fn taking_part(caller: &Principal) -> repository::active {
+    repository::active(caller.organization_id, ConsentPurpose::CareCoordination.pattern(), caller.at)
+}
+
 /// The next of the patients who let the caller see this category, in order of id; one may stand there more than once.
 pub fn next_granted(
     conn: &mut DbConn,

@@ -156,7 +156,7 @@ pub async fn create_import(
         .await?;
     let arrived = receive(&app, Intake::new(id, limit, line_limit), id, body, &Arrival::of(&request)).await;
     let reply = match arrived {
-        Ok(arrived) => accept(&app.db, caller, key, job, arrived).await,
+        Ok(arrived) => accept(&app, caller, key, job, arrived).await,
         Err(error) => Err(error),
     };
     if reply.is_err() {
@@ -210,18 +210,20 @@ async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: Instant) -> Re
 }
 
 /// Lets the work begin, once for each key: where an import with this key was accepted before, its answer is given again.
-async fn accept(db: &Db, caller: Principal, key: StreamedKey, job: JobRow, arrived: Arrived) -> Result<Reply> {
-    let id = job.id;
-    let reply = db
+async fn accept(app: &State, caller: Principal, key: StreamedKey, job: JobRow, arrived: Arrived) -> Result<Reply> {
+    let (id, clock) = (job.id, app.clock.clone());
+    let reply = app
+        .db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             key.once(conn, &caller, &arrived.digest, |conn| {
-                let job = repository::queue(conn, job.clone(), &arrived)?;
+                let job = repository::queue(conn, JobRow { updated_at: caller.at, ..job.clone() }, &arrived)?;
                 Reply::accepted(&format!("/v1/imports/{id}"), &Import::from(job))
             })
         })
         .await?;
     if !reply.is_of(&format!("/v1/imports/{id}")) {
-        give_up(db, id).await;
+        give_up(&app.db, id).await;
     }
     Ok(reply)
 }

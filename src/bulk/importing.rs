@@ -375,7 +375,15 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
     let alone = |conn: &mut DbConn, kind: &dyn Loadable, head: &Head, body: &Body| {
         caller.require(kind.write_scope())?;
         let said = Said { id: head.id, body, was: &head.was, is_sent: head.is_sent };
-        let write = |conn: &mut DbConn| conn.nested(|conn| within(kind.write(conn, caller, said)));
+        let write = |conn: &mut DbConn| {
+            conn.nested(|conn| {
+                let (outcome, found) = within(kind.write(conn, caller, said))?;
+                if let Some(id) = head.id {
+                    references::remember(conn, caller.organization_id, kind.resource_type(), id, found)?;
+                }
+                Ok((outcome, found))
+            })
+        };
         match write(conn) {
             // Another may have created it since it was looked for: then it is replaced.
             Err(Error::Duplicate { .. }) => write(conn),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::model::LineOutcome;
-use super::references::echo;
+use super::references::{echo, met};
 use crate::appointments::handlers::Appointments;
 use crate::auth::scopes::RequiredScope;
 use crate::auth::{Principal, Scope};
@@ -189,7 +189,8 @@ pub trait Loadable: Sync {
     fn read(&self, body: Value) -> Result<Body>;
     /// The keys in other systems that a body names; the first decides which resource it is.
     fn identifiers<'b>(&self, body: &'b Body) -> &'b [Identifier];
-    /// Creates or replaces what the line is of: what has the first identifier; what has the id, or came from what had it; else a new one.
+    /// Creates or replaces what the line is of: what has the first identifier; what has the id, came from what had it, or was named by it
+    /// before; else a new one.
     fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)>;
     /// Whether [`insert_all`](Self::insert_all) does all there is to be done for one that stood so.
     fn is_batched(&self, was: &ReadOnly) -> bool;
@@ -335,6 +336,9 @@ impl<R: Bulk> Loadable for Of<R> {
             let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner || id == owner.uuid());
             let was_loaded = !is_own && R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some();
             present = is_own.then_some(id).or(was_loaded.then(|| echo(owner, id)));
+            if present.is_none() {
+                present = met(conn, owner, R::Kind::RESOURCE_TYPE, &[id])?.remove(&id);
+            }
         }
         if present.is_none() {
             present = R::same(conn, caller, input)?.map(Id::uuid);
@@ -437,12 +441,13 @@ pub fn fresh(kind: &dyn Loadable, conn: &mut DbConn, caller: &Principal, lines: 
         }
     }
     let present = changes::repository::owners_among(conn, kind.resource_type(), &ids)?;
+    let met = met(conn, owner, kind.resource_type(), &lines.iter().filter_map(|(id, _)| *id).collect::<Vec<_>>())?;
     let is_fresh = |(id, body): &(Option<Uuid>, &Body)| {
         let keys = kind.identifiers(body);
         let is_new = keys.iter().all(|key| !taken.contains(&(key.system.clone(), key.value.clone())));
-        let is_named_anew = id.is_none_or(|id| !present.contains_key(&id) && !present.contains_key(&echo(owner, id)));
+        let is_known = |id| present.contains_key(&id) || present.contains_key(&echo(owner, id)) || met.contains_key(&id);
         taken.extend(keys.iter().map(|key| (key.system.clone(), key.value.clone())));
-        is_new && is_named_anew
+        is_new && !id.is_some_and(is_known)
     };
     Ok(lines.iter().map(is_fresh).collect())
 }

@@ -1,17 +1,22 @@
 //! What a line names of others.
 //!
 //! Where a body asks for an id, a line may have an identifier, `{"system": …, "value": …}`, of a resource that is there or that an earlier
-//! line has loaded. An id that comes from elsewhere, as in an export of another server, stands for what was loaded from there.
+//! line has loaded. An id that comes from elsewhere, as in an export of another server, stands for what was loaded from there, or was there
+//! already by an identifier of its line.
 
 use std::collections::{BTreeMap, HashMap};
 
+use diesel::dsl::insert_into;
+use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::kinds::Loadable;
 use crate::auth::Principal;
 use crate::changes;
-use crate::db::DbConn;
+use crate::db::schema::loaded_ids;
+use crate::db::types::Id;
+use crate::db::{Common, DbConn};
 use crate::error::{Error, Fault, Result};
 use crate::http::json::push_token;
 use crate::identifiers;
@@ -118,13 +123,48 @@ pub fn by_ids(conn: &mut DbConn, caller: &Principal, of: ResourceType, ids: &[Uu
     let own = caller.organization_id;
     let either: Vec<Uuid> = ids.iter().flat_map(|id| [echo(own, *id), *id]).collect();
     let owners = changes::repository::owners_among(conn, of, &either)?;
-    let is_settled = |owner: &Option<OrganizationId>| is_last || *owner == Some(own);
     let found = |id: &Uuid| {
         let loaded = echo(own, *id);
-        let found = if owners.contains_key(&loaded) { Some(loaded) } else { owners.get(id).filter(|owner| is_settled(owner)).map(|_| *id) };
+        let found =
+            if owners.contains_key(&loaded) { Some(loaded) } else { owners.get(id).filter(|owner| **owner == Some(own)).map(|_| *id) };
         Some((*id, found?))
     };
-    Ok(ids.iter().filter_map(found).collect())
+    let mut found: HashMap<Uuid, Uuid> = ids.iter().filter_map(found).collect();
+    let open: Vec<Uuid> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
+    if !open.is_empty() {
+        found.extend(met(conn, own, of, &open)?);
+    }
+    if is_last {
+        for id in open.into_iter().filter(|id| owners.contains_key(id)) {
+            found.entry(id).or_insert(id);
+        }
+    }
+    Ok(found)
+}
+
+/// What was there already under another id and was named by each of these.
+pub fn met(conn: &mut DbConn, owner: OrganizationId, of: ResourceType, ids: &[Uuid]) -> Result<HashMap<Uuid, Uuid>> {
+    let mut met = HashMap::new();
+    for ids in ids.chunks(1_000) {
+        let named = loaded_ids::table.filter(loaded_ids::owner_id.eq(owner)).filter(loaded_ids::resource_type.eq(of));
+        let named = named.filter(loaded_ids::former_id.eq_any(ids.iter().map(|id| Id::<()>::from_uuid(*id))));
+        let found: Vec<(Id<()>, Id<()>)> = named.select((loaded_ids::former_id, loaded_ids::resource_id)).load(conn)?;
+        met.extend(found.into_iter().map(|(id, found)| (id.uuid(), found.uuid())));
+    }
+    Ok(met)
+}
+
+/// Remembers what a line was of, where that cannot be told from the id that it has.
+pub fn remember(conn: &mut DbConn, owner: OrganizationId, of: ResourceType, id: Uuid, found: Uuid) -> Result<()> {
+    if [id, echo(owner, id)].contains(&found) || met(conn, owner, of, &[id])?.get(&id) == Some(&found) {
+        return Ok(());
+    }
+    let resource_id = loaded_ids::resource_id.eq(Id::<()>::from_uuid(found));
+    let row =
+        (loaded_ids::owner_id.eq(owner), loaded_ids::resource_type.eq(of), loaded_ids::former_id.eq(Id::<()>::from_uuid(id)), resource_id);
+    let known = (loaded_ids::owner_id, loaded_ids::resource_type, loaded_ids::former_id);
+    Common(insert_into(loaded_ids::table).values(row).on_conflict(known).do_update().set(resource_id)).execute(conn)?;
+    Ok(())
 }
 
 fn by_identifier(conn: &mut DbConn, caller: &Principal, of: ResourceType, identifier: &Identifier) -> Result<Option<Uuid>> {
@@ -165,7 +205,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::db::types::Id;
 
     #[test]
     fn an_echo_is_always_the_same_keeps_the_moment_and_is_each_organizations_own() {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::history::{self, said, shape, word};
 use super::kinds::{Bulk, ReadOnly, Window};
-use super::references::echo;
+use super::references::{echo, met};
 use super::rows;
 use crate::appointments::handlers::Appointments;
 use crate::appointments::model::{AppointmentInput, AppointmentStatus};
@@ -167,10 +167,11 @@ impl Bulk for Patients {
     }
 }
 
-/// The active practitioner of the organization who was loaded from an id, or has it.
+/// The active practitioner of the organization who was loaded from an id, has it, or was named by it.
 fn loaded_navigator(conn: &mut DbConn, caller: &Principal, id: Uuid) -> Result<Option<PractitionerId>> {
     let own = caller.organization_id;
-    for id in [echo(own, id), id] {
+    let met = met(conn, own, T::Practitioner, &[id])?.remove(&id);
+    for id in [Some(echo(own, id)), Some(id), met].into_iter().flatten() {
         let found = practitioners::repository::find_living(conn, Id::from_uuid(id))?;
         if let Some(found) = found.filter(|found| found.is_active && found.organization_id == own) {
             return Ok(Some(found.id));

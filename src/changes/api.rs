@@ -37,8 +37,8 @@ pub struct ChangeEntry {
     pub patient_id: Option<PatientId>,
     /// The referral it belongs to.
     pub referral_id: Option<ReferralId>,
-    /// The resource as it then stood, as far as the caller sees it now. Null with `reset` and `left`, and where the caller sees a part of
-    /// it and a later entry tells how it stands.
+    /// The resource as it then stood, as far as the caller sees it now. Null with `reset` and `left`, and of an earlier version of which
+    /// the caller sees a part alone, or the history not at all, as of others' patients: a later entry tells how it stands.
     #[schema(value_type = Option<Object>)]
     pub resource: Option<Box<RawValue>>,
 }

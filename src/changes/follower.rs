@@ -4,6 +4,9 @@
 //! of others as soon as the database shows them. Only where others write a great many, as who loads records in bulk does, do readers not
 //! wait until those are in memory: they are [brought in](Follower::catch_up) beside the requests, some at a time. The journal says
 //! *which* resources changed; what they are now is read from their rows in the same transaction.
+//!
+//! On PostgreSQL a transaction that somebody leaves open may yet add entries before all that have been written since it began. What was
+//! read of those is not read again as long as it stays open: only what has ended since the last reader can have added any.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +15,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::model::Position;
-use super::repository::{Trace, latest, visible_after};
+use super::repository::{Snapshot, Trace, latest, visible_after};
 use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::kind::{ClientId, ResourceType};
@@ -40,6 +43,8 @@ struct Known {
     /// What is in memory though it stands behind that place: entries of transactions that overlap with others still open, or that were
     /// brought in before others.
     beyond: HashSet<Position>,
+    /// Which transactions had ended for a reader for whom all was in memory.
+    seen: Option<Snapshot>,
 }
 
 /// What a reader must see of what their transaction sees.
@@ -82,21 +87,22 @@ impl Follower {
         apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
     ) -> Result<()> {
         let mut traces = None;
-        if let Some(place) = self.loaded_to() {
-            let seen = visible_after(conn, place, self.kind)?;
+        if self.is_loaded() {
+            let seen = self.traces(conn)?;
             let (wanted, currency) = awaited(&self.known().new_among(&seen), demand);
             if currency == Currency::Behind {
                 self.behind.notify_one();
             }
             if wanted.is_empty() {
-                return Ok(());
+                // Others have brought in what is there: nobody is to read of it again.
+                return if currency == Currency::Whole && !seen.is_empty() { self.move_on(conn, &seen) } else { Ok(()) };
             }
             traces = Some(seen);
         }
         let _turn = self.take_turn();
         self.load_once(conn, load)?;
         // A transaction that reads sees the same from its beginning to its end.
-        let traces = traces.map_or_else(|| visible_after(conn, self.known().place, self.kind), Ok)?;
+        let traces = traces.map_or_else(|| self.traces(conn), Ok)?;
         let (wanted, _) = awaited(&self.known().new_among(&traces), demand);
         self.bring_in(conn, &traces, &wanted, apply)
     }
@@ -108,8 +114,10 @@ impl Follower {
 
     /// Brings in some of what was left, for all readers; true where there is more. Nothing where nobody has asked yet.
     pub fn catch_up(&self, conn: &mut DbConn, apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>) -> Result<bool> {
-        let Some(place) = self.loaded_to() else { return Ok(false) };
-        let traces = visible_after(conn, place, self.kind)?;
+        if !self.is_loaded() {
+            return Ok(false);
+        }
+        let traces = self.traces(conn)?;
         let _turn = self.take_turn();
         let mut wanted = resources(&self.known().new_among(&traces));
         let has_more = wanted.len() > BATCH;
@@ -119,10 +127,10 @@ impl Follower {
     }
 
     fn load_once(&self, conn: &mut DbConn, load: impl FnOnce(&mut DbConn) -> Result<()>) -> Result<()> {
-        if self.loaded_to().is_none() {
+        if !self.is_loaded() {
             let place = latest(conn)?;
             load(conn)?;
-            *self.known() = Known { is_loaded: true, place, beyond: HashSet::new() };
+            *self.known() = Known { is_loaded: true, place, ..Known::default() };
         }
         Ok(())
     }
@@ -144,14 +152,33 @@ impl Follower {
             let ids: HashSet<&Uuid> = ids.iter().collect();
             self.known().beyond.extend(traces.iter().filter(|trace| ids.contains(&trace.id)).map(|trace| trace.place));
         }
-        let decided = latest(conn)?;
-        self.known().advance(traces, decided);
+        self.move_on(conn, traces)
+    }
+
+    /// Notes how far all is in memory now, of what this transaction sees.
+    fn move_on(&self, conn: &mut DbConn, traces: &[Trace]) -> Result<()> {
+        let (decided, seen) = (latest(conn)?, Snapshot::of(conn)?);
+        self.known().advance(traces, decided, seen);
         Ok(())
     }
 
-    fn loaded_to(&self) -> Option<Position> {
-        let known = self.known();
-        known.is_loaded.then_some(known.place)
+    /// The traces that this transaction sees and that may not be in memory.
+    fn traces(&self, conn: &mut DbConn) -> Result<Vec<Trace>> {
+        let (mut place, seen) = {
+            let known = self.known();
+            // Where nothing stands behind the place, whatever does is new.
+            (known.place, known.seen.clone().filter(|_| !known.beyond.is_empty()))
+        };
+        if let Some(seen) = seen
+            && let Some(now) = Snapshot::of(conn)?
+        {
+            place = place.max(seen.end(&now));
+        }
+        visible_after(conn, place, self.kind)
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.known().is_loaded
     }
 
     // A panic while a lock is held leaves a resource behind at worst; it is put right when that changes next.
@@ -170,9 +197,13 @@ impl Known {
         traces.iter().filter(|trace| trace.place > self.place && !self.beyond.contains(&trace.place)).collect()
     }
 
-    /// Moves on behind what is in memory, as far as nothing can be added before it.
-    fn advance(&mut self, traces: &[Trace], decided: Position) {
+    /// Moves on behind what is in memory, as far as nothing can be added before it. Where none of these traces is left, that is all that
+    /// was `seen`.
+    fn advance(&mut self, traces: &[Trace], decided: Position, seen: Option<Snapshot>) {
         let first_left = self.new_among(traces).into_iter().map(|trace| trace.place).min();
+        if first_left.is_none() {
+            self.seen = seen;
+        }
         let reached = match first_left {
             None => Some(decided),
             Some(left) => traces.iter().map(|trace| trace.place).filter(|place| *place < left && *place <= decided).max(),
@@ -233,13 +264,13 @@ mod tests {
     fn the_place_moves_up_to_what_is_left_and_never_back() {
         let ids: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
         let traces: Vec<Trace> = (1..).zip(&ids).map(|(n, id)| trace(n, *id, None)).collect();
-        let mut known = Known { is_loaded: true, place: at(0), beyond: HashSet::from([at(1), at(2), at(4)]) };
-        known.advance(&traces, at(4));
+        let mut known = Known { is_loaded: true, place: at(0), beyond: HashSet::from([at(1), at(2), at(4)]), seen: None };
+        known.advance(&traces, at(4), None);
         assert_eq!((known.place, &known.beyond), (at(2), &HashSet::from([at(4)])));
-        known.advance(&traces[..1], at(1));
+        known.advance(&traces[..1], at(1), None);
         assert_eq!(known.place, at(2));
         known.beyond.insert(at(3));
-        known.advance(&traces, at(4));
+        known.advance(&traces, at(4), None);
         assert_eq!((known.place, known.beyond.len()), (at(4), 0));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::Duration;
 use diesel::dsl::{insert_into, max, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
@@ -341,6 +341,34 @@ pub struct Trace {
     pub client_id: Option<ClientId>,
 }
 
+/// Which transactions had ended when something was read, on PostgreSQL; by the numbers under which their entries stand, or behind which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// From this number on none had begun.
+    next: i64,
+    /// Of those below it, these were open.
+    open: Vec<i64>,
+}
+
+impl Snapshot {
+    /// What this transaction sees; `None` on SQLite, where transactions do not overlap.
+    pub fn of(conn: &mut DbConn) -> Result<Option<Self>> {
+        let DbConn::Pg(conn) = conn else { return Ok(None) };
+        let next = sql::<BigInt>("journal_base() + pg_snapshot_xmax(pg_current_snapshot())::text::bigint");
+        let open = "ARRAY(SELECT journal_base() + open::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS open)";
+        let (next, open) = diesel::select((next, sql::<Array<BigInt>>(open))).get_result(conn)?;
+        Ok(Some(Self { next, open }))
+    }
+
+    /// The place behind which everything stands that a later transaction sees and this one did not: of those that have ended meanwhile the
+    /// first may have written under its own number, and no number is lower.
+    pub fn end(&self, later: &Self) -> Position {
+        let has_ended = |number: &&i64| **number < later.next && !later.open.contains(number);
+        let transaction_id = self.open.iter().filter(has_ended).min().copied().unwrap_or(self.next);
+        Position { transaction_id, sequence: 0 }
+    }
+}
+
 /// The entries of a type of resource behind a place that this transaction sees; in no order, and whether or not others may still appear
 /// before them. For those who must see at once what they wrote themselves.
 pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<Trace>> {
@@ -401,5 +429,23 @@ fn is_beyond(conn: &DbConn, place: Position) -> Condition {
                 .sql(")");
             Box::new(is_greater)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_has_not_seen_stands_behind_the_first_that_has_ended_since() {
+        let end = |seen: &Snapshot, later: &Snapshot| seen.end(later).transaction_id;
+        let snapshot = |next, open: &[i64]| Snapshot { next, open: open.to_vec() };
+        let seen = snapshot(20, &[11, 15, 18]);
+        assert_eq!(end(&seen, &seen), 20);
+        assert_eq!(end(&seen, &snapshot(23, &[11, 15, 18, 21])), 20);
+        assert_eq!(end(&seen, &snapshot(23, &[11, 18])), 15);
+        assert_eq!(end(&seen, &snapshot(23, &[])), 11);
+        // One that began before it sees nothing more.
+        assert_eq!(end(&seen, &snapshot(16, &[9, 11, 15])), 20);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The directory is everybody's. What is about a patient is seen by the organization that manages the patient and by those who hold a
 //! grant, what belongs to a referral by its two sides as well, a consent by those whom it names, and one's own always but for what
-//! matching found. What a referral was before it was sent is its requester's alone.
+//! matching found. What a referral was before it was sent is its requester's alone; how a patient or a practitioner once stood, that of the
+//! organization whose they are: to others they are as they stand now.
 
 use std::collections::HashMap;
 
@@ -17,19 +18,19 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::follow_ups::{self, shown::names_needs};
 use crate::http::resource::Resource as _;
-use crate::kind::{NeedId, PatientId, ReferralId, ResourceType};
+use crate::kind::{NeedId, PatientId, PractitionerId, ReferralId, ResourceType};
 use crate::patients::api::Patient;
 use crate::practitioners::api::Practitioner;
 use crate::screenings::handlers::Screenings;
 use crate::types::find_domain;
-use crate::{needs, patients, referrals};
+use crate::{needs, patients, practitioners, referrals};
 
 /// How much of an entry somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
     /// It is as if it were not there.
     Nothing,
-    /// That something changed, and nothing of what it held: reading it today withholds a part that the journal keeps.
+    /// That something changed, and nothing of what it held: reading it today shows less than the journal keeps, or something else.
     Known,
     /// That something changed, and of what it holds what these categories cover.
     Part(Categories),
@@ -51,6 +52,7 @@ pub struct Reader<'a> {
     patients: HashMap<PatientId, Known>,
     referrals: HashMap<ReferralId, bool>,
     needs: HashMap<NeedId, bool>,
+    practitioners: HashMap<PractitionerId, Option<i64>>,
 }
 
 /// What is known of a patient.
@@ -60,12 +62,14 @@ struct Known {
     seen: Option<Categories>,
     /// Whether they were deleted.
     is_deleted: bool,
+    /// The version of their record.
+    version: i64,
 }
 
 impl<'a> Reader<'a> {
     /// The caller, who knows nothing yet.
     pub fn new(caller: &'a Principal) -> Self {
-        Self { caller, patients: HashMap::new(), referrals: HashMap::new(), needs: HashMap::new() }
+        Self { caller, patients: HashMap::new(), referrals: HashMap::new(), needs: HashMap::new(), practitioners: HashMap::new() }
     }
 
     /// Who reads.
@@ -87,7 +91,7 @@ impl<'a> Reader<'a> {
         }
         let is_own = entry.owner_id == Some(self.caller.organization_id);
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
-            return self.of_nobody(entry, category.is_none(), is_own);
+            return self.of_nobody(conn, entry, category.is_none(), is_own);
         };
         if is_own && !is_seen_with_the_patient(entry.resource_type) {
             return Ok(View::Whole);
@@ -96,9 +100,12 @@ impl<'a> Reader<'a> {
         if is_unsent(entry.resource_type, &body) {
             return Ok(View::Nothing);
         }
-        let Known { seen, is_deleted } = self.patient(conn, patient)?;
+        let Known { seen, is_deleted, version } = self.patient(conn, patient)?;
         if is_deleted && is_of_the_chart(entry.resource_type) {
             return Ok(View::Nothing);
+        }
+        if entry.resource_type == ResourceType::Patient && entry.version != version {
+            return Ok(seen.map_or(View::Nothing, |_| View::Known));
         }
         if seen == Some(Categories::ALL) {
             return Ok(View::Whole);
@@ -194,13 +201,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Without a patient, the directory is everybody's, and the rest (an anonymous match, a client) its owner's.
-    fn of_nobody(&self, entry: &Entry, is_directory: bool, is_own: bool) -> Result<View> {
+    fn of_nobody(&mut self, conn: &mut DbConn, entry: &Entry, is_directory: bool, is_own: bool) -> Result<View> {
         Ok(match entry.resource_type {
             _ if is_own => View::Whole,
             ResourceType::ServiceSuggestion if self.is_in(&body(entry)?, &["keeper_id"]) => View::Whole,
             ResourceType::ServiceSuggestion => View::Nothing,
             ResourceType::CalendarLink | ResourceType::Client | ResourceType::Source | ResourceType::WebhookEndpoint => View::Nothing,
-            ResourceType::Practitioner => View::Part(Categories::SUMMARY),
+            ResourceType::Practitioner if self.practitioner(conn, entry.resource_id.cast())? == Some(entry.version) => {
+                View::Part(Categories::SUMMARY)
+            }
+            ResourceType::Practitioner => View::Known,
             _ if is_directory => View::Whole,
             _ => View::Nothing,
         })
@@ -214,6 +224,16 @@ impl<'a> Reader<'a> {
         }
         let in_referral = entry.referral_id.map_or(Ok(None), |referral| sight::as_performer(conn, self.caller, referral))?;
         Ok(View::Part([seen, in_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union)))
+    }
+
+    /// The version of a practitioner's record.
+    fn practitioner(&mut self, conn: &mut DbConn, id: PractitionerId) -> Result<Option<i64>> {
+        if let Some(known) = self.practitioners.get(&id) {
+            return Ok(*known);
+        }
+        let version = practitioners::repository::find(conn, id)?.map(|row| row.version);
+        self.practitioners.insert(id, version);
+        Ok(version)
     }
 
     /// Whether the reader's organization stands in one of these fields.
@@ -244,7 +264,8 @@ impl<'a> Reader<'a> {
                     Some(survivor) => patients::repository::find(conn, survivor)?.is_some_and(|row| row.deleted_at.is_some()),
                     None => row.deleted_at.is_some(),
                 };
-                Known { seen: sight::of(conn, self.caller, row.organization_id, survivor.unwrap_or(id))?, is_deleted }
+                let seen = sight::of(conn, self.caller, row.organization_id, survivor.unwrap_or(id))?;
+                Known { seen, is_deleted, version: row.version }
             }
             None => Known::default(),
         };

@@ -126,10 +126,13 @@ fn act(db: &Db, action: Action, now: Instant) -> Result<(), Failure> {
                     Err(sentence) => return Ok(Err(sentence)),
                 };
                 let client = NewClient::new(organization_id, name.clone(), scopes, hash.clone(), now);
-                repository::insert_client(conn, &client)?;
-                Ok(Ok((organization_id, client.id)))
+                let is_set_free = tenants::admit(conn, &Actor::operator(now), &client)?;
+                Ok(Ok((organization_id, client.id, is_set_free)))
             })?;
-            let (organization_id, client_id) = added.map_err(Failure::because)?;
+            let (organization_id, client_id, is_set_free) = added.map_err(Failure::because)?;
+            if is_set_free {
+                log::warn!("{organization_id} is no longer part of what the keeper of its record made it part of; it says so itself");
+            }
             Shown { organization_id, client_id, client_secret: secret.expose(), scopes }.print(json)
         }
         Action::List { json } => {

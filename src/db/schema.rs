@@ -920,6 +920,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// For what ids stand that imports have named what was there already.
+    loaded_ids (owner_id, resource_type, former_id) {
+        owner_id -> Id,
+        resource_type -> Text,
+        former_id -> Id,
+        resource_id -> Id,
+    }
+}
+
 diesel::joinable!(webhook_endpoints -> clients (client_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);

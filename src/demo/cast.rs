@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::BuildError;
 use super::story::Memory;
 use crate::app::App;
+use crate::auth::Scopes;
 use crate::auth::model::NewClient;
 use crate::auth::secrets::ClientSecret;
-use crate::auth::{Scopes, repository};
 use crate::changes::Actor;
 use crate::kind::{ClientId, OrganizationId};
 use crate::organizations::tenants;
@@ -100,6 +100,7 @@ async fn enrol(app: &App, organization: String, organization_id: OrganizationId,
     let secret = ClientSecret::generate()?;
     let client = NewClient::new(organization_id, name, scopes, secret.hash()?, app.clock.now());
     let client_id = client.id;
-    app.db.write(move |conn| repository::insert_client(conn, &client)).await?;
+    let actor = Actor::operator(client.created_at);
+    app.db.write(move |conn| tenants::admit(conn, &actor, &client)).await?;
     Ok(Credentials { role, organization, organization_id, client_id, client_secret: secret.expose().to_owned(), scopes })
 }

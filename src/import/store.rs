@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
-use crate::organizations::repository as organization_repository;
 use crate::services::api::Service;
 use crate::services::duplicates::sources;
 use crate::services::repository;
@@ -234,19 +233,6 @@ pub fn insert_providers(
         shapes.iter().map(|shape| change(ResourceType::Organization, shape.id.uuid(), owner, 1, Action::Created, shape)).collect();
     changes::record_all(conn, actor, &changes)?;
     Ok(changes.len() as u64)
-}
-
-/// Says of an organization what it is part of.
-pub fn adopt(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent: OrganizationId) -> Result<()> {
-    let content = OrganizationInput { parent_id: Some(parent), ..row.content.0 };
-    let after = OrganizationRow { parent_id: Some(parent), content: Json(content), version: row.version + 1, updated_at: actor.at, ..row };
-    if !organization_repository::update(conn, &after)? {
-        return Err(Error::Busy);
-    }
-    let shape = Organization::from(after);
-    let entry = change(ResourceType::Organization, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
-    changes::record(conn, actor, entry)?;
-    Ok(())
 }
 
 fn change<T>(

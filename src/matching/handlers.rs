@@ -48,9 +48,8 @@ pub async fn create_match(app: State, reader: DirectoryReader, command: Command<
                 .await
         }
         None => {
-            let actor = Actor::operator(reader.at);
-            let input = command.input;
-            let found = app.db.write(move |conn| keep(conn, &actor, &input, &about)).await?;
+            let (input, clock) = (command.input, app.clock.clone());
+            let found = app.db.write(move |conn| keep(conn, &Actor::operator(clock.now()), &input, &about)).await?;
             Ok(created(&found)?.respond())
         }
     }

@@ -11,11 +11,12 @@ use super::model::{MatchRow, UnmetNeedRow};
 use super::report::UnmetReason;
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::{consents, matches, organizations, patients, unmet_needs};
+use crate::db::schema::{consents, matches, patients, unmet_needs};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::kind::{MatchId, OrganizationId, PatientId, UnmetNeedId};
+use crate::organizations::repository::with_parts;
 
 /// Matched again within this time, the same need of the same patient is still the same unmet need.
 const SAME_UNMET_NEED: Duration = Duration::days(30);
@@ -159,16 +160,4 @@ pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCount
         .collect();
     counts.sort_by_key(|one| std::cmp::Reverse(one.count));
     Ok(counts)
-}
-
-/// An organization and all its parts.
-fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<OrganizationId>> {
-    let (mut all, mut level) = (vec![id], vec![id]);
-    while !level.is_empty() {
-        let parts = organizations::table.filter(organizations::parent_id.eq_any(&level)).filter(organizations::deleted_at.is_null());
-        level = parts.select(organizations::id).load::<OrganizationId>(conn)?;
-        level.retain(|part| !all.contains(part));
-        all.extend(&level);
-    }
-    Ok(all)
 }

@@ -77,9 +77,10 @@ impl Resource for Organizations {
         }
         // The whole counts what its parts find.
         if let Some(row) = current.filter(|row| row.parent_id != input.parent_id && row.id != caller.organization_id)
-            && repository::has_had_clients(conn, row.id)?
+            && repository::has_had_clients(conn, row.id, caller.organization_id)?
         {
-            let reason = "Systems call for this organization, or did; only the organization itself says what it is part of.";
+            let reason =
+                "Systems call for this organization or a part of it, or did; only the organization itself says what it is part of.";
             return Err(Error::Forbidden(reason.into()));
         }
         let mut ancestor = input.parent_id;

@@ -115,7 +115,8 @@ pub struct OrganizationInput {
     pub name: String,
     /// What it is.
     pub kind: OrganizationKind,
-    /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it, only it says so itself.
+    /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it or a part of it, only it says so
+    /// itself; with the first one that calls for it, what others said ends.
     #[serde(default)]
     pub parent_id: Option<OrganizationId>,
     /// Keys in other systems, such as a 211's or a charity register's.

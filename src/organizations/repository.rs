@@ -45,10 +45,28 @@ pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(active)).get_result(conn))?)
 }
 
-/// Whether systems call for an organization, or did: what they wrote is its own.
-pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
-    let clients = clients::table.filter(clients::organization_id.eq(id));
-    Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(clients)).get_result(conn))?)
+/// Whether systems call for an organization or one of its parts, or did, but for those of `who` asks: what they wrote is their own, and a
+/// whole that it was made part of would count it. Until the transaction ends no system begins to call for it.
+pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId, who: OrganizationId) -> Result<bool> {
+    if let DbConn::Pg(conn) = conn {
+        dsl::organizations.find(id).select(dsl::id).for_update().execute(conn)?;
+    }
+    let mut all = with_parts(conn, id)?;
+    all.retain(|part| *part != who);
+    let clients = clients::table.filter(clients::organization_id.eq_any(all));
+    Ok(diesel::select(diesel::dsl::exists(clients)).get_result(conn)?)
+}
+
+/// An organization and all its parts.
+pub fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<OrganizationId>> {
+    let (mut all, mut level) = (vec![id], vec![id]);
+    while !level.is_empty() {
+        let parts = dsl::organizations.filter(dsl::parent_id.eq_any(&level)).filter(dsl::deleted_at.is_null());
+        level = parts.select(dsl::id).load::<OrganizationId>(conn)?;
+        level.retain(|part| !all.contains(part));
+        all.extend(&level);
+    }
+    Ok(all)
 }
 
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.

@@ -1,15 +1,18 @@
-//! Organizations that own themselves, as the command line makes them: nobody else is there to make the first.
+//! Organizations that own themselves, as the command line makes them: nobody else is there to make the first. And those for which systems
+//! begin to call.
 
 use diesel::prelude::*;
 
 use super::api::Organization;
 use super::model::{OrganizationInput, OrganizationRow};
 use super::repository;
+use crate::auth::model::NewClient;
+use crate::auth::repository as clients;
 use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
 use crate::db::schema::organizations;
 use crate::db::types::Json;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, ResourceType};
 use crate::text::fold;
 
@@ -43,6 +46,39 @@ pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> R
     };
     changes::record(conn, actor, change)?;
     Ok(id)
+}
+
+/// Lets a system call for an organization. With the first one that calls, it no longer is part of what another organization, which keeps its
+/// record, has made it part of: the whole counts what its parts find, so it says by itself where it belongs. True where that is so.
+pub fn admit(conn: &mut DbConn, actor: &Actor, client: &NewClient) -> Result<bool> {
+    // Before all else: from here on nobody else makes it part of anything.
+    clients::insert_client(conn, client)?;
+    let row = repository::find(conn, client.organization_id)?;
+    match row.filter(|row| row.organization_id != row.id && row.parent_id.is_some()) {
+        Some(row) if !clients::has_others(conn, client)? => join(conn, actor, row, None).map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// Says of an organization what it is part of.
+pub fn join(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent_id: Option<OrganizationId>) -> Result<()> {
+    let content = Json(OrganizationInput { parent_id, ..row.content.0 });
+    let row = OrganizationRow { parent_id, content, version: row.version + 1, updated_at: actor.at, ..row };
+    if !repository::update(conn, &row)? {
+        return Err(Error::Busy);
+    }
+    let change = Change {
+        resource_type: ResourceType::Organization,
+        resource_id: row.id.uuid(),
+        owner_id: Some(row.organization_id),
+        version: row.version,
+        action: Action::Updated,
+        patient_id: None,
+        referral_id: None,
+        body: &Organization::from(row),
+    };
+    changes::record(conn, actor, change)?;
+    Ok(())
 }
 
 /// The organizations of exactly this name that are not deleted, oldest first; no more than two, which is one too many to choose.

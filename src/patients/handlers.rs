@@ -350,7 +350,8 @@ pub async fn set_need_level(
     version: OptionalIfMatch,
     input: Valid<NeedLevelInput>,
 ) -> Result<HttpResponse> {
-    let patient = app.db.write(move |conn| care::assess(conn, &caller, *id, &version, &input.0)).await?;
+    let clock = app.clock.clone();
+    let patient = app.db.write(move |conn| care::assess(conn, &caller.now(&clock), *id, &version, &input.0)).await?;
     Ok(with_version(&patient))
 }
 
@@ -395,7 +396,8 @@ pub async fn set_primary_navigator(
     version: OptionalIfMatch,
     input: Valid<NavigatorInput>,
 ) -> Result<HttpResponse> {
-    let patient = app.db.write(move |conn| care::assign(conn, &caller, *id, &version, &input.0)).await?;
+    let clock = app.clock.clone();
+    let patient = app.db.write(move |conn| care::assign(conn, &caller.now(&clock), *id, &version, &input.0)).await?;
     Ok(with_version(&patient))
 }
 
@@ -410,7 +412,8 @@ pub async fn end_primary_navigator(
     id: Path<Id<kind::Patient>>,
     version: OptionalIfMatch,
 ) -> Result<HttpResponse> {
-    app.db.write(move |conn| care::unassign(conn, &caller, *id, &version)).await?;
+    let clock = app.clock.clone();
+    app.db.write(move |conn| care::unassign(conn, &caller.now(&clock), *id, &version)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

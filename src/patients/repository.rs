@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::api::PatientQuery;
@@ -12,7 +13,7 @@ use crate::auth::{Principal, sight};
 use crate::changes::Entry;
 use crate::consents::model::DataCategory;
 use crate::db::schema::patients::{self, dsl};
-use crate::db::schema::{changes, patient_keys};
+use crate::db::schema::{changes, consents, patient_keys};
 use crate::db::types::{Id, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
@@ -176,11 +177,23 @@ fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Re
     Ok(())
 }
 
-/// The patients of an owner who may be the one sought, by a pair of names, a telephone, or the date of birth and a word of the name:
-/// for each of these traits the latest ones, `most` of them.
-pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<BTreeSet<PatientId>> {
-    let mut found = filed_under(conn, keys::of_names(owner, sought).union(&keys::of_phones(owner, sought)), most)?;
-    let born = filed_under(conn, &keys::of_birth(owner, sought), most)?;
+/// Whom somebody may find among the patients of an owner.
+#[derive(Debug, Clone, Copy)]
+pub struct Seeking<'a> {
+    /// Who seeks.
+    pub caller: &'a Principal,
+    /// Whose patients.
+    pub owner: OrganizationId,
+    /// How many are looked at for each trait.
+    pub most: i64,
+}
+
+/// The patients who may be the one sought, by a pair of names, a telephone, or the date of birth and a word of the name: for each of these
+/// traits the latest ones of those whom the caller sees.
+pub fn candidates(conn: &mut DbConn, seeking: Seeking<'_>, sought: &Traits) -> Result<BTreeSet<PatientId>> {
+    let owner = seeking.owner;
+    let mut found = filed_under(conn, seeking, keys::of_names(owner, sought).union(&keys::of_phones(owner, sought)))?;
+    let born = filed_under(conn, seeking, &keys::of_birth(owner, sought))?;
     let words = keys::of_words(owner, sought);
     if born.is_empty() || words.is_empty() {
         found.extend(born);
@@ -191,20 +204,27 @@ pub fn candidates(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, mos
     Ok(found)
 }
 
-/// The latest patients under each of these keys. Each is asked for by itself: together, all of a common name would be sorted first.
-fn filed_under<'a>(conn: &mut DbConn, keys: impl IntoIterator<Item = &'a i64>, most: i64) -> Result<BTreeSet<PatientId>> {
+/// The latest under each of these keys whom the caller sees. Each is asked for by itself: together, all of a common name would be sorted
+/// first. Of others' patients sight is asked row by row, in that order: those who are hidden take nobody's place.
+fn filed_under<'a>(conn: &mut DbConn, seeking: Seeking<'_>, keys: impl IntoIterator<Item = &'a i64>) -> Result<BTreeSet<PatientId>> {
     let mut found = BTreeSet::new();
     for key in keys {
         let filed = patient_keys::table.filter(patient_keys::key.eq(key)).select(patient_keys::patient_id);
-        found.extend(filed.order(patient_keys::patient_id.desc()).limit(most).load::<PatientId>(conn)?);
+        let filed = filed.order(patient_keys::patient_id.desc()).limit(seeking.most);
+        if seeking.owner == seeking.caller.organization_id {
+            found.extend(filed.load::<PatientId>(conn)?);
+        } else {
+            let let_in = sight::taking_part(seeking.caller).filter(consents::patient_id.eq(patient_keys::patient_id));
+            found.extend(filed.filter(exists(let_in)).load::<PatientId>(conn)?);
+        }
     }
     Ok(found)
 }
 
-/// The latest patients of an owner who share a word of the name with the one sought.
-pub fn namesakes(conn: &mut DbConn, owner: OrganizationId, sought: &Traits, most: i64) -> Result<Vec<PatientId>> {
-    let found = filed_under(conn, &keys::of_words(owner, sought), most)?;
-    Ok(found.into_iter().rev().take(usize::try_from(most).unwrap_or_default()).collect())
+/// The latest patients who share a word of the name with the one sought, of those whom the caller sees.
+pub fn namesakes(conn: &mut DbConn, seeking: Seeking<'_>, sought: &Traits) -> Result<Vec<PatientId>> {
+    let found = filed_under(conn, seeking, &keys::of_words(seeking.owner, sought))?;
+    Ok(found.into_iter().rev().take(usize::try_from(seeking.most).unwrap_or_default()).collect())
 }
 
 /// Waits until nobody else counts on what a patient has, as on the needs that are open or the places that are held, and keeps others

@@ -7,7 +7,7 @@ use super::contact::e164;
 use super::duplicates::{LIKELY, Likeness, Traits};
 use super::health_number;
 use super::model::{PatientInput, PatientRow};
-use super::repository;
+use super::repository::{self, Seeking};
 use crate::auth::{Principal, sight};
 use crate::consents::repository::granting_owners;
 use crate::db::DbConn;
@@ -19,7 +19,7 @@ use crate::types::Identifier;
 
 /// A hit that scores less says nothing.
 const LEAST: u8 = 40;
-/// How many candidates of each kind are compared in a search.
+/// How many candidates of each kind are compared in a search, of those whom the caller sees.
 const SEARCHED: i64 = 200;
 /// The same when a patient is created, where time matters more than the last doubtful namesake.
 const CHECKED: i64 = 20;
@@ -29,9 +29,10 @@ const CHECKED: i64 = 20;
 /// The patient is [normalised](PatientInput::normalise). Of the caller's own patients none has the same identifier: the database refuses that.
 pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &PatientInput) -> Result<Vec<PossibleDuplicate>> {
     let sought = Traits::from(patient);
-    let mut ids = repository::candidates(conn, caller.organization_id, &sought, CHECKED)?;
+    let seeking = |owner| Seeking { caller, owner, most: CHECKED };
+    let mut ids = repository::candidates(conn, seeking(caller.organization_id), &sought)?;
     for owner in granting_owners(conn, caller.organization_id, caller.at)? {
-        ids.append(&mut repository::candidates(conn, owner, &sought, CHECKED)?);
+        ids.append(&mut repository::candidates(conn, seeking(owner), &sought)?);
         ids.append(&mut identified(conn, owner, &sought)?);
     }
     let found = ranked(conn, caller, ids, LIKELY, |other| sought.likeness(other))?;
@@ -49,9 +50,10 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
     };
     let mut owners = granting_owners(conn, caller.organization_id, caller.at)?;
     owners.push(caller.organization_id);
+    let seeking = |owner| Seeking { caller, owner, most: SEARCHED };
     let mut ids = BTreeSet::new();
     for owner in &owners {
-        ids.append(&mut repository::candidates(conn, *owner, &sought, SEARCHED)?);
+        ids.append(&mut repository::candidates(conn, seeking(*owner), &sought)?);
         ids.append(&mut identified(conn, *owner, &sought)?);
     }
     let answers = |other: &Traits| sought.answered_by(other);
@@ -60,7 +62,7 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
     if found.is_empty() {
         let mut ids = BTreeSet::new();
         for owner in owners {
-            ids.extend(repository::namesakes(conn, owner, &sought, SEARCHED)?);
+            ids.extend(repository::namesakes(conn, seeking(owner), &sought)?);
         }
         found = ranked(conn, caller, ids, LEAST, answers)?;
     }

@@ -101,7 +101,8 @@ pub struct TimelineQuery {
 /// Everything that happened to the patient and on their behalf, as far as the caller may see it by consent and scopes, the latest first:
 /// screenings, needs, need levels, navigators, consents, matches, referrals with their transitions and messages, follow-ups with their
 /// attempts; also of records that were merged into this one. What the caller's organization recorded, sent or received is always among
-/// it. Every change is an entry, with the resource as it then stood.
+/// it. Every change is an entry, with the resource as it then stood; of the record of a patient whom another organization manages, the
+/// last change.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), TimelineQuery), responses((status = 200, description = "A page of the timeline.", body = Page<TimelineEntry>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}/timeline")]
 pub async fn list_patient_timeline(

@@ -128,10 +128,11 @@ async fn describe(
     version: IfMatch,
     details: impl Fn(&WaitlistDetails) -> Result<WaitlistDetails> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let caller = caller.clone();
+    let (caller, clock) = (caller.clone(), app.clock.clone());
     let entry = app
         .db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = queue::describe(conn, &caller, ids, |current| version.check(current), &details)?;
             show(conn, &caller, row)
         })

@@ -865,3 +865,27 @@ on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
     clinic.renew().await;
     clinic.get(&path).await.expect_problem(404, "not_found");
 });
+
+on_both!(what_a_line_meets_by_its_identifier_is_known_under_the_lines_id_from_then_on, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let present = clinic.post("/v1/patients", patient("p-1", "Tremblay")["resource"].clone()).await.id();
+    let former = Uuid::now_v7();
+    let with_id = |mut line: Value| {
+        line["id"] = json!(former);
+        line
+    };
+    let need = |domain: &str| json!({ "type": "need", "resource": { "patient_id": former, "domain": domain } });
+    let lines = [with_id(patient("p-1", "Tremblay")), with_id(patient("p-1", "Gagnon")), need("stress")];
+    let job = load(&clinic, text(&lines)).await;
+    assert_eq!(counts(&job), [1, 1, 1, 0], "{:#?}", results(&clinic, &job).await);
+    let list = format!("/v1/patients/{present}/needs");
+    assert_eq!(clinic.get(&list).await.expect(200)["items"][0]["domain"], "stress");
+
+    // Also in another file, and without the identifier.
+    let renamed = json!({ "type": "patient", "id": former, "resource": { "names": [{ "family": "Roy" }] } });
+    let job = load(&clinic, text(&[need("housing-instability"), renamed])).await;
+    assert_eq!(counts(&job), [1, 1, 0, 0], "{:#?}", results(&clinic, &job).await);
+    assert_eq!(clinic.get(&list).await.expect(200)["items"].as_array().unwrap().len(), 2);
+    let patients = clinic.get("/v1/patients").await.expect(200);
+    assert_eq!((patients["items"].as_array().unwrap().len(), &patients["items"][0]["names"][0]["family"]), (1, &json!("Roy")));
+});

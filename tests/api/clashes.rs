@@ -13,9 +13,10 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 use futures_util::future::{join, join3};
 use serde_json::{Value, json};
 
-use crate::bulk;
 use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
+use crate::referrals::Town;
+use crate::{bulk, screenings};
 
 const SYSTEM: &str = "https://emr.example.ca/records";
 
@@ -52,6 +53,71 @@ async fn what_is_written_bears_the_moment_at_which_it_is_written() {
     let service = clinic.get("/v1/services").await.expect(200)["items"][0].clone();
     assert_eq!(service["created_at"], json!(began.plus(chrono::Duration::minutes(4))));
 }
+
+#[actix_web::test]
+async fn what_is_revoked_or_ended_bears_the_moment_at_which_it_is() {
+    let town = Town::new(TestDb::sqlite()).await;
+    let (app, clinic) = (&town.app, &town.clinic);
+    let patient = format!("/v1/patients/{}", town.patient().await);
+    let worker = clinic.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
+    clinic.put_any(&format!("{patient}/primary-navigator"), json!({ "practitioner_id": worker })).await.expect(200);
+    let referral = format!("/v1/referrals/{}", town.sent(patient.rsplit('/').next().unwrap()).await);
+    town.program.post(&format!("{referral}/links"), json!({})).await.expect(201);
+    let screening = screenings::screening(patient.rsplit('/').next().unwrap(), "phq-9", "draft", vec![]);
+    let screening = clinic.post("/v1/screenings", screening).await.header("location").unwrap().to_owned();
+    clinic.post(&format!("{screening}/links"), json!({})).await.expect(201);
+    let service = town.agency.post("/v1/services", json!({ "name": "Lunch Club" })).await.header("location").unwrap().to_owned();
+    town.agency.post(&format!("{service}/calendar-links"), json!({})).await.expect(201);
+    town.agency.put_any(&format!("{service}/capacities/seniors"), json!({ "status": "open" })).await.expect(200);
+
+    let told = |listed: Value, field: &str| listed["items"][0][field].clone();
+    for (caller, path, listed, field) in [
+        (clinic, format!("{patient}/primary-navigator"), format!("{patient}/primary-navigators"), "ended_at"),
+        (&town.program, format!("{referral}/links"), format!("{referral}/links"), "revoked_at"),
+        (clinic, format!("{screening}/links"), format!("{screening}/links"), "revoked_at"),
+        (&town.agency, format!("{service}/calendar-links"), format!("{service}/calendar-links"), "revoked_at"),
+    ] {
+        while_busy(app, app.send(caller.request(Method::DELETE, &path))).await.expect(204);
+        assert_eq!(told(caller.get(&listed).await.expect(200), field), json!(app.clock.now()), "{path}");
+    }
+    while_busy(app, town.agency.delete(&format!("{service}/capacities/seniors"), 2)).await.expect(204);
+    assert_eq!(town.agency.get(&service).await.expect(200)["updated_at"], json!(app.clock.now()));
+}
+
+on_both!(what_comes_late_bears_the_moment_at_which_it_is_written, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let clinic = app.clinic().await;
+    let late = async |caller: &Caller, method: Method, path: &str, body: Value| {
+        let clock = app.clock.clone();
+        let body = async move {
+            clock.advance(chrono::Duration::minutes(1));
+            body
+        };
+        (app.send_late(caller.request(method, path), body).await, json!(app.clock.now()))
+    };
+    let patient = format!("/v1/patients/{}", clinic.post("/v1/patients", patient("p-1", "Tremblay")).await.id());
+    let (judged, now) = late(&clinic, Method::PUT, &format!("{patient}/need-level"), json!({ "level": "high" })).await;
+    assert_eq!(judged.expect(200)["updated_at"], now);
+    let worker = clinic.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
+    let (named, now) = late(&clinic, Method::PUT, &format!("{patient}/primary-navigator"), json!({ "practitioner_id": worker })).await;
+    assert_eq!(named.expect(200)["updated_at"], now);
+    let service = clinic.post("/v1/services", json!({ "name": "Lunch Club" })).await.header("location").unwrap().to_owned();
+    let (said, now) = late(&clinic, Method::PUT, &format!("{service}/capacity"), json!({ "status": "open" })).await;
+    assert_eq!(said.expect(200)["as_of"], now);
+    let (found, now) =
+        late(&app.stranger(), Method::POST, "/v1/matches", json!({ "person": { "needs": [{ "domain": "food-insecurity" }] } })).await;
+    assert_eq!(found.expect(201)["created_at"], now);
+    let screening = screenings::screening(patient.rsplit('/').next().unwrap(), "phq-9", "draft", vec![]);
+    let screening = clinic.post("/v1/screenings", screening).await.header("location").unwrap().to_owned();
+    let token = clinic.post(&format!("{screening}/links"), json!({})).await.expect(201)["token"].as_str().map(str::to_owned);
+    let holder = Caller { token, ..clinic.clone() };
+    let answers = json!({ "answers": [screenings::answer("/44250-9", "LA6568-5")] });
+    for step in ["answers", "complete"] {
+        let (answered, now) = late(&holder, Method::POST, &format!("/v1/screening-link/{step}"), answers.clone()).await;
+        answered.expect(200);
+        assert_eq!(clinic.get(&screening).await.expect(200)["updated_at"], now, "{step}");
+    }
+});
 
 /// Does something while another connection has done `statements` and not committed them; it commits once that is waited for.
 pub async fn while_held<T>(app: &TestApp, statements: &str, work: impl Future<Output = T>) -> T {

@@ -12,13 +12,14 @@ use actix_web::web::{Bytes, Data};
 use futures_util::stream::{self, Stream};
 use kith::app::{self, App, State};
 use kith::auth::model::NewClient;
-use kith::auth::{Authority, Scope, Scopes, repository as clients, secrets};
+use kith::auth::{Authority, Scope, Scopes, secrets};
+use kith::changes::Actor;
 use kith::clock::Clock;
 use kith::config::Config;
 use kith::db::types::{Id, Instant, Json};
 use kith::kind::{ClientId, OrganizationId};
 use kith::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
-use kith::organizations::repository as organizations;
+use kith::organizations::{repository as organizations, tenants};
 use serde_json::{Value, json};
 
 use crate::conformity;
@@ -108,7 +109,8 @@ impl TestApp {
         // One hash for all: hashing is slow on purpose, and no test logs in with these.
         let client = NewClient::new(organization_id, "test".into(), scopes, secrets::NOBODYS_HASH.into(), self.clock.now());
         let client_id = client.id;
-        self.state.db.write(move |conn| clients::insert_client(conn, &client)).await.unwrap();
+        let actor = Actor::operator(self.clock.now());
+        self.state.db.write(move |conn| tenants::admit(conn, &actor, &client)).await.unwrap();
         let mut caller = Caller { app: self.clone(), organization_id, client_id, scopes, token: None };
         caller.renew().await;
         caller

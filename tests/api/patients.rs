@@ -14,6 +14,7 @@ use kith::patients::merge;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::referrals::Town;
 
 const PATH: &str = "/v1/patients";
 const NOBODY: &str = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
@@ -469,3 +470,19 @@ async fn every_table_about_a_patient_follows_a_merge() {
     expected.extend(["changes".to_owned(), "patient_keys".to_owned()]);
     assert_eq!(found.await.unwrap(), expected);
 }
+
+on_both!(those_who_are_hidden_take_nobodys_place_in_a_search, |db| async move {
+    let town = Town::new(db).await;
+    let person = json!({ "names": [{ "given": "Amrit", "family": "Singh" }], "birth_date": "1961-04-07" });
+    let seen = town.clinic.post(PATH, person.clone()).await.id();
+    town.grant(&seen).await;
+    for _ in 0..201 {
+        town.clinic.post(PATH, person.clone()).await.expect(201);
+    }
+    for sought in [json!({ "name": "Amrit Singh" }), json!({ "birth_date": "1961-04-07" }), json!({ "name": "Singh" })] {
+        let found = search(&town.program, sought.clone()).await;
+        assert_eq!(found.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&seen], "{sought}");
+    }
+    let created = town.program.post(PATH, person).await.expect(201);
+    assert_eq!(created["possible_duplicates"][0]["patient_id"], json!(seen), "{created}");
+});

@@ -8,7 +8,11 @@ use actix_web::rt::task::JoinHandle;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use kith::auth::Principal;
+use kith::auth::repository::list_signing_keys;
+use kith::auth::{Authority, Principal};
+use kith::clock::Clock;
+use kith::config::Config;
+use kith::db::Db;
 use kith::kind::OrganizationId;
 use kith::screenings::api::{ScreeningCompletion, SuggestQuery};
 use kith::screenings::suggesting::{self, Completing};
@@ -48,7 +52,7 @@ impl Rival {
     }
 
     /// Returns when as many transactions wait, or the last of them has ended.
-    async fn is_met_by(&mut self, requests: &[&JoinHandle<Answer>]) {
+    async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -256,4 +260,20 @@ async fn what_is_being_recorded_when_a_service_is_merged_goes_where_the_merge_se
         .batch_execute(&format!("UPDATE services SET merged_into_id = '{survivor}', deleted_at = now() WHERE id = '{late}'; COMMIT"))
         .unwrap();
     assert_eq!(referring.await.unwrap().faults(422), [("/service_id".into(), "not_found".into())]);
+}
+
+#[actix_web::test]
+async fn two_processes_that_start_at_once_make_one_key() {
+    let Some(db) = TestDb::postgres() else { return };
+    let mut rival = Rival::doing(&db.settings.url, "LOCK TABLE signing_keys IN SHARE MODE");
+    let starting = || {
+        let (db, config) = (Db::open(&db.settings).unwrap(), Config::from_flags::<_, &str>([]).unwrap());
+        actix_web::rt::spawn(async move { Authority::start(&config, &db, &Clock::default()).await.map(|_| ()) })
+    };
+    let (one, other) = (starting(), starting());
+    rival.is_met_by(&[&one, &other]).await;
+    rival.leave();
+    one.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
+    assert_eq!(db.read(list_signing_keys).await.unwrap().len(), 1);
 }

@@ -146,3 +146,40 @@ on_both!(a_consent_that_ran_out_is_sent_again_to_who_has_it, |db| async move {
     app.clock.advance(Duration::minutes(3));
     assert_eq!(again(&other, &path, &tag).await.expect(200)["status"], "expired");
 });
+
+on_both!(how_a_patient_or_a_practitioner_once_stood_is_told_to_their_own_organization_alone, |db| async move {
+    let (clinic, other, person) = two(db, &["summary", "contact", "demographics"]).await;
+    let path = format!("/v1/patients/{person}");
+    clinic.patch(&path, 1, json!({ "names": [{ "family": "Roy", "given": "Rose" }] })).await.expect(200);
+    let worker = clinic.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+    clinic.patch(&format!("/v1/practitioners/{worker}"), 1, json!({ "name": "Dana" })).await.expect(200);
+    for history in [format!("{path}/history"), format!("/v1/practitioners/{worker}/history")] {
+        other.get(&history).await.expect_problem(403, "forbidden");
+    }
+
+    clinic.app.is_readable().await;
+    let feed = "/v1/changes?resource_type=patient&resource_type=practitioner";
+    let told = items(&other, feed).await;
+    let shown = |entry: &Value| {
+        let resource = &entry["resource"];
+        let name = if resource["name"].is_null() { &resource["names"][0]["family"] } else { &resource["name"] };
+        (entry["resource_type"].clone(), entry["action"].clone(), entry["version"].clone(), name.clone())
+    };
+    let patient = |action: &str, version: i64, name: Value| (json!("patient"), json!(action), json!(version), name);
+    let practitioner = |action: &str, version: i64, name: Value| (json!("practitioner"), json!(action), json!(version), name);
+    let expected = [
+        patient("created", 1, Value::Null),
+        patient("reset", 0, Value::Null),
+        patient("snapshot", 2, json!("Roy")),
+        patient("updated", 2, json!("Roy")),
+        practitioner("created", 1, Value::Null),
+        practitioner("updated", 2, json!("Dana")),
+    ];
+    assert_eq!(told.iter().map(shown).collect::<Vec<_>>(), expected);
+    let own = items(&clinic, feed).await;
+    assert_eq!((shown(&own[0]).3, shown(&own[2]).3), (json!("Tremblay"), json!("Harpreet")));
+
+    let timeline = format!("{path}/timeline?type=patient");
+    let versions = async |caller: &Caller| items(caller, &timeline).await.iter().map(|entry| entry["version"].clone()).collect::<Vec<_>>();
+    assert_eq!((versions(&other).await, versions(&clinic).await), (vec![json!(2)], vec![json!(2), json!(1)]));
+});

@@ -194,6 +194,29 @@ on_both!(what_was_changed_since_a_merge_stays_with_the_service, |db| async move 
     assert_eq!((&other["capacity"]["available"], &other["capacities"][0]["capacity"]["available"]), (&json!(3), &json!(4)));
 });
 
+on_both!(a_room_that_goes_with_one_duplicate_is_what_the_next_one_says_of_it, |db| async move {
+    let valley = Valley::new(db).await;
+    let Valley { keeper, first, second } = &valley;
+    let third = keeper.post("/v1/services", json!({ "name": "Pantry" })).await.id();
+    let open = |free: i64| json!({ "status": "open", "unit": "place", "available": free });
+    for (id, free) in [(second, 3), (&third, 5)] {
+        keeper.put_any(&path(id, "/capacity"), open(free)).await.expect(200);
+        keeper.put_any(&path(id, "/capacities/newcomers"), open(free + 1)).await.expect(200);
+        merge(keeper, first, id).await;
+    }
+    let rooms = |service: Value| {
+        let named = service["capacities"].as_array().unwrap().iter().map(|named| named["capacity"]["available"].clone());
+        (service["capacity"]["available"].clone(), named.collect::<Vec<_>>())
+    };
+    assert_eq!(rooms(read(keeper, first).await), (json!(3), vec![json!(4)]));
+    unmerge(keeper, first, second).await.expect(200);
+    assert_eq!(rooms(read(keeper, first).await), (json!(5), vec![json!(6)]));
+    assert_eq!(keeper.get("/v1/services?capacity=open").await.expect(200)["items"].as_array().unwrap().len(), 2);
+    unmerge(keeper, first, &third).await.expect(200);
+    assert_eq!(rooms(read(keeper, first).await), (Value::Null, vec![]));
+    assert_eq!(rooms(read(keeper, &third).await), (json!(5), vec![json!(6)]));
+});
+
 on_both!(what_came_with_a_merge_goes_back_and_what_came_after_it_stays, |db| async move {
     let valley = Valley::new(db).await;
     let Valley { keeper, first, second } = &valley;

@@ -130,3 +130,28 @@ on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |
     agency.patch(&path, 4, part).await.expect(200);
     assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 1);
 });
+
+on_both!(what_a_keeper_said_before_the_first_system_called_does_not_show_it_what_that_one_finds, |db| async move {
+    let app = TestApp::new(db).await;
+    let keeper = app.tenant("211", OrganizationKind::Directory).await;
+    let record = json!({ "name": "Alder House", "kind": "agency", "parent_id": keeper.organization_id });
+    let created = keeper.post("/v1/organizations", record).await;
+    let (id, path) = (created.id(), created.header("location").unwrap().to_owned());
+    let agency = app.client(id.parse().unwrap(), Scopes::all_but_admin()).await;
+    agency.post(PATH, respite(json!({}))).await.expect(201);
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"], json!([]));
+    let read = agency.get(&path).await;
+    assert_eq!((&read.expect(200)["parent_id"], read.header("etag")), (&Value::Null, Some("\"2\"")));
+    assert_eq!(agency.get(&format!("{path}/history")).await.expect(200)["items"].as_array().unwrap().len(), 2);
+
+    // Nor is it counted by way of another listing that it is part of.
+    let listing = keeper.post("/v1/organizations", json!({ "name": "Alder Society", "kind": "agency" })).await;
+    let whole = listing.header("location").unwrap().to_owned();
+    agency.patch(&path, 2, json!({ "parent_id": listing.id() })).await.expect(200);
+    let part = json!({ "parent_id": keeper.organization_id });
+    keeper.patch(&whole, 1, part.clone()).await.expect_problem(403, "forbidden");
+    // What it says itself stands, also where another system begins to call.
+    agency.patch(&path, 3, part).await.expect(200);
+    app.client(id.parse().unwrap(), Scopes::all_but_admin()).await;
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 1);
+});

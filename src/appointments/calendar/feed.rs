@@ -179,8 +179,10 @@ async fn list(app: &State, caller: Principal, diary: Diary, query: HistoryQuery,
 }
 
 async fn revoke(app: &State, caller: Principal, diary: Diary) -> Result<HttpResponse> {
+    let clock = app.clock.clone();
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             permit_publishing(conn, &caller, diary)?;
             let revoked = repository::revoke(conn, purpose(diary), subject(diary), caller.at)?;
             revoked.iter().try_for_each(|row| record(conn, &caller, row, diary, Action::Updated))

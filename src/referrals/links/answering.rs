@@ -187,8 +187,9 @@ impl Visit {
         form: Form,
         effect: impl Fn(&mut DbConn, &Holder, &Form, Opened, OrganizationId) -> Result<Outcome> + Send + 'static,
     ) -> Result<HttpResponse> {
-        let (holder, sent) = (self.holder.clone(), form.clone());
+        let (holder, clock, sent) = (self.holder.clone(), self.app.clock.clone(), form.clone());
         let outcome = self.app.db.write(move |conn| {
+            let holder = holder.now(&clock);
             repository::lock(conn, holder.referral_id())?;
             let opened = holder.open(conn)?;
             match opened.performer {

@@ -131,9 +131,10 @@ pub async fn revoke_referral_links(
     caller: Allowed<scope::ReferralsWrite>,
     id: Path<Id<kind::Referral>>,
 ) -> Result<HttpResponse> {
-    let (id, caller) = (*id, caller.into_principal());
+    let (id, clock) = (*id, app.clock.clone());
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let referral = resource::get_row::<Referrals>(conn, &caller, id)?;
             if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
                 return Err(Error::Forbidden("Only the requester and the performer of a referral revoke its links.".into()));

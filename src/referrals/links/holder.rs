@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::auth::links::{Link, Purpose};
 use crate::auth::{Principal, Scope};
+use crate::clock::Clock;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -50,6 +51,11 @@ impl Holder {
     pub async fn of(app: &App, token: &str, request_id: Option<String>) -> Result<Self> {
         let link = app.authority.read_link(&app.db, &app.clock, Purpose::AnswerReferral, token).await?;
         Ok(Self { link, request_id, at: app.clock.now() })
+    }
+
+    /// The same holder at this moment, at which a transaction begins.
+    pub fn now(&self, clock: &Clock) -> Self {
+        Self { at: clock.now(), ..self.clone() }
     }
 
     /// The link.

@@ -130,9 +130,10 @@ pub async fn revoke_screening_links(
     caller: Allowed<scope::ScreeningsWrite>,
     id: Path<Id<kind::Screening>>,
 ) -> Result<HttpResponse> {
-    let id = *id;
+    let (id, clock) = (*id, app.clock.clone());
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let screening = resource::get_row::<Screenings>(conn, &caller, id)?;
             Screenings::permit(&caller, &screening)?;
             let revoked = repository::revoke(conn, id, caller.at)?;
@@ -181,8 +182,8 @@ pub async fn get_linked_screening(app: State, holder: LinkHolder) -> Result<Http
 #[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "The screening as it now is.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
 #[post("/v1/screening-link/answers")]
 pub async fn answer_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
-    let (opened, answers) = (holder.clone(), input.0.answers);
-    let opened = app.db.write(move |conn| answer(conn, &opened, &answers)).await?;
+    let (opened, clock, answers) = (holder.clone(), app.clock.clone(), input.0.answers);
+    let opened = app.db.write(move |conn| answer(conn, &opened.now(&clock), &answers)).await?;
     Ok(respond(&app, &holder, opened))
 }
 
@@ -202,8 +203,9 @@ fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<
 #[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "It is completed.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It was declined or retracted: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
 #[post("/v1/screening-link/complete")]
 pub async fn complete_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
-    let (opened, last) = (holder.clone(), ScreeningCompletion { answers: input.0.answers, answered_at: None });
-    let opened = app.db.write(move |conn| complete(conn, &opened, &last)).await?;
+    let (opened, clock) = (holder.clone(), app.clock.clone());
+    let last = ScreeningCompletion { answers: input.0.answers, answered_at: None };
+    let opened = app.db.write(move |conn| complete(conn, &opened.now(&clock), &last)).await?;
     Ok(respond(&app, &holder, opened))
 }
 

@@ -12,6 +12,7 @@ use crate::auth::links::{Link, Purpose};
 use crate::auth::principal::{bearer_token, count, state};
 use crate::auth::tokens::Refusal;
 use crate::auth::{self, Principal, Scope};
+use crate::clock::Clock;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -33,6 +34,11 @@ impl LinkHolder {
     /// When the link runs out.
     pub const fn expires_at(&self) -> Instant {
         self.link.expires_at
+    }
+
+    /// The same holder at this moment, at which a transaction begins.
+    pub fn now(&self, clock: &Clock) -> Self {
+        Self { at: clock.now(), ..self.clone() }
     }
 
     /// The screening, and the holder as the one who acts.

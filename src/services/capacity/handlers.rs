@@ -66,10 +66,11 @@ async fn put_capacity(
     version: OptionalIfMatch,
     capacity: Capacity,
 ) -> Result<HttpResponse> {
-    let caller = caller.into_principal();
+    let clock = app.clock.clone();
     let (capacity, row) = app
         .db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = setting::lock(conn, &caller, id)?;
             version.check(row.version)?;
             setting::set(conn, &caller, &row, key.as_deref(), &capacity)
@@ -96,10 +97,11 @@ pub async fn delete_named_service_capacity(
     path: Path<(Id<kind::Service>, String)>,
     version: IfMatch,
 ) -> Result<HttpResponse> {
-    let ((id, key), caller) = (path.into_inner(), caller.into_principal());
+    let ((id, key), clock) = (path.into_inner(), app.clock.clone());
     let key = checked(key)?;
     app.db
         .write(move |conn| {
+            let caller = caller.now(&clock);
             let row = setting::lock(conn, &caller, id)?;
             version.check(row.version)?;
             setting::remove(conn, &caller, &row, &key)

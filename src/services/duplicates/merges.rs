@@ -137,6 +137,13 @@ pub fn find(conn: &mut DbConn, duplicate: ServiceId) -> Result<Option<MergeRow>>
     Ok(service_merges::table.find(duplicate).first(conn).optional()?)
 }
 
+/// What is kept of merges into a service, in their order.
+pub fn into(conn: &mut DbConn, survivor: ServiceId) -> Result<Vec<MergeRow>> {
+    let mut rows: Vec<MergeRow> = service_merges::table.filter(service_merges::survivor_id.eq(survivor)).load(conn)?;
+    rows.sort_by_key(|row| (row.merged_at, row.duplicate_id));
+    Ok(rows)
+}
+
 /// Those of these records of which a merge is kept.
 pub fn kept_among(conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<ServiceId>> {
     Ok(service_merges::table.filter(service_merges::duplicate_id.eq_any(ids)).select(service_merges::duplicate_id).load(conn)?)

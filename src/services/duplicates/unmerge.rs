@@ -7,7 +7,7 @@ use super::{moving, sources};
 use crate::auth::Principal;
 use crate::changes::Action;
 use crate::db::DbConn;
-use crate::db::types::Instant;
+use crate::db::types::{Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
@@ -47,7 +47,9 @@ pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Ser
     its_own.identifiers.retain(|identifier| kept.identifiers.contains(identifier) || !own.identifiers.contains(identifier));
     let its_own = settled(conn, gone.id, its_own, kept.runs_unlisted)?;
 
-    let next = without_rooms_of(composed(conn, &row, own, caller.at)?, &merge, &stood);
+    let next = composed(conn, &row, own, caller.at)?;
+    let came = rooms_of(&next, &merge, &stood);
+    let next = with_rooms_of_others(conn, without_rooms(next, &came), &came, &merge)?;
     let stood = ServiceRow { version: gone.version + 1, ..composed(conn, &stood, its_own, caller.at)? };
     let (next, stood) = set_apart(next, stood, &merge);
     for row in [&next, &stood] {
@@ -117,18 +119,41 @@ fn composed(conn: &mut DbConn, row: &ServiceRow, own: ServiceInput, at: Instant)
     Ok(row.composed(own, content, at))
 }
 
-/// Without the rooms that the service took over and that are still what the duplicate says.
-fn without_rooms_of(mut row: ServiceRow, merge: &MergeRow, stood: &ServiceRow) -> ServiceRow {
-    for key in &merge.content.survivor.rooms {
-        let key = key.as_deref();
-        if row.room_of(key) == stood.room_of(key) {
-            match key {
-                None => row.capacity = None,
-                Some(key) => row.capacities.0.retain(|named| named.key != key),
-            }
+/// The rooms that the service took over and that are still what the duplicate says, by their keys; the default one has none.
+fn rooms_of(row: &ServiceRow, merge: &MergeRow, stood: &ServiceRow) -> Vec<Option<String>> {
+    let is_its = |key: &&Option<String>| row.room_of(key.as_deref()) == stood.room_of(key.as_deref());
+    merge.content.survivor.rooms.iter().filter(is_its).cloned().collect()
+}
+
+fn without_rooms(mut row: ServiceRow, keys: &[Option<String>]) -> ServiceRow {
+    for key in keys {
+        match key {
+            None => row.capacity = None,
+            Some(key) => row.capacities.0.retain(|named| named.key != *key),
         }
     }
     row.with_status()
+}
+
+/// With what the duplicates that stay merged say of rooms that go: where the first had not said it, the service would have taken it over
+/// from the next.
+fn with_rooms_of_others(conn: &mut DbConn, mut row: ServiceRow, keys: &[Option<String>], taken_back: &MergeRow) -> Result<ServiceRow> {
+    for mut other in merges::into(conn, row.id)?.into_iter().filter(|other| other.duplicate_id != taken_back.duplicate_id) {
+        let lacking: Vec<Option<String>> = keys.iter().filter(|key| row.room_of(key.as_deref()).is_none()).cloned().collect();
+        for key in &lacking {
+            match key {
+                None => row.capacity = other.content.capacity.clone().map(Json),
+                Some(key) => row.capacities.0.extend(other.content.capacities.iter().find(|named| named.key == *key).cloned()),
+            }
+        }
+        let came: Vec<_> = lacking.into_iter().filter(|key| row.room_of(key.as_deref()).is_some()).collect();
+        if !came.is_empty() {
+            other.content.0.survivor.rooms.extend(came);
+            merges::replace(conn, &other)?;
+        }
+    }
+    row.capacities.0.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(row.with_status())
 }
 
 /// Each again distinct from what it was, and the two from each other: the one that was there first names the other.

@@ -285,3 +285,27 @@ on_both!(a_follow_up_is_sent_without_the_needs_that_the_client_does_not_see, |db
     let sent = &got.iter().find(|one| one.event() == "follow_up.updated").unwrap().json()["data"]["resource"];
     assert_eq!((&sent["result"]["change"], &sent["result"]["new_needs"], &sent["new_need_ids"]), (&json!("worse"), &json!([]), &json!([])));
 });
+
+on_both!(of_others_patients_a_full_payload_holds_no_earlier_version, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "payload": "full", "event_types": ["patient.updated"] });
+    Endpoint::new(&town.program, receiver.url("/program"), types.clone()).await;
+    Endpoint::new(&town.clinic, receiver.url("/clinic"), types).await;
+    let patient = person(&town.clinic).await;
+    consent(&town.clinic, &patient, &town.program, &["summary", "contact"]).await;
+    let path = format!("/v1/patients/{patient}");
+    for (version, name) in [(1, "Roy"), (2, "Gagnon")] {
+        town.clinic.patch(&path, version, json!({ "names": [{ "family": name }] })).await.expect(200);
+    }
+    settle(&town.app).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    let names = |path: &str| -> Vec<(Value, Value)> {
+        let sent = of_path(&got, path).into_iter().map(|one| one.json()["data"].clone());
+        sent.map(|data| (data["version"].clone(), data["resource"]["names"][0]["family"].clone())).collect()
+    };
+    assert_eq!(names("/program"), [(json!(2), Value::Null), (json!(3), json!("Gagnon"))]);
+    assert_eq!(names("/clinic"), [(json!(2), json!("Roy")), (json!(3), json!("Gagnon"))]);
+});

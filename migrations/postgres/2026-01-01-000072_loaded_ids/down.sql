@@ -1,0 +1,1 @@
+DROP TABLE loaded_ids;
