@@ -101,8 +101,8 @@ pub struct SlotsPublished {
 ///
 /// One for every so many minutes of its openings between two days; those that lie in the past are left out. It may be repeated at any
 /// time, with more days or another rule: where a slot of the service, with the same practitioner or with none, begins at the same moment,
-/// it is left as it is. Wall-clock times follow daylight saving: a time that is skipped begins when the clock has jumped, and an hour
-/// that comes twice has slots twice.
+/// it is left as it is. Wall-clock times follow daylight saving: what opens at a time that is skipped opens when the clock has jumped, and
+/// an hour that comes twice has slots twice.
 #[utoipa::path(tag = "slots", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = SlotPublication, responses((status = 200, description = "How many slots are new.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/slots")]
 pub async fn publish_service_slots(
