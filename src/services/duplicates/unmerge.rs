@@ -16,7 +16,7 @@ use crate::kind::{ResourceType, ServiceId};
 use crate::responsiveness::repository::{Subject, ask_for};
 use crate::services::Services;
 use crate::services::api::Service;
-use crate::services::model::{ServiceInput, ServiceStatus};
+use crate::services::model::{Capacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::waitlists::queue;
@@ -64,7 +64,7 @@ pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Ser
         queue::offer_places(conn, &caller.actor(), id)?;
     }
     ask_for(conn, [Subject::Service(id), Subject::Service(gone.id)], caller.at)?;
-    Ok(Services::shape(next))
+    Ok(Services::shape(repository::get(conn, id)?))
 }
 
 /// The duplicate, and what is kept of its merge into this service.
@@ -121,7 +121,7 @@ fn composed(conn: &mut DbConn, row: &ServiceRow, own: ServiceInput, at: Instant)
 fn without_rooms_of(mut row: ServiceRow, merge: &MergeRow, stood: &ServiceRow) -> ServiceRow {
     for key in &merge.content.survivor.rooms {
         let key = key.as_deref();
-        if row.room_of(key) == stood.room_of(key) {
+        if row.room_of(key).map(Capacity::said) == stood.room_of(key).map(Capacity::said) {
             match key {
                 None => row.capacity = None,
                 Some(key) => row.capacities.0.retain(|named| named.key != key),
