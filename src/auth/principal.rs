@@ -23,6 +23,7 @@ use crate::error::{Error, Fault, Result};
 use crate::http::middleware::RequestId;
 use crate::http::query;
 use crate::kind::{ClientId, OrganizationId};
+use crate::links;
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +224,8 @@ pub(crate) fn count(app: &App, request: &HttpRequest, caller: CountedAs) -> Resu
     Ok(())
 }
 
-/// The header `Kith-On-Behalf-Of`: 1 to 200 visible characters, which UTF-8 may be part of.
+/// The header `Kith-On-Behalf-Of`: 1 to 200 visible characters, which UTF-8 may be part of, and not the name of a link: that somebody
+/// acted by one is the journal's word alone.
 fn on_behalf_of(request: &HttpRequest) -> Result<Option<String>> {
     const NAME: &str = "Kith-On-Behalf-Of";
     let mut values = request.headers().get_all(NAME);
@@ -231,6 +233,10 @@ fn on_behalf_of(request: &HttpRequest) -> Result<Option<String>> {
     let text = std::str::from_utf8(value.as_bytes()).ok().map(str::trim);
     let is_good = |text: &&str| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     match text.filter(is_good).filter(|_| values.next().is_none()) {
+        Some(text) if links::is_named_in(text) => Err(Error::Malformed {
+            detail: format!("{NAME} must not name a link: what is done by one is written as done by it, and by nobody else."),
+            faults: vec![Fault::new(NAME, "reserved", "must not name a link")],
+        }),
         Some(text) => Ok(Some(text.to_owned())),
         None => Err(Error::Malformed {
             detail: format!("{NAME} must be sent once, with 1 to 200 characters and no control characters."),
@@ -265,6 +271,7 @@ mod tests {
         };
         assert_eq!(person("Dr. Éloïse Tremblay".as_bytes()), Ok(Some("Dr. Éloïse Tremblay".into())));
         assert_eq!(person("é".repeat(200).as_bytes()).map(|text| text.is_some()), Ok(true));
+        assert!(person(b"Dana, by referral link 01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10").is_err());
         for bad in [&b""[..], b"   ", &[0xff, 0xfe], "a\u{85}b".as_bytes(), "é".repeat(201).as_bytes()] {
             assert_eq!(person(bad), Err(()), "{bad:?}");
         }

@@ -71,9 +71,10 @@ impl Bulk for Services {
 
     /// The room that it has, as old as it was: an older word than what is known changes nothing.
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
-        let mut rooms: Vec<(Option<String>, Capacity)> = Vec::new();
+        let mut rooms: Vec<(Option<String>, Capacity, String)> = Vec::new();
         if let Some(default) = said(was, "capacity") {
-            rooms.push((None, shape(default, "/read_only/capacity")?));
+            let pointer = "/read_only/capacity";
+            rooms.push((None, shape(default, pointer)?, pointer.to_owned()));
         }
         let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
         for (index, value) in named.enumerate() {
@@ -81,13 +82,14 @@ impl Bulk for Services {
             let (Some(key), Some(capacity)) = (value.get("key").and_then(Value::as_str), value.get("capacity")) else {
                 return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
             };
-            rooms.push((Some(checked_key(key.to_owned())?), shape(capacity, &format!("{pointer}/capacity"))?));
+            let pointer = format!("{pointer}/capacity");
+            rooms.push((Some(checked_key(key.to_owned())?), shape(capacity, &pointer)?, pointer));
         }
         let mut is_changed = false;
-        for (key, capacity) in rooms {
+        for (key, capacity, pointer) in rooms {
             let row = setting::lock(conn, caller, id)?;
             if row.room_of(key.as_deref()).is_none_or(|known| is_news(&capacity, known)) {
-                setting::set(conn, caller, &row, key.as_deref(), &capacity)?;
+                setting::say(conn, caller, &row, key.as_deref(), &capacity, &pointer)?;
                 is_changed = true;
             }
         }
@@ -112,7 +114,7 @@ impl Bulk for Services {
 fn is_news(capacity: &Capacity, known: &Capacity) -> bool {
     match capacity.as_of {
         Some(as_of) => known.as_of.is_none_or(|known| known < as_of),
-        None => Capacity { as_of: None, ..known.clone() } != *capacity,
+        None => Capacity { as_of: None, ..known.said() } != capacity.said(),
     }
 }
 

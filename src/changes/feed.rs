@@ -267,7 +267,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let (id, version, owner, patient) = (row.id, row.version, row.organization_id, row.patient_id);
-        let consent = Consent::from(row).at(self.caller.at);
+        let consent = Consent::from(row).at(self.caller.at).shown_to(self.caller.organization_id);
         self.tell(ChangeEntry {
             resource_type: ResourceType::Consent,
             resource_id: id.cast(),

@@ -23,7 +23,7 @@ use crate::patients::api::Patient;
 use crate::practitioners::api::Practitioner;
 use crate::screenings::handlers::Screenings;
 use crate::types::find_domain;
-use crate::{needs, patients, practitioners, referrals};
+use crate::{consents, needs, patients, practitioners, referrals};
 
 /// How much of an entry somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,9 @@ impl<'a> Reader<'a> {
             return Ok(View::Whole);
         }
         Ok(match entry.resource_type {
-            ResourceType::Consent if self.is_in(&body, &["grantee_id", "recorder_id"]) => View::Whole,
+            ResourceType::Consent if self.is_in(&body, &["recorder_id"]) => View::Whole,
+            // Less once it was withdrawn.
+            ResourceType::Consent if self.is_in(&body, &["grantee_id"]) => View::Part(Categories::SUMMARY),
             ResourceType::Consent => View::Nothing,
             ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
@@ -150,7 +152,10 @@ impl<'a> Reader<'a> {
                 None => return Ok(None),
             },
             (View::Known, _) => return Ok(None),
-            (_, ResourceType::Consent) => consent_at(body(entry)?, self.caller.at)?,
+            (_, ResourceType::Consent) => {
+                let consent = narrowed(conn, entry, view)?.map_or_else(|| body(entry), Ok)?;
+                consent_at(consent, self.caller.at)?
+            }
             _ => match narrowed(conn, entry, view)? {
                 Some(value) => value,
                 None => return Ok(Some(entry.body.0.clone())),
@@ -286,6 +291,7 @@ fn narrowed(conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value
         ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
         ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
         ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
+        ResourceType::Consent => consents::shown::recorded(conn, entry.resource_id.cast(), body(entry)?).map(Some),
         _ => Ok(None),
     }
 }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::model::{ConsentInput, ConsentPurpose, ConsentRow, ConsentStatus, status_at};
+use super::model::{ConsentForm, ConsentGiver, ConsentInput, ConsentPurpose, ConsentRow, ConsentStatus, DataCategory, status_at};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
-use crate::kind::{ConsentId, OrganizationId, PatientId};
+use crate::kind::{ConsentId, OrganizationId, PatientId, PractitionerId};
 
-/// A consent.
+/// A consent. Once it was withdrawn, the organization that it was given to reads that it was, and nothing more: its lists are empty, and
+/// what it said besides is null.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Consent {
     /// Its id.
@@ -33,7 +34,60 @@ pub struct Consent {
     pub withdrawal_reason: Option<String>,
     /// What was given.
     #[serde(flatten)]
-    pub content: ConsentInput,
+    pub content: ConsentContent,
+}
+
+/// What a consent says, as it is read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConsentContent {
+    /// Whose consent it is.
+    pub patient_id: PatientId,
+    /// The organization that the consent is given to; not the one that manages the patient.
+    pub grantee_id: OrganizationId,
+    /// What for.
+    #[schema(max_items = 3, example = json!(["referral", "care_coordination"]))]
+    pub purposes: Vec<ConsentPurpose>,
+    /// Which data. The summary is always included.
+    #[schema(max_items = 9, example = json!(["summary", "contact", "needs"]))]
+    pub categories: Vec<DataCategory>,
+    /// How it was given.
+    pub form: ConsentForm,
+    /// Who gave it.
+    pub given_by: ConsentGiver,
+    /// The name of the related person who gave it.
+    #[schema(example = "Anaïs Tremblay")]
+    pub given_by_name: Option<String>,
+    /// Who that person is to the patient.
+    #[schema(example = "daughter, power of attorney")]
+    pub given_by_relationship: Option<String>,
+    /// The practitioner who asked and wrote it down.
+    pub recorded_by: Option<PractitionerId>,
+    /// From when it holds.
+    pub valid_from: Option<Instant>,
+    /// Until when it holds; null: until withdrawn.
+    pub valid_until: Option<Instant>,
+    /// What was said or agreed.
+    #[schema(example = "Agrees that the food bank calls her; not in the evening.")]
+    pub note: Option<String>,
+}
+
+impl From<ConsentInput> for ConsentContent {
+    fn from(input: ConsentInput) -> Self {
+        Self {
+            patient_id: input.patient_id,
+            grantee_id: input.grantee_id,
+            purposes: input.purposes,
+            categories: input.categories,
+            form: input.form,
+            given_by: input.given_by,
+            given_by_name: input.given_by_name,
+            given_by_relationship: input.given_by_relationship,
+            recorded_by: input.recorded_by,
+            valid_from: input.valid_from,
+            valid_until: input.valid_until,
+            note: input.note,
+        }
+    }
 }
 
 impl Consent {
@@ -49,7 +103,7 @@ impl Consent {
 impl From<ConsentRow> for Consent {
     /// As it was when it was last changed; see [`Consent::at`].
     fn from(row: ConsentRow) -> Self {
-        let content = row.input();
+        let content = row.input().into();
         Self {
             id: row.id,
             organization_id: row.organization_id,

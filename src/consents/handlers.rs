@@ -53,7 +53,7 @@ impl Resource for Consents {
     }
 
     fn view(_: &mut DbConn, caller: &Principal, shape: Consent) -> Result<Consent> {
-        Ok(shape.at(caller.at))
+        Ok(shape.at(caller.at).shown_to(caller.organization_id))
     }
 
     fn is_settled(_: &Principal, _: &ConsentRow) -> bool {
@@ -179,7 +179,7 @@ async fn list_page(app: State, caller: Principal, patient: Option<PatientId>, qu
     let filters = ConsentQuery { cursor: None, limit: page::Limit::default(), ..query.clone() };
     let fingerprint = page::fingerprint(&("consents", patient, filters));
     let after: Option<ConsentId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let now = caller.at;
+    let (now, reader) = (caller.at, caller.organization_id);
     let page = app
         .db
         .read_briefly(move |conn| {
@@ -190,7 +190,7 @@ async fn list_page(app: State, caller: Principal, patient: Option<PatientId>, qu
             Page::from_rows(rows, query.limit, fingerprint, |row: &ConsentRow| row.id)
         })
         .await?;
-    Ok(page.map(|row| Consent::from(row).at(now)))
+    Ok(page.map(|row| Consent::from(row).at(now).shown_to(reader)))
 }
 
 /// List consents
@@ -234,7 +234,8 @@ pub async fn create_consent(app: State, caller: Allowed<scope::PatientsWrite>, c
 
 /// Read a consent
 ///
-/// The organization that manages the patient, the one that it is given to and the one that recorded it may read it.
+/// The organization that manages the patient, the one that it is given to and the one that recorded it may read it. Of one that was
+/// withdrawn, the one that it was given to reads that it was, and nothing more.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id.")), responses((status = 200, description = "The consent.", body = Consent)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/consents/{id}")]
 pub async fn get_consent(

@@ -7,6 +7,7 @@ pub mod api;
 pub mod handlers;
 pub mod model;
 pub mod repository;
+pub mod shown;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

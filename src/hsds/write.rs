@@ -260,8 +260,8 @@ impl Writer {
             verification: if is_said_by_email { None } else { filled(content.verification.clone()) },
             provenance: filled(origin(row)),
             connector_notes: content.connector_notes.clone().filter(|_| self.is_known),
-            capacity: row.capacity.as_ref().map(|capacity| capacity.0.clone()).filter(|capacity| !is_counted(capacity)),
-            rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).cloned().collect(),
+            capacity: row.capacity.as_ref().filter(|capacity| !is_counted(capacity)).map(|capacity| capacity.said()),
+            rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).map(said).collect(),
             source_fields: content.source_fields.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..ServiceExtra::default()
         }
@@ -450,6 +450,11 @@ pub fn is_counted(capacity: &model::Capacity) -> bool {
     capacity.available.is_some() || matches!(capacity.status, CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed)
 }
 
+/// A room that is counted apart, as the provider said it.
+fn said(room: &model::NamedCapacity) -> model::NamedCapacity {
+    model::NamedCapacity { key: room.key.clone(), capacity: room.capacity.said() }
+}
+
 fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {
     if !is_counted(capacity) {
         return None;
@@ -458,7 +463,7 @@ fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, 
     Some(ServiceCapacity {
         id: ids::part(of, &key.map_or_else(|| "service_capacity".to_owned(), |key| format!("service_capacity/{key}")), 0),
         unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit) }),
-        available: Some(capacity.available.unwrap_or(0)),
+        available: Some(capacity.free().unwrap_or(0)),
         maximum: capacity.maximum,
         description: capacity.note.clone(),
         updated: Some(capacity.as_of.unwrap_or(row.updated_at).to_text()),

@@ -91,6 +91,10 @@ impl Alone {
             };
             kept.insert(keyword.clone(), value);
         }
+        // Of an object that has no fields at all, the validator names those that it should not have only where it is told so.
+        if kept.get("additionalProperties") == Some(&Value::Bool(false)) {
+            kept.entry("properties").or_insert_with(|| json!({}));
+        }
         Value::Object(kept)
     }
 

@@ -413,18 +413,19 @@ fn recompose(
 ///
 /// What somebody has said since the source was written stays.
 fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
-    let dated = |stated: &Capacity| Capacity { as_of: stated.as_of.or(Some(at)), ..stated.clone() };
+    // What a source says of a moment to come, it says now.
+    let dated = |stated: &Capacity| Capacity { as_of: Some(stated.as_of.map_or(at, |as_of| as_of.min(at))), ..stated.clone() };
     let is_news = |stated: &Capacity, known: Option<&Capacity>| stated.as_of >= known.and_then(|known| known.as_of);
     if let Some(stated) = parsed.capacity.as_ref().map(dated)
         && is_news(&stated, row.capacity.as_deref())
     {
-        row = row.with_capacity(stated, at);
+        row = row.with_capacity(&stated, at);
     }
     for NamedCapacity { key, capacity } in &parsed.rooms {
         let known = row.capacities.iter().find(|named| named.key == *key).map(|named| &named.capacity);
         let stated = dated(capacity);
         if is_news(&stated, known) && (known.is_some() || row.capacities.len() < MOST_ROOMS) {
-            row = row.with_named_capacity(key, Some(stated), at);
+            row = row.with_named_capacity(key, Some(&stated), at);
         }
     }
     row

@@ -16,6 +16,7 @@ use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::services::api::Service;
 use crate::services::duplicates::sources;
+use crate::services::model::Capacity;
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::text::fold;
@@ -154,31 +155,33 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
 
 /// Changes a service, its identifiers where they differ, and writes the journal.
 pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
+    let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
+    let after = if has_other_room { waitlists::queue::serve(conn, actor, after)? } else { after };
     if !repository::update(conn, &after)? {
         return Err(Error::Busy);
     }
     if before.content.identifiers != after.content.identifiers {
         identifiers::replace(conn, after.organization_id, ResourceType::Service, after.id.uuid(), &after.content.identifiers)?;
     }
-    let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
     if has_other_room {
         remember_rooms(conn, actor, Some(before), &after)?;
     }
     let shape = Service::of(after);
     let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
     changes::record(conn, actor, entry)?;
-    if has_other_room { waitlists::queue::offer_places(conn, actor, before.id) } else { Ok(()) }
+    Ok(())
 }
 
 /// Adds what a source says anew of a service's rooms to the history of them.
 fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>, after: &ServiceRow) -> Result<()> {
-    if let Some(capacity) = after.capacity.as_deref()
-        && before.and_then(|before| before.capacity.as_deref()) != Some(capacity)
-    {
-        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, None, capacity.clone()))?;
+    let is_news = |key: Option<&str>, capacity: &Capacity| {
+        before.and_then(|before| before.room_of(key)).is_none_or(|known| known.said() != capacity.said())
+    };
+    if let Some(capacity) = after.capacity.as_deref().filter(|capacity| is_news(None, capacity)) {
+        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, None, capacity))?;
     }
-    for named in after.capacities.iter().filter(|named| before.is_none_or(|before| !before.capacities.contains(named))) {
-        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, Some(&named.key), named.capacity.clone()))?;
+    for named in after.capacities.iter().filter(|named| is_news(Some(&named.key), &named.capacity)) {
+        repository::insert_capacity_entry(conn, &CapacityEntryRow::new(after.id, actor, Some(&named.key), &named.capacity))?;
     }
     Ok(())
 }

@@ -101,8 +101,8 @@ fn in_language<'a>(service: &'a ServiceInput, language: &str, text: fn(&'a Servi
 
 fn warnings<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterator<Item = Warning<'a>> {
     let service = candidate.service;
-    let room = candidate.capacity.and_then(|capacity| match capacity.status {
-        _ if capacity.is_full() => Some(Warning::Full),
+    let room = candidate.capacity.and_then(|capacity| match capacity.standing() {
+        CapacityStatus::Full => Some(Warning::Full),
         CapacityStatus::Waitlist => Some(Warning::Waitlist(capacity.expected_wait_days)),
         _ => None,
     });

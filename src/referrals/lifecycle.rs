@@ -109,6 +109,8 @@ pub const STEPS: &[Step] = {
         step(Accepted, Rejected, PERFORMER),
         step(InProgress, OnHold, PERFORMER),
         step(OnHold, InProgress, PERFORMER),
+        step(OnHold, Received, PERFORMER),
+        step(OnHold, Accepted, PERFORMER),
         step(InProgress, Completed, PERFORMER),
         step(InProgress, Failed, PERFORMER),
         step(OnHold, Completed, PERFORMER),

@@ -5,10 +5,10 @@ use chrono::{Days, NaiveDate};
 use super::api::{Referral, ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
 use super::handlers::Referrals;
 use super::lifecycle::{Party, ReferralStatus, find_step};
-use super::model::{ConsentGiven, ReferralInput, ReferralKind, ReferralRow, TransitionContent, TransitionRow};
+use super::model::{ConsentGiven, ReferralInput, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow};
 use super::repository;
 use crate::auth::{Principal, sight};
-use crate::changes::{self, Action, Change};
+use crate::changes::{self, Action, Actor, Change};
 use crate::consents::handlers::Consents;
 use crate::consents::model::{Categories, ConsentInput, ConsentPurpose, DataCategory};
 use crate::db::DbConn;
@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ReferralId, ResourceType};
 use crate::patients::model::PatientRow;
-use crate::services::model::{CapacityStatus, ServiceStatus};
+use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
 use crate::{follow_ups, matching, organizations, patients, practitioners, services, waitlists};
 
@@ -128,6 +128,37 @@ pub fn carry_out(
         follow_ups::plan::hand_over(conn, caller, &next, row.performer_practitioner_id)?;
     }
     Ok((next, made))
+}
+
+/// Takes a referral back to where it stood before it was put on hold, without the finer word that it had there: for what follows from
+/// something that somebody was allowed to do, told as this organization's. What follows from the status followed when it was reached first.
+pub fn resume(
+    conn: &mut DbConn,
+    actor: &Actor,
+    by: OrganizationId,
+    row: &ReferralRow,
+    to: ReferralStatus,
+    reason: &StatusReason,
+) -> Result<()> {
+    let status_at = if to == row.status { row.status_at } else { actor.at };
+    let mut next = ReferralRow {
+        status: to,
+        business_status: None,
+        status_reason: Json(reason.clone()),
+        status_at,
+        version: row.version + 1,
+        updated_at: actor.at,
+        ..row.clone()
+    };
+    next.due_on = due_on(&next);
+    if !repository::replace(conn, row, &next)? {
+        return Err(Error::Busy);
+    }
+    let input = TransitionInput { reason: reason.clone(), ..TransitionInput::to(to) };
+    record_transition(conn, actor, by, &next, Some(row.status), &input)?;
+    let shape = Referrals::shape(next.clone());
+    changes::record(conn, actor, resource::change_of::<Referrals>(&Referrals::head(&next), Action::Updated, &shape))?;
+    Ok(())
 }
 
 /// A new draft of the caller's.
@@ -286,9 +317,20 @@ pub fn insert_transition(
     from: Option<ReferralStatus>,
     input: &TransitionInput,
 ) -> Result<ReferralTransition> {
+    record_transition(conn, &caller.actor(), caller.organization_id, referral, from, input)
+}
+
+fn record_transition(
+    conn: &mut DbConn,
+    actor: &Actor,
+    by: OrganizationId,
+    referral: &ReferralRow,
+    from: Option<ReferralStatus>,
+    input: &TransitionInput,
+) -> Result<ReferralTransition> {
     let row = TransitionRow {
         id: Id::generate(),
-        organization_id: caller.organization_id,
+        organization_id: by,
         referral_id: referral.id,
         from_status: from,
         to_status: referral.status,
@@ -298,9 +340,9 @@ pub fn insert_transition(
             outcome: input.outcome,
             note: input.note.clone(),
         }),
-        client_id: Some(caller.client_id),
-        on_behalf_of: caller.on_behalf_of.clone(),
-        created_at: if from.is_none() { referral.status_at } else { caller.at },
+        client_id: actor.client_id,
+        on_behalf_of: actor.on_behalf_of.clone(),
+        created_at: if from.is_none() { referral.status_at } else { actor.at },
     };
     repository::insert_transition(conn, &row)?;
     let shape = ReferralTransition::from(row);
@@ -314,7 +356,7 @@ pub fn insert_transition(
         referral_id: Some(referral.id),
         body: &shape,
     };
-    changes::record(conn, &caller.actor(), change)?;
+    changes::record(conn, actor, change)?;
     Ok(shape)
 }
 
@@ -357,7 +399,7 @@ pub fn warnings(
         if service.status != ServiceStatus::Active {
             found.push((WarningCode::ServiceInactive, "The service does not run at present."));
         }
-        match service.capacity.as_ref().map(|capacity| if capacity.is_full() { CapacityStatus::Full } else { capacity.status }) {
+        match service.capacity.as_ref().map(Capacity::standing) {
             Some(CapacityStatus::Full) => found.push((WarningCode::ServiceFull, "The service has no room at present.")),
             Some(CapacityStatus::Waitlist) => found.push((WarningCode::ServiceWaitlist, "The service has a waiting list.")),
             Some(CapacityStatus::Closed) => found.push((WarningCode::ServiceClosed, "The service takes nobody at present.")),

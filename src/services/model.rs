@@ -769,19 +769,19 @@ pub struct Capacity {
     /// What is counted: `place`, `hamper`, `hour`, ….
     #[schema(max_length = 60, example = "place")]
     pub unit: Option<String>,
-    /// Units free now.
+    /// Units free now, as said: less `held` they are free to whoever is referred next.
     #[schema(minimum = 0, maximum = 1_000_000, example = 3)]
     pub available: Option<i32>,
     /// Units in all.
     #[schema(minimum = 0, maximum = 1_000_000, example = 12)]
     pub maximum: Option<i32>,
-    /// People waiting.
+    /// People waiting: as said, or else, where people stand on the list that Kith keeps, those on it who have no offer.
     #[schema(minimum = 0, maximum = 1_000_000, example = 5)]
     pub waitlist_length: Option<i32>,
     /// Days until one is taken.
     #[schema(minimum = 0, maximum = 10_000, example = 21)]
     pub expected_wait_days: Option<i32>,
-    /// The moment it was true; the moment of the request where absent.
+    /// The moment it was true; the moment of the request where absent, or where it lies ahead by less than a day. What is later is refused.
     pub as_of: Option<Instant>,
     /// A remark.
     #[schema(max_length = 1_000, example = "New group starts in May.")]
@@ -792,6 +792,23 @@ pub struct Capacity {
     /// The populations that this room is kept for: `newcomer`, `caregiver`, …; none: for everybody.
     #[schema(max_items = 20, example = json!(["newcomer"]))]
     pub populations: Vec<String>,
+    /// Of the units free, those that are kept for somebody on the list that Kith keeps; null where nobody is on it. Kith counts them: what
+    /// a caller says here is not taken.
+    #[schema(minimum = 0, example = json!(null))]
+    pub held: Option<i32>,
+    /// True where `waitlist_length` is what Kith counts on its own list; false where people stand on it and the provider said the length.
+    /// Where a caller says true, the length that comes with it is not taken.
+    #[schema(example = json!(null))]
+    pub is_waitlist_counted: Option<bool>,
+}
+
+/// Those who stand on the list that Kith keeps for a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Queue {
+    /// They have an offer: a place is kept for them.
+    pub offered: i32,
+    /// They wait.
+    pub waiting: i32,
 }
 
 impl Capacity {
@@ -808,9 +825,35 @@ impl Capacity {
         self.fresh_until().is_some_and(|until| until < today)
     }
 
-    /// Whether nobody more is taken: said so, or counted down to none.
-    pub fn is_full(&self) -> bool {
-        self.status == CapacityStatus::Full || (self.status == CapacityStatus::Open && self.available == Some(0))
+    /// Without what Kith has counted: what the provider said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        let waitlist_length = self.waitlist_length.filter(|_| self.is_waitlist_counted != Some(true));
+        Self { waitlist_length, held: None, is_waitlist_counted: None, ..self.clone() }
+    }
+
+    /// With what Kith counts of those on its list; none where nobody stands on it.
+    #[must_use]
+    pub fn counted(&self, queue: Option<Queue>) -> Self {
+        let said = self.said();
+        let Some(queue) = queue else { return said };
+        let is_waitlist_counted = Some(said.waitlist_length.is_none());
+        Self { waitlist_length: said.waitlist_length.or(Some(queue.waiting)), held: Some(queue.offered), is_waitlist_counted, ..said }
+    }
+
+    /// The units that are free and kept for nobody; `None` where they are not counted.
+    pub fn free(&self) -> Option<i32> {
+        self.available.map(|available| available.saturating_sub(self.held.unwrap_or(0)).max(0))
+    }
+
+    /// Whether it takes people now who come anew. What was counted down to none, or is kept for others, has no room: they wait where
+    /// Kith keeps a list, or else it is full.
+    pub fn standing(&self) -> CapacityStatus {
+        match self.status {
+            CapacityStatus::Open if self.free() == Some(0) && self.held.is_some() => CapacityStatus::Waitlist,
+            CapacityStatus::Open if self.free() == Some(0) => CapacityStatus::Full,
+            status => status,
+        }
     }
 
     /// Whether somebody of these populations may have it.
@@ -820,8 +863,7 @@ impl Capacity {
 
     /// How soon it takes somebody: the lower, the sooner.
     pub fn rank(&self) -> u8 {
-        match self.status {
-            _ if self.is_full() => 3,
+        match self.standing() {
             CapacityStatus::Open => 0,
             CapacityStatus::Waitlist => 1,
             CapacityStatus::Unknown => 2,

@@ -1,10 +1,12 @@
 //! What the tables hold of services.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::index::Record;
-use super::model::{Capacity, CapacityStatus, NamedCapacity, ServiceInput, ServiceKind, ServiceStatus};
+use super::model::{Capacity, CapacityStatus, NamedCapacity, Queue, ServiceInput, ServiceKind, ServiceStatus};
 use crate::changes::Actor;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::{Id, Instant, Json};
@@ -97,24 +99,40 @@ impl ServiceRow {
         }
     }
 
-    /// The next version, with another capacity.
-    pub fn with_capacity(&self, capacity: Capacity, at: Instant) -> Self {
-        Self { capacity: Some(Json(capacity)), ..self.next(at) }.with_status()
+    /// The next version, of whose room the provider says something else. Who waits for it is to be counted [anew](Self::with_queues).
+    pub fn with_capacity(&self, capacity: &Capacity, at: Instant) -> Self {
+        Self { capacity: Some(Json(capacity.said())), ..self.next(at) }.with_status()
     }
 
-    /// The next version, in which the room of this key is another, or is no longer counted.
-    pub fn with_named_capacity(&self, key: &str, capacity: Option<Capacity>, at: Instant) -> Self {
+    /// The same of the room of this key, or that it is no longer counted.
+    pub fn with_named_capacity(&self, key: &str, capacity: Option<&Capacity>, at: Instant) -> Self {
         let mut next = self.next(at);
         let named = &mut next.capacities.0;
         named.retain(|known| known.key != key);
-        named.extend(capacity.map(|capacity| NamedCapacity { key: key.to_owned(), capacity }));
+        named.extend(capacity.map(|capacity| NamedCapacity { key: key.to_owned(), capacity: capacity.said() }));
         named.sort_by(|a, b| a.key.cmp(&b.key));
         next.with_status()
     }
 
     /// With the status that follows from its rooms.
     pub fn with_status(self) -> Self {
-        Self { capacity_status: self.room().map_or(CapacityStatus::Unknown, |room| room.status), ..self }
+        Self { capacity_status: self.room().map_or(CapacityStatus::Unknown, Capacity::standing), ..self }
+    }
+
+    /// The same version with those who stand on Kith's lists of its rooms, by their keys; empty for the default one.
+    pub fn with_queues(mut self, queues: &HashMap<String, Queue>) -> Self {
+        if let Some(room) = &mut self.capacity {
+            room.0 = room.0.counted(queues.get("").copied());
+        }
+        for named in &mut self.capacities.0 {
+            named.capacity = named.capacity.counted(queues.get(&named.key).copied());
+        }
+        self.with_status()
+    }
+
+    /// The next version, which says the same.
+    pub fn again(&self, at: Instant) -> Self {
+        self.next(at)
     }
 
     /// All that was said of its room: the default first, then what is counted apart.
@@ -214,14 +232,14 @@ pub struct CapacityEntryRow {
 
 impl CapacityEntryRow {
     /// What this actor says of a service.
-    pub fn new(service_id: ServiceId, actor: &Actor, key: Option<&str>, capacity: Capacity) -> Self {
+    pub fn new(service_id: ServiceId, actor: &Actor, key: Option<&str>, capacity: &Capacity) -> Self {
         Self {
             id: Id::generate(),
             service_id,
             organization_id: actor.organization_id,
             client_id: actor.client_id,
             recorded_at: actor.at,
-            content: Json(capacity),
+            content: Json(capacity.said()),
             capacity_key: key.map(str::to_owned),
         }
     }

@@ -3,12 +3,14 @@
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use super::model::{WaitlistDetails, WaitlistEntryRow, WaitlistStatus};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::http::schema::rule;
 use crate::kind::{OrganizationId, ReferralId, ServiceId, WaitlistEntryId};
+use crate::referrals::model::{ReasonCode, StatusReason};
 
 /// Somebody who is put on the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
@@ -26,6 +28,23 @@ pub struct WaitlistEntryInput {
     /// What the agency says of it; the referral's priority where absent.
     #[serde(default)]
     pub details: Option<WaitlistDetails>,
+}
+
+/// Why a place is declined.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields, default)]
+#[validate(schema(function = "explained"))]
+pub struct PlaceRefusal {
+    /// The reason, where one is known. It stands in the transition of the referral.
+    pub reason: StatusReason,
+}
+
+fn explained(refusal: &PlaceRefusal) -> Result<(), ValidationError> {
+    let StatusReason { code, text } = &refusal.reason;
+    if *code == Some(ReasonCode::Other) && text.as_deref().is_none_or(|text| text.trim().is_empty()) {
+        return Err(rule("/reason/text", "required", "is required with the code other"));
+    }
+    Ok(())
 }
 
 /// Somebody who waits for room at a service.

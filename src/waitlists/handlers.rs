@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::api::{WaitlistEntry, WaitlistEntryInput, WaitlistQuery};
+use super::api::{PlaceRefusal, WaitlistEntry, WaitlistEntryInput, WaitlistQuery};
 use super::model::{WaitlistDetails, WaitlistEntryRow};
 use super::queue;
 use super::repository::{self, Place};
@@ -176,18 +176,18 @@ pub async fn patch_waitlist_entry(
 pub struct WaitlistAct {}
 
 /// What moves an entry.
-type Act = fn(&mut DbConn, &Principal, (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow>;
+type Act<T> = fn(&mut DbConn, &Principal, (ServiceId, WaitlistEntryId), &T) -> Result<WaitlistEntryRow>;
 
-async fn act(
+async fn act<T: Send + Sync + 'static>(
     app: &State,
     caller: &Principal,
     ids: (ServiceId, WaitlistEntryId),
-    command: Command<WaitlistAct>,
-    act: Act,
+    command: Command<T>,
+    act: Act<T>,
 ) -> Result<HttpResponse> {
     command
-        .run(app, caller, move |conn, caller, _| {
-            let row = act(conn, caller, ids)?;
+        .run(app, caller, move |conn, caller, input| {
+            let row = act(conn, caller, ids, input)?;
             Reply::versioned(row.version, &show(conn, caller, row)?)
         })
         .await
@@ -205,26 +205,28 @@ pub async fn accept_place(
     ids: Ids,
     command: Command<WaitlistAct>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, queue::accept).await
+    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, _| queue::accept(conn, caller, entry)).await
 }
 
 /// Decline the place that is offered
 ///
-/// It is offered to the next. Whoever wants to go on waiting is put on the list anew, with the `joined_at` that is fair.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
+/// It is offered to the next. The referral stands again where it stood before it waited, with the reason in its transition, and the
+/// performer has to act on it. Whoever wants to go on waiting is put on the list anew, with the `joined_at` that is fair.
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = PlaceRefusal, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/decline")]
 pub async fn decline_place(
     app: State,
     caller: Allowed<scope::ReferralsWrite>,
     ids: Ids,
-    command: Command<WaitlistAct>,
+    command: Command<PlaceRefusal>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, queue::decline).await
+    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, refusal| queue::decline(conn, caller, entry, &refusal.reason)).await
 }
 
 /// Leave the waiting list
 ///
-/// A place that was kept is offered to the next. The referral stays as it is; one that ends leaves by itself.
+/// A place that was kept is offered to the next. The referral stands again where it stood before it waited; one that ends leaves the list by
+/// itself.
 #[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/leave")]
 pub async fn leave_waitlist(
@@ -233,5 +235,5 @@ pub async fn leave_waitlist(
     ids: Ids,
     command: Command<WaitlistAct>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, queue::leave).await
+    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, _| queue::leave(conn, caller, entry)).await
 }

@@ -3,6 +3,8 @@
 //! Everything here holds the service's row until its transaction ends, after that of a referral where both are held: what is free, and
 //! to whom it is offered, is read and written by one at a time.
 
+use std::collections::HashMap;
+
 use super::api::{WaitlistEntry, WaitlistEntryInput};
 use super::model::{WaitlistDetails, WaitlistEntryRow, WaitlistStatus, rank};
 use super::repository;
@@ -11,15 +13,19 @@ use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
-use crate::kind::{ResourceType, ServiceId, WaitlistEntryId};
+use crate::http::resource::{self, Resource as _};
+use crate::kind::{OrganizationId, ResourceType, ServiceId, WaitlistEntryId};
 use crate::organizations;
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus};
-use crate::referrals::model::{BusinessStatus, ReasonCode, ReferralRow, StatusReason};
+use crate::referrals::model::{BusinessStatus, ReasonCode, ReferralRow, StatusReason, TransitionRow};
 use crate::referrals::{self, workflow};
-use crate::services::model::{Capacity, CapacityStatus};
+use crate::services::model::{Capacity, CapacityStatus, Queue};
 use crate::services::row::ServiceRow;
-use crate::services::{self, capacity};
+use crate::services::{self, Services, capacity};
+
+/// Steps of a referral that are looked at: more than any has.
+const MOST_STEPS: i64 = 1_000;
 
 /// Puts a referral on the list of its service, and on hold; then offers what is free.
 pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &WaitlistEntryInput) -> Result<WaitlistEntryRow> {
@@ -135,6 +141,7 @@ pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, Waitlist
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
     capacity::take_place(conn, caller, row.service_id, row.key())?;
+    offer_places(conn, &caller.actor(), row.service_id)?;
     if referral.status == ReferralStatus::OnHold {
         // The performer has said yes to whoever accepts by offering the place.
         workflow::move_as(conn, caller, &referral, &TransitionInput::to(ReferralStatus::InProgress), &[Party::Performer])?;
@@ -142,10 +149,17 @@ pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, Waitlist
     Ok(next)
 }
 
-/// Lets the place that was offered go to the next.
-pub fn decline(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
+/// Lets the place that was offered go to the next, for a reason that is told where one is known.
+pub fn decline(
+    conn: &mut DbConn,
+    caller: &Principal,
+    entry: (ServiceId, WaitlistEntryId),
+    reason: &StatusReason,
+) -> Result<WaitlistEntryRow> {
     let (row, referral) = offered(conn, caller, entry)?;
-    end(conn, caller, &row, WaitlistStatus::Declined, &referral)
+    let next = end(conn, caller, &row, WaitlistStatus::Declined, &referral)?;
+    go_back(conn, &caller.actor(), caller.organization_id, &referral, reason)?;
+    Ok(next)
 }
 
 /// Waits no longer.
@@ -154,7 +168,34 @@ pub fn leave(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistE
     if !WaitlistStatus::OPEN.contains(&row.status) {
         return Err(closed());
     }
-    end(conn, caller, &row, WaitlistStatus::Left, &referral)
+    let next = end(conn, caller, &row, WaitlistStatus::Left, &referral)?;
+    go_back(conn, &caller.actor(), caller.organization_id, &referral, &StatusReason::default())?;
+    Ok(next)
+}
+
+/// Who has left the list does not wait any more: the referral stands again where it stood before.
+fn go_back(conn: &mut DbConn, actor: &Actor, by: OrganizationId, referral: &ReferralRow, reason: &StatusReason) -> Result<()> {
+    if referral.status != ReferralStatus::OnHold || referral.business_status != Some(BusinessStatus::Waitlisted) {
+        return Ok(());
+    }
+    let steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
+    let to = before_waiting(&steps).unwrap_or(ReferralStatus::OnHold);
+    workflow::resume(conn, actor, by, referral, to, reason)
+}
+
+/// Where a referral that waits stood before.
+fn before_waiting(steps: &[TransitionRow]) -> Option<ReferralStatus> {
+    let (mut before, mut waits) = (None, false);
+    for step in steps {
+        let word = step.content.business_status;
+        let still = waits && word.is_none() && step.from_status == Some(ReferralStatus::OnHold);
+        let is_waiting = step.to_status == ReferralStatus::OnHold && (word == Some(BusinessStatus::Waitlisted) || still);
+        if is_waiting && !waits {
+            before = step.from_status;
+        }
+        waits = is_waiting;
+    }
+    before
 }
 
 fn offered(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<(WaitlistEntryRow, ReferralRow)> {
@@ -194,24 +235,63 @@ pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
     if !WaitlistStatus::OPEN.contains(&entry.status) {
         return Ok(());
     }
+    let status = if goes_on { WaitlistStatus::Accepted } else { WaitlistStatus::Left };
+    write(conn, &caller.actor(), &entry.becoming(status, caller.at), referral)?;
     if goes_on && entry.has_offer(caller.at) {
         capacity::take_place(conn, caller, entry.service_id, entry.key())?;
     }
-    let status = if goes_on { WaitlistStatus::Accepted } else { WaitlistStatus::Left };
-    end(conn, caller, &entry, status, referral).map(|_| ())
+    offer_places(conn, &caller.actor(), entry.service_id)
 }
 
-/// Ends the offers of a service that have run out, and offers what is free to whoever is first: as many as there are places, less those
-/// that are kept for somebody already. Where nobody waits it does nothing.
+/// Ends the offers of a service that have run out, offers what is free to whoever is first, and writes with the service how many have an
+/// offer and how many wait, where that is something else than before.
 pub fn offer_places(conn: &mut DbConn, actor: &Actor, service: ServiceId) -> Result<()> {
-    if !repository::has_any(conn, service)? {
-        return Ok(());
-    }
     services::repository::lock(conn, service)?;
     let Some(row) = services::repository::find(conn, service)? else { return Ok(()) };
+    let next = serve(conn, actor, row.clone())?;
+    if next == row {
+        return Ok(());
+    }
+    let next = next.again(actor.at);
+    if !services::repository::update(conn, &next)? {
+        return Err(Error::Busy);
+    }
+    let shape = Services::shape(next.clone());
+    changes::record(conn, actor, resource::change_of::<Services>(&Services::head(&next), Action::Updated, &shape))?;
+    Ok(())
+}
+
+/// The same for a service that is to be written, with who waits for it then.
+pub fn serve(conn: &mut DbConn, actor: &Actor, row: ServiceRow) -> Result<ServiceRow> {
+    services::repository::lock(conn, row.id)?;
+    let is_waited_for = repository::has_any(conn, row.id)?;
+    if is_waited_for {
+        offer(conn, actor, &row)?;
+    }
+    if !row.is_listed() {
+        return Ok(row);
+    }
+    let mut queues: HashMap<String, Queue> = HashMap::new();
+    let standing = if is_waited_for { repository::standing(conn, row.id)? } else { Vec::new() };
+    for (room, status) in standing {
+        let queue = queues.entry(room).or_default();
+        match status {
+            WaitlistStatus::Offered => queue.offered += 1,
+            _ => queue.waiting += 1,
+        }
+    }
+    Ok(row.with_queues(&queues))
+}
+
+/// Offers as many places as there are, less those that are kept for somebody already.
+fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
+    let service = row.id;
     let (kept, expired): (Vec<_>, Vec<_>) = repository::offered(conn, service)?.into_iter().partition(|entry| entry.has_offer(actor.at));
     for entry in expired {
         move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at))?;
+        let referral = referrals::repository::get(conn, entry.referral_id)?;
+        let reason = StatusReason { code: Some(ReasonCode::Expired), ..StatusReason::default() };
+        go_back(conn, actor, entry.organization_id, &referral, &reason)?;
     }
     if row.deleted_at.is_some() {
         return Ok(());

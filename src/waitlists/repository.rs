@@ -70,6 +70,14 @@ pub fn positions(conn: &mut DbConn, service: ServiceId) -> Result<HashMap<Waitli
     Ok(open.into_iter().map(&mut count).collect())
 }
 
+/// Of all who stand in the lists of a service: for which room, and how.
+pub fn standing(conn: &mut DbConn, service: ServiceId) -> Result<Vec<(String, WaitlistStatus)>> {
+    let open = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN));
+    Ok(open.select((waitlist_entries::room, waitlist_entries::status)).load(conn)?)
+}
+
 /// The entry of a referral that stands in a list, if there is one.
 pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Option<WaitlistEntryRow>> {
     let open = waitlist_entries::table

@@ -313,11 +313,11 @@ fn rooms(service: &Value) -> BTreeMap<Option<String>, Capacity> {
     service.get("capacity").and_then(read).map(|room| (None, room)).into_iter().chain(named).collect()
 }
 
-/// Whether there is room now; `None` where nobody has said.
+/// Whether there is room now, be it kept for those who wait already; `None` where nobody has said.
 fn has_place(room: &Capacity) -> Option<bool> {
     match room.status {
         CapacityStatus::Unknown => None,
-        CapacityStatus::Open => Some(!room.is_full()),
+        CapacityStatus::Open => Some(room.available != Some(0)),
         CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed => Some(false),
     }
 }

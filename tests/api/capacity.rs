@@ -197,3 +197,28 @@ on_both!(what_was_said_of_room_is_stale_after_sixty_days, |db| async move {
     let sent = clinic.post("/v1/referrals", referral).await.expect(201);
     assert_eq!(sent["warnings"][0]["code"], "service_capacity_stale");
 });
+
+on_both!(room_is_true_as_of_a_moment_that_has_come_and_the_newest_word_stands, |db| async move {
+    let town = Town::new(db).await;
+    let path = format!("{}/capacity", town.path());
+    let said = async |places: i64, as_of: &str| {
+        town.provider.put_any(&path, json!({ "status": "open", "available": places, "as_of": as_of })).await
+    };
+    for later in ["2099-01-01T00:00:00Z", "2026-03-04T00:00:00Z"] {
+        assert_eq!(said(1, later).await.faults(422), [("/as_of".into(), "out_of_range".into())], "{later}");
+    }
+    assert_eq!(town.read().await["version"], 1);
+    let ahead = said(2, "2026-03-02T18:00:00Z").await.expect(200);
+    assert_eq!(ahead["as_of"], "2026-03-02T17:00:00.000000Z", "a clock that is ahead says what is true now");
+    said(3, "2026-03-02T16:59:59Z").await.expect_problem(409, "capacity_outdated");
+    assert_eq!((&town.read().await["version"], &town.read().await["capacity"]["available"]), (&json!(2), &json!(2)));
+    assert_eq!(said(4, "2026-03-02T17:00:00Z").await.expect(200)["available"], 4, "what was said is put right");
+    let line = |as_of: &str| json!({ "service_id": town.service, "capacity": { "status": "full", "as_of": as_of } });
+    let list = json!({ "items": [line("2099-01-01T00:00:00Z"), line("2026-03-01T00:00:00Z"), line("2026-03-02T17:00:00Z")] });
+    let answers = town.provider.post(LIST, list).await.expect(200);
+    let refused = |code| ("refused", Some(code));
+    assert_eq!(outcomes(&answers), [refused("invalid_request"), refused("capacity_outdated"), ("set", None)]);
+    assert_eq!(answers["items"][0]["problem"]["errors"][0]["pointer"], "/capacity/as_of");
+    let part = town.provider.put_any(&town.part("newcomers"), json!({ "status": "open", "as_of": "2026-02-01T00:00:00Z" })).await;
+    part.expect(200);
+});

@@ -198,3 +198,41 @@ on_both!(an_idempotency_key_gives_one_consent, |db| async move {
     assert_eq!((first.expect(201), first.id()), (again.expect(201), again.id()));
     assert_eq!(clinic.get(PATH).await.expect(200)["items"].as_array().unwrap().len(), 1);
 });
+
+on_both!(whom_a_withdrawn_consent_was_given_to_reads_that_it_was_and_nothing_more, |db| async move {
+    let (app, clinic, program, patient) = cast(db).await;
+    let mut given = consent(&patient, &program, &["care_coordination"], &["contact", "needs"]);
+    given["note"] = json!("Not in the evening.");
+    given["given_by"] = json!("related_person");
+    given["given_by_name"] = json!("Anaïs Tremblay");
+    given["valid_until"] = json!("2027-01-01T00:00:00Z");
+    let path = format!("{PATH}/{}", clinic.post(PATH, given).await.id());
+    assert_eq!(program.get(&path).await.expect(200)["note"], "Not in the evening.");
+    clinic.post(&format!("{path}/withdraw"), json!({ "reason": "She does not trust them." })).await.expect(200);
+
+    let bare = |consent: &Value| {
+        assert_eq!((&consent["status"], &consent["patient_id"]), (&json!("withdrawn"), &json!(patient)), "{consent}");
+        assert_eq!(consent["withdrawn_at"], "2026-03-02T17:00:00.000000Z");
+        assert_eq!((&consent["purposes"], &consent["categories"]), (&json!([]), &json!([])));
+        for field in ["withdrawal_reason", "note", "given_by_name", "given_by_relationship", "recorded_by", "valid_from", "valid_until"] {
+            assert_eq!(consent[field], Value::Null, "{field}");
+        }
+    };
+    bare(&program.get(&path).await.expect(200));
+    bare(&program.get(PATH).await.expect(200)["items"][0]);
+    app.is_readable().await;
+    let feed = program.get("/v1/changes?resource_type=consent").await.expect(200);
+    let told: Vec<&Value> = feed["items"].as_array().unwrap().iter().filter(|entry| entry["action"] != "reset").collect();
+    assert_eq!(told.len(), 2, "{feed}");
+    let history = program.get(&format!("{path}/history")).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().len(), 2);
+    for entry in told.into_iter().chain(history["items"].as_array().unwrap()) {
+        bare(&entry["resource"]);
+    }
+
+    let whole = clinic.get(&path).await.expect(200);
+    assert_eq!((&whole["withdrawal_reason"], &whole["note"]), (&json!("She does not trust them."), &json!("Not in the evening.")));
+    assert_eq!(whole["purposes"], json!(["referral", "care_coordination"]));
+    let history = clinic.get(&format!("{path}/history")).await.expect(200);
+    assert_eq!(history["items"][1]["resource"]["withdrawal_reason"], "She does not trust them.");
+});

@@ -279,8 +279,97 @@ on_both!(the_page_shows_no_more_than_consent_allows_at_that_moment, |db| async m
     let consent = consents["items"][0]["id"].as_str().unwrap();
     village.town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
     let shown = page.text("").await;
-    shows(&shown, &["no longer agrees"]);
-    hides(&shown, &["Tremblay", "0199", "1954"]);
+    shows(&shown, &["no longer agrees", "Decline the referral"]);
+    hides(&shown, &["Tremblay", "0199", "1954", "company", "hot meal", "Accept the referral"]);
+
+    let fields = [("version", "1"), ("name", "Mina"), ("reason", "other"), ("text", "We may not know who it is.")];
+    let refused = page.send("accept?lang=fr", &fields).await;
+    assert_eq!((refused.status, refused.header("content-type")), (409, Some("text/html; charset=utf-8")));
+    shows(&text(&refused), &["ne peut pas être acceptée", "n’accepte plus", "250-555-0100"]);
+    hides(&text(&refused), &["Tremblay", "company"]);
+    assert_eq!(village.status().await, "requested");
+    assert_eq!(page.send("decline", &fields).await.status, 303);
+    assert_eq!(village.status().await, "rejected");
+});
+
+on_both!(whoever_made_a_link_the_agency_without_a_system_says_how_much_room_it_has, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let few = village.town.clinic.only(&[Scope::ReferralsRead, Scope::ReferralsWrite]).await;
+    let made = few.post(&format!("/v1/referrals/{}/links", village.referral), json!({})).await.expect(201);
+    let page = Page { town: &village.town, path: made["url"].as_str().unwrap().to_owned() };
+    shows(&page.text("").await, &["How much room you have"]);
+    let fields = [("version", "1"), ("name", "Mina"), ("status", "full")];
+    assert_eq!(page.send("capacity", &fields).await.status, 303);
+    let service = format!("/v1/services/{}", village.service);
+    assert_eq!(village.town.clinic.get(&service).await.expect(200)["capacity"]["status"], "full");
+    let history = village.town.clinic.get(&format!("{service}/history")).await.expect(200);
+    let (who, by) = (&history["items"][1]["on_behalf_of"], &history["items"][1]["client_id"]);
+    assert_eq!((who, by), (&json!(format!("Mina, by referral link {}", made["id"].as_str().unwrap())), &json!(few.client_id)));
+});
+
+on_both!(a_link_says_no_room_but_that_of_the_service_of_the_performer, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let fields = [("version", "1"), ("name", "Mina"), ("status", "full")];
+    let silent = async |maker: &Caller, referral: &str| {
+        let made = maker.post(&format!("/v1/referrals/{referral}/links"), json!({})).await.expect(201);
+        let page = Page { town: &town, path: made["url"].as_str().unwrap().to_owned() };
+        hides(&page.text("").await, &["How much room you have"]);
+        assert_eq!(page.send("capacity", &fields).await.status, 404);
+    };
+    let walks = town.program.post("/v1/services", json!({ "name": "Walks" })).await.id();
+    let consented = |more: Value| {
+        let mut body = json!({ "patient_id": patient, "source_type": "family_physician", "consent": { "form": "verbal" } });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let of_program = json!({ "kind": "service", "service_id": walks, "performer_organization_id": town.program.organization_id });
+    let sent = town.clinic.post("/v1/referrals", consented(of_program)).await;
+    sent.expect(201);
+    // Its own client may not say it, so that whom it lets answer may not either.
+    silent(&town.program.only(&[Scope::ReferralsRead, Scope::ReferralsWrite]).await, &sent.id()).await;
+
+    let lunch = town.program.post("/v1/services", json!({ "name": "Lunch", "provider_id": town.agency.organization_id })).await.id();
+    disconnect(&town.agency).await;
+    let navigation = json!({ "kind": "navigation", "performer_organization_id": town.agency.organization_id });
+    silent(&town.clinic, &town.clinic.post("/v1/referrals", consented(navigation)).await.id()).await;
+    for service in [walks, lunch] {
+        let read = town.clinic.get(&format!("/v1/services/{service}")).await.expect(200);
+        assert_eq!((&read["version"], &read["capacity"]), (&json!(1), &Value::Null));
+    }
+});
+
+on_both!(nobody_but_a_link_is_named_as_one, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    let links = village.town.clinic.get(&format!("/v1/referrals/{}/links", village.referral)).await.expect(200);
+    let link = links["items"][0]["id"].as_str().unwrap();
+    let path = format!("/v1/referrals/{}/transitions", village.referral);
+    let request = |who: &str| {
+        let request = village.town.clinic.request(Method::POST, &path).insert_header(("kith-on-behalf-of", who));
+        request.set_json(json!({ "status": "received" }))
+    };
+    for who in [format!("Ann Lee, by referral link {link}"), format!("REFERRAL LINK {link}"), format!("Ann, screening link {link}.")] {
+        let refused = village.town.app.send(request(&who)).await;
+        let problem = refused.expect_problem(400, "malformed_request");
+        assert_eq!(problem["errors"][0]["code"], "reserved", "{problem}");
+        let named = page.send("accept", &[("version", "1"), ("name", &who)]).await;
+        assert_eq!(named.status, 422, "{who}");
+    }
+    assert_eq!(village.status().await, "requested");
+    village.town.app.send(request("Dana Whitford, referral link worker")).await.expect(201);
+});
+
+on_both!(a_link_that_ends_soon_says_at_what_time, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let links = format!("/v1/referrals/{}/links", village.referral);
+    let made = village.town.clinic.post(&links, json!({ "valid_minutes": 60 })).await.expect(201);
+    let page = Page { town: &village.town, path: made["url"].as_str().unwrap().to_owned() };
+    shows(&page.text("").await, &["It opens until March 2, 2026, 10:00 a.m. PST"]);
+    shows(&page.text("?lang=fr").await, &["Elle s’ouvre jusqu’au 2 mars 2026 à 10 h 00 HNP"]);
+    let long = village.link().await.text("").await;
+    shows(&long, &["It opens until March 9, 2026"]);
+    hides(&long, &["PST", "a.m."]);
 });
 
 on_both!(an_agency_says_how_much_room_it_has, |db| async move {

@@ -185,7 +185,7 @@ on_both!(a_provider_reports_capacity_and_posts_alerts, |db| async move {
         .app
         .send(provider.request(Method::PUT, &capacity).insert_header(("if-match", "\"1\"")).set_json(json!({ "status": "full" })));
     stale.await.expect_problem(412, "version_mismatch");
-    keeper.put_any(&capacity, json!({ "status": "full", "as_of": "2026-03-02T16:00:00Z" })).await.expect(200);
+    keeper.put_any(&capacity, json!({ "status": "full", "as_of": "2026-03-02T17:00:00Z" })).await.expect(200);
     let read = keeper.get(&path).await.expect(200);
     assert_eq!((&read["capacity"]["status"], &read["version"]), (&json!("full"), &json!(3)));
     assert!(names(&keeper.get(&format!("{PATH}?accepting=true")).await).is_empty());

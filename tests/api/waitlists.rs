@@ -230,3 +230,115 @@ on_both!(a_referral_rejected_for_want_of_room_answers_with_alternatives, |db| as
     let rejected = json!({ "status": "rejected", "reason": { "code": "out_of_area" } });
     assert_eq!(town.agency.post(&transitions, rejected).await.expect(201)["alternatives"], Value::Null);
 });
+
+on_both!(a_kept_place_is_free_to_nobody_else_and_the_length_of_the_list_is_told, |db| async move {
+    let town = Town::new(db).await;
+    let entries = [town.wait(json!({})).await, town.wait(json!({})).await, town.wait(json!({})).await];
+    let (path, other) = (format!("/v1/services/{}", town.service), town.refer().await);
+    let said =
+        town.agency.put_any(&format!("{path}/capacity"), json!({ "status": "open", "unit": "place", "available": 1, "maximum": 4 })).await;
+    let counted = |room: &Value| ["available", "held", "waitlist_length", "is_waitlist_counted"].map(|field| room[field].clone());
+    assert_eq!(counted(&said.expect(200)), [json!(1), json!(1), json!(2), json!(true)]);
+    let service = town.clinic.get(&path).await.expect(200);
+    assert_eq!((&service["capacity"], format!("\"{}\"", service["version"])), (&said.json(), said.header("etag").unwrap().to_owned()));
+
+    // What is told of the room to a referral, to somebody who looks for help, and to other directories: the warnings, the value, the places.
+    let told = async || {
+        let referral = town.clinic.get(&format!("/v1/referrals/{other}")).await.expect(200);
+        let warnings = referral["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap().to_owned());
+        let person = json!({ "person": { "needs": [{ "domain": "food-insecurity" }] } });
+        let found = town.clinic.post("/v1/matches", person).await.expect(201);
+        let criteria = found["results"][0]["contributions"].as_array().unwrap_or_else(|| panic!("{found}")).clone();
+        let value = criteria.iter().find(|one| one["criterion"] == "capacity").unwrap()["value"].as_f64().unwrap();
+        let standard = town.clinic.get(&format!("/hsds/services/{}", town.service)).await.expect(200)["capacities"][0].clone();
+        let open = town.clinic.get("/v1/services?capacity=open").await.expect(200)["items"].as_array().unwrap().len();
+        (warnings.collect::<Vec<_>>(), value, standard["available"].clone(), standard["kith"]["waitlist_length"].clone(), open)
+    };
+    let (warnings, value, free, length, open) = told().await;
+    assert_eq!((warnings, free, length, open), (vec!["service_waitlist".to_owned()], json!(0), json!(2), 0));
+    assert!(value < 0.9, "{value}");
+
+    town.act(&town.clinic, &entries[2], "leave").await.expect(200);
+    let room = async || town.clinic.get(&path).await.expect(200)["capacity"].clone();
+    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(1), json!(true)]);
+    town.act(&town.clinic, &entries[0], "decline").await.expect(200);
+    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(0), json!(true)]);
+    let mut read = room().await;
+    read["note"] = json!("As it was read, with a note.");
+    town.agency.put_any(&format!("{path}/capacity"), read.clone()).await.expect(200);
+    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(0), json!(true)], "what Kith counts is not said by whoever repeats it");
+    read["is_waitlist_counted"] = Value::Null;
+    read["waitlist_length"] = json!(40);
+    town.agency.put_any(&format!("{path}/capacity"), read).await.expect(200);
+    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(40), json!(false)], "the provider knows of others who wait");
+    town.agency.put_any(&format!("{path}/capacity"), json!({ "status": "open", "unit": "place", "available": 1 })).await.expect(200);
+
+    town.act(&town.clinic, &entries[1], "leave").await.expect(200);
+    assert_eq!(counted(&room().await), [json!(1), Value::Null, Value::Null, Value::Null]);
+    assert_eq!(told().await, (vec![], 1.0, json!(1), Value::Null, 1));
+    let history = town.agency.get(&format!("{path}/capacity/history")).await.expect(200);
+    let history = history["items"].as_array().unwrap().clone();
+    assert_eq!(history.len(), 5, "it is what the provider said");
+    assert!(history.iter().all(|entry| entry["capacity"]["held"] == Value::Null), "{history:?}");
+});
+
+on_both!(whoever_leaves_a_list_stands_where_they_stood_before, |db| async move {
+    let mut town = Town::new(db).await;
+    let referral = async |town: &Town, entry: &Value| {
+        let id = entry["referral_id"].as_str().unwrap();
+        let referral = town.clinic.get(&format!("/v1/referrals/{id}")).await.expect(200);
+        let steps = town.clinic.get(&format!("/v1/referrals/{id}/transitions")).await.expect(200);
+        let last = steps["items"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(referral["business_status"], Value::Null);
+        (referral["status"].as_str().unwrap().to_owned(), last, referral)
+    };
+    let asked = town.wait(json!({})).await;
+    town.act(&town.clinic, &asked, "leave").await.expect(200);
+    let (status, last, row) = referral(&town, &asked).await;
+    assert_eq!((status.as_str(), &last["from"], &last["to"]), ("received", &json!("on_hold"), &json!("received")));
+    assert_eq!((&last["organization_id"], &last["reason"]["code"]), (&json!(town.clinic.organization_id), &Value::Null));
+    assert_eq!((row["due_on"].is_string(), &row["status_reason"]["code"]), (true, &Value::Null), "somebody has to act on it");
+
+    let moved = async |status: &str| {
+        let id = town.refer().await;
+        for status in ["accepted", status] {
+            town.agency.post(&format!("/v1/referrals/{id}/transitions"), json!({ "status": status })).await.expect(201);
+        }
+        id
+    };
+    let (accepted, begun) = (moved("accepted").await, moved("in_progress").await);
+    town.free(2).await;
+    let accepted = town.agency.post(&town.list(), json!({ "referral_id": accepted })).await.expect(201);
+    let begun = town.agency.post(&town.list(), json!({ "referral_id": begun })).await.expect(201);
+    assert_eq!(town.statuses(&[&accepted, &begun]).await, ["offered", "offered"]);
+    let decline = format!("{}/decline", town.path(&accepted));
+    assert_eq!(town.clinic.post(&decline, json!({ "note": "no" })).await.faults(422), [("/note".into(), "unknown_field".into())]);
+    let other = town.clinic.post(&decline, json!({ "reason": { "code": "other" } })).await;
+    assert_eq!(other.faults(422), [("/reason/text".into(), "required".into())]);
+    let reason = json!({ "code": "person_declined", "text": "Would rather go to the evening group." });
+    assert_eq!(town.clinic.post(&decline, json!({ "reason": reason })).await.expect(200)["status"], "declined");
+    let (status, last, _) = referral(&town, &accepted).await;
+    assert_eq!((status.as_str(), &last["to"], &last["reason"]), ("accepted", &json!("accepted"), &reason));
+
+    town.clinic.app.clock.advance(Duration::hours(72));
+    town.renew().await;
+    sweeper::sweep(&town.clinic.app.state).await.unwrap();
+    assert_eq!(town.statuses(&[&begun]).await, ["expired"]);
+    let (status, last, _) = referral(&town, &begun).await;
+    assert_eq!((status.as_str(), &last["reason"]["code"]), ("in_progress", &json!("expired")));
+    town.clinic.app.is_readable().await;
+    let feed = town.clinic.get("/v1/changes?resource_type=referral&limit=200").await.expect(200);
+    let told = feed["items"].as_array().unwrap().iter().rfind(|entry| entry["resource_id"] == begun["referral_id"]).unwrap();
+    assert_eq!((&told["resource"]["status"], &told["resource"]["business_status"]), (&json!("in_progress"), &Value::Null));
+});
+
+on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move {
+    let town = Town::new(db).await;
+    let entry = town.wait(json!({})).await;
+    let export = "/v1/exports/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10/cancel".to_owned();
+    for path in [format!("{}/leave", town.path(&entry)), format!("{}/accept", town.path(&entry)), export] {
+        let answer = town.clinic.post(&path, json!({ "note": "no", "why/not": 1 })).await;
+        let fault = |pointer: &str| (pointer.to_owned(), "unknown_field".to_owned());
+        assert_eq!(answer.faults(422), [fault("/note"), fault("/why~1not")], "{path}");
+    }
+});

@@ -326,6 +326,7 @@ fn room(row: &hsds::ServiceCapacity) -> Capacity {
         note: row.description.clone(),
         funded: extra.funded,
         populations: extra.populations,
+        ..Capacity::default()
     }
 }
 

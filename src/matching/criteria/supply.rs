@@ -18,8 +18,7 @@ pub(in crate::matching) fn old_report(subject: &Subject<'_>, capacity: &Capacity
 pub(super) fn capacity<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Judgement<'a> {
     let numbers = &subject.weights.capacity;
     let Some(capacity) = candidate.capacity else { return Judgement::unknown(Finding::RoomUnknown) };
-    let (value, finding) = match capacity.status {
-        _ if capacity.is_full() => (0.0, Finding::Full),
+    let (value, finding) = match capacity.standing() {
         CapacityStatus::Open => (1.0, Finding::Room),
         CapacityStatus::Waitlist => {
             let wait = f64::from(capacity.expected_wait_days.unwrap_or(30).max(0)).min(numbers.waitlist_worst_days);

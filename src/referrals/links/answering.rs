@@ -24,6 +24,7 @@ use crate::http::body;
 use crate::http::middleware::RequestId;
 use crate::http::resource::{self, Resource as _};
 use crate::kind::OrganizationId;
+use crate::links;
 use crate::organizations;
 use crate::organizations::model::OrganizationRow;
 use crate::referrals::api::TransitionInput;
@@ -32,7 +33,6 @@ use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::{ReasonCode, StatusReason};
 use crate::referrals::{repository, workflow};
 use crate::services;
-use crate::services::Services;
 use crate::services::model::{Capacity, CapacityStatus};
 
 const FORM: &[&str] = &["application/x-www-form-urlencoded"];
@@ -79,7 +79,8 @@ impl Form {
     }
 
     fn check_name(&self, field: &'static str, language: Language, mistakes: &mut Vec<Mistake>) {
-        if self.name.is_empty() || self.name.chars().count() > 100 {
+        // What names a link is the journal's own word, of which nobody writes a part.
+        if self.name.is_empty() || self.name.chars().count() > 100 || links::is_named_in(&self.name) {
             let message =
                 language.pick("Please give your name, in at most 100 characters.", "Veuillez donner votre nom, en 100 caractères au plus.");
             mistakes.push(Mistake { field, message });
@@ -154,6 +155,8 @@ enum Outcome {
     Done,
     /// The page, with what is wrong with the form.
     Again(StatusCode, Box<Seen>, Vec<Mistake>),
+    /// The person does not agree to it.
+    Withheld(Option<Box<OrganizationRow>>),
     /// The link opens nothing.
     Closed(Closed, Option<Box<OrganizationRow>>),
 }
@@ -207,6 +210,7 @@ impl Visit {
                 Ok(HttpResponse::SeeOther().insert_header((LOCATION, place)).finish())
             }
             Outcome::Again(status, seen, mistakes) => page::referral(status, &seen, &self.token, self.language, form, &mistakes),
+            Outcome::Withheld(requester) => page::withheld(requester.as_deref(), &self.token, self.language),
             Outcome::Closed(why, requester) => page::closed(why, requester.as_deref(), &self.token, self.language),
         }
     }
@@ -227,10 +231,14 @@ fn look(conn: &mut DbConn, holder: &Holder, opened: Opened, performer: Organizat
         Some(id) => services::repository::find(conn, id)?,
         None => None,
     };
-    let is_permitted = service.as_ref().is_some_and(|row| row.is_listed() && Services::permit(&caller, row).is_ok());
-    let may_say_room = is_permitted && opened.row.is_vouched_for(conn, Scope::ServicesWrite)?;
+    // Room is said by whoever gives the service: another one's, or one's own that another gives, is none of the performer's.
+    let is_given = service.as_ref().is_some_and(|row| row.is_listed() && row.provider_id.unwrap_or(row.organization_id) == performer);
+    // The performer lets others say for it what its own client may say. For one that has no system the holder says it: that is what the
+    // link is for, whatever else its maker may do.
+    let is_own = opened.row.organization_id == performer;
+    let may_say_room = is_given && (!is_own || opened.row.is_vouched_for(conn, Scope::ServicesWrite)?);
     let performer = organizations::repository::find(conn, performer)?.ok_or(Error::NotFound)?;
-    Ok(Seen { opened, performer, referral, service, may_say_room })
+    Ok(Seen { opened, performer, referral, service, may_say_room, at: caller.at })
 }
 
 /// The page once more, and why.
@@ -261,7 +269,7 @@ fn decide(
     opened: Opened,
     performer: OrganizationId,
     language: Language,
-    wish: Result<TransitionInput, Vec<Mistake>>,
+    (to, wish): (ReferralStatus, Result<TransitionInput, Vec<Mistake>>),
 ) -> Result<Outcome> {
     // A form that was sent twice, before all else: the first time moved the referral on.
     if wish.as_ref().is_ok_and(|input| input.status == opened.referral.status) && is_own(conn, &opened)? {
@@ -270,6 +278,9 @@ fn decide(
     let is_undecided = matches!(opened.referral.status, ReferralStatus::Requested | ReferralStatus::Received);
     if !is_undecided || form.version != opened.referral.version.to_string() {
         return again(conn, holder, opened, performer, StatusCode::CONFLICT, changed(language));
+    }
+    if to == ReferralStatus::Accepted && !is_shown(conn, holder, &opened, performer)? {
+        return Ok(Outcome::Withheld(opened.requester.map(Box::new)));
     }
     let input = match wish {
         Ok(input) => input,
@@ -280,6 +291,12 @@ fn decide(
     let row = resource::get_row::<Referrals>(conn, &caller, opened.referral.id)?;
     workflow::transition(conn, &caller, &row, &input)?;
     Ok(Outcome::Done)
+}
+
+/// Whether the performer sees at this moment whom the referral is for: nobody takes on a person who does not agree to it.
+fn is_shown(conn: &mut DbConn, holder: &Holder, opened: &Opened, performer: OrganizationId) -> Result<bool> {
+    let caller = holder.acting(&opened.row, performer, None);
+    Ok(Referrals::view(conn, &caller, Referrals::shape(opened.referral.clone()))?.patient.is_some())
 }
 
 /// Whether the referral stands where it does by this link: what was sent twice is done, and what somebody else did is told.
@@ -353,7 +370,7 @@ pub async fn accept_referral(app: State, token: Path<String>, request: HttpReque
         let visit = Visit::new(&app, &token, &request).await?;
         let (language, form) = (visit.language, Visit::form(&request, payload).await?);
         let effect = move |conn: &mut DbConn, holder: &Holder, form: &Form, opened, performer| {
-            decide(conn, holder, form, opened, performer, language, form.acceptance(language))
+            decide(conn, holder, form, opened, performer, language, (ReferralStatus::Accepted, form.acceptance(language)))
         };
         visit.carry_out(form, effect).await
     };
@@ -367,7 +384,7 @@ pub async fn decline_referral(app: State, token: Path<String>, request: HttpRequ
         let visit = Visit::new(&app, &token, &request).await?;
         let (language, form) = (visit.language, Visit::form(&request, payload).await?);
         let effect = move |conn: &mut DbConn, holder: &Holder, form: &Form, opened, performer| {
-            decide(conn, holder, form, opened, performer, language, form.refusal(language))
+            decide(conn, holder, form, opened, performer, language, (ReferralStatus::Rejected, form.refusal(language)))
         };
         visit.carry_out(form, effect).await
     };
@@ -403,16 +420,16 @@ fn say_room(
         Ok(capacity) => capacity,
         Err(mistakes) => return Ok(Outcome::Again(StatusCode::UNPROCESSABLE_ENTITY, Box::new(seen), mistakes)),
     };
-    let last = service.capacity.as_ref().map(|last| &last.0);
+    let last = service.capacity.as_ref().map(|last| last.said());
     // What the form does not ask for stays as it was said.
-    let said = Capacity { as_of: None, ..last.cloned().unwrap_or_default() };
+    let said = Capacity { as_of: None, ..last.clone().unwrap_or_default() };
     let capacity =
         Capacity { status: capacity.status, available: capacity.available, expected_wait_days: capacity.expected_wait_days, ..said };
     if form.version != service.version.to_string() {
-        let is_said = last.is_some_and(|last| Capacity { as_of: None, ..last.clone() } == capacity);
+        let is_said = last.is_some_and(|last| Capacity { as_of: None, ..last } == capacity);
         return Ok(if is_said { Outcome::Done } else { Outcome::Again(StatusCode::CONFLICT, Box::new(seen), changed(language)) });
     }
     let service = services::capacity::lock(conn, &caller, service.id)?;
-    services::capacity::set(conn, &caller, &service, None, &capacity)?;
+    services::capacity::say(conn, &caller, &service, None, &capacity, "")?;
     Ok(Outcome::Done)
 }

@@ -8,7 +8,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, ReferralId};
-use crate::links::{LinkRow, repository};
+use crate::links::{self, LinkRow, repository};
 use crate::organizations::model::OrganizationRow;
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
@@ -113,5 +113,5 @@ impl Holder {
 
 /// How the journal names a link that somebody acts by.
 pub fn by_link(row: &LinkRow) -> String {
-    format!("referral link {}", row.id)
+    links::name("referral", row.id)
 }

@@ -10,6 +10,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, VARY};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Duration, NaiveDate};
+use chrono_tz::Tz;
 use minijinja::{Environment, context};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -139,6 +141,8 @@ pub struct ReferralPage {
     /// Whether there is still something to do, so that the person is shown.
     is_at_work: bool,
     person: Option<Person>,
+    /// Whether the person lets the holder see who they are: only then can it be accepted.
+    is_agreed: bool,
     reasons: Vec<Choice>,
     room: Option<Room>,
     expires: String,
@@ -157,6 +161,8 @@ pub struct Seen {
     pub service: Option<ServiceRow>,
     /// Whether the holder may say how much room it has.
     pub may_say_room: bool,
+    /// When all this was so.
+    pub at: Instant,
 }
 
 impl ReferralPage {
@@ -179,6 +185,8 @@ impl ReferralPage {
         }
         facts.push(Fact::new(words.priority, texts::priority(content.priority, language)));
         let is_at_work = !referral.status.is_final();
+        // What is written of somebody is not shown to whom they themselves are not.
+        let is_agreed = referral.patient.is_some();
         let purpose = content.plain_language_purpose.iter().find(|text| text.language.split('-').next() == Some(language.as_str()));
         let reasons = texts::DECLINE_REASONS.iter().map(|code| Choice {
             value: code.as_str(),
@@ -190,21 +198,33 @@ impl ReferralPage {
             is_open,
             version: referral.version,
             facts,
-            purpose: purpose.map(|purpose| purpose.text.clone()).filter(|_| is_at_work),
-            reason: content.reason.clone().filter(|_| is_at_work),
+            purpose: purpose.map(|purpose| purpose.text.clone()).filter(|_| is_at_work && is_agreed),
+            reason: content.reason.clone().filter(|_| is_at_work && is_agreed),
             is_at_work,
+            is_agreed,
             person: referral.patient.as_ref().filter(|_| is_at_work).map(|patient| person(patient, language)),
             reasons: reasons.collect(),
             room: seen.service.as_ref().filter(|_| seen.may_say_room).map(|service| room(service, &seen.performer, language, form)),
-            expires: language.day(local_day(&seen.performer, seen.opened.row.expires_at)),
+            expires: ending(&seen.performer, seen.opened.row.expires_at, seen.at, language),
         }
     }
 }
 
+/// The moment where an organization works.
+fn local(organization: &OrganizationRow, moment: Instant) -> DateTime<Tz> {
+    let zone = organization.content.time_zone.as_deref().and_then(|zone| zone.parse::<Tz>().ok()).unwrap_or_default();
+    moment.utc().with_timezone(&zone)
+}
+
 /// The day that a moment falls on where an organization works.
-fn local_day(organization: &OrganizationRow, moment: Instant) -> chrono::NaiveDate {
-    let zone = organization.content.time_zone.as_deref().and_then(|zone| zone.parse::<chrono_tz::Tz>().ok()).unwrap_or_default();
-    moment.utc().with_timezone(&zone).date_naive()
+fn local_day(organization: &OrganizationRow, moment: Instant) -> NaiveDate {
+    local(organization, moment).date_naive()
+}
+
+/// Until when a link opens the page: the day, and the time where that is less than two days away.
+fn ending(organization: &OrganizationRow, end: Instant, now: Instant, language: Language) -> String {
+    let moment = local(organization, end);
+    if end >= now.plus(Duration::days(2)) { language.day(moment.date_naive()) } else { language.moment(&moment) }
 }
 
 fn person(patient: &PatientSummary, language: Language) -> Person {
@@ -374,6 +394,12 @@ pub fn closed(why: Closed, requester: Option<&OrganizationRow>, token: &str, lan
         ),
     };
     notice(StatusCode::GONE, title, text, requester, Some(token), language)
+}
+
+/// The page that says that a referral cannot be accepted, for the person does not agree, and whom to call.
+pub fn withheld(requester: Option<&OrganizationRow>, token: &str, language: Language) -> Result<HttpResponse> {
+    let title = language.pick("This referral cannot be accepted", "Cette demande ne peut pas être acceptée");
+    notice(StatusCode::CONFLICT, title, language.texts().person_withheld, requester, Some(token), language)
 }
 
 /// A page that only says something.

@@ -1,6 +1,7 @@
 //! What the page says, in English and French.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::patients::contact::ContactKind;
@@ -71,6 +72,43 @@ impl Language {
             Self::English => format!("{} {}, {}", month(ENGLISH), day.day(), day.year()),
             Self::French if day.day() == 1 => format!("1er {} {}", month(FRENCH), day.year()),
             Self::French => format!("{} {} {}", day.day(), month(FRENCH), day.year()),
+        }
+    }
+
+    /// A moment in words, with the time zone.
+    pub fn moment(self, moment: &DateTime<Tz>) -> String {
+        let day = self.day(moment.date_naive());
+        let zone = self.zone(&moment.format("%Z").to_string());
+        match self {
+            Self::English => {
+                let (is_afternoon, hour) = moment.hour12();
+                format!("{day}, {hour}:{:02} {} {zone}", moment.minute(), if is_afternoon { "p.m." } else { "a.m." })
+            }
+            Self::French => format!("{day} à {} h {:02} {zone}", moment.hour(), moment.minute()),
+        }
+    }
+
+    /// The name of a time zone, by what the tz database calls it: letters, or an offset where it has none.
+    fn zone(self, name: &str) -> String {
+        const FRENCH: [(&str, &str); 12] = [
+            ("NST", "HNT"),
+            ("NDT", "HAT"),
+            ("AST", "HNA"),
+            ("ADT", "HAA"),
+            ("EST", "HNE"),
+            ("EDT", "HAE"),
+            ("CST", "HNC"),
+            ("CDT", "HAC"),
+            ("MST", "HNR"),
+            ("MDT", "HAR"),
+            ("PST", "HNP"),
+            ("PDT", "HAP"),
+        ];
+        let french = FRENCH.iter().find(|(english, _)| self == Self::French && *english == name).map(|(_, french)| *french);
+        match french {
+            Some(french) => french.to_owned(),
+            None if name.starts_with(['+', '-']) => format!("UTC{name}"),
+            None => name.to_owned(),
         }
     }
 }
@@ -334,5 +372,17 @@ mod tests {
         assert_eq!(day("2026-03-09", Language::English), "March 9, 2026");
         assert_eq!(day("2026-08-01", Language::French), "1er août 2026");
         assert_eq!(day("2026-12-31", Language::French), "31 décembre 2026");
+    }
+
+    #[test]
+    fn a_moment_is_told_with_its_time_zone() {
+        let at = |zone: &str, text: &str| text.parse::<DateTime<chrono::Utc>>().unwrap().with_timezone(&zone.parse::<Tz>().unwrap());
+        let morning = at("America/Vancouver", "2026-03-02T18:05:00Z");
+        assert_eq!(Language::English.moment(&morning), "March 2, 2026, 10:05 a.m. PST");
+        assert_eq!(Language::French.moment(&morning), "2 mars 2026 à 10 h 05 HNP");
+        let night = at("America/Sao_Paulo", "2026-03-02T02:30:00Z");
+        assert_eq!(Language::English.moment(&night), "March 1, 2026, 11:30 p.m. UTC-03");
+        assert_eq!(Language::French.moment(&at("UTC", "2026-03-02T00:00:00Z")), "2 mars 2026 à 0 h 00 UTC");
+        assert_eq!(Language::English.moment(&at("UTC", "2026-03-02T12:00:00Z")), "March 2, 2026, 12:00 p.m. UTC");
     }
 }

@@ -62,7 +62,7 @@ impl LinkHolder {
             client_id: link.client_id,
             organization_id: link.organization_id,
             scopes: [Scope::ScreeningsRead, Scope::ScreeningsWrite].into_iter().collect(),
-            on_behalf_of: Some(format!("screening link {}", link.id)),
+            on_behalf_of: Some(crate::links::name("screening", link.id)),
             request_id: self.request_id.clone(),
             at: self.at,
         })

@@ -27,8 +27,12 @@ use crate::services::row::CapacityEntryRow;
 /// Say how much room a service has
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
-/// the service. What was said more than 60 days ago is stale, and counts half in search and matching.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+/// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
+/// 60 days ago is stale, and counts half in search and matching.
+///
+/// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
+/// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacity")]
 pub async fn set_service_capacity(
     app: State,
@@ -45,7 +49,7 @@ pub async fn set_service_capacity(
 /// A service may count its room in parts: places kept for newcomers beside those for everybody, hours beside places. Each part has a key,
 /// which the caller chooses, and is set and remembered like the default one. Matching takes for each person the part that is for them
 /// and takes them soonest; search goes by what is for everybody. A service has at most 50 parts.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacities/{key}")]
 pub async fn set_named_service_capacity(
     app: State,
@@ -73,7 +77,7 @@ async fn put_capacity(
             let caller = caller.now(&clock);
             let row = setting::lock(conn, &caller, id)?;
             version.check(row.version)?;
-            setting::set(conn, &caller, &row, key.as_deref(), &capacity)
+            setting::say(conn, &caller, &row, key.as_deref(), &capacity, "")
         })
         .await?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))

@@ -8,7 +8,7 @@ pub mod api;
 pub mod handlers;
 pub mod setting;
 
-pub use self::setting::{MOST_ROOMS, lock, set, take_place};
+pub use self::setting::{MOST_ROOMS, lock, say, take_place};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -30,7 +30,34 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
     Ok(row)
 }
 
-/// Writes a room of a service, the default one where there is no key, with its history and the journal; what it now is and the service.
+/// Takes what somebody says of a room, at `pointer` of their request: see [`set`].
+///
+/// # Errors
+/// [`Error::Invalid`] where the moment lies in the future, [`Error::Conflict`] where something newer has been said.
+pub fn say(
+    conn: &mut DbConn,
+    caller: &Principal,
+    row: &ServiceRow,
+    key: Option<&str>,
+    capacity: &Capacity,
+    pointer: &str,
+) -> Result<(Capacity, ServiceRow)> {
+    let Some(as_of) = capacity.as_of else { return set(conn, caller, row, key, capacity) };
+    if as_of.utc().date_naive() > caller.at.latest_date() {
+        return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
+    }
+    // A clock that is ahead says what is true now, or nobody could say anything newer until that moment has come.
+    let as_of = as_of.min(caller.at);
+    let known = row.room_of(key).and_then(|known| known.as_of).filter(|known| *known <= caller.at);
+    if let Some(known) = known.filter(|known| *known > as_of) {
+        let detail = format!("Something newer is known of this room, as of {known}; what was true before changes nothing.");
+        return Err(Error::conflict("capacity_outdated", detail));
+    }
+    set(conn, caller, row, key, &Capacity { as_of: Some(as_of), ..capacity.clone() })
+}
+
+/// Writes a room of a service, the default one where there is no key, with its history and the journal, and offers what is free to those
+/// who wait; what it now is and the service.
 pub fn set(
     conn: &mut DbConn,
     caller: &Principal,
@@ -40,16 +67,16 @@ pub fn set(
 ) -> Result<(Capacity, ServiceRow)> {
     let capacity = Capacity { as_of: capacity.as_of.or(Some(caller.at)), ..capacity.clone() };
     let next = match key {
-        None => row.with_capacity(capacity.clone(), caller.at),
-        Some(key) => row.with_named_capacity(key, Some(capacity.clone()), caller.at),
+        None => row.with_capacity(&capacity, caller.at),
+        Some(key) => row.with_named_capacity(key, Some(&capacity), caller.at),
     };
     if next.capacities.len() > MOST_ROOMS {
         return Err(Error::invalid("", "too_many", format!("would be more than the {MOST_ROOMS} rooms that a service counts apart")));
     }
+    let next = queue::serve(conn, &caller.actor(), next)?;
     write(conn, caller, &next)?;
-    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), key, capacity.clone()))?;
-    queue::offer_places(conn, &caller.actor(), row.id)?;
-    Ok((capacity, next))
+    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), key, &capacity))?;
+    Ok((next.room_of(key).cloned().unwrap_or(capacity), next))
 }
 
 /// One place less is free in a room of a service, where its places are counted. Whoever calls this has locked the service.
@@ -130,10 +157,13 @@ fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLin
     if line.version.is_some_and(|version| version != row.version) {
         return Err(Error::VersionMismatch { current: row.version });
     }
-    set(conn, caller, &row, line.key.as_deref(), &line.capacity)
+    say(conn, caller, &row, line.key.as_deref(), &line.capacity, "/capacity")
 }
 
 /// Whether an error is the line's own, which leaves nothing behind, and not one of the server or the database.
 fn is_of_the_line(error: &Error) -> bool {
-    matches!(error, Error::Invalid(_) | Error::NotFound | Error::Gone | Error::Forbidden(_) | Error::VersionMismatch { .. })
+    matches!(
+        error,
+        Error::Invalid(_) | Error::NotFound | Error::Gone | Error::Forbidden(_) | Error::VersionMismatch { .. } | Error::Conflict { .. }
+    )
 }

@@ -65,7 +65,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     merges::insert(conn, &MergeRow { duplicate_id: duplicate.id, survivor_id: id, merged_at: caller.at, content }, &came)?;
     queue::offer_places(conn, &caller.actor(), id)?;
     ask_for(conn, [Subject::Service(id)], caller.at)?;
-    Ok(Services::shape(next))
+    Ok(Services::shape(repository::get(conn, id)?))
 }
 
 /// Waits until nobody else is changing the two or recording anything with them. Two who merge the same two the other way round would wait

@@ -74,8 +74,12 @@ impl Kept {
         Self {
             content: duplicate.content.0.clone(),
             own_content: duplicate.own_content.clone().map(|own| own.0),
-            capacity: duplicate.capacity.clone().map(|capacity| capacity.0),
-            capacities: duplicate.capacities.0.clone(),
+            capacity: duplicate.capacity.as_ref().map(|capacity| capacity.said()),
+            capacities: duplicate
+                .capacities
+                .iter()
+                .map(|named| NamedCapacity { key: named.key.clone(), capacity: named.capacity.said() })
+                .collect(),
             distinct_from: duplicate.distinct_from.0.clone(),
             identifiers: duplicate.content.identifiers.clone(),
             runs_unlisted: runs_unlisted.0,

@@ -16,7 +16,7 @@ use crate::kind::{ResourceType, ServiceId};
 use crate::responsiveness::repository::{Subject, ask_for};
 use crate::services::Services;
 use crate::services::api::Service;
-use crate::services::model::{ServiceInput, ServiceStatus};
+use crate::services::model::{Capacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::waitlists::queue;
@@ -66,7 +66,7 @@ pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Ser
         queue::offer_places(conn, &caller.actor(), id)?;
     }
     ask_for(conn, [Subject::Service(id), Subject::Service(gone.id)], caller.at)?;
-    Ok(Services::shape(next))
+    Ok(Services::shape(repository::get(conn, id)?))
 }
 
 /// The duplicate, and what is kept of its merge into this service.
@@ -121,7 +121,8 @@ fn composed(conn: &mut DbConn, row: &ServiceRow, own: ServiceInput, at: Instant)
 
 /// The rooms that the service took over and that are still what the duplicate says, by their keys; the default one has none.
 fn rooms_of(row: &ServiceRow, merge: &MergeRow, stood: &ServiceRow) -> Vec<Option<String>> {
-    let is_its = |key: &&Option<String>| row.room_of(key.as_deref()) == stood.room_of(key.as_deref());
+    let said = |row: &ServiceRow, key: &Option<String>| row.room_of(key.as_deref()).map(Capacity::said);
+    let is_its = |key: &&Option<String>| said(row, key) == said(stood, key);
     merge.content.survivor.rooms.iter().filter(is_its).cloned().collect()
 }
 
