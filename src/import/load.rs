@@ -11,6 +11,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::keys::stable_id;
 use super::report::{Line, Verdict};
 use super::store::{self, NewService};
@@ -26,6 +28,7 @@ use crate::services::duplicates::{merges, sources};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
+use crate::types::Identifier;
 
 /// How many services are written in one transaction.
 pub const BATCH: usize = 500;
@@ -44,6 +47,8 @@ pub struct Load {
     seen: HashSet<ServiceId>,
     /// The organizations of the source's providers, by key.
     providers: HashMap<String, OrganizationId>,
+    /// The keys of those that were not known.
+    new_providers: HashSet<String>,
     planned: Vec<Planned>,
 }
 
@@ -61,7 +66,11 @@ pub struct Batch {
     source: String,
     records: Arc<Vec<Planned>>,
     providers: Arc<HashMap<String, OrganizationId>>,
+    /// Those of them that were not known when the import began. Every batch brings those of its records: who was to be added by one before
+    /// may not have been.
     new_providers: Arc<Vec<(OrganizationId, Provider)>>,
+    /// How many of these are named for the first time.
+    first_named: u64,
 }
 
 /// What was written.
@@ -91,6 +100,7 @@ impl Load {
             knows_all: false,
             seen: HashSet::new(),
             providers: HashMap::new(),
+            new_providers: HashSet::new(),
             planned: Vec::new(),
         }
     }
@@ -122,6 +132,7 @@ impl Load {
             knows_all: true,
             seen: HashSet::new(),
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
+            new_providers: HashSet::new(),
             planned: Vec::new(),
         })
     }
@@ -162,11 +173,15 @@ impl Load {
         if records.is_empty() {
             return None;
         }
-        let mut new_providers = Vec::new();
+        let (mut new_providers, mut first_named, mut named) = (Vec::new(), 0, HashSet::new());
         for provider in records.iter().filter_map(|planned| planned.parsed.provider.as_ref()) {
+            let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
             if !self.providers.contains_key(&provider.key) {
-                let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
                 self.providers.insert(provider.key.clone(), id);
+                self.new_providers.insert(provider.key.clone());
+                first_named += 1;
+            }
+            if self.new_providers.contains(&provider.key) && named.insert(&provider.key) {
                 new_providers.push((id, provider.clone()));
             }
         }
@@ -178,6 +193,7 @@ impl Load {
             records: Arc::new(records),
             providers: Arc::new(providers),
             new_providers: Arc::new(new_providers),
+            first_named,
         })
     }
 
@@ -214,28 +230,37 @@ impl Batch {
     pub fn preview(&self) -> Written {
         let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
         let told = |planned: &Planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone());
-        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.new_providers.len() as u64 }
+        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.first_named }
     }
 
-    /// The records one by one, for a batch that failed as a whole; before them the new providers alone.
+    /// The records one by one, each with its provider, for a batch that failed as a whole: a provider that cannot be added costs its own
+    /// services alone.
     pub fn split(self) -> Vec<Self> {
         // The writer may still hold its copy of the batch that failed.
         let records = Arc::unwrap_or_clone(self.records);
-        let part = |records, new_providers| Self {
-            owner: self.owner,
-            source: self.source.clone(),
-            records: Arc::new(records),
-            providers: Arc::clone(&self.providers),
-            new_providers,
+        let part = |planned: Planned| {
+            let key = planned.parsed.provider.as_ref().map(|provider| &provider.key);
+            let own = self.new_providers.iter().filter(|(_, provider)| Some(&provider.key) == key).cloned().collect();
+            Self {
+                owner: self.owner,
+                source: self.source.clone(),
+                providers: Arc::clone(&self.providers),
+                new_providers: Arc::new(own),
+                first_named: 0,
+                records: Arc::new(vec![planned]),
+            }
         };
-        let providers = part(Vec::new(), Arc::clone(&self.new_providers));
-        std::iter::once(providers).chain(records.into_iter().map(|planned| part(vec![planned], Arc::default()))).collect()
+        records.into_iter().map(part).collect()
     }
 
     /// Lines that refuse every record, for a fault that lies in them; any other is given back.
     pub fn refused(&self, fault: Error) -> Result<Written> {
-        let (Error::Duplicate { .. } | Error::Reference { .. }) = fault else { return Err(fault) };
-        let notice = Notice::new("clash", "", fault.to_string());
+        let field = match &fault {
+            Error::Duplicate { constraint } if constraint.starts_with("identifiers_") => "identifiers",
+            Error::Duplicate { .. } | Error::Reference { .. } => "",
+            _ => return Err(fault),
+        };
+        let notice = Notice::new("clash", field, fault.problem().detail);
         let lines = self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()]));
         Ok(Written { lines: lines.collect(), organizations_created: 0 })
     }
@@ -244,7 +269,7 @@ impl Batch {
     fn known_elsewhere(&self, conn: &mut DbConn) -> Result<HashMap<ServiceId, ServiceId>> {
         let new = || self.records.iter().filter(|planned| planned.is_new);
         let wanted: Vec<_> = new().flat_map(|planned| &planned.parsed.service.identifiers).collect();
-        let holders = store::holders(conn, self.owner, &wanted)?;
+        let holders = store::holders::<kind::Service>(conn, self.owner, &wanted)?;
         let mut found = HashMap::new();
         if holders.is_empty() {
             return Ok(found);
@@ -264,10 +289,29 @@ impl Batch {
         Ok(found)
     }
 
+    /// Which organizations have the keys that the providers of these records bear in other systems.
+    fn held(&self, conn: &mut DbConn) -> Result<HashMap<Identifier, OrganizationId>> {
+        let named = self.records.iter().filter_map(|planned| planned.parsed.provider.as_ref());
+        let wanted: BTreeSet<&Identifier> = named.flat_map(|provider| self.keys_elsewhere(provider)).collect();
+        store::holders::<kind::Organization>(conn, self.owner, &wanted.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The keys of a provider in other systems.
+    fn keys_elsewhere<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a Identifier> {
+        provider.identifiers.iter().filter(move |identifier| identifier.system != self.source)
+    }
+
+    /// The keys of a provider that another organization has: two that the source tells apart are two, and a key belongs to one.
+    fn taken<'a>(&'a self, provider: &'a Provider, held: &HashMap<Identifier, OrganizationId>) -> Vec<&'a Identifier> {
+        let own = self.providers.get(&provider.key);
+        self.keys_elsewhere(provider).filter(|key| held.get(*key).is_some_and(|holder| Some(holder) != own)).collect()
+    }
+
     /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
     /// since.
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
-        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
+        let mut held = self.held(conn)?;
+        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
         let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
@@ -286,7 +330,13 @@ impl Batch {
                 continue;
             }
             let mut service = parsed.service.clone();
+            let mut notices = parsed.notices.clone();
             service.provenance.imported_at = Some(actor.at);
+            let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, &held)).unwrap_or_default();
+            if !taken.is_empty() {
+                notices.push(taken_notice(&taken));
+                service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
+            }
             if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
                 service.provider_id = Some(*provider);
                 service.provider_name = None;
@@ -305,7 +355,8 @@ impl Batch {
                         "",
                         "its key is that of a service known from elsewhere, of which it is one more source",
                     );
-                    lines.push(line(parsed, after.id, Verdict::Updated, vec![notice]));
+                    notices.insert(0, notice);
+                    lines.push(line(parsed, after.id, Verdict::Updated, notices));
                     present.insert(after.id, after);
                     continue;
                 }
@@ -332,7 +383,7 @@ impl Batch {
                         let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
                         present.insert(after.id, after);
                     }
-                    lines.push(line(parsed, into.id, Verdict::Updated, parsed.notices.clone()));
+                    lines.push(line(parsed, into.id, Verdict::Updated, notices));
                     continue;
                 }
                 Some(row) => {
@@ -343,11 +394,23 @@ impl Batch {
                     Verdict::Updated
                 }
             };
-            lines.push(line(parsed, *id, verdict, parsed.notices.clone()));
+            lines.push(line(parsed, *id, verdict, notices));
         }
         store::insert(conn, actor, self.owner, &self.source, created)?;
         Ok(Written { lines, organizations_created })
     }
+}
+
+/// Where keys of providers are kept that another organization has.
+const TAKEN: &str = "organization.organization_identifiers";
+
+fn taken_notice(taken: &[&Identifier]) -> Notice {
+    let names: Vec<String> = taken.iter().map(|key| format!("{} {}", key.system, key.value)).collect();
+    Notice::new("identifier_taken", TAKEN, format!("another organization has it; kept in source_fields: {}", names.join(", ")))
+}
+
+fn shown(key: &&Identifier) -> Value {
+    json!({ "identifier_scheme": key.system, "identifier": key.value })
 }
 
 /// The next version of a service of which its source says something new. What people here know of it stays, and what the records say that

@@ -9,9 +9,9 @@ use super::Provider;
 use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
 use crate::db::schema::{imported_services, organizations, services};
-use crate::db::types::Json;
+use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::kind::{Kind, OrganizationId, ResourceType, ServiceId};
 use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::organizations::repository as organization_repository;
@@ -79,8 +79,8 @@ pub struct Listing {
     pub sources: Vec<String>,
 }
 
-/// The services of an owner that have one of these identifiers, by identifier.
-pub fn holders(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier]) -> Result<HashMap<Identifier, ServiceId>> {
+/// The resources of an owner that have one of these identifiers, by identifier.
+pub fn holders<K: Kind>(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier]) -> Result<HashMap<Identifier, Id<K>>> {
     let mut by_system: HashMap<&str, Vec<&str>> = HashMap::new();
     for identifier in wanted {
         by_system.entry(&identifier.system).or_default().push(&identifier.value);
@@ -88,8 +88,8 @@ pub fn holders(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier])
     let mut found = HashMap::new();
     for (system, values) in by_system {
         for values in values.chunks(1_000) {
-            let known = identifiers::of_values(conn, owner, ResourceType::Service, system, values)?;
-            let known = known.into_iter().map(|(value, id)| (Identifier { system: system.to_owned(), value }, ServiceId::from_uuid(id)));
+            let known = identifiers::of_values(conn, owner, K::RESOURCE_TYPE, system, values)?;
+            let known = known.into_iter().map(|(value, id)| (Identifier { system: system.to_owned(), value }, Id::from_uuid(id)));
             found.extend(known);
         }
     }
@@ -185,13 +185,15 @@ fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>,
 }
 
 /// Adds the organizations of providers that were not known, kept by the directory that names them, but for those that another import has
-/// added since; how many.
+/// added since; how many. `held` says who has the keys that they bear in other systems: one that is held stays with whoever has it, and of
+/// several that bear another the first has it from then on.
 pub fn insert_providers(
     conn: &mut DbConn,
     actor: &Actor,
     owner: OrganizationId,
     source: &str,
     providers: &[(OrganizationId, Provider)],
+    held: &mut HashMap<Identifier, OrganizationId>,
 ) -> Result<u64> {
     let ids: Vec<OrganizationId> = providers.iter().map(|(id, _)| *id).collect();
     let mut there: HashSet<OrganizationId> = HashSet::new();
@@ -206,7 +208,12 @@ pub fn insert_providers(
         content.email.clone_from(&provider.email);
         content.phones.clone_from(&provider.phones);
         content.identifiers = vec![Identifier { system: source.to_owned(), value: provider.key.clone() }];
-        content.identifiers.extend(provider.identifiers.iter().filter(|identifier| identifier.system != source).cloned());
+        for identifier in provider.identifiers.iter().filter(|identifier| identifier.system != source) {
+            let is_own = *held.entry(identifier.clone()).or_insert(*id) == *id;
+            if is_own && !content.identifiers.contains(identifier) {
+                content.identifiers.push(identifier.clone());
+            }
+        }
         OrganizationRow {
             id: *id,
             organization_id: owner,
