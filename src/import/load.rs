@@ -3,7 +3,10 @@
 //!
 //! The table `imported_services` remembers the fingerprint of what a source last said of a service. A record that says the same again
 //! changes nothing, even where somebody has since improved the service by hand; one that says something new replaces what the source
-//! said before and leaves what people here know (connector notes, keys of other systems) as it is.
+//! said before and leaves what people here know (connector notes, keys of other systems) as it is. What they have changed stands until the
+//! source says something else of that field: see [`reconciling`](super::reconciling).
+//!
+//! Organizations that a source tells apart are several, whatever keys they share: a key is of the first that bears it.
 //!
 //! A record that was merged into another stays what its source says, and the one that stands for it is composed anew. A new record that
 //! bears a key of a service which is known from elsewhere is one more source of it: no two services of a directory have the same key.
@@ -14,8 +17,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::keys::stable_id;
+use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
-use super::store::{self, NewService};
+use super::store::{self, NewService, Said};
 use super::{Notice, Outcome, Parsed, Provider};
 use crate::changes::Actor;
 use crate::db::DbConn;
@@ -56,6 +60,8 @@ pub struct Load {
 struct Planned {
     id: ServiceId,
     is_new: bool,
+    /// Whether it was retired, for its source did not list it.
+    is_back: bool,
     parsed: Parsed,
 }
 
@@ -162,7 +168,10 @@ impl Load {
                 tell(line(&parsed, id, Verdict::Unchanged, Vec::new()));
                 return None;
             }
-            known => self.planned.push(Planned { id, is_new: known.is_none(), parsed }),
+            known => {
+                let is_back = known.is_some_and(|fingerprint| fingerprint == RETIRED);
+                self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
+            }
         }
         if self.planned.len() >= BATCH { self.rest() } else { None }
     }
@@ -296,6 +305,45 @@ impl Batch {
         store::holders::<kind::Organization>(conn, self.owner, &wanted.into_iter().collect::<Vec<_>>())
     }
 
+    /// The next version of a service of which its source says something new: before it said `said`, or what the journal has of the last
+    /// import. What people here have changed stands where the source says of it what it said before, and what the records say that were
+    /// merged into it stays theirs.
+    fn stated(
+        &self,
+        conn: &mut DbConn,
+        actor: &Actor,
+        row: &ServiceRow,
+        said: Option<&ServiceInput>,
+        service: ServiceInput,
+        planned: &Planned,
+    ) -> Result<Stated> {
+        let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+        if planned.is_back {
+            // It was this source that made it inactive.
+            own.status = service.status;
+        }
+        let base = match said {
+            Some(said) => Some(said.clone()),
+            None => store::last_imported(conn, row)?,
+        };
+        let Reconciled { mut service, notices, differs } = match base {
+            Some(base) => reconciled(&base, &own, service)?,
+            None => Reconciled { service, notices: Vec::new(), differs: false },
+        };
+        service.connector_notes = service.connector_notes.or(own.connector_notes);
+        let others = own.identifiers.into_iter().filter(|identifier| identifier.system != self.source);
+        let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).collect();
+        service.identifiers.extend(others);
+        let after = if row.own_content.is_some() {
+            let content = sources::composed(conn, row, &service)?;
+            row.composed(service, content, actor.at)
+        } else {
+            row.with_content(service, actor.at)
+        };
+        let row = ServiceRow { version: row.version + 1, ..with_rooms(after, &planned.parsed, actor.at) };
+        Ok(Stated { row, notices, differs })
+    }
+
     /// The keys of a provider in other systems.
     fn keys_elsewhere<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a Identifier> {
         provider.identifiers.iter().filter(move |identifier| identifier.system != self.source)
@@ -317,6 +365,7 @@ impl Batch {
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
         let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
         let mut present = store::find(conn, &ids)?;
+        let statements = store::statements(conn, &ids)?;
         let known = self.known_elsewhere(conn)?;
         let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
         let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
@@ -374,11 +423,15 @@ impl Batch {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed;
                     let status = service.status;
+                    let mut said = Said { fingerprint: &parsed.fingerprint, statement: None };
                     if let Some(merge) = merges::find(conn, *id)? {
-                        let stood = stated(conn, actor, &self.source, &merge.standing(&row, actor.at), service.clone(), parsed)?;
-                        merges::replace(conn, &merge.stated(stood))?;
+                        let standing = merge.standing(&row, actor.at);
+                        let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
+                        merges::replace(conn, &merge.stated(stood.row))?;
+                        said.statement = stood.differs.then_some(&service);
+                        notices.extend(stood.notices);
                     }
-                    store::restate(conn, actor, row.merged(into.id, service, actor.at), &parsed.fingerprint)?;
+                    store::restate(conn, actor, row.merged(into.id, service.clone(), actor.at), said)?;
                     if into.deleted_at.is_none() {
                         let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
                         present.insert(after.id, after);
@@ -387,10 +440,11 @@ impl Batch {
                     continue;
                 }
                 Some(row) => {
-                    let after = stated(conn, actor, &self.source, &row, service, parsed)?;
-                    store::update(conn, actor, &row, after.clone())?;
-                    store::remember(conn, *id, &parsed.fingerprint)?;
-                    present.insert(*id, after);
+                    let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
+                    let said = Said { fingerprint: &parsed.fingerprint, statement: after.differs.then_some(&service) };
+                    store::update_said(conn, actor, &row, after.row.clone(), said)?;
+                    notices.extend(after.notices);
+                    present.insert(*id, after.row);
                     Verdict::Updated
                 }
             };
@@ -413,28 +467,14 @@ fn shown(key: &&Identifier) -> Value {
     json!({ "identifier_scheme": key.system, "identifier": key.value })
 }
 
-/// The next version of a service of which its source says something new. What people here know of it stays, and what the records say that
-/// were merged into it stays theirs.
-fn stated(
-    conn: &mut DbConn,
-    actor: &Actor,
-    source: &str,
-    row: &ServiceRow,
-    mut service: ServiceInput,
-    parsed: &Parsed,
-) -> Result<ServiceRow> {
-    let own = row.own_content.as_ref().unwrap_or(&row.content);
-    service.connector_notes = service.connector_notes.or_else(|| own.connector_notes.clone());
-    let others = own.identifiers.iter().filter(|identifier| identifier.system != source);
-    let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
-    service.identifiers.extend(others);
-    let after = if row.own_content.is_some() {
-        let content = sources::composed(conn, row, &service)?;
-        row.composed(service, content, actor.at)
-    } else {
-        row.with_content(service, actor.at)
-    };
-    Ok(ServiceRow { version: row.version + 1, ..with_rooms(after, parsed, actor.at) })
+/// The next version of a service.
+#[derive(Debug)]
+struct Stated {
+    row: ServiceRow,
+    /// What people here had changed of it.
+    notices: Vec<Notice>,
+    /// Whether some of that stands against its source.
+    differs: bool,
 }
 
 /// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
@@ -497,7 +537,7 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
 pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(ids.len());
     for (id, row) in store::find(conn, ids)? {
-        store::remember(conn, id, RETIRED)?;
+        store::note_retired(conn, id, RETIRED)?;
         let key = row.content.provenance.record.clone();
         let row = match row.merged_into_id {
             Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),

@@ -1,9 +1,11 @@
 //! The queries of imports: many rows at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use diesel::dsl::{insert_into, update as update_table};
 use diesel::prelude::*;
+use serde_json::{Map, Value, json};
 
 use super::Provider;
 use crate::changes::{self, Action, Actor, Change};
@@ -17,6 +19,7 @@ use crate::organizations::model::{OrganizationInput, OrganizationKind, Organizat
 use crate::organizations::repository as organization_repository;
 use crate::services::api::Service;
 use crate::services::duplicates::sources;
+use crate::services::model::ServiceInput;
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::text::fold;
@@ -47,10 +50,53 @@ pub fn fingerprints_of(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<S
     Ok(rows.into_iter().collect())
 }
 
-/// Remembers what a source now says of a service.
-pub fn remember(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
+/// Notes that a source no longer lists a service; `fingerprint` is equal to no record's.
+pub fn note_retired(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
     update_table(imported_services::table.find(id)).set(imported_services::fingerprint.eq(fingerprint)).execute(conn)?;
     Ok(())
+}
+
+/// Remembers what a source now says of a service, and its words where the service says something else.
+fn remember_said(conn: &mut DbConn, id: ServiceId, said: Said<'_>) -> Result<()> {
+    let words = said.statement.map(|statement| Json(statement.clone()));
+    let now = (imported_services::fingerprint.eq(said.fingerprint), imported_services::statement.eq(&words));
+    update_table(imported_services::table.find(id)).set(now).execute(conn)?;
+    Ok(())
+}
+
+/// What a source says of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// See [`super::keys::fingerprint`].
+    pub fingerprint: &'a str,
+    /// Its words, where the service says something else: somebody here has changed it.
+    pub statement: Option<&'a ServiceInput>,
+}
+
+/// What sources last said of these services that say something else, at most 1,000.
+pub fn statements(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceInput>> {
+    let named = imported_services::table.filter(imported_services::service_id.eq_any(ids));
+    let rows: Vec<(ServiceId, Option<Json<ServiceInput>>)> = named
+        .filter(imported_services::statement.is_not_null())
+        .select((imported_services::service_id, imported_services::statement))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(id, statement)| Some((id, statement?.0))).collect())
+}
+
+/// What a source said of a service when it was last imported, as the journal has it; `None` where nothing was changed since, and where that
+/// is not known any more.
+pub fn last_imported(conn: &mut DbConn, row: &ServiceRow) -> Result<Option<ServiceInput>> {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let nameless = serde_json::from_value::<ServiceInput>(json!({ "name": "" })).and_then(serde_json::to_value);
+        nameless.ok().and_then(|value| Some(value.as_object()?.keys().cloned().collect())).unwrap_or_default()
+    });
+    let own = row.own_content.as_ref().unwrap_or(&row.content);
+    let Some(at) = own.provenance.imported_at.filter(|at| *at != row.updated_at) else { return Ok(None) };
+    let entry = changes::written_at(conn, ResourceType::Service, Id::from_uuid(row.id.uuid()), at)?;
+    let body = entry.and_then(|entry| serde_json::from_str::<Map<String, Value>>(entry.body.get()).ok());
+    // An older version may have written what this one reads no more.
+    let content = body.map(|body| body.into_iter().filter(|(name, _)| NAMES.contains(name)).collect());
+    Ok(content.and_then(|content| serde_json::from_value(Value::Object(content)).ok()))
 }
 
 /// Whether the source of a record and those of the records that were merged into it still list it: of the record itself, where it is
@@ -106,11 +152,11 @@ pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, into: Servi
 }
 
 /// Writes what a source now says in a record that leads to a service.
-pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, fingerprint: &str) -> Result<()> {
+pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, said: Said<'_>) -> Result<()> {
     if !repository::update(conn, &after)? {
         return Err(Error::Busy);
     }
-    remember(conn, after.id, fingerprint)?;
+    remember_said(conn, after.id, said)?;
     sources::record_merged(conn, actor, after)
 }
 
@@ -151,6 +197,12 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     let changes: Vec<Change<'_, Service>> =
         shapes.iter().map(|shape| change(ResourceType::Service, shape.id.uuid(), owner, shape.version, Action::Created, shape)).collect();
     changes::record_all(conn, actor, &changes)
+}
+
+/// Changes a service to what its source says of it.
+pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow, said: Said<'_>) -> Result<()> {
+    remember_said(conn, after.id, said)?;
+    update(conn, actor, before, after)
 }
 
 /// Changes a service, its identifiers where they differ, and writes the journal.
