@@ -77,13 +77,13 @@ pub enum Error {
         into: String,
     },
     /// A unique key is taken.
-    #[error("already exists ({constraint})")]
+    #[error("already exists")]
     Duplicate {
         /// The constraint, `table_column_key`.
         constraint: String,
     },
     /// A row that must exist does not, or one that is in use cannot go.
-    #[error("refers to what does not exist or is in use ({constraint})")]
+    #[error("refers to what does not exist or is in use")]
     Reference {
         /// The constraint, where the database names it.
         constraint: String,

@@ -418,6 +418,10 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
     // A part of a resource has the version of the whole.
     let is_part = path.ends_with("/{key}");
+    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
+        // The standard has the conditions in the query string.
+        body.insert("required".into(), false.into());
+    }
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
     // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.

@@ -315,6 +315,12 @@ pub fn last_until(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, pl
     Ok(entries.first(conn).optional()?)
 }
 
+/// The first entry of a resource that was written at this moment.
+pub fn written_at(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, at: Instant) -> Result<Option<Entry>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
+    Ok(entries.filter(changes::at.eq(at)).order((changes::version, changes::sequence)).first(conn).optional()?)
+}
+
 /// The entry of a resource before this version.
 pub fn earlier(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, version: i64) -> Result<Option<Entry>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));

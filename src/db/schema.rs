@@ -731,6 +731,7 @@ diesel::table! {
         organization_id -> Id,
         source -> Text,
         fingerprint -> Text,
+        statement -> Nullable<Document>,
     }
 }
 

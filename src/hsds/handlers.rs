@@ -68,10 +68,11 @@ pub async fn list_hsds_services(app: State, reader: DirectoryReader, query: Quer
     services(app, &reader, query.0).await
 }
 
-/// List services in HSDS with the conditions in the body
+/// List services in HSDS by POST
 ///
-/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
-#[utoipa::path(tag = "hsds", request_body(content((ServicesQuery = "application/json"), (ServicesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
+/// not end up in logs, and what it says counts. It changes nothing.
+#[utoipa::path(tag = "hsds", params(ServicesQuery), request_body(content((ServicesQuery = "application/json"), (ServicesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/services")]
 pub async fn query_hsds_services(app: State, reader: DirectoryReader, query: Asked<ServicesQuery>) -> Result<HttpResponse> {
     services(app, &reader, query.0).await
@@ -101,10 +102,11 @@ pub async fn list_hsds_service_at_locations(
     service_at_locations(app, &reader, query.0).await
 }
 
-/// List services at locations in HSDS with the conditions in the body
+/// List services at locations in HSDS by POST
 ///
-/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
-#[utoipa::path(tag = "hsds", request_body(content((ServiceAtLocationsQuery = "application/json"), (ServiceAtLocationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceAtLocationList = "application/json"), (ServiceAtLocation = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
+/// not end up in logs, and what it says counts. It changes nothing.
+#[utoipa::path(tag = "hsds", params(ServiceAtLocationsQuery), request_body(content((ServiceAtLocationsQuery = "application/json"), (ServiceAtLocationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceAtLocationList = "application/json"), (ServiceAtLocation = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/service_at_locations")]
 pub async fn query_hsds_service_at_locations(
     app: State,
@@ -134,10 +136,11 @@ pub async fn list_hsds_organizations(app: State, reader: DirectoryReader, query:
     organization_list(app, &reader, query.0).await
 }
 
-/// List organizations in HSDS with the conditions in the body
+/// List organizations in HSDS by POST
 ///
-/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
-#[utoipa::path(tag = "hsds", request_body(content((OrganizationsQuery = "application/json"), (OrganizationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
+/// not end up in logs, and what it says counts. It changes nothing.
+#[utoipa::path(tag = "hsds", params(OrganizationsQuery), request_body(content((OrganizationsQuery = "application/json"), (OrganizationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/organizations")]
 pub async fn query_hsds_organizations(app: State, reader: DirectoryReader, query: Asked<OrganizationsQuery>) -> Result<HttpResponse> {
     organization_list(app, &reader, query.0).await
@@ -168,10 +171,11 @@ pub async fn list_hsds_taxonomies(app: State, reader: DirectoryReader, query: Qu
     taxonomies(app, &reader, query.0).await
 }
 
-/// List taxonomies in HSDS with the conditions in the body
+/// List taxonomies in HSDS by POST
 ///
-/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
-#[utoipa::path(tag = "hsds", request_body(content((TaxonomiesQuery = "application/json"), (TaxonomiesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
+/// not end up in logs, and what it says counts. It changes nothing.
+#[utoipa::path(tag = "hsds", params(TaxonomiesQuery), request_body(content((TaxonomiesQuery = "application/json"), (TaxonomiesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/taxonomies")]
 pub async fn query_hsds_taxonomies(app: State, reader: DirectoryReader, query: Asked<TaxonomiesQuery>) -> Result<HttpResponse> {
     taxonomies(app, &reader, query.0).await
@@ -197,10 +201,11 @@ pub async fn list_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query
     taxonomy_terms(app, &reader, query.0).await
 }
 
-/// List terms of taxonomies in HSDS with the conditions in the body
+/// List terms of taxonomies in HSDS by POST
 ///
-/// The same as by GET, where words that are looked for should not end up in logs. It changes nothing.
-#[utoipa::path(tag = "hsds", request_body(content((TaxonomyTermsQuery = "application/json"), (TaxonomyTermsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
+/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
+/// not end up in logs, and what it says counts. It changes nothing.
+#[utoipa::path(tag = "hsds", params(TaxonomyTermsQuery), request_body(content((TaxonomyTermsQuery = "application/json"), (TaxonomyTermsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/taxonomy_terms")]
 pub async fn query_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query: Asked<TaxonomyTermsQuery>) -> Result<HttpResponse> {
     taxonomy_terms(app, &reader, query.0).await

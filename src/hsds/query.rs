@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::{FromRequest, HttpRequest};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
 
@@ -168,7 +170,8 @@ pub struct OrganizationQuery {
     pub full_service: Option<bool>,
 }
 
-/// What a POST asks: the parameters of the GET of the same path, as a JSON object or a form. It changes nothing.
+/// What a POST asks: the parameters of the GET of the same path, as the standard has it in the query string, or as a JSON object or a form,
+/// which counts where both say something. It changes nothing.
 #[derive(Debug)]
 pub struct Asked<T>(pub T);
 
@@ -179,19 +182,58 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Asked<
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let query = request.query_string().to_owned();
+        let route = request.match_pattern().unwrap_or_default();
+        if !has_body(request) {
+            return Box::pin(async move { query::read_text("POST", &route, &query).map(Self) });
+        }
         let bytes = body::read(request, payload, MEDIA_TYPES);
         let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_json = given.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-        let route = request.match_pattern().unwrap_or_default();
         Box::pin(async move {
             let bytes = bytes.await?;
-            if is_json {
-                return schema::check(json::parse(&bytes)?).map(Self);
+            if bytes.is_empty() {
+                return query::read_text("POST", &route, &query).map(Self);
             }
-            let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::malformed("The body is not UTF-8."))?;
-            query::read_text("GET", &route, &text).map(Self).map_err(of_body)
+            let (asked, pairs) = if is_json {
+                let value = json::parse(&bytes)?;
+                let pairs = pairs(&value);
+                (schema::check(value)?, pairs)
+            } else {
+                let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::malformed("The body is not UTF-8."))?;
+                let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+                (query::read_text("GET", &route, &text).map_err(of_body)?, pairs)
+            };
+            if query.is_empty() {
+                return Ok(Self(asked));
+            }
+            let is_said = |name: &str| pairs.iter().any(|(said, _): &(String, String)| said == name);
+            let besides = form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| !is_said(name));
+            let mut all = form_urlencoded::Serializer::new(String::new());
+            all.extend_pairs(besides.collect::<Vec<_>>()).extend_pairs(&pairs);
+            query::read_text("POST", &route, &all.finish()).map(Self)
         })
     }
+}
+
+/// Whether a request says anything of a body, or has one.
+fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match length {
+        Some(length) => length > 0,
+        None => headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(CONTENT_TYPE),
+    }
+}
+
+/// The members of an object that say something, as parameters.
+fn pairs(value: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    value.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
 }
 
 /// The faults of parameters that came in a form: understood, and not valid.

@@ -267,8 +267,11 @@ impl Writer {
         }
     }
 
-    /// The keys of a service, but for the one that is its id here.
+    /// The keys of a service, but for the one that is its id here. Those of a record that was merged into another are that other's.
     fn identifiers(self, row: &ServiceRow) -> Vec<types::Identifier> {
+        if row.merged_into_id.is_some() {
+            return Vec::new();
+        }
         let provenance = &row.content.provenance;
         let claimed = ids::claimed_by_service(row);
         let is_id = |identifier: &&types::Identifier| {

@@ -1,6 +1,7 @@
 //! A service in the making, and its last check: what leaves here is what the API would accept.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
@@ -65,10 +66,33 @@ impl Draft {
         self.notices.push(Notice::new(code, field, message));
     }
 
-    /// Keeps a value that no field holds; empty ones are not worth it.
+    /// Keeps a value that no field holds; empty ones are not worth it. Several of one name become a list.
     pub fn keep(&mut self, name: impl Into<String>, value: Value) {
+        let Some(value) = substance(value) else { return };
+        match self.leftovers.entry(name.into()) {
+            Entry::Vacant(free) => {
+                free.insert(value);
+            }
+            Entry::Occupied(known) if *known.get() == value => {}
+            Entry::Occupied(mut known) => {
+                let listed = |value: Value| match value {
+                    Value::Array(items) => items,
+                    one => vec![one],
+                };
+                let mut all = listed(known.get_mut().take());
+                let more: Vec<Value> = listed(value).into_iter().filter(|item| !all.contains(item)).collect();
+                all.extend(more);
+                known.insert(Value::Array(all));
+            }
+        }
+    }
+
+    /// Keeps a value that is not understood, and says so.
+    pub fn keep_told(&mut self, code: &'static str, name: impl Into<String>, value: Value) {
         if let Some(value) = substance(value) {
-            self.leftovers.insert(name.into(), value);
+            let name = name.into();
+            self.notice(code, name.clone(), "kept in source_fields");
+            self.keep(name, value);
         }
     }
 
@@ -130,8 +154,9 @@ impl Draft {
                 self.notice("need_not_inferred", "need_domains", "neither categories nor words name a need that is known");
             }
         }
+        let rooms = self.checked_rooms();
         self.service.source_fields = std::mem::take(&mut self.leftovers);
-        match self.checked_service().and_then(|(service, value)| Ok((service, value, self.checked_rooms()?))) {
+        match self.checked_service().and_then(|(service, value)| Ok((service, value, rooms?))) {
             Ok((service, value, (capacity, rooms))) => {
                 let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, self.provider.as_ref());
                 self.notices.sort();
@@ -187,7 +212,11 @@ impl Draft {
 
     fn checked_room(&mut self, field: &str, mut stated: Value) -> Result<Capacity, Vec<Notice>> {
         let (capacity, removed) = schema::mend::<Capacity>(&mut stated)?;
-        self.notices.extend(removed.into_iter().map(|(notice, _)| Notice { field: format!("{field}{}", notice.field), ..notice }));
+        for (notice, part) in removed {
+            let field = format!("{field}{}", notice.field);
+            self.keep(format!("unfit:{}", field.trim_start_matches('/')), part);
+            self.notices.push(Notice { field, ..notice });
+        }
         Ok(capacity)
     }
 }

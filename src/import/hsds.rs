@@ -105,13 +105,20 @@ impl Part {
         all
     }
 
-    /// Keeps what is left under `prefix`.
+    /// Keeps what is left under `prefix`, and says so.
     pub fn keep_rest(self, prefix: &str, draft: &mut Draft) {
-        for (name, value) in self.0 {
-            if is_worth_keeping(&name) {
-                draft.keep(format!("{prefix}{name}"), without_noise(value));
-            }
+        for (name, value) in self.0.into_iter().filter(|(name, _)| is_worth_keeping(name)) {
+            keep_unknown(format!("{prefix}{name}"), without_noise(value), draft);
         }
+    }
+}
+
+/// Keeps a field that no reader knows, and says so; when a record was written is kept without a word, for each says that.
+pub fn keep_unknown(name: String, value: Value, draft: &mut Draft) {
+    if name.rsplit('.').next() == Some("last_modified") {
+        draft.keep(name, value);
+    } else {
+        draft.keep_told("field_not_known", name, value);
     }
 }
 

@@ -3,7 +3,10 @@
 //!
 //! The table `imported_services` remembers the fingerprint of what a source last said of a service. A record that says the same again
 //! changes nothing, even where somebody has since improved the service by hand; one that says something new replaces what the source
-//! said before and leaves what people here know (connector notes, keys of other systems) as it is.
+//! said before and leaves what people here know (connector notes, keys of other systems) as it is. What they have changed stands until the
+//! source says something else of that field: see [`reconciling`](super::reconciling).
+//!
+//! Organizations that a source tells apart are several, whatever keys they share: a key is of the first that bears it.
 //!
 //! A record that was merged into another stays what its source says, and the one that stands for it is composed anew. A new record that
 //! bears a key of a service which is known from elsewhere is one more source of it: no two services of a directory have the same key.
@@ -11,9 +14,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::keys::stable_id;
+use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
-use super::store::{self, NewService};
+use super::store::{self, NewService, Said};
 use super::{Notice, Outcome, Parsed, Provider};
 use crate::changes::Actor;
 use crate::db::DbConn;
@@ -26,6 +32,7 @@ use crate::services::duplicates::{merges, sources};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
 use crate::services::row::ServiceRow;
+use crate::types::Identifier;
 
 /// How many services are written in one transaction.
 pub const BATCH: usize = 500;
@@ -44,6 +51,8 @@ pub struct Load {
     seen: HashSet<ServiceId>,
     /// The organizations of the source's providers, by key.
     providers: HashMap<String, OrganizationId>,
+    /// The keys of those that were not known.
+    new_providers: HashSet<String>,
     planned: Vec<Planned>,
 }
 
@@ -51,6 +60,8 @@ pub struct Load {
 struct Planned {
     id: ServiceId,
     is_new: bool,
+    /// Whether it was retired, for its source did not list it.
+    is_back: bool,
     parsed: Parsed,
 }
 
@@ -61,7 +72,11 @@ pub struct Batch {
     source: String,
     records: Arc<Vec<Planned>>,
     providers: Arc<HashMap<String, OrganizationId>>,
+    /// Those of them that were not known when the import began. Every batch brings those of its records: who was to be added by one before
+    /// may not have been.
     new_providers: Arc<Vec<(OrganizationId, Provider)>>,
+    /// How many of these are named for the first time.
+    first_named: u64,
 }
 
 /// What was written.
@@ -91,6 +106,7 @@ impl Load {
             knows_all: false,
             seen: HashSet::new(),
             providers: HashMap::new(),
+            new_providers: HashSet::new(),
             planned: Vec::new(),
         }
     }
@@ -122,6 +138,7 @@ impl Load {
             knows_all: true,
             seen: HashSet::new(),
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
+            new_providers: HashSet::new(),
             planned: Vec::new(),
         })
     }
@@ -151,7 +168,10 @@ impl Load {
                 tell(line(&parsed, id, Verdict::Unchanged, Vec::new()));
                 return None;
             }
-            known => self.planned.push(Planned { id, is_new: known.is_none(), parsed }),
+            known => {
+                let is_back = known.is_some_and(|fingerprint| fingerprint == RETIRED);
+                self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
+            }
         }
         if self.planned.len() >= BATCH { self.rest() } else { None }
     }
@@ -162,11 +182,15 @@ impl Load {
         if records.is_empty() {
             return None;
         }
-        let mut new_providers = Vec::new();
+        let (mut new_providers, mut first_named, mut named) = (Vec::new(), 0, HashSet::new());
         for provider in records.iter().filter_map(|planned| planned.parsed.provider.as_ref()) {
+            let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
             if !self.providers.contains_key(&provider.key) {
-                let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
                 self.providers.insert(provider.key.clone(), id);
+                self.new_providers.insert(provider.key.clone());
+                first_named += 1;
+            }
+            if self.new_providers.contains(&provider.key) && named.insert(&provider.key) {
                 new_providers.push((id, provider.clone()));
             }
         }
@@ -178,6 +202,7 @@ impl Load {
             records: Arc::new(records),
             providers: Arc::new(providers),
             new_providers: Arc::new(new_providers),
+            first_named,
         })
     }
 
@@ -214,28 +239,37 @@ impl Batch {
     pub fn preview(&self) -> Written {
         let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
         let told = |planned: &Planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone());
-        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.new_providers.len() as u64 }
+        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.first_named }
     }
 
-    /// The records one by one, for a batch that failed as a whole; before them the new providers alone.
+    /// The records one by one, each with its provider, for a batch that failed as a whole: a provider that cannot be added costs its own
+    /// services alone.
     pub fn split(self) -> Vec<Self> {
         // The writer may still hold its copy of the batch that failed.
         let records = Arc::unwrap_or_clone(self.records);
-        let part = |records, new_providers| Self {
-            owner: self.owner,
-            source: self.source.clone(),
-            records: Arc::new(records),
-            providers: Arc::clone(&self.providers),
-            new_providers,
+        let part = |planned: Planned| {
+            let key = planned.parsed.provider.as_ref().map(|provider| &provider.key);
+            let own = self.new_providers.iter().filter(|(_, provider)| Some(&provider.key) == key).cloned().collect();
+            Self {
+                owner: self.owner,
+                source: self.source.clone(),
+                providers: Arc::clone(&self.providers),
+                new_providers: Arc::new(own),
+                first_named: 0,
+                records: Arc::new(vec![planned]),
+            }
         };
-        let providers = part(Vec::new(), Arc::clone(&self.new_providers));
-        std::iter::once(providers).chain(records.into_iter().map(|planned| part(vec![planned], Arc::default()))).collect()
+        records.into_iter().map(part).collect()
     }
 
     /// Lines that refuse every record, for a fault that lies in them; any other is given back.
     pub fn refused(&self, fault: Error) -> Result<Written> {
-        let (Error::Duplicate { .. } | Error::Reference { .. }) = fault else { return Err(fault) };
-        let notice = Notice::new("clash", "", fault.to_string());
+        let field = match &fault {
+            Error::Duplicate { constraint } if constraint.starts_with("identifiers_") => "identifiers",
+            Error::Duplicate { .. } | Error::Reference { .. } => "",
+            _ => return Err(fault),
+        };
+        let notice = Notice::new("clash", field, fault.problem().detail);
         let lines = self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()]));
         Ok(Written { lines: lines.collect(), organizations_created: 0 })
     }
@@ -244,7 +278,7 @@ impl Batch {
     fn known_elsewhere(&self, conn: &mut DbConn) -> Result<HashMap<ServiceId, ServiceId>> {
         let new = || self.records.iter().filter(|planned| planned.is_new);
         let wanted: Vec<_> = new().flat_map(|planned| &planned.parsed.service.identifiers).collect();
-        let holders = store::holders(conn, self.owner, &wanted)?;
+        let holders = store::holders::<kind::Service>(conn, self.owner, &wanted)?;
         let mut found = HashMap::new();
         if holders.is_empty() {
             return Ok(found);
@@ -264,15 +298,74 @@ impl Batch {
         Ok(found)
     }
 
+    /// Which organizations have the keys that the providers of these records bear in other systems.
+    fn held(&self, conn: &mut DbConn) -> Result<HashMap<Identifier, OrganizationId>> {
+        let named = self.records.iter().filter_map(|planned| planned.parsed.provider.as_ref());
+        let wanted: BTreeSet<&Identifier> = named.flat_map(|provider| self.keys_elsewhere(provider)).collect();
+        store::holders::<kind::Organization>(conn, self.owner, &wanted.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The next version of a service of which its source says something new: before it said `said`, or what the journal has of the last
+    /// import. What people here have changed stands where the source says of it what it said before, and what the records say that were
+    /// merged into it stays theirs.
+    fn stated(
+        &self,
+        conn: &mut DbConn,
+        actor: &Actor,
+        row: &ServiceRow,
+        said: Option<&ServiceInput>,
+        service: ServiceInput,
+        planned: &Planned,
+    ) -> Result<Stated> {
+        let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+        if planned.is_back {
+            // It was this source that made it inactive.
+            own.status = service.status;
+        }
+        let base = match said {
+            Some(said) => Some(said.clone()),
+            None => store::last_imported(conn, row)?,
+        };
+        let Reconciled { mut service, notices, differs } = match base {
+            Some(base) => reconciled(&base, &own, service)?,
+            None => Reconciled { service, notices: Vec::new(), differs: false },
+        };
+        service.connector_notes = service.connector_notes.or(own.connector_notes);
+        let others = own.identifiers.into_iter().filter(|identifier| identifier.system != self.source);
+        let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).collect();
+        service.identifiers.extend(others);
+        let after = if row.own_content.is_some() {
+            let content = sources::composed(conn, row, &service)?;
+            row.composed(service, content, actor.at)
+        } else {
+            row.with_content(service, actor.at)
+        };
+        let row = ServiceRow { version: row.version + 1, ..with_rooms(after, &planned.parsed, actor.at) };
+        Ok(Stated { row, notices, differs })
+    }
+
+    /// The keys of a provider in other systems.
+    fn keys_elsewhere<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a Identifier> {
+        provider.identifiers.iter().filter(move |identifier| identifier.system != self.source)
+    }
+
+    /// The keys of a provider that another organization has: two that the source tells apart are two, and a key belongs to one.
+    fn taken<'a>(&'a self, provider: &'a Provider, held: &HashMap<Identifier, OrganizationId>) -> Vec<&'a Identifier> {
+        let own = self.providers.get(&provider.key);
+        self.keys_elsewhere(provider).filter(|key| held.get(*key).is_some_and(|holder| Some(holder) != own)).collect()
+    }
+
     /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
     /// since.
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
-        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers)?;
+        let mut held = self.held(conn)?;
+        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
         let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
         let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
         let mut present = store::find(conn, &ids)?;
+        let statements = store::statements(conn, &ids)?;
         let known = self.known_elsewhere(conn)?;
         let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
         let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
@@ -286,7 +379,13 @@ impl Batch {
                 continue;
             }
             let mut service = parsed.service.clone();
+            let mut notices = parsed.notices.clone();
             service.provenance.imported_at = Some(actor.at);
+            let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, &held)).unwrap_or_default();
+            if !taken.is_empty() {
+                notices.push(taken_notice(&taken));
+                service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
+            }
             if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
                 service.provider_id = Some(*provider);
                 service.provider_name = None;
@@ -305,7 +404,8 @@ impl Batch {
                         "",
                         "its key is that of a service known from elsewhere, of which it is one more source",
                     );
-                    lines.push(line(parsed, after.id, Verdict::Updated, vec![notice]));
+                    notices.insert(0, notice);
+                    lines.push(line(parsed, after.id, Verdict::Updated, notices));
                     present.insert(after.id, after);
                     continue;
                 }
@@ -323,55 +423,58 @@ impl Batch {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed;
                     let status = service.status;
+                    let mut said = Said { fingerprint: &parsed.fingerprint, statement: None };
                     if let Some(merge) = merges::find(conn, *id)? {
-                        let stood = stated(conn, actor, &self.source, &merge.standing(&row, actor.at), service.clone(), parsed)?;
-                        merges::replace(conn, &merge.stated(stood))?;
+                        let standing = merge.standing(&row, actor.at);
+                        let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
+                        merges::replace(conn, &merge.stated(stood.row))?;
+                        said.statement = stood.differs.then_some(&service);
+                        notices.extend(stood.notices);
                     }
-                    store::restate(conn, actor, row.merged(into.id, service, actor.at), &parsed.fingerprint)?;
+                    store::restate(conn, actor, row.merged(into.id, service.clone(), actor.at), said)?;
                     if into.deleted_at.is_none() {
                         let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
                         present.insert(after.id, after);
                     }
-                    lines.push(line(parsed, into.id, Verdict::Updated, parsed.notices.clone()));
+                    lines.push(line(parsed, into.id, Verdict::Updated, notices));
                     continue;
                 }
                 Some(row) => {
-                    let after = stated(conn, actor, &self.source, &row, service, parsed)?;
-                    store::update(conn, actor, &row, after.clone())?;
-                    store::remember(conn, *id, &parsed.fingerprint)?;
-                    present.insert(*id, after);
+                    let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
+                    let said = Said { fingerprint: &parsed.fingerprint, statement: after.differs.then_some(&service) };
+                    store::update_said(conn, actor, &row, after.row.clone(), said)?;
+                    notices.extend(after.notices);
+                    present.insert(*id, after.row);
                     Verdict::Updated
                 }
             };
-            lines.push(line(parsed, *id, verdict, parsed.notices.clone()));
+            lines.push(line(parsed, *id, verdict, notices));
         }
         store::insert(conn, actor, self.owner, &self.source, created)?;
         Ok(Written { lines, organizations_created })
     }
 }
 
-/// The next version of a service of which its source says something new. What people here know of it stays, and what the records say that
-/// were merged into it stays theirs.
-fn stated(
-    conn: &mut DbConn,
-    actor: &Actor,
-    source: &str,
-    row: &ServiceRow,
-    mut service: ServiceInput,
-    parsed: &Parsed,
-) -> Result<ServiceRow> {
-    let own = row.own_content.as_ref().unwrap_or(&row.content);
-    service.connector_notes = service.connector_notes.or_else(|| own.connector_notes.clone());
-    let others = own.identifiers.iter().filter(|identifier| identifier.system != source);
-    let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).cloned().collect();
-    service.identifiers.extend(others);
-    let after = if row.own_content.is_some() {
-        let content = sources::composed(conn, row, &service)?;
-        row.composed(service, content, actor.at)
-    } else {
-        row.with_content(service, actor.at)
-    };
-    Ok(ServiceRow { version: row.version + 1, ..with_rooms(after, parsed, actor.at) })
+/// Where keys of providers are kept that another organization has.
+const TAKEN: &str = "organization.organization_identifiers";
+
+fn taken_notice(taken: &[&Identifier]) -> Notice {
+    let names: Vec<String> = taken.iter().map(|key| format!("{} {}", key.system, key.value)).collect();
+    Notice::new("identifier_taken", TAKEN, format!("another organization has it; kept in source_fields: {}", names.join(", ")))
+}
+
+fn shown(key: &&Identifier) -> Value {
+    json!({ "identifier_scheme": key.system, "identifier": key.value })
+}
+
+/// The next version of a service.
+#[derive(Debug)]
+struct Stated {
+    row: ServiceRow,
+    /// What people here had changed of it.
+    notices: Vec<Notice>,
+    /// Whether some of that stands against its source.
+    differs: bool,
 }
 
 /// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
@@ -435,7 +538,7 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
 pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(ids.len());
     for (id, row) in store::find(conn, ids)? {
-        store::remember(conn, id, RETIRED)?;
+        store::note_retired(conn, id, RETIRED)?;
         let key = row.content.provenance.record.clone();
         let row = match row.merged_into_id {
             Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),

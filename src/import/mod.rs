@@ -21,6 +21,7 @@ pub mod load;
 pub mod mapping;
 pub mod package;
 pub mod read;
+pub mod reconciling;
 pub mod records;
 pub mod report;
 pub mod schema;

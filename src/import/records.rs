@@ -249,12 +249,17 @@ impl Reading<'_> {
         let (point, latitude, longitude) = (rule("point"), rule("latitude"), rule("longitude"));
         let mut take = |rule: Option<&Rule>| rule.and_then(|rule| values::first(rule, self.record, self.outer, &mut self.draft));
         if let Some(found) = take(point) {
-            return serde_json::from_value(found.value).ok();
+            let point = serde_json::from_value(found.value.clone()).ok();
+            if point.is_none() {
+                self.draft.keep_told("point_not_understood", found.field, found.value);
+            }
+            return point;
         }
         let (latitude, longitude) = (take(latitude)?, take(longitude)?);
         let point = number(&latitude).zip(number(&longitude)).map(|(latitude, longitude)| Point { latitude, longitude });
         if point.is_none() {
-            self.draft.notice("point_not_understood", latitude.field, "latitude and longitude are no numbers");
+            self.draft.keep_told("point_not_understood", latitude.field, latitude.value);
+            self.draft.keep_told("point_not_understood", longitude.field, longitude.value);
         }
         point
     }

@@ -48,6 +48,11 @@ impl Line {
     pub fn needs_a_word(&self) -> bool {
         !self.notices.is_empty() || self.verdict == Verdict::Retired
     }
+
+    /// Whether no more is said than that it has fields of its own.
+    fn is_of_its_own_fields(&self) -> bool {
+        self.verdict != Verdict::Retired && self.notices.iter().all(|notice| notice.code == "field_not_known")
+    }
 }
 
 /// What an import did.
@@ -85,8 +90,10 @@ pub struct Report {
     pub lines_left_out: u64,
 }
 
-/// How many lines a report keeps.
+/// How many lines a report keeps, and how many of records that have fields of their own and nothing else to tell: where all have them, they
+/// leave room for those that were refused.
 const MOST_LINES: usize = 1_000;
+const MOST_OF_OWN_FIELDS: usize = 500;
 
 impl Report {
     /// An empty report.
@@ -122,7 +129,8 @@ impl Report {
         if !line.needs_a_word() {
             return;
         }
-        if self.lines.len() < MOST_LINES {
+        let room = if line.is_of_its_own_fields() { MOST_OF_OWN_FIELDS } else { MOST_LINES };
+        if self.lines.len() < room {
             self.lines.push(line);
         } else {
             self.lines_left_out += 1;

@@ -1,22 +1,24 @@
 //! The queries of imports: many rows at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use diesel::dsl::{insert_into, update as update_table};
 use diesel::prelude::*;
+use serde_json::{Map, Value, json};
 
 use super::Provider;
 use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
 use crate::db::schema::{imported_services, organizations, services};
-use crate::db::types::Json;
+use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::kind::{Kind, OrganizationId, ResourceType, ServiceId};
 use crate::organizations::api::Organization;
 use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::services::api::Service;
 use crate::services::duplicates::sources;
-use crate::services::model::Capacity;
+use crate::services::model::{Capacity, ServiceInput};
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
 use crate::text::fold;
@@ -47,10 +49,53 @@ pub fn fingerprints_of(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<S
     Ok(rows.into_iter().collect())
 }
 
-/// Remembers what a source now says of a service.
-pub fn remember(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
+/// Notes that a source no longer lists a service; `fingerprint` is equal to no record's.
+pub fn note_retired(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Result<()> {
     update_table(imported_services::table.find(id)).set(imported_services::fingerprint.eq(fingerprint)).execute(conn)?;
     Ok(())
+}
+
+/// Remembers what a source now says of a service, and its words where the service says something else.
+fn remember_said(conn: &mut DbConn, id: ServiceId, said: Said<'_>) -> Result<()> {
+    let words = said.statement.map(|statement| Json(statement.clone()));
+    let now = (imported_services::fingerprint.eq(said.fingerprint), imported_services::statement.eq(&words));
+    update_table(imported_services::table.find(id)).set(now).execute(conn)?;
+    Ok(())
+}
+
+/// What a source says of a service.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// See [`super::keys::fingerprint`].
+    pub fingerprint: &'a str,
+    /// Its words, where the service says something else: somebody here has changed it.
+    pub statement: Option<&'a ServiceInput>,
+}
+
+/// What sources last said of these services that say something else, at most 1,000.
+pub fn statements(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceInput>> {
+    let named = imported_services::table.filter(imported_services::service_id.eq_any(ids));
+    let rows: Vec<(ServiceId, Option<Json<ServiceInput>>)> = named
+        .filter(imported_services::statement.is_not_null())
+        .select((imported_services::service_id, imported_services::statement))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(id, statement)| Some((id, statement?.0))).collect())
+}
+
+/// What a source said of a service when it was last imported, as the journal has it; `None` where nothing was changed since, and where that
+/// is not known any more.
+pub fn last_imported(conn: &mut DbConn, row: &ServiceRow) -> Result<Option<ServiceInput>> {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let nameless = serde_json::from_value::<ServiceInput>(json!({ "name": "" })).and_then(serde_json::to_value);
+        nameless.ok().and_then(|value| Some(value.as_object()?.keys().cloned().collect())).unwrap_or_default()
+    });
+    let own = row.own_content.as_ref().unwrap_or(&row.content);
+    let Some(at) = own.provenance.imported_at.filter(|at| *at != row.updated_at) else { return Ok(None) };
+    let entry = changes::written_at(conn, ResourceType::Service, Id::from_uuid(row.id.uuid()), at)?;
+    let body = entry.and_then(|entry| serde_json::from_str::<Map<String, Value>>(entry.body.get()).ok());
+    // An older version may have written what this one reads no more.
+    let content = body.map(|body| body.into_iter().filter(|(name, _)| NAMES.contains(name)).collect());
+    Ok(content.and_then(|content| serde_json::from_value(Value::Object(content)).ok()))
 }
 
 /// Whether the source of a record and those of the records that were merged into it still list it: of the record itself, where it is
@@ -79,8 +124,8 @@ pub struct Listing {
     pub sources: Vec<String>,
 }
 
-/// The services of an owner that have one of these identifiers, by identifier.
-pub fn holders(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier]) -> Result<HashMap<Identifier, ServiceId>> {
+/// The resources of an owner that have one of these identifiers, by identifier.
+pub fn holders<K: Kind>(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier]) -> Result<HashMap<Identifier, Id<K>>> {
     let mut by_system: HashMap<&str, Vec<&str>> = HashMap::new();
     for identifier in wanted {
         by_system.entry(&identifier.system).or_default().push(&identifier.value);
@@ -88,8 +133,8 @@ pub fn holders(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Identifier])
     let mut found = HashMap::new();
     for (system, values) in by_system {
         for values in values.chunks(1_000) {
-            let known = identifiers::of_values(conn, owner, ResourceType::Service, system, values)?;
-            let known = known.into_iter().map(|(value, id)| (Identifier { system: system.to_owned(), value }, ServiceId::from_uuid(id)));
+            let known = identifiers::of_values(conn, owner, K::RESOURCE_TYPE, system, values)?;
+            let known = known.into_iter().map(|(value, id)| (Identifier { system: system.to_owned(), value }, Id::from_uuid(id)));
             found.extend(known);
         }
     }
@@ -106,11 +151,11 @@ pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, into: Servi
 }
 
 /// Writes what a source now says in a record that leads to a service.
-pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, fingerprint: &str) -> Result<()> {
+pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, said: Said<'_>) -> Result<()> {
     if !repository::update(conn, &after)? {
         return Err(Error::Busy);
     }
-    remember(conn, after.id, fingerprint)?;
+    remember_said(conn, after.id, said)?;
     sources::record_merged(conn, actor, after)
 }
 
@@ -153,6 +198,12 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     changes::record_all(conn, actor, &changes)
 }
 
+/// Changes a service to what its source says of it.
+pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow, said: Said<'_>) -> Result<()> {
+    remember_said(conn, after.id, said)?;
+    update(conn, actor, before, after)
+}
+
 /// Changes a service, its identifiers where they differ, and writes the journal.
 pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
     let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
@@ -187,13 +238,15 @@ fn remember_rooms(conn: &mut DbConn, actor: &Actor, before: Option<&ServiceRow>,
 }
 
 /// Adds the organizations of providers that were not known, kept by the directory that names them, but for those that another import has
-/// added since; how many.
+/// added since; how many. `held` says who has the keys that they bear in other systems: one that is held stays with whoever has it, and of
+/// several that bear another the first has it from then on.
 pub fn insert_providers(
     conn: &mut DbConn,
     actor: &Actor,
     owner: OrganizationId,
     source: &str,
     providers: &[(OrganizationId, Provider)],
+    held: &mut HashMap<Identifier, OrganizationId>,
 ) -> Result<u64> {
     let ids: Vec<OrganizationId> = providers.iter().map(|(id, _)| *id).collect();
     let mut there: HashSet<OrganizationId> = HashSet::new();
@@ -208,7 +261,12 @@ pub fn insert_providers(
         content.email.clone_from(&provider.email);
         content.phones.clone_from(&provider.phones);
         content.identifiers = vec![Identifier { system: source.to_owned(), value: provider.key.clone() }];
-        content.identifiers.extend(provider.identifiers.iter().filter(|identifier| identifier.system != source).cloned());
+        for identifier in provider.identifiers.iter().filter(|identifier| identifier.system != source) {
+            let is_own = *held.entry(identifier.clone()).or_insert(*id) == *id;
+            if is_own && !content.identifiers.contains(identifier) {
+                content.identifiers.push(identifier.clone());
+            }
+        }
         OrganizationRow {
             id: *id,
             organization_id: owner,

@@ -1,7 +1,7 @@
 //! From a partner's lists into the directory.
 //!
-//! A worker takes a source for itself, for a time which every page that it writes prolongs. It notes the page reached together with what
-//! was on it, so that whoever comes after it goes on behind.
+//! A worker takes a source for itself, for a short time, which every page that it writes prolongs, and a heartbeat while it waits for the
+//! partner. It notes the page reached together with what was on it, so that whoever comes after it goes on behind.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -27,8 +27,10 @@ use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// How long a source is taken for: longer than the requests between two writes may take.
-pub(super) const LEASE: chrono::Duration = chrono::Duration::minutes(10);
+/// How long a source is taken for. Where a transaction takes longer, the row that it has written keeps others away.
+pub(super) const LEASE: Duration = Duration::from_secs(10);
+/// How often the lease is prolonged where nothing is written.
+pub(super) const BEAT: Duration = Duration::from_secs(2);
 /// Services that are asked for one by one between two writes, and how many of them at once.
 const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
@@ -91,9 +93,14 @@ fn with_cause(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
+/// Until when a source is taken that is taken now.
+pub(super) fn lease_from(now: Instant) -> Instant {
+    now.plus(chrono::Duration::from_std(LEASE).unwrap_or_default())
+}
+
 /// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
 fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
-    let Some(source) = repository::lease(conn, id, worker, now, now.plus(LEASE))? else { return Ok(None) };
+    let Some(source) = repository::lease(conn, id, worker, now, lease_from(now))? else { return Ok(None) };
     if let Some(run) = repository::unfinished(conn, id)? {
         match run.next_attempt_at.filter(|next| now < *next) {
             Some(next) => repository::release(conn, id, Some(next))?,
@@ -147,7 +154,8 @@ async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Res
 async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     loop {
         let number = turn.run.next_page;
-        let (page, date) = list(fetcher, &pages::changed(base, number, turn.run.modified_after), number).await?;
+        let asked = pages::changed(base, number, turn.run.modified_after);
+        let (page, date) = turn.held(list(fetcher, &asked, number)).await??;
         // Places in the whole list are not known, so a record's is its place on the pages that were full before.
         let mut load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
         if pages::are_whole(&page.records) {
@@ -177,10 +185,10 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
 /// Reads every id: what is not known is fetched, what is missing once more often than it may be is retired.
 async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
-    let mut load = turn.app.db.read(move |conn| Load::open(conn, owner, &name)).await?;
+    let mut load = turn.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
     let mut unknown = Vec::new();
     for number in 1.. {
-        let (page, _) = list(fetcher, &pages::ids(base, number), number).await?;
+        let (page, _) = turn.held(list(fetcher, &pages::ids(base, number), number)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
         unknown.extend(page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id))));
         turn.write(move |_, _, run, _| {
@@ -229,7 +237,7 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
                 Err(miss) => Err(miss),
             }
         });
-        let found: Vec<Option<Value>> = asked.buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<Option<Value>> = turn.held(asked.buffered(AT_ONCE).try_collect::<Vec<_>>()).await??;
         load = turn.take(load, numbered(turn.run.records, found.into_iter().flatten().collect())).await??;
     }
     Ok(load)

@@ -1,5 +1,12 @@
 //! What is read of a partner, written: records together with what is noted of the run, and only while the lease holds.
 
+use std::cell::Cell;
+use std::pin::pin;
+use std::time::{Duration, Instant as Moment};
+
+use futures_util::future::{Either, select};
+use tokio::time::{sleep_until, timeout_at};
+
 use crate::app::App;
 use crate::changes::Actor;
 use crate::db::DbConn;
@@ -17,6 +24,8 @@ use crate::kind::ServiceId;
 use super::model::{RunRow, SourceRow, SourceRunStatus};
 use super::{repository, worker};
 
+/// How long to wait where the database was busy.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Lines that are kept of a run.
 const MOST_LINES: i32 = 1_000;
 
@@ -30,6 +39,8 @@ pub(super) struct Turn<'a> {
     url: String,
     /// Which organizations are part of which, as far as this worker has read.
     kin: Kin,
+    /// When the lease was last prolonged.
+    prolonged: Cell<Moment>,
 }
 
 /// The worker goes on no more: another has taken over, or the run was ended.
@@ -38,7 +49,35 @@ pub(super) struct Lost;
 impl<'a> Turn<'a> {
     pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
         let url = source.content.url.clone();
-        Self { app, worker, source, run, url, kin: Kin::new() }
+        Self { app, worker, source, run, url, kin: Kin::new(), prolonged: Cell::new(Moment::now()) }
+    }
+
+    /// Does what takes a while beside the database, for as long as the lease holds, which is prolonged meanwhile. Once it holds no more it is
+    /// given up, for another may be at it.
+    pub(super) async fn held<T>(&self, work: impl Future<Output = T>) -> std::result::Result<T, Lost> {
+        match select(pin!(work), pin!(self.beat())).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(_) => Err(Lost),
+        }
+    }
+
+    /// Prolongs the lease again and again; ends once it holds no more, or nobody can say that it does.
+    async fn beat(&self) {
+        let (id, worker, db) = (self.source.id, self.worker, &self.app.db);
+        loop {
+            let held_until = self.prolonged.get() + worker::LEASE;
+            sleep_until((self.prolonged.get() + worker::BEAT).max(Moment::now()).into()).await;
+            let (began, clock) = (Moment::now(), self.app.clock.clone());
+            let prolong = db.write_patiently(move |conn| repository::keep_lease(conn, id, worker, worker::lease_from(clock.now())));
+            match timeout_at(held_until.into(), prolong).await {
+                Ok(Ok(Some(_))) => self.prolonged.set(began),
+                Ok(Ok(None)) | Err(_) => return,
+                Ok(Err(error)) => {
+                    log::warn!("the lease of source {id} could not be prolonged: {error}");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
     }
 
     /// Does something in a transaction in which the lease holds, and notes how the run then stands. [`Lost`] where it holds no more: then
@@ -49,15 +88,21 @@ impl<'a> Turn<'a> {
     ) -> Result<std::result::Result<T, Lost>> {
         let (id, worker, run, clock) = (self.source.id, self.worker, self.run.clone(), self.app.clock.clone());
         let written = self.app.db.write_patiently(move |conn| {
-            let now = clock.now();
-            let Some(source) = repository::keep_lease(conn, id, worker, now.plus(worker::LEASE))? else { return Ok(None) };
+            let (now, mut prolonged) = (clock.now(), Moment::now());
+            let Some(source) = repository::keep_lease(conn, id, worker, worker::lease_from(now))? else { return Ok(None) };
             let (actor, mut run) = (actor(&source, &run, now), RunRow { updated_at: now, ..run.clone() });
             let given = act(conn, &source, &mut run, &actor)?;
+            if prolonged.elapsed() > worker::BEAT {
+                // Where it has let go of the source this finds nothing to prolong.
+                prolonged = Moment::now();
+                repository::keep_lease(conn, id, worker, worker::lease_from(clock.now()))?;
+            }
             // Whoever ends a run takes the lease away with it: nothing of what was done stays, and the next look finds it lost.
-            if repository::update_run(conn, &run)? { Ok(Some((source, run, given))) } else { Err(Error::Busy) }
+            if repository::update_run(conn, &run)? { Ok(Some((source, run, given, prolonged))) } else { Err(Error::Busy) }
         });
         Ok(match written.await? {
-            Some((source, run, given)) => {
+            Some((source, run, given, prolonged)) => {
+                self.prolonged.set(prolonged);
                 (self.source, self.run) = (source, run);
                 Ok(given)
             }
@@ -76,7 +121,11 @@ impl<'a> Turn<'a> {
             records.into_iter().for_each(|raw| importer.take(raw, give));
             importer.finish(give);
         };
-        let Taken { mut desk, lines, mut batches, .. } = desk.take(&self.app.db, read).await?;
+        let taken = match self.held(desk.take(&self.app.db, read)).await {
+            Ok(taken) => taken?,
+            Err(lost) => return Ok(Err(lost)),
+        };
+        let Taken { mut desk, lines, mut batches, .. } = taken;
         batches.extend(desk.load.rest());
         self.kin.extend(desk.importer.take_kin());
         let together = (batches.clone(), lines.clone());

@@ -102,6 +102,12 @@ fn counts(run: &Value) -> [i64; 5] {
     ["created", "updated", "unchanged", "refused", "retired"].map(|name| run[name].as_i64().unwrap())
 }
 
+/// The fields of which a run tells this.
+fn told(run: &Value, code: &str) -> Vec<String> {
+    let notices = run["lines"].as_array().unwrap().iter().flat_map(|line| line["notices"].as_array().unwrap());
+    notices.filter(|notice| notice["code"] == code).map(|notice| notice["field"].as_str().unwrap().to_owned()).collect()
+}
+
 /// The services of the directory: names and statuses.
 async fn directory(caller: &Caller) -> BTreeMap<String, String> {
     let page = caller.get("/v1/services?status=active&status=inactive&limit=200").await.expect(200);
@@ -272,6 +278,80 @@ on_both!(two_processes_never_read_a_source_at_once, |db| async move {
     assert_eq!(clinic.get(&format!("{source}/runs")).await.expect(200)["items"].as_array().unwrap().len(), 1);
 });
 
+on_both!(where_a_process_dies_another_goes_on_in_ten_seconds_and_not_before, |db| async move {
+    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1", "--source-timeout=60s"]).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = Receiver::that(|_| Reply { delay: Duration::from_secs(600), ..Reply::status(200) });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let (one, other) = (Engine::new(app.state.clone()), Engine::new(app.state.clone()));
+    let mut reading = Box::pin(one.pull());
+    // While the partner does not answer the lease is prolonged, and nobody else reads.
+    for _ in 0..2 {
+        let waited = tokio::time::timeout(Duration::from_millis(2_800), &mut reading).await;
+        assert!(waited.is_err(), "the partner has not answered");
+        app.clock.advance(Span::seconds(8));
+        other.pull().await.unwrap();
+        assert_eq!(last_run(&clinic, &source).await["status"], "running");
+    }
+    assert_eq!(asked(&partner).len(), 1, "one process asked");
+    // The process dies.
+    drop(reading);
+    partner.now(move |got| theirs.answer(got));
+    app.clock.advance(Span::seconds(11));
+    other.pull().await.unwrap();
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
+});
+
+on_both!(an_accepted_suggestion_stands_until_the_partner_says_something_else_of_it, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    app.clock.advance(Span::seconds(60));
+    let page = clinic.get("/v1/services?limit=200").await.expect(200);
+    let service = page["items"].as_array().unwrap().iter().find(|service| service["name"] == "Lunch Club").unwrap();
+    let path = format!("/v1/services/{}", service["id"].as_str().unwrap());
+    let suggested = json!({ "base_version": 1, "patch": { "name": "Lunch and Tea Club" }, "reason": "They told us." });
+    let suggestion = clinic.post(&format!("{path}/suggestions"), suggested).await;
+    clinic.post(&format!("/v1/service-suggestions/{}/accept", suggestion.id()), json!({})).await.expect(200);
+    for hour in 1..=2 {
+        theirs.says("a", "Lunch Club", &format!("2026-03-02T{}:30:00Z", 17 + hour));
+        app.clock.advance(Span::seconds(61 * 60));
+        clinic.renew().await;
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!(counts(&run), [0, 1, 0, 0, 0], "{run}");
+        assert_eq!(told(&run, "change_kept"), ["/name"], "{run}");
+        assert_eq!(clinic.get(&path).await.expect(200)["name"], "Lunch and Tea Club");
+    }
+    theirs.says("a", "Dinner Club", "2026-03-02T20:30:00Z");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(told(&run, "change_replaced"), ["/name"], "{run}");
+    assert_eq!(clinic.get(&path).await.expect(200)["name"], "Dinner Club");
+});
+
+on_both!(two_organizations_of_a_partner_with_one_number_hold_up_nothing, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank")]);
+    for service in theirs.0.lock().unwrap().values_mut() {
+        service["organization"]["organization_identifiers"] = json!([{ "identifier_scheme": "CA-CRA_ACR", "identifier": "7" }]);
+    }
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((counts(&run), run["organizations_created"].as_i64()), ([2, 0, 0, 0, 0], Some(2)), "{run}");
+    assert_eq!(told(&run, "identifier_taken"), ["organization.organization_identifiers"], "{run}");
+});
+
 on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async move {
     let file = tempfile::NamedTempFile::new().unwrap();
     let flags = ["--webhook-allow=127.0.0.1", &format!("--source-credentials={}", file.path().display())];
@@ -306,6 +386,63 @@ on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async 
     assert_eq!(partner.take()[0].headers["x-api-key"], "hush-hush");
     assert!(!elsewhere.take()[0].headers.contains_key("x-api-key"), "where a redirect leads it is not sent");
     assert!(!clinic.get(&source).await.expect(200).to_string().contains("hush"));
+});
+
+on_both!(a_partner_that_gives_tokens_is_asked_with_one_and_with_another_once_it_is_spent, |db| async move {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let flags = ["--webhook-allow=127.0.0.1", &format!("--source-credentials={}", file.path().display())];
+    let app = TestApp::with(db, &flags).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    // Each token is good for one answer.
+    let (given, spent) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let partner = Receiver::that(move |got| {
+        let mut given = given.lock().unwrap();
+        if got.path == "/oauth/token" {
+            *given += 1;
+            return Reply::json(&json!({ "access_token": format!("token-{given}"), "token_type": "Bearer", "expires_in": 900 }));
+        }
+        let mut spent = spent.lock().unwrap();
+        if *spent == *given || got.headers.get("authorization") != Some(&format!("Bearer token-{given}")) {
+            return Reply::status(401);
+        }
+        *spent = *given;
+        theirs.answer(got)
+    });
+    let entry = |more: &str| {
+        let (origin, owner) = (partner.url(""), clinic.organization_id);
+        let text = format!(
+            "[partner]\norigin = \"{origin}\"\norganization = \"{owner}\"\ntoken_url = \"{origin}/oauth/token\"\n\
+             client_id = \"kith\"\nclient_secret = \"hush hush\"\n{more}"
+        );
+        std::fs::write(file.path(), text).unwrap();
+    };
+    entry("scope = \"services:read\"\n");
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
+    let got = partner.take();
+    let tokens: Vec<&Got> = got.iter().filter(|got| got.path == "/oauth/token").collect();
+    assert_eq!(tokens.len(), 2, "one for each page, as each was good for one");
+    assert_eq!(tokens[0].body, "grant_type=client_credentials&scope=services%3Aread");
+    assert_eq!(tokens[0].headers["authorization"], "Basic a2l0aDpodXNoK2h1c2g=", "as in a form");
+    assert!(!run.to_string().contains("hush") && !run.to_string().contains("token-"));
+    // Who is refused a token asks no more.
+    partner.now(|_| Reply::status(401));
+    app.clock.advance(Span::seconds(1));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some("failed"), Some("credential")), "{run}");
+    assert_eq!(asked(&partner), ["/oauth/token"]);
+    // One that is both a header and a client is neither.
+    entry("value = \"x\"\n");
+    app.clock.advance(Span::seconds(1));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(201);
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
+    assert_eq!(asked(&partner), Vec::<String>::new());
 });
 
 on_both!(what_a_source_may_not_be_is_refused, |db| async move {

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Part, is_worth_keeping, schedules, without_noise};
+use super::{Part, is_worth_keeping, keep_unknown, schedules, without_noise};
 use crate::hsds::ids;
 use crate::hsds::model as hsds;
 use crate::hsds::write::{KEPT_TEXTS, NEEDS, minor_units, schedules::rule};
@@ -33,11 +33,11 @@ pub fn read(service: &Part, organization: Option<&Part>, mapping: &Mapping, draf
     let firm = organization.map(|part| serde_json::from_value::<hsds::Organization>(Value::Object(part.0.clone())));
     let Some(firm) = firm.transpose().ok() else { return false };
     for (name, value) in left_over(&original, &hsds::shown(&object)) {
-        draft.leftovers.insert(name, value);
+        keep_unknown(name, value, draft);
     }
     if let (Some(part), Some(firm)) = (organization, &firm) {
         for (name, value) in left_over(&Value::Object(part.0.clone()), &hsds::shown(firm)) {
-            draft.leftovers.insert(format!("organization.{name}"), value);
+            keep_unknown(format!("organization.{name}"), value, draft);
         }
     }
     draft.provider = firm.filter(|firm| firm.kith.as_ref().is_none_or(|kith| kith.is_unknown != Some(true))).map(provider);

@@ -26,10 +26,10 @@ pub fn place(mut location: Part, mut at: Part, mapping: &Mapping, prefix: &str, 
                 let read = address::read(&line, mapping.defaults.region.as_deref(), &mapping.defaults.country);
                 place.address = place.address.or(read.address);
                 if read.unlike.is_some() {
-                    draft.keep(format!("{prefix}address"), Value::String(line));
+                    draft.keep_told("address_not_understood", format!("{prefix}address"), Value::String(line));
                 }
             }
-            _ => {}
+            other => draft.keep_told("address_not_understood", format!("{prefix}address"), other),
         }
     }
     let mut point = None;
@@ -39,33 +39,34 @@ pub fn place(mut location: Part, mut at: Part, mapping: &Mapping, prefix: &str, 
             part.keep_rest(&format!("{prefix}postal_address."), draft);
             continue;
         }
-        point = point.or_else(|| point_of(&mut part));
+        point = point.or_else(|| point_of(&mut part, prefix, draft));
         let inner = (schedules::FIELDS, ["phones"]);
         for name in inner.0.iter().chain(&inner.1) {
             if let Some(value) = part.0.remove(*name) {
                 location.0.entry((*name).to_owned()).or_insert(value);
             }
         }
-        if let (None, Some(found)) = (&place.address, address_of(&mut part, mapping)) {
+        if let (None, Some(found)) = (&place.address, address_of(&mut part, mapping, prefix, draft)) {
             place.address = Some(found);
         }
         place.name = place.name.or_else(|| part.text(&["location_name"]));
         part.keep_rest(&format!("{prefix}address."), draft);
     }
     if place.address.is_none() {
-        place.address = address_of(&mut location, mapping);
+        place.address = address_of(&mut location, mapping, prefix, draft);
     }
-    point = point_of(&mut location).or(point);
+    point = point_of(&mut location, prefix, draft).or(point);
     match kind.as_str() {
         "virtual" | "postal" => {
             draft.notice("location_is_no_place", format!("{prefix}location_type"), format!("a {kind} location is kept in source_fields"));
             location.keep_rest(prefix, draft);
             return None;
         }
-        _ => {}
+        "" | "physical" => {}
+        other => draft.keep_told("location_type_not_understood", format!("{prefix}location_type"), Value::String(other.to_owned())),
     }
     place.point = point.and_then(|point| sound_point(point, mapping, draft));
-    accessibility(&mut location, &mut place);
+    accessibility(&mut location, &mut place, prefix, draft);
     let country = country(&place, mapping);
     let mut lines = phones(&mut at, &country, draft);
     lines.extend(phones(&mut location, &country, draft));
@@ -86,8 +87,12 @@ pub fn place(mut location: Part, mut at: Part, mapping: &Mapping, prefix: &str, 
     location.keep_rest(prefix, draft);
     at.keep_rest(prefix, draft);
     // A state alone is no place, but it has been good for the time zone.
-    if place.point.is_none() {
-        place.address = place.address.filter(|address| address.line1.is_some() || address.city.is_some() || address.postal_code.is_some());
+    let is_state_alone = |address: &Address| address.line1.is_none() && address.city.is_none() && address.postal_code.is_none();
+    if place.point.is_none()
+        && let Some(address) = place.address.take_if(|address| is_state_alone(address))
+    {
+        let region = address.region.map_or(Value::Null, Value::String);
+        draft.keep_told("address_not_understood", format!("{prefix}address.state_province"), region);
     }
     (!is_empty_place(&place)).then_some((place, region))
 }
@@ -115,14 +120,19 @@ fn country(place: &Place, mapping: &Mapping) -> String {
     stated.unwrap_or_else(|| mapping.defaults.country.clone())
 }
 
-fn address_of(part: &mut Part, mapping: &Mapping) -> Option<Address> {
+fn address_of(part: &mut Part, mapping: &Mapping, prefix: &str, draft: &mut Draft) -> Option<Address> {
     let mut lines = part.list(&["address_lines", "lines"]).into_iter().filter_map(|line| line.as_str().and_then(text::plain));
     let line1 = part.text(LINE1).or_else(|| lines.next());
     let line2 = part.text(LINE2).or_else(|| lines.next());
+    lines.for_each(|line| draft.keep_told("address_not_understood", format!("{prefix}address.lines"), Value::String(line)));
     let city = part.text(&["city", "locality", "town"]);
     let region = part.text(&["state_province", "state", "province", "region"]);
     let postal_code = part.text(&["postal_code", "zip", "zip_code", "postcode"]);
-    let country = part.text(&["country"]).and_then(|name| country_code(&name));
+    let named = part.text(&["country"]);
+    let country = named.as_deref().and_then(country_code);
+    if let Some(name) = named.filter(|_| country.is_none()) {
+        draft.keep_told("country_not_understood", format!("{prefix}address.country"), Value::String(name));
+    }
     if line1.is_none() && city.is_none() && postal_code.is_none() && region.is_none() {
         return None;
     }
@@ -140,17 +150,30 @@ fn country_code(name: &str) -> Option<String> {
     }
 }
 
-fn point_of(part: &mut Part) -> Option<Point> {
-    let mut inner = part.take(&["coordinates", "geo_point", "point"]).and_then(Part::of).unwrap_or_default();
-    let mut number = |names: &[&str]| part.text(names).or_else(|| inner.text(names)).and_then(|text| text.parse::<f64>().ok());
-    let (latitude, longitude) = (number(&["latitude", "lat"]), number(&["longitude", "lng", "lon"]));
-    latitude.zip(longitude).map(|(latitude, longitude)| Point { latitude, longitude })
+fn point_of(part: &mut Part, prefix: &str, draft: &mut Draft) -> Option<Point> {
+    let mut inner = Part::default();
+    match part.take(&["coordinates", "geo_point", "point"]) {
+        Some(Value::Object(fields)) => inner = Part(fields),
+        other => draft.keep_told("point_not_understood", format!("{prefix}point"), other.unwrap_or_default()),
+    }
+    let mut words = |names: &[&str]| part.text(names).or_else(|| inner.text(names));
+    let (latitude, longitude) = (words(&["latitude", "lat"]), words(&["longitude", "lng", "lon"]));
+    let number = |words: &Option<String>| words.as_deref()?.parse::<f64>().ok();
+    let point = number(&latitude).zip(number(&longitude)).map(|(latitude, longitude)| Point { latitude, longitude });
+    if point.is_none() {
+        for (name, words) in [("latitude", latitude), ("longitude", longitude)] {
+            draft.keep_told("point_not_understood", format!("{prefix}{name}"), words.map_or(Value::Null, Value::String));
+        }
+    }
+    inner.keep_rest(&format!("{prefix}point."), draft);
+    point
 }
 
-fn accessibility(location: &mut Part, place: &mut Place) {
+fn accessibility(location: &mut Part, place: &mut Place, prefix: &str, draft: &mut Draft) {
     let mut words = Vec::new();
     for mut row in location.parts(&["accessibility", "accessibilitys", "accessibilities", "accessibility_for_disabilities"]) {
         words.extend(row.text(&["description", "accessibility", "details"]));
+        row.keep_rest(&format!("{prefix}accessibility."), draft);
     }
     for text in &words {
         let folded = text::fold(text);
@@ -183,9 +206,16 @@ pub fn phones(part: &mut Part, country: &str, draft: &mut Draft) -> Vec<Phone> {
         match value {
             Value::Object(fields) => {
                 let mut line = Part(fields);
-                let Some(number) = line.text(&["number", "phone_number"]) else { continue };
-                let kind = line.text(&["type", "phone_type"]).and_then(|kind| match text::phones::kind(&kind) {
-                    Some(PhoneKind::Voice) | None => None,
+                let Some(number) = line.text(&["number", "phone_number"]) else {
+                    line.keep_rest("phones.", draft);
+                    continue;
+                };
+                let kind = line.text(&["type", "phone_type"]).and_then(|words| match text::phones::kind(&words) {
+                    Some(PhoneKind::Voice) => None,
+                    None => {
+                        draft.keep_told("phone_type_not_understood", "phones.type", Value::String(words));
+                        None
+                    }
                     kind => kind,
                 });
                 let extension = line.text(&["extension", "ext"]);
@@ -196,9 +226,10 @@ pub fn phones(part: &mut Part, country: &str, draft: &mut Draft) -> Vec<Phone> {
                     phone.note = phone.note.or_else(|| note.clone());
                     all.push(phone);
                 }
+                line.keep_rest("phones.", draft);
             }
             Value::String(text) => all.extend(draft.phones("phones", &text, country)),
-            _ => {}
+            other => draft.keep_told("phone_not_understood", "phones", other),
         }
     }
     unique(all)
@@ -227,10 +258,16 @@ pub fn spoken(part: &mut Part, prefix: &str, draft: &mut Draft) -> Vec<(String, 
         let (names, note) = match value {
             Value::Object(fields) => {
                 let mut row = Part(fields);
-                (row.text(&["code"]).into_iter().chain(row.text(&["name", "language"])).collect::<Vec<_>>(), row.text(&["note"]))
+                let names: Vec<String> = row.text(&["code"]).into_iter().chain(row.text(&["name", "language"])).collect();
+                let note = row.text(&["note"]);
+                row.keep_rest(&format!("{prefix}languages."), draft);
+                (names, note)
             }
             Value::String(name) => (vec![name], None),
-            _ => continue,
+            other => {
+                unknown.push(other);
+                continue;
+            }
         };
         match names.iter().find_map(|name| languages::tag(name)) {
             Some(tag) if tags.iter().all(|(known, _)| *known != tag) => tags.push((tag, note)),

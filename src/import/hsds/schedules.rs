@@ -5,6 +5,7 @@
 use chrono::{NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
 
+use super::keep_unknown;
 use crate::import::draft::{Draft, substance};
 use crate::import::records::date;
 use crate::import::text::hours::{self, DAYS, Hours};
@@ -41,6 +42,36 @@ const CLOSES: &[&str] = &[
     "to",
     "end",
 ];
+/// Fields of a rule and of what is said of it.
+const READ: &[&str] = &[
+    "id",
+    "rrule",
+    "repeat_rule",
+    "recurrence_rule",
+    "freq",
+    "frequency",
+    "freq_type",
+    "wkst",
+    "time",
+    "interval",
+    "count",
+    "bymonthday",
+    "byweekno",
+    "byyearday",
+    "bymonth",
+    "bysetpos",
+    "dtstart",
+    "until",
+    "valid_from",
+    "start_date",
+    "valid_to",
+    "end_date",
+    "closed",
+    "description",
+    "notes",
+    "note",
+    "sched_info",
+];
 /// Fields that hold no times.
 const BESIDE: &[&str] = &["metadata", "attributes", "exceptions", "phones", "languages", "location_ids", "kith"];
 
@@ -76,7 +107,10 @@ pub fn read(values: Vec<Value>, zone: Option<&str>, field: &str, draft: &mut Dra
             continue;
         };
         match understood(&value, zone) {
-            Ok(read) => read.into_iter().for_each(|schedule| merge(&mut schedules, schedule)),
+            Ok(read) => {
+                read.into_iter().for_each(|schedule| merge(&mut schedules, schedule));
+                keep_besides(&value, field, draft);
+            }
             Err(code) => {
                 draft.notice(code, field, "kept in source_fields");
                 kept.push(value);
@@ -87,6 +121,15 @@ pub fn read(values: Vec<Value>, zone: Option<&str>, field: &str, draft: &mut Dra
         draft.keep(field, Value::Array(kept));
     }
     schedules
+}
+
+/// Keeps what a schedule says besides what is read of it.
+fn keep_besides(value: &Value, field: &str, draft: &mut Draft) {
+    let is_read = |name: &str| [READ, DAY_FIELDS, OPENS, CLOSES, BESIDE].iter().any(|names| names.contains(&name));
+    let members = value.as_object().into_iter().flatten();
+    for (name, said) in members.filter(|(name, said)| !said.is_object() && !said.is_array() && !is_read(name) && !name.ends_with("_id")) {
+        keep_unknown(format!("{field}.{name}"), said.clone(), draft);
+    }
 }
 
 /// Schedules that differ in their weekdays only become one.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::shapes::Unit;
-use super::{Part, own, places, schedules};
+use super::{Part, own, places, schedules, without_noise};
 use crate::hsds::write::{TAXONOMY_DETAILS, TERM_DETAILS};
 use crate::import::draft::Draft;
 use crate::import::mapping::{Mapping, Trust};
@@ -102,12 +102,15 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
 /// Our own fields.
 fn extension(service: &mut Part, draft: &mut Draft) {
     let Some(Value::Object(mut fields)) = service.0.remove("kith") else { return };
-    draft.capacity = fields.shift_remove("capacity").filter(Value::is_object);
+    match fields.shift_remove("capacity") {
+        Some(stated @ Value::Object(_)) => draft.capacity = Some(stated),
+        other => draft.keep_told("capacity_not_understood", "kith.capacity", other.unwrap_or_default()),
+    }
     if let Some(zone) = fields.get("time_zone").and_then(Value::as_str)
         && zone.parse::<chrono_tz::Tz>().is_err()
     {
         draft.notice("time_zone_unknown", "kith.time_zone", format!("{zone} is no IANA time zone"));
-        fields.shift_remove("time_zone");
+        draft.keep("kith.time_zone", fields.shift_remove("time_zone").unwrap_or_default());
     }
     fields.shift_remove("profile");
     draft.stated = fields;
@@ -132,7 +135,12 @@ fn texts(service: &mut Part, draft: &mut Draft) {
         draft.service.email = draft.email("email", &words);
     }
     draft.service.verification.verified_by = take(&["assurer_email"], draft);
-    draft.service.verification.last_verified_on = take(&["assured_date"], draft).and_then(|words| date(&words));
+    if let Some(words) = take(&["assured_date"], draft) {
+        draft.service.verification.last_verified_on = date(&words);
+        if draft.service.verification.last_verified_on.is_none() {
+            draft.keep_told("date_not_understood", "assured_date", Value::String(words));
+        }
+    }
     if let Some(words) = take(&["status"], draft) {
         match status(&words) {
             Some(status) => draft.service.status = status,
@@ -142,26 +150,37 @@ fn texts(service: &mut Part, draft: &mut Draft) {
             }
         }
     }
-    for name in service.list(&["alternate_names"]) {
-        let name = name.as_str().and_then(text::plain).or_else(|| name.get("name").and_then(Value::as_str).and_then(text::plain));
-        draft.service.alternate_names.extend(name);
+    for given in service.list(&["alternate_names"]) {
+        match given.as_str().or_else(|| given.get("name").and_then(Value::as_str)).and_then(text::plain) {
+            Some(name) => draft.service.alternate_names.push(name),
+            None => draft.keep_told("name_not_understood", "alternate_names", given),
+        }
     }
     draft.service.alternate_names.dedup();
 }
 
 fn eligible(service: &mut Part, draft: &mut Draft) {
-    let mut age =
-        |name: &str| service.text(&[name]).and_then(|years| years.parse::<f64>().ok()).filter(|years| (0.0..=130.0).contains(years));
-    #[expect(clippy::cast_possible_truncation, reason = "between 0 and 130")]
-    let (min, max) = (age("minimum_age").map(|years| years as i32), age("maximum_age").map(|years| years as i32));
+    let (min, max) = (age(service, "minimum_age", draft), age(service, "maximum_age", draft));
     let words = service.text(&["eligibility_description", "eligibility"]).and_then(|words| draft.text("eligibility_description", &words));
     let ages = words.as_deref().filter(|_| min.is_none() && max.is_none()).and_then(eligibility::ages).unwrap_or_default();
     let stated = &mut draft.service.eligibility;
     (stated.min_age, stated.max_age) = (min.or(ages.min), max.or(ages.max));
     stated.text = words;
-    for mut document in service.parts(&["required_documents", "required_document"]) {
-        stated.documents_required.extend(document.text(&["document", "name"]));
+    let mut documents = service.parts(&["required_documents", "required_document"]);
+    stated.documents_required.extend(documents.iter_mut().filter_map(|row| row.text(&["document", "name"])));
+    documents.into_iter().for_each(|row| row.keep_rest("required_documents.", draft));
+}
+
+/// Whole years of age.
+fn age(service: &mut Part, name: &'static str, draft: &mut Draft) -> Option<i32> {
+    let words = service.text(&[name])?;
+    let years = words.parse::<f64>().ok().filter(|years| (0.0..=130.0).contains(years));
+    #[expect(clippy::cast_possible_truncation, reason = "between 0 and 130")]
+    let whole = years.map(|years| years as i32);
+    if whole.is_none() {
+        draft.keep_told("age_not_understood", name, Value::String(words));
     }
+    whole
 }
 
 fn costs(service: &mut Part, mapping: &Mapping, draft: &mut Draft) {
@@ -171,6 +190,7 @@ fn costs(service: &mut Part, mapping: &Mapping, draft: &mut Draft) {
     }
     let currency = if mapping.defaults.country == "US" { "USD" } else { "CAD" };
     for mut row in service.parts(&["cost_options", "cost_option"]) {
+        let whole = row.clone();
         let amount = row.text(&["amount"]).and_then(|amount| amount.parse::<f64>().ok()).filter(|amount| (0.0..1e9).contains(amount));
         let option = [row.text(&["option"]), row.text(&["amount_description"])].into_iter().flatten().collect::<Vec<_>>().join("; ");
         let option = (!option.is_empty()).then_some(option);
@@ -180,8 +200,9 @@ fn costs(service: &mut Part, mapping: &Mapping, draft: &mut Draft) {
                 #[expect(clippy::cast_possible_truncation, reason = "below a thousand million")]
                 let amount_minor = (amount * 100.0).round() as i64;
                 draft.service.cost.options.push(CostOption { option, amount: Money { amount_minor, currency }, per: None });
+                row.keep_rest("cost_options.", draft);
             }
-            None => row.keep_rest("cost_options.", draft),
+            None => draft.keep_told("amount_not_understood", "cost_options", without_noise(Value::Object(whole.0))),
         }
     }
     let cost = &mut draft.service.cost;
@@ -194,15 +215,36 @@ fn costs(service: &mut Part, mapping: &Mapping, draft: &mut Draft) {
 /// Attributes are needs where they use our codes, and terms of other taxonomies otherwise.
 fn terms(service: &mut Part, draft: &mut Draft) {
     for mut row in service.parts(&["attributes", "attribute"]) {
+        let whole = row.clone();
         let link = row.text(&["link_type"]);
         let value = row.text(&["value"]);
         let mut term = row.0.remove("taxonomy_term").and_then(Part::of).unwrap_or_default();
         let mut taxonomy =
             ["taxonomy_detail", "taxonomy"].iter().find_map(|name| term.0.remove(*name).and_then(Part::of)).unwrap_or_default();
-        let name = taxonomy.text(&["name", "id"]).or_else(|| term.text(&["taxonomy", "taxonomy_id"])).or_else(|| link.clone());
+        let name =
+            taxonomy.text(&["name", "id"]).or_else(|| term.text(&["taxonomy", "vocabulary", "taxonomy_id"])).or_else(|| link.clone());
         let label = term.text(&["name"]);
         let (of_term, of_taxonomy) = (described(&term, label.as_deref()), described(&taxonomy, name.as_deref()));
-        let Some(code) = term.text(&["code"]).or_else(|| label.clone()).or_else(|| value.clone()) else { continue };
+        let Some(code) = term.text(&["code"]).or_else(|| label.clone()).or_else(|| value.clone()) else {
+            draft.keep_told("attribute_not_understood", "attributes", without_noise(Value::Object(whole.0)));
+            continue;
+        };
+        DESCRIBED.iter().for_each(|name| {
+            term.0.remove(*name);
+            taxonomy.0.remove(*name);
+        });
+        // What a restricted taxonomy says of a term may not be shown.
+        let is_restricted = is_restricted(name.as_deref().unwrap_or_default());
+        if !is_restricted {
+            let uri = term.0.remove("term_uri");
+            if let Some(value) = value.as_ref().filter(|_| label.is_some()) {
+                draft.keep_told("field_not_known", "attributes.value", Value::String(value.clone()));
+            }
+            row.keep_rest("attributes.", draft);
+            term.clone().keep_rest("taxonomy_terms.", draft);
+            taxonomy.keep_rest("taxonomies.", draft);
+            term.0.extend(uri.map(|uri| ("term_uri".to_owned(), uri)));
+        }
         // Who a service is for is no need.
         let is_who = link.as_deref().is_some_and(|link| link.contains("eligibility") || link.contains("audience"));
         if let Some(domain) = find_domain(&code).filter(|_| !is_who) {
@@ -218,13 +260,14 @@ fn terms(service: &mut Part, draft: &mut Draft) {
             continue;
         }
         let taxonomy = name.unwrap_or_else(|| "unknown".into());
-        let words = text::fold(&taxonomy);
-        // The 211 taxonomy's licence lets codes be kept, not names be shown.
-        let is_restricted = words.contains("211") || words.contains("airs") || words.contains("informcanada");
         let label = label.or(value).filter(|_| !is_restricted);
-        let uri = term.text(&["term_uri"]).filter(|uri| text::is_url(uri));
+        let uri = term.text(&["term_uri"]).and_then(|uri| draft.url("taxonomy_terms.term_uri", &uri));
         if is_who {
-            draft.keep(format!("{}:{code}", link.unwrap_or_default()), label.map_or(Value::Bool(true), Value::String));
+            draft.keep_told(
+                "attribute_not_understood",
+                format!("{}:{code}", link.unwrap_or_default()),
+                label.map_or(Value::Bool(true), Value::String),
+            );
         } else {
             if !is_restricted {
                 keep_described(draft, TERM_DETAILS, format!("{taxonomy}|{code}"), of_term);
@@ -236,12 +279,21 @@ fn terms(service: &mut Part, draft: &mut Draft) {
     draft.service.taxonomy_terms.dedup();
 }
 
+/// The 211 taxonomy's licence lets codes be kept, not names be shown.
+fn is_restricted(taxonomy: &str) -> bool {
+    let words = text::fold(taxonomy);
+    words.contains("211") || words.contains("airs") || words.contains("informcanada")
+}
+
+/// What terms and taxonomies are described by.
+const DESCRIBED: &[&str] = &["id", "description", "parent_id", "language", "uri", "version"];
+
 /// What a source says of a term or a taxonomy beyond its name and code.
 fn described(part: &Part, name: Option<&str>) -> Map<String, Value> {
     let says = |field: &&str, value: &Value| {
         value.as_str().is_some_and(|text| !text.is_empty() && (*field != "description" || name != Some(text)))
     };
-    let fields = ["id", "description", "parent_id", "language", "uri", "version"].into_iter();
+    let fields = DESCRIBED.iter().copied();
     fields
         .filter_map(|field| Some((field, part.0.get(field)?)))
         .filter(|(field, value)| says(field, value))
@@ -263,7 +315,10 @@ fn areas(service: &mut Part, draft: &mut Draft) {
     for mut row in service.parts(&["service_areas", "service_area"]) {
         let name = row.text(&["name"]).or_else(|| row.text(&["description"]));
         let is_polygon = row.text(&["extent_type"]).is_some_and(|kind| kind.eq_ignore_ascii_case("geojson"));
-        let ring = is_polygon.then(|| row.take(&["extent"])).flatten().and_then(|extent| outer_ring(&extent));
+        let ring = row.0.get("extent").filter(|_| is_polygon).and_then(outer_ring);
+        if ring.is_some() {
+            row.0.remove("extent");
+        }
         match (ring, name) {
             (Some(ring), name) => {
                 let value = name.unwrap_or_else(|| "area".into());
@@ -301,8 +356,9 @@ fn people(service: &mut Part, provider: Option<&Provider>, mapping: &Mapping, dr
     for mut row in service.parts(&["contacts", "contact"]) {
         let phones = places::phones(&mut row, country, draft);
         let role = row.text(&["title"]).or_else(|| row.text(&["department"]));
-        let email = row.text(&["email"]).filter(|email| text::is_email(email));
+        let email = row.text(&["email"]).and_then(|email| draft.email("contacts.email", &email));
         draft.service.contacts.push(Contact { name: row.text(&["name"]), role, phones, email });
+        row.keep_rest("contacts.", draft);
     }
     let spoken = places::spoken(service, "", draft);
     draft.service.languages =
@@ -314,7 +370,8 @@ fn people(service: &mut Part, provider: Option<&Provider>, mapping: &Mapping, dr
 fn capacity(service: &mut Part, draft: &mut Draft) {
     let mut is_default = true;
     for mut row in service.parts(&["capacities", "service_capacity", "capacity"]) {
-        let stated = room(&mut row);
+        let stated = room(&mut row, draft);
+        row.keep_rest("capacities.", draft);
         if std::mem::replace(&mut is_default, false) {
             draft.capacity.get_or_insert(Value::Object(stated));
         } else {
@@ -334,12 +391,19 @@ fn room_key(words: &str, taken: &[(String, Value)]) -> String {
     names.find(|name| taken.iter().all(|(other, _)| other != name)).unwrap_or(key)
 }
 
-fn room(row: &mut Part) -> Map<String, Value> {
+fn room(row: &mut Part, draft: &mut Draft) -> Map<String, Value> {
     let mut stated = Map::new();
-    let number = |row: &mut Part, name: &str| row.text(&[name]).and_then(|text| text.parse::<f64>().ok()).filter(|n| n.fract() == 0.0);
-    let available = number(row, "available");
+    let mut number = |name: &str| {
+        let words = row.text(&[name])?;
+        let whole = words.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+        if whole.is_none() {
+            draft.keep_told("number_not_understood", format!("capacities.{name}"), Value::String(words));
+        }
+        whole
+    };
+    let (available, maximum) = (number("available"), number("maximum"));
     #[expect(clippy::cast_possible_truncation, reason = "out of range is refused by the schema")]
-    for (name, value) in [("available", available), ("maximum", number(row, "maximum"))] {
+    for (name, value) in [("available", available), ("maximum", maximum)] {
         value.map(|value| stated.insert(name.into(), Value::from(value as i64)));
     }
     if let Some(mut unit) = row.0.remove("unit").and_then(Part::of) {
@@ -421,13 +485,17 @@ fn provider(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Op
     // What it is part of can be told where ids are for the whole world.
     let is_of_the_world = uuid::Uuid::try_parse(&key).is_ok();
     let parent = organization.text(&["parent_organization_id"]).filter(|id| is_of_the_world && is_uuid(id));
-    let url = organization.text(&["website", "url", "uri"]).filter(|url| text::is_url(url));
-    let email = organization.text(&["email"]).filter(|email| text::is_email(email));
+    let url = organization.text(&["website", "url", "uri"]).and_then(|url| draft.url("organization.website", &url));
+    let email = organization.text(&["email"]).and_then(|email| draft.email("organization.email", &email));
     let phones = places::phones(organization, &mapping.defaults.country, draft);
     let mut identifiers = Vec::new();
     for mut row in organization.parts(&["organization_identifiers", "organization_identifier"]) {
-        if let (Some(system), Some(value)) = (row.text(&["identifier_scheme"]), row.text(&["identifier"])) {
-            identifiers.push(Identifier { system, value });
+        let whole = row.clone();
+        match (row.text(&["identifier_scheme"]), row.text(&["identifier"])) {
+            (Some(system), Some(value)) => identifiers.push(Identifier { system, value }),
+            _ => {
+                draft.keep_told("identifier_not_understood", "organization.organization_identifiers", without_noise(Value::Object(whole.0)))
+            }
         }
     }
     Some(Provider { key, name, description: organization.text(&["description"]), url, email, phones, identifiers, parent, content: None })

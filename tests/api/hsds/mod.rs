@@ -293,6 +293,30 @@ on_both!(lists_are_asked_by_post_with_json_or_a_form, |db| async move {
     app.send(text.set_payload("search=food")).await.expect(415);
 });
 
+on_both!(lists_are_asked_by_post_as_the_standard_has_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let (_, clinic) = demo(&app).await;
+    let bare = |path: &str| app.send(clinic.request(Method::POST, path));
+    for (path, query) in [
+        ("services", "search=food&per_page=3&minimal=true"),
+        ("service_at_locations", "postcode=V0X+3A0&proximity=900"),
+        ("organizations", "search=society&full=true"),
+        ("taxonomies", "page=1"),
+        ("taxonomy_terms", "top_only=true&search=food"),
+        ("services", ""),
+    ] {
+        let path = format!("/hsds/{path}?{query}");
+        assert_eq!(bare(&path).await.expect(200), clinic.get(&path).await.expect(200), "{path}");
+    }
+    let empty = clinic.request(Method::POST, "/hsds/services?search=food").insert_header(("content-length", "0"));
+    let empty = empty.insert_header(("content-type", "application/json"));
+    assert_eq!(app.send(empty).await.expect(200), clinic.get("/hsds/services?search=food").await.expect(200));
+    assert_eq!(bare("/hsds/services?colour=red").await.faults(400), [("colour".to_owned(), "unknown_parameter".to_owned())]);
+    // Where both say something, the body counts.
+    let both = clinic.post("/hsds/services?search=tea&per_page=3", json!({ "search": "food", "page": null })).await.expect(200);
+    assert_eq!(both, clinic.get("/hsds/services?search=food&per_page=3").await.expect(200));
+});
+
 on_both!(anyone_reads_where_the_directory_is_open_and_no_one_else_where_it_is_not, |db| async move {
     let app = TestApp::new(db).await;
     demo(&app).await;

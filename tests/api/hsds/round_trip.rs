@@ -280,6 +280,30 @@ on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async
     assert_eq!(there["schedules"][0]["byday"], "MO");
 });
 
+on_both!(what_two_sources_say_of_one_directory_goes_elsewhere, |db| async move {
+    let kind = if matches!(db.place, crate::harness::Place::Sqlite(_)) { "sqlite" } else { "postgres" };
+    let app = TestApp::new(db).await;
+    let (directory, _) = demo(&app).await;
+    let export = "/hsds/services?full=true&format=ndjson";
+    let first = directory.get(export).await;
+    let count = lines(&first).len();
+    // Its own export comes back to it from another source: each service has two sources from then on.
+    let report = send(&directory, "application/x-ndjson", first.bytes).await;
+    assert_eq!((&report["updated"], &report["notices"]["second_source"]), (&json!(count), &json!(count)));
+    let answer = directory.get(export).await;
+    let sent = lines(&answer);
+    assert_eq!(sent.len(), 2 * count, "those that were merged are listed as inactive");
+    let (_app, partner) = elsewhere(kind).await;
+    let report = send(&partner, "application/x-ndjson", answer.bytes).await;
+    assert_eq!(report["created"], json!(sent.len()));
+    let statuses = |services: &[Value]| {
+        let mut statuses = BTreeMap::<String, usize>::new();
+        services.iter().for_each(|service| *statuses.entry(service["status"].to_string()).or_default() += 1);
+        statuses
+    };
+    assert_eq!(statuses(&all(&partner, "/hsds/services?full=true").await), statuses(&sent));
+});
+
 /// A package of an older version: CSV files by their names.
 fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));

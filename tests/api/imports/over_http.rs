@@ -109,7 +109,184 @@ on_both!(a_key_that_another_service_has_refuses_only_its_record, |db| async move
     assert_eq!(counts(&answer), [2, 0, 0, 1, 0, 1]);
     let refused = &answer.json()["lines"];
     let refused = refused.as_array().unwrap().iter().find(|line| line["verdict"] == "refused").unwrap();
-    assert_eq!((&refused["key"], &refused["notices"][0]["code"]), (&json!("2"), &json!("clash")));
+    let why = &refused["notices"][0];
+    assert_eq!((&refused["key"], &why["code"], &why["field"]), (&json!("2"), &json!("clash"), &json!("identifiers")));
+    assert_eq!(why["message"], "Another resource of this organization has the same identifier.", "no name of a constraint");
+});
+
+/// A service of an organization that bears a number of the register of charities.
+fn of_charity(id: &str, organization: &str, number: Option<&str>) -> Value {
+    let mut service = pantry(id, &format!("Pantry {id}"));
+    service["organization"] = json!({"id": organization, "name": format!("Society {}", &organization[..1])});
+    if let Some(number) = number {
+        service["organization"]["organization_identifiers"] = json!([{"identifier_scheme": "CA-CRA_ACR", "identifier": number}]);
+    }
+    service
+}
+
+on_both!(of_two_organizations_with_one_number_the_first_has_it_and_the_second_is_told_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let (one, two, three) =
+        ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333");
+    let number = Some("118830000RR0001");
+    let list = [of_charity("a", one, number), of_charity("b", two, number), of_charity("c", three, None), of_charity("d", two, number)];
+    let answer = import(&caller, "&time_zone=America/Vancouver", &list).await;
+    assert_eq!(counts(&answer), [4, 0, 0, 0, 0, 3], "{}", answer.json());
+    let report = answer.json();
+    assert_eq!(report["notices"]["identifier_taken"], 2, "each service of the second says so: {report}");
+    let told: Vec<&Value> = report["lines"].as_array().unwrap().iter().map(|line| &line["key"]).collect();
+    assert_eq!(told, ["b", "d"], "{report}");
+    let notice = &report["lines"][0]["notices"][0];
+    assert_eq!((&notice["code"], &notice["field"]), (&json!("identifier_taken"), &json!("organization.organization_identifiers")));
+
+    let found = services(&caller).await;
+    let of = |name: &str| found.iter().find(|service| service["name"] == name).unwrap().clone();
+    let kept = json!([{"identifier_scheme": "CA-CRA_ACR", "identifier": "118830000RR0001"}]);
+    assert_eq!(of("Pantry b")["source_fields"]["organization.organization_identifiers"], kept);
+    assert_eq!(of("Pantry a")["source_fields"], json!({}));
+    for (name, society, has) in [("Pantry a", "Society 1", true), ("Pantry b", "Society 2", false), ("Pantry c", "Society 3", false)] {
+        let path = format!("/v1/organizations/{}", of(name)["provider_id"].as_str().unwrap());
+        let provider = caller.get(&path).await.expect(200);
+        let numbers = provider["identifiers"].as_array().unwrap().iter().filter(|key| key["system"] == "CA-CRA_ACR").count();
+        assert_eq!((provider["name"].as_str(), numbers == 1), (Some(society), has), "{provider}");
+    }
+    // The same again changes nothing; what changes is told the same.
+    let again = import(&caller, "&time_zone=America/Vancouver", &list).await;
+    assert_eq!(counts(&again), [0, 0, 4, 0, 0, 0]);
+    let mut other = list[1].clone();
+    other["description"] = json!("Hampers every day.");
+    let changed = import(&caller, "&time_zone=America/Vancouver", &[other]).await;
+    assert_eq!((counts(&changed)[1], &changed.json()["notices"]["identifier_taken"]), (1, &json!(1)));
+
+    // One that another source names has its own number too, and a key of a service that clashes costs its record alone.
+    let other_source = caller.request(Method::POST, "/v1/imports/services?source=second&time_zone=America/Vancouver");
+    let body = format!("{}\n{}", of_charity("x", "44444444-4444-4444-8444-444444444444", number), of_charity("y", three, None));
+    let answer = app.send(other_source.insert_header(("content-type", "application/x-ndjson")).set_payload(body)).await;
+    assert_eq!((counts(&answer), &answer.json()["notices"]["identifier_taken"]), ([2, 0, 0, 0, 0, 2], &json!(1)));
+});
+
+on_both!(a_clash_of_services_costs_neither_their_providers_nor_others, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let own = |value: &str| json!({"name": format!("Own {value}"), "identifiers": [{"system": "partner", "value": value}, {"system": "register", "value": "42"}]});
+    let list = [
+        own("1"),
+        of_charity("a", "11111111-1111-4111-8111-111111111111", Some("7")),
+        own("2"),
+        pantry("b", "Pantry b"),
+        pantry("c", "Pantry c"),
+    ];
+    let answer = import(&caller, "&time_zone=America/Vancouver", &list).await;
+    assert_eq!(counts(&answer), [4, 0, 0, 1, 0, 2], "{}", answer.json());
+});
+
+on_both!(what_cannot_be_read_is_kept_and_told, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let mut service = pantry("a", "Pantry");
+    let more = json!({
+        "minimum_age": "abc", "maximum_age": 400, "assured_date": "last week", "wait_time": "Two weeks",
+        "cost_options": [{"option": "a visit", "amount": "ten", "currency": "CAD"}, {"option": "a hamper", "amount": 5, "colour": "red"}],
+        "attributes": [
+            {"link_type": "topic", "taxonomy_term": {"code": "1102", "name": "Pantries", "vocabulary": "Open Eligibility", "narrower": "x"}},
+            {"link_type": "topic", "taxonomy_term": {"name": ""}, "colour": "green"},
+        ],
+        "holiday_schedules": [{"closed": true, "start_date": "2026-12-25"}], "payments_accepted": [{"payment": "cash"}],
+        "contacts": [{"name": "Dana", "email": "at the desk", "department": "Intake", "title": "Lead"}],
+        "phones": [{"number": "250-555-0142", "type": "pager"}],
+        "capacities": [{"unit": {"name": "hampers"}, "available": "some", "updated": "yesterday"}],
+        "locations": [{"name": "Hall", "latitude": "north", "longitude": "-120.0", "addresses": [{"address_1": "1 Main St", "city": "Alder Falls", "country": "Kanada"}]}],
+        "last_modified": "2026-01-01T00:00:00Z",
+    });
+    service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    service["schedules"][0]["schedule_link"] = json!("https://pantry.example.ca/hours");
+    service["organization"] = json!({
+        "id": "org-1", "name": "Pantry Society", "website": "our page", "email": "nobody",
+        "organization_identifiers": [{"identifier_type": "charity", "identifier": "7"}],
+    });
+    let answer = import(&caller, "&time_zone=America/Vancouver", &[service]).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0, 0, 1], "{}", answer.json());
+    let kept = services(&caller).await[0]["source_fields"].clone();
+    let report = answer.json();
+    let told: Vec<&str> =
+        report["lines"][0]["notices"].as_array().unwrap().iter().map(|notice| notice["field"].as_str().unwrap()).collect();
+    for (field, value) in [
+        ("minimum_age", json!("abc")),
+        ("maximum_age", json!("400")),
+        ("assured_date", json!("last week")),
+        ("wait_time", json!("Two weeks")),
+        ("cost_options", json!({"option": "a visit", "amount": "ten", "currency": "CAD"})),
+        ("cost_options.colour", json!("red")),
+        ("taxonomy_terms.narrower", json!("x")),
+        ("attributes", json!({"link_type": "topic", "colour": "green"})),
+        ("holiday_schedules", json!([{"closed": true, "start_date": "2026-12-25"}])),
+        ("payments_accepted", json!([{"payment": "cash"}])),
+        ("contacts.email", json!("at the desk")),
+        ("contacts.department", json!("Intake")),
+        ("phones.type", json!("pager")),
+        ("capacities.available", json!("some")),
+        ("location.latitude", json!("north")),
+        ("location.longitude", json!("-120.0")),
+        ("location.address.country", json!("Kanada")),
+        ("schedules.schedule_link", json!("https://pantry.example.ca/hours")),
+        ("organization.website", json!("our page")),
+        ("organization.email", json!("nobody")),
+        ("organization.organization_identifiers", json!({"identifier_type": "charity", "identifier": "7"})),
+    ] {
+        assert_eq!(kept[field], value, "{field}: {kept}");
+        assert!(told.contains(&field), "{field} is not told: {told:?}");
+    }
+    assert_eq!((&kept["unfit:capacity/as_of"], told.contains(&"/capacity/as_of")), (&json!("yesterday"), true), "{kept}");
+    assert_eq!(kept["last_modified"], "2026-01-01T00:00:00Z");
+    let terms = services(&caller).await[0]["taxonomy_terms"].clone();
+    assert_eq!((&terms[0]["taxonomy"], &terms[0]["code"]), (&json!("Open Eligibility"), &json!("1102")));
+});
+
+on_both!(what_is_changed_here_stands_until_its_source_says_something_else_of_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let query = "&time_zone=America/Vancouver";
+    let said = |description: &str, name: &str| {
+        let mut service = pantry("a", name);
+        service["description"] = json!(description);
+        service
+    };
+    import(&caller, query, &[said("One.", "Pantry")]).await;
+    let id = services(&caller).await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/services/{id}");
+    app.clock.advance(chrono::Duration::seconds(60));
+    caller.patch(&path, 1, json!({"name": "North Pantry", "email": "desk@pantry.example.ca"})).await.expect(200);
+    for description in ["Two.", "Three."] {
+        app.clock.advance(chrono::Duration::seconds(60));
+        let answer = import(&caller, query, &[said(description, "Pantry")]).await;
+        assert_eq!(counts(&answer), [0, 1, 0, 0, 0, 0], "{}", answer.json());
+        let report = answer.json();
+        let notices = report["lines"][0]["notices"].as_array().unwrap();
+        let told: Vec<(&str, &str)> =
+            notices.iter().map(|notice| (notice["code"].as_str().unwrap(), notice["field"].as_str().unwrap())).collect();
+        let told: Vec<(&str, &str)> = told.into_iter().filter(|(code, _)| code.starts_with("change_")).collect();
+        assert_eq!(told, [("change_kept", "/name"), ("change_kept", "/email")], "{report}");
+        let service = caller.get(&path).await.expect(200);
+        assert_eq!(
+            (&service["name"], &service["email"], &service["description"]),
+            (&json!("North Pantry"), &json!("desk@pantry.example.ca"), &json!(description))
+        );
+    }
+    // What is retired comes back, and what was changed here stands still.
+    assert_eq!(counts(&import(&caller, &format!("{query}&retire_missing=true&force=true"), &[pantry("b", "Other")]).await)[4], 1);
+    assert_eq!(caller.get(&path).await.expect(200)["status"], "inactive");
+    app.clock.advance(chrono::Duration::seconds(60));
+    import(&caller, query, &[said("Three.", "Pantry")]).await;
+    let service = caller.get(&path).await.expect(200);
+    assert_eq!((&service["status"], &service["name"]), (&json!("active"), &json!("North Pantry")));
+    // The source renames it: that is news.
+    app.clock.advance(chrono::Duration::seconds(60));
+    let answer = import(&caller, query, &[said("Three.", "Food Pantry")]).await;
+    let report = answer.json();
+    assert_eq!((&report["notices"]["change_replaced"], &report["notices"]["change_kept"]), (&json!(1), &json!(1)), "{report}");
+    let service = caller.get(&path).await.expect(200);
+    assert_eq!((&service["name"], &service["email"]), (&json!("Food Pantry"), &json!("desk@pantry.example.ca")));
 });
 
 on_both!(of_two_imports_of_one_list_at_once_one_creates_what_the_other_then_finds, |db| async move {

@@ -1,0 +1,1 @@
+ALTER TABLE imported_services DROP COLUMN statement;

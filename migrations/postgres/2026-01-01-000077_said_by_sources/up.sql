@@ -1,0 +1,2 @@
+-- What a source last said of a service that says something else here, since somebody has changed it: null where it says what its source said.
+ALTER TABLE imported_services ADD COLUMN statement JSONB;
