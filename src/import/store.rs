@@ -74,6 +74,9 @@ pub struct Said<'a> {
 
 /// What sources last said of these services that say something else, at most 1,000.
 pub fn statements(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceInput>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let named = imported_services::table.filter(imported_services::service_id.eq_any(ids));
     let rows: Vec<(ServiceId, Option<Json<ServiceInput>>)> = named
         .filter(imported_services::statement.is_not_null())

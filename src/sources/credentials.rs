@@ -1,15 +1,17 @@
 //! Credentials that sources are read with.
 //!
 //! The operator sets them in a file, a source names one. They are read when they are needed, so that a new one counts at once, and stand
-//! neither in the database nor in an answer. Since any client of any organization may write a source, a credential is sent only to the
-//! origin that it is for, and only for the organization that it is for.
+//! neither in the database nor in an answer. One is a header, or a client that gets access tokens. Since any client of any organization may
+//! write a source, a credential is sent only to the origin that it is for, and only for the organization that it is for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
-use url::{Origin, Url};
+use url::{Origin, Url, form_urlencoded};
 
 use crate::kind::OrganizationId;
 
@@ -32,23 +34,41 @@ pub enum CredentialError {
 struct Entry {
     origin: String,
     organization: OrganizationId,
-    #[serde(default = "authorization")]
-    header: String,
-    value: String,
+    header: Option<String>,
+    value: Option<String>,
+    token_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
 }
 
-fn authorization() -> String {
-    "Authorization".into()
-}
-
-/// A header that is sent to one origin alone.
+/// What is sent to one origin alone.
 #[derive(Debug, Clone)]
 pub struct Credential {
     origin: Origin,
-    /// Its name.
-    pub name: HeaderName,
-    /// Its value, which is never printed.
-    pub value: HeaderValue,
+    /// What it is.
+    pub means: Means,
+}
+
+/// How a partner knows who asks.
+#[derive(Debug, Clone)]
+pub enum Means {
+    /// By a header that is always the same.
+    Header {
+        /// Its name.
+        name: HeaderName,
+        /// Its value, which is never printed.
+        value: HeaderValue,
+    },
+    /// By an access token, which the client credentials get (RFC 6749 §4.4).
+    Token {
+        /// Where.
+        url: Url,
+        /// The client's id and secret as Basic authentication, never printed.
+        client: HeaderValue,
+        /// What the token is asked to be good for.
+        scope: Option<String>,
+    },
 }
 
 impl Credential {
@@ -92,12 +112,29 @@ fn read(path: &Path) -> Result<BTreeMap<String, (OrganizationId, Credential)>, S
     let entries: BTreeMap<String, Entry> = toml::from_str(&text).map_err(|fault| fault.message().to_owned())?;
     let made = entries.into_iter().map(|(name, entry)| {
         let unfit = |what: &str| format!("{name}: {what}");
-        let header = HeaderName::try_from(entry.header).map_err(|_| unfit("header is no name of a header"))?;
-        let mut value = HeaderValue::try_from(entry.value).map_err(|_| unfit("value cannot stand in a header"))?;
-        value.set_sensitive(true);
+        let sensitive = |text: String| {
+            let mut value = HeaderValue::try_from(text).map_err(|_| unfit("value cannot stand in a header"))?;
+            value.set_sensitive(true);
+            Ok::<_, String>(value)
+        };
+        let means = match (entry.value, entry.token_url, entry.client_id, entry.client_secret) {
+            (Some(value), None, None, None) if entry.scope.is_none() => {
+                let header = entry.header.unwrap_or_else(|| "Authorization".into());
+                let name = HeaderName::try_from(header).map_err(|_| unfit("header is no name of a header"))?;
+                Means::Header { name, value: sensitive(value)? }
+            }
+            (None, Some(url), Some(id), Some(secret)) if entry.header.is_none() => {
+                let url = Url::parse(&url).ok().filter(|url| url.origin().is_tuple()).ok_or_else(|| unfit("token_url is no address"))?;
+                // Both are encoded as in a form before they become Basic (RFC 6749 §2.3.1).
+                let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                let client = format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(&id), encoded(&secret))));
+                Means::Token { url, client: sensitive(client)?, scope: entry.scope }
+            }
+            _ => return Err(unfit("needs value, or else token_url, client_id and client_secret")),
+        };
         let origin = Url::parse(&entry.origin).ok().map(|url| url.origin()).filter(Origin::is_tuple);
         let origin = origin.ok_or_else(|| unfit("origin is no address such as https://directory.example.ca"))?;
-        Ok((name, (entry.organization, Credential { origin, name: header, value })))
+        Ok((name, (entry.organization, Credential { origin, means })))
     });
     made.collect()
 }
@@ -116,7 +153,7 @@ mod tests {
         let credentials = Credentials::new(Some(file.path().to_owned()));
         let url = |text: &str| Url::parse(text).unwrap();
         let found = credentials.find("partner", ours, &url("https://a.example/hsds")).unwrap();
-        assert_eq!((found.name.as_str(), found.value.to_str().unwrap()), ("authorization", "Bearer hush"));
+        assert!(matches!(&found.means, Means::Header { name, value } if name == "authorization" && value == "Bearer hush"));
         assert!(!format!("{found:?}").contains("hush"));
         for (name, owner, address) in [
             ("partner", others, "https://a.example/hsds"),

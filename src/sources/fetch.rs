@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
-use http::header::{ACCEPT, DATE, LOCATION};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
-use url::Url;
+use tokio::sync::Mutex;
+use url::{Url, form_urlencoded};
 
-use super::credentials::Credential;
+use super::credentials::{Credential, Means};
 use super::model::SourceRunError;
 use crate::db::types::Instant;
 use crate::outbound::{self, Failure, retry_after};
 
+/// Bytes of the largest answer that brings an access token.
+const LARGEST_TOKEN: usize = 64 * 1024;
 /// More redirects than this do not end.
 const MOST_REDIRECTS: usize = 4;
 
@@ -62,6 +65,17 @@ pub struct Answer {
     pub date: Option<Instant>,
 }
 
+/// Why a request was not answered.
+fn missed(failure: Failure) -> Miss {
+    let error = match failure {
+        Failure::RefusedAddress => SourceRunError::RefusedAddress,
+        Failure::NameNotFound => SourceRunError::NameNotFound,
+        Failure::Connection => SourceRunError::Connection,
+        Failure::Tls => SourceRunError::Tls,
+    };
+    Miss::new(error, failure.to_string())
+}
+
 /// Asks one partner.
 #[derive(Debug)]
 pub struct Fetcher {
@@ -73,34 +87,76 @@ pub struct Fetcher {
     pub most: usize,
     /// What the partner asks for.
     pub credential: Option<Credential>,
+    /// The access token that was last got with it.
+    pub token: Mutex<Option<HeaderValue>>,
 }
 
 impl Fetcher {
     /// What is found at a URL.
     pub async fn get(&self, url: &Url) -> Result<Answer, Miss> {
         let told = |miss: Miss| Miss { detail: format!("GET {}: {}", url.path(), miss.detail), ..miss };
-        match tokio::time::timeout(self.timeout, self.follow(url.clone())).await {
+        match tokio::time::timeout(self.timeout, self.ask(url)).await {
             Ok(outcome) => outcome.map_err(told),
             Err(_) => Err(told(Miss::new(SourceRunError::Timeout, "no answer in time"))),
         }
     }
 
-    async fn follow(&self, mut url: Url) -> Result<Answer, Miss> {
+    /// Asks with an access token where that is needed, and once more with a new one where it is no longer good.
+    async fn ask(&self, url: &Url) -> Result<Answer, Miss> {
+        let Some(Credential { means: Means::Token { url: at, client, scope }, .. }) = &self.credential else {
+            return self.follow(url.clone(), None).await;
+        };
+        let known = self.token(None, at, client, scope.as_deref()).await?;
+        match self.follow(url.clone(), Some(&known)).await {
+            Err(miss) if miss.status == Some(StatusCode::UNAUTHORIZED) => {
+                let other = self.token(Some(&known), at, client, scope.as_deref()).await?;
+                self.follow(url.clone(), Some(&other)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The access token, another than the one that is `spent`.
+    async fn token(&self, spent: Option<&HeaderValue>, at: &Url, client: &HeaderValue, scope: Option<&str>) -> Result<HeaderValue, Miss> {
+        let mut known = self.token.lock().await;
+        if let Some(token) = known.as_ref().filter(|token| Some(*token) != spent) {
+            return Ok(token.clone());
+        }
+        let told = |miss: Miss| Miss { detail: format!("the access token: {}", miss.detail), status: None, ..miss };
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, client.clone()), (CONTENT_TYPE, form), (ACCEPT, json)]);
+        let mut asked = form_urlencoded::Serializer::new(String::new());
+        asked.append_pair("grant_type", "client_credentials").extend_pairs(scope.map(|scope| ("scope", scope)));
+        let response = self.client.send(Method::POST, at.as_str(), &headers, asked.finish()).await.map_err(missed).map_err(told)?;
+        if !response.status().is_success() {
+            let detail = format!("status {}", response.status().as_u16());
+            let is_refused = response.status().is_client_error() && response.status() != StatusCode::TOO_MANY_REQUESTS;
+            let error = if is_refused { SourceRunError::Credential } else { SourceRunError::Connection };
+            return Err(told(Miss { retry_after: retry_after(response.headers()), ..Miss::new(error, detail) }));
+        }
+        let broken = |_| told(Miss::new(SourceRunError::Connection, "the answer broke off"));
+        let bytes = Limited::new(response.into_body(), LARGEST_TOKEN).collect().await.map_err(broken)?.to_bytes();
+        let given = serde_json::from_slice::<Value>(&bytes).ok();
+        let token = given.as_ref().and_then(|given| given.get("access_token")?.as_str());
+        let token = token.and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
+        let mut token = token.ok_or_else(|| told(Miss::new(SourceRunError::Credential, "the answer has none")))?;
+        token.set_sensitive(true);
+        *known = Some(token.clone());
+        Ok(token)
+    }
+
+    async fn follow(&self, mut url: Url, token: Option<&HeaderValue>) -> Result<Answer, Miss> {
         for _ in 0..=MOST_REDIRECTS {
             let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
             if let Some(credential) = self.credential.as_ref().filter(|credential| credential.is_for(&url)) {
-                headers.insert(credential.name.clone(), credential.value.clone());
+                match &credential.means {
+                    Means::Header { name, value } => headers.insert(name.clone(), value.clone()),
+                    Means::Token { .. } => token.and_then(|token| headers.insert(AUTHORIZATION, token.clone())),
+                };
             }
             // Where a redirect leads is judged as any address is.
-            let response = self.client.send(Method::GET, url.as_str(), &headers, String::new()).await.map_err(|failure| {
-                let error = match failure {
-                    Failure::RefusedAddress => SourceRunError::RefusedAddress,
-                    Failure::NameNotFound => SourceRunError::NameNotFound,
-                    Failure::Connection => SourceRunError::Connection,
-                    Failure::Tls => SourceRunError::Tls,
-                };
-                Miss::new(error, failure.to_string())
-            })?;
+            let response = self.client.send(Method::GET, url.as_str(), &headers, String::new()).await.map_err(missed)?;
             let (status, asked) = (response.status(), retry_after(response.headers()));
             if status.is_redirection() {
                 let to = response.headers().get(LOCATION).and_then(|to| url.join(to.to_str().ok()?).ok());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant as Moment};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
+use tokio::sync::Mutex;
 use url::Url;
 
 use super::fetch::{Answer, Fetcher, Miss};
@@ -140,8 +141,13 @@ async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Res
         }
     };
     let config = &turn.app.config;
-    let fetcher =
-        Fetcher { client: Arc::clone(&turn.app.outbound), timeout: config.source_timeout, most: config.import_limit as usize, credential };
+    let fetcher = Fetcher {
+        client: Arc::clone(&turn.app.outbound),
+        timeout: config.source_timeout,
+        most: config.import_limit as usize,
+        credential,
+        token: Mutex::default(),
+    };
     match turn.run.kind {
         SourceRunKind::Pull => pull(turn, &fetcher, &base, go_on).await?,
         SourceRunKind::Sweep => sweep(turn, &fetcher, &base).await?,

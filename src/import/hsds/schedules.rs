@@ -125,7 +125,10 @@ pub fn read(values: Vec<Value>, zone: Option<&str>, field: &str, draft: &mut Dra
 
 /// Keeps what a schedule says besides what is read of it.
 fn keep_besides(value: &Value, field: &str, draft: &mut Draft) {
-    let is_read = |name: &str| [READ, DAY_FIELDS, OPENS, CLOSES, BESIDE].iter().any(|names| names.contains(&name));
+    // Where the zone is stated, the distance from UTC is no more than that.
+    let has_zone = value.pointer("/kith/time_zone").is_some();
+    let is_read =
+        |name: &str| name == "timezone" && has_zone || [READ, DAY_FIELDS, OPENS, CLOSES, BESIDE].iter().any(|names| names.contains(&name));
     let members = value.as_object().into_iter().flatten();
     for (name, said) in members.filter(|(name, said)| !said.is_object() && !said.is_array() && !is_read(name) && !name.ends_with("_id")) {
         keep_unknown(format!("{field}.{name}"), said.clone(), draft);

@@ -217,6 +217,7 @@ fn terms(service: &mut Part, draft: &mut Draft) {
     for mut row in service.parts(&["attributes", "attribute"]) {
         let whole = row.clone();
         let link = row.text(&["link_type"]);
+        row.0.remove("link_entity");
         let value = row.text(&["value"]);
         let mut term = row.0.remove("taxonomy_term").and_then(Part::of).unwrap_or_default();
         let mut taxonomy =
