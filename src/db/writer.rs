@@ -259,7 +259,12 @@ fn run_openly(conn: &mut DbConn, write: &mut dyn Write, before: i64) -> Result<O
 /// Runs a write inside its savepoint.
 fn run_alone(conn: &mut DbConn, write: &mut dyn Write) -> Result<()> {
     conn.begin_nested()?;
-    let closed = if write.run(conn) && conn.depth()? == 2 { conn.commit() } else { conn.roll_back_to(1) };
+    let closed = match (write.run(conn), conn.depth()?) {
+        (true, 2) => conn.commit(),
+        (false, 2..) => conn.roll_back_to(1),
+        // The transaction has ended beneath it, whatever the write has made of that.
+        _ => Err(diesel::result::Error::RollbackTransaction),
+    };
     closed.map_err(|error| of_write(write, error))
 }
 
