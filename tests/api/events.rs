@@ -32,17 +32,21 @@ impl EventSource {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let resume = if last_id.is_empty() { String::new() } else { format!("Last-Event-ID: {last_id}\r\n") };
-        write!(
-            stream,
+        // At once: a server that is sent a piece now and then gives up on what is slow to come.
+        let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nAccept: text/event-stream\r\n\
              Accept-Encoding: gzip, br\r\n{resume}\r\n"
-        )?;
+        );
+        stream.write_all(request.as_bytes())?;
         let mut lines = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if lines.read_line(&mut head)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+        }
+        if head.starts_with("HTTP/1.1 408 ") {
+            return Err(io::ErrorKind::TimedOut.into());
         }
         assert!(head.contains("transfer-encoding: chunked"), "{head}");
         let lines = BufReader::new(Chunks::of(lines));
