@@ -68,9 +68,10 @@ fn storm(place: &Place, count: usize) {
             made
         };
         let clients: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(move || client(number))).collect();
-        let made: Vec<Made> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        let ended: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
+        // Before one that failed is told: the reader waits for this, and the test for the reader.
         done.store(true, Ordering::SeqCst);
-        (made, tail.join().unwrap())
+        (ended.into_iter().map(|made| made.unwrap()).collect::<Vec<Made>>(), tail.join().unwrap())
     });
     for (id, version) in made_by_all.into_iter().flatten() {
         assert!(made.insert((id.clone(), version)), "two clients were told that they made version {version} of {id}");
