@@ -126,7 +126,7 @@ on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
     caller.get("/v1/castles").await.expect_problem(404, "not_found");
     let wrong = caller.app.send(caller.request(Method::DELETE, PATH)).await;
     wrong.expect_problem(405, "method_not_allowed");
-    assert_eq!(wrong.header("allow"), Some("GET, POST"));
+    assert_eq!(wrong.header("allow"), Some("GET, HEAD, POST"));
     let wrong = caller.get(&format!("{PATH}/by-identifier?system=a")).await;
     wrong.expect_problem(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), Some("PUT"), "not that of an organization by its id as well");
