@@ -52,13 +52,16 @@ async fn send(caller: &Caller, media_type: &str, body: impl Into<actix_web::web:
     report
 }
 
+/// A directory of thousands takes a busy machine and a build without optimisation longer than any caller would wait.
+const PATIENT: &[&str] = &["--request-timeout=10m"];
+
 /// Another instance: a second database and server.
 async fn elsewhere(kind: &str) -> (TestApp, Caller) {
     let db = match kind {
         "sqlite" => TestDb::sqlite(),
         _ => TestDb::postgres().unwrap(),
     };
-    let app = TestApp::new(db).await;
+    let app = TestApp::with(db, PATIENT).await;
     // Later, so that times of import differ.
     app.clock.advance(chrono::Duration::days(40));
     let directory = app.tenant("A partner", OrganizationKind::Directory).await;
@@ -162,7 +165,7 @@ async fn the_demo_goes_from_sqlite_to_postgres() {
 
 #[actix_web::test]
 async fn real_directories_go_there_and_back() {
-    let app = TestApp::new(TestDb::sqlite()).await;
+    let app = TestApp::with(TestDb::sqlite(), PATIENT).await;
     if import_real(&app).await > 0 {
         let clinic = app.client(app.clinic().await.organization_id, kith::auth::Scopes::all()).await;
         goes_there_and_back(&clinic, "sqlite").await;
