@@ -261,7 +261,7 @@ impl Writer {
             provenance: filled(origin(row)),
             connector_notes: content.connector_notes.clone().filter(|_| self.is_known),
             capacity: row.capacity.as_ref().filter(|capacity| !is_counted(capacity)).map(|capacity| capacity.said()),
-            rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).map(said).collect(),
+            rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).map(model::NamedCapacity::said).collect(),
             source_fields: content.source_fields.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..ServiceExtra::default()
         }
@@ -451,11 +451,6 @@ fn cost_options(cost: &model::Cost, of: Uuid) -> Vec<CostOption> {
 /// Whether the standard can say it: it needs a number, and who takes nobody has none free.
 pub fn is_counted(capacity: &model::Capacity) -> bool {
     capacity.available.is_some() || matches!(capacity.status, CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed)
-}
-
-/// A room that is counted apart, as the provider said it.
-fn said(room: &model::NamedCapacity) -> model::NamedCapacity {
-    model::NamedCapacity { key: room.key.clone(), capacity: room.capacity.said() }
 }
 
 fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {

@@ -3,17 +3,18 @@
 
 use diesel::prelude::*;
 
-use super::api::Organization;
+use super::handlers::Organizations;
 use super::model::{OrganizationInput, OrganizationRow};
 use super::repository;
 use crate::auth::model::NewClient;
 use crate::auth::repository as clients;
-use crate::changes::{self, Action, Actor, Change};
+use crate::changes::{self, Action, Actor};
 use crate::db::DbConn;
 use crate::db::schema::organizations;
 use crate::db::types::Json;
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, ResourceType};
+use crate::http::resource::{self, Resource as _};
+use crate::kind::OrganizationId;
 use crate::text::fold;
 
 /// Creates an organization that owns itself, with its entry in the journal.
@@ -34,17 +35,7 @@ pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> R
         deleted_at: None,
     };
     repository::insert(conn, &row)?;
-    let change = Change {
-        resource_type: ResourceType::Organization,
-        resource_id: id.uuid(),
-        owner_id: Some(id),
-        version: 1,
-        action: Action::Created,
-        patient_id: None,
-        referral_id: None,
-        body: &Organization::from(row),
-    };
-    changes::record(conn, actor, change)?;
+    record(conn, actor, row, Action::Created)?;
     Ok(id)
 }
 
@@ -67,17 +58,12 @@ pub fn join(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent_id: O
     if !repository::update(conn, &row)? {
         return Err(Error::Busy);
     }
-    let change = Change {
-        resource_type: ResourceType::Organization,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action: Action::Updated,
-        patient_id: None,
-        referral_id: None,
-        body: &Organization::from(row),
-    };
-    changes::record(conn, actor, change)?;
+    record(conn, actor, row, Action::Updated)
+}
+
+fn record(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, action: Action) -> Result<()> {
+    let head = Organizations::head(&row);
+    changes::record(conn, actor, resource::change_of::<Organizations>(&head, action, &Organizations::shape(row)))?;
     Ok(())
 }
 

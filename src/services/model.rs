@@ -882,3 +882,11 @@ pub struct NamedCapacity {
     /// How much of it there is.
     pub capacity: Capacity,
 }
+
+impl NamedCapacity {
+    /// Without what Kith has counted: what the provider said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        Self { key: self.key.clone(), capacity: self.capacity.said() }
+    }
+}

@@ -110,7 +110,7 @@ events! {
     ServiceMerged = "service.merged",
     /// A service's provider said anew how much room it has.
     ServiceCapacityChanged = "service.capacity_changed",
-    /// A service that had no place has one again.
+    /// A service that had no place has one again. Where people stand on its list, `capacity.held` says how many places are kept for them.
     ServicePlaceOpened = "service.place_opened",
     /// Services were suggested for a patient.
     MatchCreated = "match.created",
