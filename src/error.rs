@@ -103,6 +103,8 @@ pub enum Error {
         code: &'static str,
         /// What clashes, for a human.
         detail: String,
+        /// What of the request clashes, where that can be told one by one.
+        faults: Vec<Fault>,
     },
     /// `If-Match` names another version.
     #[error("the version is {current}")]
@@ -199,7 +201,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("source_paused", "The source is paused; make it active first."),
     ("state_not_loaded", "An import cannot bring the resource to where it stood; it was not loaded."),
     ("suggestion_closed", "The suggestion has been accepted, refused or withdrawn."),
-    ("suggestion_outdated", "What the suggestion changes has been changed since its base version; detail names it."),
+    ("suggestion_outdated", "What the suggestion changes has been changed since its base version; errors names it."),
     ("suggestion_unneeded", "The service says already what is suggested."),
     ("too_many_endpoints", "The organization has as many webhook endpoints as it may have; delete one first."),
     ("too_many_holds", "The client holds as many places as it may at once; confirm or cancel some, or let them run out."),
@@ -222,7 +224,7 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
         (Error::MethodNotAllowed { allow: String::new() }, "The path has other methods; Allow lists them."),
         (Error::TooSlow, "The body did not arrive in the time that a request may take."),
         (Error::Gone, "It has been deleted."),
-        (Error::Merged { into: String::new() }, "It was merged into another; detail names it."),
+        (Error::Merged { into: String::new() }, "It was merged into another; merged_into is its path."),
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
         (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
@@ -282,7 +284,7 @@ impl Error {
 
     /// A clash with the present state.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Conflict { code, detail: detail.into() }
+        Self::Conflict { code, detail: detail.into(), faults: Vec::new() }
     }
 
     /// Code, status and title.
@@ -355,11 +357,15 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let Kind { code, status, title } = self.kind();
         let errors = match self {
-            Self::Malformed { faults, .. } | Self::Invalid(faults) => faults.clone(),
+            Self::Malformed { faults, .. } | Self::Invalid(faults) | Self::Conflict { faults, .. } => faults.clone(),
             _ => Vec::new(),
         };
         let current_version = match self {
             Self::VersionMismatch { current } => Some(*current),
+            _ => None,
+        };
+        let merged_into = match self {
+            Self::Merged { into } => Some(into.clone()),
             _ => None,
         };
         Problem {
@@ -370,6 +376,7 @@ impl Error {
             detail: self.detail(),
             errors,
             current_version,
+            merged_into,
             request_id: None,
         }
     }
@@ -401,6 +408,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 3)]
     pub current_version: Option<i64>,
+    /// Where the resource was merged into another, the path of that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
+    pub merged_into: Option<String>,
     /// The request's id, as in `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]

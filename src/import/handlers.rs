@@ -223,7 +223,7 @@ impl Import<'_> {
         let missing = load.missing();
         if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
-            return Err(Error::Conflict { code: "too_many_missing", detail });
+            return Err(Error::conflict("too_many_missing", detail));
         }
         for ids in missing.chunks(BATCH) {
             let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());

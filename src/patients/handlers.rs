@@ -225,7 +225,7 @@ pub async fn upsert_patient(
 /// Read a patient
 ///
 /// Other organizations see what the patient lets them see; `withheld` names the rest. The id of a merged record answers 410 with code
-/// `merged` and the survivor's path.
+/// `merged` and the survivor's path in `merged_into`.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id.")), responses((status = 200, description = "The patient.", body = Patient)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}")]
 pub async fn get_patient(

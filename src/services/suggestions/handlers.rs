@@ -12,7 +12,7 @@ use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::http::body::MergePatch;
 use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfNoneMatch, OptionalIfMatch, tag};
@@ -48,7 +48,9 @@ fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInpu
     if pointers.is_empty() {
         return Ok(());
     }
-    Err(Error::conflict("suggestion_outdated", format!("Changed since version {}: {}.", input.base_version, pointers.join(", "))))
+    let detail = format!("Changed since version {}: {}.", input.base_version, pointers.join(", "));
+    let fault = |pointer| Fault::new(format!("/patch{pointer}"), "outdated", "has been changed since the base version");
+    Err(Error::Conflict { code: "suggestion_outdated", detail, faults: pointers.iter().map(fault).collect() })
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
