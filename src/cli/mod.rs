@@ -34,7 +34,7 @@ struct Cli {
 enum Command {
     /// Start the server
     ///
-    /// Brings the database up to date first. Stops on SIGINT or SIGTERM, after it has answered what it had accepted.
+    /// Brings the database up to date first. Stops on SIGINT or SIGTERM, after it has answered what it had accepted; at once when told a second time.
     Serve {
         #[command(flatten)]
         config: Box<Config>,

@@ -24,6 +24,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Answers requests while it is awaited, and ends once it has been told to stop and has answered what it had accepted.
     pub server: Server,
+    /// Tells the process to stop.
+    told: Signals,
     /// Sends webhooks meanwhile.
     pub webhooks: background::Running,
     /// Pulls from sources meanwhile.
@@ -34,14 +36,65 @@ pub struct Running {
 
 impl Running {
     /// Answers requests, sends webhooks, pulls from sources, imports and exports until it is told to stop, and ends when all that was begun is finished.
+    ///
+    /// # Errors
+    /// Where it was told a second time, and has not waited for what was under way.
     pub async fn run(self) -> io::Result<()> {
-        let Self { state, server, webhooks, sources, bulk, .. } = self;
-        let outcome = server.await;
-        let patience = |timeout: Duration| timeout.min(state.config.shutdown_timeout);
+        let Self { state, server, mut told, webhooks, sources, bulk, .. } = self;
+        let handle = server.handle();
+        let told_twice = async {
+            told.next().await;
+            // Those who wait for something to happen must not keep it.
+            state.stop_waiting();
+            let _under_way = handle.stop(true);
+            told.next().await;
+        };
+        // A server that is dropped ends at once.
+        let outcome = tokio::select! {
+            outcome = server => Some(outcome),
+            () = told_twice => None,
+        };
+        let patience =
+            |timeout: Duration| if outcome.is_some() { timeout.min(state.config.shutdown_timeout) } else { Duration::ZERO };
         let ends = (webhooks.stop(patience(state.config.webhook_timeout)), sources.stop(patience(state.config.source_timeout)));
-        futures_util::future::join3(ends.0, ends.1, bulk.stop(state.config.shutdown_timeout)).await;
+        futures_util::future::join3(ends.0, ends.1, bulk.stop(patience(state.config.shutdown_timeout))).await;
         state.db.shutdown();
-        outcome
+        outcome.unwrap_or_else(|| Err(io::Error::other("told to stop a second time, it has not answered everything that it had accepted")))
+    }
+}
+
+/// The signals that tell the process to stop: SIGTERM, and SIGINT, which Ctrl-C sends.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves.
+    fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate())?,
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next one of them.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -57,6 +110,9 @@ pub enum StartError {
     /// The instruments that come with Kith cannot be written.
     #[error("cannot load the screening instruments that come with Kith")]
     Instruments(#[source] crate::error::Error),
+    /// The process cannot be told to stop.
+    #[error("cannot listen to the signals of the system")]
+    Signals(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -82,36 +138,23 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let shutdown_seconds = config.shutdown_timeout.as_secs();
     let state = open(config, Clock::default()).await?;
     let shared = state.clone();
-    let mut server = HttpServer::new(move || app::build(shared.clone())).shutdown_timeout(shutdown_seconds);
+    // To the server's own way with them SIGINT is no reason to wait for answers.
+    let mut server = HttpServer::new(move || app::build(shared.clone())).shutdown_timeout(shutdown_seconds).disable_signals();
     if let Some(workers) = workers {
         server = server.workers(workers);
     }
     let server = server.bind(address).map_err(|source| StartError::Listen { address, source })?;
     let addresses = server.addrs();
+    let told = Signals::listen().map_err(StartError::Signals)?;
     actix_web::rt::spawn(crate::services::keeping::keep_current(state.clone()));
     actix_web::rt::spawn(crate::http::command::keep_forgetting(state.clone()));
     actix_web::rt::spawn(crate::appointments::expiry::keep_expiring(state.clone()));
     actix_web::rt::spawn(crate::waitlists::sweeper::keep_sweeping(state.clone()));
     actix_web::rt::spawn(crate::responsiveness::counting::keep_refreshing(state.clone()));
-    actix_web::rt::spawn(stop_waiting_when_told(state.clone()));
     let webhooks = webhooks::Engine::start(state.clone());
     let sources = sources::Engine::start(state.clone());
     let bulk = bulk::Engine::start(&state);
-    Ok(Running { state, addresses, server: server.run(), webhooks, sources, bulk })
-}
-
-/// The server stops by itself when it is told to, once it has answered; those who wait for something to happen must not keep it.
-async fn stop_waiting_when_told(state: State) {
-    #[cfg(unix)]
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut told) => {
-            told.recv().await;
-            state.stop_waiting();
-        }
-        Err(error) => log::warn!("streams of changes will not end early when the server is told to stop: {error}"),
-    }
-    #[cfg(not(unix))]
-    drop(state);
+    Ok(Running { state, addresses, server: server.run(), told, webhooks, sources, bulk })
 }
 
 pub(super) fn run(config: Config) -> Result<(), Failure> {

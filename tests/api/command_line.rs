@@ -1,6 +1,9 @@
 //! The `kith` command, as an operator uses it.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -121,6 +124,46 @@ fn a_server_starts_says_that_it_is_well_logs_no_query_and_stops_when_told() {
         assert!(request["duration_ms"].is_number() && request["request_id"].is_string());
         assert!(log.iter().all(|line| !line.to_string().contains("Tremblay")), "{log:?}");
     }
+}
+
+/// A request of which all has arrived but the end of its body.
+fn half_a_request(server: &Server) -> TcpStream {
+    let mut stream = server.connect();
+    let head = "POST /oauth/token HTTP/1.1\r\nHost: kith\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 29";
+    write!(stream, "{head}\r\n\r\ngrant_type=").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    stream
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_answers_what_it_had_accepted_by_whatever_signal() {
+    for place in places() {
+        for signal in ["TERM", "INT"] {
+            let server = Server::start(&place, &[]);
+            let mut stream = half_a_request(&server);
+            server.signal(signal);
+            std::thread::sleep(Duration::from_millis(500));
+            write!(stream, "client_credentials").unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{signal}: {error}"));
+            assert!(answer.starts_with("HTTP/1.1 4"), "{signal}: {answer}");
+            let log = server.stopped();
+            assert!(log.iter().any(|line| line["message"].as_str().unwrap_or_default().starts_with("stopped; everything")), "{log:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_twice_waits_for_nobody_and_says_so() {
+    let place = Place::on_sqlite();
+    let mut server = Server::start(&place, &["--shutdown-timeout=5m"]);
+    let _stream = half_a_request(&server);
+    let ended = (0..100).find_map(|_| {
+        server.signal("INT");
+        std::thread::sleep(Duration::from_millis(200));
+        server.status()
+    });
+    assert!(!ended.expect("it waits all the same").success());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -84,8 +84,23 @@ impl Server {
     }
 
     /// Asks it to stop; gives the rest of its log.
-    pub fn stop(mut self) -> Vec<Value> {
-        assert!(Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap().success());
+    pub fn stop(self) -> Vec<Value> {
+        self.signal("TERM");
+        self.stopped()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status().unwrap().success());
+    }
+
+    /// How it has ended; `None` while it runs.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself and well; gives the rest of its log.
+    pub fn stopped(mut self) -> Vec<Value> {
         let log = self.log.take().unwrap().join().unwrap();
         assert!(self.process.wait().unwrap().success());
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
