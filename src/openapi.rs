@@ -378,7 +378,7 @@ fn add_components(document: &mut Value) {
         "parameters": {
             "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
             "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
-            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is still the present one.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is the present one and alone decides what this client is shown.", json!({ "type": "string", "examples": ["\"3\""] })),
             "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
             "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted. What names a link (`referral link` or `screening link` and an id) is refused: so the journal itself says that something was done by a link.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
         },
@@ -409,6 +409,12 @@ fn parameter(name: &str, required: bool, description: &str, schema: Value) -> Va
     json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema })
 }
 
+/// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
+const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
+
+/// What is forgotten when its time is over, and leaves no tombstone.
+const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
+
 fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>) {
     let has_scopes = has_scopes(operation.get("security"));
     let takes_json = operation.get("requestBody").is_some();
@@ -422,6 +428,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
         // The standard has the conditions in the query string.
         body.insert("required".into(), false.into());
     }
+    let has_304 = is_api && is_item && method == "get" && !ALWAYS_SENT.contains(&path);
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
     // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.
@@ -450,12 +457,12 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
         problems.extend(["409", "422"]);
     }
     // A tombstone keeps its history.
-    if is_api && path.contains("/{id}") && !path.ends_with("/history") {
+    if is_api && path.contains("/{id}") && !path.ends_with("/history") && !JOBS.iter().any(|jobs| path.starts_with(jobs)) {
         problems.push("410");
     }
     if is_api && is_item {
         match method {
-            "get" => headers.push("IfNoneMatch"),
+            "get" if has_304 => headers.push("IfNoneMatch"),
             "put" | "patch" | "delete" => {
                 headers.push("IfMatch");
                 problems.extend(["409", "412", "428"]);
@@ -490,7 +497,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     }
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
-    if is_api && method == "get" && is_item {
+    if has_304 {
         responses.entry("304").or_insert_with(|| json!({ "description": "The caller has this version." }));
     }
     for (status, name, _) in PROBLEMS {
@@ -600,5 +607,22 @@ mod tests {
             let schema = serde_json::to_value(schema).unwrap();
             assert_eq!(known.entry(name.clone()).or_insert_with(|| schema.clone()), &schema, "{name}");
         }
+    }
+
+    #[test]
+    fn nobody_is_promised_a_304_by_what_shows_no_version() {
+        let mut promised = 0;
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            let operation = &item["get"];
+            if operation["responses"].get("304").is_none() {
+                continue;
+            }
+            let shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+            let shape = shape.rsplit('/').next().unwrap();
+            assert!(schemas()[shape]["properties"].get("version").is_some(), "{path}");
+            assert!(operation["parameters"].as_array().unwrap().contains(&json!({ "$ref": "#/components/parameters/IfNoneMatch" })), "{path}");
+            promised += 1;
+        }
+        assert!(promised > 10, "{promised}");
     }
 }
