@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
                     self.place.restating = is_there.then_some(Restating { step: Step::After(0), ..pending });
                     let own = if is_there { repository::last(conn, ResourceType::Patient, patient.cast())? } else { None };
                     if let Some(entry) = own
-                        && !matches!(entry.action, Action::Deleted | Action::Erased)
+                        && entry.action != Action::Deleted
                         && self.filter.asks_for_record(ResourceType::Patient, entry.owner_id)
                     {
                         self.tell_standing(conn, patient, entry)?;

@@ -30,8 +30,8 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// **Keeping a copy.** Begin without a cursor and with nothing; keep each resource under its type and id, with the `patient_id` of its
 /// entry; and apply the entries in their order, each as often as it comes:
 ///
-/// - `deleted` and `erased`, and `merged` of a service: remove the resource. What a service was merged into, `merged_into_id` names; where
-///   the merge is taken back, the service is `updated`.
+/// - `deleted`, and `merged` of a service: remove the resource. What a service was merged into, `merged_into_id` names; where the merge is
+///   taken back, the service is `updated`.
 /// - `left` of a referral, where you ask for a service: remove it, and all that you hold with its `referral_id`.
 /// - `reset` of a patient, and `merged` and `deleted` of one: remove all that you hold with this `patient_id`, but for consents.
 /// - every other action: keep `resource` in place of what you held; where it is null, a later entry has it.

@@ -21,8 +21,6 @@ text_enum! {
         Deleted = "deleted",
         /// It was merged into another.
         Merged = "merged",
-        /// Its personal data was destroyed.
-        Erased = "erased",
         /// In the feed only: how it stands now, told to one who has begun to see it, or sees it still.
         Snapshot = "snapshot",
         /// In the feed only, of a patient: what the caller sees of the patient has changed or ended. Remove all that you hold of the

@@ -291,7 +291,7 @@ pub fn standing(
         .filter(changes::sequence.gt(after))
         .filter(changes::sequence.le(until))
         .filter(changes::resource_type.ne_all([ResourceType::Patient, ResourceType::Consent]))
-        .filter(changes::action.ne_all([Action::Deleted, Action::Merged, Action::Erased]))
+        .filter(changes::action.ne_all([Action::Deleted, Action::Merged]))
         .filter(is_last())
         .order(changes::sequence)
         .limit(limit)

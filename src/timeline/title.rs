@@ -8,9 +8,6 @@ use crate::types::find_domain;
 
 /// A sentence about a change, from the resource as it then stood.
 pub fn title(resource_type: ResourceType, action: Action, body: &Value) -> String {
-    if action == Action::Erased {
-        return "Personal data was destroyed.".into();
-    }
     let what = noun(resource_type);
     if action == Action::Deleted {
         return format!("{what} was deleted.");

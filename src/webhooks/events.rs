@@ -54,8 +54,6 @@ events! {
     PatientDeleted = "patient.deleted",
     /// A patient was merged into another.
     PatientMerged = "patient.merged",
-    /// A patient's personal data was destroyed.
-    PatientErased = "patient.erased",
     /// What the client sees of a patient has changed or ended. Nothing more is said: read anew what you hold, and forget what is not found.
     PatientReset = "patient.reset",
     /// How a patient stands whom the client sees after `patient.reset`. `GET /v1/changes?patient_id=…` tells all else of them from its beginning.

@@ -94,7 +94,7 @@ pub(super) fn told(
     if one.content.wants(PatientSnapshot)
         && one.content.service_ids.is_empty()
         && let Some(entry) = patient
-        && !matches!(entry.action, Action::Deleted | Action::Merged | Action::Erased)
+        && !matches!(entry.action, Action::Deleted | Action::Merged)
         && reader.view(conn, &entry)? != View::Nothing
     {
         rows.push(row(&entry, PatientSnapshot));

@@ -15,7 +15,9 @@ use kith::changes::places::{self, Work};
 use kith::db::migrate::{POSTGRES, SQLITE};
 use kith::db::{Db, DbConn};
 use kith::each;
+use serde_json::json;
 
+use crate::client::TestApp;
 use crate::harness::{Place, TestDb};
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
@@ -115,6 +117,17 @@ fn connect(db: &TestDb) -> DbConn {
     }
 }
 
+/// Reverts migrations, this one as the last.
+fn revert_to(conn: &mut DbConn, version: &str) {
+    let mut reverted = String::new();
+    while reverted != version {
+        reverted = match conn {
+            DbConn::Sqlite(conn) => conn.revert_last_migration(SQLITE).unwrap().to_string(),
+            DbConn::Pg(conn) => conn.revert_last_migration(POSTGRES).unwrap().to_string(),
+        };
+    }
+}
+
 on_both!(migrations_run_up_down_and_up_again_to_the_same_schema, |db| async move {
     let mut conn = connect(&db);
     let first = things(&mut conn);
@@ -130,13 +143,7 @@ on_both!(migrations_run_up_down_and_up_again_to_the_same_schema, |db| async move
 
 on_both!(places_in_the_journal_are_kept_when_they_come_into_one_table, |db| async move {
     let mut conn = connect(&db);
-    let mut reverted = String::new();
-    while reverted != "20260101000068" {
-        reverted = match &mut conn {
-            DbConn::Sqlite(conn) => conn.revert_last_migration(SQLITE).unwrap().to_string(),
-            DbConn::Pg(conn) => conn.revert_last_migration(POSTGRES).unwrap().to_string(),
-        };
-    }
+    revert_to(&mut conn, "20260101000068");
     for statement in [
         "UPDATE webhook_state SET transaction_id = 3, sequence = 7, due_since = '2026-03-01'",
         "UPDATE responsiveness_state SET transaction_id = 2, sequence = 5",
@@ -147,6 +154,26 @@ on_both!(places_in_the_journal_are_kept_when_they_come_into_one_table, |db| asyn
     let [webhooks, responsiveness] = [Work::Webhooks, Work::Responsiveness].map(|work| places::reached(&mut conn, work).unwrap());
     let numbers = |place: Position| (place.transaction_id, place.sequence);
     assert_eq!((numbers(webhooks), numbers(responsiveness)), ((3, 7), (2, 5)));
+});
+
+on_both!(who_asked_to_hear_of_an_event_that_there_is_no_longer_is_read_and_hears_of_the_rest, |db| async move {
+    let (settings, mut conn) = (db.settings.clone(), connect(&db));
+    let clinic = TestApp::new(db).await.clinic().await;
+    let mut paths = Vec::new();
+    for asked in [json!(["patient.created", "patient.merged"]), json!(["patient.merged"])] {
+        let endpoint = json!({ "url": "https://hooks.example.ca/kith", "event_types": asked });
+        paths.push(format!("/v1/webhook-endpoints/{}", clinic.post("/v1/webhook-endpoints", endpoint).await.id()));
+    }
+    let asked_once = match &conn {
+        DbConn::Sqlite(_) => "UPDATE webhook_endpoints SET content = replace(content, 'patient.merged', 'patient.erased')",
+        DbConn::Pg(_) => "UPDATE webhook_endpoints SET content = replace(content::text, 'patient.merged', 'patient.erased')::jsonb",
+    };
+    conn.batch_execute(asked_once).unwrap();
+    revert_to(&mut conn, "20260101000095");
+    drop(Db::open(&settings).unwrap());
+    for (path, left) in paths.iter().zip([json!(["patient.created"]), json!(["patient.deleted"])]) {
+        assert_eq!(clinic.get(path).await.expect(200)["event_types"], left);
+    }
 });
 
 on_both!(opening_again_changes_nothing, |db| async move {

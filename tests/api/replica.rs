@@ -41,7 +41,7 @@ impl Replica {
         }
         let key = (kind, text(&entry["resource_id"]));
         match action.as_str() {
-            "deleted" | "erased" => drop(self.held.remove(&key)),
+            "deleted" => drop(self.held.remove(&key)),
             "left" => self.held.retain(|_, held| held.referral != entry["referral_id"]),
             "merged" if key.0 == "service" => drop(self.held.remove(&key)),
             "reset" | "merged" => {}

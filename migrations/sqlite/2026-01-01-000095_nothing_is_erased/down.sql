@@ -1,0 +1,2 @@
+-- What was asked for in vain is not known any more.
+SELECT 1;
