@@ -104,7 +104,7 @@ pub struct Config {
     #[arg(long, env = "KITH_BODY_LIMIT", default_value_t = 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024 * 1024), help_heading = "Server")]
     pub body_limit: u32,
-    /// Largest body of an import in bytes
+    /// Largest body of POST /v1/imports/services in bytes, and largest answer of a source
     #[arg(long, env = "KITH_IMPORT_LIMIT", default_value_t = 64 * 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..), help_heading = "Server")]
     pub import_limit: u32,
@@ -302,7 +302,7 @@ fn log_levels(text: &str) -> Result<String, BadValue> {
 }
 
 /// An `http` or `https` URL; a slash at its end is dropped.
-fn base_url(text: &str) -> Result<String, BadValue> {
+pub(crate) fn base_url(text: &str) -> Result<String, BadValue> {
     const EXPECTED: BadValue = BadValue("not a URL such as https://kith.example.ca");
     let url = text.trim_end_matches('/');
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or(EXPECTED)?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Failure;
 use super::serve::{open, start};
 use crate::clock::Clock;
-use crate::config::{Config, LogConfig};
+use crate::config::{Config, LogConfig, base_url};
 use crate::demo::{self, Credentials};
 use crate::logging;
 
@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Port to listen on; 0 picks a free one
     #[arg(long, env = "KITH_PORT", default_value_t = 8080, value_name = "PORT")]
     port: u16,
+    /// Address under which others reach the demo, such as https://kith.example.ca; else the one it listens on, if the port is given
+    #[arg(long, env = "KITH_BASE_URL", value_name = "URL", value_parser = base_url)]
+    base_url: Option<String>,
     /// Lets anybody read the directory of services without a token
     #[arg(long)]
     public_directory: bool,
@@ -85,9 +88,8 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
         flags.push("--webhook-allow=127.0.0.1,localhost,::1".into());
     }
     // Links lead back here. A port that the system picks is not known before the server listens.
-    if args.port != 0 && std::env::var_os("KITH_BASE_URL").is_none() {
-        flags.push(format!("--base-url=http://{}", SocketAddr::new(args.host, args.port)));
-    }
+    let here = (args.port != 0).then(|| format!("http://{}", SocketAddr::new(args.host, args.port)));
+    flags.extend(args.base_url.clone().or(here).map(|url| format!("--base-url={url}")));
     if args.public_directory {
         flags.push("--public-directory".into());
     }

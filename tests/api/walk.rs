@@ -4,11 +4,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 const README: &str = include_str!("../../README.md");
 /// What the walk calls the file with the credentials.
 const CREDENTIALS: &str = "kith-demo.json";
+/// Where others reach the demo.
+const BASE_URL: &str = "https://kith.example.ca";
 /// Lets every call say its status and address on standard error, and changes nothing else.
 const PRELUDE: &str = "set -eu\ncurl() { command curl --write-out '%{stderr}%{http_code} %{url_effective}\\n' \"$@\"; }\n";
 
@@ -21,7 +25,7 @@ impl Demo {
         let credentials = folder.join(CREDENTIALS);
         let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
         command.args(["demo", "--port", "0", "--credentials"]).arg(&credentials).stdout(Stdio::null());
-        let mut demo = Self(command.env("TMPDIR", folder).spawn().unwrap());
+        let mut demo = Self(command.env("TMPDIR", folder).env("KITH_BASE_URL", BASE_URL).spawn().unwrap());
         let began = Instant::now();
         while !credentials.exists() {
             let ended = demo.0.try_wait().unwrap();
@@ -69,6 +73,10 @@ fn the_walk_of_the_readme_leads_from_a_person_to_an_outcome() {
     let ran = Command::new("bash").args(["-c", &format!("{PRELUDE}{script}")]).current_dir(folder.path()).output().unwrap();
     let (answers, calls) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{calls}\n{answers}");
+
+    let token: Value = serde_json::from_slice(&std::fs::read(folder.path().join("token.json")).unwrap()).unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(token["access_token"].as_str().unwrap().split('.').nth(1).unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap()["iss"], BASE_URL);
 
     let (logins, others): (Vec<&str>, Vec<&str>) = calls.lines().partition(|call| call.ends_with("/oauth/token"));
     assert!(logins.iter().all(|call| call.starts_with("200 ")), "{logins:?}");
