@@ -4,6 +4,7 @@
 //! skipped, and in continuous integration (`CI=true`) they fail.
 
 use std::env;
+use std::path::PathBuf;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
@@ -102,6 +103,18 @@ impl Drop for Place {
             }
         }
     }
+}
+
+/// A file or folder of what is too large for the repository, or not ours to give away: real directories, the standard's own files. Where
+/// it is not there, that is said.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let base = env::var_os("KITH_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = base.join(path);
+    if !path.exists() {
+        println!("skipped: {} is not there; set KITH_SHARED", path.display());
+        return None;
+    }
+    Some(path)
 }
 
 /// Makes two tests of one: `on_both!(a_row_is_kept, |db| async move { … })` runs on SQLite and on PostgreSQL.

@@ -1,9 +1,8 @@
-//! Importing directories: the real files of `../shared/data/directory`, each with its faults.
+//! Importing directories: real ones where they are at hand, each with its faults.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::PathBuf;
 
 use kith::import::importer::Importer;
 use kith::import::mapping::Mapping;
@@ -13,6 +12,8 @@ use kith::services::model::{AreaKind, Basis, CostKind, PointPrecision, ServiceSt
 use kith::types::{DeliveryMode, PhoneKind};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::harness::shared;
 
 mod over_http;
 
@@ -25,15 +26,9 @@ const KINGSTON: &str = include_str!("../mappings/kingston.toml");
 const WORKBC: &str = include_str!("../mappings/workbc.toml");
 const US_FOOD: &str = include_str!("../mappings/us_food.toml");
 
-/// A file of real data, or none, which is said.
-fn shared(path: &str) -> Option<File> {
-    let base = std::env::var_os("KITH_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = base.join("data/directory").join(path);
-    let file = File::open(&path).ok();
-    if file.is_none() {
-        println!("skipped: {} is not there; set KITH_SHARED", path.display());
-    }
-    file
+/// A real directory.
+fn directory(path: &str) -> Option<File> {
+    Some(File::open(shared(&format!("data/directory/{path}"))?).unwrap())
 }
 
 struct Imported {
@@ -59,7 +54,7 @@ impl Imported {
 
     fn of_file(path: &str, form: Form, toml: &str) -> Option<Self> {
         let mut bytes = Vec::new();
-        shared(path)?.read_to_end(&mut bytes).unwrap();
+        directory(path)?.read_to_end(&mut bytes).unwrap();
         let imported = Self::of(&bytes, form, mapping(toml));
         let again = Self::of(&bytes, form, mapping(toml));
         assert_eq!(imported.marks(), again.marks(), "a second reading gives the same keys and fingerprints");
@@ -222,7 +217,7 @@ fn workbc_is_one_service_at_102_places() {
 
 #[test]
 fn the_us_feed_gives_what_is_usable_and_merges_nothing() {
-    let Some(mut file) = shared("us-food-cc0/feed.ndjson") else { return };
+    let Some(mut file) = directory("us-food-cc0/feed.ndjson") else { return };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
     let feed = Imported::of(&bytes, Form::Ndjson, mapping(US_FOOD));

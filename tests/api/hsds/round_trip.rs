@@ -11,10 +11,10 @@ use kith::import::{Outcome, Parsed};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use super::standard::{import_real, shared};
+use super::standard::import_real;
 use super::{all, demo, lines};
 use crate::client::{Answer, Caller, TestApp};
-use crate::harness::TestDb;
+use crate::harness::{TestDb, shared};
 use crate::server::{Server, places};
 
 fn sorted(services: &[Value]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The schemas of the standard as a judge: its own files where they are at hand, changed by our profile and by nothing else.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jsonschema::Validator;
 use kith::import::mapping::Mapping;
@@ -11,17 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{all, demo, import};
 use crate::client::{Caller, TestApp};
-
-/// What lies beside the repository, where it does.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let base = std::env::var_os("KITH_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = base.join(path);
-    if !path.exists() {
-        println!("skipped: {} is not there; set KITH_SHARED", path.display());
-        return None;
-    }
-    Some(path)
-}
+use crate::harness::shared;
 
 /// The real directories: file, form, mapping.
 pub const REAL: &[(&str, Form, &str)] = &[
