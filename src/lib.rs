@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod organizations;
 pub mod outbound;
 pub mod patients;
+pub mod postal_codes;
 pub mod practitioners;
 pub mod referrals;
 pub mod responsiveness;

@@ -12,7 +12,6 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use uuid::Uuid;
 
 use self::names::Names;
-pub use self::postcodes::compact;
 use self::postcodes::{Postcodes, Site};
 use super::model::{Taxonomy, TaxonomyTerm};
 use super::{ids, write};
@@ -24,6 +23,7 @@ use crate::error::Result;
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::organizations::model::OrganizationRow;
 use crate::organizations::repository as organizations;
+use crate::postal_codes::compact;
 use crate::services::index::distance_m;
 use crate::services::model::{AreaKind, PointPrecision};
 use crate::services::repository as services;

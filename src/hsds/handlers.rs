@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream};
 use serde_json::json;
 
 use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceList, HsdsTaxonomyList, HsdsTaxonomyTermList, Root};
-use super::catalogue::{Filter, compact};
+use super::catalogue::Filter;
 use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION};
 use super::package::{self, Package, PackageError};
 use super::pages::{Entry, Extent, Shelves, all_services, render};
@@ -26,6 +26,7 @@ use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::query::{self, Query};
 use crate::kind::ServiceId;
+use crate::postal_codes;
 
 /// Entries that are written together where there are no pages.
 const BATCH: usize = 500;
@@ -297,7 +298,7 @@ async fn service_at_locations(app: State, reader: &DirectoryReader, query: Servi
     if query.proximity.is_some() && query.postcode.is_none() {
         return refuse("needs_postcode", "proximity", "needs `postcode`");
     }
-    let postcode = query.postcode.as_deref().map(compact);
+    let postcode = query.postcode.as_deref().map(postal_codes::compact);
     if postcode.as_deref().is_some_and(str::is_empty) {
         return refuse("invalid_parameter", "postcode", "must have letters or digits");
     }

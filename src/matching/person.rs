@@ -11,6 +11,7 @@ use validator::{Validate, ValidationError};
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::needs::model::{NeedSeverity, Readiness};
+use crate::postal_codes;
 use crate::services::model::{Accessibility, PracticeCode};
 use crate::text_enum;
 use crate::types::{DeliveryMode, Money, Point, WeeklyWindow};
@@ -301,7 +302,7 @@ impl Person {
 
     /// Where an unmet need of this person is counted: the first three characters of the postal code and the city, never the point.
     pub fn area(&self) -> Area {
-        let postal = self.location.postal_code.as_deref().map(super::place::normal_postal_code);
+        let postal = self.location.postal_code.as_deref().map(postal_codes::compact);
         Area {
             postal_prefix: postal.filter(|code| code.chars().count() >= 3).map(|code| code.chars().take(3).collect()),
             city: self.location.city.clone(),

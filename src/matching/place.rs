@@ -6,7 +6,8 @@ use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
 
 use super::person::PersonLocation;
 use super::words::fold;
-use crate::services::model::{AreaKind, Place, PointPrecision, ServiceArea};
+use crate::postal_codes::{compact, is_canadian_prefix, province};
+use crate::services::model::{AREA_SLACK_M, AreaKind, Place, PointPrecision, ServiceArea};
 use crate::types::Point;
 
 /// What is known of where the person is, made ready for comparing.
@@ -21,7 +22,7 @@ pub(super) struct Home {
 
 impl Home {
     pub(super) fn new(location: &PersonLocation) -> Self {
-        let postal_code = location.postal_code.as_deref().map(normal_postal_code).filter(|code| !code.is_empty());
+        let postal_code = location.postal_code.as_deref().map(compact).filter(|code| !code.is_empty());
         let is_canadian = postal_code.as_deref().is_some_and(is_canadian_prefix);
         Self {
             point: location.point.map(geo_point),
@@ -57,7 +58,7 @@ impl Home {
             AreaKind::Region => self.is_in_region(&area.value),
             AreaKind::City => self.is_in_city(&area.value),
             AreaKind::PostalPrefix => {
-                let (code, prefix) = (self.postal_code.as_deref()?, normal_postal_code(&area.value));
+                let (code, prefix) = (self.postal_code.as_deref()?, compact(&area.value));
                 // A home known as `V0X` may or may not be in `V0X1A`.
                 if prefix.len() > code.len() && prefix.starts_with(code) { None } else { Some(code.starts_with(&prefix)) }
             }
@@ -123,7 +124,6 @@ pub(super) fn nearest(home: &Home, places: &[Place]) -> Option<f64> {
 /// How far away the nearest place is at the least, in metres; `None` where some place is not on the map and may be nearer. A point that
 /// stands for an area may lie well beside the door.
 pub(super) fn at_least_away(home: &Home, places: &[Place]) -> Option<f64> {
-    const AREA_SLACK_M: f64 = 25_000.0;
     let from = home.point?;
     let away = |place: &Place| {
         let metres = Haversine.distance(from, geo_point(place.point?));
@@ -172,45 +172,16 @@ fn ring(points: &[Point]) -> Option<Polygon> {
     (points.len() >= 3).then(|| Polygon::new(outer, Vec::new()))
 }
 
-/// Upper case, letters and digits only.
-pub(super) fn normal_postal_code(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
-}
-
-fn is_canadian_prefix(code: &str) -> bool {
-    matches!(code.as_bytes(), [a, d, l, ..] if a.is_ascii_alphabetic() && d.is_ascii_digit() && l.is_ascii_alphabetic())
-}
-
 /// The province or state: as given, or as the first letter of a Canadian postal code says.
 pub(super) fn region_of(location: &PersonLocation) -> Option<Cow<'_, str>> {
     if let Some(region) = location.region.as_deref().map(str::trim).filter(|region| !region.is_empty()) {
         return Some(region.strip_prefix("CA-").unwrap_or(region).into());
     }
-    let code = normal_postal_code(location.postal_code.as_deref()?);
+    let code = compact(location.postal_code.as_deref()?);
     if !is_canadian_prefix(&code) || location.country.as_deref().is_some_and(|country| country != "CA") {
         return None;
     }
     Some(province(&code)?.into())
-}
-
-/// Canada Post: the first letter of a postal code names the province; X is shared by two territories.
-fn province(code: &str) -> Option<&'static str> {
-    Some(match code.chars().next()? {
-        'A' => "NL",
-        'B' => "NS",
-        'C' => "PE",
-        'E' => "NB",
-        'G' | 'H' | 'J' => "QC",
-        'K' | 'L' | 'M' | 'N' | 'P' => "ON",
-        'R' => "MB",
-        'S' => "SK",
-        'T' => "AB",
-        'V' => "BC",
-        'X' if ["X0A", "X0B", "X0C"].iter().any(|prefix| code.starts_with(prefix)) => "NU",
-        'X' => "NT",
-        'Y' => "YT",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

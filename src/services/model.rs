@@ -150,6 +150,9 @@ text_enum! {
     }
 }
 
+/// How far a point that stands for an area may lie from the door, in metres.
+pub const AREA_SLACK_M: f64 = 25_000.0;
+
 text_enum! {
     /// What makes a place usable for a person with a disability.
     pub enum Accessibility {

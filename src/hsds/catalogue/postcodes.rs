@@ -27,11 +27,6 @@ struct Sum {
 
 const UNITS: f64 = 1e7;
 
-/// A postal code without spaces, in capitals: `V1Y6N2`.
-pub fn compact(code: &str) -> String {
-    code.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_uppercase()
-}
-
 /// The code itself and the area it lies in: the first three letters of six (Canada), else the first five of nine digits (United States).
 fn codes(code: &str) -> impl Iterator<Item = &str> {
     let area = match code.len() {
@@ -76,6 +71,7 @@ impl Postcodes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postal_codes::compact;
 
     #[test]
     fn a_code_lies_amid_its_places_or_amid_those_of_its_area() {

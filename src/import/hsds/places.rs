@@ -7,6 +7,7 @@ use crate::import::draft::{Draft, is_empty_place, merge};
 use crate::import::mapping::Mapping;
 use crate::import::records::sound_point;
 use crate::import::text::{self, address, languages};
+use crate::postal_codes;
 use crate::services::model::{Accessibility, Place};
 use crate::types::{Address, Identifier, Phone, PhoneKind, Point};
 
@@ -137,7 +138,7 @@ fn address_of(part: &mut Part, mapping: &Mapping, prefix: &str, draft: &mut Draf
         return None;
     }
     let country = country.unwrap_or_else(|| mapping.defaults.country.clone());
-    let postal_code = postal_code.map(|code| address::postal_code(&code, &country));
+    let postal_code = postal_code.map(|code| postal_codes::written(&code, &country));
     Some(Address { line1, line2, city, region, postal_code, country: Some(country) })
 }
 

@@ -1,6 +1,7 @@
 //! Addresses in one line, and texts in an address field that are none: telephone services, whole provinces, hidden shelters.
 
 use super::{fold, pattern};
+use crate::postal_codes;
 use crate::services::model::{AreaKind, ServiceArea};
 use crate::types::{Address, DeliveryMode};
 
@@ -134,7 +135,7 @@ fn postal(text: &str, region: Option<&str>, country: &str) -> Option<(Address, O
     let parts = TAIL.captures(text.trim())?;
     let part = |name| parts.name(name).map(|part| part.as_str().trim()).filter(|part| !part.is_empty());
     let code = part("code").or_else(|| part("alone"));
-    let written = part("region").or_else(|| province_of(code?))?;
+    let written = part("region").or_else(|| postal_codes::province(&postal_codes::compact(code?)))?;
     let home = country_of(written, code, country);
     let before = REMARK.replace_all(part("before")?, "").into_owned();
     let mut remarks: Vec<&str> = REMARK.captures_iter(text).filter_map(|found| found.get(1)).map(|inner| inner.as_str().trim()).collect();
@@ -158,28 +159,10 @@ fn postal(text: &str, region: Option<&str>, country: &str) -> Option<(Address, O
         line2: (!line2.is_empty()).then(|| line2.join(", ")),
         city: Some(city.to_owned()),
         region: Some(written.to_owned()).or_else(|| region.map(str::to_owned)),
-        postal_code: code.map(|code| postal_code(code, &home)),
+        postal_code: code.map(|code| postal_codes::written(code, &home)),
         country: Some(home),
     };
     Some((address, remark))
-}
-
-/// The province that a Canadian postal code begins with; the north shares a letter.
-fn province_of(code: &str) -> Option<&'static str> {
-    Some(match code.chars().next()?.to_ascii_uppercase() {
-        'A' => "NL",
-        'B' => "NS",
-        'C' => "PE",
-        'E' => "NB",
-        'G' | 'H' | 'J' => "QC",
-        'K' | 'L' | 'M' | 'N' | 'P' => "ON",
-        'R' => "MB",
-        'S' => "SK",
-        'T' => "AB",
-        'V' => "BC",
-        'Y' => "YT",
-        _ => return None,
-    })
 }
 
 fn country_of(region: &str, code: Option<&str>, default: &str) -> String {
@@ -190,15 +173,6 @@ fn country_of(region: &str, code: Option<&str>, default: &str) -> String {
         None if is_province => "CA".into(),
         None if default == "CA" => "US".into(),
         None => default.to_owned(),
-    }
-}
-
-/// Canadian postal codes in their written form, `V1Y 6N2`; others as they are.
-pub fn postal_code(code: &str, country: &str) -> String {
-    pattern!(CANADIAN, r"^([A-Za-z]\d[A-Za-z])[\s-]?(\d[A-Za-z]\d)$");
-    match CANADIAN.captures(code.trim()) {
-        Some(parts) if country == "CA" => parts.extract::<2>().1.join(" ").to_uppercase(),
-        _ => code.trim().to_owned(),
     }
 }
 
@@ -282,6 +256,7 @@ mod tests {
         assert_eq!(shown("Queensway Bus Loop, Kelowna, BC"), "Queensway Bus Loop|Kelowna|BC|CA");
         assert_eq!(shown("Kelowna, BC"), "Kelowna|BC|CA");
         assert_eq!(shown("11861 - 88th Avenue, Delta, Unit 310, V4C 3C6"), "11861 - 88th Avenue|Unit 310|Delta|BC|V4C 3C6|CA");
+        assert_eq!(shown("157 Nipisa St, Iqaluit, X0A 0H0"), "157 Nipisa St|Iqaluit|NU|X0A 0H0|CA");
         assert_eq!(shown("12 Main St, Oregon, OH 43616"), "12 Main St|Oregon|OH|43616|US");
     }
 

@@ -6,6 +6,7 @@ use geo::{LineString, Polygon};
 
 use super::{Flag, LabelKind, Record, Spot, is_area};
 use crate::languages;
+use crate::postal_codes;
 use crate::services::model::{Accessibility, AreaKind, Basis, CapacityStatus, CostKind, DomainStrength, ServiceInput, ServiceStatus};
 use crate::services::schedule::Timetable;
 use crate::services::text::{is_stop_word, words};
@@ -144,7 +145,7 @@ impl Facts {
         }
         for area in &service.service_areas {
             match area.kind {
-                AreaKind::PostalPrefix => self.label(LabelKind::PostalPrefix, compact_postal_code(&area.value)),
+                AreaKind::PostalPrefix => self.label(LabelKind::PostalPrefix, postal_codes::compact(&area.value)),
                 AreaKind::City => self.label(LabelKind::City, fold(&area.value)),
                 _ => {}
             }
@@ -245,11 +246,6 @@ pub(in crate::services) fn need_fit(code: &str, strength: DomainStrength, basis:
 /// The primary subtag: the language without script, region or variant.
 pub(in crate::services) fn primary(tag: &str) -> &str {
     tag.split('-').next().unwrap_or(tag)
-}
-
-/// A postal code without spaces, in capitals.
-pub(in crate::services) fn compact_postal_code(code: &str) -> String {
-    code.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_uppercase()
 }
 
 /// How it reaches people; in person where it does not say and has a place.

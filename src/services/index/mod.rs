@@ -16,14 +16,14 @@ use chrono::NaiveDate;
 use roaring::RoaringBitmap;
 
 use self::facts::Facts;
-pub(super) use self::facts::{compact_postal_code, need_fit, primary};
+pub(super) use self::facts::{need_fit, primary};
 use self::grid::Grid;
 pub use self::grid::{Bounds, distance_m};
 pub(super) use self::labels::{Flag, LabelId, LabelKind, Labels};
 use self::vocabulary::Posting;
 pub(super) use self::vocabulary::{Slot, Vocabulary, WordId};
 use super::duplicates::traits::{Trait, traits};
-use super::model::{CapacityStatus, PointPrecision, ServiceInput, ServiceStatus};
+use super::model::{AREA_SLACK_M, CapacityStatus, PointPrecision, ServiceInput, ServiceStatus};
 use super::schedule::Timetable;
 use crate::db::types::Instant;
 use crate::kind::{OrganizationId, ServiceId};
@@ -49,9 +49,6 @@ pub struct Record<'a> {
     /// Services that it looks like and is not.
     pub distinct_from: &'a [ServiceId],
 }
-
-/// Points that stand for an area only may lie this far from the place itself.
-pub(super) const AREA_SLACK_M: f64 = 25_000.0;
 
 /// The index of the directory.
 #[derive(Debug, Default)]

@@ -20,13 +20,14 @@ pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
 use self::words::Text;
-use super::index::{AREA_SLACK_M, DirectoryIndex, Entry, Flag, LabelKind, Slot, compact_postal_code, need_fit, primary};
-use super::model::{Basis, DomainStrength, ServiceStatus};
+use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit, primary};
+use super::model::{AREA_SLACK_M, Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
 
 use crate::db::types::Instant;
 use crate::error::Fault;
 use crate::kind::ServiceId;
+use crate::postal_codes;
 use crate::text::fold;
 use crate::types::Point;
 
@@ -212,7 +213,7 @@ impl<'a> Search<'a> {
         if query.accepting == Some(false) {
             sets.push(Cow::Owned(live - flagged(Flag::Accepting)));
         }
-        if let Some(code) = query.postal_code.as_deref().map(compact_postal_code) {
+        if let Some(code) = query.postal_code.as_deref().map(postal_codes::compact) {
             let prefixes = code.char_indices().map(|(end, letter)| &code[..end + letter.len_utf8()]);
             let covering = prefixes.filter_map(|prefix| labels.services(LabelKind::PostalPrefix, prefix));
             let covered = covering.fold(RoaringBitmap::new(), |all, set| all | set);

@@ -9,7 +9,8 @@ use roaring::RoaringBitmap;
 
 use super::words::Text;
 use crate::kind::ServiceId;
-use crate::services::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, compact_postal_code, need_fit, primary};
+use crate::postal_codes;
+use crate::services::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit, primary};
 use crate::services::model::{Basis, DomainStrength, ServiceKind, ServiceStatus};
 use crate::types::Point;
 
@@ -123,7 +124,7 @@ impl<'a> Judge<'a> {
     fn new(index: &'a DirectoryIndex, wish: &'a Wish<'a>) -> Self {
         let labelled = |kind, value: &str| index.labels().services(kind, value).cloned().unwrap_or_default();
         let spoken = wish.languages.iter().map(|tag| labelled(LabelKind::Language, &primary(tag).to_ascii_lowercase()));
-        let elsewhere = wish.postal_code.map(compact_postal_code).map(|code| {
+        let elsewhere = wish.postal_code.map(postal_codes::compact).map(|code| {
             let prefixes = code.char_indices().filter_map(|(end, letter)| code.get(..end + letter.len_utf8()));
             let covering = prefixes.map(|prefix| labelled(LabelKind::PostalPrefix, prefix));
             index.labels().flagged(Flag::PostalAreasOnly).cloned().unwrap_or_default()

@@ -11,6 +11,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 pub use self::synonyms::Synonyms;
 pub(super) use self::synonyms::content_words;
+use crate::postal_codes;
 use crate::text::fold;
 
 /// Longer words are cut: they are addresses of web pages and the like.
@@ -37,14 +38,8 @@ fn spelled_number(chunk: &str) -> Option<String> {
     (chunk.matches('-').count() >= 2 && chunk.split('-').all(is_digit)).then(|| chunk.replace('-', ""))
 }
 
-/// The two halves of a Canadian postal code written as one word.
-fn postal_halves(word: &str) -> Option<(&str, &str)> {
-    let is_code = |(place, byte): (usize, u8)| if place % 2 == 0 { byte.is_ascii_alphabetic() } else { byte.is_ascii_digit() };
-    (word.len() == 6 && word.bytes().enumerate().all(is_code)).then(|| word.split_at_checked(3)).flatten()
-}
-
 fn take_words(chunk: &str, words: &mut Vec<String>) {
-    if let Some((first, second)) = postal_halves(chunk) {
+    if let Some((first, second)) = postal_codes::halves(chunk) {
         return words.extend([first.to_owned(), second.to_owned()]);
     }
     let mut pieces = chunk.split('\'').filter(|piece| !piece.is_empty()).peekable();
