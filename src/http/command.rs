@@ -81,11 +81,6 @@ impl Reply {
         Ok(Self { status: 202, ..Self::ok(shape)? }.with_header(LOCATION.as_str(), location))
     }
 
-    /// 204.
-    pub fn no_content() -> Self {
-        Self { status: 204, headers: Vec::new(), body: String::new() }
-    }
-
     /// Whether it is about what is there.
     pub fn is_of(&self, location: &str) -> bool {
         self.headers.iter().any(|(name, value)| name == LOCATION.as_str() && value == location)

@@ -59,6 +59,13 @@ pub fn push_token(pointer: &mut String, token: &str) {
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }
 
+/// The number without its fraction, where it has none and every whole number up to it is held exactly (2⁵³).
+#[expect(clippy::cast_possible_truncation, reason = "whole and within the range that a float holds exactly")]
+pub fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
 struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -87,10 +94,8 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Number(value.into()))
     }
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<Value, E> {
-        /// The largest magnitude up to which an f64 holds every whole number.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if value.fract() == 0.0 && value.abs() <= EXACT {
-            return Ok(Value::Number((value as i64).into()));
+        if let Some(whole) = whole(value) {
+            return Ok(Value::Number(whole.into()));
         }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }

@@ -21,7 +21,6 @@ use crate::services::duplicates::sources;
 use crate::services::model::{Capacity, ServiceInput};
 use crate::services::repository;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
-use crate::text::fold;
 use crate::types::Identifier;
 use crate::{each, identifiers, waitlists};
 
@@ -270,20 +269,7 @@ pub fn insert_providers(
                 content.identifiers.push(identifier.clone());
             }
         }
-        OrganizationRow {
-            id: *id,
-            organization_id: owner,
-            parent_id: None,
-            kind: content.kind,
-            name: content.name.clone(),
-            name_key: fold(&content.name),
-            is_active: content.is_active,
-            content: Json(content),
-            version: 1,
-            created_at: actor.at,
-            updated_at: actor.at,
-            deleted_at: None,
-        }
+        OrganizationRow::new(*id, owner, content, actor.at)
     };
     let rows: Vec<OrganizationRow> = providers.iter().filter(|(id, _)| !there.contains(id)).map(row).collect();
     if rows.is_empty() {

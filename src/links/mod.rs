@@ -3,7 +3,7 @@
 //! What a link says is signed ([`auth::links`](crate::auth::links)); whether it still stands, its row here says, and whether the client
 //! that made it may still do what the holder does with it. What is done by a link is in the journal as done by that client, on behalf
 //! of the link.
-
+//!
 //! Nobody else says that a link did something: who calls cannot be named so ([`is_named_in`]).
 
 pub mod repository;

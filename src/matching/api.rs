@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
-use super::eligibility::EligibilityChecklist;
 use super::model::{MatchContent, MatchRow, UnmetNeedInput, UnmetNeedRow};
 use super::person::{Person, PersonNeed};
 use super::report::{MatchOutcome, Suggestions, UnmetReason};
@@ -198,9 +197,6 @@ fn checks_one(input: &EligibilityCheckInput) -> Result<(), ValidationError> {
         _ => Ok(()),
     }
 }
-
-/// The rules of a service and whether somebody meets them. It is not kept.
-pub type EligibilityCheck = EligibilityChecklist;
 
 /// A profile of weights by which services are ranked.
 pub type MatchingProfile = Weights;

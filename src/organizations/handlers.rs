@@ -9,7 +9,7 @@ use super::repository;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::db::DbConn;
-use crate::db::types::{Id, Json};
+use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
@@ -18,7 +18,6 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, OrganizationId};
-use crate::text::fold;
 use crate::types::Identifier;
 
 /// Organizations, for the common verbs.
@@ -95,35 +94,17 @@ impl Resource for Organizations {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: OrganizationId, input: OrganizationInput) -> Result<OrganizationRow> {
-        let row = OrganizationRow {
-            id,
-            organization_id: caller.organization_id,
-            parent_id: input.parent_id,
-            kind: input.kind,
-            name: input.name.clone(),
-            name_key: fold(&input.name),
-            is_active: input.is_active,
-            content: Json(input),
-            version: 1,
-            created_at: caller.at,
-            updated_at: caller.at,
-            deleted_at: None,
-        };
+        let row = OrganizationRow::new(id, caller.organization_id, input, caller.at);
         repository::insert(conn, &row)?;
         Ok(row)
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &OrganizationRow, input: OrganizationInput) -> Result<Option<OrganizationRow>> {
         let row = OrganizationRow {
-            parent_id: input.parent_id,
-            kind: input.kind,
-            name: input.name.clone(),
-            name_key: fold(&input.name),
-            is_active: input.is_active,
-            content: Json(input),
             version: row.version + 1,
-            updated_at: caller.at,
-            ..row.clone()
+            created_at: row.created_at,
+            deleted_at: row.deleted_at,
+            ..OrganizationRow::new(row.id, row.organization_id, input, caller.at)
         };
         Ok(repository::update(conn, &row)?.then_some(row))
     }

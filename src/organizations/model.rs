@@ -9,6 +9,7 @@ use crate::db::schema::organizations;
 use crate::db::types::{Instant, Json};
 use crate::http::schema::rule;
 use crate::kind::OrganizationId;
+use crate::text::fold;
 use crate::text_enum;
 use crate::types::{Address, Identifier, LanguageTag, Phone, Point};
 
@@ -248,4 +249,24 @@ pub struct OrganizationRow {
     pub updated_at: Instant,
     /// When it was deleted.
     pub deleted_at: Option<Instant>,
+}
+
+impl OrganizationRow {
+    /// A new organization, whose record `keeper` keeps.
+    pub fn new(id: OrganizationId, keeper: OrganizationId, content: OrganizationInput, at: Instant) -> Self {
+        Self {
+            id,
+            organization_id: keeper,
+            parent_id: content.parent_id,
+            kind: content.kind,
+            name: content.name.clone(),
+            name_key: fold(&content.name),
+            is_active: content.is_active,
+            content: Json(content),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+        }
+    }
 }

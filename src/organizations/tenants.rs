@@ -15,25 +15,11 @@ use crate::db::types::Json;
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::OrganizationId;
-use crate::text::fold;
 
 /// Creates an organization that owns itself, with its entry in the journal.
 pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> Result<OrganizationId> {
     let id = OrganizationId::generate();
-    let row = OrganizationRow {
-        id,
-        organization_id: id,
-        parent_id: content.parent_id,
-        kind: content.kind,
-        name: content.name.clone(),
-        name_key: fold(&content.name),
-        is_active: content.is_active,
-        content: Json(content),
-        version: 1,
-        created_at: actor.at,
-        updated_at: actor.at,
-        deleted_at: None,
-    };
+    let row = OrganizationRow::new(id, id, content, actor.at);
     repository::insert(conn, &row)?;
     record(conn, actor, row, Action::Created)?;
     Ok(id)

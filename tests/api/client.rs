@@ -16,7 +16,7 @@ use kith::auth::{Authority, Scope, Scopes, secrets};
 use kith::changes::Actor;
 use kith::clock::Clock;
 use kith::config::Config;
-use kith::db::types::{Id, Instant, Json};
+use kith::db::types::{Id, Instant};
 use kith::kind::{ClientId, OrganizationId};
 use kith::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use kith::organizations::{repository as organizations, tenants};
@@ -80,21 +80,7 @@ impl TestApp {
         let id = OrganizationId::generate();
         let input: OrganizationInput =
             serde_json::from_value(json!({ "name": name, "kind": kind, "time_zone": "America/Vancouver" })).unwrap();
-        let now = self.clock.now();
-        let row = OrganizationRow {
-            id,
-            organization_id: id,
-            parent_id: None,
-            kind,
-            name: name.into(),
-            name_key: kith::text::fold(name),
-            is_active: true,
-            content: Json(input),
-            version: 1,
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        };
+        let row = OrganizationRow::new(id, id, input, self.clock.now());
         self.state.db.write(move |conn| organizations::insert(conn, &row)).await.unwrap();
         self.client(id, Scopes::all_but_admin()).await
     }
