@@ -431,7 +431,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Map<String, Value>
     let has_304 = is_api && is_item && method == "get" && !ALWAYS_SENT.contains(&path);
     let has_path_parameter = path.contains('{');
     let is_write = method != "get";
-    // Asks with a body what is too private for a query string, and changes nothing: it needs no key to be sent again.
+    // Asks with a body what is too private for a query string, or tries something out: it changes nothing, and needs no key to be sent again.
     let is_question = path.ends_with("/search") || path.ends_with("/ping") || path == "/v1/eligibility-checks";
 
     let mut headers = Vec::new();

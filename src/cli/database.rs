@@ -1,9 +1,9 @@
-//! `kith migrate` and `kith openapi`.
+//! `kith migrate`, and how the other commands open the database.
 
 use super::{Failure, say};
 use crate::config::{DatabaseConfig, LogConfig};
 use crate::db::Db;
-use crate::{logging, openapi};
+use crate::logging;
 
 /// Opens the database, which brings it up to date and logs what was done.
 pub(super) fn open(database: &DatabaseConfig, log: &LogConfig) -> Result<Db, Failure> {
@@ -15,8 +15,4 @@ pub(super) fn migrate(database: &DatabaseConfig, log: &LogConfig) -> Result<(), 
     let db = open(database, log)?;
     db.shutdown();
     say("The database is up to date.")
-}
-
-pub(super) fn openapi() -> Result<(), Failure> {
-    say(openapi::text().trim_end())
 }

@@ -19,6 +19,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, DatabaseConfig, LogConfig};
+use crate::openapi;
 
 /// The open back end of social prescribing: one server, one documented API, SQLite or PostgreSQL.
 ///
@@ -129,7 +130,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => serve::run(*config),
         Command::Demo(args) => demo::run(args),
         Command::Migrate { database, log } => database::migrate(&database, &log),
-        Command::Openapi => database::openapi(),
+        Command::Openapi => say(openapi::text().trim_end()),
         Command::Client { action, database, log } => client::run(action, &database, &log),
         Command::Key { action, database, log } => key::run(action, &database, &log),
         Command::Import { what, database, log } => import::run(what, &database, &log),

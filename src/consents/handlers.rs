@@ -4,12 +4,13 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
 use super::api::{Consent, ConsentQuery};
-use super::model::{ConsentInput, ConsentRow, ConsentWithdrawal, list};
+use super::model::{ConsentInput, ConsentRow, ConsentWithdrawal};
 use super::repository;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::Action;
 use crate::db::DbConn;
+use crate::db::lists::list;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};

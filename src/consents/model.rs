@@ -1,8 +1,5 @@
 //! What a consent says, when it holds, and the data it covers.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -226,9 +223,9 @@ pub struct ConsentRow {
     pub grantee_id: OrganizationId,
     /// The organization that wrote it down.
     pub recorder_id: OrganizationId,
-    /// The purposes, as [`list`] writes them.
+    /// The purposes, as [`list`](crate::db::lists::list) writes them.
     pub purposes: String,
-    /// The categories, as [`list`] writes them.
+    /// The categories, as [`list`](crate::db::lists::list) writes them.
     pub categories: String,
     /// From when it holds.
     pub valid_from: Instant,
@@ -255,16 +252,6 @@ impl ConsentRow {
     pub fn input(&self) -> ConsentInput {
         ConsentInput { patient_id: self.patient_id, ..self.content.0.clone() }
     }
-}
-
-/// Values in the form `|a|b|`, in which `LIKE '%|a|%'` finds each.
-pub fn list<T: Display>(values: &[T]) -> String {
-    values.iter().fold(String::from("|"), |text, value| format!("{text}{value}|"))
-}
-
-/// The values of such a list.
-pub fn read_list<T: FromStr>(text: &str) -> impl Iterator<Item = T> {
-    text.split('|').filter_map(|value| value.parse().ok())
 }
 
 /// Whether a consent holds at a moment.
@@ -306,13 +293,6 @@ mod tests {
 
     fn instant(seconds: i64) -> Instant {
         Instant::from_utc(chrono::DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap())
-    }
-
-    #[test]
-    fn a_list_is_read_as_it_was_written() {
-        let categories = [DataCategory::Contact, DataCategory::FollowUps];
-        assert_eq!(list(&categories), "|contact|follow_ups|");
-        assert_eq!(read_list::<DataCategory>(&list(&categories)).collect::<Vec<_>>(), categories);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::api::ConsentQuery;
-use super::model::{Categories, ConsentPurpose, ConsentRow, read_list};
+use super::model::{Categories, ConsentPurpose, ConsentRow};
+use crate::db::lists::read_list;
 use crate::db::schema::consents::{self, dsl};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};

@@ -7,6 +7,7 @@ mod common;
 mod connection;
 mod errors;
 pub mod idempotency_keys;
+pub mod lists;
 pub mod migrate;
 mod pool;
 mod postgres;
