@@ -54,8 +54,7 @@ impl Running {
             outcome = server => Some(outcome),
             () = told_twice => None,
         };
-        let patience =
-            |timeout: Duration| if outcome.is_some() { timeout.min(state.config.shutdown_timeout) } else { Duration::ZERO };
+        let patience = |timeout: Duration| if outcome.is_some() { timeout.min(state.config.shutdown_timeout) } else { Duration::ZERO };
         let ends = (webhooks.stop(patience(state.config.webhook_timeout)), sources.stop(patience(state.config.source_timeout)));
         futures_util::future::join3(ends.0, ends.1, bulk.stop(patience(state.config.shutdown_timeout))).await;
         state.db.shutdown();

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::METHODS;
+use super::operations::has_parameter;
 
 /// An operation that can follow another: its path, its id, and whether it demands a version.
 struct Next {
@@ -20,7 +21,7 @@ pub(super) fn add(document: &mut Value) {
         for method in METHODS {
             let Some(operation) = item.get_mut(method) else { continue };
             let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let has_cursor = operation.as_object().is_some_and(|operation| super::has_parameter(operation, "cursor"));
+            let has_cursor = operation.as_object().is_some_and(|operation| has_parameter(operation, "cursor"));
             for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
                 let has = |field: &str| property(response, &schemas, field).is_some();
                 let mut links = Map::new();

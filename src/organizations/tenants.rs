@@ -15,6 +15,7 @@ use crate::db::types::Json;
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::OrganizationId;
+use crate::text::fold;
 
 /// Creates an organization that owns itself, with its entry in the journal.
 pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> Result<OrganizationId> {

@@ -1,0 +1,234 @@
+//! What the contract makes true of every operation: the problems that it can answer, its conditional and idempotency headers, the headers of
+//! its answers.
+
+use serde_json::{Map, Value, json};
+
+use super::METHODS;
+use crate::auth::scopes::Scope;
+use crate::error::{Error, Problem};
+
+/// The problems by status: their name among the components, and when they come.
+pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
+    ("400", "Malformed", "The request cannot be understood."),
+    ("401", "Unauthenticated", "No valid access token."),
+    ("403", "Forbidden", "The token lacks a scope, or the caller may see this and not change it."),
+    ("404", "NotFound", "It does not exist, or this client may not know that it does."),
+    ("408", "TooSlow", "The body did not arrive in time."),
+    ("409", "Conflict", "It clashes with the present state of things, or the first request with this key still runs."),
+    ("410", "Gone", "It has been deleted, or merged into another."),
+    ("412", "VersionMismatch", "`If-Match` does not name the present version."),
+    ("413", "TooLarge", "The body is too large."),
+    ("415", "UnsupportedMediaType", "The body is of another media type."),
+    ("422", "Invalid", "The request was understood and is not valid; every fault is told."),
+    ("428", "PreconditionRequired", "`If-Match` is missing."),
+    ("429", "RateLimited", "Too many requests; `Retry-After` says when to go on."),
+    ("500", "Internal", "Our fault; it is logged under the request id."),
+    ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
+];
+
+/// What a problem of this status can look like.
+fn problem_example(status: &str) -> Value {
+    let error = match status {
+        "400" => Error::malformed("The body is not JSON that can be read: EOF while parsing an object (line 1, column 2)."),
+        "401" => Error::Unauthenticated("it has expired"),
+        "403" => Error::InsufficientScope(Scope::ReferralsWrite.as_str()),
+        "404" => Error::NotFound,
+        "408" => Error::TooSlow,
+        "409" => Error::IdempotencyKeyInUse,
+        "410" => Error::Gone,
+        "412" => Error::VersionMismatch { current: 3 },
+        "413" => Error::TooLarge,
+        "415" => Error::UnsupportedMediaType { expected: "application/json" },
+        "422" => Error::invalid("/names", "required", "is required"),
+        "428" => Error::PreconditionRequired,
+        "429" => Error::RateLimited { retry_after_seconds: 1 },
+        "503" => Error::Busy,
+        _ => Error::internal("an example"),
+    };
+    json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
+}
+
+/// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
+const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
+
+/// What is forgotten when its time is over, and leaves no tombstone.
+const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
+
+pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    let has_scopes = has_scopes(operation.get("security"));
+    let takes_json = operation.get("requestBody").is_some();
+    let is_api = path.starts_with("/v1/");
+    // The face in the standard of directories asks only, by whatever method, and knows no versions.
+    let is_face = path.starts_with("/hsds/");
+    let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
+    // A part of a resource has the version of the whole.
+    let is_part = path.ends_with("/{key}");
+    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
+        // The standard has the conditions in the query string.
+        body.insert("required".into(), false.into());
+    }
+    let has_304 = is_api && is_item && method == "get" && !ALWAYS_SENT.contains(&path);
+    let has_path_parameter = path.contains('{');
+    let is_write = method != "get";
+    // Asks with a body what is too private for a query string, or tries something out: it changes nothing, and needs no key to be sent again.
+    let is_question = path.ends_with("/search") || path.ends_with("/ping") || path == "/v1/eligibility-checks";
+
+    let mut headers = Vec::new();
+    let mut problems: Vec<&str> = Vec::new();
+    if is_api || is_face && has_scopes {
+        problems.extend(["400", "500", "503"]);
+    }
+    if has_scopes {
+        problems.push("403");
+    }
+    if knows_callers(operation.get("security")) {
+        problems.extend(["401", "429"]);
+    }
+    if has_path_parameter {
+        problems.push("404");
+    }
+    if takes_json && (is_api || is_face) {
+        problems.extend(["408", "413", "415", "422"]);
+    }
+    // Keys belong to clients. An import of a directory needs none to be sent again: what it has seen before changes nothing.
+    if is_api && method == "post" && has_scopes && !is_question && path != "/v1/imports/services" {
+        headers.push("IdempotencyKey");
+        problems.extend(["409", "422"]);
+    }
+    // A tombstone keeps its history.
+    if is_api && path.contains("/{id}") && !path.ends_with("/history") && !JOBS.iter().any(|jobs| path.starts_with(jobs)) {
+        problems.push("410");
+    }
+    if is_api && is_item {
+        match method {
+            "get" if has_304 => headers.push("IfNoneMatch"),
+            "put" | "patch" | "delete" => {
+                headers.push("IfMatch");
+                problems.extend(["409", "412", "428"]);
+            }
+            _ => {}
+        }
+    }
+    if is_api && is_part && method == "delete" {
+        headers.push("IfMatch");
+        problems.extend(["409", "412", "428"]);
+    }
+    if is_api && path.ends_with("/by-identifier") {
+        headers.push("OptionalIfMatch");
+        problems.extend(["409", "410", "412"]);
+    }
+    // An action honours it; what its handler says of it is the same everywhere.
+    if has_parameter(operation, "If-Match") {
+        headers.push("OptionalIfMatch");
+        problems.push("412");
+    }
+    if is_api && is_write && !is_question && has_scopes {
+        headers.push("OnBehalfOf");
+    }
+
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Some(parameters) = parameters.as_array_mut() {
+        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
+        parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
+    }
+    if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        operation.remove("parameters");
+    }
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let Some(responses) = responses.as_object_mut() else { return };
+    if has_304 {
+        responses.entry("304").or_insert_with(|| json!({ "description": "The caller has this version." }));
+    }
+    for (status, name, _) in PROBLEMS {
+        let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+        // What a handler says of a status is its description; the body is a problem document all the same.
+        if let Some(special) = responses.get(*status) {
+            if special.get("content").is_none() {
+                let description = special.get("description").cloned().unwrap_or_default();
+                let full = problem_response(status, &description);
+                responses.insert((*status).to_owned(), full);
+            }
+        } else if problems.contains(status) {
+            responses.insert((*status).to_owned(), reference);
+        }
+    }
+    responses.sort_keys();
+}
+
+pub(super) fn has_parameter(operation: &Map<String, Value>, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.into_iter().flatten().any(|parameter| parameter.get("name").and_then(Value::as_str) == Some(name))
+}
+
+/// A problem document, with the headers that its status comes with.
+pub(super) fn problem_response(status: &str, description: &Value) -> Value {
+    let extra = match status {
+        "401" | "403" => Some("WWW-Authenticate"),
+        "412" => Some("ETag"),
+        "409" | "429" | "503" => Some("Retry-After"),
+        _ => None,
+    };
+    // A call is counted once it is known who calls.
+    let counts = if matches!(status, "401" | "429") { &[][..] } else { &ALLOWANCE };
+    let names = extra.into_iter().chain(["X-Request-Id"]).chain(counts.iter().copied());
+    let headers: Map<String, Value> = names.map(|name| (name.to_owned(), header_reference(name))).collect();
+    json!({
+        "description": description,
+        "headers": headers,
+        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status) } },
+    })
+}
+
+const ALLOWANCE: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+
+fn header_reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// The headers of every answer that is no problem.
+pub(super) fn add_headers(document: &mut Value) {
+    let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    for (path, item) in paths {
+        for method in METHODS {
+            let Some(operation) = item.get_mut(method) else { continue };
+            let is_counted = knows_callers(operation.get("security"));
+            for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+                if let (true, Some(response)) = (status.starts_with('2') || status == "304", response.as_object_mut()) {
+                    let schema = response.get("content").and_then(|content| content.pointer("/application~1json/schema/$ref"));
+                    let schema = schema.and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next()).unwrap_or_default();
+                    let has_version = schemas.get(schema).is_some_and(|schema| schema.pointer("/properties/version").is_some());
+                    let mut names = vec!["X-Request-Id"];
+                    if is_counted {
+                        names.extend(ALLOWANCE);
+                    }
+                    if matches!(status.as_str(), "201" | "202") || path.ends_with("/by-identifier") {
+                        names.push("Location");
+                    }
+                    if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || schema == "Capacity") {
+                        names.push("ETag");
+                    }
+                    if schema.ends_with("Page") && method == "get" {
+                        names.push("Link");
+                    }
+                    if schema == "Screening" {
+                        names.push("Kith-Safety-Alert");
+                    }
+                    if let Some(headers) = response.entry("headers").or_insert_with(|| json!({})).as_object_mut() {
+                        headers.extend(names.into_iter().map(|name| (name.to_owned(), header_reference(name))));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a token with scopes opens the operation, alone or beside other ways.
+fn has_scopes(security: Option<&Value>) -> bool {
+    security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.get("oauth2").is_some())
+}
+
+/// Whether some token opens the operation.
+fn knows_callers(security: Option<&Value>) -> bool {
+    security.and_then(Value::as_array).into_iter().flatten().any(|entry| entry.as_object().is_some_and(|entry| !entry.is_empty()))
+}
