@@ -309,3 +309,23 @@ on_both!(of_others_patients_a_full_payload_holds_no_earlier_version, |db| async 
     assert_eq!(names("/program"), [(json!(2), Value::Null), (json!(3), json!("Gagnon"))]);
     assert_eq!(names("/clinic"), [(json!(2), json!("Roy")), (json!(3), json!("Gagnon"))]);
 });
+
+on_both!(whom_a_withdrawn_consent_was_given_to_is_sent_that_it_was_and_nothing_more, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    for (caller, path) in [(&town.clinic, "/clinic"), (&town.program, "/program")] {
+        Endpoint::new(caller, receiver.url(path), json!({ "event_types": ["consent.updated"], "payload": "full" })).await;
+    }
+    let consent = json!({ "patient_id": person(&town.clinic).await, "grantee_id": town.program.organization_id,
+        "purposes": ["care_coordination"], "categories": ["contact"], "form": "verbal", "note": "Not in the evening." });
+    let consent = town.clinic.post("/v1/consents", consent).await.id();
+    town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({ "reason": "She does not trust them." })).await.expect(200);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    let resource = |path: &str| got.iter().find(|one| one.path == path).unwrap().json()["data"]["resource"].clone();
+    let (whole, bare) = (resource("/clinic"), resource("/program"));
+    assert_eq!((&whole["withdrawal_reason"], &whole["note"]), (&json!("She does not trust them."), &json!("Not in the evening.")));
+    assert_eq!((&bare["id"], &bare["status"]), (&json!(consent), &json!("withdrawn")));
+    assert_eq!((&bare["withdrawal_reason"], &bare["note"], &bare["purposes"]), (&Value::Null, &Value::Null, &json!([])));
+});
