@@ -1,6 +1,6 @@
 //! Imports and exports of many resources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use actix_web::http::Method;
 use chrono::Duration;
 use diesel::connection::SimpleConnection;
 use kith::auth::{Scope, Scopes};
-use kith::bulk::references::echo;
 use kith::bulk::{Engine, importing, repository};
 use kith::db::Db;
 use kith::db::types::Id;
@@ -17,9 +16,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Answer, Caller, TestApp};
-use crate::referrals::Town;
 
+mod exports;
 mod history;
+mod sending;
 mod statements;
 
 const SYSTEM: &str = "https://emr.example.ca/records";
@@ -513,65 +513,6 @@ pub async fn exported(caller: &Caller) -> Vec<Value> {
     all
 }
 
-on_both!(what_was_exported_can_be_imported_elsewhere_and_is_exported_as_the_same, |db| async move {
-    let app = TestApp::new(db).await;
-    let clinic = app.clinic().await;
-    let mut file = one_of_each();
-    // In the order of an export, and more than a page of one kind.
-    file.extend((0..450).map(|number| patient(&format!("many-{number}"), "Many")));
-    assert_eq!(counts(&load(&clinic, text(&file)).await), [461, 0, 0, 0]);
-    let withdrawn = clinic.get("/v1/consents").await.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
-    clinic.post(&format!("/v1/consents/{withdrawn}/withdraw"), json!({ "reason": "Changed her mind" })).await.expect(200);
-    let before = exported(&clinic).await;
-    let kinds: BTreeSet<&str> = before.iter().map(|line| line["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
-
-    // Another organization of the same server is as good as another server: it owns nothing of this.
-    let other = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
-    let job = load(&other, text(&before)).await;
-    let told = results(&other, &job).await;
-    let refused: Vec<&Value> = told.iter().filter(|line| line["outcome"] == "refused").collect();
-    assert!(refused.is_empty(), "{refused:#?}");
-
-    let own = [clinic.organization_id.uuid(), other.organization_id.uuid()];
-    let ids: BTreeSet<String> = before.iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect();
-    // A need that its screening has raised anew is that one.
-    let raised: BTreeMap<Uuid, Uuid> = told
-        .iter()
-        .zip(&before)
-        .map(|(line, before)| (uuid(&before["id"]), uuid(&line["id"])))
-        .filter(|(before, after)| echo(other.organization_id, *before) != *after)
-        .collect();
-    assert!(raised.len() <= 2, "{raised:?}");
-    let moved = |id: &str| {
-        let id: Uuid = id.parse().unwrap();
-        raised.get(&id).copied().unwrap_or_else(|| echo(other.organization_id, id)).to_string()
-    };
-    let normal = |lines: &[Value], move_ids: bool| -> BTreeMap<String, Value> {
-        let kept = lines.iter().filter(|line| !own.contains(&uuid(&line["id"])));
-        let normal = kept.map(|line| {
-            let mut resource = line["resource"].to_string();
-            if move_ids {
-                for id in ids.iter().filter(|id| resource.contains(id.as_str())).cloned().collect::<Vec<_>>() {
-                    resource = resource.replace(&id, &moved(&id));
-                }
-            }
-            let id = line["id"].as_str().unwrap();
-            (if move_ids { moved(id) } else { id.to_owned() }, serde_json::from_str(&resource).unwrap())
-        });
-        normal.collect()
-    };
-    let own_copy = moved(&clinic.organization_id.to_string());
-    let (before, mut after) = (normal(&before, true), normal(&exported(&other).await, false));
-    after.remove(&own_copy);
-    for (id, resource) in &before {
-        assert_eq!(Some(resource), after.get(id), "{id}");
-    }
-    assert_eq!(before.len(), after.len());
-    let consents = other.get("/v1/consents").await.expect(200);
-    assert_eq!(consents["items"][0]["status"], "withdrawn", "{consents:#}");
-});
-
 on_both!(what_an_export_says_of_room_need_levels_and_navigators_is_loaded_with_a_new_record, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;
@@ -612,258 +553,6 @@ on_both!(what_an_export_says_of_room_need_levels_and_navigators_is_loaded_with_a
     let job = load(&other, text(&wrong)).await;
     let pointers: Vec<Value> = results(&other, &job).await.iter().map(|line| line["problem"]["errors"][0]["pointer"].clone()).collect();
     assert_eq!(pointers, ["/read_only/need_level", "/read_only/capacity/available"]);
-});
-
-fn uuid(value: &Value) -> Uuid {
-    value.as_str().unwrap().parse().unwrap()
-}
-
-/// A referral to the food bank of another organization, of which nobody but the line's writer knows yet.
-fn sending(value: &str, more: Value) -> Value {
-    let mut referral = json!({ "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "family_physician",
-        "consent": { "form": "verbal" }, "identifiers": [key(value)] });
-    referral.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({ "type": "referral", "draft": false, "resource": referral })
-}
-
-on_both!(a_line_sends_a_referral_as_the_single_call_does_and_once, |db| async move {
-    let app = TestApp::new(db).await;
-    let clinic = app.clinic().await;
-    let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
-    let service = json!({ "name": "Lunch", "kind": "program", "provider_id": agency.organization_id, "identifiers": [key("s-1")] });
-    load(&clinic, text(&[patient("p-1", "Tremblay"), json!({ "type": "service", "resource": service })])).await;
-    let lines = [sending("r-1", json!({}))];
-    let job = load(&clinic, text(&lines)).await;
-    let told = results(&clinic, &job).await;
-    assert_eq!(told[0]["outcome"], "created", "{told:#?}");
-    let id = told[0]["id"].as_str().unwrap().to_owned();
-    // Just as the single call answers it.
-    let patient_id = clinic.get(&format!("/v1/referrals/{id}")).await.expect(200)["patient_id"].clone();
-    let mut same = lines[0]["resource"].clone();
-    (same["patient_id"], same["identifiers"]) = (patient_id, json!([]));
-    same["service_id"] = clinic.get(&format!("/v1/referrals/{id}")).await.expect(200)["service_id"].clone();
-    let single = clinic.post("/v1/referrals", same).await.id();
-    let shown = |id: String| {
-        let agency = agency.clone();
-        async move {
-            let mut shown = agency.get(&format!("/v1/referrals/{id}")).await.expect(200);
-            for field in ["id", "identifiers", "created_at", "updated_at", "status_at", "requested_at"] {
-                shown.as_object_mut().unwrap().remove(field);
-            }
-            shown
-        }
-    };
-    let by_line = shown(id.clone()).await;
-    assert_eq!((by_line["status"].as_str(), by_line["patient"]["names"].is_array()), (Some("requested"), true), "{by_line:#}");
-    assert!(by_line["acknowledge_by"].is_string());
-    assert_eq!(by_line, shown(single).await);
-    let steps = agency.get(&format!("/v1/referrals/{id}/transitions")).await.expect(200);
-    assert_eq!((steps["items"].as_array().unwrap().len(), &steps["items"][0]["to"]), (1, &json!("requested")), "{steps:#}");
-    let consents = clinic.get("/v1/consents").await.expect(200)["items"].as_array().unwrap().len();
-    // Sent again, before and after it was answered, it is the one that is there.
-    assert_eq!(counts(&load(&clinic, text(&lines)).await), [0, 0, 1, 0]);
-    for answer in [json!({ "status": "accepted" }), json!({ "status": "completed", "outcome": "attended" })] {
-        agency.post(&format!("/v1/referrals/{id}/transitions"), answer).await.expect(201);
-        assert_eq!(counts(&load(&clinic, text(&lines)).await), [0, 0, 1, 0]);
-    }
-    assert_eq!(clinic.get("/v1/consents").await.expect(200)["items"].as_array().unwrap().len(), consents);
-    app.is_readable().await;
-    let feed = agency.get("/v1/changes?limit=200&resource_type=referral").await.expect(200);
-    let versions = feed["items"].as_array().unwrap().iter().filter(|entry| entry["resource_id"] == *id);
-    assert_eq!(versions.map(|entry| entry["version"].as_i64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
-});
-
-on_both!(a_draft_that_was_loaded_is_sent_by_a_later_line_and_what_cannot_be_sent_is_refused_whole, |db| async move {
-    let app = TestApp::new(db).await;
-    let clinic = app.clinic().await;
-    let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
-    let service = json!({ "name": "Lunch", "kind": "program", "provider_id": agency.organization_id, "identifiers": [key("s-1")] });
-    load(&clinic, text(&[patient("p-1", "Tremblay"), json!({ "type": "service", "resource": service })])).await;
-    let mut draft = sending("r-1", json!({}));
-    draft.as_object_mut().unwrap().remove("draft");
-    let job = load(&clinic, text(&[draft.clone()])).await;
-    let path = format!("/v1/referrals/{}", results(&clinic, &job).await[0]["id"].as_str().unwrap());
-    assert_eq!(clinic.get(&path).await.expect(200)["status"], "draft");
-    agency.get(&path).await.expect_problem(404, "not_found");
-    let lines = [
-        sending("r-1", json!({ "reason": "Lives alone." })),
-        sending("r-2", json!({ "consent": null, "reason": "Nobody has asked." })),
-        json!({ "type": "patient", "draft": false, "resource": { "names": [{ "family": "Singh" }] } }),
-        json!({ "type": "referral", "draft": 1, "resource": draft["resource"] }),
-    ];
-    app.clock.advance(Duration::minutes(1));
-    let job = load(&clinic, text(&lines)).await;
-    let told = results(&clinic, &job).await;
-    assert_eq!(counts(&job), [1, 1, 0, 2], "{told:#?}");
-    let sent = agency.get(&path).await.expect(200);
-    assert_eq!((&sent["status"], &sent["reason"]), (&json!("requested"), &json!("Lives alone.")));
-    assert_eq!(told[1]["outcome"], "created", "the consent to the first covers the second: {told:#?}");
-    assert_eq!(told[2]["problem"]["errors"][0]["pointer"], "/draft");
-    assert_eq!(told[3]["problem"]["errors"][0]["pointer"], "/draft");
-    // Without a draft a line of one that was sent is a change of it, as ever.
-    draft["resource"]["reason"] = json!("Lives alone, and is glad of company.");
-    assert_eq!(counts(&load(&clinic, text(&[draft])).await), [0, 1, 0, 0]);
-    assert_eq!(agency.get(&path).await.expect(200)["status"], "requested");
-    // Who has not consented is not sent, and leaves no draft behind.
-    let other = [patient("p-2", "Singh"), sending("r-3", json!({ "patient_id": key("p-2"), "consent": null }))];
-    let job = load(&clinic, text(&other)).await;
-    let told = results(&clinic, &job).await;
-    assert_eq!(told[1]["problem"]["errors"][0]["code"], "consent_required", "{told:#?}");
-    assert_eq!(clinic.get("/v1/referrals").await.expect(200)["items"].as_array().unwrap().len(), 2);
-});
-
-on_both!(an_export_shows_what_the_client_sees_since_a_moment_as_a_table_too, |db| async move {
-    let app = TestApp::new(db).await;
-    let (clinic, other) = (app.clinic().await, app.clinic().await);
-    load(&clinic, text(&[patient("old", "Old")])).await;
-    load(&other, text(&[patient("theirs", "Theirs")])).await;
-    app.clock.advance(Duration::minutes(10));
-    let moment = app.clock.now();
-    load(&clinic, text(&[patient("new", "New, \"quoted\"")])).await;
-    let input = json!({ "types": ["patient"], "since": moment, "format": "csv" });
-    let export = export(&clinic, input).await;
-    assert_eq!(export["next_since"], json!(moment.plus(-Duration::minutes(5))));
-    assert_eq!((&export["files"][0]["name"], export["files"].as_array().unwrap().len()), (&json!("patients.csv"), 1));
-    let file = download(&clinic, &export["files"][0]).await;
-    assert!(file.header("content-type").unwrap().starts_with("text/csv"));
-    let mut rows = csv::Reader::from_reader(&file.bytes[..]);
-    let names = rows.headers().unwrap().clone();
-    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 1);
-    let cell = |name: &str| rows[0].get(names.iter().position(|column| column == name).unwrap()).unwrap();
-    let shown: Value = serde_json::from_str(cell("names")).unwrap();
-    assert_eq!((&shown[0]["family"], cell("version"), cell("deceased_on")), (&json!("New, \"quoted\""), "1", ""));
-});
-
-on_both!(an_export_has_of_referrals_and_follow_ups_what_the_lists_show_each_once, |db| async move {
-    let town = Town::new(db).await;
-    let Town { clinic, program, agency, .. } = &town;
-    // The program is let in by one of two patients, and receives a referral of each; the agency receives one of the first.
-    let (one, other) = (town.patient().await, town.patient().await);
-    town.grant(&one).await;
-    for patient in [&one, &other] {
-        town.accepted(patient).await;
-    }
-    clinic.post("/v1/referrals?draft=true", town.navigation(&other)).await.expect(201);
-    let mut to_agency = town.navigation(&one);
-    to_agency["performer_organization_id"] = json!(agency.organization_id);
-    clinic.post("/v1/referrals", to_agency).await.expect(201);
-    // More than a page of what the program sees by that patient's consent alone.
-    let check = |patient: &str| json!({ "type": "follow_up", "resource": { "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" } });
-    let checks: Vec<Value> = (0..450).map(|number| check(if number % 2 == 0 { &one } else { &other })).collect();
-    assert_eq!(counts(&load(clinic, text(&checks)).await), [450, 0, 0, 0]);
-    for (caller, seen) in [(clinic, [4, 452]), (program, [3, 227]), (agency, [1, 0])] {
-        let export = export(caller, json!({ "types": ["referral", "follow_up"] })).await;
-        for ((path, file), seen) in ["/v1/referrals", "/v1/follow-ups"].iter().zip(export["files"].as_array().unwrap()).zip(seen) {
-            let exported: Vec<String> = lines(&download(caller, file).await).iter().map(|line| line["id"].to_string()).collect();
-            let (mut listed, mut next) = (Vec::new(), Some(format!("{path}?limit=200")));
-            while let Some(at) = next {
-                let page = caller.get(&at).await.expect(200);
-                listed.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].to_string()));
-                next = page["next"].as_str().map(|cursor| format!("{path}?limit=200&cursor={cursor}"));
-            }
-            listed.sort();
-            assert_eq!((exported.len(), &exported), (seen, &listed), "{path}");
-        }
-    }
-});
-
-on_both!(no_cell_of_a_table_is_run_as_a_formula, |db| async move {
-    let app = TestApp::new(db).await;
-    let clinic = app.clinic().await;
-    let hostile =
-        ["=HYPERLINK(\"https://evil.example\",\"Lunch\")", "+1+cmd|'/C calc'!A0", "-2+3+cmd|'/C calc'!A0", "@SUM(1,1)", "=1,\n=2"];
-    for name in hostile {
-        clinic.post("/v1/services", json!({ "name": name, "kind": "program" })).await.expect(201);
-        clinic.post("/v1/patients", json!({ "names": [{ "family": name, "given": name }] })).await.expect(201);
-    }
-    let of = |kind: &'static str| {
-        let clinic = clinic.clone();
-        async move {
-            let export = export(&clinic, json!({ "types": [kind], "format": "csv" })).await;
-            let file = download(&clinic, &export["files"][0]).await;
-            let mut rows = csv::Reader::from_reader(&file.bytes[..]);
-            let names = rows.headers().unwrap().clone();
-            let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
-            (names, rows)
-        }
-    };
-    for (kind, column) in [("service", "name"), ("patient", "names")] {
-        let (names, rows) = of(kind).await;
-        let place = names.iter().position(|name| name == column).unwrap();
-        for (row, name) in rows.iter().zip(hostile) {
-            let cell = row.get(place).unwrap();
-            if kind == "service" {
-                assert_eq!(cell, format!("'{name}"));
-            } else {
-                let shown: Value = serde_json::from_str(cell).unwrap();
-                assert_eq!(shown[0]["family"], name);
-            }
-        }
-        let cells = rows.iter().flat_map(|row| row.iter());
-        let runs = |cell: &&str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-        assert_eq!(cells.filter(runs).collect::<Vec<_>>(), Vec::<&str>::new());
-    }
-});
-
-/// Changes what a client may do.
-async fn allow(caller: &Caller, scopes: &'static str) {
-    use diesel::prelude::*;
-    use kith::db::schema::clients::dsl;
-    let of_client = dsl::clients.find(caller.client_id);
-    caller.app.state.db.write(move |conn| Ok(diesel::update(of_client).set(dsl::scopes.eq(scopes)).execute(conn)?)).await.unwrap();
-}
-
-on_both!(a_file_is_opened_while_the_client_may_read_what_is_in_it, |db| async move {
-    let clinic = TestApp::new(db).await.clinic().await;
-    load(&clinic, text(&[patient("p-1", "Tremblay")])).await;
-    let made = export(&clinic, json!({ "types": ["patient"] })).await;
-    let url = made["files"][0]["url"].as_str().unwrap().to_owned();
-    allow(&clinic, "services:read").await;
-    clinic.app.stranger().get(&url).await.expect_problem(404, "not_found");
-    let mut narrow = Caller { scopes: [Scope::ServicesRead].into_iter().collect(), ..clinic.clone() };
-    narrow.renew().await;
-    let seen = narrow.get(&format!("/v1/exports/{}", made["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!((&seen["files"][0]["resources"], &seen["files"][0]["url"]), (&json!(1), &Value::Null));
-    allow(&clinic, "patients:read services:read").await;
-    assert_eq!(lines(&clinic.app.stranger().get(&url).await).len(), 1);
-});
-
-on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
-    let app = TestApp::new(db).await;
-    let mut clinic = app.clinic().await;
-    load(&clinic, text(&[patient("p-1", "Tremblay")])).await;
-    let first = export(&clinic, json!({ "types": ["patient"] })).await;
-    let url = first["files"][0]["url"].as_str().unwrap().to_owned();
-    let stranger = app.stranger();
-    assert_eq!(lines(&stranger.get(&url).await).len(), 1);
-    for other in [
-        url.replace("patients.ndjson", "services.ndjson"),
-        url.replace("patients.ndjson", "input"),
-        url.replace("patients.ndjson", "results"),
-    ] {
-        stranger.get(&other).await.expect_problem(404, "not_found");
-    }
-    for spoiled in [url.replace("/exports/", "/exports/x"), url.replace('.', "x"), "/exports/x/patients.ndjson".to_owned()] {
-        assert_eq!(stranger.get(&spoiled).await.status, 401, "{spoiled}");
-    }
-    // The token of a client opens no file, and that of a file no operation.
-    let token = clinic.token.clone().unwrap();
-    assert_eq!(stranger.get(&format!("/exports/{token}/patients.ndjson")).await.status, 401);
-    let link = url.split('/').nth(2).unwrap().to_owned();
-    let holder = Caller { token: Some(link), ..clinic.clone() };
-    holder.get("/v1/patients").await.expect_problem(401, "unauthenticated");
-    app.clock.advance(Duration::minutes(61));
-    stranger.get(&url).await.expect_problem(401, "unauthenticated");
-    clinic.renew().await;
-    let path = format!("/v1/exports/{}", first["id"].as_str().unwrap());
-    let again = clinic.get(&path).await.expect(200);
-    assert_eq!(lines(&stranger.get(again["files"][0]["url"].as_str().unwrap()).await).len(), 1);
-    // Files are kept for a week.
-    app.clock.advance(Duration::days(7));
-    engine(&app).purge().await.unwrap();
-    clinic.renew().await;
-    clinic.get(&path).await.expect_problem(404, "not_found");
 });
 
 on_both!(what_a_line_meets_by_its_identifier_is_known_under_the_lines_id_from_then_on, |db| async move {
