@@ -2,11 +2,13 @@
 //!
 //! A line says what happened to which id. It never holds a person's data: no path, no query, no body, no header but the request id.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
+use env_logger::WriteStyle;
 use env_logger::fmt::Formatter;
+use env_logger::fmt::style::Style;
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
 use serde_json::Map;
@@ -18,8 +20,11 @@ pub fn start(config: &LogConfig) {
     let mut builder = env_logger::Builder::new();
     // What callers get wrong on the wire is theirs to mend: the HTTP layer calls it an error, which is for us to act on.
     builder.filter_module("actix_http", LevelFilter::Off).parse_filters(&config.log_level);
+    // Only where it is asked for, so that nothing has to be taken out of each line again.
+    builder.write_style(WriteStyle::Always);
+    let is_coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     match config.log_format {
-        LogFormat::Human => builder.format(human),
+        LogFormat::Human => builder.format(move |out, record| human(out, record, is_coloured)),
         LogFormat::Json => builder.format(json),
     };
     if builder.try_init().is_err() {
@@ -40,12 +45,12 @@ fn timestamp() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn human(out: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+fn human(out: &mut Formatter, record: &Record<'_>, is_coloured: bool) -> std::io::Result<()> {
     if may_quote(record) {
         return Ok(());
     }
     let level = record.level();
-    let style = out.default_level_style(level);
+    let style = if is_coloured { out.default_level_style(level) } else { Style::new() };
     writeln!(out, "{} {style}{level:<5}{style:#} {} {}", timestamp(), record.target(), SingleLine(record.args()))
 }
 

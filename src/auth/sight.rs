@@ -10,13 +10,13 @@ use diesel::prelude::*;
 
 use super::{Principal, Scope};
 use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
-use crate::consents::repository::{self, covered};
+use crate::consents::repository::{self, covered, standing};
 use crate::db::DbConn;
 use crate::db::schema::{consents, patients, referrals};
 use crate::db::types::Instant;
 use crate::each;
 use crate::error::{Error, Result};
-use crate::kind::{OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::kind::{ConsentId, OrganizationId, PatientId, ReferralId, ResourceType};
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,26 +137,39 @@ pub fn next_granted(
 ) -> Result<Vec<PatientId>> {
     let after = after.unwrap_or(PatientId::from_uuid(uuid::Uuid::nil()));
     let next = granted(caller, category).filter(consents::patient_id.gt(after)).order(consents::patient_id).limit(limit);
-    Ok(next.load(conn)?)
+    Ok(each!(conn, |conn| next.load(conn))?)
 }
 
 /// So many are asked for by name; of more, the rows are looked at one by one.
 const FEW: i64 = 500;
 
-/// The patients who let the caller see this category, where they are few enough to be asked for by name.
+/// The patients who let the caller see this category, where the consents by which it sees anybody are few enough to be asked for by name.
 pub fn few_granted(conn: &mut DbConn, caller: &Principal, category: DataCategory) -> Result<Option<Vec<PatientId>>> {
-    let patients: Vec<PatientId> = granted(caller, category).limit(FEW + 1).load(conn)?;
-    Ok(Some(patients).filter(|patients| patients.len() <= FEW as usize))
+    let beyond = standing(caller.organization_id).offset(FEW).select(consents::id);
+    let beyond: Option<ConsentId> = each!(conn, |conn| beyond.first(conn)).optional()?;
+    if beyond.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(each!(conn, |conn| granted(caller, category).load(conn))?))
 }
 
 /// The referrals of which the caller is a party, drafts sent to it included, where they are few enough to be asked for by name.
 pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option<Vec<ReferralId>>> {
-    let own = caller.organization_id;
-    let mut ids: Vec<ReferralId> = Vec::new();
-    let most = FEW / 2 + 1;
-    ids.extend(referrals::table.filter(referrals::organization_id.eq(own)).select(referrals::id).limit(most).load::<ReferralId>(conn)?);
-    ids.extend(referrals::table.filter(referrals::performer_id.eq(own)).select(referrals::id).limit(most).load::<ReferralId>(conn)?);
-    Ok(Some(ids).filter(|ids| ids.len() < most as usize))
+    let mut ids = Vec::new();
+    macro_rules! add {
+        ($party:expr) => {
+            let taken_part_in = referrals::table.filter($party.eq(caller.organization_id)).select(referrals::id);
+            // Of many no more is asked than that they are many.
+            let beyond: Option<ReferralId> = each!(conn, |conn| taken_part_in.offset(FEW / 2).first(conn)).optional()?;
+            if beyond.is_some() {
+                return Ok(None);
+            }
+            ids.extend(each!(conn, |conn| taken_part_in.load::<ReferralId>(conn))?);
+        };
+    }
+    add!(referrals::organization_id);
+    add!(referrals::performer_id);
+    Ok(Some(ids))
 }
 
 pub use self::queries::{is_sent, of_appointment, of_follow_up, of_referral, taken_part_in};

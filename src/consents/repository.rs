@@ -14,7 +14,7 @@ use crate::each;
 use crate::error::Result;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
 
-pub use self::queries::{active, granted};
+pub use self::queries::{active, granted, standing};
 
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
 mod queries {
@@ -24,13 +24,17 @@ mod queries {
     use crate::db::types::Instant;
     use crate::kind::OrganizationId;
 
+    /// The consents given to an organization that nobody has withdrawn, those that have run out or are to begin among them.
+    #[diesel::dsl::auto_type]
+    pub fn standing(grantee: OrganizationId) -> _ {
+        dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::deleted_at.is_null()).filter(dsl::withdrawn_at.is_null())
+    }
+
     /// The consents given to an organization for a purpose that hold at a moment. `purpose` is a pattern: see `ConsentPurpose::pattern`.
     #[diesel::dsl::auto_type]
     pub fn active(grantee: OrganizationId, purpose: String, now: Instant) -> _ {
-        dsl::consents
-            .filter(dsl::grantee_id.eq(grantee))
-            .filter(dsl::deleted_at.is_null())
-            .filter(dsl::withdrawn_at.is_null())
+        let standing: standing = standing(grantee);
+        standing
             .filter(dsl::valid_from.le(now))
             .filter(dsl::valid_until.is_null().or(dsl::valid_until.gt(now)))
             .filter(dsl::purposes.like(purpose))
@@ -84,7 +88,8 @@ pub fn granting_owners(conn: &mut DbConn, grantee: OrganizationId, now: Instant)
     let (mut owners, mut last) = (Vec::new(), OrganizationId::from_uuid(uuid::Uuid::nil()));
     loop {
         let grants = active(grantee, ConsentPurpose::CareCoordination.pattern(), now).filter(dsl::organization_id.gt(last));
-        let next = grants.select(dsl::organization_id).order(dsl::organization_id).first(conn).optional()?;
+        let next = grants.select(dsl::organization_id).order(dsl::organization_id);
+        let next = each!(conn, |conn| next.first(conn)).optional()?;
         let Some(owner) = next else { return Ok(owners) };
         owners.push(owner);
         last = owner;

@@ -1,10 +1,11 @@
 //! What both databases can do and the connection type withholds.
 
-use diesel::QueryResult;
+use diesel::helper_types::IntoBoxed;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::query_dsl::RunQueryDsl;
+use diesel::query_dsl::methods::BoxedDsl;
 use diesel::sqlite::Sqlite;
+use diesel::{Connection, QueryDsl, QueryResult, RunQueryDsl};
 
 use super::{DbConn, MultiBackend};
 
@@ -36,6 +37,14 @@ impl<Q: Query> Query for Common<Q> {
 }
 
 impl<Q> RunQueryDsl<DbConn> for Common<Q> {}
+
+/// A query whose conditions are chosen as it is put together, in the dialect of this connection; for use inside [`each!`](crate::each).
+pub fn boxed<'a, C: Connection, Q>(_: &C, query: Q) -> IntoBoxed<'a, Q, C::Backend>
+where
+    Q: QueryDsl + BoxedDsl<'a, C::Backend>,
+{
+    query.into_boxed()
+}
 
 /// Runs the same code on the connection of whichever database is live, with all that diesel offers there.
 ///

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-pub use self::common::Common;
+pub use self::common::{Common, boxed};
 pub use self::connection::{DbConn, MultiBackend};
 use self::pool::Pool;
 use self::sqlite::Sqlite;

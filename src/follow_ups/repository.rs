@@ -9,7 +9,7 @@ use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
-use crate::db::{DbConn, MultiBackend};
+use crate::db::{DbConn, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
@@ -17,7 +17,46 @@ use crate::{organizations, referrals};
 
 /// The follow-up, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<Option<FollowUpRow>> {
-    Ok(follow_ups::table.filter(follow_ups::id.eq(id)).filter(sight::follow_ups(caller)).first(conn).optional()?)
+    let seen = follow_ups::table.filter(follow_ups::id.eq(id)).filter(sight::follow_ups(caller));
+    Ok(each!(conn, |conn| seen.first(conn)).optional()?)
+}
+
+/// What a query asks for, whoever sees it, in the dialect of the connection.
+macro_rules! filtered {
+    ($conn:expr, $query:expr, $after:expr, $today:expr) => {{
+        let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
+        let mut rows = boxed($conn, alive.order((follow_ups::due_on, follow_ups::id)).limit($query.limit.and_one()));
+        if let Some(practitioner) = $query.practitioner_id {
+            rows = rows.filter(follow_ups::practitioner_id.eq(practitioner));
+        }
+        if let Some(referral) = $query.referral_id {
+            rows = rows.filter(follow_ups::referral_id.eq(referral));
+        }
+        if let Some(patient) = $query.patient_id {
+            rows = rows.filter(follow_ups::patient_id.eq(patient));
+        }
+        match $query.status.as_slice() {
+            [] => {}
+            // A list of any length is a statement that SQLite reads anew each time.
+            [status] => rows = rows.filter(follow_ups::status.eq(*status)),
+            several => rows = rows.filter(follow_ups::status.eq_any(several.to_vec())),
+        }
+        if !$query.purpose.is_empty() {
+            rows = rows.filter(follow_ups::purpose.eq_any($query.purpose.clone()));
+        }
+        if let Some(day) = $query.due_before {
+            rows = rows.filter(follow_ups::due_on.lt(day));
+        }
+        match $query.overdue.zip($today) {
+            Some((true, today)) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
+            Some((false, today)) => rows = rows.filter(follow_ups::status.ne(FollowUpStatus::Open).or(follow_ups::due_on.ge(today))),
+            None => {}
+        }
+        if let Some((day, id)) = $after {
+            rows = rows.filter(follow_ups::due_on.gt(day).or(follow_ups::due_on.eq(day).and(follow_ups::id.gt(id))));
+        }
+        rows
+    }};
 }
 
 /// One page of what the caller sees, in order of the day they are due, and one row more.
@@ -32,80 +71,58 @@ pub fn list(
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let rows = || filtered(query, after, today);
+    let mut page = SoonestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    macro_rules! rows {
+        ($seen:expr) => {
+            each!(conn, |conn| {
+                let rows = filtered!(conn, query, after, today).filter($seen);
+                match page.end() {
+                    Some(end) => rows.filter(follow_ups::due_on.le(end)).load(conn),
+                    None => rows.load(conn),
+                }
+            })?
+        };
+    }
     let is_narrow = query.patient_id.is_some() || query.referral_id.is_some();
     match query.organization_id {
-        Some(organization) if organization == own => return Ok(rows().filter(follow_ups::organization_id.eq(own)).load(conn)?),
-        Some(organization) => {
-            return Ok(rows().filter(follow_ups::organization_id.eq(organization)).filter(sight::follow_ups(caller)).load(conn)?);
-        }
-        None if is_narrow => return Ok(rows().filter(sight::follow_ups(caller)).load(conn)?),
+        Some(organization) if organization == own => return Ok(rows!(follow_ups::organization_id.eq(own))),
+        Some(organization) => return Ok(rows!(follow_ups::organization_id.eq(organization).and(sight::follow_ups(caller)))),
+        None if is_narrow => return Ok(rows!(sight::follow_ups(caller))),
         None => {}
     }
-    let most = query.limit.get() + 1;
-    let mut page: Vec<FollowUpRow> = rows().filter(follow_ups::organization_id.eq(own)).load(conn)?;
-    let of_others = |page: &[FollowUpRow]| {
-        let rows = rows().filter(follow_ups::organization_id.ne(own));
-        match page.last().filter(|_| page.len() == most) {
-            Some(end) => rows.filter(follow_ups::due_on.le(end.due_on)),
-            None => rows,
-        }
-    };
-    let add = |page: &mut Vec<FollowUpRow>, more: Vec<FollowUpRow>| {
-        page.extend(more);
-        page.sort_by_key(|row| (row.due_on, row.id));
-        page.truncate(most);
-    };
-    let managed = of_others(&page).filter(follow_ups::manager_id.eq(own)).load(conn)?;
-    add(&mut page, managed);
+    page.add(rows!(follow_ups::organization_id.eq(own)));
+    page.add(rows!(follow_ups::organization_id.ne(own).and(follow_ups::manager_id.eq(own))));
+    let of_others = || follow_ups::organization_id.ne(own).and(follow_ups::manager_id.ne(own));
     let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
-    let others = of_others(&page).filter(follow_ups::manager_id.ne(own));
-    let seen = match granted.zip(sight::few_taken_part_in(conn, caller)?) {
-        Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => Vec::new(),
+    match granted.zip(sight::few_taken_part_in(conn, caller)?) {
+        Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => {}
         Some((patients, referrals)) => {
             let referrals = referrals.into_iter().map(Some);
             let is_named = follow_ups::patient_id.eq_any(patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
-            others.filter(is_named).filter(sight::follow_ups(caller)).load(conn)?
+            page.add(rows!(of_others().and(is_named).and(sight::follow_ups(caller))));
         }
-        None => others.filter(sight::follow_ups(caller)).load(conn)?,
-    };
-    add(&mut page, seen);
-    Ok(page)
+        None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),
+    }
+    Ok(page.rows)
 }
 
-type Rows = follow_ups::BoxedQuery<'static, MultiBackend>;
+/// A page that is put together.
+struct SoonestFirst {
+    rows: Vec<FollowUpRow>,
+    most: usize,
+}
 
-/// What a query asks for, whoever sees it.
-fn filtered(query: &FollowUpQuery, after: Option<(NaiveDate, FollowUpId)>, today: Option<NaiveDate>) -> Rows {
-    let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
-    let mut rows = alive.order((follow_ups::due_on, follow_ups::id)).limit(query.limit.and_one()).into_boxed();
-    if let Some(practitioner) = query.practitioner_id {
-        rows = rows.filter(follow_ups::practitioner_id.eq(practitioner));
+impl SoonestFirst {
+    fn add(&mut self, rows: Vec<FollowUpRow>) {
+        self.rows.extend(rows);
+        self.rows.sort_by_key(|row| (row.due_on, row.id));
+        self.rows.truncate(self.most);
     }
-    if let Some(referral) = query.referral_id {
-        rows = rows.filter(follow_ups::referral_id.eq(referral));
+
+    /// The day on which the page ends, if it is full.
+    fn end(&self) -> Option<NaiveDate> {
+        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.due_on)
     }
-    if let Some(patient) = query.patient_id {
-        rows = rows.filter(follow_ups::patient_id.eq(patient));
-    }
-    if !query.status.is_empty() {
-        rows = rows.filter(follow_ups::status.eq_any(query.status.clone()));
-    }
-    if !query.purpose.is_empty() {
-        rows = rows.filter(follow_ups::purpose.eq_any(query.purpose.clone()));
-    }
-    if let Some(day) = query.due_before {
-        rows = rows.filter(follow_ups::due_on.lt(day));
-    }
-    match query.overdue.zip(today) {
-        Some((true, today)) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
-        Some((false, today)) => rows = rows.filter(follow_ups::status.ne(FollowUpStatus::Open).or(follow_ups::due_on.ge(today))),
-        None => {}
-    }
-    if let Some((day, id)) = after {
-        rows = rows.filter(follow_ups::due_on.gt(day).or(follow_ups::due_on.eq(day).and(follow_ups::id.gt(id))));
-    }
-    rows
 }
 
 /// Waits until nobody else is changing the follow-up or its referral, and keeps others waiting until the transaction ends. The referral

@@ -12,10 +12,10 @@ use super::model::PatientRow;
 use crate::auth::{Principal, sight};
 use crate::changes::Entry;
 use crate::consents::model::DataCategory;
-use crate::db::schema::patients::{self, dsl};
+use crate::db::schema::patients::dsl;
 use crate::db::schema::{changes, consents, patient_keys};
 use crate::db::types::{Id, Json};
-use crate::db::{DbConn, MultiBackend};
+use crate::db::{DbConn, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
@@ -38,8 +38,32 @@ pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>>
 /// What these patients can be told apart by, and who manages them, in order of id. Of the content no more is read than that.
 pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(PatientId, OrganizationId, Distinguishing)>> {
     let rows = dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).select((dsl::id, dsl::organization_id, dsl::content));
-    let rows: Vec<(PatientId, OrganizationId, Json<Distinguishing>)> = rows.load(conn)?;
+    let rows: Vec<(PatientId, OrganizationId, Json<Distinguishing>)> = each!(conn, |conn| rows.load(conn))?;
     Ok(rows.into_iter().map(|(id, owner, content)| (id, owner, content.0)).collect())
+}
+
+/// What a query asks for, whoever sees it, in the dialect of the connection.
+macro_rules! filtered {
+    ($conn:expr, $query:expr, $after:expr) => {{
+        let living = dsl::patients.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null());
+        let mut rows = boxed($conn, living.order(dsl::id).limit($query.limit.and_one()));
+        if let Some(status) = $query.status {
+            rows = rows.filter(dsl::status.eq(status));
+        }
+        if let Some(level) = $query.need_level {
+            rows = rows.filter(dsl::need_level.eq(level));
+        }
+        if let Some(navigator) = $query.primary_navigator_id {
+            rows = rows.filter(dsl::primary_navigator_id.eq(navigator));
+        }
+        if let Some(moment) = $query.updated_since {
+            rows = rows.filter(dsl::updated_at.ge(moment));
+        }
+        if let Some(after) = $after {
+            rows = rows.filter(dsl::id.gt(after));
+        }
+        rows
+    }};
 }
 
 /// One page of those whom the caller sees, in order of id, and one row more.
@@ -47,12 +71,17 @@ pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(Patie
 /// The caller's own and those of others, a piece at a time, are asked for apart: together, an `OR` would read every patient before the
 /// first.
 pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: Option<PatientId>) -> Result<Vec<PatientRow>> {
-    let mut rows = Vec::new();
-    if query.organization_id.is_none_or(|owner| owner == caller.organization_id) {
-        let own = filtered(query, after).filter(dsl::organization_id.eq(caller.organization_id));
-        rows.extend(own.load::<PatientRow>(conn)?);
+    macro_rules! rows {
+        ($seen:expr) => {
+            each!(conn, |conn| filtered!(conn, query, after).filter($seen).load::<PatientRow>(conn))?
+        };
     }
-    if query.organization_id != Some(caller.organization_id) {
+    let own = caller.organization_id;
+    let mut rows = Vec::new();
+    if query.organization_id.is_none_or(|owner| owner == own) {
+        rows = rows!(dsl::organization_id.eq(own));
+    }
+    if query.organization_id != Some(own) {
         // Who filters by need level learns it of everybody on the list.
         let category = if query.need_level.is_some() { DataCategory::Needs } else { DataCategory::Summary };
         let (mut found, mut last) = (Vec::new(), after);
@@ -60,38 +89,17 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: 
             let ids = sight::next_granted(conn, caller, category, last, query.limit.and_one())?;
             let Some(end) = ids.last() else { break };
             last = Some(*end);
-            let mut granted = filtered(query, after).filter(dsl::id.eq_any(ids));
-            granted = granted.filter(dsl::organization_id.ne(caller.organization_id));
-            if let Some(owner) = query.organization_id {
-                granted = granted.filter(dsl::organization_id.eq(owner));
-            }
-            found.extend(granted.load::<PatientRow>(conn)?);
+            let granted = dsl::id.eq_any(ids).and(dsl::organization_id.ne(own));
+            found.extend(match query.organization_id {
+                Some(owner) => rows!(granted.and(dsl::organization_id.eq(owner))),
+                None => rows!(granted),
+            });
         }
         rows.append(&mut found);
     }
     rows.sort_by_key(|row| row.id);
     rows.truncate(query.limit.get() + 1);
     Ok(rows)
-}
-
-fn filtered(query: &PatientQuery, after: Option<PatientId>) -> patients::BoxedQuery<'static, MultiBackend> {
-    let mut rows = dsl::patients.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null()).into_boxed();
-    if let Some(status) = query.status {
-        rows = rows.filter(dsl::status.eq(status));
-    }
-    if let Some(level) = query.need_level {
-        rows = rows.filter(dsl::need_level.eq(level));
-    }
-    if let Some(navigator) = query.primary_navigator_id {
-        rows = rows.filter(dsl::primary_navigator_id.eq(navigator));
-    }
-    if let Some(moment) = query.updated_since {
-        rows = rows.filter(dsl::updated_at.ge(moment));
-    }
-    if let Some(after) = after {
-        rows = rows.filter(dsl::id.gt(after));
-    }
-    rows.order(dsl::id).limit(query.limit.and_one())
 }
 
 /// Adds the row and what it is found by.
@@ -199,7 +207,7 @@ pub fn candidates(conn: &mut DbConn, seeking: Seeking<'_>, sought: &Traits) -> R
         found.extend(born);
     } else {
         let named = patient_keys::table.filter(patient_keys::key.eq_any(words)).filter(patient_keys::patient_id.eq_any(born));
-        found.extend(named.select(patient_keys::patient_id).load::<PatientId>(conn)?);
+        found.extend(each!(conn, |conn| named.select(patient_keys::patient_id).load::<PatientId>(conn))?);
     }
     Ok(found)
 }
@@ -212,10 +220,10 @@ fn filed_under<'a>(conn: &mut DbConn, seeking: Seeking<'_>, keys: impl IntoItera
         let filed = patient_keys::table.filter(patient_keys::key.eq(key)).select(patient_keys::patient_id);
         let filed = filed.order(patient_keys::patient_id.desc()).limit(seeking.most);
         if seeking.owner == seeking.caller.organization_id {
-            found.extend(filed.load::<PatientId>(conn)?);
+            found.extend(each!(conn, |conn| filed.load::<PatientId>(conn))?);
         } else {
             let let_in = sight::taking_part(seeking.caller).filter(consents::patient_id.eq(patient_keys::patient_id));
-            found.extend(filed.filter(exists(let_in)).load::<PatientId>(conn)?);
+            found.extend(each!(conn, |conn| filed.filter(exists(let_in)).load::<PatientId>(conn))?);
         }
     }
     Ok(found)

@@ -1,6 +1,5 @@
 //! The queries of referrals, their transitions and their messages.
 
-use chrono::NaiveDate;
 use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
@@ -10,7 +9,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
-use crate::db::{DbConn, MultiBackend};
+use crate::db::{DbConn, boxed};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
@@ -18,7 +17,8 @@ use crate::organizations;
 
 /// The referral, if the caller sees it, deleted drafts included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
-    Ok(referrals::table.filter(referrals::id.eq(id)).filter(sight::referrals(caller)).first(conn).optional()?)
+    let seen = referrals::table.filter(referrals::id.eq(id)).filter(sight::referrals(caller));
+    Ok(each!(conn, |conn| seen.first(conn)).optional()?)
 }
 
 /// The referral, whoever sees it: for what follows from something that the caller was allowed to do.
@@ -38,6 +38,48 @@ pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>
     Ok(found.flatten())
 }
 
+/// What a query asks for, whoever sees it, in the dialect of the connection.
+macro_rules! filtered {
+    ($conn:expr, $query:expr, $before:expr, $today:expr) => {{
+        let alive = referrals::table.filter(referrals::deleted_at.is_null());
+        let mut rows = boxed($conn, alive.order(referrals::id.desc()).limit($query.limit.and_one()));
+        match $query.status.as_slice() {
+            [] => {}
+            // A list of any length is a statement that SQLite reads anew each time.
+            [status] => rows = rows.filter(referrals::status.eq(*status)),
+            several => rows = rows.filter(referrals::status.eq_any(several.to_vec())),
+        }
+        if let Some(kind) = $query.kind {
+            rows = rows.filter(referrals::kind.eq(kind));
+        }
+        if let Some(patient) = $query.patient_id {
+            rows = rows.filter(referrals::patient_id.eq(patient));
+        }
+        if let Some(service) = $query.service_id {
+            rows = rows.filter(referrals::service_id.eq(service));
+        }
+        if let Some(parent) = $query.parent_id {
+            rows = rows.filter(referrals::parent_id.eq(parent));
+        }
+        if let Some(practitioner) = $query.practitioner_id {
+            let asked = referrals::requester_practitioner_id.eq(practitioner);
+            rows = rows.filter(asked.or(referrals::performer_practitioner_id.eq(practitioner)));
+        }
+        match $query.overdue.zip($today) {
+            Some((true, today)) => rows = rows.filter(referrals::due_on.lt(today)),
+            Some((false, today)) => rows = rows.filter(referrals::due_on.is_null().or(referrals::due_on.ge(today))),
+            None => {}
+        }
+        if let Some(since) = $query.updated_since {
+            rows = rows.filter(referrals::updated_at.ge(since));
+        }
+        if let Some(before) = $before {
+            rows = rows.filter(referrals::id.lt(before));
+        }
+        rows
+    }};
+}
+
 /// One page of what the caller sees, newest first, and one row more.
 ///
 /// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
@@ -46,37 +88,40 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let sent = |rows: Rows| rows.filter(referrals::organization_id.eq(own));
-    let arrived = |rows: Rows| rows.filter(sight::is_sent());
-    let received = |rows: Rows| arrived(rows).filter(referrals::performer_id.eq(own));
+    let mut page = NewestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    macro_rules! rows {
+        ($seen:expr) => {
+            each!(conn, |conn| {
+                let rows = filtered!(conn, query, before, today).filter($seen);
+                match page.end() {
+                    Some(end) => rows.filter(referrals::id.gt(end)).load(conn),
+                    None => rows.load(conn),
+                }
+            })?
+        };
+    }
+    let is_received = || sight::is_sent().and(referrals::performer_id.eq(own));
     match query.r#box {
-        Some(Mailbox::Sent) => return Ok(sent(filtered(query, before, today)).load(conn)?),
-        Some(Mailbox::Received) => return Ok(received(filtered(query, before, today)).load(conn)?),
+        Some(Mailbox::Sent) => return Ok(rows!(referrals::organization_id.eq(own))),
+        Some(Mailbox::Received) => return Ok(rows!(is_received())),
         None => {}
     }
-    let mut page = NewestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
-    let rest = |page: &NewestFirst| {
-        let rows = filtered(query, before, today);
-        match page.end() {
-            Some(end) => rows.filter(referrals::id.gt(end)),
-            None => rows,
-        }
+    page.add(rows!(referrals::organization_id.eq(own)));
+    page.add(rows!(is_received().and(referrals::organization_id.ne(own))));
+    let is_of_others = || {
+        let is_not_received = referrals::performer_id.is_null().or(referrals::performer_id.ne(own));
+        sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
     };
-    let not_sent = |rows: Rows| rows.filter(referrals::organization_id.ne(own));
-    let not_received = |rows: Rows| not_sent(rows).filter(referrals::performer_id.is_null().or(referrals::performer_id.ne(own)));
-    page.add(sent(rest(&page)).load(conn)?);
-    page.add(received(not_sent(rest(&page))).load(conn)?);
-    page.add(arrived(not_received(rest(&page))).filter(referrals::manager_id.eq(own)).load(conn)?);
-    let of_others = |page: &NewestFirst| arrived(not_received(rest(page))).filter(referrals::manager_id.ne(own));
+    page.add(rows!(is_of_others().and(referrals::manager_id.eq(own))));
     match sight::few_granted(conn, caller, DataCategory::Referrals)? {
         Some(patients) if patients.is_empty() => {}
-        Some(patients) => page.add(of_others(&page).filter(referrals::patient_id.eq_any(patients)).load(conn)?),
-        None => page.add(of_others(&page).filter(sight::referrals(caller)).load(conn)?),
+        Some(patients) => {
+            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(referrals::patient_id.eq_any(patients))));
+        }
+        None => page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(sight::referrals(caller)))),
     }
     Ok(page.rows)
 }
-
-type Rows = referrals::BoxedQuery<'static, MultiBackend>;
 
 /// A page that is put together.
 struct NewestFirst {
@@ -95,43 +140,6 @@ impl NewestFirst {
     fn end(&self) -> Option<ReferralId> {
         self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.id)
     }
-}
-
-/// What a query asks for, whoever sees it.
-fn filtered(query: &ReferralQuery, before: Option<ReferralId>, today: Option<NaiveDate>) -> Rows {
-    let mut rows =
-        referrals::table.filter(referrals::deleted_at.is_null()).order(referrals::id.desc()).limit(query.limit.and_one()).into_boxed();
-    if !query.status.is_empty() {
-        rows = rows.filter(referrals::status.eq_any(query.status.clone()));
-    }
-    if let Some(kind) = query.kind {
-        rows = rows.filter(referrals::kind.eq(kind));
-    }
-    if let Some(patient) = query.patient_id {
-        rows = rows.filter(referrals::patient_id.eq(patient));
-    }
-    if let Some(service) = query.service_id {
-        rows = rows.filter(referrals::service_id.eq(service));
-    }
-    if let Some(parent) = query.parent_id {
-        rows = rows.filter(referrals::parent_id.eq(parent));
-    }
-    if let Some(practitioner) = query.practitioner_id {
-        let asked = referrals::requester_practitioner_id.eq(practitioner);
-        rows = rows.filter(asked.or(referrals::performer_practitioner_id.eq(practitioner)));
-    }
-    match query.overdue.zip(today) {
-        Some((true, today)) => rows = rows.filter(referrals::due_on.lt(today)),
-        Some((false, today)) => rows = rows.filter(referrals::due_on.is_null().or(referrals::due_on.ge(today))),
-        None => {}
-    }
-    if let Some(since) = query.updated_since {
-        rows = rows.filter(referrals::updated_at.ge(since));
-    }
-    if let Some(before) = before {
-        rows = rows.filter(referrals::id.lt(before));
-    }
-    rows
 }
 
 /// Adds the row.
