@@ -27,7 +27,8 @@ use crate::services::{self, Services, capacity};
 /// Steps of a referral that are looked at: more than any has.
 const MOST_STEPS: i64 = 1_000;
 
-/// Puts a referral on the list of its service, and on hold; then offers what is free.
+/// Puts a referral on the list of its service, and on hold; then offers what is free. Whoever gives the service keeps its list: nobody
+/// waits by a referral that asks another organization.
 pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &WaitlistEntryInput) -> Result<WaitlistEntryRow> {
     referrals::repository::lock(conn, input.referral_id)?;
     let found = referrals::repository::find(conn, caller, input.referral_id)?.filter(|referral| referral.deleted_at.is_none());
@@ -45,6 +46,10 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     hold(conn, caller, &referral)?;
     services::repository::lock(conn, service)?;
     let row = services::repository::find(conn, service)?.filter(ServiceRow::is_listed).ok_or(Error::NotFound)?;
+    if !row.is_given_by(referral.asked()) {
+        let detail = "The list of a service is kept by the organization that gives it, and the referral asks another one.";
+        return Err(Error::Forbidden(detail.into()));
+    }
     if let Some(key) = &input.key
         && row.capacities.iter().all(|named| named.key != *key)
     {
@@ -140,7 +145,7 @@ pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, Waitlist
     let (row, referral) = offered(conn, caller, entry)?;
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
-    capacity::take_place(conn, caller, row.service_id, row.key())?;
+    capacity::take_place(conn, caller, row.service_id, row.key(), referral.asked())?;
     offer_places(conn, &caller.actor(), row.service_id)?;
     if referral.status == ReferralStatus::OnHold {
         // The performer has said yes to whoever accepts by offering the place.
@@ -238,7 +243,7 @@ pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
     let status = if goes_on { WaitlistStatus::Accepted } else { WaitlistStatus::Left };
     write(conn, &caller.actor(), &entry.becoming(status, caller.at), referral)?;
     if goes_on && entry.has_offer(caller.at) {
-        capacity::take_place(conn, caller, entry.service_id, entry.key())?;
+        capacity::take_place(conn, caller, entry.service_id, entry.key(), referral.asked())?;
     }
     offer_places(conn, &caller.actor(), entry.service_id)
 }
@@ -283,7 +288,8 @@ pub fn serve(conn: &mut DbConn, actor: &Actor, row: ServiceRow) -> Result<Servic
     Ok(row.with_queues(&queues))
 }
 
-/// Offers as many places as there are, less those that are kept for somebody already.
+/// Offers as many places as there are, less those that are kept for somebody already. Who waits by a referral that asks whoever gave the
+/// service before is offered nothing of those who give it now, and would not be known to them.
 fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     let service = row.id;
     let (kept, expired): (Vec<_>, Vec<_>) = repository::offered(conn, service)?.into_iter().partition(|entry| entry.has_offer(actor.at));
@@ -303,7 +309,7 @@ fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
         if free <= 0 {
             continue;
         }
-        for entry in repository::first_waiting(conn, service, room, free)? {
+        for entry in repository::first_waiting(conn, row, room, free)? {
             let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
             let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);

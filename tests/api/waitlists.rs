@@ -342,3 +342,69 @@ on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move
         assert_eq!(answer.faults(422), [fault("/note"), fault("/why~1not")], "{path}");
     }
 });
+
+on_both!(nobody_waits_for_the_places_of_a_service_that_another_organization_gives, |db| async move {
+    let town = Town::new(db).await;
+    let app = &town.clinic.app;
+    let stranger = app.tenant("Another agency", OrganizationKind::Agency).await;
+    town.free(2).await;
+    let path = format!("/v1/services/{}", town.service);
+    let referred = async |caller: &Caller, service: &str, performer: Value| {
+        let patient = caller.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({
+            "patient_id": patient, "kind": "service", "service_id": service, "performer_organization_id": performer,
+            "source_type": "family_physician", "consent": { "form": "verbal" },
+        });
+        let sent = caller.post("/v1/referrals", referral).await;
+        sent.expect(201);
+        sent.id()
+    };
+    let join = async |caller: &Caller, service: &str, referral: &str| {
+        let entry = json!({ "referral_id": referral, "joined_at": "2026-02-01T10:00:00Z" });
+        caller.post(&format!("/v1/services/{service}/waitlist-entries"), entry).await
+    };
+    let own = referred(&stranger, &town.service, json!(stranger.organization_id)).await;
+    join(&stranger, &town.service, &own).await.expect_problem(403, "forbidden");
+    let room = town.agency.get(&path).await.expect(200)["capacity"].clone();
+    assert_eq!((&room["available"], &room["held"]), (&json!(2), &Value::Null), "no place is kept for them");
+    assert_eq!(stranger.get(&format!("/v1/referrals/{own}")).await.expect(200)["status"], "requested");
+
+    // Whoever keeps a record without a provider gives the service; a referral that names nobody asks its requester.
+    let kept = town.agency.post("/v1/services", json!({ "name": "Thursday lunch" })).await.id();
+    let nobodys = referred(&stranger, &kept, Value::Null).await;
+    join(&stranger, &kept, &nobodys).await.expect_problem(403, "forbidden");
+    let its_own = referred(&town.agency, &kept, Value::Null).await;
+    join(&town.agency, &kept, &its_own).await.expect(201);
+    let asked = referred(&stranger, &kept, json!(town.agency.organization_id)).await;
+    join(&town.agency, &kept, &asked).await.expect(201);
+
+    // For an agency without a system the requester speaks, and still of its service alone.
+    let silent = app.tenant("A choir", OrganizationKind::Agency).await;
+    let (client, now) = (silent.client_id, app.clock.now());
+    app.state.db.write(move |conn| kith::auth::repository::set_active(conn, client, false, now)).await.unwrap();
+    let choir = json!({ "name": "Choir", "provider_id": silent.organization_id });
+    let choir = town.agency.post("/v1/services", choir).await.id();
+    let sings = referred(&stranger, &choir, Value::Null).await;
+    join(&stranger, &choir, &sings).await.expect(201);
+});
+
+on_both!(whoever_gives_a_service_now_offers_its_places_to_those_who_ask_it, |db| async move {
+    let town = Town::new(db).await;
+    let successor = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let (before, offered) = (town.wait(json!({})).await, town.wait(json!({ "details": { "priority": "urgent" } })).await);
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&before, &offered]).await, ["waiting", "offered"]);
+    let path = format!("/v1/services/{}", town.service);
+    let version = town.agency.get(&path).await.expect(200)["version"].as_i64().unwrap();
+    town.agency.patch(&path, version, json!({ "provider_id": successor.organization_id })).await.expect(200);
+    let referral = town.refer().await;
+    let after = successor.post(&town.list(), json!({ "referral_id": referral })).await.expect(201);
+    let capacity = json!({ "status": "waitlist", "unit": "place", "available": 2 });
+    successor.put_any(&format!("{path}/capacity"), capacity).await.expect(200);
+    assert_eq!(town.statuses(&[&before, &offered, &after]).await, ["waiting", "offered", "offered"]);
+    town.act(&town.clinic, &offered, "accept").await.expect(200);
+    town.act(&town.clinic, &after, "accept").await.expect(200);
+    let room = town.clinic.get(&path).await.expect(200)["capacity"].clone();
+    assert_eq!((&room["available"], &room["held"]), (&json!(1), &json!(0)), "one of those who now give it is taken");
+    assert_eq!(town.statuses(&[&before]).await, ["waiting"]);
+});

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::http::schema;
 use crate::identifiers;
-use crate::kind::{ResourceType, ServiceId};
+use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::services::model::Capacity;
 use crate::services::repository;
 use crate::services::resource::Services;
@@ -79,11 +79,12 @@ pub fn set(
     Ok((next.room_of(key).cloned().unwrap_or(capacity), next))
 }
 
-/// One place less is free in a room of a service, where its places are counted. Whoever calls this has locked the service.
+/// One place less is free in a room of a service, where its places are counted and the organization that was asked gives it. Whoever calls
+/// this has locked the service.
 ///
 /// What the provider said stays as old as it was: nobody has looked anew.
-pub fn take_place(conn: &mut DbConn, caller: &Principal, id: ServiceId, key: Option<&str>) -> Result<()> {
-    let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none()) else { return Ok(()) };
+pub fn take_place(conn: &mut DbConn, caller: &Principal, id: ServiceId, key: Option<&str>, asked: OrganizationId) -> Result<()> {
+    let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none() && row.is_given_by(asked)) else { return Ok(()) };
     let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
         return Ok(());
     };
