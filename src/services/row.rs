@@ -229,9 +229,9 @@ pub struct CapacityEntryRow {
     pub id: Id<()>,
     /// The service.
     pub service_id: ServiceId,
-    /// The organization that said it; none for the command line.
+    /// The organization that said it; none for the command line, and where a place was taken.
     pub organization_id: Option<OrganizationId>,
-    /// The client that said it; none for the command line.
+    /// The client that said it; none for the command line, and where a place was taken.
     pub client_id: Option<ClientId>,
     /// When it was said.
     pub recorded_at: Instant,

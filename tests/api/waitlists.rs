@@ -408,3 +408,71 @@ on_both!(whoever_gives_a_service_now_offers_its_places_to_those_who_ask_it, |db|
     assert_eq!((&room["available"], &room["held"]), (&json!(1), &json!(0)), "one of those who now give it is taken");
     assert_eq!(town.statuses(&[&before]).await, ["waiting"]);
 });
+
+on_both!(a_step_on_a_list_names_its_organization_to_those_alone_who_see_the_entry, |db| async move {
+    let mut town = Town::new(db).await;
+    let mut other = town.clinic.app.tenant("Another clinic", OrganizationKind::Clinic).await;
+    let stranger = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let others = async |other: &Caller| {
+        let patient = other.post("/v1/patients", json!({ "names": [{ "family": "Osei" }] })).await.id();
+        let referral = json!({
+            "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" },
+        });
+        let referral = other.post("/v1/referrals", referral).await.id();
+        town.agency.post(&town.list(), json!({ "referral_id": referral })).await.expect(201)
+    };
+    let (first, second) = (town.wait(json!({})).await, others(&other).await);
+    let (third, fourth, fifth) = (town.wait(json!({})).await, others(&other).await, town.wait(json!({})).await);
+    town.free(1).await;
+    town.act(&town.clinic, &first, "decline").await.expect(200);
+    town.act(&other, &second, "accept").await.expect(200);
+    town.free(1).await;
+    town.clinic.app.clock.advance(Duration::hours(72));
+    town.renew().await;
+    other.renew().await;
+    // The offer to the third has run out, and is ended by whoever comes first.
+    town.act(&other, &fourth, "leave").await.expect(200);
+    let step = json!({ "status": "cancelled", "reason": { "code": "moved" } });
+    town.clinic.post(&format!("/v1/referrals/{}/transitions", fifth["referral_id"].as_str().unwrap()), step).await.expect(201);
+    assert_eq!(town.statuses(&[&first, &third, &fifth]).await, ["declined", "expired", "left"]);
+
+    town.clinic.app.is_readable().await;
+    let agency = json!(town.agency.organization_id);
+    let by = |entries: &Value| {
+        let names = |entry: &Value| ["organization_id", "client_id", "on_behalf_of"].map(|field| entry[field].clone());
+        entries["items"].as_array().unwrap().iter().map(names).collect::<Vec<_>>()
+    };
+    let (nobody, provider) = ([Value::Null, Value::Null, Value::Null], [agency.clone(), json!(town.agency.client_id), Value::Null]);
+    let mut stranger = stranger;
+    stranger.renew().await;
+    let path = format!("/v1/services/{}", town.service);
+    for path in [format!("{path}/history?limit=200"), "/v1/changes?resource_type=service&limit=200".to_owned()] {
+        let told = by(&stranger.get(&path).await.expect(200));
+        assert!(told.iter().all(|who| *who == nobody || *who == provider), "{path}: {told:?}");
+        assert!(told.contains(&nobody), "{path}: what follows for the service is told");
+    }
+    let said = stranger.get(&format!("{path}/capacity/history")).await.expect(200);
+    let said: Vec<_> =
+        said["items"].as_array().unwrap().iter().map(|one| (&one["organization_id"], &one["capacity"]["available"])).collect();
+    let expected = [(&agency, &json!(1)), (&Value::Null, &json!(0)), (&agency, &json!(1)), (&agency, &json!(0))];
+    assert_eq!(said, expected);
+
+    let told = async |caller: &Caller, kind: &str, id: &Value| {
+        let feed = caller.get(&format!("/v1/changes?resource_type={kind}&limit=200")).await.expect(200);
+        let its = feed["items"].as_array().unwrap().iter().filter(|item| item["resource_id"] == *id || item["referral_id"] == *id);
+        by(&json!({ "items": its.collect::<Vec<_>>() }))
+    };
+    let (clinic, elsewhere) = (
+        [json!(town.clinic.organization_id), json!(town.clinic.client_id), Value::Null],
+        [json!(other.organization_id), json!(other.client_id), Value::Null],
+    );
+    let course = async |caller: &Caller, entry: &Value| told(caller, "waitlist_entry", &entry["id"]).await;
+    assert_eq!(course(&town.clinic, &first).await, [provider.clone(), nobody.clone(), clinic.clone()]);
+    assert_eq!(course(&other, &second).await, [provider.clone(), nobody.clone(), elsewhere.clone()], "its offer is nobody's");
+    assert_eq!(course(&town.clinic, &third).await, [provider.clone(), nobody.clone(), nobody.clone()], "nor is its end");
+    assert_eq!(course(&other, &fourth).await, [provider.clone(), elsewhere.clone()]);
+    let steps = town.clinic.get(&format!("/v1/referrals/{}/transitions", third["referral_id"].as_str().unwrap())).await.expect(200);
+    let last = steps["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["organization_id"], &last["client_id"], &last["reason"]["code"]), (&agency, &Value::Null, &json!("expired")));
+});
