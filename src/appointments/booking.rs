@@ -9,7 +9,7 @@ use crate::consents::model::ConsentPurpose;
 use crate::consents::repository::covered;
 use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
-use crate::kind::{AppointmentId, PatientId, ReferralId, ResourceType, SlotId};
+use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, ResourceType, SlotId};
 use crate::referrals::model::{BusinessStatus, ReferralRow};
 use crate::referrals::workflow;
 use crate::slots::model::SlotRow;
@@ -26,29 +26,38 @@ pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is
     if slot.is_none() {
         faults.push(Fault::new("/slot_id", "not_found", "is not a slot"));
     }
-    match input.referral_id {
+    let sides = match input.referral_id {
         Some(id) => check_referral(conn, caller, (id, is_to_come), input.patient_id, slot.as_ref(), &mut faults)?,
         None => {
             sight::referenced(conn, caller, input.patient_id, "/patient_id")?;
-            if let Some(slot) = &slot {
-                // Whom the patient lets in is asked last, so that only whoever really books is told.
-                if is_to_come {
-                    ensure_offered(slot, caller)?;
-                    ensure_place(conn, caller, slot, input.patient_id)?;
-                    identifiers::ensure_free(conn, caller.organization_id, ResourceType::Appointment, &input.identifiers)?;
+            Vec::new()
+        }
+    };
+    // Whom the patient lets in is asked last, so that only whoever really books is told.
+    if faults.is_empty()
+        && let Some(slot) = slot.filter(|slot| !sides.contains(&slot.organization_id))
+    {
+        if is_to_come {
+            ensure_offered(&slot, caller)?;
+            ensure_place(conn, caller, &slot, input.patient_id)?;
+            identifiers::ensure_free(conn, caller.organization_id, ResourceType::Appointment, &input.identifiers)?;
+        }
+        if !may_know(conn, caller, input.patient_id, &slot)? {
+            let (pointer, message) = match input.referral_id {
+                None => ("/referral_id", "is required: the patient has not consented to the organization that offers the slot"),
+                Some(_) => {
+                    ("/slot_id", "is offered by an organization that the referral does not ask, and to which the patient has not consented")
                 }
-                if !may_know(conn, caller, input.patient_id, slot)? {
-                    let message = "is required: the patient has not consented to the organization that offers the slot";
-                    faults.push(Fault::new("/referral_id", "consent_required", message));
-                }
-            }
+            };
+            faults.push(Fault::new(pointer, "consent_required", message));
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
 /// The referral must be one that was sent, and that its performer has accepted where the appointment is to come; of this patient, the
-/// caller one of its sides, and the slot its performer's or its service's.
+/// caller one of its sides, and the slot its performer's or its service's. The organizations that know of the patient by it: a referral
+/// may name a service of a third one, and nobody has let that one in by asking another.
 fn check_referral(
     conn: &mut DbConn,
     caller: &Principal,
@@ -56,13 +65,13 @@ fn check_referral(
     patient: PatientId,
     slot: Option<&SlotRow>,
     faults: &mut Vec<Fault>,
-) -> Result<()> {
+) -> Result<Vec<OrganizationId>> {
     // Otherwise the referral could be closed while an appointment is made in it.
     referrals::repository::lock(conn, id)?;
     let referral = referrals::repository::find(conn, caller, id)?.filter(|row| row.deleted_at.is_none());
     let Some(referral) = referral else {
         faults.push(Fault::new("/referral_id", "not_found", "is not a referral that this client sees"));
-        return Ok(());
+        return Ok(Vec::new());
     };
     if referral.patient_id != patient {
         faults.push(Fault::new("/patient_id", "not_allowed", "is not the referral's patient"));
@@ -76,14 +85,14 @@ fn check_referral(
     if slot.is_some_and(|slot| !is_for(slot, &referral)) {
         faults.push(Fault::new("/slot_id", "not_allowed", "is not offered by the referral's performer or for its service"));
     }
-    Ok(())
+    Ok(vec![referral.organization_id, referral.asked()])
 }
 
 fn is_for(slot: &SlotRow, referral: &ReferralRow) -> bool {
     referral.performer_id == Some(slot.organization_id) || (referral.service_id.is_some() && referral.service_id == slot.service_id)
 }
 
-/// Whether the organization that offers the slot may know of the patient without a referral: it books itself, manages the patient, or
+/// Whether the organization that offers the slot may know of the patient without a referral that asks it: it books itself, manages the patient, or
 /// the patient has consented to it.
 fn may_know(conn: &mut DbConn, caller: &Principal, patient: PatientId, slot: &SlotRow) -> Result<bool> {
     let provider = slot.organization_id;

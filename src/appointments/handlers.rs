@@ -171,9 +171,9 @@ pub async fn list_appointments(
 
 /// Book or hold a place in a slot
 ///
-/// In a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without one, where the
-/// organization that offers the slot is the caller's own, manages the patient, or has the patient's consent. With `hold_minutes` the
-/// place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
+/// In a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without one. An organization
+/// that offers the slot and is neither side of a referral is the caller's own, manages the patient, or has the patient's consent: else the
+/// answer is 422 `consent_required`. With `hold_minutes` the place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
 /// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are. Of what others have
 /// booked or hold for the patient, only what the caller sees counts against it.
 #[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`.")), security(("oauth2" = ["appointments:write"])))]

@@ -433,9 +433,9 @@ pub struct Revision {
     pub action: Action,
     /// When.
     pub at: crate::db::types::Instant,
-    /// The organization that did it; null for the command line.
+    /// The organization that did it; null for the command line, and where nobody did anything.
     pub organization_id: Option<OrganizationId>,
-    /// The client that did it; null for the command line.
+    /// The client that did it; null for the command line, and where nobody did anything.
     pub client_id: Option<crate::kind::ClientId>,
     /// The person who acted in the client's system, as that system said.
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]

@@ -209,7 +209,7 @@ pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after:
 /// Changes a service, its identifiers where they differ, and writes the journal.
 pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
     let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
-    let after = if has_other_room { waitlists::queue::serve(conn, actor, after)? } else { after };
+    let after = if has_other_room { waitlists::queue::serve(conn, actor.at, after)? } else { after };
     if !repository::update(conn, &after)? {
         return Err(Error::Busy);
     }

@@ -465,6 +465,11 @@ impl ReferralRow {
                 == (other.requester_practitioner_id, other.performer_practitioner_id)
     }
 
+    /// The organization that it asks: the requester itself where no performer is named, for then the requester acts as that.
+    pub fn asked(&self) -> OrganizationId {
+        self.performer_id.unwrap_or(self.organization_id)
+    }
+
     /// A new draft of this requester, for a patient of this manager.
     pub fn draft(id: ReferralId, requester: OrganizationId, manager: OrganizationId, input: ReferralInput, at: Instant) -> Self {
         Self {

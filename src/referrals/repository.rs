@@ -186,6 +186,23 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
     Ok(changed == 1)
 }
 
+pub use self::queries::asking;
+
+#[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
+mod queries {
+    use diesel::prelude::*;
+
+    use crate::db::schema::referrals;
+    use crate::kind::OrganizationId;
+
+    /// Whether a referral asks an organization; see [`ReferralRow::asked`](crate::referrals::model::ReferralRow::asked).
+    #[diesel::dsl::auto_type]
+    pub fn asking(organization: OrganizationId) -> _ {
+        let names_nobody = referrals::performer_id.is_null();
+        referrals::performer_id.eq(organization).or(names_nobody.and(referrals::organization_id.eq(organization)))
+    }
+}
+
 /// True where the organization has no system on Kith that could answer for it.
 pub fn is_unconnected(conn: &mut DbConn, organization: OrganizationId) -> Result<bool> {
     let connected = clients::table.filter(clients::organization_id.eq(organization)).filter(clients::is_active.eq(true));

@@ -79,9 +79,8 @@ pub fn move_as(
     permit(row, input, parties)?;
     check(row, input, parties)?;
     if let Some(practitioner) = input.performer_practitioner_id {
-        let performer = row.performer_id.unwrap_or(row.organization_id);
         let found = practitioners::repository::find_living(conn, practitioner)?;
-        if found.is_none_or(|found| found.organization_id != performer) {
+        if found.is_none_or(|found| found.organization_id != row.asked()) {
             return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
         }
     }

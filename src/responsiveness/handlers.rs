@@ -16,8 +16,9 @@ use crate::{organizations, services};
 
 /// Read how a service answers referrals
 ///
-/// For those who refer: how soon it answers, how many it accepts and brings to an end. Services that are listed and searched show the
-/// same as `responsiveness` to whoever has the scope, and matching counts it a little.
+/// For those who refer: how soon it answers, how many it accepts and brings to an end, of the referrals to it that ask the organization
+/// that gives it. Services that are listed and searched show the same as `responsiveness` to whoever has the scope, and matching counts
+/// it a little.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The figures; null where they are of too few referrals.", body = Responsiveness)), security(("oauth2" = ["referrals:write"])))]
 #[get("/v1/services/{id}/responsiveness")]
 pub async fn get_service_responsiveness(

@@ -15,11 +15,13 @@ use crate::error::Result;
 use crate::kind::{OrganizationId, ReferralId, ResourceType, ServiceId};
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::{StatusReason, TransitionContent};
+use crate::referrals::repository::asking;
+use crate::services;
 
 /// Whose figures they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// A service's: of the referrals to it.
+    /// A service's: of the referrals to it that ask whoever gives it. What others do with one that names it tells nothing of it.
     Service(ServiceId),
     /// An organization's: of all referrals that ask it, to whatever service or to itself.
     Organization(OrganizationId),
@@ -137,7 +139,10 @@ pub fn latest(conn: &mut DbConn, subject: Subject, since: Instant) -> Result<Vec
         ))
         .into_boxed();
     rows = match subject {
-        Subject::Service(id) => rows.filter(referrals::service_id.eq(id)),
+        Subject::Service(id) => match services::repository::find(conn, id)? {
+            Some(service) => rows.filter(referrals::service_id.eq(id)).filter(asking(service.given_by())),
+            None => return Ok(Vec::new()),
+        },
         Subject::Organization(id) => rows.filter(referrals::performer_id.eq(id)),
     };
     let rows: Vec<Row> = rows.load(conn)?;

@@ -181,6 +181,17 @@ impl ServiceRow {
         Self { merged_into_id: Some(into), ..self.with_content(statement, at) }
     }
 
+    /// The organization that gives it: the provider that is named, or else whoever keeps the record.
+    pub fn given_by(&self) -> OrganizationId {
+        self.provider_id.unwrap_or(self.organization_id)
+    }
+
+    /// Whether this organization gives it. Its room, its waiting list and its figures are of the referrals that ask this organization alone:
+    /// a referral may name the service and ask another one, such as a program that is to find the way to it.
+    pub fn is_given_by(&self, organization: OrganizationId) -> bool {
+        self.given_by() == organization
+    }
+
     /// Whether it is in the directory: neither deleted nor merged into another.
     pub const fn is_listed(&self) -> bool {
         self.deleted_at.is_none() && self.merged_into_id.is_none()
@@ -218,9 +229,9 @@ pub struct CapacityEntryRow {
     pub id: Id<()>,
     /// The service.
     pub service_id: ServiceId,
-    /// The organization that said it; none for the command line.
+    /// The organization that said it; none for the command line, and where a place was taken.
     pub organization_id: Option<OrganizationId>,
-    /// The client that said it; none for the command line.
+    /// The client that said it; none for the command line, and where a place was taken.
     pub client_id: Option<ClientId>,
     /// When it was said.
     pub recorded_at: Instant,

@@ -137,7 +137,7 @@ pub fn offered_by(conn: &mut DbConn, service: Option<ServiceId>, practitioner: O
             if found.is_none() {
                 faults.push(Fault::new("/service_id", "not_found", "is not a service"));
             }
-            found.map(|row| row.provider_id.unwrap_or(row.organization_id))
+            found.map(|row| row.given_by())
         }
         None => None,
     };

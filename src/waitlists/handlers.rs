@@ -83,8 +83,9 @@ pub async fn list_waitlist_entries(
 
 /// Put a referral on the waiting list of its service
 ///
-/// By the performer. The referral is put on hold for want of room, with the finer word `waitlisted`. Where the service counts a place
-/// that is free and kept for nobody, it is offered at once.
+/// By the performer, which gives the service: its provider, or whoever keeps the record where no provider is named. The referral is put
+/// on hold for want of room, with the finer word `waitlisted`. Where the service counts a place that is free and kept for nobody, it is
+/// offered at once.
 #[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = WaitlistEntryInput, responses((status = 201, description = "The entry.", body = WaitlistEntry), (status = 409, description = "The referral is not open: `referral_closed`; or it waits already: `already_waiting`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries")]
 pub async fn create_waitlist_entry(

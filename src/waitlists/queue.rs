@@ -11,7 +11,7 @@ use super::repository;
 use crate::auth::Principal;
 use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
-use crate::db::types::{Id, Json};
+use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ResourceType, ServiceId, WaitlistEntryId};
@@ -27,7 +27,8 @@ use crate::services::{self, Services, capacity};
 /// Steps of a referral that are looked at: more than any has.
 const MOST_STEPS: i64 = 1_000;
 
-/// Puts a referral on the list of its service, and on hold; then offers what is free.
+/// Puts a referral on the list of its service, and on hold; then offers what is free. Whoever gives the service keeps its list: nobody
+/// waits by a referral that asks another organization.
 pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &WaitlistEntryInput) -> Result<WaitlistEntryRow> {
     referrals::repository::lock(conn, input.referral_id)?;
     let found = referrals::repository::find(conn, caller, input.referral_id)?.filter(|referral| referral.deleted_at.is_none());
@@ -45,6 +46,10 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     hold(conn, caller, &referral)?;
     services::repository::lock(conn, service)?;
     let row = services::repository::find(conn, service)?.filter(ServiceRow::is_listed).ok_or(Error::NotFound)?;
+    if !row.is_given_by(referral.asked()) {
+        let detail = "The list of a service is kept by the organization that gives it, and the referral asks another one.";
+        return Err(Error::Forbidden(detail.into()));
+    }
     if let Some(key) = &input.key
         && row.capacities.iter().all(|named| named.key != *key)
     {
@@ -72,7 +77,7 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     };
     repository::insert(conn, &entry)?;
     record(conn, &caller.actor(), &entry, &referral)?;
-    offer_places(conn, &caller.actor(), service)?;
+    offer_places(conn, caller.at, service)?;
     repository::get(conn, entry.id)
 }
 
@@ -140,8 +145,8 @@ pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, Waitlist
     let (row, referral) = offered(conn, caller, entry)?;
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
-    capacity::take_place(conn, caller, row.service_id, row.key())?;
-    offer_places(conn, &caller.actor(), row.service_id)?;
+    take_place(conn, caller.at, &row, &referral)?;
+    offer_places(conn, caller.at, row.service_id)?;
     if referral.status == ReferralStatus::OnHold {
         // The performer has said yes to whoever accepts by offering the place.
         workflow::move_as(conn, caller, &referral, &TransitionInput::to(ReferralStatus::InProgress), &[Party::Performer])?;
@@ -219,8 +224,13 @@ fn end(
 ) -> Result<WaitlistEntryRow> {
     let next = row.becoming(status, caller.at);
     write(conn, &caller.actor(), &next, referral)?;
-    offer_places(conn, &caller.actor(), row.service_id)?;
+    offer_places(conn, caller.at, row.service_id)?;
     Ok(next)
+}
+
+/// The place that was kept for somebody is free no more.
+fn take_place(conn: &mut DbConn, at: Instant, entry: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
+    capacity::take_place(conn, at, entry.service_id, entry.key(), referral.asked())
 }
 
 /// What a step of a referral means for its place in a list: whoever goes on has a place, whoever is done waits no longer.
@@ -238,35 +248,38 @@ pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
     let status = if goes_on { WaitlistStatus::Accepted } else { WaitlistStatus::Left };
     write(conn, &caller.actor(), &entry.becoming(status, caller.at), referral)?;
     if goes_on && entry.has_offer(caller.at) {
-        capacity::take_place(conn, caller, entry.service_id, entry.key())?;
+        take_place(conn, caller.at, &entry, referral)?;
     }
-    offer_places(conn, &caller.actor(), entry.service_id)
+    offer_places(conn, caller.at, entry.service_id)
 }
 
 /// Ends the offers of a service that have run out, offers what is free to whoever is first, and writes with the service how many have an
 /// offer and how many wait, where that is something else than before.
-pub fn offer_places(conn: &mut DbConn, actor: &Actor, service: ServiceId) -> Result<()> {
+///
+/// It is the list that does so, whoever set it going: the directory is read by all, and the others who wait are told of their own entry,
+/// so that neither may name an organization that has moved somebody it knows.
+pub fn offer_places(conn: &mut DbConn, at: Instant, service: ServiceId) -> Result<()> {
     services::repository::lock(conn, service)?;
     let Some(row) = services::repository::find(conn, service)? else { return Ok(()) };
-    let next = serve(conn, actor, row.clone())?;
+    let next = serve(conn, at, row.clone())?;
     if next == row {
         return Ok(());
     }
-    let next = next.again(actor.at);
+    let next = next.again(at);
     if !services::repository::update(conn, &next)? {
         return Err(Error::Busy);
     }
     let shape = Services::shape(next.clone());
-    changes::record(conn, actor, resource::change_of::<Services>(&Services::head(&next), Action::Updated, &shape))?;
+    changes::record(conn, &Actor::operator(at), resource::change_of::<Services>(&Services::head(&next), Action::Updated, &shape))?;
     Ok(())
 }
 
 /// The same for a service that is to be written, with who waits for it then.
-pub fn serve(conn: &mut DbConn, actor: &Actor, row: ServiceRow) -> Result<ServiceRow> {
+pub fn serve(conn: &mut DbConn, at: Instant, row: ServiceRow) -> Result<ServiceRow> {
     services::repository::lock(conn, row.id)?;
     let is_waited_for = repository::has_any(conn, row.id)?;
     if is_waited_for {
-        offer(conn, actor, &row)?;
+        offer(conn, &Actor::operator(at), &row)?;
     }
     if !row.is_listed() {
         return Ok(row);
@@ -283,7 +296,8 @@ pub fn serve(conn: &mut DbConn, actor: &Actor, row: ServiceRow) -> Result<Servic
     Ok(row.with_queues(&queues))
 }
 
-/// Offers as many places as there are, less those that are kept for somebody already.
+/// Offers as many places as there are, less those that are kept for somebody already. Who waits by a referral that asks whoever gave the
+/// service before is offered nothing of those who give it now, and would not be known to them.
 fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     let service = row.id;
     let (kept, expired): (Vec<_>, Vec<_>) = repository::offered(conn, service)?.into_iter().partition(|entry| entry.has_offer(actor.at));
@@ -303,7 +317,7 @@ fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
         if free <= 0 {
             continue;
         }
-        for entry in repository::first_waiting(conn, service, room, free)? {
+        for entry in repository::first_waiting(conn, row, room, free)? {
             let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
             let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);

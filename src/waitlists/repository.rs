@@ -13,6 +13,8 @@ use crate::db::schema::{referrals, waitlist_entries};
 use crate::db::types::Instant;
 use crate::error::Result;
 use crate::kind::{ReferralId, ServiceId, WaitlistEntryId};
+use crate::referrals::repository::asking;
+use crate::services::row::ServiceRow;
 
 /// What a list goes on after.
 pub type Place = (i32, Instant, WaitlistEntryId);
@@ -122,12 +124,14 @@ pub fn offered(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntr
     Ok(offered.load(conn)?)
 }
 
-/// Whoever is first in the list of a room.
-pub fn first_waiting(conn: &mut DbConn, service: ServiceId, room: &str, most: i64) -> Result<Vec<WaitlistEntryRow>> {
+/// Whoever is first in the list of a room, of those whose referrals ask the organization that gives the service.
+pub fn first_waiting(conn: &mut DbConn, service: &ServiceRow, room: &str, most: i64) -> Result<Vec<WaitlistEntryRow>> {
+    let its = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(asking(service.given_by()));
     let waiting = waitlist_entries::table
-        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::service_id.eq(service.id))
         .filter(waitlist_entries::status.eq(WaitlistStatus::Waiting))
-        .filter(waitlist_entries::room.eq(room));
+        .filter(waitlist_entries::room.eq(room))
+        .filter(exists(its));
     let order = (waitlist_entries::priority_rank, waitlist_entries::joined_at, waitlist_entries::id);
     Ok(waiting.order(order).limit(most).load(conn)?)
 }

@@ -4,7 +4,6 @@
 //! transaction, and the others find nothing left to do. One that dies leaves nothing half done.
 
 use crate::app::{App, State};
-use crate::changes::Actor;
 use crate::error::Result;
 
 use super::{queue, repository};
@@ -23,7 +22,7 @@ pub async fn sweep(app: &App) -> Result<()> {
             return Ok(());
         }
         for service in services {
-            app.db.write(move |conn| queue::offer_places(conn, &Actor::operator(now), service)).await?;
+            app.db.write(move |conn| queue::offer_places(conn, now, service)).await?;
         }
     }
 }

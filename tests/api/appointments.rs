@@ -274,6 +274,45 @@ on_both!(a_free_slot_is_everybodys_and_an_appointment_is_personal, |db| async mo
     assert!(!seen.to_string().contains(&patient) && !seen.to_string().contains("daughter"));
 });
 
+on_both!(a_place_with_an_organization_that_the_referral_does_not_ask_needs_the_patients_consent, |db| async move {
+    let town = Town::new(db).await;
+    let lunch = service(&town.agency).await;
+    let times = |hour: u8| (format!("2026-03-10T{hour:02}:00:00Z"), format!("2026-03-10T{hour:02}:30:00Z"));
+    let mut slots = Vec::new();
+    for hour in [17, 18] {
+        let (starts_at, ends_at) = times(hour);
+        let slot = json!({ "service_id": lunch, "starts_at": starts_at, "ends_at": ends_at, "places": 1 });
+        slots.push(town.agency.post("/v1/slots", slot).await.id());
+    }
+    let unasked = [("/slot_id".to_owned(), "consent_required".to_owned())];
+
+    // Whoever asks itself for another's service.
+    let own = town.program.post("/v1/patients", json!({ "names": [{ "family": "Nobody" }] })).await.id();
+    let mut to_itself = town.navigation(&own);
+    to_itself["service_id"] = json!(lunch);
+    to_itself.as_object_mut().unwrap().remove("consent");
+    let to_itself = town.program.post("/v1/referrals", to_itself).await.id();
+    step(&town.program, &to_itself, json!({ "status": "accepted" })).await.expect(201);
+    let book = |slot: &str, patient: &str, referral: &str| json!({ "slot_id": slot, "patient_id": patient, "referral_id": referral, "note": "Has lost her husband." });
+    assert_eq!(town.program.post(PATH, book(&slots[0], &own, &to_itself)).await.faults(422), unasked);
+
+    // A program that is to find the way to it, in good faith: the person agreed to the program alone.
+    let patient = town.patient().await;
+    let mut referral = town.navigation(&patient);
+    referral["service_id"] = json!(lunch);
+    let referral = town.clinic.post("/v1/referrals", referral).await.id();
+    step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
+    for caller in [&town.clinic, &town.program] {
+        assert_eq!(caller.post(PATH, book(&slots[0], &patient, &referral)).await.faults(422), unasked);
+    }
+    assert_eq!(town.agency.get(PATH).await.expect(200)["items"], json!([]));
+    let other = town.agency.post("/v1/patients", json!({ "names": [{ "family": "Roy" }] })).await.id();
+    town.agency.post(PATH, json!({ "slot_id": slots[1], "patient_id": other })).await.expect(201);
+    town.program.post(PATH, book(&slots[1], &patient, &referral)).await.expect_problem(409, "slot_full");
+    crate::screenings::consent(&town.clinic, &patient, &town.agency, &["summary"]).await;
+    town.program.post(PATH, book(&slots[0], &patient, &referral)).await.expect(201);
+});
+
 on_both!(a_booking_that_cannot_be_does_not_tell_whom_the_patient_lets_in, |db| async move {
     let app = TestApp::with(db, &["--holds-per-client=1"]).await;
     let (clinic, agency) = (app.clinic().await, app.tenant("Alder House", OrganizationKind::Agency).await);

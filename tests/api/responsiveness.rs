@@ -5,6 +5,7 @@ use kith::auth::Scope;
 use kith::changes::places::{self, Work};
 use kith::db::types::Id;
 use kith::db::{Db, DbConn};
+use kith::organizations::model::OrganizationKind;
 use kith::responsiveness::counting;
 use serde_json::{Value, json};
 
@@ -184,4 +185,32 @@ on_both!(who_may_refer_is_shown_it_and_matching_tells_them, |db| async move {
     for kind in ["services", "organizations"] {
         town.clinic.get(&format!("/v1/{kind}/{nowhere}/responsiveness")).await.expect_problem(404, "not_found");
     }
+});
+
+on_both!(a_service_is_told_by_what_whoever_gives_it_is_asked_and_by_nothing_else, |db| async move {
+    let town = Town::new(db).await;
+    let sent = town.refer(10).await;
+    town.answer(&sent, json!({ "status": "accepted" })).await;
+    let stranger = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let kept = town.agency.post("/v1/services", json!({ "name": "Thursday lunch" })).await.id();
+    let patient = stranger.post("/v1/patients", json!({ "names": [{ "family": "Nobody" }] })).await.id();
+    for (service, performer) in [(&town.service, json!(stranger.organization_id)), (&kept, Value::Null)] {
+        for _ in 0..10 {
+            let referral = json!({
+                "patient_id": patient, "kind": "service", "service_id": service, "performer_organization_id": performer,
+                "source_type": "family_physician",
+            });
+            let referral = stranger.post("/v1/referrals", referral).await;
+            referral.expect(201);
+            let rejected = json!({ "status": "rejected", "reason": { "code": "no_capacity" } });
+            step(&stranger, &referral.id(), rejected).await.expect(201);
+        }
+    }
+    town.count().await;
+    let figures = town.figures().await;
+    assert_eq!((&figures["acceptance_percent"], &figures["based_on"]["decisions"]), (&json!(100), &json!(10)));
+    let path = format!("/v1/services/{kept}/responsiveness");
+    assert_eq!(town.clinic.get(&path).await.expect(200)["acceptance_percent"], Value::Null);
+    let own = stranger.get(&format!("/v1/organizations/{}/responsiveness", stranger.organization_id)).await.expect(200);
+    assert_eq!(own["acceptance_percent"], 0, "it is told of the organization that did so");
 });

@@ -342,3 +342,137 @@ on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move
         assert_eq!(answer.faults(422), [fault("/note"), fault("/why~1not")], "{path}");
     }
 });
+
+on_both!(nobody_waits_for_the_places_of_a_service_that_another_organization_gives, |db| async move {
+    let town = Town::new(db).await;
+    let app = &town.clinic.app;
+    let stranger = app.tenant("Another agency", OrganizationKind::Agency).await;
+    town.free(2).await;
+    let path = format!("/v1/services/{}", town.service);
+    let referred = async |caller: &Caller, service: &str, performer: Value| {
+        let patient = caller.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({
+            "patient_id": patient, "kind": "service", "service_id": service, "performer_organization_id": performer,
+            "source_type": "family_physician", "consent": { "form": "verbal" },
+        });
+        let sent = caller.post("/v1/referrals", referral).await;
+        sent.expect(201);
+        sent.id()
+    };
+    let join = async |caller: &Caller, service: &str, referral: &str| {
+        let entry = json!({ "referral_id": referral, "joined_at": "2026-02-01T10:00:00Z" });
+        caller.post(&format!("/v1/services/{service}/waitlist-entries"), entry).await
+    };
+    let own = referred(&stranger, &town.service, json!(stranger.organization_id)).await;
+    join(&stranger, &town.service, &own).await.expect_problem(403, "forbidden");
+    let room = town.agency.get(&path).await.expect(200)["capacity"].clone();
+    assert_eq!((&room["available"], &room["held"]), (&json!(2), &Value::Null), "no place is kept for them");
+    assert_eq!(stranger.get(&format!("/v1/referrals/{own}")).await.expect(200)["status"], "requested");
+
+    // Whoever keeps a record without a provider gives the service; a referral that names nobody asks its requester.
+    let kept = town.agency.post("/v1/services", json!({ "name": "Thursday lunch" })).await.id();
+    let nobodys = referred(&stranger, &kept, Value::Null).await;
+    join(&stranger, &kept, &nobodys).await.expect_problem(403, "forbidden");
+    let its_own = referred(&town.agency, &kept, Value::Null).await;
+    join(&town.agency, &kept, &its_own).await.expect(201);
+    let asked = referred(&stranger, &kept, json!(town.agency.organization_id)).await;
+    join(&town.agency, &kept, &asked).await.expect(201);
+
+    // For an agency without a system the requester speaks, and still of its service alone.
+    let silent = app.tenant("A choir", OrganizationKind::Agency).await;
+    let (client, now) = (silent.client_id, app.clock.now());
+    app.state.db.write(move |conn| kith::auth::repository::set_active(conn, client, false, now)).await.unwrap();
+    let choir = json!({ "name": "Choir", "provider_id": silent.organization_id });
+    let choir = town.agency.post("/v1/services", choir).await.id();
+    let sings = referred(&stranger, &choir, Value::Null).await;
+    join(&stranger, &choir, &sings).await.expect(201);
+});
+
+on_both!(whoever_gives_a_service_now_offers_its_places_to_those_who_ask_it, |db| async move {
+    let town = Town::new(db).await;
+    let successor = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let (before, offered) = (town.wait(json!({})).await, town.wait(json!({ "details": { "priority": "urgent" } })).await);
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&before, &offered]).await, ["waiting", "offered"]);
+    let path = format!("/v1/services/{}", town.service);
+    let version = town.agency.get(&path).await.expect(200)["version"].as_i64().unwrap();
+    town.agency.patch(&path, version, json!({ "provider_id": successor.organization_id })).await.expect(200);
+    let referral = town.refer().await;
+    let after = successor.post(&town.list(), json!({ "referral_id": referral })).await.expect(201);
+    let capacity = json!({ "status": "waitlist", "unit": "place", "available": 2 });
+    successor.put_any(&format!("{path}/capacity"), capacity).await.expect(200);
+    assert_eq!(town.statuses(&[&before, &offered, &after]).await, ["waiting", "offered", "offered"]);
+    town.act(&town.clinic, &offered, "accept").await.expect(200);
+    town.act(&town.clinic, &after, "accept").await.expect(200);
+    let room = town.clinic.get(&path).await.expect(200)["capacity"].clone();
+    assert_eq!((&room["available"], &room["held"]), (&json!(1), &json!(0)), "one of those who now give it is taken");
+    assert_eq!(town.statuses(&[&before]).await, ["waiting"]);
+});
+
+on_both!(a_step_on_a_list_names_its_organization_to_those_alone_who_see_the_entry, |db| async move {
+    let mut town = Town::new(db).await;
+    let mut other = town.clinic.app.tenant("Another clinic", OrganizationKind::Clinic).await;
+    let stranger = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let others = async |other: &Caller| {
+        let patient = other.post("/v1/patients", json!({ "names": [{ "family": "Osei" }] })).await.id();
+        let referral = json!({
+            "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" },
+        });
+        let referral = other.post("/v1/referrals", referral).await.id();
+        town.agency.post(&town.list(), json!({ "referral_id": referral })).await.expect(201)
+    };
+    let (first, second) = (town.wait(json!({})).await, others(&other).await);
+    let (third, fourth, fifth) = (town.wait(json!({})).await, others(&other).await, town.wait(json!({})).await);
+    town.free(1).await;
+    town.act(&town.clinic, &first, "decline").await.expect(200);
+    town.act(&other, &second, "accept").await.expect(200);
+    town.free(1).await;
+    town.clinic.app.clock.advance(Duration::hours(72));
+    town.renew().await;
+    other.renew().await;
+    // The offer to the third has run out, and is ended by whoever comes first.
+    town.act(&other, &fourth, "leave").await.expect(200);
+    let step = json!({ "status": "cancelled", "reason": { "code": "moved" } });
+    town.clinic.post(&format!("/v1/referrals/{}/transitions", fifth["referral_id"].as_str().unwrap()), step).await.expect(201);
+    assert_eq!(town.statuses(&[&first, &third, &fifth]).await, ["declined", "expired", "left"]);
+
+    town.clinic.app.is_readable().await;
+    let agency = json!(town.agency.organization_id);
+    let by = |entries: &Value| {
+        let names = |entry: &Value| ["organization_id", "client_id", "on_behalf_of"].map(|field| entry[field].clone());
+        entries["items"].as_array().unwrap().iter().map(names).collect::<Vec<_>>()
+    };
+    let (nobody, provider) = ([Value::Null, Value::Null, Value::Null], [agency.clone(), json!(town.agency.client_id), Value::Null]);
+    let mut stranger = stranger;
+    stranger.renew().await;
+    let path = format!("/v1/services/{}", town.service);
+    for path in [format!("{path}/history?limit=200"), "/v1/changes?resource_type=service&limit=200".to_owned()] {
+        let told = by(&stranger.get(&path).await.expect(200));
+        assert!(told.iter().all(|who| *who == nobody || *who == provider), "{path}: {told:?}");
+        assert!(told.contains(&nobody), "{path}: what follows for the service is told");
+    }
+    let said = stranger.get(&format!("{path}/capacity/history")).await.expect(200);
+    let said: Vec<_> =
+        said["items"].as_array().unwrap().iter().map(|one| (&one["organization_id"], &one["capacity"]["available"])).collect();
+    let expected = [(&agency, &json!(1)), (&Value::Null, &json!(0)), (&agency, &json!(1)), (&agency, &json!(0))];
+    assert_eq!(said, expected);
+
+    let told = async |caller: &Caller, kind: &str, id: &Value| {
+        let feed = caller.get(&format!("/v1/changes?resource_type={kind}&limit=200")).await.expect(200);
+        let its = feed["items"].as_array().unwrap().iter().filter(|item| item["resource_id"] == *id || item["referral_id"] == *id);
+        by(&json!({ "items": its.collect::<Vec<_>>() }))
+    };
+    let (clinic, elsewhere) = (
+        [json!(town.clinic.organization_id), json!(town.clinic.client_id), Value::Null],
+        [json!(other.organization_id), json!(other.client_id), Value::Null],
+    );
+    let course = async |caller: &Caller, entry: &Value| told(caller, "waitlist_entry", &entry["id"]).await;
+    assert_eq!(course(&town.clinic, &first).await, [provider.clone(), nobody.clone(), clinic.clone()]);
+    assert_eq!(course(&other, &second).await, [provider.clone(), nobody.clone(), elsewhere.clone()], "its offer is nobody's");
+    assert_eq!(course(&town.clinic, &third).await, [provider.clone(), nobody.clone(), nobody.clone()], "nor is its end");
+    assert_eq!(course(&other, &fourth).await, [provider.clone(), elsewhere.clone()]);
+    let steps = town.clinic.get(&format!("/v1/referrals/{}/transitions", third["referral_id"].as_str().unwrap())).await.expect(200);
+    let last = steps["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["organization_id"], &last["client_id"], &last["reason"]["code"]), (&agency, &Value::Null, &json!("expired")));
+});

@@ -232,7 +232,7 @@ fn look(conn: &mut DbConn, holder: &Holder, opened: Opened, performer: Organizat
         None => None,
     };
     // Room is said by whoever gives the service: another one's, or one's own that another gives, is none of the performer's.
-    let is_given = service.as_ref().is_some_and(|row| row.is_listed() && row.provider_id.unwrap_or(row.organization_id) == performer);
+    let is_given = service.as_ref().is_some_and(|row| row.is_listed() && row.is_given_by(performer));
     // The performer lets others say for it what its own client may say. For one that has no system the holder says it: that is what the
     // link is for, whatever else its maker may do.
     let is_own = opened.row.organization_id == performer;

@@ -43,9 +43,9 @@ pub struct CapacityEntry {
     /// The entry's id.
     #[schema(value_type = ServiceId)]
     pub id: Id<()>,
-    /// The organization that said it; null for the command line.
+    /// The organization that said it; null for the command line, and where a place was taken that Kith had offered.
     pub organization_id: Option<OrganizationId>,
-    /// The client that said it; null for the command line.
+    /// The client that said it; null for the command line, and where a place was taken that Kith had offered.
     pub client_id: Option<ClientId>,
     /// When it was said.
     pub recorded_at: Instant,

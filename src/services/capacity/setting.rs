@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
 use crate::auth::Principal;
-use crate::changes::Action;
+use crate::changes::{self, Action, Actor};
 use crate::db::DbConn;
+use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::http::schema;
 use crate::identifiers;
-use crate::kind::{ResourceType, ServiceId};
+use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::services::model::Capacity;
 use crate::services::repository;
 use crate::services::resource::Services;
@@ -42,7 +43,7 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let Some(as_of) = capacity.as_of else { return set(conn, caller, row, key, capacity) };
+    let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, capacity) };
     if as_of.utc().date_naive() > caller.at.latest_date() {
         return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
     }
@@ -53,42 +54,38 @@ pub fn say(
         let detail = format!("Something newer is known of this room, as of {known}; what was true before changes nothing.");
         return Err(Error::conflict("capacity_outdated", detail));
     }
-    set(conn, caller, row, key, &Capacity { as_of: Some(as_of), ..capacity.clone() })
+    set(conn, &caller.actor(), row, key, &Capacity { as_of: Some(as_of), ..capacity.clone() })
 }
 
 /// Writes a room of a service, the default one where there is no key, with its history and the journal, and offers what is free to those
 /// who wait; what it now is and the service.
-pub fn set(
-    conn: &mut DbConn,
-    caller: &Principal,
-    row: &ServiceRow,
-    key: Option<&str>,
-    capacity: &Capacity,
-) -> Result<(Capacity, ServiceRow)> {
-    let capacity = Capacity { as_of: capacity.as_of.or(Some(caller.at)), ..capacity.clone() };
+pub fn set(conn: &mut DbConn, actor: &Actor, row: &ServiceRow, key: Option<&str>, capacity: &Capacity) -> Result<(Capacity, ServiceRow)> {
+    let capacity = Capacity { as_of: capacity.as_of.or(Some(actor.at)), ..capacity.clone() };
     let next = match key {
-        None => row.with_capacity(&capacity, caller.at),
-        Some(key) => row.with_named_capacity(key, Some(&capacity), caller.at),
+        None => row.with_capacity(&capacity, actor.at),
+        Some(key) => row.with_named_capacity(key, Some(&capacity), actor.at),
     };
     if next.capacities.len() > MOST_ROOMS {
         return Err(Error::invalid("", "too_many", format!("would be more than the {MOST_ROOMS} rooms that a service counts apart")));
     }
-    let next = queue::serve(conn, &caller.actor(), next)?;
-    write(conn, caller, &next)?;
-    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, &caller.actor(), key, &capacity))?;
+    let next = queue::serve(conn, actor.at, next)?;
+    write(conn, actor, &next)?;
+    repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, key, &capacity))?;
     Ok((next.room_of(key).cloned().unwrap_or(capacity), next))
 }
 
-/// One place less is free in a room of a service, where its places are counted. Whoever calls this has locked the service.
+/// One place less is free in a room of a service, where its places are counted and the organization that was asked gives it. Whoever calls
+/// this has locked the service.
 ///
-/// What the provider said stays as old as it was: nobody has looked anew.
-pub fn take_place(conn: &mut DbConn, caller: &Principal, id: ServiceId, key: Option<&str>) -> Result<()> {
-    let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none()) else { return Ok(()) };
+/// What the provider said stays as old as it was: nobody has looked anew. Nor has anybody said it: that somebody took the place is told
+/// with their entry and their referral, to those who see these, and not in the directory, which all read.
+pub fn take_place(conn: &mut DbConn, at: Instant, id: ServiceId, key: Option<&str>, asked: OrganizationId) -> Result<()> {
+    let Some(row) = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none() && row.is_given_by(asked)) else { return Ok(()) };
     let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
         return Ok(());
     };
     let room = Capacity { available: Some(free - 1), ..room.clone() };
-    set(conn, caller, &row, key, &room).map(|_| ())
+    set(conn, &Actor::operator(at), &row, key, &room).map(|_| ())
 }
 
 /// A room is no longer counted apart.
@@ -96,14 +93,16 @@ pub(super) fn remove(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, ke
     if row.capacities.iter().all(|named| named.key != key) {
         return Err(Error::NotFound);
     }
-    write(conn, caller, &row.with_named_capacity(key, None, caller.at))
+    write(conn, &caller.actor(), &row.with_named_capacity(key, None, caller.at))
 }
 
-fn write(conn: &mut DbConn, caller: &Principal, next: &ServiceRow) -> Result<()> {
+fn write(conn: &mut DbConn, actor: &Actor, next: &ServiceRow) -> Result<()> {
     if !repository::update(conn, next)? {
         return Err(Error::Busy);
     }
-    resource::record::<Services>(conn, caller, &Services::head(next), Action::Updated, &Services::shape(next.clone()))
+    let shape = Services::shape(next.clone());
+    changes::record(conn, actor, resource::change_of::<Services>(&Services::head(next), Action::Updated, &shape))?;
+    Ok(())
 }
 
 /// Takes each line by itself; what is wrong with one stands in its answer.

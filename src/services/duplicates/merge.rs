@@ -63,7 +63,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     came.extend(led.into_iter().filter(|led| *led != duplicate.id).map(Id::cast));
     let content = Json(Kept::new(&duplicate, &row, &next, runs_unlisted));
     merges::insert(conn, &MergeRow { duplicate_id: duplicate.id, survivor_id: id, merged_at: caller.at, content }, &came)?;
-    queue::offer_places(conn, &caller.actor(), id)?;
+    queue::offer_places(conn, caller.at, id)?;
     ask_for(conn, [Subject::Service(id)], caller.at)?;
     Ok(Services::shape(repository::get(conn, id)?))
 }

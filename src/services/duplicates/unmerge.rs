@@ -63,7 +63,7 @@ pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Ser
     moving::back(conn, caller, &merge)?;
     merges::remove(conn, gone.id)?;
     for id in [id, gone.id] {
-        queue::offer_places(conn, &caller.actor(), id)?;
+        queue::offer_places(conn, caller.at, id)?;
     }
     ask_for(conn, [Subject::Service(id), Subject::Service(gone.id)], caller.at)?;
     Ok(Services::shape(repository::get(conn, id)?))
