@@ -114,7 +114,7 @@ pub fn list(
 ) -> Result<Vec<ConsentRow>> {
     let rows = || filtered(query, patient, now, after);
     let mut page: Vec<ConsentRow> = rows().filter(dsl::organization_id.eq(reader)).load(conn)?;
-    page.append(&mut rows().filter(dsl::grantee_id.eq(reader)).load(conn)?);
+    page.append(&mut given_to(reader, rows(), query).load(conn)?);
     page.append(&mut rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
     page.sort_by_key(|row| row.id);
     page.dedup_by_key(|row| row.id);
@@ -122,13 +122,16 @@ pub fn list(
     Ok(page)
 }
 
+/// Those that were given to an organization. What one was for that was withdrawn is not shown to it, and tells nothing by being found.
+fn given_to(reader: OrganizationId, rows: Rows, query: &ConsentQuery) -> Rows {
+    let rows = rows.filter(dsl::grantee_id.eq(reader));
+    if query.purpose.is_some() { rows.filter(dsl::withdrawn_at.is_null()) } else { rows }
+}
+
+type Rows = consents::BoxedQuery<'static, MultiBackend>;
+
 /// What a query asks for, whoever reads it.
-fn filtered(
-    query: &ConsentQuery,
-    patient: Option<PatientId>,
-    now: Instant,
-    after: Option<ConsentId>,
-) -> consents::BoxedQuery<'static, MultiBackend> {
+fn filtered(query: &ConsentQuery, patient: Option<PatientId>, now: Instant, after: Option<ConsentId>) -> Rows {
     let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     if let Some(patient) = patient.or(query.patient_id) {
         rows = rows.filter(dsl::patient_id.eq(patient));
