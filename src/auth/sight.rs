@@ -99,6 +99,11 @@ pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId,
     covered(conn, id, performer, ConsentPurpose::Referral, now)
 }
 
+/// The same of many patients for the caller, as one that receives referrals; of those who let it see nothing, nothing is given.
+pub fn to_performer_among(conn: &mut DbConn, caller: &Principal, patients: &[PatientId]) -> Result<HashMap<PatientId, Categories>> {
+    repository::covered_among(conn, patients, caller.organization_id, ConsentPurpose::Referral, caller.at)
+}
+
 /// What the caller sees of the patient of a referral as its performer; `None` where it is not, or no consent lets it.
 pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Option<Categories>> {
     let own = caller.organization_id;

@@ -162,6 +162,20 @@ pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId)
     Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
+/// Whether an organization has been let in to be sent referrals of a patient since before a moment, by another consent than this one that
+/// holds now.
+pub fn was_let_in(
+    conn: &mut DbConn,
+    patient: PatientId,
+    grantee: OrganizationId,
+    (besides, before): (ConsentId, Instant),
+    now: Instant,
+) -> Result<bool> {
+    let others = active(grantee, ConsentPurpose::Referral.pattern(), now).filter(dsl::patient_id.eq(patient)).filter(dsl::id.ne(besides));
+    let earlier = others.filter(dsl::created_at.lt(before)).filter(dsl::valid_from.le(before));
+    Ok(earlier.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+}
+
 /// Whether a consent to an organization begins after one moment and until another.
 pub fn begin(conn: &mut DbConn, grantee: OrganizationId, after: Instant, until: Instant) -> Result<bool> {
     let beginning = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::valid_from.gt(after)).filter(dsl::valid_from.le(until));

@@ -55,15 +55,20 @@ pub struct Referral {
     /// What to know before relying on it: that the service is full or closed, that nobody answers for the performer, that the consent
     /// has ended. Null in histories and lists.
     pub warnings: Option<Vec<Warning>>,
-    /// What is written of it.
+    /// What is written of it. To the performer whom the patient lets in no longer, nothing that tells of the person is shown: `reason`,
+    /// `source_text` and the reasons of `offered` are null, and `plain_language_purpose` is empty.
     #[serde(flatten)]
     pub content: ReferralInput,
+    /// The organization that manages the patient, which sees all of it.
+    #[serde(skip)]
+    pub manager_id: OrganizationId,
 }
 
 impl From<ReferralRow> for Referral {
     fn from(row: ReferralRow) -> Self {
         Self {
             content: row.input(),
+            manager_id: row.manager_id,
             id: row.id,
             organization_id: row.organization_id,
             version: row.version,

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
 use super::model::{ReferralInput, ReferralRow};
-use super::{repository, workflow};
+use super::{repository, shown, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -69,6 +69,10 @@ impl Resource for Referrals {
         let seen = match &patient {
             Some(patient) => seen_of(conn, caller, &shape, patient)?,
             None => None,
+        };
+        let shape = match seen {
+            Some(_) => shape,
+            None => shown::shown_one(conn, caller, shape)?,
         };
         let patient = patient.zip(seen);
         if let (Some((patient, seen)), Some(service)) = (&patient, &service)
@@ -186,6 +190,7 @@ pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> 
         input.performer_organization_id = None;
     }
     if row.status != ReferralStatus::Draft {
+        input.consent = None;
         input.performer_practitioner_id = row.performer_practitioner_id;
         input.support_intensity = row.content.support_intensity;
         input.acknowledge_by = input.acknowledge_by.or(row.content.acknowledge_by);
@@ -342,10 +347,12 @@ pub async fn list_referrals(
         .db
         .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, before)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)?;
+            let items = shown::shown(conn, &caller, items.into_iter().map(Referral::from).collect())?;
+            Ok(Page { items, next })
         })
         .await?;
-    Ok(page.map(Referral::from).respond(&request))
+    Ok(page.respond(&request))
 }
 
 /// Create a referral

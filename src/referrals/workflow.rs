@@ -167,9 +167,11 @@ pub fn draft(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: Refer
     Ok(ReferralRow::draft(id, caller.organization_id, manager, input, caller.at))
 }
 
-/// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content.
+/// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content,
+/// which leaves it: from now on it is a consent, of which nobody reads more than consents are read.
 pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
     ensure_consent(conn, caller, row, given.or(row.content.consent.as_ref()))?;
+    row.content.0.consent = None;
     row.status = ReferralStatus::Requested;
     row.status_at = caller.at;
     row.requested_at = Some(caller.at);
