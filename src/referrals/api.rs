@@ -118,7 +118,8 @@ text_enum! {
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
         /// to decide.
         NotEligible = "not_eligible",
-        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient.
+        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
+        /// cannot take them on.
         ConsentEnded = "consent_ended",
         /// The provider has no system on Kith: somebody must tell them, and the requester records what becomes of it.
         PerformerNotConnected = "performer_not_connected",

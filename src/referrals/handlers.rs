@@ -63,9 +63,8 @@ impl Resource for Referrals {
     fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
         let patient = patients::repository::find(conn, shape.content.patient_id)?;
         let service = workflow::service(conn, &shape)?;
-        let manager = patient.as_ref().map(|patient| patient.organization_id);
         let brief = service.as_ref().map(workflow::service_brief);
-        let mut warnings = workflow::warnings(conn, &shape, manager, brief.as_ref(), caller.at)?;
+        let mut warnings = workflow::warnings(conn, &shape, brief.as_ref(), caller.at)?;
         let seen = match &patient {
             Some(patient) => seen_of(conn, caller, &shape, patient)?,
             None => None,

@@ -2,11 +2,12 @@
 
 use chrono::Duration;
 use diesel::{RunQueryDsl, sql_query};
+use kith::auth::repository::set_active;
 use kith::db::DbConn;
 use serde_json::{Value, json};
 
 use crate::bulk::exported;
-use crate::client::Caller;
+use crate::client::{Answer, Caller};
 use crate::referrals::{Town, step};
 
 fn path(id: &str) -> String {
@@ -161,4 +162,181 @@ on_both!(what_is_written_of_a_person_is_read_by_whom_they_let_in, |db| async mov
     withdraw_all(&town, &patient).await;
     let read = town.program.get(&path(&own)).await.expect(200);
     assert_eq!((&read["patient"], &read["reason"]), (&Value::Null, &json!("Heard in the waiting room.")));
+});
+
+on_both!(nobody_takes_on_a_person_whose_consent_has_ended_and_all_can_be_reported, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let [waiting, held, refused, accepted, done] =
+        [town.sent(&patient).await, town.sent(&patient).await, town.sent(&patient).await, town.accepted(&patient).await, {
+            let id = town.accepted(&patient).await;
+            step(&town.program, &id, json!({ "status": "in_progress" })).await.expect(201);
+            id
+        }];
+    withdraw_all(&town, &patient).await;
+    let ended = async |id: &str, status: &str| {
+        step(&town.program, id, json!({ "status": status })).await.expect_problem(409, "consent_ended");
+    };
+    let on_hold = || json!({ "status": "on_hold", "reason": { "code": "missing_information" } });
+    ended(&waiting, "accepted").await;
+    step(&town.program, &waiting, json!({ "status": "received" })).await.expect(201);
+    ended(&waiting, "accepted").await;
+    step(&town.program, &waiting, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
+    for (id, back) in [(&held, "received"), (&accepted, "accepted"), (&done, "in_progress")] {
+        if back == "received" {
+            step(&town.program, id, json!({ "status": "received" })).await.expect(201);
+        }
+        if back == "accepted" {
+            ended(id, "in_progress").await;
+        }
+        step(&town.program, id, on_hold()).await.expect(201);
+        ended(id, "accepted").await;
+        ended(id, "in_progress").await;
+    }
+    step(&town.program, &held, json!({ "status": "received" })).await.expect(201);
+    step(&town.program, &held, json!({ "status": "cancelled", "reason": { "code": "person_declined" } })).await.expect(201);
+    step(&town.program, &refused, json!({ "status": "rejected", "reason": { "code": "person_declined" } })).await.expect(201);
+    step(&town.program, &accepted, json!({ "status": "failed", "reason": { "code": "unable_to_contact" } })).await.expect(201);
+    step(&town.program, &done, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
+    let message = json!({ "text": "She asks us not to call." });
+    town.program.post(&format!("{}/messages", path(&waiting)), message).await.expect(201);
+    let warned = town.clinic.get(&path(&waiting)).await.expect(200);
+    assert_eq!(warned["warnings"][0]["code"], "consent_ended");
+
+    give(&town, consent(&patient, &town.program, "referral", &["summary"])).await;
+    step(&town.program, &waiting, json!({ "status": "accepted" })).await.expect(201);
+    withdraw_all(&town, &patient).await;
+    step(&town.program, &waiting, json!({ "status": "accepted", "note": "Nobody has called." })).await.expect(201);
+    // A patient who was deleted is seen by nobody.
+    let other = town.patient().await;
+    let own = json!({ "patient_id": other, "kind": "navigation", "performer_organization_id": town.clinic.organization_id,
+        "source_type": "family_physician" });
+    let own = make(&town.clinic, "/v1/referrals", own).await;
+    step(&town.clinic, &own, json!({ "status": "accepted" })).await.expect(201);
+    town.clinic.delete(&format!("/v1/patients/{other}"), 1).await.expect(204);
+    step(&town.clinic, &own, json!({ "status": "in_progress" })).await.expect_problem(409, "consent_ended");
+});
+
+on_both!(the_performers_consent_counts_whoever_speaks_for_it, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut body = town.navigation(&patient);
+    body["performer_organization_id"] = json!(town.agency.organization_id);
+    let id = make(&town.clinic, "/v1/referrals", body).await;
+    let (client, now) = (town.agency.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    withdraw_all(&town, &patient).await;
+    step(&town.clinic, &id, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
+    step(&town.clinic, &id, json!({ "status": "received", "note": "Told by telephone." })).await.expect(201);
+    give(&town, consent(&patient, &town.agency, "referral", &["summary"])).await;
+    step(&town.clinic, &id, json!({ "status": "accepted" })).await.expect(201);
+
+    // A program that asks itself is let in by a consent as any other.
+    give(&town, consent(&patient, &town.program, "care_coordination", &["needs"])).await;
+    let own = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.program.organization_id,
+        "source_type": "link_worker" });
+    let own = make(&town.program, "/v1/referrals", own).await;
+    town.app.clock.advance(Duration::seconds(1));
+    assert_eq!(town.program.get(&path(&own)).await.expect(200)["warnings"], json!([]));
+    withdraw_all(&town, &patient).await;
+    let read = town.program.get(&path(&own)).await.expect(200);
+    assert_eq!((&read["patient"], &read["warnings"][0]["code"]), (&Value::Null, &json!("consent_ended")));
+    step(&town.program, &own, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
+});
+
+/// A referral to a service of the program, accepted.
+async fn to_the_service(town: &Town, patient: &str, service: &str) -> String {
+    let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let id = make(&town.clinic, "/v1/referrals", referral).await;
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect(201);
+    id
+}
+
+on_both!(nobody_waits_or_takes_a_place_where_the_consent_has_ended, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let service = json!({ "name": "Garden Group", "provider_id": town.program.organization_id });
+    let service = make(&town.program, "/v1/services", service).await;
+    let list = format!("/v1/services/{service}/waitlist-entries");
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let referral = to_the_service(&town, &patient, &service).await;
+        let entry = make(&town.program, &list, json!({ "referral_id": referral })).await;
+        entries.push((format!("{list}/{entry}"), referral));
+    }
+    let late = to_the_service(&town, &patient, &service).await;
+    let places = json!({ "status": "waitlist", "unit": "place", "available": 1 });
+    town.program.put_any(&format!("/v1/services/{service}/capacity"), places).await.expect(200);
+    withdraw_all(&town, &patient).await;
+    town.program.post(&list, json!({ "referral_id": late })).await.expect_problem(409, "consent_ended");
+    let (offered, referral) = &entries[0];
+    for caller in [&town.program, &town.clinic] {
+        caller.post(&format!("{offered}/accept"), json!({})).await.expect_problem(409, "consent_ended");
+    }
+    assert_eq!(town.clinic.get(offered).await.expect(200)["status"], "offered", "nothing of it was done");
+    town.program.post(&format!("{offered}/decline"), json!({})).await.expect(200);
+    town.program.post(&format!("{}/leave", entries[1].0), json!({})).await.expect(200);
+    assert_eq!(town.clinic.get(&path(referral)).await.expect(200)["status"], "accepted", "it stands where it stood");
+});
+
+on_both!(nobody_is_expected_where_the_consent_has_ended_and_whoever_came_has_come, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let worker = make(&town.program, "/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let mut slots = Vec::new();
+    for hour in 17..21 {
+        let slot = json!({ "practitioner_id": worker, "starts_at": format!("2026-03-10T{hour}:00:00Z"),
+            "ends_at": format!("2026-03-10T{hour}:30:00Z"), "places": 9 });
+        slots.push(make(&town.program, "/v1/slots", slot).await);
+    }
+    let referral = town.accepted(&patient).await;
+    let booking = |slot: usize| json!({ "patient_id": patient, "slot_id": slots[slot], "referral_id": referral });
+    let appointment = |id: &str| format!("/v1/appointments/{id}");
+    let booked = make(&town.program, "/v1/appointments", booking(0)).await;
+    let called_off = make(&town.program, "/v1/appointments", booking(1)).await;
+    let held = make(&town.clinic, "/v1/appointments?hold_minutes=30", booking(2)).await;
+    withdraw_all(&town, &patient).await;
+    let act = async |id: &str, what: &str, body: Value| -> Answer { town.program.post(&format!("{}/{what}", appointment(id)), body).await };
+    for path in ["/v1/appointments", "/v1/appointments?hold_minutes=30"] {
+        for caller in [&town.program, &town.clinic] {
+            caller.post(path, booking(3)).await.expect_problem(409, "consent_ended");
+        }
+    }
+    act(&held, "confirm", json!({})).await.expect_problem(409, "consent_ended");
+    act(&booked, "reschedule", json!({ "slot_id": slots[3] })).await.expect_problem(409, "consent_ended");
+    act(&called_off, "cancel", json!({ "by": "patient", "reason": "unwell" })).await.expect(200);
+    act(&held, "cancel", json!({ "by": "patient", "reason": "unwell" })).await.expect(200);
+    town.app.clock.advance(Duration::days(9));
+    town.program.renew().await;
+    town.clinic.renew().await;
+    let came = town.program.post(&format!("{}/conclude", appointment(&booked)), json!({ "status": "attended" })).await.expect(200);
+    assert_eq!(came["status"], "attended");
+    let stands = town.clinic.get(&path(&referral)).await.expect(200);
+    assert_eq!((&stands["status"], &stands["business_status"]), (&json!("accepted"), &json!("booked")), "nobody is taken on by it");
+    let first = town.program.get(&format!("/v1/follow-ups?referral_id={referral}&status=completed")).await.expect(200);
+    assert_eq!(first["items"][0]["purpose"], "first_contact", "and it was the first contact");
+});
+
+on_both!(no_follow_up_is_planned_by_hand_where_the_consent_has_ended_and_what_was_heard_is_told, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let (tried, heard) = (town.accepted(&patient).await, town.accepted(&patient).await);
+    let open = async |referral: &str| -> String {
+        let page = town.program.get(&format!("/v1/follow-ups?referral_id={referral}&status=open")).await.expect(200);
+        format!("/v1/follow-ups/{}", page["items"][0]["id"].as_str().unwrap())
+    };
+    withdraw_all(&town, &patient).await;
+    let planned = json!({ "patient_id": patient, "referral_id": tried, "purpose": "check_in", "due_on": "2026-03-10" });
+    town.program.post("/v1/follow-ups", planned.clone()).await.expect_problem(409, "consent_ended");
+    town.clinic.post("/v1/follow-ups", planned).await.expect(201);
+    let reached = json!({ "mode": "phone", "outcome": "reached" });
+    let reached = town.program.post(&format!("{}/attempts", open(&tried).await), reached).await.expect(201);
+    assert_eq!(reached["follow_up"]["status"], "completed");
+    let complete = format!("{}/complete", open(&heard).await);
+    town.program.post(&complete, json!({ "next_due_on": "2026-03-20" })).await.expect_problem(409, "consent_ended");
+    town.program.post(&complete, json!({ "change": "better" })).await.expect(200);
+    for id in [&tried, &heard] {
+        assert_eq!(town.clinic.get(&path(id)).await.expect(200)["status"], "accepted", "nobody is taken on by it");
+    }
 });
