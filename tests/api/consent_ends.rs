@@ -340,3 +340,43 @@ on_both!(no_follow_up_is_planned_by_hand_where_the_consent_has_ended_and_what_wa
         assert_eq!(town.clinic.get(&path(id)).await.expect(200)["status"], "accepted", "nobody is taken on by it");
     }
 });
+
+on_both!(what_is_planned_tells_no_more_of_the_person_than_its_organization_sees, |db| async move {
+    let town = Town::new(db).await;
+    let next_after_the_first = async |patient: &str, categories: Value| -> Value {
+        let mut referral = town.navigation(patient);
+        referral["consent"]["categories"] = categories;
+        let referral = make(&town.clinic, "/v1/referrals", referral).await;
+        step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
+        let open = format!("/v1/follow-ups?referral_id={referral}&status=open");
+        let first = town.program.get(&open).await.expect(200)["items"][0].clone();
+        assert_eq!(first["channel"], "phone", "how they wish to be reached is of who they are");
+        let complete = format!("/v1/follow-ups/{}/complete", first["id"].as_str().unwrap());
+        town.program.post(&complete, json!({})).await.expect(200);
+        town.program.get(&open).await.expect(200)["items"][0]["due_on"].clone()
+    };
+    let mut patients = Vec::new();
+    for _ in 0..2 {
+        let person = json!({ "names": [{ "family": "Tremblay" }], "preferred_modes": ["phone"] });
+        let patient = make(&town.clinic, "/v1/patients", person).await;
+        town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
+        patients.push(patient);
+    }
+    assert_eq!(next_after_the_first(&patients[0], json!(["needs"])).await, "2026-03-09");
+    assert_eq!(next_after_the_first(&patients[1], json!(["contact"])).await, "2026-03-16", "as for somebody whose level is not known");
+
+    // Whoever speaks for a performer plans as it sees the person itself.
+    let patient = &patients[0];
+    give(&town, consent(patient, &town.program, "care_coordination", &["contact"])).await;
+    give(&town, consent(patient, &town.agency, "referral", &["contact"])).await;
+    let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker" });
+    let onward = make(&town.program, "/v1/referrals", onward).await;
+    let (client, now) = (town.agency.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    withdraw_all(&town, patient).await;
+    give(&town, consent(patient, &town.agency, "referral", &["contact"])).await;
+    step(&town.program, &onward, json!({ "status": "accepted" })).await.expect(201);
+    let first = town.program.get(&format!("/v1/follow-ups?referral_id={onward}")).await.expect(200)["items"][0].clone();
+    assert_eq!((&first["organization_id"], &first["channel"]), (&json!(town.program.organization_id), &json!("in_person")));
+});
