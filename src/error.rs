@@ -174,6 +174,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("appointment_closed", "The appointment is over and can no longer change."),
     ("appointment_to_come", "The appointment has not begun; whether the person came is said later."),
     ("capacity_outdated", "Something newer is known of the room; what was true before changes nothing."),
+    ("consent_ended", "The performer of the referral does not see the patient, or no longer, and cannot take them on."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
     ("draft_outdated", "What the draft refers to has changed since it was written; correct it before it is sent."),
     ("edition_exists", "This edition of the instrument is loaded with another content."),

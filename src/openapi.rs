@@ -171,7 +171,7 @@ fn add_components(document: &mut Value) {
             "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
             "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
             "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is the present one and alone decides what this client is shown.", json!({ "type": "string", "examples": ["\"3\""] })),
-            "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
+            "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer, as this client was shown it then.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
             "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted. What names a link (`referral link` or `screening link` and an id) is refused: so the journal itself says that something was done by a link.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
         },
         "securitySchemes": {

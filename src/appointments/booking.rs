@@ -85,7 +85,22 @@ fn check_referral(
     if slot.is_some_and(|slot| !is_for(slot, &referral)) {
         faults.push(Fault::new("/slot_id", "not_allowed", "is not offered by the referral's performer or for its service"));
     }
+    if is_to_come && faults.is_empty() {
+        workflow::ensure_performer_sees(conn, &referral, caller.at)?;
+    }
     Ok(vec![referral.organization_id, referral.asked()])
+}
+
+/// Fails where the appointment's referral has a performer that the patient does not let in any more: the person is not to be expected
+/// there, at this time or another.
+pub fn ensure_agreed(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> Result<()> {
+    match row.referral_id {
+        Some(id) => {
+            let referral = referrals::repository::get(conn, id)?;
+            workflow::ensure_performer_sees(conn, &referral, caller.at)
+        }
+        None => Ok(()),
+    }
 }
 
 fn is_for(slot: &SlotRow, referral: &ReferralRow) -> bool {

@@ -66,10 +66,12 @@ fn referral(conn: &mut DbConn, row: &AppointmentRow) -> Result<Option<ReferralRo
 }
 
 /// Says the finer word of an open referral, if it goes with the status and is not said already. Who has come is being helped, so an
-/// accepted referral is in progress from then on.
+/// accepted referral is in progress from then on, if they let the performer go on.
 fn say(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, word: BusinessStatus) -> Result<()> {
     let status = match referral.status {
-        ReferralStatus::Accepted if word == BusinessStatus::Attended => ReferralStatus::InProgress,
+        ReferralStatus::Accepted if word == BusinessStatus::Attended && workflow::performer_sees(conn, referral, caller.at)? => {
+            ReferralStatus::InProgress
+        }
         status => status,
     };
     let is_said = referral.business_status == Some(word) && referral.status == status;

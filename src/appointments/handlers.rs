@@ -176,7 +176,7 @@ pub async fn list_appointments(
 /// answer is 422 `consent_required`. With `hold_minutes` the place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
 /// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are. Of what others have
 /// booked or hold for the patient, only what the caller sees counts against it.
-#[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`; the performer of the referral does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments")]
 pub async fn create_appointment(
     app: State,
@@ -202,7 +202,7 @@ pub async fn create_appointment(
 ///
 /// Among those of the caller's organization: books a place where there is no such appointment yet. What a replacement may change is what
 /// `PUT /v1/appointments/{id}` may: the slot of one that is booked is changed by rescheduling.
-#[utoipa::path(tag = "appointments", params(ByIdentifier), request_body = AppointmentInput, responses((status = 200, description = "The appointment, replaced.", body = Appointment), (status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or there is none yet, and no place is to be had: `slot_full`, `slot_closed`, `already_booked`.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(ByIdentifier), request_body = AppointmentInput, responses((status = 200, description = "The appointment, replaced.", body = Appointment), (status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or there is none yet, and no place is to be had: `slot_full`, `slot_closed`, `already_booked`, `consent_ended`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/by-identifier")]
 pub async fn upsert_appointment(
     app: State,

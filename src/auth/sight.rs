@@ -99,6 +99,19 @@ pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId,
     covered(conn, id, performer, ConsentPurpose::Referral, now)
 }
 
+/// The same of many patients for the caller, as one that receives referrals; of those who let it see nothing, nothing is given.
+pub fn to_performer_among(conn: &mut DbConn, caller: &Principal, patients: &[PatientId]) -> Result<HashMap<PatientId, Categories>> {
+    repository::covered_among(conn, patients, caller.organization_id, ConsentPurpose::Referral, caller.at)
+}
+
+/// Whether an organization that is asked to take on a patient of this manager sees them at this moment. Nobody sees one who was deleted.
+/// Whoever takes part in the care may be sent referrals: a consent to the one is a consent to the other.
+pub fn may_take_on(conn: &mut DbConn, id: PatientId, (performer, manager): (OrganizationId, OrganizationId), now: Instant) -> Result<bool> {
+    let alive = patients::table.find(id).filter(patients::deleted_at.is_null()).select(patients::id);
+    let is_there = each!(conn, |conn| alive.first::<PatientId>(conn)).optional()?.is_some();
+    Ok(is_there && (performer == manager || to_performer(conn, id, performer, now)?.is_some()))
+}
+
 /// What the caller sees of the patient of a referral as its performer; `None` where it is not, or no consent lets it.
 pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Option<Categories>> {
     let own = caller.organization_id;

@@ -278,8 +278,8 @@ impl Bulk for Referrals {
     }
 
     /// Without the patient, who is a line of their own, and without what the day brings.
-    fn listed(_: &mut DbConn, _: &Principal, shapes: Vec<Referral>) -> Result<Vec<Referral>> {
-        Ok(shapes)
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Referral>) -> Result<Vec<Referral>> {
+        referrals::shown::shown(conn, caller, shapes)
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {

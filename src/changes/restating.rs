@@ -12,7 +12,7 @@ use crate::consents::repository as consents;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 use crate::kind::{PatientId, ResourceType};
-use crate::patients;
+use crate::{patients, referrals};
 
 /// A change of what a reader sees of a patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub struct Turn {
 ///
 /// - A consent to the reader's organization to take part in the care, and every change of a consent to it: it may cover more than before,
 ///   or less, or nothing.
+/// - A consent to be sent referrals, where the reader has received some of which it read no more what is written of the person.
 /// - A merge: what was the duplicate's is the survivor's.
 /// - The deletion of a patient: what is read with the chart goes with it.
 /// - A need that was seen and is called sensitive now.
@@ -36,7 +37,13 @@ pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entr
     let turn = |patient, is_told_by_entry| Some(Turn { patient, is_told_by_entry });
     Ok(match (entry.resource_type, entry.action) {
         // Who manages the patient needs no consent.
-        (ResourceType::Consent, _) if entry.owner_id != Some(own) => turn(patient, false).filter(|_| is_turning(entry, caller)),
+        (ResourceType::Consent, _) if entry.owner_id != Some(own) => {
+            let is_turning = match is_turning(entry, caller) {
+                Some(is_turning) => is_turning || lets_in_again(conn, entry, patient, caller)?,
+                None => false,
+            };
+            turn(patient, false).filter(|_| is_turning)
+        }
         (ResourceType::Patient, Action::Merged) => {
             let Some(survivor) = patients::repository::find(conn, patient)?.and_then(|row| row.merged_into_id) else { return Ok(None) };
             // Whoever was let in may hold the duplicate, and has to hear of its end whatever it sees by now: consents are the survivor's,
@@ -64,13 +71,21 @@ pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entr
     })
 }
 
-/// Whether a consent lets the reader's organization see a patient, or is one to it that was changed.
-fn is_turning(entry: &Entry, caller: &Principal) -> bool {
-    let Ok(consent) = from_str::<Value>(entry.body.get()) else { return false };
+/// Whether a consent to the reader's organization lets it see a patient, or was changed; `None` where it is to somebody else.
+fn is_turning(entry: &Entry, caller: &Principal) -> Option<bool> {
+    let consent = from_str::<Value>(entry.body.get()).ok()?;
     let is_to_reader = consent.get("grantee_id").and_then(Value::as_str) == Some(caller.organization_id.to_string().as_str());
     let purposes = consent.get("purposes").and_then(Value::as_array);
     let takes_part = purposes.is_some_and(|purposes| purposes.iter().any(|purpose| purpose == "care_coordination"));
-    is_to_reader && (takes_part || entry.version > 1)
+    is_to_reader.then_some(takes_part || entry.version > 1)
+}
+
+/// Whether a new consent opens again what is written of the person in referrals that the reader's organization had received before. Where
+/// another one has let it in all the while, nothing changes; one that ends tells so itself, when it does.
+fn lets_in_again(conn: &mut DbConn, entry: &Entry, patient: PatientId, caller: &Principal) -> Result<bool> {
+    let own = caller.organization_id;
+    Ok(referrals::repository::has_received(conn, own, patient, entry.at)?
+        && !consents::was_let_in(conn, patient, own, (entry.resource_id.cast(), entry.at), caller.at)?)
 }
 
 /// A patient's records: their own, and those that were merged into it.

@@ -50,6 +50,7 @@ impl View {
 pub struct Reader<'a> {
     caller: &'a Principal,
     patients: HashMap<PatientId, Known>,
+    received: HashMap<PatientId, Option<Categories>>,
     referrals: HashMap<ReferralId, bool>,
     needs: HashMap<NeedId, bool>,
     practitioners: HashMap<PractitionerId, Option<i64>>,
@@ -58,6 +59,8 @@ pub struct Reader<'a> {
 /// What is known of a patient.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
+    /// The one into whom they were merged.
+    survivor: Option<PatientId>,
     /// What the reader sees.
     seen: Option<Categories>,
     /// Whether they were deleted.
@@ -69,7 +72,14 @@ struct Known {
 impl<'a> Reader<'a> {
     /// The caller, who knows nothing yet.
     pub fn new(caller: &'a Principal) -> Self {
-        Self { caller, patients: HashMap::new(), referrals: HashMap::new(), needs: HashMap::new(), practitioners: HashMap::new() }
+        Self {
+            caller,
+            patients: HashMap::new(),
+            received: HashMap::new(),
+            referrals: HashMap::new(),
+            needs: HashMap::new(),
+            practitioners: HashMap::new(),
+        }
     }
 
     /// Who reads.
@@ -100,7 +110,7 @@ impl<'a> Reader<'a> {
         if is_unsent(entry.resource_type, &body) {
             return Ok(View::Nothing);
         }
-        let Known { seen, is_deleted, version } = self.patient(conn, patient)?;
+        let Known { survivor, seen, is_deleted, version } = self.patient(conn, patient)?;
         if is_deleted && is_of_the_chart(entry.resource_type) {
             return Ok(View::Nothing);
         }
@@ -118,6 +128,11 @@ impl<'a> Reader<'a> {
             ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             ResourceType::FollowUp if names_needs(&body) => self.of_follow_up(conn, entry, seen)?,
+            // Less of the person once the consent to it has ended.
+            ResourceType::Referral if self.is_party(conn, entry)? => View::Part(match seen {
+                Some(seen) => seen,
+                None => self.received(conn, survivor.unwrap_or(patient))?.unwrap_or(Categories::NONE),
+            }),
             _ if self.is_party(conn, entry)? => View::Whole,
             kind => match seen.filter(|seen| seen.contains(category)) {
                 None => View::Nothing,
@@ -270,12 +285,22 @@ impl<'a> Reader<'a> {
                     None => row.deleted_at.is_some(),
                 };
                 let seen = sight::of(conn, self.caller, row.organization_id, survivor.unwrap_or(id))?;
-                Known { seen, is_deleted, version: row.version }
+                Known { survivor, seen, is_deleted, version: row.version }
             }
             None => Known::default(),
         };
         self.patients.insert(id, found);
         Ok(found)
+    }
+
+    /// What the reader sees of a patient in the referrals that it received; `None` where nothing.
+    fn received(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Option<Categories>> {
+        if let Some(known) = self.received.get(&id) {
+            return Ok(*known);
+        }
+        let seen = sight::to_performer(conn, id, self.caller.organization_id, self.caller.at)?;
+        self.received.insert(id, seen);
+        Ok(seen)
     }
 
     /// What the reader sees of a patient; `None` where nothing.
@@ -290,6 +315,7 @@ fn narrowed(conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value
     match entry.resource_type {
         ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
         ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
+        ResourceType::Referral => Ok(referrals::shown::recorded(body(entry)?, seen)),
         ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
         ResourceType::Consent => consents::shown::recorded(conn, entry.resource_id.cast(), body(entry)?).map(Some),
         _ => Ok(None),

@@ -51,9 +51,9 @@ pub struct ConsentContent {
     #[schema(max_items = 9, example = json!(["summary", "contact", "needs"]))]
     pub categories: Vec<DataCategory>,
     /// How it was given.
-    pub form: ConsentForm,
+    pub form: Option<ConsentForm>,
     /// Who gave it.
-    pub given_by: ConsentGiver,
+    pub given_by: Option<ConsentGiver>,
     /// The name of the related person who gave it.
     #[schema(example = "Anaïs Tremblay")]
     pub given_by_name: Option<String>,
@@ -78,8 +78,8 @@ impl From<ConsentInput> for ConsentContent {
             grantee_id: input.grantee_id,
             purposes: input.purposes,
             categories: input.categories,
-            form: input.form,
-            given_by: input.given_by,
+            form: Some(input.form),
+            given_by: Some(input.given_by),
             given_by_name: input.given_by_name,
             given_by_relationship: input.given_by_relationship,
             recorded_by: input.recorded_by,
@@ -130,7 +130,7 @@ pub struct ConsentQuery {
     /// Only to this organization.
     #[param(inline)]
     pub grantee_id: Option<OrganizationId>,
-    /// Only for this purpose.
+    /// Only for this purpose, as far as the caller sees what for: a consent that was withdrawn is for none to whom it was given to.
     #[param(inline)]
     pub purpose: Option<ConsentPurpose>,
     /// Only those that hold now, or that do not.

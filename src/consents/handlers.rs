@@ -295,7 +295,7 @@ pub async fn delete_consent(
 /// Withdraw a consent
 ///
 /// At once: the next request of the other organization no longer sees what this consent let it see. Any party may record that the
-/// patient takes it back, the grantee included.
+/// patient takes it back, the grantee included, which is answered as it reads the consent from then on.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the consent has this version.", example = "\"1\"")), request_body = ConsentWithdrawal, responses((status = 200, description = "The consent, withdrawn.", body = Consent), (status = 409, description = "It was withdrawn before: `consent_withdrawn`.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/consents/{id}/withdraw")]
 pub async fn withdraw_consent(
@@ -310,7 +310,7 @@ pub async fn withdraw_consent(
             let row = resource::get_row::<Consents>(conn, caller, *id)?;
             version.check(row.version)?;
             let (version, consent) = withdraw(conn, caller, row, withdrawal.reason.clone())?;
-            Reply::versioned(version, &consent.at(caller.at))
+            Reply::versioned(version, &consent.at(caller.at).shown_to(caller.organization_id))
         })
         .await
 }

@@ -67,6 +67,8 @@ impl DataCategory {
 pub struct Categories(u16);
 
 impl Categories {
+    /// Nothing: what somebody sees whom the patient does not let in, or not any more.
+    pub const NONE: Self = Self(0);
     /// Everything: what the managing organization sees.
     pub const ALL: Self = Self(u16::MAX);
     /// No more than who the person is.

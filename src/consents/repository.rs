@@ -120,7 +120,7 @@ pub fn list(
 ) -> Result<Vec<ConsentRow>> {
     let rows = || filtered(query, patient, now, after);
     let mut page: Vec<ConsentRow> = rows().filter(dsl::organization_id.eq(reader)).load(conn)?;
-    page.append(&mut rows().filter(dsl::grantee_id.eq(reader)).load(conn)?);
+    page.append(&mut given_to(reader, rows(), query).load(conn)?);
     page.append(&mut rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
     page.sort_by_key(|row| row.id);
     page.dedup_by_key(|row| row.id);
@@ -128,13 +128,16 @@ pub fn list(
     Ok(page)
 }
 
+/// Those that were given to an organization. What one was for that was withdrawn is not shown to it, and tells nothing by being found.
+fn given_to(reader: OrganizationId, rows: Rows, query: &ConsentQuery) -> Rows {
+    let rows = rows.filter(dsl::grantee_id.eq(reader));
+    if query.purpose.is_some() { rows.filter(dsl::withdrawn_at.is_null()) } else { rows }
+}
+
+type Rows = consents::BoxedQuery<'static, MultiBackend>;
+
 /// What a query asks for, whoever reads it.
-fn filtered(
-    query: &ConsentQuery,
-    patient: Option<PatientId>,
-    now: Instant,
-    after: Option<ConsentId>,
-) -> consents::BoxedQuery<'static, MultiBackend> {
+fn filtered(query: &ConsentQuery, patient: Option<PatientId>, now: Instant, after: Option<ConsentId>) -> Rows {
     let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     if let Some(patient) = patient.or(query.patient_id) {
         rows = rows.filter(dsl::patient_id.eq(patient));
@@ -163,6 +166,20 @@ fn filtered(
 pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId) -> Result<bool> {
     let given = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::patient_id.eq(patient));
     Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+}
+
+/// Whether an organization has been let in to be sent referrals of a patient since before a moment, by another consent than this one that
+/// holds now.
+pub fn was_let_in(
+    conn: &mut DbConn,
+    patient: PatientId,
+    grantee: OrganizationId,
+    (besides, before): (ConsentId, Instant),
+    now: Instant,
+) -> Result<bool> {
+    let others = active(grantee, ConsentPurpose::Referral.pattern(), now).filter(dsl::patient_id.eq(patient)).filter(dsl::id.ne(besides));
+    let earlier = others.filter(dsl::created_at.lt(before)).filter(dsl::valid_from.le(before));
+    Ok(earlier.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
 /// Whether a consent to an organization begins after one moment and until another.

@@ -13,8 +13,8 @@ use crate::kind::{ConsentId, OrganizationId};
 /// The lists that are empty in a consent of which nothing more is shown.
 const LISTS: [&str; 2] = ["purposes", "categories"];
 /// The fields that are null in it.
-const NULLS: [&str; 7] =
-    ["withdrawal_reason", "given_by_name", "given_by_relationship", "recorded_by", "valid_from", "valid_until", "note"];
+const NULLS: [&str; 9] =
+    ["withdrawal_reason", "form", "given_by", "given_by_name", "given_by_relationship", "recorded_by", "valid_from", "valid_until", "note"];
 
 impl Consent {
     /// As this organization, one of those that the consent names, may see it.
@@ -26,6 +26,8 @@ impl Consent {
         let content = ConsentContent {
             purposes: Vec::new(),
             categories: Vec::new(),
+            form: None,
+            given_by: None,
             given_by_name: None,
             given_by_relationship: None,
             recorded_by: None,

@@ -47,10 +47,11 @@ pub fn referral_of(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> 
 /// Complete a follow-up
 ///
 /// The person was reached, and this is what was heard. New needs are recorded, an accepted referral is in progress from the first
-/// contact on, and the next follow-up is planned by the rhythm of the person's need level, until the referral is closed or leave is
-/// taken. `new_needs` may be named while the patient lets the caller's organization see needs or screenings, by itself or in the
-/// referral; `next_due_on`, while it may plan a follow-up by hand.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+/// contact on while the patient's consent to the performer holds, and the next follow-up is planned by the rhythm of the person's need
+/// level, as far as the caller's organization sees it, until the referral is closed or leave is taken. `new_needs` may be named while the
+/// patient lets the caller's organization see needs or screenings, by itself or in the referral; `next_due_on`, while it may plan a
+/// follow-up by hand.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open; or `next_due_on` is named, and the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/complete")]
 pub async fn complete_follow_up(
     app: State,
@@ -95,9 +96,10 @@ pub fn check(purpose: Purpose, result: &FollowUpResult) -> Result<()> {
     Ok(())
 }
 
-/// A referral is in progress once the person was reached.
+/// A referral is in progress once the person was reached, if they let the performer go on.
 fn begin(conn: &mut DbConn, caller: &Principal, referral: ReferralRow) -> Result<ReferralRow> {
-    if !workflow::parties(conn, caller.organization_id, &referral)?.contains(&Party::Performer) {
+    let is_performers = workflow::parties(conn, caller.organization_id, &referral)?.contains(&Party::Performer);
+    if !is_performers || !workflow::performer_sees(conn, &referral, caller.at)? {
         return Ok(referral);
     }
     let (referral, _) = workflow::transition(conn, caller, &referral, &TransitionInput::to(ReferralStatus::InProgress))?;

@@ -171,6 +171,11 @@ fn check_referral(
     if workflow::parties(conn, caller.organization_id, &referral)?.is_empty() {
         faults.push(Fault::new("/referral_id", "not_permitted", "is followed up by its requester and its performer"));
     }
+    // Whoever sees the person without the referral may ask how they are, whatever became of the consent to the performer.
+    let plans = is_open && faults.is_empty();
+    if plans && sight::of(conn, caller, referral.manager_id, referral.patient_id)?.is_none() {
+        workflow::ensure_performer_sees(conn, &referral, caller.at)?;
+    }
     Ok(())
 }
 
@@ -204,8 +209,9 @@ pub async fn list_follow_ups(
 
 /// Create a follow-up
 ///
-/// By hand, beside those that are planned on their own. It is the duty of the caller's organization.
-#[utoipa::path(tag = "follow_ups", request_body = FollowUpInput, responses((status = 201, description = "The new follow-up.", body = FollowUp)), security(("oauth2" = ["follow_ups:write"])))]
+/// By hand, beside those that are planned on their own. It is the duty of the caller's organization, which sees the patient by itself, or
+/// plans it in a referral whose performer does.
+#[utoipa::path(tag = "follow_ups", request_body = FollowUpInput, responses((status = 201, description = "The new follow-up.", body = FollowUp), (status = 409, description = "The performer of the referral does not see the patient any more, nor does the caller: `consent_ended`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups")]
 pub async fn create_follow_up(app: State, caller: Allowed<scope::FollowUpsWrite>, command: Command<FollowUpInput>) -> Result<HttpResponse> {
     resource::create::<FollowUps>(&app, &caller, command).await

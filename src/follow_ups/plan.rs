@@ -6,13 +6,14 @@ use super::api::FollowUp;
 use super::handlers::{self, FollowUps};
 use super::model::{Cancellation, CancellationCode, Conclusion, FollowUpInput, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
 use super::{repository, rhythm};
-use crate::auth::Principal;
+use crate::auth::{Principal, sight};
 use crate::changes::Action;
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{FollowUpId, OrganizationId, PractitionerId};
+use crate::patients::api::Patient;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
@@ -31,7 +32,7 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
 pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUpId, referral: &ReferralRow) -> Result<()> {
     let owner = workflow::acting_performer(conn, referral)?;
     let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
-    let patient = patients::repository::find(conn, referral.patient_id)?;
+    let patient = shown_to(conn, caller, owner, referral)?;
     // People open up sooner face to face, so that is how the first contact is planned unless the person prefers otherwise.
     let preferred = patient.and_then(|patient| patient.content.preferred_modes.first().copied());
     let input = FollowUpInput {
@@ -47,9 +48,17 @@ pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUp
     add(conn, caller, id, owner, input)
 }
 
-/// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level while
-/// the referral is open and nothing else is planned in it. `None` where nothing follows. Fails where a day is named and the caller might
-/// not plan a follow-up by hand.
+/// The patient of a referral as far as an organization sees them that is to follow up, for what is planned tells of them; `None` where it
+/// does not.
+fn shown_to(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, referral: &ReferralRow) -> Result<Option<Patient>> {
+    let owner = Principal { organization_id: owner, ..caller.clone() };
+    let Some(seen) = sight::in_referral(conn, &owner, referral.patient_id, Some(referral.id))? else { return Ok(None) };
+    Ok(patients::repository::find(conn, referral.patient_id)?.map(|row| Patient::whole(row).shown(seen)))
+}
+
+/// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level, where its
+/// organization sees that, while the referral is open and nothing else is planned in it. `None` where nothing follows. Fails where a day is
+/// named and the caller might not plan a follow-up by hand.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
@@ -91,11 +100,9 @@ fn next_due_on(
     if referral.is_some_and(|referral| !referral.status.is_open()) {
         return Ok(None);
     }
-    if referral.is_none() || result.next_due_on.is_some() {
-        return Ok(result.next_due_on);
-    }
+    let Some(referral) = referral.filter(|_| result.next_due_on.is_none()) else { return Ok(result.next_due_on) };
     let (policies, today) = organizations::repository::practice(conn, Some(done.organization_id), caller.at)?;
-    let level = patients::repository::find(conn, done.patient_id)?.and_then(|patient| patient.need_level);
+    let level = shown_to(conn, caller, done.organization_id, referral)?.and_then(|patient| patient.need_level);
     Ok(Some(rhythm::days_after(today, rhythm::days_between(level, &policies))))
 }
 

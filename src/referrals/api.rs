@@ -55,15 +55,20 @@ pub struct Referral {
     /// What to know before relying on it: that the service is full or closed, that nobody answers for the performer, that the consent
     /// has ended. Null in histories and lists.
     pub warnings: Option<Vec<Warning>>,
-    /// What is written of it.
+    /// What is written of it. To the performer whom the patient lets in no longer, nothing that tells of the person is shown: `reason`,
+    /// `source_text` and the reasons of `offered` are null, and `plain_language_purpose` is empty.
     #[serde(flatten)]
     pub content: ReferralInput,
+    /// The organization that manages the patient, which sees all of it.
+    #[serde(skip)]
+    pub manager_id: OrganizationId,
 }
 
 impl From<ReferralRow> for Referral {
     fn from(row: ReferralRow) -> Self {
         Self {
             content: row.input(),
+            manager_id: row.manager_id,
             id: row.id,
             organization_id: row.organization_id,
             version: row.version,
@@ -113,7 +118,8 @@ text_enum! {
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
         /// to decide.
         NotEligible = "not_eligible",
-        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient.
+        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
+        /// cannot take them on.
         ConsentEnded = "consent_ended",
         /// The provider has no system on Kith: somebody must tell them, and the requester records what becomes of it.
         PerformerNotConnected = "performer_not_connected",

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
 use super::model::{ReferralInput, ReferralRow};
-use super::{repository, workflow};
+use super::{repository, shown, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -63,12 +63,15 @@ impl Resource for Referrals {
     fn view(conn: &mut DbConn, caller: &Principal, shape: Referral) -> Result<Referral> {
         let patient = patients::repository::find(conn, shape.content.patient_id)?;
         let service = workflow::service(conn, &shape)?;
-        let manager = patient.as_ref().map(|patient| patient.organization_id);
         let brief = service.as_ref().map(workflow::service_brief);
-        let mut warnings = workflow::warnings(conn, &shape, manager, brief.as_ref(), caller.at)?;
+        let mut warnings = workflow::warnings(conn, &shape, brief.as_ref(), caller.at)?;
         let seen = match &patient {
             Some(patient) => seen_of(conn, caller, &shape, patient)?,
             None => None,
+        };
+        let shape = match seen {
+            Some(_) => shape,
+            None => shown::shown_one(conn, caller, shape)?,
         };
         let patient = patient.zip(seen);
         if let (Some((patient, seen)), Some(service)) = (&patient, &service)
@@ -186,6 +189,7 @@ pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> 
         input.performer_organization_id = None;
     }
     if row.status != ReferralStatus::Draft {
+        input.consent = None;
         input.performer_practitioner_id = row.performer_practitioner_id;
         input.support_intensity = row.content.support_intensity;
         input.acknowledge_by = input.acknowledge_by.or(row.content.acknowledge_by);
@@ -342,10 +346,12 @@ pub async fn list_referrals(
         .db
         .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, before)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)?;
+            let items = shown::shown(conn, &caller, items.into_iter().map(Referral::from).collect())?;
+            Ok(Page { items, next })
         })
         .await?;
-    Ok(page.map(Referral::from).respond(&request))
+    Ok(page.respond(&request))
 }
 
 /// Create a referral

@@ -43,6 +43,11 @@ impl ReferralStatus {
         !self.is_final() && !matches!(self, Self::Draft)
     }
 
+    /// True where the performer takes the person on by entering: it must see them, for nobody is taken on who does not agree.
+    pub const fn takes_on(self) -> bool {
+        matches!(self, Self::Accepted | Self::InProgress)
+    }
+
     /// True where a coded reason must be given on entering.
     pub const fn needs_reason(self) -> bool {
         matches!(self, Self::Rejected | Self::OnHold | Self::Failed | Self::Cancelled)

@@ -59,6 +59,9 @@ pub fn load(
             ensure_consent(conn, caller, &row)?;
             workflow::set_due_dates(conn, &mut row, stood.requested_at.unwrap_or(stood.status_at))?;
         }
+        if stood.requested_at.is_some() {
+            row.content.0.consent = None;
+        }
         let row = workflow::insert_as(conn, caller, row, &stood.said)?;
         if status == ReferralStatus::Accepted && row.kind == ReferralKind::Navigation {
             follow_ups::plan::first_contact_with_id(conn, caller, first_contact, &row)?;

@@ -12,6 +12,7 @@ pub mod links;
 pub mod loading;
 pub mod model;
 pub mod repository;
+pub mod shown;
 pub mod transitions;
 pub mod workflow;
 

@@ -326,7 +326,8 @@ pub struct ReferralInput {
     #[serde(default)]
     #[schema(max_items = 10)]
     pub plain_language_purpose: Vec<LocalizedText>,
-    /// The patient's consent to the performer, where it is given with the referral; recorded as a consent when the referral is sent.
+    /// The patient's consent to the performer, where it is given with the referral. When the referral is sent it becomes a consent, which
+    /// is read, and withdrawn, as such: it is null here from then on.
     #[serde(default)]
     pub consent: Option<ConsentGiven>,
     /// When the performer should have acknowledged it; from the performer's policy where absent.
@@ -499,12 +500,14 @@ impl ReferralRow {
         }
     }
 
-    /// What is written, with what the columns know better: a merge moves the patient or the service, the performer assigns.
+    /// What is written, with what the columns know better: a merge moves the patient or the service, the performer assigns. The consent
+    /// that came with it is a consent of its own once it is sent.
     pub fn input(&self) -> ReferralInput {
         ReferralInput {
             patient_id: self.patient_id,
             service_id: self.service_id,
             performer_practitioner_id: self.performer_practitioner_id,
+            consent: self.content.consent.clone().filter(|_| self.requested_at.is_none()),
             ..self.content.0.clone()
         }
     }

@@ -216,6 +216,13 @@ pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId)
     Ok(each!(conn, |conn| found.select(referrals::id).first::<ReferralId>(conn)).optional()?.is_some())
 }
 
+/// True where the organization had received a referral of the patient before a moment.
+pub fn has_received(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    let of_patient = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::performer_id.eq(organization));
+    let received = of_patient.filter(referrals::requested_at.lt(before));
+    Ok(received.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
+}
+
 /// True where the match was made for the patient, by the organization or by whomever.
 pub fn is_match_of(conn: &mut DbConn, id: MatchId, patient: PatientId, by: Option<OrganizationId>) -> Result<bool> {
     let mut found = matches::table.filter(matches::id.eq(id)).filter(matches::patient_id.eq(patient)).into_boxed();

@@ -51,6 +51,25 @@ pub fn acting_performer(conn: &mut DbConn, row: &ReferralRow) -> Result<Organiza
     Ok(performer.unwrap_or(row.organization_id))
 }
 
+/// Whether whoever is asked sees at this moment whom the referral is for: by the patient's consent, or because it manages them. It is the
+/// performer's own sight that counts, whoever speaks for it; where nobody is named, nobody has to be let in.
+pub fn performer_sees(conn: &mut DbConn, row: &ReferralRow, now: Instant) -> Result<bool> {
+    match row.performer_id {
+        Some(performer) => sight::may_take_on(conn, row.patient_id, (performer, row.manager_id), now),
+        None => Ok(true),
+    }
+}
+
+/// Fails where the performer does not see the person: nobody takes on a person who does not agree to it. What is reported of them, and
+/// what ends, is told all the same.
+pub fn ensure_performer_sees(conn: &mut DbConn, row: &ReferralRow, now: Instant) -> Result<()> {
+    if performer_sees(conn, row, now)? {
+        return Ok(());
+    }
+    let detail = "The performer does not see the patient: the patient's consent to it has ended, or the patient was deleted.";
+    Err(Error::conflict("consent_ended", detail))
+}
+
 /// Moves a referral: checks that the step exists and the caller may take it, writes the transition, and does what follows from it.
 ///
 /// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups. Whoever calls this has locked
@@ -83,6 +102,9 @@ pub fn move_as(
         if found.is_none_or(|found| found.organization_id != row.asked()) {
             return Err(Error::invalid("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
         }
+    }
+    if row.status != input.status && input.status.takes_on() {
+        ensure_performer_sees(conn, row, caller.at)?;
     }
     carry_out(conn, caller, row, input)
 }
@@ -166,9 +188,11 @@ pub fn draft(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: Refer
     Ok(ReferralRow::draft(id, caller.organization_id, manager, input, caller.at))
 }
 
-/// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content.
+/// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content,
+/// which leaves it: from now on it is a consent, of which nobody reads more than consents are read.
 pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
     ensure_consent(conn, caller, row, given.or(row.content.consent.as_ref()))?;
+    row.content.0.consent = None;
     row.status = ReferralStatus::Requested;
     row.status_at = caller.at;
     row.requested_at = Some(caller.at);
@@ -238,7 +262,7 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()
 
 /// A referral that leaves for another organization needs the patient's consent: one that stands, or one given with it.
 ///
-/// An own program needs none, nor the organization that manages the patient: both see the patient already.
+/// An own program needs none, nor the organization that manages the patient: both see the patient already, or could not name them.
 pub fn ensure_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
     let Some(performer) = other_performer(row.organization_id, row.performer_id, row.manager_id) else { return Ok(()) };
     if let Some(given) = given {
@@ -382,14 +406,8 @@ pub fn not_eligible(patient: &PatientRow, seen: Categories, service: &ServiceRow
     (!rules.is_empty()).then(|| Warning { code: WarningCode::NotEligible, message: message() })
 }
 
-/// What to know before relying on a referral that is not closed, to a patient of this manager.
-pub fn warnings(
-    conn: &mut DbConn,
-    referral: &Referral,
-    manager: Option<OrganizationId>,
-    service: Option<&ServiceBrief>,
-    now: Instant,
-) -> Result<Vec<Warning>> {
+/// What to know before relying on a referral that is not closed.
+pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&ServiceBrief>, now: Instant) -> Result<Vec<Warning>> {
     if referral.status.is_final() {
         return Ok(Vec::new());
     }
@@ -415,14 +433,14 @@ pub fn warnings(
             "The provider has no system on Kith: tell them, and record what becomes of it here.",
         ));
     }
-    let other = manager.and_then(|manager| other_performer(referral.organization_id, referral.content.performer_organization_id, manager));
-    if let Some(performer) = other
+    // Also one that asked itself: it sees the patient by a consent as any other.
+    if let Some(performer) = referral.content.performer_organization_id.filter(|performer| *performer != referral.manager_id)
         && referral.requested_at.is_some_and(|sent| sent < now)
         && sight::to_performer(conn, referral.content.patient_id, performer, now)?.is_none()
     {
         found.push((
             WarningCode::ConsentEnded,
-            "The patient's consent to the performer has ended, so that the performer no longer sees the patient.",
+            "The patient's consent to the performer has ended, so that the performer no longer sees the patient and cannot take them on.",
         ));
     }
     Ok(found.into_iter().map(|(code, message)| Warning { code, message: message.into() }).collect())

@@ -86,7 +86,7 @@ pub async fn list_waitlist_entries(
 /// By the performer, which gives the service: its provider, or whoever keeps the record where no provider is named. The referral is put
 /// on hold for want of room, with the finer word `waitlisted`. Where the service counts a place that is free and kept for nobody, it is
 /// offered at once.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = WaitlistEntryInput, responses((status = 201, description = "The entry.", body = WaitlistEntry), (status = 409, description = "The referral is not open: `referral_closed`; or it waits already: `already_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = WaitlistEntryInput, responses((status = 201, description = "The entry.", body = WaitlistEntry), (status = 409, description = "The referral is not open: `referral_closed`; it waits already: `already_waiting`; or its performer does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries")]
 pub async fn create_waitlist_entry(
     app: State,
@@ -198,7 +198,7 @@ async fn act<T: Send + Sync + 'static>(
 ///
 /// By the requester for the person, or by the performer that has heard from them. The place is taken, one less is free, and the referral
 /// goes on `in_progress`.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`; or the performer of the referral does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/accept")]
 pub async fn accept_place(
     app: State,

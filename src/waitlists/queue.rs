@@ -39,6 +39,7 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     if !referral.status.is_open() {
         return Err(Error::conflict("referral_closed", "The referral is not open: nobody waits for it."));
     }
+    workflow::ensure_performer_sees(conn, &referral, caller.at)?;
     let joined_at = input.joined_at.unwrap_or(caller.at);
     if joined_at > caller.at {
         return Err(Error::invalid("/joined_at", "out_of_range", "must not be in the future"));
@@ -143,6 +144,7 @@ pub fn describe(
 /// Takes the place that was offered: it is free no more, and the referral goes on.
 pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
     let (row, referral) = offered(conn, caller, entry)?;
+    workflow::ensure_performer_sees(conn, &referral, caller.at)?;
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
     take_place(conn, caller.at, &row, &referral)?;

@@ -65,7 +65,9 @@ on_both!(a_withdrawal_is_effective_at_once, |db| async move {
 
     let withdrawn = program.post(&format!("{consent_path}/withdraw"), json!({ "reason": "She asked us to." })).await;
     let body = withdrawn.expect(200);
-    assert_eq!((&body["status"], &body["withdrawal_reason"]), (&json!("withdrawn"), &json!("She asked us to.")));
+    assert_eq!((&body["status"], &body["withdrawal_reason"]), (&json!("withdrawn"), &Value::Null), "it reads that it was, and no more");
+    assert_eq!((&body["purposes"], &body["form"]), (&json!([]), &Value::Null));
+    assert_eq!(clinic.get(&consent_path).await.expect(200)["withdrawal_reason"], "She asked us to.");
     assert_eq!((body["version"].as_i64(), withdrawn.header("etag")), (Some(2), Some("\"2\"")));
     program.get(&path).await.expect_problem(404, "not_found");
     program.get(&format!("{path}/timeline")).await.expect_problem(404, "not_found");
@@ -214,7 +216,8 @@ on_both!(whom_a_withdrawn_consent_was_given_to_reads_that_it_was_and_nothing_mor
         assert_eq!((&consent["status"], &consent["patient_id"]), (&json!("withdrawn"), &json!(patient)), "{consent}");
         assert_eq!(consent["withdrawn_at"], "2026-03-02T17:00:00.000000Z");
         assert_eq!((&consent["purposes"], &consent["categories"]), (&json!([]), &json!([])));
-        for field in ["withdrawal_reason", "note", "given_by_name", "given_by_relationship", "recorded_by", "valid_from", "valid_until"] {
+        let fields = ["withdrawal_reason", "note", "form", "given_by", "given_by_name", "given_by_relationship", "recorded_by"];
+        for field in fields.into_iter().chain(["valid_from", "valid_until"]) {
             assert_eq!(consent[field], Value::Null, "{field}");
         }
     };
@@ -229,6 +232,13 @@ on_both!(whom_a_withdrawn_consent_was_given_to_reads_that_it_was_and_nothing_mor
     for entry in told.into_iter().chain(history["items"].as_array().unwrap()) {
         bare(&entry["resource"]);
     }
+
+    // Nor is it found by what it was for.
+    for purpose in ["care_coordination", "referral", "research"] {
+        assert_eq!(program.get(&format!("{PATH}?purpose={purpose}")).await.expect(200)["items"], json!([]), "{purpose}");
+    }
+    assert_eq!(clinic.get(&format!("{PATH}?purpose=referral")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(program.get(&format!("{PATH}?is_active=false")).await.expect(200)["items"].as_array().unwrap().len(), 1);
 
     let whole = clinic.get(&path).await.expect(200);
     assert_eq!((&whole["withdrawal_reason"], &whole["note"]), (&json!("She does not trust them."), &json!("Not in the evening.")));

@@ -166,6 +166,62 @@ on_both!(who_reads_on_after_being_shut_out_of_a_merged_record_holds_neither_of_t
     tails.check("the record they held is another's, and they see neither").await;
 });
 
+on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async move {
+    let town = Town::new(db).await;
+    let Town { app, clinic, program, .. } = &town;
+    let (patient, other) = (town.patient().await, town.patient().await);
+    let to_program = |patient: &str| json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["referral"], "categories": ["summary"], "form": "verbal" });
+    let mut tails = Tails::of(&[program, clinic]);
+    let (referral, _) = (town.accepted(&patient).await, town.sent(&other).await);
+    let reasons = async || {
+        let list = program.get("/v1/referrals").await.expect(200);
+        let items = list["items"].as_array().unwrap().iter();
+        items.filter(|item| item["reason"].is_string()).count()
+    };
+    assert_eq!(reasons().await, 2);
+    tails.check("they agree to be referred").await;
+    for who in [&patient, &other] {
+        let consents = clinic.get(&format!("/v1/patients/{who}/consents")).await.expect(200);
+        let path = format!("/v1/consents/{}/withdraw", consents["items"][0]["id"].as_str().unwrap());
+        app.clock.advance(Duration::seconds(1));
+        clinic.post(&path, json!({})).await.expect(200);
+        tails.check("a consent is withdrawn").await;
+    }
+    assert_eq!(reasons().await, 0);
+    step(program, &referral, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await.expect(201);
+    tails.check("what was asked goes on").await;
+
+    app.clock.advance(Duration::seconds(1));
+    let mut cursor = String::new();
+    next(program, "", &mut cursor).await;
+    let consent = make(clinic, "/v1/consents", to_program(&patient)).await;
+    assert_eq!(told(&next(program, "", &mut cursor).await)[..2], [("consent", "created"), ("patient", "reset")]);
+    assert_eq!(reasons().await, 1);
+    tails.check("one agrees again").await;
+    app.clock.advance(Duration::seconds(1));
+    make(clinic, "/v1/consents", to_program(&patient)).await;
+    next(program, "", &mut cursor).await;
+    app.clock.advance(Duration::seconds(1));
+    make(clinic, "/v1/consents", to_program(&patient)).await;
+    assert_eq!(told(&next(program, "", &mut cursor).await), [("consent", "created")], "it was let in before");
+    clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
+    tails.check("two consents are left").await;
+    assert_eq!(reasons().await, 1);
+
+    let mut expiring = to_program(&other);
+    expiring["valid_until"] = json!(app.clock.now().plus(Duration::minutes(5)));
+    app.clock.advance(Duration::seconds(1));
+    make(clinic, "/v1/consents", expiring).await;
+    tails.check("the other agrees for a while").await;
+    assert_eq!(reasons().await, 2);
+    app.clock.advance(Duration::minutes(6));
+    tails.check("that has run out").await;
+    assert_eq!(reasons().await, 1);
+    clinic.post(&format!("/v1/patients/{patient}/merge"), json!({ "duplicate_id": other })).await.expect(200);
+    tails.check("two records are merged").await;
+    assert_eq!(reasons().await, 2);
+});
+
 fn told(items: &[Value]) -> Vec<(&str, &str)> {
     items.iter().map(|item| (item["resource_type"].as_str().unwrap(), item["action"].as_str().unwrap())).collect()
 }

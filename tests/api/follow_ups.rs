@@ -254,7 +254,8 @@ on_both!(needs_are_raised_while_the_patient_lets_them_be_recorded_and_not_after,
     assert_eq!(next.faults(422), [("/next_due_on".into(), "not_found".into())]);
     let done = town.program.post(&complete(&planned), json!({ "change": "better" })).await.expect(200);
     assert_eq!((&done["status"], &done["next_follow_up_id"]), (&json!("completed"), &Value::Null));
-    let done = town.program.post(&complete(&first), json!({ "next_due_on": "2026-03-20" })).await.expect(200);
+    town.program.post(&complete(&first), json!({ "next_due_on": "2026-03-20" })).await.expect_problem(409, "consent_ended");
+    let done = town.program.post(&complete(&first), json!({})).await.expect(200);
     assert!(done["next_follow_up_id"].is_string(), "the referral is open, and the program its performer: {done}");
 
     // Who takes part in follow-ups alone does not record needs, and the other way round.

@@ -29,6 +29,8 @@ mod clashes;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod consent_ends;
+#[cfg(test)]
 mod consents;
 #[cfg(test)]
 mod contract;

@@ -525,7 +525,7 @@ on_both!(a_consent_that_ran_out_before_the_sending_is_none, |db| async move {
     );
     assert_eq!(step(&town.clinic, &relied, json!({ "status": "requested" })).await.faults(422), fault("/consent", "consent_required"));
     assert_eq!(town.program.get(&path(&sent)).await.expect(200)["patient"], Value::Null);
-    step(&town.program, &sent, json!({ "status": "accepted" })).await.expect(201);
+    step(&town.program, &sent, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
 });
 
 on_both!(what_is_hidden_from_the_requester_cannot_be_named, |db| async move {

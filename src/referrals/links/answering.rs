@@ -279,7 +279,8 @@ fn decide(
     if !is_undecided || form.version != opened.referral.version.to_string() {
         return again(conn, holder, opened, performer, StatusCode::CONFLICT, changed(language));
     }
-    if to == ReferralStatus::Accepted && !is_shown(conn, holder, &opened, performer)? {
+    let caller: Principal = holder.acting(&opened.row, performer, Some(&form.name));
+    if to.takes_on() && !workflow::performer_sees(conn, &opened.referral, caller.at)? {
         return Ok(Outcome::Withheld(opened.requester.map(Box::new)));
     }
     let input = match wish {
@@ -287,16 +288,9 @@ fn decide(
         Err(mistakes) => return again(conn, holder, opened, performer, StatusCode::UNPROCESSABLE_ENTITY, mistakes),
     };
     input.validate().map_err(|error| Error::internal(error.to_string()))?;
-    let caller: Principal = holder.acting(&opened.row, performer, Some(&form.name));
     let row = resource::get_row::<Referrals>(conn, &caller, opened.referral.id)?;
     workflow::transition(conn, &caller, &row, &input)?;
     Ok(Outcome::Done)
-}
-
-/// Whether the performer sees at this moment whom the referral is for: nobody takes on a person who does not agree to it.
-fn is_shown(conn: &mut DbConn, holder: &Holder, opened: &Opened, performer: OrganizationId) -> Result<bool> {
-    let caller = holder.acting(&opened.row, performer, None);
-    Ok(Referrals::view(conn, &caller, Referrals::shape(opened.referral.clone()))?.patient.is_some())
 }
 
 /// Whether the referral stands where it does by this link: what was sent twice is done, and what somebody else did is told.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Endpoint, PATH, conforms, events, in_any_order, of_path, person, rename, settle, town};
 use crate::receiver::{Got, Receiver, Reply};
-use crate::referrals::Town;
+use crate::referrals::{Town, step};
 use crate::screenings::{answer, consent, screening};
 
 on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_its_end_no_more, |db| async move {
@@ -54,6 +54,40 @@ on_both!(an_organization_without_consent_is_sent_nothing_of_a_person_and_after_i
     let withheld = program.get(&path).await.expect(200);
     assert_eq!(withheld["items"].as_array().unwrap().len(), 1);
     assert_eq!(withheld["items"][0]["event_type"], "patient.updated");
+});
+
+on_both!(what_is_written_of_a_person_is_sent_to_whom_they_let_in, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let updates = json!({ "payload": "full", "event_types": ["referral.updated", "patient.reset"] });
+    Endpoint::new(&town.program, receiver.url("/"), updates).await;
+    let patient = town.patient().await;
+    let referral = town.sent(&patient).await;
+    let on_hold = json!({ "status": "on_hold", "reason": { "code": "missing_information" } });
+    let moved = async |body: Value| -> Value {
+        step(&town.program, &referral, body).await.expect(201);
+        settle(&town.app).await;
+        let got = receiver.take();
+        got.iter().for_each(conforms);
+        got.last().unwrap().json()["data"]["resource"].clone()
+    };
+    let shown = moved(json!({ "status": "received" })).await;
+    assert_eq!((&shown["reason"], &shown["consent"]), (&json!("Lives alone since spring; would like company."), &Value::Null));
+    let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    let path = format!("/v1/consents/{}/withdraw", consents["items"][0]["id"].as_str().unwrap());
+    town.clinic.post(&path, json!({})).await.expect(200);
+    settle(&town.app).await;
+    assert_eq!(events(&receiver.take()), ["patient.reset"]);
+    let shown = moved(on_hold).await;
+    assert_eq!((&shown["status"], &shown["reason"]), (&json!("on_hold"), &Value::Null));
+    assert_eq!(shown["plain_language_purpose"], json!([]));
+
+    town.app.clock.advance(Span::seconds(1));
+    let again = json!({ "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["referral"],
+        "categories": ["summary"], "form": "verbal" });
+    town.clinic.post("/v1/consents", again).await.expect(201);
+    settle(&town.app).await;
+    assert_eq!(events(&receiver.take()), ["patient.reset"], "what it holds is to be read anew");
 });
 
 /// A consent to the program that begins in two minutes and ends two minutes later.
