@@ -5,7 +5,9 @@ use chrono::{Days, NaiveDate};
 use super::api::{Referral, ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
 use super::handlers::Referrals;
 use super::lifecycle::{Party, ReferralStatus, find_step};
-use super::model::{ConsentGiven, ReferralInput, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow};
+use super::model::{
+    BusinessStatus, ConsentGiven, ReferralInput, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow,
+};
 use super::repository;
 use crate::auth::{Principal, sight};
 use crate::changes::{self, Action, Actor, Change};
@@ -151,22 +153,54 @@ pub fn carry_out(
     Ok((next, made))
 }
 
-/// Takes a referral back to where it stood before it was put on hold, without the finer word that it had there: for what follows from
-/// something that somebody was allowed to do, told as this organization's. What follows from the status followed when it was reached first.
+/// How a referral stands: its status, with the finer word and the reason of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The status.
+    pub status: ReferralStatus,
+    /// The finer word.
+    pub business_status: Option<BusinessStatus>,
+    /// Why.
+    pub reason: StatusReason,
+}
+
+impl Standing {
+    /// A status of which no more is known.
+    pub fn plain(status: ReferralStatus) -> Self {
+        Self { status, business_status: None, reason: StatusReason::default() }
+    }
+
+    /// How it stands after a step. One that leaves the status leaves also what it does not name.
+    pub fn after(last: Option<&Self>, step: &TransitionRow) -> Self {
+        let same = last.filter(|last| last.status == step.to_status);
+        let TransitionContent { business_status, reason, .. } = &step.content.0;
+        Self {
+            status: step.to_status,
+            business_status: business_status.or(same.and_then(|last| last.business_status)),
+            reason: same.filter(|_| reason.code.is_none()).map_or_else(|| reason.clone(), |last| last.reason.clone()),
+        }
+    }
+}
+
+/// Takes a referral that waited back to where it stood before: for what follows from something that somebody was allowed to do, told as
+/// this organization's and for this reason. One that was on hold already is so again for what it was; of other statuses the finer word is
+/// passed. What follows from the status followed when it was reached first.
 pub fn resume(
     conn: &mut DbConn,
     actor: &Actor,
     by: OrganizationId,
     row: &ReferralRow,
-    to: ReferralStatus,
+    stood: &Standing,
     reason: &StatusReason,
 ) -> Result<()> {
-    let status_at = if to == row.status { row.status_at } else { actor.at };
+    let held = Some(stood).filter(|stood| stood.status == ReferralStatus::OnHold);
+    let business_status = held.and_then(|stood| stood.business_status);
+    let status_reason = held.map_or(reason, |stood| &stood.reason);
     let mut next = ReferralRow {
-        status: to,
-        business_status: None,
-        status_reason: Json(reason.clone()),
-        status_at,
+        status: stood.status,
+        business_status,
+        status_reason: Json(status_reason.clone()),
+        status_at: if held.is_some() { row.status_at } else { actor.at },
         version: row.version + 1,
         updated_at: actor.at,
         ..row.clone()
@@ -175,7 +209,8 @@ pub fn resume(
     if !repository::replace(conn, row, &next)? {
         return Err(Error::Busy);
     }
-    let input = TransitionInput { reason: reason.clone(), ..TransitionInput::to(to) };
+    let told = if reason.code.is_some() { reason } else { status_reason };
+    let input = TransitionInput { business_status, reason: told.clone(), ..TransitionInput::to(stood.status) };
     record_transition(conn, actor, by, &next, Some(row.status), &input)?;
     let shape = Referrals::shape(next.clone());
     changes::record(conn, actor, resource::change_of::<Referrals>(&Referrals::head(&next), Action::Updated, &shape))?;

@@ -16,10 +16,11 @@ use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{OrganizationId, ResourceType, ServiceId, WaitlistEntryId};
 use crate::organizations;
+use crate::referrals;
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus};
 use crate::referrals::model::{BusinessStatus, ReasonCode, ReferralRow, StatusReason, TransitionRow};
-use crate::referrals::{self, workflow};
+use crate::referrals::workflow::{self, Standing};
 use crate::services::model::{Capacity, CapacityStatus, Queue};
 use crate::services::row::ServiceRow;
 use crate::services::{self, Services, capacity};
@@ -186,23 +187,26 @@ fn go_back(conn: &mut DbConn, actor: &Actor, by: OrganizationId, referral: &Refe
         return Ok(());
     }
     let steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
-    let to = before_waiting(&steps).unwrap_or(ReferralStatus::OnHold);
-    workflow::resume(conn, actor, by, referral, to, reason)
+    let stood = before_waiting(&steps).unwrap_or_else(|| Standing::plain(ReferralStatus::OnHold));
+    workflow::resume(conn, actor, by, referral, &stood, reason)
 }
 
-/// Where a referral that waits stood before.
-fn before_waiting(steps: &[TransitionRow]) -> Option<ReferralStatus> {
-    let (mut before, mut waits) = (None, false);
+/// How a referral that waits stood before.
+fn before_waiting(steps: &[TransitionRow]) -> Option<Standing> {
+    let (mut before, mut stands) = (None, None::<Standing>);
     for step in steps {
-        let word = step.content.business_status;
-        let still = waits && word.is_none() && step.from_status == Some(ReferralStatus::OnHold);
-        let is_waiting = step.to_status == ReferralStatus::OnHold && (word == Some(BusinessStatus::Waitlisted) || still);
-        if is_waiting && !waits {
-            before = step.from_status;
+        let last = stands.take().or_else(|| step.from_status.map(Standing::plain));
+        let next = Standing::after(last.as_ref(), step);
+        if is_waiting(&next) && !last.as_ref().is_some_and(is_waiting) {
+            before = last;
         }
-        waits = is_waiting;
+        stands = Some(next);
     }
     before
+}
+
+fn is_waiting(standing: &Standing) -> bool {
+    standing.status == ReferralStatus::OnHold && standing.business_status == Some(BusinessStatus::Waitlisted)
 }
 
 fn offered(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<(WaitlistEntryRow, ReferralRow)> {
@@ -235,12 +239,13 @@ fn take_place(conn: &mut DbConn, at: Instant, entry: &WaitlistEntryRow, referral
     capacity::take_place(conn, at, entry.service_id, entry.key(), referral.asked())
 }
 
-/// What a step of a referral means for its place in a list: whoever goes on has a place, whoever is done waits no longer.
+/// What a step of a referral means for its place in a list: whoever is taken on has a place, and whoever is not on hold any more waits no
+/// longer.
 pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
-    let goes_on = referral.status == ReferralStatus::InProgress;
-    if !goes_on && !referral.status.is_final() {
+    if referral.status == ReferralStatus::OnHold {
         return Ok(());
     }
+    let goes_on = [ReferralStatus::Accepted, ReferralStatus::InProgress].contains(&referral.status);
     let Some(entry) = repository::open_of_referral(conn, referral.id)? else { return Ok(()) };
     services::repository::lock(conn, entry.service_id)?;
     let entry = repository::get(conn, entry.id)?;

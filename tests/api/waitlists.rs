@@ -332,6 +332,36 @@ on_both!(whoever_leaves_a_list_stands_where_they_stood_before, |db| async move {
     assert_eq!((&told["resource"]["status"], &told["resource"]["business_status"]), (&json!("in_progress"), &Value::Null));
 });
 
+on_both!(who_is_taken_off_hold_has_a_place_or_waits_no_longer, |db| async move {
+    let town = Town::new(db).await;
+    let step = async |entry: &Value, status: &str| {
+        let path = format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap());
+        town.agency.post(&path, json!({ "status": status })).await.expect(201);
+    };
+    let (first, second, third) = (town.wait(json!({})).await, town.wait(json!({})).await, town.wait(json!({})).await);
+    town.free(1).await;
+    step(&first, "received").await;
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["left", "offered", "waiting"], "the place goes to the next");
+    step(&second, "accepted").await;
+    assert_eq!(town.statuses(&[&second, &third]).await, ["accepted", "waiting"], "whoever is accepted has the place");
+    let room = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
+    assert_eq!((&room["available"], &room["held"]), (&json!(0), &json!(0)));
+});
+
+on_both!(whoever_was_on_hold_before_they_waited_is_so_again_for_the_same_reason, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.refer().await;
+    let hold = json!({ "status": "on_hold", "business_status": "awaiting_information", "reason": { "code": "missing_information" } });
+    for step in [json!({ "status": "received" }), hold] {
+        town.agency.post(&format!("/v1/referrals/{id}/transitions"), step).await.expect(201);
+    }
+    let entry = town.agency.post(&town.list(), json!({ "referral_id": id })).await.expect(201);
+    town.act(&town.clinic, &entry, "leave").await.expect(200);
+    let referral = town.clinic.get(&format!("/v1/referrals/{id}")).await.expect(200);
+    assert_eq!((&referral["status"], &referral["business_status"]), (&json!("on_hold"), &json!("awaiting_information")));
+    assert_eq!(referral["status_reason"]["code"], "missing_information");
+});
+
 on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move {
     let town = Town::new(db).await;
     let entry = town.wait(json!({})).await;
