@@ -765,6 +765,7 @@ diesel::table! {
         leased_until -> Nullable<Instant>,
         consents_told_at -> Instant,
         consents_told_id -> Id,
+        rests_until -> Nullable<Instant>,
     }
 }
 
