@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod over_http;
+mod standing;
 
 fn mapping(text: &str) -> Mapping {
     Mapping::parse(text).unwrap()
