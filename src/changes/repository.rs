@@ -315,10 +315,14 @@ pub fn last_until(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, pl
     Ok(entries.first(conn).optional()?)
 }
 
-/// The first entry of a resource that was written at this moment.
-pub fn written_at(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, at: Instant) -> Result<Option<Entry>> {
+/// The last entry of a resource that an import wrote: it says itself when that was, which whoever else writes cannot know.
+pub fn last_imported(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>) -> Result<Option<Entry>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
-    Ok(entries.filter(changes::at.eq(at)).order((changes::version, changes::sequence)).first(conn).optional()?)
+    let is_import = match conn {
+        DbConn::Sqlite(_) => sql::<Bool>("json_extract(changes.body, '$.provenance.imported_at') = changes.at"),
+        DbConn::Pg(_) => sql::<Bool>("(changes.body #>> '{provenance,imported_at}')::timestamptz = changes.at"),
+    };
+    Ok(entries.filter(is_import).order((changes::version.desc(), changes::sequence.desc())).first(conn).optional()?)
 }
 
 /// The entry of a resource before this version.

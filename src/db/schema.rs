@@ -257,6 +257,7 @@ diesel::table! {
         started_at -> Instant,
         updated_at -> Instant,
         finished_at -> Nullable<Instant>,
+        has_counted -> Bool,
     }
 }
 
@@ -281,6 +282,18 @@ diesel::table! {
         source_id -> Id,
         service_id -> Id,
         sweeps -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// Which organizations are part of which, as a source says and nobody has joined them yet.
+    source_kin (source_id, part) {
+        source_id -> Id,
+        part -> Text,
+        whole -> Text,
     }
 }
 
@@ -765,6 +778,7 @@ diesel::table! {
         leased_until -> Nullable<Instant>,
         consents_told_at -> Instant,
         consents_told_id -> Id,
+        rests_until -> Nullable<Instant>,
     }
 }
 

@@ -306,8 +306,8 @@ impl Batch {
     }
 
     /// The next version of a service of which its source says something new: before it said `said`, or what the journal has of the last
-    /// import. What people here have changed stands where the source says of it what it said before, and what the records say that were
-    /// merged into it stays theirs.
+    /// import where that was not kept. What people here have changed stands where the source says of it what it said before, and what the
+    /// records say that were merged into it stays theirs.
     fn stated(
         &self,
         conn: &mut DbConn,
@@ -326,9 +326,9 @@ impl Batch {
             Some(said) => Some(said.clone()),
             None => store::last_imported(conn, row)?,
         };
-        let Reconciled { mut service, notices, differs } = match base {
+        let Reconciled { mut service, notices } = match base {
             Some(base) => reconciled(&base, &own, service)?,
-            None => Reconciled { service, notices: Vec::new(), differs: false },
+            None => Reconciled { service, notices: Vec::new() },
         };
         service.connector_notes = service.connector_notes.or(own.connector_notes);
         let others = own.identifiers.into_iter().filter(|identifier| identifier.system != self.source);
@@ -341,7 +341,7 @@ impl Batch {
             row.with_content(service, actor.at)
         };
         let row = ServiceRow { version: row.version + 1, ..with_rooms(after, &planned.parsed, actor.at) };
-        Ok(Stated { row, notices, differs })
+        Ok(Stated { row, notices })
     }
 
     /// The keys of a provider in other systems.
@@ -390,14 +390,14 @@ impl Batch {
                 service.provider_id = Some(*provider);
                 service.provider_name = None;
             }
+            let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
             let verdict = match present.get(id).cloned() {
                 None if known.contains_key(id) => {
                     let Some(into) = known.get(id).and_then(|into| present.get(into)).cloned() else { continue };
                     let row =
                         ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
                     let row = ServiceRow { merged_into_id: Some(into.id), ..row };
-                    let new = NewService { row, fingerprint: &parsed.fingerprint };
-                    store::insert_merged(conn, actor, &self.source, into.id, new)?;
+                    store::insert_merged(conn, actor, &self.source, row, said)?;
                     let after = recompose(conn, actor, &into, None, Some(parsed))?;
                     let notice = Notice::new(
                         "second_source",
@@ -422,18 +422,15 @@ impl Batch {
                 Some(row) if row.merged_into_id.is_some() => {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed;
-                    let status = service.status;
-                    let mut said = Said { fingerprint: &parsed.fingerprint, statement: None };
                     if let Some(merge) = merges::find(conn, *id)? {
                         let standing = merge.standing(&row, actor.at);
                         let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
                         merges::replace(conn, &merge.stated(stood.row))?;
-                        said.statement = stood.differs.then_some(&service);
                         notices.extend(stood.notices);
                     }
                     store::restate(conn, actor, row.merged(into.id, service.clone(), actor.at), said)?;
                     if into.deleted_at.is_none() {
-                        let after = recompose(conn, actor, &into, is_back.then_some(status), Some(parsed))?;
+                        let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
                         present.insert(after.id, after);
                     }
                     lines.push(line(parsed, into.id, Verdict::Updated, notices));
@@ -441,10 +438,8 @@ impl Batch {
                 }
                 Some(row) => {
                     let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
-                    let said = Said { fingerprint: &parsed.fingerprint, statement: after.differs.then_some(&service) };
-                    store::update_said(conn, actor, &row, after.row.clone(), said)?;
                     notices.extend(after.notices);
-                    present.insert(*id, after.row);
+                    present.insert(*id, store::update_said(conn, actor, &row, after.row, said)?);
                     Verdict::Updated
                 }
             };
@@ -473,8 +468,6 @@ struct Stated {
     row: ServiceRow,
     /// What people here had changed of it.
     notices: Vec<Notice>,
-    /// Whether some of that stands against its source.
-    differs: bool,
 }
 
 /// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
@@ -507,9 +500,7 @@ fn recompose(
         Some(parsed) => with_rooms(composed, parsed, actor.at),
         None => composed,
     };
-    let after = ServiceRow { version: row.version + 1, ..after };
-    store::update(conn, actor, row, after.clone())?;
-    Ok(after)
+    store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })
 }
 
 /// The row with what its source says of its rooms; a source that says nothing leaves what providers have said.

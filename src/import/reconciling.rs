@@ -23,8 +23,6 @@ pub struct Reconciled {
     pub service: ServiceInput,
     /// What of it stands against the source, and what no longer does.
     pub notices: Vec<Notice>,
-    /// Whether it says something else than its source.
-    pub differs: bool,
 }
 
 /// Where the words of people here stand, and where no longer.
@@ -36,6 +34,9 @@ struct Fields {
 
 /// What a service says whose source said `base`, where people here have made `ours` of it, and the source now says `theirs`.
 pub fn reconciled(base: &ServiceInput, ours: &ServiceInput, theirs: ServiceInput) -> Result<Reconciled> {
+    if base == ours {
+        return Ok(Reconciled { service: theirs, notices: Vec::new() });
+    }
     let members = |service: &ServiceInput| match serde_json::to_value(service) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Error::internal("a service is an object")),
@@ -54,11 +55,10 @@ pub fn reconciled(base: &ServiceInput, ours: &ServiceInput, theirs: ServiceInput
         theirs
     };
     let notice = |code, text: &'static str| move |field: String| Notice::new(code, field, text);
-    let differs = !fields.kept.is_empty();
     let kept = fields.kept.into_iter().map(notice("change_kept", "what was changed here stands: its source says what it said before"));
     let replaced =
         fields.replaced.into_iter().map(notice("change_replaced", "it was changed here, and its source says something else since"));
-    Ok(Reconciled { service, notices: kept.chain(replaced).collect(), differs })
+    Ok(Reconciled { service, notices: kept.chain(replaced).collect() })
 }
 
 impl Fields {
@@ -134,11 +134,10 @@ mod tests {
         );
         assert_eq!((it.service.eligibility.min_age, it.service.eligibility.text.as_deref()), (Some(60), Some("Elders")));
         assert_eq!(told(&it), [("change_kept", "/name"), ("change_kept", "/eligibility/min_age"), ("change_replaced", "/description")]);
-        assert!(it.differs);
         let it = reconciled(&theirs, &it.service, read(json!({ "name": "Lunch for all" }))).unwrap();
         assert_eq!((it.service.name.as_str(), told(&it)[0]), ("Lunch for all", ("change_replaced", "/name")));
         let same = reconciled(&base, &base, theirs.clone()).unwrap();
-        assert_eq!((same.service, same.notices.len(), same.differs), (theirs, 0, false));
+        assert_eq!((same.service, same.notices.len()), (theirs, 0));
     }
 
     #[test]
@@ -147,7 +146,7 @@ mod tests {
         let ours = read(json!({ "name": "Youth", "eligibility": { "min_age": 25, "max_age": 30 } }));
         let theirs = read(json!({ "name": "Youth", "eligibility": { "min_age": 10, "max_age": 20 } }));
         let it = reconciled(&base, &ours, theirs.clone()).unwrap();
-        assert_eq!((it.service.clone(), it.differs), (theirs, false));
+        assert_eq!(it.service, theirs);
         assert_eq!(told(&it), [("change_replaced", "/eligibility/min_age")]);
     }
 }

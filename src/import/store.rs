@@ -31,6 +31,7 @@ struct Imported<'a> {
     organization_id: OrganizationId,
     source: &'a str,
     fingerprint: &'a str,
+    statement: Option<&'a Json<ServiceInput>>,
 }
 
 /// What a source last said of its services.
@@ -54,10 +55,9 @@ pub fn note_retired(conn: &mut DbConn, id: ServiceId, fingerprint: &str) -> Resu
     Ok(())
 }
 
-/// Remembers what a source now says of a service, and its words where the service says something else.
+/// Remembers what a source now says of a service.
 fn remember_said(conn: &mut DbConn, id: ServiceId, said: Said<'_>) -> Result<()> {
-    let words = said.statement.map(|statement| Json(statement.clone()));
-    let now = (imported_services::fingerprint.eq(said.fingerprint), imported_services::statement.eq(&words));
+    let now = (imported_services::fingerprint.eq(said.fingerprint), imported_services::statement.eq(Some(said.words())));
     update_table(imported_services::table.find(id)).set(now).execute(conn)?;
     Ok(())
 }
@@ -67,11 +67,17 @@ fn remember_said(conn: &mut DbConn, id: ServiceId, said: Said<'_>) -> Result<()>
 pub struct Said<'a> {
     /// See [`super::keys::fingerprint`].
     pub fingerprint: &'a str,
-    /// Its words, where the service says something else: somebody here has changed it.
-    pub statement: Option<&'a ServiceInput>,
+    /// Its words, whatever people here make of the service.
+    pub statement: &'a ServiceInput,
 }
 
-/// What sources last said of these services that say something else, at most 1,000.
+impl Said<'_> {
+    fn words(&self) -> Json<ServiceInput> {
+        Json(self.statement.clone())
+    }
+}
+
+/// What sources last said of these services, at most 1,000; not of those that were last imported before their words were kept.
 pub fn statements(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceInput>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -84,20 +90,30 @@ pub fn statements(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<Servic
     Ok(rows.into_iter().filter_map(|(id, statement)| Some((id, statement?.0))).collect())
 }
 
-/// What a source said of a service when it was last imported, as the journal has it; `None` where nothing was changed since, and where that
-/// is not known any more.
+/// What a source said of a service when it was last imported, as the journal has it: of one that was imported before the words of sources
+/// were kept. `None` where that is not known any more.
 pub fn last_imported(conn: &mut DbConn, row: &ServiceRow) -> Result<Option<ServiceInput>> {
     static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let nameless = serde_json::from_value::<ServiceInput>(json!({ "name": "" })).and_then(serde_json::to_value);
         nameless.ok().and_then(|value| Some(value.as_object()?.keys().cloned().collect())).unwrap_or_default()
     });
-    let own = row.own_content.as_ref().unwrap_or(&row.content);
-    let Some(at) = own.provenance.imported_at.filter(|at| *at != row.updated_at) else { return Ok(None) };
-    let entry = changes::written_at(conn, ResourceType::Service, Id::from_uuid(row.id.uuid()), at)?;
-    let body = entry.and_then(|entry| serde_json::from_str::<Map<String, Value>>(entry.body.get()).ok());
+    let entry = changes::last_imported(conn, ResourceType::Service, row.id.cast())?;
+    let Some(mut content) = entry.and_then(|entry| serde_json::from_str::<Map<String, Value>>(entry.body.get()).ok()) else {
+        return Ok(None);
+    };
     // An older version may have written what this one reads no more.
-    let content = body.map(|body| body.into_iter().filter(|(name, _)| NAMES.contains(name)).collect());
-    Ok(content.and_then(|content| serde_json::from_value(Value::Object(content)).ok()))
+    content.retain(|name, _| NAMES.contains(name));
+    if let Some(own) = &row.own_content {
+        // The journal has the whole of a service into which others were merged: what those add was not said by its own source.
+        let words = |content: &ServiceInput| serde_json::to_value(content).map_err(Error::internal);
+        let (own, whole) = (words(&own.0)?, words(&row.content.0)?);
+        for (name, value) in &mut content {
+            if own.get(name) != whole.get(name) {
+                *value = own.get(name).cloned().unwrap_or_default();
+            }
+        }
+    }
+    Ok(serde_json::from_value(Value::Object(content)).ok())
 }
 
 /// Whether the source of a record and those of the records that were merged into it still list it: of the record itself, where it is
@@ -144,12 +160,12 @@ pub fn holders<K: Kind>(conn: &mut DbConn, owner: OrganizationId, wanted: &[&Ide
 }
 
 /// Adds a record that is one more source of a service: it leads there from the start.
-pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, into: ServiceId, new: NewService<'_>) -> Result<()> {
-    let NewService { row, fingerprint } = new;
+pub fn insert_merged(conn: &mut DbConn, actor: &Actor, source: &str, row: ServiceRow, said: Said<'_>) -> Result<()> {
     insert_into(services::table).values(&row).execute(conn)?;
-    let imported = Imported { service_id: row.id, organization_id: row.organization_id, source, fingerprint };
+    let (organization_id, words) = (row.organization_id, said.words());
+    let imported = Imported { service_id: row.id, organization_id, source, fingerprint: said.fingerprint, statement: Some(&words) };
     insert_into(imported_services::table).values(&imported).execute(conn)?;
-    sources::record_merged(conn, actor, ServiceRow { merged_into_id: Some(into), ..row })
+    sources::record_merged(conn, actor, row)
 }
 
 /// Writes what a source now says in a record that leads to a service.
@@ -168,7 +184,7 @@ pub fn find(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, S
 
 /// A service to be added, with the fingerprint of its record.
 pub struct NewService<'a> {
-    /// Its row.
+    /// Its row, with what its source says.
     pub row: ServiceRow,
     /// See [`super::keys::fingerprint`].
     pub fingerprint: &'a str,
@@ -188,6 +204,7 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
         organization_id: owner,
         source,
         fingerprint,
+        statement: Some(&row.content),
     });
     let imported: Vec<Imported<'_>> = imported.collect();
     each!(conn, |conn| insert_into(imported_services::table).values(&imported).execute(conn))?;
@@ -200,14 +217,15 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     changes::record_all(conn, actor, &changes)
 }
 
-/// Changes a service to what its source says of it.
-pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow, said: Said<'_>) -> Result<()> {
+/// Changes a service to what its source says of it; the service as it then is.
+pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow, said: Said<'_>) -> Result<ServiceRow> {
     remember_said(conn, after.id, said)?;
     update(conn, actor, before, after)
 }
 
-/// Changes a service, its identifiers where they differ, and writes the journal.
-pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<()> {
+/// Changes a service, its identifiers where they differ, and writes the journal; the service as it then is, with what is kept of its rooms
+/// for those who wait.
+pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<ServiceRow> {
     let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
     let after = if has_other_room { waitlists::queue::serve(conn, actor.at, after)? } else { after };
     if !repository::update(conn, &after)? {
@@ -219,10 +237,10 @@ pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: Serv
     if has_other_room {
         remember_rooms(conn, actor, Some(before), &after)?;
     }
-    let shape = Service::of(after);
+    let shape = Service::of(after.clone());
     let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
     changes::record(conn, actor, entry)?;
-    Ok(())
+    Ok(after)
 }
 
 /// Adds what a source says anew of a service's rooms to the history of them.

@@ -1,8 +1,8 @@
 //! Sources: directories of partners, pulled from their HSDS API and kept up with.
 //!
 //! A *pull* asks for what has changed since the last one, a *sweep* for all ids, and so learns of what has vanished. Both are *runs*: a
-//! [`worker`] leases a source from its table, so that no two processes pull it at once, reads it page by page, and writes each page with the
-//! place it has reached in one transaction. Whoever takes over after a crash goes on from there. What is read goes the way of every
+//! [`worker`] leases a source from its table, so that no two processes pull it at once, reads it page by page, and notes with each page
+//! that it has been written. Whoever takes over after a crash goes on from there. What is read goes the way of every
 //! [import](crate::import).
 
 pub mod api;

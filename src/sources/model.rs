@@ -300,6 +300,8 @@ pub struct RunRow {
     pub updated_at: Instant,
     /// When it ended.
     pub finished_at: Option<Instant>,
+    /// Whether what a sweep lacks has been counted: it is counted once for each, however often it begins anew.
+    pub has_counted: bool,
 }
 
 impl RunRow {
@@ -330,6 +332,7 @@ impl RunRow {
             started_at: now,
             updated_at: now,
             finished_at: None,
+            has_counted: false,
         }
     }
 }

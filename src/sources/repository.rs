@@ -4,15 +4,17 @@ use std::collections::HashMap;
 
 use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::SourceQuery;
 use super::model::{RunRow, SourceRow, SourceRunId};
 use crate::db::DbConn;
-use crate::db::schema::{source_absences, source_run_lines, source_runs, sources};
+use crate::db::schema::{source_absences, source_kin, source_run_lines, source_runs, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
+use crate::import::kin::Kin;
 use crate::import::report::Line;
 use crate::kind::{OrganizationId, ServiceId, SourceId};
 
@@ -169,6 +171,7 @@ pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
                 source_runs::organizations_created.eq(row.organizations_created),
                 source_runs::lines.eq(row.lines),
                 source_runs::lines_left_out.eq(row.lines_left_out),
+                source_runs::has_counted.eq(row.has_counted),
             ),
         ))
         .execute(conn)?;
@@ -245,4 +248,31 @@ pub fn set_absences(conn: &mut DbConn, source: SourceId, absences: &HashMap<Serv
         each!(conn, |conn| insert_into(source_absences::table).values(rows).execute(conn))?;
     }
     Ok(())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = source_kin, treat_none_as_default_value = false)]
+struct KinRow<'a> {
+    source_id: SourceId,
+    part: &'a str,
+    whole: &'a str,
+}
+
+/// Remembers which organizations are part of which, until they are joined.
+pub fn add_kin(conn: &mut DbConn, source: SourceId, kin: &Kin) -> Result<()> {
+    let rows: Vec<KinRow<'_>> = kin.iter().map(|(part, whole)| KinRow { source_id: source, part, whole }).collect();
+    let key = (source_kin::source_id, source_kin::part);
+    for rows in rows.chunks(500) {
+        let whole = source_kin::whole.eq(excluded(source_kin::whole));
+        each!(conn, |conn| insert_into(source_kin::table).values(rows).on_conflict(key).do_update().set(whole).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// Gives back what was remembered, and forgets it.
+pub fn take_kin(conn: &mut DbConn, source: SourceId) -> Result<Kin> {
+    let of_source = source_kin::table.filter(source_kin::source_id.eq(source));
+    let rows: Vec<(String, String)> = of_source.select((source_kin::part, source_kin::whole)).load(conn)?;
+    delete(source_kin::table.filter(source_kin::source_id.eq(source))).execute(conn)?;
+    Ok(rows.into_iter().collect())
 }

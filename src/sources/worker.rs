@@ -1,7 +1,9 @@
 //! From a partner's lists into the directory.
 //!
 //! A worker takes a source for itself, for a short time, which every page that it writes prolongs, and a heartbeat while it waits for the
-//! partner. It notes the page reached together with what was on it, so that whoever comes after it goes on behind.
+//! partner. It notes the page reached together with what was on it, so that whoever comes after it goes on behind. Where what was on it
+//! takes more than one transaction, since a record clashes or the list gives ids alone, the page is noted after the last of them: whoever
+//! comes after reads it once more, and what is written already is unchanged.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -14,7 +16,7 @@ use url::Url;
 use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
 use super::pages::{self, ListPage, MOST_PAGES};
-use super::writing::{Lost, Turn};
+use super::writing::{Lost, Reached, Turn};
 use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
@@ -163,22 +165,15 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
         let asked = pages::changed(base, number, turn.run.modified_after);
         let (page, date) = turn.held(list(fetcher, &asked, number)).await??;
         // Places in the whole list are not known, so a record's is its place on the pages that were full before.
-        let mut load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
+        let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
+        let reached = Reached { page: number, date };
         if pages::are_whole(&page.records) {
-            load = turn.take(load, numbered(turn.run.records, page.records)).await??;
+            turn.take(load, numbered(turn.run.records, page.records), Some(reached)).await??;
         } else {
             let ids: Vec<String> = page.records.iter().filter_map(pages::id).collect();
-            load = read_each(turn, fetcher, base, load, &ids).await?;
+            read_each(turn, fetcher, base, load, &ids).await?;
+            turn.reach(reached).await??;
         }
-        drop(load);
-        let began = turn.run.started_at;
-        turn.write(move |_, _, run, _| {
-            run.next_page = number.saturating_add(1);
-            run.attempts = 0;
-            run.as_of = run.as_of.or(date).or(Some(began));
-            Ok(())
-        })
-        .await??;
         if page.is_last {
             return Ok(());
         }
@@ -218,7 +213,10 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url) -> std::resul
         .write(move |conn, source, run, _| {
             run.records = records;
             let before = repository::absences(conn, source.id)?;
-            let count = |id: &ServiceId| (*id, before.get(id).map_or(1, |sweeps| sweeps.saturating_add(1)));
+            // It may have been broken off behind this, and have begun anew.
+            let one_more = i32::from(!run.has_counted);
+            run.has_counted = true;
+            let count = |id: &ServiceId| (*id, before.get(id).map_or(1, |sweeps| sweeps.saturating_add(one_more)));
             let (gone, absent): (Vec<_>, Vec<_>) =
                 missing.iter().map(count).partition(|(_, sweeps)| *sweeps >= source.content.retire_after_sweeps);
             // Those that are to be retired stay counted until they are, in case this process does not come to it.
@@ -244,7 +242,7 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
             }
         });
         let found: Vec<Option<Value>> = turn.held(asked.buffered(AT_ONCE).try_collect::<Vec<_>>()).await??;
-        load = turn.take(load, numbered(turn.run.records, found.into_iter().flatten().collect())).await??;
+        load = turn.take(load, numbered(turn.run.records, found.into_iter().flatten().collect()), None).await??;
     }
     Ok(load)
 }

@@ -14,7 +14,7 @@ use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
 use crate::import::desk::{Desk, Taken};
 use crate::import::importer::Importer;
-use crate::import::kin::{self, Kin};
+use crate::import::kin;
 use crate::import::load::{Batch, Load, retire};
 use crate::import::mapping::Mapping;
 use crate::import::read::Raw;
@@ -37,10 +37,25 @@ pub(super) struct Turn<'a> {
     pub(super) run: RunRow,
     /// The address that this worker reads.
     url: String,
-    /// Which organizations are part of which, as far as this worker has read.
-    kin: Kin,
     /// When the lease was last prolonged.
     prolonged: Cell<Moment>,
+}
+
+/// A page of a pull that is behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    /// Its number.
+    pub(super) page: i32,
+    /// The partner's clock when it was sent, as far as it is known.
+    pub(super) date: Option<Instant>,
+}
+
+impl Reached {
+    fn note(self, run: &mut RunRow) {
+        run.next_page = self.page.saturating_add(1);
+        run.attempts = 0;
+        run.as_of = run.as_of.or(self.date).or(Some(run.started_at));
+    }
 }
 
 /// The worker goes on no more: another has taken over, or the run was ended.
@@ -49,7 +64,7 @@ pub(super) struct Lost;
 impl<'a> Turn<'a> {
     pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
         let url = source.content.url.clone();
-        Self { app, worker, source, run, url, kin: Kin::new(), prolonged: Cell::new(Moment::now()) }
+        Self { app, worker, source, run, url, prolonged: Cell::new(Moment::now()) }
     }
 
     /// Does what takes a while beside the database, for as long as the lease holds, which is prolonged meanwhile. Once it holds no more it is
@@ -110,8 +125,13 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// Reads records and writes what comes of them.
-    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>) -> Result<std::result::Result<Load, Lost>> {
+    /// Reads records and writes what comes of them, with the page that they are, where they are one.
+    pub(super) async fn take(
+        &mut self,
+        load: Load,
+        records: Vec<Raw>,
+        reached: Option<Reached>,
+    ) -> Result<std::result::Result<Load, Lost>> {
         let mut mapping = Mapping::hsds(&self.source.name);
         mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
         // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
@@ -127,22 +147,24 @@ impl<'a> Turn<'a> {
         };
         let Taken { mut desk, lines, mut batches, .. } = taken;
         batches.extend(desk.load.rest());
-        self.kin.extend(desk.importer.take_kin());
-        let together = (batches.clone(), lines.clone());
-        let written = self.write(move |conn, _, run, actor| {
-            let (batches, lines) = &together;
+        let kin = desk.importer.take_kin();
+        let note = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow| {
             run.records = run.records.saturating_add(count);
-            report(conn, run, lines)?;
-            batches.iter().try_for_each(|batch| add(conn, run, actor, batch))
+            repository::add_kin(conn, source.id, &kin)?;
+            report(conn, run, &lines)
+        };
+        let (together, apart) = ((batches.clone(), note.clone()), note);
+        let written = self.write(move |conn, source, run, actor| {
+            let (batches, note) = &together;
+            note(conn, source, run)?;
+            batches.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
+            reached.into_iter().for_each(|reached| reached.note(run));
+            Ok(())
         });
         match written.await {
             // A record clashes: one by one, so that only those that clash are refused.
             Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
-                let noted = self.write(move |conn, _, run, _| {
-                    run.records = run.records.saturating_add(count);
-                    report(conn, run, &lines)
-                });
-                if noted.await?.is_err() {
+                if self.write(move |conn, source, run, _| apart(conn, source, run)).await?.is_err() {
                     return Ok(Err(Lost));
                 }
                 for part in batches.into_iter().flat_map(Batch::split) {
@@ -158,10 +180,24 @@ impl<'a> Turn<'a> {
                         return Ok(Err(Lost));
                     }
                 }
+                if let Some(reached) = reached
+                    && self.reach(reached).await?.is_err()
+                {
+                    return Ok(Err(Lost));
+                }
                 Ok(Ok(desk.load))
             }
             written => Ok(written?.map(|()| desk.load)),
         }
+    }
+
+    /// Notes a page of which everything has been written.
+    pub(super) async fn reach(&mut self, reached: Reached) -> Result<std::result::Result<(), Lost>> {
+        self.write(move |_, _, run, _| {
+            reached.note(run);
+            Ok(())
+        })
+        .await
     }
 
     /// Makes services inactive that have vanished.
@@ -175,8 +211,9 @@ impl<'a> Turn<'a> {
 
     /// Ends the run: everything was read.
     pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
-        let (kin, url) = (std::mem::take(&mut self.kin), self.url.clone());
+        let url = self.url.clone();
         self.write(move |conn, source, run, actor| {
+            let kin = repository::take_kin(conn, source.id)?;
             kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
             let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
             (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);

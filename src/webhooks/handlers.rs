@@ -118,6 +118,7 @@ impl Resource for WebhookEndpoints {
             leased_until: None,
             consents_told_at: told.at,
             consents_told_id: told.id,
+            rests_until: None,
         };
         let row = lifecycle::with_status(row.at(Some(end)), status, end, end, caller.at);
         repository::insert(conn, &row)?;

@@ -36,15 +36,21 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
         wake_at: is_active.then_some(now),
         failures: 0,
         failing_since: None,
+        rests_until: None,
         ..row
     };
     row.at(behind)
 }
 
-/// Keeps another status; what waits for a disabled endpoint is not sent any more.
+/// Keeps another status. What waits for a disabled endpoint is not sent any more; what waits for one that becomes active is sent now, and
+/// has all its tries before it: those that failed before tell nothing of how it is now.
 pub fn keep(conn: &mut DbConn, row: &EndpointRow, now: Instant) -> Result<()> {
     repository::set_status(conn, row)?;
-    if row.status == WebhookStatus::Disabled { queue::cancel(conn, row.id, now) } else { Ok(()) }
+    match row.status {
+        WebhookStatus::Active => queue::begin_anew(conn, row.id, now),
+        WebhookStatus::Disabled => queue::cancel(conn, row.id, now),
+        WebhookStatus::Paused => Ok(()),
+    }
 }
 
 /// Pauses or disables an endpoint because of what was found out, and says so in the journal.

@@ -202,6 +202,8 @@ pub struct EndpointRow {
     pub consents_told_at: Instant,
     /// The same: the consent, of those of this moment.
     pub consents_told_id: ConsentId,
+    /// Until when it is left alone, whatever is queued meanwhile: it asked for that, or nothing gets through.
+    pub rests_until: Option<Instant>,
 }
 
 impl EndpointRow {

@@ -148,14 +148,15 @@ pub enum Fate {
     Again(Instant),
 }
 
-/// Notes what became of a delivery that is still pending.
-pub fn settle(conn: &mut DbConn, id: WebhookDeliveryId, attempt_count: i32, fate: Fate, now: Instant) -> Result<()> {
-    let pending = dsl::webhook_deliveries.filter(dsl::id.eq(id)).filter(sql::<Bool>(IS_PENDING));
+/// Notes what became of a delivery that is still pending. A try that failed counts for nothing where it was queued anew meanwhile.
+pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fate: Fate, now: Instant) -> Result<()> {
+    let pending = || dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
+    let as_tried = || pending().filter(dsl::attempt_count.eq(delivery.attempt_count));
+    let over = |status| (dsl::status.eq(status), dsl::attempt_count.eq(attempt_count), dsl::finished_at.eq(Some(now)));
     match fate {
-        Fate::Finished(status) => update(pending)
-            .set((dsl::status.eq(status), dsl::attempt_count.eq(attempt_count), dsl::finished_at.eq(Some(now))))
-            .execute(conn)?,
-        Fate::Again(at) => update(pending).set((dsl::attempt_count.eq(attempt_count), dsl::next_attempt_at.eq(at))).execute(conn)?,
+        Fate::Finished(WebhookDeliveryStatus::Failed) => update(as_tried()).set(over(WebhookDeliveryStatus::Failed)).execute(conn)?,
+        Fate::Finished(status) => update(pending()).set(over(status)).execute(conn)?,
+        Fate::Again(at) => update(as_tried()).set((dsl::attempt_count.eq(attempt_count), dsl::next_attempt_at.eq(at))).execute(conn)?,
     };
     Ok(())
 }
@@ -163,6 +164,13 @@ pub fn settle(conn: &mut DbConn, id: WebhookDeliveryId, attempt_count: i32, fate
 /// Adds tries.
 pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     each!(conn, |conn| insert_into(webhook_attempts::table).values(rows).execute(conn))?;
+    Ok(())
+}
+
+/// Sends everything that waits for an endpoint now, as if it had not been tried.
+pub fn begin_anew(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<()> {
+    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    update(waiting).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
     Ok(())
 }
 
@@ -216,6 +224,14 @@ pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Re
     });
     rows.reverse();
     Ok(rows)
+}
+
+/// When a delivery was first tried of so many tries, the last ones that there were.
+pub fn first_try(conn: &mut DbConn, id: WebhookDeliveryId, of_last: i32) -> Result<Option<Instant>> {
+    use webhook_attempts as attempts;
+    let tries = attempts::table.filter(attempts::delivery_id.eq(id)).order(attempts::id.desc()).select(attempts::at);
+    let tries: Vec<Instant> = tries.limit(i64::from(of_last)).load(conn)?;
+    Ok(tries.last().copied())
 }
 
 /// Queues a delivery once more.

@@ -91,6 +91,7 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::failing_since.eq(row.failing_since),
             dsl::consents_told_at.eq(row.consents_told_at),
             dsl::consents_told_id.eq(row.consents_told_id),
+            dsl::rests_until.eq(row.rests_until),
         ))
         .execute(conn)?;
     Ok(())
@@ -202,19 +203,19 @@ pub fn set_told(conn: &mut DbConn, ids: &[WebhookEndpointId], told: Told) -> Res
     Ok(())
 }
 
-/// Says that there is something to send, to those that have nothing to wait for.
+/// Says that there is something to send, to those that do not rest.
 pub fn wake(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Result<()> {
     for ids in ids.chunks(500) {
-        let rests = dsl::wake_at.is_not_null().and(dsl::failures.gt(0));
-        let asleep = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(diesel::dsl::not(rests));
-        update(asleep).set(dsl::wake_at.eq(Some(now))).execute(conn)?;
+        let rested = dsl::rests_until.is_null().or(dsl::rests_until.le(now));
+        let awake = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(rested);
+        update(awake).set(dsl::wake_at.eq(Some(now))).execute(conn)?;
     }
     Ok(())
 }
 
 /// Wakes an endpoint even where it rests: somebody wishes so.
 pub fn wake_now(conn: &mut DbConn, id: WebhookEndpointId, now: Instant) -> Result<()> {
-    update(dsl::webhook_endpoints.find(id)).set(dsl::wake_at.eq(Some(now))).execute(conn)?;
+    update(dsl::webhook_endpoints.find(id)).set((dsl::wake_at.eq(Some(now)), dsl::rests_until.eq(None::<Instant>))).execute(conn)?;
     Ok(())
 }
 
@@ -259,11 +260,19 @@ pub fn keep_lease(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, unti
     if changed == 1 { find_any(conn, id) } else { Ok(None) }
 }
 
-/// Ends the lease: the endpoint sleeps until `wake_at`.
+/// Ends the lease: the endpoint sleeps until `wake_at`, or until something is queued for it.
 pub fn release(conn: &mut DbConn, id: WebhookEndpointId, wake_at: Option<Instant>) -> Result<()> {
-    update(dsl::webhook_endpoints.find(id))
-        .set((dsl::leased_by.eq(None::<Id<()>>), dsl::leased_until.eq(None::<Instant>), dsl::wake_at.eq(wake_at)))
-        .execute(conn)?;
+    let_go(conn, id, wake_at, None)
+}
+
+/// Ends the lease: the endpoint is left alone until `until`, whatever is queued for it.
+pub fn rest(conn: &mut DbConn, id: WebhookEndpointId, until: Instant) -> Result<()> {
+    let_go(conn, id, Some(until), Some(until))
+}
+
+fn let_go(conn: &mut DbConn, id: WebhookEndpointId, wake_at: Option<Instant>, rests_until: Option<Instant>) -> Result<()> {
+    let free = (dsl::leased_by.eq(None::<Id<()>>), dsl::leased_until.eq(None::<Instant>));
+    update(dsl::webhook_endpoints.find(id)).set((free, dsl::wake_at.eq(wake_at), dsl::rests_until.eq(rests_until))).execute(conn)?;
     Ok(())
 }
 

@@ -142,12 +142,12 @@ fn keep(
         let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
         let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
             // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.
-            Fate::Finished(WebhookDeliveryStatus::Failed) if is_alone(&endpoint, &one.delivery) && !is_gone(one) => {
+            Fate::Finished(WebhookDeliveryStatus::Failed) if !is_gone(one) && is_alone(conn, &endpoint, &one.delivery, attempt_count)? => {
                 Fate::Again(now.plus(chrono(schedule.rest(endpoint.failures.saturating_add(1)))))
             }
             fate => fate,
         };
-        queue::settle(conn, one.delivery.id, attempt_count, fate, now)?;
+        queue::settle(conn, &one.delivery, attempt_count, fate, now)?;
     }
     if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
         repository::release(conn, id, None)?;
@@ -160,7 +160,7 @@ fn keep(
     }
     let has_failed = answers().next().is_some() && answers().all(|answer| !answer.is_success());
     if has_failed {
-        let since = endpoint.failing_since.unwrap_or(now);
+        let since = endpoint.failing_since.or_else(|| tried.iter().map(|one| one.at).min()).unwrap_or(now);
         if since.plus(chrono(schedule.patience())) <= now {
             lifecycle::suspend(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now)?;
             repository::release(conn, id, None)?;
@@ -169,7 +169,7 @@ fn keep(
         let failures = endpoint.failures.saturating_add(1);
         repository::set_failures(conn, id, failures, Some(since))?;
         let rest = schedule.rest(failures).max(asked.unwrap_or_default());
-        repository::release(conn, id, Some(now.plus(chrono(rest))))?;
+        repository::rest(conn, id, now.plus(chrono(rest)))?;
         return Ok(None);
     }
     let was_failing = endpoint.failures > 0;
@@ -182,7 +182,7 @@ fn keep(
     match asked {
         // It took some and asked to be left alone with the rest.
         Some(rest) => {
-            repository::release(conn, id, Some(now.plus(chrono(rest))))?;
+            repository::rest(conn, id, now.plus(chrono(rest)))?;
             Ok(None)
         }
         None if has_time => next(conn, endpoint, now),
@@ -197,10 +197,10 @@ fn is_gone(one: &Tried) -> bool {
     one.answer.as_ref().is_some_and(|answer| answer.status_code == Some(GONE))
 }
 
-/// Whether nothing has got through to the endpoint since a delivery was tried first.
-fn is_alone(endpoint: &EndpointRow, delivery: &DeliveryRow) -> bool {
-    let first_tries = delivery.created_at.plus(chrono::Duration::hours(1));
-    endpoint.failing_since.is_some_and(|since| since <= first_tries)
+/// Whether nothing has got through to the endpoint since the first of these tries to deliver something.
+fn is_alone(conn: &mut DbConn, endpoint: &EndpointRow, delivery: &DeliveryRow, attempt_count: i32) -> Result<bool> {
+    let Some(since) = endpoint.failing_since else { return Ok(false) };
+    Ok(queue::first_try(conn, delivery.id, attempt_count)?.is_some_and(|first| since <= first))
 }
 
 fn attempt(one: &Tried) -> Option<AttemptRow> {

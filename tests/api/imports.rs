@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::shared;
 
 mod over_http;
+mod standing;
 
 fn mapping(text: &str) -> Mapping {
     Mapping::parse(text).unwrap()

@@ -7,6 +7,7 @@ use kith::auth::Scope;
 use kith::auth::repository::set_active;
 use serde_json::{Value, json};
 
+use crate::clashes::while_held;
 use crate::client::{Answer, Caller};
 use crate::referrals::{Town, step};
 
@@ -395,6 +396,19 @@ on_both!(an_agency_says_how_much_room_it_has, |db| async move {
     let who = history["items"][1]["on_behalf_of"].as_str().unwrap();
     assert!(who.starts_with("Mina, by referral link "), "{who}");
 });
+
+#[actix_web::test]
+async fn room_that_somebody_else_is_just_saying_is_not_said_over_by_a_form() {
+    let Some(db) = crate::harness::TestDb::postgres() else { return };
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    let fields = [("version", "1"), ("name", "Mina"), ("status", "open"), ("places", "3")];
+    let said = while_held(&village.town.app, "UPDATE services SET version = version + 1", page.send("capacity", &fields)).await;
+    assert_eq!(said.status, 409);
+    shows(&text(&said), &["Somebody else changed this in the meantime.", "name=\"version\" value=\"2\""]);
+    let service = village.town.clinic.get(&format!("/v1/services/{}", village.service)).await.expect(200);
+    assert_eq!((&service["version"], &service["capacity"]), (&json!(2), &Value::Null));
+}
 
 on_both!(the_page_is_its_own_and_nobody_elses, |db| async move {
     let village = Village::new(db, &["summary"]).await;

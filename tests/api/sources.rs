@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use chrono::Duration as Span;
-use diesel::connection::SimpleConnection;
 use kith::app;
 use kith::auth::Scope;
 use kith::sources::Engine;
@@ -17,6 +16,8 @@ use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
 use crate::hsds;
 use crate::receiver::{Got, Receiver, Reply};
+
+mod stops;
 
 const PATH: &str = "/v1/sources";
 
@@ -163,37 +164,6 @@ on_both!(a_partners_directory_is_pulled_and_kept_up_with, |db| async move {
     assert_eq!(directory(&clinic).await["Lunch Club"], "active", "what comes back is active again");
 });
 
-on_both!(a_run_goes_on_where_it_stopped, |db| async move {
-    let app = app(db).await;
-    let clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter"), ("d", "Choir"), ("e", "Garden")]);
-    let partner = Receiver::that({
-        let theirs = theirs.clone();
-        move |got| match got.path.ends_with("&page=2") {
-            true => Reply { headers: vec![("Retry-After", "600".into())], ..Reply::status(503) },
-            false => theirs.answer(got),
-        }
-    });
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [2, 0, 0, 0, 0]), "{run}");
-    assert_eq!(run["error_detail"], "GET /hsds/services: status 503");
-    assert_eq!(run["next_attempt_at"], "2026-03-02T17:10:00.000000Z", "the partner is left alone for as long as it asks");
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "run_unfinished");
-    app.clock.advance(Span::seconds(300));
-    asked(&partner);
-    pull(&app).await;
-    assert_eq!(asked(&partner), Vec::<String>::new());
-    app.clock.advance(Span::seconds(301));
-    partner.now(move |got| theirs.answer(got));
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [5, 0, 0, 0, 0]), "{run}");
-    let paths = asked(&partner);
-    assert!(paths.len() == 2 && !paths[0].ends_with("&page=1"), "{paths:?}");
-});
-
 on_both!(what_cannot_be_read_is_told_and_asked_again_only_where_that_may_help, |db| async move {
     let app = app(db).await;
     let mut clinic = app.clinic().await;
@@ -276,32 +246,6 @@ on_both!(two_processes_never_read_a_source_at_once, |db| async move {
     assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [12, 0, 0, 0, 0]), "{run}");
     assert_eq!(asked(&partner).len(), 6, "each page was asked for once");
     assert_eq!(clinic.get(&format!("{source}/runs")).await.expect(200)["items"].as_array().unwrap().len(), 1);
-});
-
-on_both!(where_a_process_dies_another_goes_on_in_ten_seconds_and_not_before, |db| async move {
-    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1", "--source-timeout=60s"]).await;
-    let clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
-    let partner = Receiver::that(|_| Reply { delay: Duration::from_secs(600), ..Reply::status(200) });
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    let (one, other) = (Engine::new(app.state.clone()), Engine::new(app.state.clone()));
-    let mut reading = Box::pin(one.pull());
-    // While the partner does not answer the lease is prolonged, and nobody else reads.
-    for _ in 0..2 {
-        let waited = tokio::time::timeout(Duration::from_millis(2_800), &mut reading).await;
-        assert!(waited.is_err(), "the partner has not answered");
-        app.clock.advance(Span::seconds(8));
-        other.pull().await.unwrap();
-        assert_eq!(last_run(&clinic, &source).await["status"], "running");
-    }
-    assert_eq!(asked(&partner).len(), 1, "one process asked");
-    // The process dies.
-    drop(reading);
-    partner.now(move |got| theirs.answer(got));
-    app.clock.advance(Span::seconds(11));
-    other.pull().await.unwrap();
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
 });
 
 on_both!(an_accepted_suggestion_stands_until_the_partner_says_something_else_of_it, |db| async move {
@@ -498,34 +442,6 @@ on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
     app.clock.advance(Span::seconds(600));
     pull(&app).await;
     assert_eq!(asked(&partner), Vec::<String>::new());
-});
-
-on_both!(where_this_server_fails_the_run_says_so_and_is_tried_again_and_given_up, |db| async move {
-    let app = app(db).await;
-    let mut clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club")]);
-    let partner = theirs.served();
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    let rename = |from: &str, to: &str| {
-        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
-        app.state.db.write(move |conn| Ok(conn.batch_execute(&statement)?))
-    };
-    rename("imported_services", "imported_elsewhere").await.unwrap();
-    for attempt in 1..=6 {
-        pull(&app).await;
-        let run = last_run(&clinic, &source).await;
-        let status = if attempt < 6 { "waiting" } else { "failed" };
-        assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some(status), Some("internal")), "{attempt}: {run}");
-        assert!(!run["error_detail"].as_str().unwrap().contains("imported"), "{run}");
-        app.clock.advance(Span::seconds(3 * 3600));
-        clinic.renew().await;
-    }
-    rename("imported_elsewhere", "imported_services").await.unwrap();
-    app.clock.advance(Span::seconds(3 * 3600));
-    clinic.renew().await;
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["status"], "completed");
-    assert!(directory(&clinic).await.contains_key("Lunch Club"));
 });
 
 #[actix_web::test]

@@ -408,6 +408,8 @@ fn say_room(
     language: Language,
 ) -> Result<Outcome> {
     let caller = holder.acting(&opened.row, performer, Some(&form.name));
+    // What the form was written over is compared with what nobody else changes any more.
+    opened.referral.service_id.map_or(Ok(()), |id| services::repository::lock(conn, id))?;
     let seen = look(conn, holder, opened, performer)?;
     let Some(service) = seen.service.as_ref().filter(|_| seen.may_say_room) else { return Err(Error::NotFound) };
     let capacity = match form.capacity(language) {

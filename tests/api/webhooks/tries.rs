@@ -134,12 +134,89 @@ on_both!(an_endpoint_of_which_nothing_gets_through_for_three_days_is_paused_and_
     settle(&town.app).await;
     assert!(receiver.take().is_empty());
     clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
-    for _ in 0..30 {
-        settle(&town.app).await;
-        town.app.clock.advance(Span::hours(1));
-    }
+    settle(&town.app).await;
     let versions: Vec<Value> = receiver.take().iter().map(|got| got.json()["data"]["version"].clone()).collect();
     assert_eq!(versions, [1, 2, 3]);
+});
+
+on_both!(an_endpoint_that_is_made_active_again_has_all_its_tries_before_it, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::that(|_| Reply::status(500));
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    let mut clinic = town.clinic.clone();
+    person(&clinic).await;
+    for (version, again) in [(2, true), (4, false)] {
+        let mut hours = 0;
+        while clinic.get(&endpoint.path).await.expect(200)["status"] == "active" {
+            assert!(hours < 110, "it is paused");
+            settle(&town.app).await;
+            town.app.clock.advance(Span::hours(1));
+            clinic.renew().await;
+            hours += 1;
+        }
+        assert_eq!(endpoint.deliveries(&clinic, "status=pending").await.len(), 1, "nothing has got through, so that it waits");
+        clinic.patch(&endpoint.path, version, json!({ "status": "active" })).await.expect(200);
+        receiver.take();
+        receiver.now(move |_| Reply::status(if again { 502 } else { 204 }));
+        settle(&town.app).await;
+        assert_eq!(receiver.take().len(), 1, "it is tried at once");
+        let waiting = endpoint.deliveries(&clinic, "status=pending").await.len();
+        assert_eq!(waiting, usize::from(again), "one more try that fails is not the last");
+    }
+});
+
+on_both!(a_receiver_that_takes_some_and_asks_for_patience_with_the_rest_has_it, |db| async move {
+    let town = town(db).await;
+    let mut clinic = town.clinic.clone();
+    let receiver = Receiver::new();
+    Endpoint::new(&clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    let refused = person(&clinic).await;
+    for _ in 0..7 {
+        person(&clinic).await;
+    }
+    receiver.now(move |got| match got.body.contains(&refused) {
+        true => Reply { headers: vec![("Retry-After", "3600".into())], ..Reply::status(429) },
+        false => Reply::status(204),
+    });
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 8);
+    receiver.now(|_| Reply::status(204));
+    for minutes in [0, 30, 29] {
+        town.app.clock.advance(Span::minutes(minutes));
+        clinic.renew().await;
+        person(&clinic).await;
+        settle(&town.app).await;
+        assert_eq!(receiver.take().len(), 0, "it is left alone, whatever happens");
+    }
+    town.app.clock.advance(Span::minutes(1) + Span::seconds(1));
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 4);
+});
+
+on_both!(an_endpoint_that_fails_is_tried_with_what_is_new_once_it_has_rested, |db| async move {
+    let town = town(db).await;
+    let mut clinic = town.clinic.clone();
+    let receiver = Receiver::that(|_| Reply::status(500));
+    Endpoint::new(&clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    person(&clinic).await;
+    for _ in 0..5 {
+        settle(&town.app).await;
+        town.app.clock.advance(Span::hours(3));
+    }
+    settle(&town.app).await;
+    receiver.take();
+    clinic.renew().await;
+    let new = person(&clinic).await;
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert!(got.len() == 1 && got[0].body.contains(&new), "what has failed for long waits for hours, and what is new for nothing");
+    receiver.now(|_| Reply::status(204));
+    person(&clinic).await;
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 0, "it rests");
+    town.app.clock.advance(Span::minutes(15));
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 2);
 });
 
 on_both!(a_delivery_is_given_up_after_three_days_while_others_get_through, |db| async move {

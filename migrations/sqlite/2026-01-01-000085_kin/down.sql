@@ -1,0 +1,2 @@
+ALTER TABLE source_runs DROP COLUMN has_counted;
+DROP TABLE source_kin;

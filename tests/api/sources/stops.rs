@@ -1,0 +1,197 @@
+//! What becomes of a run that stops before its end: because of the partner, of this server, or because its process died.
+
+use std::time::Duration;
+
+use chrono::Duration as Span;
+use diesel::connection::SimpleConnection;
+use kith::sources::Engine;
+use serde_json::{Value, json};
+
+use super::{Partner, app, asked, counts, directory, last_run, pull, subscribe};
+use crate::client::TestApp;
+use crate::receiver::{Receiver, Reply};
+
+/// Has the database refuse to write runs of which this is true.
+async fn refuse_runs(app: &TestApp, condition: &str) {
+    let statement = if app.database_url().starts_with("sqlite:") {
+        format!("CREATE TRIGGER refusal BEFORE UPDATE ON source_runs WHEN {condition} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    } else {
+        format!(
+            "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+             CREATE TRIGGER refusal BEFORE UPDATE ON source_runs FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refusal()"
+        )
+    };
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&statement)?)).await.unwrap();
+}
+
+/// Has it take them again.
+async fn take_runs(app: &TestApp) {
+    let statement = if app.database_url().starts_with("sqlite:") { "DROP TRIGGER refusal" } else { "DROP FUNCTION refusal CASCADE" };
+    app.state.db.write(move |conn| Ok(conn.batch_execute(statement)?)).await.unwrap();
+}
+
+on_both!(a_run_goes_on_where_it_stopped, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter"), ("d", "Choir"), ("e", "Garden")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| match got.path.ends_with("&page=2") {
+            true => Reply { headers: vec![("Retry-After", "600".into())], ..Reply::status(503) },
+            false => theirs.answer(got),
+        }
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [2, 0, 0, 0, 0]), "{run}");
+    assert_eq!(run["error_detail"], "GET /hsds/services: status 503");
+    assert_eq!(run["next_attempt_at"], "2026-03-02T17:10:00.000000Z", "the partner is left alone for as long as it asks");
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "run_unfinished");
+    app.clock.advance(Span::seconds(300));
+    asked(&partner);
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+    app.clock.advance(Span::seconds(301));
+    partner.now(move |got| theirs.answer(got));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [5, 0, 0, 0, 0]), "{run}");
+    let paths = asked(&partner);
+    assert!(paths.len() == 2 && !paths[0].ends_with("&page=1"), "{paths:?}");
+});
+
+on_both!(where_a_process_dies_another_goes_on_in_ten_seconds_and_not_before, |db| async move {
+    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1", "--source-timeout=60s"]).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = Receiver::that(|_| Reply { delay: Duration::from_secs(600), ..Reply::status(200) });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let (one, other) = (Engine::new(app.state.clone()), Engine::new(app.state.clone()));
+    let mut reading = Box::pin(one.pull());
+    // While the partner does not answer the lease is prolonged, and nobody else reads.
+    for _ in 0..2 {
+        let waited = tokio::time::timeout(Duration::from_millis(2_800), &mut reading).await;
+        assert!(waited.is_err(), "the partner has not answered");
+        app.clock.advance(Span::seconds(8));
+        other.pull().await.unwrap();
+        assert_eq!(last_run(&clinic, &source).await["status"], "running");
+    }
+    assert_eq!(asked(&partner).len(), 1, "one process asked");
+    // The process dies.
+    drop(reading);
+    partner.now(move |got| theirs.answer(got));
+    app.clock.advance(Span::seconds(11));
+    other.pull().await.unwrap();
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
+});
+
+on_both!(where_this_server_fails_the_run_says_so_and_is_tried_again_and_given_up, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let rename = |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        app.state.db.write(move |conn| Ok(conn.batch_execute(&statement)?))
+    };
+    rename("imported_services", "imported_elsewhere").await.unwrap();
+    for attempt in 1..=6 {
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        let status = if attempt < 6 { "waiting" } else { "failed" };
+        assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some(status), Some("internal")), "{attempt}: {run}");
+        assert!(!run["error_detail"].as_str().unwrap().contains("imported"), "{run}");
+        app.clock.advance(Span::seconds(3 * 3600));
+        clinic.renew().await;
+    }
+    rename("imported_elsewhere", "imported_services").await.unwrap();
+    app.clock.advance(Span::seconds(3 * 3600));
+    clinic.renew().await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "completed");
+    assert!(directory(&clinic).await.contains_key("Lunch Club"));
+});
+
+on_both!(a_page_is_noted_together_with_what_was_on_it, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    refuse_runs(&app, "NEW.next_page <> OLD.next_page").await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some("waiting"), Some("internal")), "{run}");
+    assert_eq!((counts(&run), directory(&clinic).await.len()), ([0, 0, 0, 0, 0], 0), "neither without the other");
+    take_runs(&app).await;
+    app.clock.advance(Span::seconds(600));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run), &run["records"]), (Some("completed"), [3, 0, 0, 0, 0], &json!(3)), "{run}");
+});
+
+on_both!(which_organization_is_part_of_which_is_known_still_where_a_run_stopped_between, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let id = |number: u8| format!("{number}1111111-1111-4111-8111-111111111111");
+    for (key, organization, whole) in [("a", 1, Some(3)), ("b", 2, Some(1)), ("c", 3, None)] {
+        let mut services = theirs.0.lock().unwrap();
+        let organization = json!({
+            "id": id(organization), "name": format!("Society {organization}"), "description": "A society",
+            "parent_organization_id": whole.map(id),
+        });
+        services.get_mut(key).unwrap()["organization"] = organization;
+    }
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| if got.path.ends_with("&page=2") { Reply::status(503) } else { theirs.answer(got) }
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "waiting");
+    app.clock.advance(Span::seconds(600));
+    partner.now(move |got| theirs.answer(got));
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "completed");
+    let page = clinic.get("/v1/organizations?limit=200").await.expect(200);
+    let of = |number: u8| {
+        let name = format!("Society {number}");
+        page["items"].as_array().unwrap().iter().find(|one| one["name"] == json!(name)).unwrap_or_else(|| panic!("{page}"))
+    };
+    for (part, whole) in [(1, 3), (2, 1)] {
+        assert_eq!(of(part)["parent_id"], of(whole)["id"], "{part} is part of {whole}");
+    }
+    assert_eq!(of(3)["parent_id"], Value::Null);
+});
+
+on_both!(a_sweep_that_begins_anew_counts_what_it_lacks_once, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 2 })).await;
+    pull(&app).await;
+    theirs.forgets("a");
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    // All is counted, and the run does not come to its end.
+    refuse_runs(&app, "NEW.status = 'completed'").await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "waiting");
+    take_runs(&app).await;
+    app.clock.advance(Span::seconds(600));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["kind"].as_str(), run["status"].as_str(), counts(&run)[4]), (Some("sweep"), Some("completed"), 0), "{run}");
+    assert_eq!(directory(&clinic).await["Lunch Club"], "active", "one sweep has lacked it");
+    app.clock.advance(Span::seconds(60));
+    clinic.renew().await;
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    assert_eq!(counts(&last_run(&clinic, &source).await)[4], 1);
+    assert_eq!(directory(&clinic).await["Lunch Club"], "inactive");
+});
