@@ -74,7 +74,11 @@ impl Bulk for Services {
         let mut rooms: Vec<(Option<String>, Capacity, String)> = Vec::new();
         if let Some(default) = said(was, "capacity") {
             let pointer = "/read_only/capacity";
-            rooms.push((None, shape(default, pointer)?, pointer.to_owned()));
+            let default: Capacity = shape(default, pointer)?;
+            // Who waits elsewhere for a room of which nobody has said anything does not wait here.
+            if !default.is_unsaid() {
+                rooms.push((None, default, pointer.to_owned()));
+            }
         }
         let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
         for (index, value) in named.enumerate() {

@@ -135,6 +135,7 @@ diesel::table! {
         merged_into_id -> Nullable<Id>,
         distinct_from -> Document,
         own_content -> Nullable<Document>,
+        queue -> Nullable<Document>,
     }
 }
 

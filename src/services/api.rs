@@ -29,7 +29,8 @@ pub struct Service {
     /// What is written of it.
     #[serde(flatten)]
     pub content: ServiceInput,
-    /// The room it has, as last said; null where nobody has.
+    /// The room it has, as last said; null where nobody has. Where people stand on the list that Kith keeps all the same, it is `unknown`
+    /// and says how many.
     pub capacity: Option<Capacity>,
     /// True where that was said more than 60 days ago: it counts half in search and matching. Null where nobody has said, and in the
     /// journal.
@@ -102,6 +103,7 @@ impl From<Hit> for SearchHit {
 impl Service {
     /// The shape of a row, as the journal keeps it.
     pub fn of(row: ServiceRow) -> Self {
+        let capacity = row.shown_room();
         Self {
             id: row.id,
             organization_id: row.organization_id,
@@ -109,7 +111,7 @@ impl Service {
             created_at: row.created_at,
             updated_at: row.updated_at,
             content: row.content.0,
-            capacity: row.capacity.map(|capacity| capacity.0),
+            capacity,
             capacity_is_stale: None,
             capacities: row.capacities.0.into_iter().map(ServiceCapacity::from).collect(),
             freshness: None,
@@ -124,7 +126,8 @@ impl Service {
     pub fn at(mut self, now: Instant) -> Self {
         let today = now.utc().date_naive();
         self.freshness = Some(Freshness::on(today, &self.content.verification));
-        self.capacity_is_stale = self.capacity.as_ref().map(|capacity| capacity.is_stale(today));
+        let said = self.capacity.as_ref().filter(|capacity| !capacity.is_unsaid());
+        self.capacity_is_stale = said.map(|capacity| capacity.is_stale(today));
         for room in &mut self.capacities {
             room.is_stale = Some(room.capacity.is_stale(today));
         }

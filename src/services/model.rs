@@ -806,7 +806,7 @@ pub struct Capacity {
 }
 
 /// Those who stand on the list that Kith keeps for a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Queue {
     /// They have an offer: a place is kept for them.
     pub offered: i32,
@@ -833,6 +833,11 @@ impl Capacity {
     pub fn said(&self) -> Self {
         let waitlist_length = self.waitlist_length.filter(|_| self.is_waitlist_counted != Some(true));
         Self { waitlist_length, held: None, is_waitlist_counted: None, ..self.clone() }
+    }
+
+    /// Whether nobody has said anything, so that it tells at most who waits.
+    pub fn is_unsaid(&self) -> bool {
+        self.said() == Self::default()
     }
 
     /// With what Kith counts of those on its list; none where nobody stands on it.

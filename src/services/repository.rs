@@ -86,6 +86,7 @@ pub fn update(conn: &mut DbConn, row: &ServiceRow) -> Result<bool> {
             services::capacities.eq(&row.capacities),
             services::distinct_from.eq(&row.distinct_from),
             services::own_content.eq(&row.own_content),
+            services::queue.eq(&row.queue),
             services::version.eq(row.version),
             services::updated_at.eq(row.updated_at),
             services::deleted_at.eq(row.deleted_at),

@@ -55,6 +55,8 @@ pub struct ServiceRow {
     pub distinct_from: Json<Vec<ServiceId>>,
     /// What it says itself, where others were merged into it: `content` holds what it takes from them too.
     pub own_content: Option<Json<ServiceInput>>,
+    /// Those who stand on Kith's list of the default room, where nobody has said anything of it; else its capacity counts them.
+    pub queue: Option<Json<Queue>>,
 }
 
 impl ServiceRow {
@@ -80,6 +82,7 @@ impl ServiceRow {
             merged_into_id: None,
             distinct_from: Json(Vec::new()),
             own_content: None,
+            queue: None,
         }
     }
 
@@ -95,13 +98,14 @@ impl ServiceRow {
             merged_into_id: self.merged_into_id,
             distinct_from: head.distinct_from,
             own_content: head.own_content,
+            queue: head.queue,
             ..Self::new(self.id, self.organization_id, input, at)
         }
     }
 
     /// The next version, of whose room the provider says something else. Who waits for it is to be counted [anew](Self::with_queues).
     pub fn with_capacity(&self, capacity: &Capacity, at: Instant) -> Self {
-        Self { capacity: Some(Json(capacity.said())), ..self.next(at) }.with_status()
+        Self { capacity: Some(Json(capacity.said())), queue: None, ..self.next(at) }.with_status()
     }
 
     /// The same of the room of this key, or that it is no longer counted.
@@ -121,13 +125,21 @@ impl ServiceRow {
 
     /// The same version with those who stand on Kith's lists of its rooms, by their keys; empty for the default one.
     pub fn with_queues(mut self, queues: &HashMap<String, Queue>) -> Self {
-        if let Some(room) = &mut self.capacity {
-            room.0 = room.0.counted(queues.get("").copied());
+        let queue = queues.get("").copied();
+        match &mut self.capacity {
+            Some(room) => room.0 = room.0.counted(queue),
+            None => self.queue = queue.map(Json),
         }
         for named in &mut self.capacities.0 {
             named.capacity = named.capacity.counted(queues.get(&named.key).copied());
         }
         self.with_status()
+    }
+
+    /// The default room as it is shown: as last said, or else that it is unknown and who waits for it all the same.
+    pub fn shown_room(&self) -> Option<Capacity> {
+        let unsaid = || self.queue.as_deref().map(|queue| Capacity::default().counted(Some(*queue)));
+        self.capacity.as_deref().cloned().or_else(unsaid)
     }
 
     /// The next version, which says the same.

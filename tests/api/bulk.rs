@@ -62,7 +62,7 @@ fn place(job: &Value) -> String {
     format!("/v1/imports/{}", job["id"].as_str().unwrap())
 }
 
-async fn results(caller: &Caller, job: &Value) -> Vec<Value> {
+pub async fn results(caller: &Caller, job: &Value) -> Vec<Value> {
     lines(&caller.get(&format!("{}/results", place(job))).await)
 }
 

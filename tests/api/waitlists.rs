@@ -506,3 +506,36 @@ on_both!(a_step_on_a_list_names_its_organization_to_those_alone_who_see_the_entr
     let last = steps["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["organization_id"], &last["client_id"], &last["reason"]["code"]), (&agency, &Value::Null, &json!("expired")));
 });
+
+on_both!(those_who_wait_are_counted_where_nobody_has_said_anything_of_the_room, |db| async move {
+    let (clinic, agency, service) = clinic_and_lunch(db).await;
+    let town = Town { clinic, agency, service };
+    let path = format!("/v1/services/{}", town.service);
+    let read = async || town.clinic.get(&path).await.expect(200);
+    let counted = |room: &Value| ["status", "available", "held", "waitlist_length", "is_waitlist_counted"].map(|field| room[field].clone());
+    assert_eq!(read().await["capacity"], Value::Null);
+    let first = town.wait(json!({})).await;
+    let service = read().await;
+    assert_eq!(counted(&service["capacity"]), [json!("unknown"), Value::Null, json!(0), json!(1), json!(true)]);
+    assert_eq!(
+        (&service["capacity"]["as_of"], &service["capacity_is_stale"], &service["version"]),
+        (&Value::Null, &Value::Null, &json!(2))
+    );
+    let described = town.agency.patch(&path, 2, json!({ "description": "Soup." })).await.expect(200);
+    assert_eq!(described["capacity"], service["capacity"]);
+    town.wait(json!({})).await;
+    assert_eq!(read().await["capacity"]["waitlist_length"], 2);
+    let history = town.agency.get(&format!("{path}/capacity/history")).await.expect(200);
+    assert_eq!(history["items"], json!([]), "nobody has said anything");
+    // Loaded elsewhere, nobody has said it there either.
+    let other = town.clinic.app.tenant("Elsewhere", OrganizationKind::Clinic).await;
+    let line = json!({ "type": "service", "resource": { "name": "Lunch" }, "read_only": { "capacity": read().await["capacity"] } });
+    let job = crate::bulk::load(&other, format!("{line}\n")).await;
+    let id = crate::bulk::results(&other, &job).await[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(other.get(&format!("/v1/services/{id}")).await.expect(200)["capacity"], Value::Null);
+
+    town.free(1).await;
+    assert_eq!(counted(&read().await["capacity"]), [json!("waitlist"), json!(1), json!(1), json!(1), json!(true)]);
+    town.act(&town.clinic, &first, "leave").await.expect(200);
+    assert_eq!(counted(&read().await["capacity"]), [json!("waitlist"), json!(1), json!(1), json!(0), json!(true)]);
+});

@@ -36,7 +36,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
         (merges::runs_unlisted(conn, duplicate.id, duplicate.content.status)?, merges::runs_unlisted(conn, id, row.content.status)?);
 
     let gone = duplicate.merged(id, duplicate.own_content.as_ref().unwrap_or(&duplicate.content).0.clone(), caller.at);
-    let gone = ServiceRow { capacity: None, capacities: Json(Vec::new()), own_content: None, ..gone }.with_status();
+    let gone = ServiceRow { capacity: None, capacities: Json(Vec::new()), own_content: None, queue: None, ..gone }.with_status();
     save(conn, &gone)?;
     let mut led: Vec<ServiceId> = repository::merged_into(conn, gone.id)?.into_iter().map(|row| row.id).collect();
     led.push(gone.id);
