@@ -9,7 +9,7 @@ use super::model::{Categories, ConsentPurpose, ConsentRow};
 use crate::db::lists::read_list;
 use crate::db::schema::consents::{self, dsl};
 use crate::db::types::Instant;
-use crate::db::{DbConn, MultiBackend};
+use crate::db::{DbConn, MultiBackend, among};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
@@ -72,8 +72,10 @@ pub fn covered_among(
 ) -> Result<HashMap<PatientId, Categories>> {
     let mut covered: HashMap<PatientId, Categories> = HashMap::new();
     for patients in patients.chunks(500) {
-        let given = active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq_any(patients));
-        for (patient, list) in given.select((dsl::patient_id, dsl::categories)).load::<(PatientId, String)>(conn)? {
+        let given = active(grantee, purpose.pattern(), now).filter(among(dsl::patient_id, patients));
+        let given = given.select((dsl::patient_id, dsl::categories));
+        let given: Vec<(PatientId, String)> = each!(conn, |conn| given.load(conn))?;
+        for (patient, list) in given {
             let categories = read_list(&list).collect();
             covered.entry(patient).and_modify(|known| *known = known.union(categories)).or_insert(categories);
         }

@@ -3,6 +3,7 @@
 //! A request reads in one [`Db::read`] and changes in one [`Db::write`]; repository functions take `&mut DbConn` and open no
 //! transactions of their own.
 
+mod among;
 mod common;
 mod connection;
 mod errors;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+pub use self::among::among;
 pub use self::common::{Common, boxed};
 pub use self::connection::{DbConn, MultiBackend};
 use self::pool::Pool;

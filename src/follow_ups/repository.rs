@@ -9,7 +9,7 @@ use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
-use crate::db::{DbConn, boxed};
+use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
@@ -98,7 +98,7 @@ pub fn list(
         Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => {}
         Some((patients, referrals)) => {
             let referrals = referrals.into_iter().map(Some);
-            let is_named = follow_ups::patient_id.eq_any(patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
+            let is_named = among(follow_ups::patient_id, &patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
             page.add(rows!(of_others().and(is_named).and(sight::follow_ups(caller))));
         }
         None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),

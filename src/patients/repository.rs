@@ -15,7 +15,7 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::patients::dsl;
 use crate::db::schema::{changes, consents, patient_keys};
 use crate::db::types::{Id, Json};
-use crate::db::{DbConn, boxed};
+use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
@@ -32,12 +32,12 @@ pub fn manager(conn: &mut DbConn, id: PatientId) -> Result<OrganizationId> {
 
 /// The patients with these ids, in order of id.
 pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>> {
-    Ok(dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).load(conn)?)
+    Ok(each!(conn, |conn| dsl::patients.filter(among(dsl::id, ids)).order(dsl::id).load(conn))?)
 }
 
 /// What these patients can be told apart by, and who manages them, in order of id. Of the content no more is read than that.
 pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(PatientId, OrganizationId, Distinguishing)>> {
-    let rows = dsl::patients.filter(dsl::id.eq_any(ids)).order(dsl::id).select((dsl::id, dsl::organization_id, dsl::content));
+    let rows = dsl::patients.filter(among(dsl::id, ids)).order(dsl::id).select((dsl::id, dsl::organization_id, dsl::content));
     let rows: Vec<(PatientId, OrganizationId, Json<Distinguishing>)> = each!(conn, |conn| rows.load(conn))?;
     Ok(rows.into_iter().map(|(id, owner, content)| (id, owner, content.0)).collect())
 }
@@ -89,7 +89,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: 
             let ids = sight::next_granted(conn, caller, category, last, query.limit.and_one())?;
             let Some(end) = ids.last() else { break };
             last = Some(*end);
-            let granted = dsl::id.eq_any(ids).and(dsl::organization_id.ne(own));
+            let granted = among(dsl::id, &ids).and(dsl::organization_id.ne(own));
             found.extend(match query.organization_id {
                 Some(owner) => rows!(granted.and(dsl::organization_id.eq(owner))),
                 None => rows!(granted),

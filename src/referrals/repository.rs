@@ -9,7 +9,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
-use crate::db::{DbConn, boxed};
+use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
@@ -116,7 +116,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     match sight::few_granted(conn, caller, DataCategory::Referrals)? {
         Some(patients) if patients.is_empty() => {}
         Some(patients) => {
-            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(referrals::patient_id.eq_any(patients))));
+            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients))));
         }
         None => page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(sight::referrals(caller)))),
     }

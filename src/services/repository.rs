@@ -3,9 +3,9 @@
 use diesel::prelude::*;
 
 use super::row::{CapacityEntryRow, ServiceRow};
-use crate::db::DbConn;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::Id;
+use crate::db::{DbConn, among};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::ServiceId;
@@ -43,7 +43,7 @@ pub fn lead(conn: &mut DbConn, ids: &[ServiceId], into: Option<ServiceId>) -> Re
 
 /// The services with these ids, at most 1,000, tombstones included, in no order.
 pub fn load(conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<ServiceRow>> {
-    Ok(services::table.filter(services::id.eq_any(ids)).load(conn)?)
+    Ok(each!(conn, |conn| services::table.filter(among(services::id, ids)).load(conn))?)
 }
 
 /// Living services in order of id, those that were merged into others included.
