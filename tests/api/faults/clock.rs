@@ -30,13 +30,15 @@ on_both!(a_clock_set_back_an_hour_refuses_tokens_of_the_future_and_loses_nothing
     }
     let again = town.clinic.post_once(key.0, key.1, key.2.clone()).await;
     assert_eq!((again.status, again.id()), (201, first.id()), "the key is known though it is of the future");
-    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect(201);
+    // The consent is of the future too: who the person agrees to later takes nobody on now.
+    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "consent_ended");
+    step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await.expect(201);
     town.clinic.patch(&format!("/v1/referrals/{id}"), 3, json!({ "reason": "Set back." })).await.expect(200);
     let other = town.sent(&patient).await;
 
     let transitions = town.clinic.get(&format!("/v1/referrals/{id}/transitions")).await.expect(200);
     let steps: Vec<&str> = transitions["items"].as_array().unwrap().iter().map(|item| item["to"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["requested", "accepted", "in_progress"]);
+    assert_eq!(steps, ["requested", "accepted", "on_hold"]);
     assert_eq!(versions(&town.clinic.get(&format!("/v1/referrals/{id}/history")).await.expect(200)), [1, 2, 3, 4]);
     let next = before["next"].as_str().unwrap();
     let mut seen = Vec::new();
