@@ -13,6 +13,7 @@ use crate::db::schema::{appointments, clients, held_places, slots};
 use crate::db::types::{Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
+use crate::http::page::Joined;
 use crate::kind::{AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
 use crate::slots::model::SlotInput;
 use crate::slots::repository::Diary;
@@ -37,21 +38,21 @@ pub fn list(
     if query.slot_id.is_some() || query.patient_id.is_some() || query.referral_id.is_some() {
         return Ok(rows().filter(sight::appointments(caller)).load(conn)?);
     }
-    let mut page = EarliestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
-    let rest = |page: &EarliestFirst| match page.end() {
-        Some(end) => rows().filter(appointments::starts_at.le(end)),
+    let mut page = Joined::new(query.limit, |row: &AppointmentRow| (row.starts_at, row.id));
+    let rest = |page: &Earliest| match page.end() {
+        Some(end) => rows().filter(appointments::starts_at.le(end.starts_at)),
         None => rows(),
     };
     page.add(rest(&page).filter(appointments::provider_id.eq(own)).load(conn)?);
-    let of_others = |page: &EarliestFirst| rest(page).filter(appointments::provider_id.ne(own));
+    let of_others = |page: &Earliest| rest(page).filter(appointments::provider_id.ne(own));
     page.add(of_others(&page).filter(appointments::organization_id.eq(own)).load(conn)?);
-    let not_made = |page: &EarliestFirst| of_others(page).filter(appointments::organization_id.ne(own));
+    let not_made = |page: &Earliest| of_others(page).filter(appointments::organization_id.ne(own));
     page.add(not_made(&page).filter(appointments::manager_id.eq(own)).load(conn)?);
-    let others = |page: &EarliestFirst| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
+    let others = |page: &Earliest| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
     let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
     let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
         page.add(others(&page).load(conn)?);
-        return Ok(page.rows);
+        return Ok(page.into_rows());
     };
     if !patients.is_empty() {
         page.add(others(&page).filter(appointments::patient_id.eq_any(patients)).load(conn)?);
@@ -60,30 +61,11 @@ pub fn list(
         let referrals = referrals.into_iter().map(Some);
         page.add(others(&page).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
     }
-    Ok(page.rows)
+    Ok(page.into_rows())
 }
 
 type Rows = appointments::BoxedQuery<'static, MultiBackend>;
-
-/// A page that is put together.
-struct EarliestFirst {
-    rows: Vec<AppointmentRow>,
-    most: usize,
-}
-
-impl EarliestFirst {
-    fn add(&mut self, rows: Vec<AppointmentRow>) {
-        self.rows.extend(rows);
-        self.rows.sort_by_key(|row| (row.starts_at, row.id));
-        self.rows.dedup_by_key(|row| row.id);
-        self.rows.truncate(self.most);
-    }
-
-    /// Where the page ends, if it is full.
-    fn end(&self) -> Option<Instant> {
-        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.starts_at)
-    }
-}
+type Earliest = Joined<AppointmentRow, (Instant, AppointmentId)>;
 
 /// What a query asks for, whoever sees it.
 fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, now: Instant) -> Rows {

@@ -12,6 +12,7 @@ use crate::db::schema::{contact_attempts, follow_ups};
 use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::Result;
+use crate::http::page::Joined;
 use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
 use crate::{organizations, referrals};
 
@@ -71,13 +72,13 @@ pub fn list(
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let mut page = SoonestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    let mut page = Joined::new(query.limit, |row: &FollowUpRow| (row.due_on, row.id));
     macro_rules! rows {
         ($seen:expr) => {
             each!(conn, |conn| {
                 let rows = filtered!(conn, query, after, today).filter($seen);
                 match page.end() {
-                    Some(end) => rows.filter(follow_ups::due_on.le(end)).load(conn),
+                    Some(end) => rows.filter(follow_ups::due_on.le(end.due_on)).load(conn),
                     None => rows.load(conn),
                 }
             })?
@@ -103,26 +104,7 @@ pub fn list(
         }
         None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),
     }
-    Ok(page.rows)
-}
-
-/// A page that is put together.
-struct SoonestFirst {
-    rows: Vec<FollowUpRow>,
-    most: usize,
-}
-
-impl SoonestFirst {
-    fn add(&mut self, rows: Vec<FollowUpRow>) {
-        self.rows.extend(rows);
-        self.rows.sort_by_key(|row| (row.due_on, row.id));
-        self.rows.truncate(self.most);
-    }
-
-    /// The day on which the page ends, if it is full.
-    fn end(&self) -> Option<NaiveDate> {
-        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.due_on)
-    }
+    Ok(page.into_rows())
 }
 
 /// Waits until nobody else is changing the follow-up or its referral, and keeps others waiting until the transaction ends. The referral

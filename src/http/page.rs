@@ -177,6 +177,39 @@ impl<T: Serialize> Page<T> {
     }
 }
 
+/// A page that several ways of seeing put together, in the order of its keys.
+#[derive(Debug)]
+pub struct Joined<R, K> {
+    rows: Vec<R>,
+    most: usize,
+    key: fn(&R) -> K,
+}
+
+impl<R, K: Ord> Joined<R, K> {
+    /// A page of `limit` items, and one more. Keys are unique.
+    pub fn new(limit: Limit, key: fn(&R) -> K) -> Self {
+        Self { rows: Vec::new(), most: limit.get() + 1, key }
+    }
+
+    /// Adds what one way of seeing has found: its first rows, as many as the page holds.
+    pub fn add(&mut self, rows: Vec<R>) {
+        self.rows.extend(rows);
+        self.rows.sort_by_key(self.key);
+        self.rows.dedup_by_key(|row| (self.key)(row));
+        self.rows.truncate(self.most);
+    }
+
+    /// The row with which the page ends, if it is full: what comes behind it need not be asked for.
+    pub fn end(&self) -> Option<&R> {
+        self.rows.last().filter(|_| self.rows.len() == self.most)
+    }
+
+    /// The page.
+    pub fn into_rows(self) -> Vec<R> {
+        self.rows
+    }
+}
+
 /// For so many bytes of each item room is made at once: a body that grows is copied again and again.
 const ITEM_BYTES: usize = 1_024;
 

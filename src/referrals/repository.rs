@@ -1,5 +1,7 @@
 //! The queries of referrals, their transitions and their messages.
 
+use std::cmp::Reverse;
+
 use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
@@ -12,6 +14,7 @@ use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::{Error, Result};
+use crate::http::page::Joined;
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::organizations;
 
@@ -88,13 +91,13 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let mut page = NewestFirst { rows: Vec::new(), most: query.limit.get() + 1 };
+    let mut page = Joined::new(query.limit, |row: &ReferralRow| Reverse(row.id));
     macro_rules! rows {
         ($seen:expr) => {
             each!(conn, |conn| {
                 let rows = filtered!(conn, query, before, today).filter($seen);
                 match page.end() {
-                    Some(end) => rows.filter(referrals::id.gt(end)).load(conn),
+                    Some(end) => rows.filter(referrals::id.gt(end.id)).load(conn),
                     None => rows.load(conn),
                 }
             })?
@@ -120,26 +123,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
         }
         None => page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(sight::referrals(caller)))),
     }
-    Ok(page.rows)
-}
-
-/// A page that is put together.
-struct NewestFirst {
-    rows: Vec<ReferralRow>,
-    most: usize,
-}
-
-impl NewestFirst {
-    fn add(&mut self, rows: Vec<ReferralRow>) {
-        self.rows.extend(rows);
-        self.rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-        self.rows.truncate(self.most);
-    }
-
-    /// Where the page ends, if it is full.
-    fn end(&self) -> Option<ReferralId> {
-        self.rows.last().filter(|_| self.rows.len() == self.most).map(|row| row.id)
-    }
+    Ok(page.into_rows())
 }
 
 /// Adds the row.
