@@ -126,12 +126,15 @@ fn a_server_starts_says_that_it_is_well_logs_no_query_and_stops_when_told() {
     }
 }
 
-/// A request of which all has arrived but the end of its body.
+/// A request that the server has taken up, and of whose body the end is still to come.
 fn half_a_request(server: &Server) -> TcpStream {
     let mut stream = server.connect();
     let head = "POST /oauth/token HTTP/1.1\r\nHost: kith\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 29";
-    write!(stream, "{head}\r\n\r\ngrant_type=").unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    write!(stream, "{head}\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut go_on).unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&go_on));
+    write!(stream, "grant_type=").unwrap();
     stream
 }
 
