@@ -1,0 +1,2 @@
+-- Its tables are heaps already.
+SELECT 1;
