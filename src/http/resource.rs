@@ -19,7 +19,7 @@ use super::{patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::changes::view::{Reader, View};
-use crate::changes::{self, Action, Change};
+use crate::changes::{self, Action, Actor, Change};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
@@ -202,7 +202,12 @@ pub fn replace_prepared<R: Resource>(
 
 /// Writes the journal's entry of a change.
 pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R::Kind>, action: Action, shape: &R::Shape) -> Result<()> {
-    changes::record(conn, &caller.actor(), change_of::<R>(head, action, shape))?;
+    record_by::<R>(conn, &caller.actor(), head, action, shape)
+}
+
+/// The same of a change that no caller made, or that is told as somebody else's.
+pub fn record_by<R: Resource>(conn: &mut DbConn, actor: &Actor, head: &Head<R::Kind>, action: Action, shape: &R::Shape) -> Result<()> {
+    changes::record(conn, actor, change_of::<R>(head, action, shape))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::model::{OrganizationInput, OrganizationRow};
 use super::repository;
 use crate::auth::model::NewClient;
 use crate::auth::repository as clients;
-use crate::changes::{self, Action, Actor};
+use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::schema::organizations;
 use crate::db::types::Json;
@@ -50,8 +50,7 @@ pub fn join(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, parent_id: O
 
 fn record(conn: &mut DbConn, actor: &Actor, row: OrganizationRow, action: Action) -> Result<()> {
     let head = Organizations::head(&row);
-    changes::record(conn, actor, resource::change_of::<Organizations>(&head, action, &Organizations::shape(row)))?;
-    Ok(())
+    resource::record_by::<Organizations>(conn, actor, &head, action, &Organizations::shape(row))
 }
 
 /// The organizations of exactly this name that are not deleted, oldest first; no more than two, which is one too many to choose.

@@ -213,8 +213,7 @@ pub fn resume(
     let input = TransitionInput { business_status, reason: told.clone(), ..TransitionInput::to(stood.status) };
     record_transition(conn, actor, by, &next, Some(row.status), &input)?;
     let shape = Referrals::shape(next.clone());
-    changes::record(conn, actor, resource::change_of::<Referrals>(&Referrals::head(&next), Action::Updated, &shape))?;
-    Ok(())
+    resource::record_by::<Referrals>(conn, actor, &Referrals::head(&next), Action::Updated, &shape)
 }
 
 /// A new draft of the caller's.

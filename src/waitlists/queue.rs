@@ -277,8 +277,7 @@ pub fn offer_places(conn: &mut DbConn, at: Instant, service: ServiceId) -> Resul
         return Err(Error::Busy);
     }
     let shape = Services::shape(next.clone());
-    changes::record(conn, &Actor::operator(at), resource::change_of::<Services>(&Services::head(&next), Action::Updated, &shape))?;
-    Ok(())
+    resource::record_by::<Services>(conn, &Actor::operator(at), &Services::head(&next), Action::Updated, &shape)
 }
 
 /// The same for a service that is to be written, with who waits for it then.

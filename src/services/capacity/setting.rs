@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
 use crate::auth::Principal;
-use crate::changes::{self, Action, Actor};
+use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
@@ -101,8 +101,7 @@ fn write(conn: &mut DbConn, actor: &Actor, next: &ServiceRow) -> Result<()> {
         return Err(Error::Busy);
     }
     let shape = Services::shape(next.clone());
-    changes::record(conn, actor, resource::change_of::<Services>(&Services::head(next), Action::Updated, &shape))?;
-    Ok(())
+    resource::record_by::<Services>(conn, actor, &Services::head(next), Action::Updated, &shape)
 }
 
 /// Takes each line by itself; what is wrong with one stands in its answer.
