@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::model::Position;
-use super::repository::{Snapshot, Trace, latest, visible_after};
+use super::repository::{Snapshot, Trace, Trail, latest, visible_after};
 use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::kind::{ClientId, ResourceType};
@@ -56,13 +56,22 @@ pub enum Demand {
     Own(Option<ClientId>),
 }
 
-/// What is in memory for a reader.
+/// Entries of the journal that may not be in memory, in their order.
+#[derive(Debug)]
+struct Look {
+    traces: Vec<Trace>,
+    extent: Extent,
+}
+
+/// Which of those that a transaction sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Currency {
-    /// All that their transaction sees.
+enum Extent {
+    /// All.
     Whole,
-    /// All that they must see; what else others have written is to be [brought in](Follower::catch_up).
-    Behind,
+    /// The first ones.
+    First,
+    /// The reader's own. What else there is, is to be [brought in](Follower::catch_up).
+    Own,
 }
 
 /// Brings in everything that stands in the journal, a [`Follower::catch_up`] at a time, so that nobody waits long.
@@ -86,25 +95,24 @@ impl Follower {
         load: impl FnOnce(&mut DbConn) -> Result<()>,
         apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
     ) -> Result<()> {
-        let mut traces = None;
+        let mut look = None;
         if self.is_loaded() {
-            let seen = self.traces(conn)?;
-            let (wanted, currency) = awaited(&self.known().new_among(&seen), demand);
-            if currency == Currency::Behind {
+            let seen = self.look(conn, demand)?;
+            if seen.extent == Extent::Own {
                 self.behind.notify_one();
             }
-            if wanted.is_empty() {
+            if self.known().new_among(&seen.traces).is_empty() {
                 // Others have brought in what is there: nobody is to read of it again.
-                return if currency == Currency::Whole && !seen.is_empty() { self.move_on(conn, &seen) } else { Ok(()) };
+                return self.move_on(conn, &seen);
             }
-            traces = Some(seen);
+            look = Some(seen);
         }
         let _turn = self.take_turn();
         self.load_once(conn, load)?;
         // A transaction that reads sees the same from its beginning to its end.
-        let traces = traces.map_or_else(|| self.traces(conn), Ok)?;
-        let (wanted, _) = awaited(&self.known().new_among(&traces), demand);
-        self.bring_in(conn, &traces, &wanted, apply)
+        let look = look.map_or_else(|| self.look(conn, demand), Ok)?;
+        let wanted = resources(&self.known().new_among(&look.traces));
+        self.bring_in(conn, &look, &wanted, apply)
     }
 
     /// Waits until a reader went on without what others have written.
@@ -117,12 +125,12 @@ impl Follower {
         if !self.is_loaded() {
             return Ok(false);
         }
-        let traces = self.traces(conn)?;
+        let look = self.first(conn, BATCH)?;
         let _turn = self.take_turn();
-        let mut wanted = resources(&self.known().new_among(&traces));
-        let has_more = wanted.len() > BATCH;
+        let mut wanted = resources(&self.known().new_among(&look.traces));
+        let has_more = look.extent == Extent::First || wanted.len() > BATCH;
         wanted.truncate(BATCH);
-        self.bring_in(conn, &traces, &wanted, apply)?;
+        self.bring_in(conn, &look, &wanted, apply)?;
         Ok(has_more)
     }
 
@@ -135,46 +143,73 @@ impl Follower {
         Ok(())
     }
 
-    /// Has these resources brought in, of those whose traces this transaction sees.
+    /// Has these resources brought in, of those whose traces were found.
     fn bring_in(
         &self,
         conn: &mut DbConn,
-        traces: &[Trace],
+        look: &Look,
         wanted: &[Uuid],
         mut apply: impl FnMut(&mut DbConn, &[Uuid]) -> Result<()>,
     ) -> Result<()> {
-        if traces.is_empty() {
-            return Ok(());
-        }
         for ids in wanted.chunks(BATCH) {
             apply(conn, ids)?;
-            // All that is seen of a resource came in with its row: were one trace left, an older row could follow by it.
+            // All that was found of a resource came in with its row: were one trace left, an older row could follow by it.
             let ids: HashSet<&Uuid> = ids.iter().collect();
-            self.known().beyond.extend(traces.iter().filter(|trace| ids.contains(&trace.id)).map(|trace| trace.place));
+            self.known().beyond.extend(look.traces.iter().filter(|trace| ids.contains(&trace.id)).map(|trace| trace.place));
         }
-        self.move_on(conn, traces)
+        self.move_on(conn, look)
     }
 
     /// Notes how far all is in memory now, of what this transaction sees.
-    fn move_on(&self, conn: &mut DbConn, traces: &[Trace]) -> Result<()> {
-        let (decided, seen) = (latest(conn)?, Snapshot::of(conn)?);
-        self.known().advance(traces, decided, seen);
+    fn move_on(&self, conn: &mut DbConn, look: &Look) -> Result<()> {
+        let Some(last) = look.traces.last() else { return Ok(()) };
+        let (decided, seen) = match look.extent {
+            Extent::Whole => (latest(conn)?, Snapshot::of(conn)?),
+            Extent::First => (latest(conn)?.min(last.place), None),
+            // What stands between them is not known.
+            Extent::Own => return Ok(()),
+        };
+        self.known().advance(&look.traces, decided, seen);
         Ok(())
     }
 
-    /// The traces that this transaction sees and that may not be in memory.
-    fn traces(&self, conn: &mut DbConn) -> Result<Vec<Trace>> {
-        let (mut place, seen) = {
+    /// What a reader must see of what may not be in memory. Where others have written a great many, only what is the reader's own is read
+    /// of it, or every search would read of all of them.
+    fn look(&self, conn: &mut DbConn, demand: Demand) -> Result<Look> {
+        let Demand::Own(reader) = demand else {
+            let place = self.place(conn)?;
+            return Ok(Look { traces: visible_after(conn, place, self.kind, Trail::Whole)?, extent: Extent::Whole });
+        };
+        let look = self.first(conn, FEW)?;
+        if look.extent == Extent::Whole {
+            return Ok(look);
+        }
+        let place = self.place(conn)?;
+        let own = reader.map(|client| visible_after(conn, place, self.kind, Trail::Of(client))).transpose()?;
+        Ok(Look { traces: own.unwrap_or_default(), extent: Extent::Own })
+    }
+
+    /// The first that may not be in memory, among which more than so many are not, or all.
+    fn first(&self, conn: &mut DbConn, few: usize) -> Result<Look> {
+        let place = self.place(conn)?;
+        let most = few + self.known().beyond.len() + 1;
+        let traces = visible_after(conn, place, self.kind, Trail::First(most))?;
+        let extent = if traces.len() < most { Extent::Whole } else { Extent::First };
+        Ok(Look { traces, extent })
+    }
+
+    /// The place behind which all stands that this transaction sees and that may not be in memory.
+    fn place(&self, conn: &mut DbConn) -> Result<Position> {
+        let (place, seen) = {
             let known = self.known();
             // Where nothing stands behind the place, whatever does is new.
             (known.place, known.seen.clone().filter(|_| !known.beyond.is_empty()))
         };
-        if let Some(seen) = seen
-            && let Some(now) = Snapshot::of(conn)?
-        {
-            place = place.max(seen.end(&now));
-        }
-        visible_after(conn, place, self.kind)
+        let since = match seen {
+            Some(seen) => Snapshot::of(conn)?.map(|now| seen.end(&now)),
+            None => None,
+        };
+        Ok(since.map_or(place, |since| place.max(since)))
     }
 
     fn is_loaded(&self) -> bool {
@@ -197,11 +232,11 @@ impl Known {
         traces.iter().filter(|trace| trace.place > self.place && !self.beyond.contains(&trace.place)).collect()
     }
 
-    /// Moves on behind what is in memory, as far as nothing can be added before it. Where none of these traces is left, that is all that
-    /// was `seen`.
+    /// Moves on behind what is in memory, as far as nothing can be added before it: up to what is `decided` where none of these traces is
+    /// left. That is then all that was `seen`, where they are all.
     fn advance(&mut self, traces: &[Trace], decided: Position, seen: Option<Snapshot>) {
         let first_left = self.new_among(traces).into_iter().map(|trace| trace.place).min();
-        if first_left.is_none() {
+        if first_left.is_none() && seen.is_some() {
             self.seen = seen;
         }
         let reached = match first_left {
@@ -215,17 +250,6 @@ impl Known {
     }
 }
 
-/// The resources that a reader waits for, and what they then have.
-fn awaited(new: &[&Trace], demand: Demand) -> (Vec<Uuid>, Currency) {
-    let own: Vec<&Trace> = match demand {
-        Demand::Own(reader) if new.len() > FEW => {
-            new.iter().filter(|trace| reader.is_some() && trace.client_id == reader).copied().collect()
-        }
-        Demand::All | Demand::Own(_) => new.to_vec(),
-    };
-    (resources(&own), if own.len() == new.len() { Currency::Whole } else { Currency::Behind })
-}
-
 /// The resources of traces, each once, in the order in which they came.
 fn resources(traces: &[&Trace]) -> Vec<Uuid> {
     let mut seen = HashSet::new();
@@ -235,35 +259,19 @@ fn resources(traces: &[&Trace]) -> Vec<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::types::Id;
 
     fn at(sequence: i64) -> Position {
         Position { transaction_id: 0, sequence }
     }
 
-    fn trace(sequence: i64, id: Uuid, client_id: Option<ClientId>) -> Trace {
-        Trace { place: at(sequence), id, client_id }
-    }
-
-    #[test]
-    fn a_reader_waits_for_their_own_and_for_the_few_of_others_but_not_for_a_flood() {
-        let (me, other) = (Some(Id::generate()), Some(Id::generate()));
-        let flood: Vec<Trace> = (1..=40).map(|n| trace(n, Uuid::now_v7(), if n == 40 { me } else { other })).collect();
-        let new: Vec<&Trace> = flood.iter().collect();
-        assert_eq!(awaited(&new, Demand::Own(me)), (vec![flood[39].id], Currency::Behind));
-        assert_eq!(awaited(&new, Demand::All).0.len(), 40);
-        assert_eq!(awaited(&new, Demand::Own(None)), (vec![], Currency::Behind));
-        assert_eq!(awaited(&new[..32], Demand::Own(None)).0.len(), 32);
-        assert_eq!(awaited(&new[..39], Demand::Own(other)), (new[..39].iter().map(|trace| trace.id).collect(), Currency::Whole));
-        // What nobody did by a client is nobody's own.
-        let operators: Vec<Trace> = (1..=40).map(|n| trace(n, Uuid::now_v7(), None)).collect();
-        assert_eq!(awaited(&operators.iter().collect::<Vec<_>>(), Demand::Own(None)), (vec![], Currency::Behind));
+    fn trace(sequence: i64, id: Uuid) -> Trace {
+        Trace { place: at(sequence), id }
     }
 
     #[test]
     fn the_place_moves_up_to_what_is_left_and_never_back() {
         let ids: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
-        let traces: Vec<Trace> = (1..).zip(&ids).map(|(n, id)| trace(n, *id, None)).collect();
+        let traces: Vec<Trace> = (1..).zip(&ids).map(|(n, id)| trace(n, *id)).collect();
         let mut known = Known { is_loaded: true, place: at(0), beyond: HashSet::from([at(1), at(2), at(4)]), seen: None };
         known.advance(&traces, at(4), None);
         assert_eq!((known.place, &known.beyond), (at(2), &HashSet::from([at(4)])));

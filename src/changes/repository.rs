@@ -347,8 +347,6 @@ pub struct Trace {
     pub place: Position,
     /// The resource that changed.
     pub id: Uuid,
-    /// Who changed it.
-    pub client_id: Option<ClientId>,
 }
 
 /// Which transactions had ended when something was read, on PostgreSQL; by the numbers under which their entries stand, or behind which.
@@ -379,21 +377,29 @@ impl Snapshot {
     }
 }
 
-/// The entries of a type of resource behind a place that this transaction sees; in no order, and whether or not others may still appear
+/// Which entries are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trail {
+    /// All.
+    Whole,
+    /// The first ones, at most so many.
+    First(usize),
+    /// Those of a client.
+    Of(ClientId),
+}
+
+/// The entries of a type of resource behind a place that this transaction sees, in their order, whether or not others may still appear
 /// before them. For those who must see at once what they wrote themselves.
-pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType) -> Result<Vec<Trace>> {
-    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(is_beyond(conn, place)).select((
-        changes::transaction_id,
-        changes::sequence,
-        changes::resource_id,
-        changes::client_id,
-    ));
-    let entries: Vec<(i64, i64, Id<()>, Option<ClientId>)> = entries.load(conn)?;
-    let trace = |(transaction_id, sequence, id, client_id): (_, _, Id<()>, _)| Trace {
-        place: Position { transaction_id, sequence },
-        id: id.uuid(),
-        client_id,
-    };
+pub fn visible_after(conn: &mut DbConn, place: Position, resource_type: ResourceType, trail: Trail) -> Result<Vec<Trace>> {
+    let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(is_beyond(conn, place));
+    let mut entries = entries.order((changes::transaction_id, changes::sequence)).into_boxed();
+    match trail {
+        Trail::Whole => {}
+        Trail::First(most) => entries = entries.limit(i64::try_from(most).unwrap_or(i64::MAX)),
+        Trail::Of(client) => entries = entries.filter(changes::client_id.eq(client)),
+    }
+    let entries: Vec<(i64, i64, Id<()>)> = entries.select((changes::transaction_id, changes::sequence, changes::resource_id)).load(conn)?;
+    let trace = |(transaction_id, sequence, id): (_, _, Id<()>)| Trace { place: Position { transaction_id, sequence }, id: id.uuid() };
     Ok(entries.into_iter().map(trace).collect())
 }
 
