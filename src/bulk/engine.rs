@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use futures_util::future::join3;
+use futures_util::future::join;
 use tokio::sync::watch;
 
 use super::importing::{self, Lines, Written};
@@ -106,8 +106,10 @@ impl Engine {
         while let Some(current) = lines {
             let last = current.last();
             let current = Arc::new(current);
-            // What comes next is read while this is written, and what was written before can be found when more is.
-            let (is_held, next, ()) = join3(self.write_lines(job.id, current), self.lines(&job, last), self.show()).await;
+            // What comes next is read while this is written.
+            let (is_held, next) = join(self.write_lines(job.id, current), self.lines(&job, last)).await;
+            // Not beside the writing, too: whoever searches meanwhile would wait for a processor.
+            self.show().await;
             if !is_held? {
                 return Ok(false);
             }
@@ -116,7 +118,6 @@ impl Engine {
                 return Ok(true);
             }
         }
-        self.show().await;
         let id = job.id;
         self.write(move |conn, worker, now, until| importing::complete(conn, id, worker, now, until)).await?;
         Ok(false)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 
 use crate::app::State;
 use crate::changes::Demand;
@@ -11,6 +11,9 @@ use crate::db::DbConn;
 
 /// How often it is looked whether other processes have written services that nobody has asked for since.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A process that loads in bulk brings in by itself what it has written, so it is given this long.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Reads the whole directory into memory before the first search asks for it, and goes on with what is loaded in bulk, for as long as the
 /// process runs.
@@ -41,6 +44,8 @@ async fn go_on(app: State) {
             log::warn!("the directory in memory lacks services that were loaded: {error}");
         }
         let (behind, look) = (app.directory.falls_behind(), tokio::time::sleep(LOOK));
-        select(std::pin::pin!(behind), std::pin::pin!(look)).await;
+        if let Either::Left(_) = select(std::pin::pin!(behind), std::pin::pin!(look)).await {
+            tokio::time::sleep(PATIENCE).await;
+        }
     }
 }
