@@ -1,5 +1,6 @@
 //! JSON read strictly: what one reader would take one way and another differently is refused here, once, for all bodies.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -7,13 +8,20 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::{Error, Fault, Result};
 
+/// Arrays and objects stand in each other so many deep at most. What is kept is read again with others around it, and serde_json takes 127.
+const DEEPEST: u8 = 64;
+/// The most values in one: in memory each needs some thirty times what the shortest is on the wire.
+const MOST_VALUES: usize = 4_000_000;
+/// By keys that begin so serde_json tells itself that a text is to be read as more JSON.
+const PRIVATE: &str = "$serde_json::private::";
+
 /// Parses a body.
 ///
-/// Refused beyond what JSON itself refuses: a key given twice, nesting deeper than 128, and U+0000, which one of the databases
-/// cannot store. A whole number written with a fraction (`1.0`) is that whole number, as JSON Schema has it.
+/// Refused beyond what JSON itself refuses: a key given twice, nesting deeper than 64, more than 4,000,000 values, and U+0000, which one of
+/// the databases cannot store. A whole number written with a fraction (`1.0`) is that whole number, as JSON Schema has it.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| {
+    let value = Reader::strict(&Cell::new(0)).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| {
         // serde_json's message ends in the place, which is said once and in our words.
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default();
@@ -66,16 +74,61 @@ pub fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
-struct Strict;
+/// Parses what another system says of its own. Of a key that is given twice the last value stands.
+///
+/// # Errors
+/// What is no JSON, or nested or large beyond what [`parse`] takes.
+pub fn foreign(bytes: &[u8]) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Foreign.deserialize(&mut reader)?;
+    reader.end().map(|()| value)
+}
 
-impl<'de> DeserializeSeed<'de> for Strict {
+/// A value of a document of another system, which is read piece by piece.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign;
+
+impl<'de> DeserializeSeed<'de> for Foreign {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        Reader { takes_last: true, ..Reader::strict(&Cell::new(0)) }.deserialize(deserializer)
+    }
+}
+
+/// Reads a value within bounds.
+#[derive(Clone, Copy)]
+struct Reader<'c> {
+    /// How many more arrays and objects may stand in each other.
+    room: u8,
+    /// How many values were read.
+    values: &'c Cell<usize>,
+    /// Whether a key may be given twice.
+    takes_last: bool,
+}
+
+impl<'c> Reader<'c> {
+    const fn strict(values: &'c Cell<usize>) -> Self {
+        Self { room: DEEPEST, values, takes_last: false }
+    }
+
+    fn inside<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
+        let room = self.room.checked_sub(1).ok_or_else(|| E::custom(format!("nested deeper than {DEEPEST}")))?;
+        Ok(Self { room, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MOST_VALUES {
+            return Err(D::Error::custom(format!("more than {MOST_VALUES} values")));
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,17 +159,22 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::String(text))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
+        let inside = self.inside()?;
         let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(Self)? {
+        while let Some(value) = items.next_element_seed(inside)? {
             values.push(value);
         }
         Ok(Value::Array(values))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Value, A::Error> {
+        let inside = self.inside()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Self)?;
-            if object.insert(key, value).is_some() {
+            if key.starts_with(PRIVATE) {
+                return Err(A::Error::custom("a key that is not allowed"));
+            }
+            let value = members.next_value_seed(inside)?;
+            if object.insert(key, value).is_some() && !self.takes_last {
                 return Err(A::Error::custom("a key is given twice"));
             }
         }
@@ -144,6 +202,23 @@ mod tests {
             assert_eq!(code(bytes), "malformed_request", "{}", String::from_utf8_lossy(bytes));
         }
         assert_eq!(code("[".repeat(10_000).as_bytes()), "malformed_request");
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_with_others_around_it_is_refused() {
+        let nested = |depth: usize| format!("{}1{}", r#"{"a":["#.repeat(depth / 2), "]}".repeat(depth / 2));
+        let raw = r#"{"$serde_json::private::RawValue": "[1]"}"#;
+        for (text, is_taken) in [(nested(64).as_str(), true), (&nested(66), false), (raw, false)] {
+            assert_eq!((parse(text.as_bytes()).is_ok(), foreign(text.as_bytes()).is_ok()), (is_taken, is_taken), "{text}");
+        }
+        let many = format!("[{}0]", "0,".repeat(MOST_VALUES));
+        assert!(foreign(many.as_bytes()).unwrap_err().to_string().starts_with("more than 4000000 values"));
+    }
+
+    #[test]
+    fn of_what_others_say_twice_the_last_stands() {
+        assert_eq!(foreign(br#"{"a":1,"a":2}"#).unwrap(), json!({ "a": 2 }));
+        assert!(foreign(b"{} x").is_err());
     }
 
     #[test]

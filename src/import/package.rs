@@ -15,6 +15,7 @@ use zip::ZipArchive;
 use super::read::Raw;
 use crate::hsds::package::DESCRIPTOR;
 use crate::hsds::tables::{LISTS, NUMBERS, SINGLES};
+use crate::http::json::foreign;
 
 /// Why a package cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,10 @@ pub enum PackageError {
 
 /// Files of a package beside its descriptor, at most.
 const MOST_FILES: usize = 200;
+/// Rows of a package, at most: where each stands is kept in memory.
+const MOST_ROWS: usize = 5_000_000;
+/// Rows that hang on one service, at most, also where one hangs on itself.
+const MOST_PARTS: usize = 100_000;
 
 /// True where bytes begin as a zip file does.
 pub fn is_zip(head: &[u8]) -> bool {
@@ -47,6 +52,8 @@ pub fn is_zip(head: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub struct Package {
     tables: Vec<Table>,
+    /// How many rows there are in all.
+    rows: usize,
     services: VecDeque<Place>,
     /// Rows by table and id.
     records: HashMap<String, HashMap<String, Place>>,
@@ -202,12 +209,16 @@ impl Package {
                 reader.byte_headers().map_err(fault)?.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
             let mut cells = csv::ByteRecord::new();
             while reader.read_byte_record(&mut cells).map_err(fault)? {
+                if self.rows + places.len() >= MOST_ROWS {
+                    return Err(PackageError::Malformed(format!("it has more than {MOST_ROWS} rows")));
+                }
                 let (start, line) = cells.position().map_or((0, 0), |place| (place.byte() as usize, place.line()));
                 places.push(Place { table: self.tables.len(), start, end: reader.position().byte() as usize, line });
             }
             columns
         };
         self.tables.push(Table { name: name.clone(), file, columns, bytes });
+        self.rows += places.len();
         for place in places {
             match self.row(place) {
                 Ok(fields) => self.shelve(&name, &fields, place),
@@ -261,14 +272,21 @@ impl Package {
         let mut records = std::mem::take(&mut self.spoiled);
         while records.len() < most {
             let Some(place) = self.services.pop_front() else { break };
-            let value = self.row(place).map(|fields| Value::Object(self.nested("service", fields, 0)));
+            let mut parts = 0;
+            let value = self.row(place).map(|fields| Value::Object(self.nested("service", fields, 0, &mut parts)));
+            let value =
+                value.and_then(|value| if parts > MOST_PARTS { Err(format!("more than {MOST_PARTS} rows hang on it")) } else { Ok(value) });
             records.push(Raw { position: place.line, value });
         }
         records
     }
 
-    /// A row with all that hangs on it.
-    fn nested(&self, table: &str, mut fields: Row, depth: usize) -> Row {
+    /// A row with all that hangs on it, as long as these are not too many `parts`.
+    fn nested(&self, table: &str, mut fields: Row, depth: usize, parts: &mut usize) -> Row {
+        *parts += 1;
+        if *parts > MOST_PARTS {
+            return fields;
+        }
         let id = text(&fields, "id").filter(|_| depth < DEEPEST);
         for (member, child, column) in SINGLES {
             let Some(named) = text(&fields, column) else { continue };
@@ -283,7 +301,7 @@ impl Package {
             match row {
                 Some(row) => {
                     fields.shift_remove(*column);
-                    fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1)));
+                    fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1, parts)));
                 }
                 // Older packages name a term by its code.
                 None if *child == "taxonomy_term" => {
@@ -299,7 +317,7 @@ impl Package {
             let is_of_many = id.as_ref().and_then(|id| self.services_of.get(id)).is_some_and(|services| *services > 1);
             let Some(row) = self.row(*place).ok().filter(|_| child != "location" || !is_of_many) else { continue };
             let member = if child == "location" { "locations" } else { member_of(child) };
-            let row = Value::Object(self.nested(child, row, depth + 1));
+            let row = Value::Object(self.nested(child, row, depth + 1, parts));
             match lists.iter_mut().find(|(known, _)| known == member) {
                 Some((_, rows)) => rows.push(row),
                 None => lists.push((member.to_owned(), vec![row])),
@@ -343,7 +361,7 @@ fn row(columns: &[String], cells: &csv::ByteRecord) -> Result<Row, String> {
             continue;
         }
         let value = match column.as_str() {
-            "kith" => serde_json::from_str(cell).ok(),
+            "kith" => foreign(cell.as_bytes()).ok(),
             name if NUMBERS.contains(&name) => cell.trim().parse::<Number>().ok().map(Value::Number),
             _ => None,
         };
@@ -385,6 +403,17 @@ fn renewed(file: &str, table: &str, mut fields: Row) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_hang_on_each_other_without_end_are_refused_with_what_they_hang_on() {
+        let mut package = Package::default();
+        package.read_table("services.csv", "id,name,status\nX,A,active\nY,B,active\n".as_bytes()).unwrap();
+        let attributes = format!("id,link_id\n{}Y1,Y\n", "X,X\n".repeat(30));
+        package.read_table("attributes.csv", attributes.as_bytes()).unwrap();
+        let records = package.next_records(2);
+        assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
+        assert_eq!(records[1].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
+    }
 
     #[test]
     fn tables_are_known_by_the_names_of_every_version() {

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::http::json::{Foreign, foreign};
+
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -79,7 +81,7 @@ pub fn line(bytes: &[u8], position: u64) -> Option<Raw> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    let value = serde_json::from_slice(bytes).map_err(|fault| format!("not JSON: {fault}"));
+    let value = foreign(bytes).map_err(|fault| format!("not JSON: {fault}"));
     Some(Raw { position, value })
 }
 
@@ -161,7 +163,7 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Document<'_, F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(element) = elements.next_element::<Value>()? {
+        while let Some(element) = elements.next_element_seed(Foreign)? {
             self.0(element);
         }
         Ok(())
@@ -175,7 +177,7 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Document<'_, F> {
                 is_page = true;
                 entries.next_value_seed(Document(&mut *self.0))?;
             } else {
-                record.insert(key, entries.next_value()?);
+                record.insert(key, entries.next_value_seed(Foreign)?);
             }
         }
         if !is_page {

@@ -15,6 +15,7 @@ use url::{Url, form_urlencoded};
 use super::credentials::{Credential, Means};
 use super::model::SourceRunError;
 use crate::db::types::Instant;
+use crate::http::json;
 use crate::outbound::{self, Failure, retry_after};
 
 /// Bytes of the largest answer that brings an access token.
@@ -178,8 +179,9 @@ impl Fetcher {
             })?;
             let bytes = bytes.to_bytes();
             // A whole directory takes a while to read, in which others are to be answered.
-            let read = web::block(move || serde_json::from_slice(&bytes)).await;
-            let value = read.ok().and_then(Result::ok).ok_or_else(|| Miss::new(SourceRunError::NotHsds, "the answer is not JSON"))?;
+            let read = web::block(move || json::foreign(&bytes)).await;
+            let value = read.ok().and_then(Result::ok);
+            let value = value.ok_or_else(|| Miss::new(SourceRunError::NotHsds, "the answer is not JSON that can be read"))?;
             return Ok(Answer { value, date });
         }
         Err(Miss::new(SourceRunError::Redirect, "redirects that do not end"))

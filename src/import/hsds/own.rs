@@ -9,6 +9,7 @@ use super::{Part, is_worth_keeping, keep_unknown, schedules, without_noise};
 use crate::hsds::ids;
 use crate::hsds::model as hsds;
 use crate::hsds::write::{KEPT_TEXTS, NEEDS, minor_units, schedules::rule};
+use crate::http::json::foreign;
 use crate::import::Provider;
 use crate::import::draft::{Draft, substance};
 use crate::import::mapping::Mapping;
@@ -182,7 +183,7 @@ fn tag(row: &hsds::Language) -> Option<String> {
 }
 
 fn area(row: &hsds::ServiceArea) -> ServiceArea {
-    let extent = row.extent.as_deref().and_then(|extent| serde_json::from_str::<Value>(extent).ok());
+    let extent = row.extent.as_deref().and_then(|extent| foreign(extent.as_bytes()).ok());
     let ring = extent.as_ref().and_then(super::service::outer_ring).unwrap_or_default();
     let kind = row.kith.as_ref().and_then(|kith| kith.kind).unwrap_or(AreaKind::Text);
     ServiceArea { kind, value: row.name.clone().unwrap_or_default(), ring }
