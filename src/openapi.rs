@@ -84,10 +84,16 @@ pub fn text() -> String {
 /// The path in the document that a request's path is of; one that is written out there, whatever templates it fits as well.
 pub fn template_of(path: &str) -> Option<&'static str> {
     let paths = document().get("paths").and_then(Value::as_object)?;
-    let literal = paths.get_key_value(path).map(|(literal, _)| literal);
-    let mut templates = paths.keys().filter(|template| template.contains('{'));
-    literal.or_else(|| templates.find(|template| ResourceDef::new(template.as_str()).is_match(path))).map(String::as_str)
+    let literal = paths.get_key_value(path).map(|(literal, _)| literal.as_str());
+    literal.or_else(|| TEMPLATES.iter().find(|(_, pattern)| pattern.is_match(path)).map(|(template, _)| *template))
 }
+
+/// The paths of the document that are templates. A pattern is never given up once it is made: the router keeps its names for good.
+static TEMPLATES: LazyLock<Vec<(&str, ResourceDef)>> = LazyLock::new(|| {
+    let paths = document().get("paths").and_then(Value::as_object);
+    let templates = paths.into_iter().flat_map(|paths| paths.keys()).filter(|path| path.contains('{'));
+    templates.map(|template| (template.as_str(), ResourceDef::new(template.as_str()))).collect()
+});
 
 /// The schemas of the document, by name.
 pub fn schemas() -> &'static Value {
