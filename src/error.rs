@@ -107,10 +107,10 @@ pub enum Error {
         faults: Vec<Fault>,
     },
     /// `If-Match` names another version.
-    #[error("the version is {current}")]
+    #[error("the version is another one")]
     VersionMismatch {
-        /// The present version.
-        current: i64,
+        /// The present version; `None` where there is nothing that could have one.
+        current: Option<i64>,
     },
     /// `If-Match` is missing.
     #[error("If-Match is required")]
@@ -229,7 +229,10 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
         (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
-        (Error::VersionMismatch { current: 1 }, "If-Match does not name the present version, which is in current_version and ETag."),
+        (
+            Error::VersionMismatch { current: Some(1) },
+            "If-Match does not name the present version, which is in current_version and ETag where there is one.",
+        ),
         (Error::PreconditionRequired, "If-Match is missing."),
         (Error::IdempotencyKeyReused, "The Idempotency-Key was used for another request."),
         (Error::IdempotencyKeyInUse, "The first request with this Idempotency-Key still runs; try again."),
@@ -338,7 +341,10 @@ impl Error {
             Self::Duplicate { .. } => "A resource with the same key exists.".into(),
             Self::Reference { .. } => "The request refers to a resource that does not exist, or removes one that is in use.".into(),
             Self::IllegalTransition { from, to } => format!("It is {from} and cannot become {to}."),
-            Self::VersionMismatch { current } => format!("If-Match does not name the present version, which is \"{current}\"."),
+            Self::VersionMismatch { current: Some(current) } => {
+                format!("If-Match does not name the present version, which is \"{current}\".")
+            }
+            Self::VersionMismatch { current: None } => "If-Match asks for a version, and there is none: it is gone or never was.".into(),
             Self::PreconditionRequired => "Send If-Match with the version that this change is based on.".into(),
             Self::IdempotencyKeyReused => "This Idempotency-Key was used for a request with another body or path.".into(),
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
@@ -362,7 +368,7 @@ impl Error {
             _ => Vec::new(),
         };
         let current_version = match self {
-            Self::VersionMismatch { current } => Some(*current),
+            Self::VersionMismatch { current } => *current,
             _ => None,
         };
         let merged_into = match self {
@@ -455,7 +461,7 @@ impl ResponseError for Error {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
             }
-            Self::VersionMismatch { current } => {
+            Self::VersionMismatch { current: Some(current) } => {
                 response.insert_header((header::ETAG, format!("\"{current}\"")));
             }
             Self::RateLimited { retry_after_seconds } => {

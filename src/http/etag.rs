@@ -25,7 +25,7 @@ impl Wanted {
         match self {
             Self::Any => Ok(()),
             Self::Versions(versions) if versions.contains(&current) => Ok(()),
-            Self::Versions(_) => Err(Error::VersionMismatch { current }),
+            Self::Versions(_) => Err(Error::VersionMismatch { current: Some(current) }),
         }
     }
 }
@@ -48,6 +48,11 @@ pub struct OptionalIfMatch(Option<Wanted>);
 impl OptionalIfMatch {
     /// What names no version.
     pub const ANY: Self = Self(None);
+
+    /// Fails if the caller named any version, where there is nothing yet that could have one.
+    pub fn check_new(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |_| Err(Error::VersionMismatch { current: None }))
+    }
 
     /// Fails with the current version if the caller named others.
     pub fn check(&self, current: i64) -> Result<()> {

@@ -36,7 +36,7 @@ fn problem_example(status: &str) -> Value {
         "408" => Error::TooSlow,
         "409" => Error::IdempotencyKeyInUse,
         "410" => Error::Gone,
-        "412" => Error::VersionMismatch { current: 3 },
+        "412" => Error::VersionMismatch { current: Some(3) },
         "413" => Error::TooLarge,
         "415" => Error::UnsupportedMediaType { expected: "application/json" },
         "422" => Error::invalid("/names", "required", "is required"),

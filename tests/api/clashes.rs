@@ -182,6 +182,16 @@ async fn a_put_by_identifier_replaces_what_another_has_just_changed_or_created()
     clinic.put_any(&by_identifier("p-4"), both).await.expect_problem(409, "duplicate");
 }
 
+on_both!(a_put_by_identifier_that_asks_for_a_version_makes_nothing_anew, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let id = put(&clinic, "p-1", "Tremblay", None).await.expect(201)["id"].as_str().unwrap().to_owned();
+    clinic.delete(&format!("/v1/patients/{id}"), 1).await.expect(204);
+    let problem = put(&clinic, "p-1", "Gagnon", Some(1)).await.expect_problem(412, "version_mismatch");
+    assert_eq!(problem["current_version"], Value::Null);
+    assert_eq!(clinic.get("/v1/patients").await.json()["items"], json!([]));
+    put(&clinic, "p-1", "Gagnon", None).await.expect(201);
+});
+
 #[actix_web::test]
 async fn a_change_of_a_version_that_another_has_just_replaced_is_told_so() {
     let Some(db) = TestDb::postgres() else { return };

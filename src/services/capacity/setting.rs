@@ -153,7 +153,7 @@ fn read(conn: &mut DbConn, caller: &Principal, line: &Value) -> Result<(ServiceI
 fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLine) -> Result<(Capacity, ServiceRow)> {
     let row = lock(conn, caller, id)?;
     if line.version.is_some_and(|version| version != row.version) {
-        return Err(Error::VersionMismatch { current: row.version });
+        return Err(Error::VersionMismatch { current: Some(row.version) });
     }
     say(conn, caller, &row, line.key.as_deref(), &line.capacity, "/capacity")
 }
