@@ -309,6 +309,11 @@ pub async fn patch<R: Resource>(
 /// The content after a merge patch.
 pub fn merged<T: Serialize + DeserializeOwned + ToSchema + Validate + 'static>(current: &T, change: &MergePatch) -> Result<T> {
     let mut value = serde_json::to_value(current).map_err(Error::internal)?;
+    // What is cleared is gone before the rest is checked.
+    let unknown = schema::unknown_nulls::<T>(&change.0)?;
+    if !unknown.is_empty() {
+        return Err(Error::Invalid(unknown));
+    }
     patch::merge(&mut value, change.0.clone());
     schema::check(value)
 }
@@ -400,7 +405,10 @@ pub async fn put_by_identifier<R: Resource>(
                 version.check(R::head(&row).version)?;
                 (false, replace::<R>(conn, &caller, &row, input.clone())?)
             }
-            None => (true, insert::<R>(conn, &caller, input.clone())?),
+            None => {
+                version.check_new()?;
+                (true, insert::<R>(conn, &caller, input.clone())?)
+            }
         };
         Ok((is_new, head, R::view(conn, &caller, shape)?))
     };

@@ -19,6 +19,9 @@ use crate::error::{Error, Fault, Result};
 /// A fault list longer than this helps nobody; the rest is left out.
 const MOST_FAULTS: usize = 100;
 
+/// The code of a fault of a member that a schema does not have.
+const UNKNOWN_FIELD: &str = "unknown_field";
+
 /// Where the document has its schemas.
 const COMPONENTS: &str = "#/components/schemas/";
 
@@ -45,6 +48,12 @@ pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
         Error::Invalid(faults)
     })?;
     Ok(read)
+}
+
+/// The members of part of a `T` that are null and that its published schema does not have.
+pub fn unknown_nulls<T: ToSchema + 'static>(part: &Value) -> Result<Vec<Fault>> {
+    let is_null = |fault: &Fault| fault.code == UNKNOWN_FIELD && part.pointer(&fault.pointer).is_some_and(Value::is_null);
+    Ok(faults(&*validator_of::<T>()?, part).into_iter().filter(is_null).collect())
 }
 
 /// Everything in which JSON does not fit a schema.
@@ -147,7 +156,7 @@ fn faults_of(error: &ValidationError<'_>) -> Vec<Fault> {
             vec![Fault::new(child(property.as_str().unwrap_or_default()), "required", "is required")]
         }
         ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            unexpected.iter().map(|name| Fault::new(child(name), "unknown_field", "is not a field of this resource")).collect()
+            unexpected.iter().map(|name| Fault::new(child(name), UNKNOWN_FIELD, "is not a field of this resource")).collect()
         }
         ValidationErrorKind::Type { kind } => one("type", format!("must be {}", type_name(kind))),
         ValidationErrorKind::Enum { options } => one("not_allowed", format!("must be one of {options}")),
