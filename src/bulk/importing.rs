@@ -304,13 +304,14 @@ fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Resul
 /// What became of the first lines, as many as fit into a turn; of a blank one nothing.
 fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<Vec<Option<LineResult>>> {
     let began = Moment::now();
+    let is_over = || began.elapsed() >= TURN;
     let mut results: Vec<Option<LineResult>> = Vec::with_capacity(lines.len());
     while let Some(rest) = lines.get(results.len()..).filter(|rest| !rest.is_empty())
-        && (results.is_empty() || began.elapsed() < TURN)
+        && (results.is_empty() || !is_over())
     {
         let run = run_of(rest);
         if run.len() > 1 {
-            results.extend(write_together(conn, caller, run)?);
+            results.extend(write_together(conn, caller, run, is_over)?);
         } else if let Some(line) = rest.first() {
             results.push(write_one(conn, caller, line)?);
         }
@@ -329,8 +330,13 @@ fn run_of(lines: &[Line]) -> &[Line] {
     lines.get(..length).unwrap_or_default()
 }
 
-/// Writes lines of one kind: the new ones among them with few statements, the others one by one.
-fn write_together<'r>(conn: &mut DbConn, caller: &Principal, run: &'r [Line]) -> Result<Vec<Option<LineResult>>> {
+/// Writes lines of one kind: the new ones that stand together with few statements, the others one by one until the turn is over.
+fn write_together<'r>(
+    conn: &mut DbConn,
+    caller: &Principal,
+    run: &'r [Line],
+    is_over: impl Fn() -> bool,
+) -> Result<Vec<Option<LineResult>>> {
     let ready = |line: &'r Line| match &line.content {
         Content::Ready { head, body, duplicates } => Some((line.number, head, body, duplicates)),
         _ => None,
@@ -346,21 +352,30 @@ fn write_together<'r>(conn: &mut DbConn, caller: &Principal, run: &'r [Line]) ->
     }
     let keys: Vec<(Option<Uuid>, &Body)> = ready.iter().map(|(_, head, body, _)| (head.id, *body)).collect();
     let is_fresh = fresh(kind, conn, caller, &keys)?;
-    let new = keys.iter().zip(&is_fresh).filter(|(_, is_fresh)| **is_fresh);
-    let new: Vec<Fresh<'_>> = new.map(|((id, body), _)| Fresh { id: new_id(caller, *id), body }).collect();
-    let outcomes = match conn.nested(|conn| kind.insert_all(conn, caller, &new)) {
-        Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
-        Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
-        // One of them clashes with another, or with what is there: which, is found out one by one.
-        Err(_) => new.iter().map(|_| None).collect::<Vec<_>>(),
-    };
-    let mut inserted = new.iter().map(|fresh| fresh.id).zip(outcomes);
+    let lines: Vec<_> = run.iter().zip(is_fresh).zip(&ready).collect();
     let mut results = Vec::with_capacity(run.len());
-    for ((line, is_fresh), (number, head, _, duplicates)) in run.iter().zip(is_fresh).zip(ready) {
-        results.push(match if is_fresh { inserted.next() } else { None } {
-            Some((id, Some(outcome))) => Some(told(number, head, within(outcome.map(|()| (LineOutcome::Created, id))), duplicates)?),
-            _ => write_one(conn, caller, line)?,
-        });
+    for lines in lines.chunk_by(|((_, one), _), ((_, other), _)| one == other) {
+        let mut inserted = Vec::new();
+        if lines.first().is_some_and(|((_, is_fresh), _)| *is_fresh) {
+            let new: Vec<Fresh<'_>> = lines.iter().map(|(_, (_, head, body, _))| Fresh { id: new_id(caller, head.id), body }).collect();
+            match conn.nested(|conn| kind.insert_all(conn, caller, &new)) {
+                Ok(outcomes) => inserted = new.iter().map(|fresh| fresh.id).zip(outcomes).collect(),
+                Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
+                // One of them clashes with another, or with what is there: which, is found out one by one.
+                Err(_) => {}
+            }
+        }
+        let mut inserted = inserted.into_iter();
+        for ((line, _), (number, head, _, duplicates)) in lines {
+            match inserted.next() {
+                Some((id, outcome)) => {
+                    let outcome = within(outcome.map(|()| (LineOutcome::Created, id)));
+                    results.push(Some(told(*number, head, outcome, duplicates)?));
+                }
+                None if !results.is_empty() && is_over() => return Ok(results),
+                None => results.push(write_one(conn, caller, line)?),
+            }
+        }
     }
     Ok(results)
 }

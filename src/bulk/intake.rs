@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// A piece ends with the line that makes it this large,
 const BYTES: usize = 64 * 1024;
-/// or with so many lines.
+/// or with so many lines that say something.
 const LINES: i32 = 256;
 /// So many pieces are laid down together.
 const TOGETHER: usize = 16;
@@ -25,6 +25,8 @@ pub struct Intake {
     /// The piece that is being filled, its last line perhaps unfinished.
     piece: Vec<u8>,
     piece_lines: i32,
+    /// How many of them are not blank.
+    piece_said: i32,
     /// Bytes of the unfinished line; those above the limit are counted and thrown away.
     line: usize,
     full: Vec<ChunkRow>,
@@ -55,6 +57,7 @@ impl Intake {
             lines: 0,
             piece: Vec::new(),
             piece_lines: 0,
+            piece_said: 0,
             line: 0,
             full: Vec::new(),
         }
@@ -96,9 +99,11 @@ impl Intake {
     }
 
     fn end_line(&mut self) -> Result<()> {
+        let said = self.piece.iter().rev().take_while(|byte| **byte != b'\n').any(|byte| !byte.is_ascii_whitespace());
+        self.piece_said += i32::from(said);
         self.piece.push(b'\n');
         (self.line, self.lines, self.piece_lines) = (0, self.lines + 1, self.piece_lines + 1);
-        if self.piece.len() >= BYTES || self.piece_lines >= LINES { self.end_piece() } else { Ok(()) }
+        if self.piece.len() >= BYTES || self.piece_said >= LINES { self.end_piece() } else { Ok(()) }
     }
 
     fn end_piece(&mut self) -> Result<()> {
@@ -109,7 +114,7 @@ impl Intake {
         }
         self.piece.clear();
         self.piece.shrink_to(2 * BYTES);
-        self.piece_lines = 0;
+        (self.piece_lines, self.piece_said) = (0, 0);
         Ok(())
     }
 }
@@ -148,6 +153,12 @@ mod tests {
                 next += i64::from(piece.lines);
             }
         }
+    }
+
+    #[test]
+    fn lines_that_say_nothing_fill_no_pieces() {
+        let (text, pieces, arrived) = taken(&[b"\n \n".repeat(30_000)], 1_000);
+        assert_eq!((text.len(), pieces.len(), arrived.lines), (90_000, 2, 60_000));
     }
 
     #[test]
