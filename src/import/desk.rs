@@ -38,16 +38,21 @@ impl Desk {
         db: &Db,
         read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
     ) -> Result<Taken<T>> {
-        let db = db.clone();
         let done = web::block(move || {
-            let (mut outcomes, mut lines, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+            let mut outcomes = Vec::new();
             let given = read(&mut self.importer, &mut |outcome| outcomes.push(outcome));
-            db.read_blocking(|conn| self.load.look_up(conn, &outcomes))?;
-            for outcome in outcomes {
-                batches.extend(self.load.take(outcome, &mut |line| lines.push(line)));
-            }
-            Ok(Taken { desk: self, lines, batches, given })
+            (self, outcomes, given)
         });
-        done.await.map_err(Error::internal)?
+        let (mut desk, outcomes, given) = done.await.map_err(Error::internal)?;
+        let looked_up = db.read(move |conn| {
+            desk.load.look_up(conn, &outcomes)?;
+            Ok((desk, outcomes))
+        });
+        let (mut desk, outcomes) = looked_up.await?;
+        let (mut lines, mut batches) = (Vec::new(), Vec::new());
+        for outcome in outcomes {
+            batches.extend(desk.load.take(outcome, &mut |line| lines.push(line)));
+        }
+        Ok(Taken { desk, lines, batches, given })
     }
 }
