@@ -79,7 +79,9 @@ pub async fn list_changes(
         let token = principal::bearer_token(&request)?.unwrap_or_default().to_owned();
         return Ok(stream::respond(Tail { app, caller, token, filter, place, slot }));
     }
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(query.wait));
+    // An empty piece is an answer, and a request that has taken too long is not.
+    let wait = Duration::from_secs(u64::from(query.wait)).min(stream::life(app.config.request_timeout));
+    let deadline = tokio::time::Instant::now() + wait;
     loop {
         let (caller, clock, filter, limit) = (caller.clone(), app.clock.clone(), filter.clone(), query.limit.get());
         let fingerprint = filter.fingerprint();

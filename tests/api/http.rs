@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use actix_web::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::TestApp;
 
@@ -92,4 +92,22 @@ on_both!(the_pages_beside_the_api_need_nothing_from_elsewhere, |db| async move {
     let unknown = get("/v1/castles".into()).await.json();
     let anchor = unknown["type"].as_str().unwrap().strip_prefix("/problems#").unwrap();
     assert!(problems.contains(&format!("<dt id=\"{anchor}\">")), "{problems}");
+});
+
+on_both!(a_field_that_is_not_there_cannot_be_cleared, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let path = format!("/v1/patients/{}", clinic.post("/v1/patients", json!({ "names": [{ "family": "Roy" }], "notes": "x" })).await.id());
+    let faults = clinic.patch(&path, 1, json!({ "birth_dat": null, "address": { "citty": null } })).await.faults(422);
+    assert_eq!(faults, [("/birth_dat".into(), "unknown_field".into()), ("/address/citty".into(), "unknown_field".into())]);
+    let cleared = clinic.patch(&path, 1, json!({ "notes": null, "birth_date": null })).await.expect(200);
+    assert_eq!((&cleared["version"], &cleared["notes"]), (&json!(2), &Value::Null));
+});
+
+on_both!(whoever_waits_is_answered_before_the_request_has_taken_too_long, |db| async move {
+    let app = TestApp::with(db, &["--request-timeout", "2s"]).await;
+    let clinic = app.clinic().await;
+    app.is_readable().await;
+    let next = clinic.get("/v1/changes").await.expect(200)["next"].as_str().unwrap().to_owned();
+    let piece = clinic.get(&format!("/v1/changes?cursor={next}&wait=30")).await.expect(200);
+    assert_eq!(piece["items"], json!([]));
 });
