@@ -265,5 +265,5 @@ fn narrowed(wanted: Option<&str>, has: Scopes) -> Result<Scopes, TokenError> {
 #[get("/.well-known/jwks.json")]
 pub async fn get_jwks(app: State) -> Result<HttpResponse> {
     let keys = app.authority.keys.fresh(&app.db, &app.clock).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(keys.jwks()))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=60")).json(keys.jwks()))
 }
