@@ -58,12 +58,25 @@ pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Res
 fn hsds(db: &Db, format: Format, output: Option<PathBuf>) -> Result<(), Failure> {
     match (format, output) {
         (Format::Tabular, Some(path)) => tabular(db, &path),
-        (_, Some(path)) => match File::create(&path) {
-            Ok(file) => json(db, format, BufWriter::new(file)),
-            Err(fault) => Err(Failure::because(format!("cannot write {}: {fault}", path.display()))),
-        },
+        (_, Some(path)) => whole_file(&path, |file| json(db, format, BufWriter::new(file))),
         (_, None) => json(db, format, BufWriter::new(io::stdout().lock())),
     }
+}
+
+/// Has a file written that is there when it is whole: until then the one of before stays. What is no file, such as a pipe, is written to
+/// as it is.
+fn whole_file(path: &Path, write: impl FnOnce(&mut File) -> Result<(), Failure>) -> Result<(), Failure> {
+    let told = |fault: io::Error| Failure::because(format!("cannot write {}: {fault}", path.display()));
+    if path.exists() && !path.is_file() {
+        return write(&mut File::create(path).map_err(told)?);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(told)?;
+    write(file.as_file_mut())?;
+    file.persist(path).map(drop).map_err(|fault| told(fault.error))
 }
 
 /// Gives every service, everything nested, in the order of their ids.
@@ -113,8 +126,7 @@ fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
     let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path) }.map_err(told)?;
     let count = each(db, |service| package.add(&service).map_err(told))?;
     if let Some(mut zip) = package.finish().map_err(told)? {
-        let written = std::fs::File::create(path).and_then(|mut file| std::io::copy(&mut zip, &mut file));
-        written.map_err(|fault| Failure::because(format!("cannot write {}: {fault}", path.display())))?;
+        whole_file(path, |file| Ok(io::copy(&mut zip, file).map(drop)?))?;
     }
     println!("{count} services in {}", path.display());
     Ok(())

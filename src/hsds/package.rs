@@ -212,6 +212,13 @@ impl Package {
         if let Target::Folder(folder) = self.target {
             fs::write(folder.join(DESCRIPTOR), &described)?;
             self.sheets.into_values().try_for_each(|writer| sheet(writer)?.flush())?;
+            // A table of which nothing is left would still be read.
+            for table in TABLES.iter().filter(|table| !names.contains(&table.name)) {
+                match fs::remove_file(folder.join(table.file)) {
+                    Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault.into()),
+                    _ => {}
+                }
+            }
             return Ok(None);
         }
         let mut whole = ZipWriter::new(BufWriter::new(tempfile::tempfile()?));

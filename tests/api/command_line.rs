@@ -229,6 +229,11 @@ fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
             let taken = printed(&place, &["import", "services", &at(name), "--organization=Directory", "--source=back", "--dry-run"]);
             assert!(taken.contains("1 records"), "{taken}");
         }
+        // What a folder had before, and has no more, is not read as if it were still so.
+        std::fs::write(at("out/phones.csv"), "id,number\n1,250 555 0100\n").unwrap();
+        std::fs::write(at("out/notes.csv"), "ours").unwrap();
+        printed(&place, &["export", "hsds", "--format=tabular", &format!("--output={}", at("out"))]);
+        assert!(!folder.path().join("out/phones.csv").exists() && folder.path().join("out/notes.csv").exists());
         let without = run(&place, &["export", "hsds", "--format=tabular"]);
         assert!(!without.status.success());
     }
