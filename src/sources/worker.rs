@@ -39,6 +39,12 @@ const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
 /// A worker lets go of a source that takes longer, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// Lists of ids are read to their end, or not at all: in this time,
+const LONGEST_LIST: Duration = Duration::from_secs(30 * 60);
+/// with so many ids that are not known at most.
+const MOST_UNKNOWN: usize = 1_000_000;
+/// Bare ids on one page, at most: nothing of the page is noted before each of them has been asked for.
+const MOST_BARE: usize = 10_000;
 /// A partner is left alone for as long as it asks, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
@@ -70,14 +76,12 @@ impl From<Error> for Stop {
     }
 }
 
-/// Reads what is due of a source. `go_on` is asked between pages whether the process is to go on.
-pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, go_on: impl Fn() -> bool) -> Result<()> {
+/// Reads what is due of a source. `goes_on` is asked between pages whether the process goes on.
+pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: impl Fn() -> bool) -> Result<()> {
     let now = app.clock.now();
     let Some((source, run)) = app.db.write(move |conn| take(conn, source, worker, now)).await? else { return Ok(()) };
-    let began = Moment::now();
     let mut turn = Turn::new(app, worker, source, run);
-    let read = read(&mut turn, || go_on() && began.elapsed() < LONGEST_TURN).await;
-    match read {
+    match read(&mut turn, goes_on).await {
         Ok(()) | Err(Stop::Lost) => Ok(()),
         Err(Stop::Rest) => {
             let _lost = turn.write(|conn, source, _, actor| repository::release(conn, source.id, Some(actor.at))).await?;
@@ -125,8 +129,8 @@ fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result
 }
 
 /// Reads a run to its end.
-async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
-    let client = turn.source.client_id;
+async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+    let (client, began) = (turn.source.client_id, Moment::now());
     let standing = turn.app.db.read(move |conn| find_standing(conn, client)).await?;
     if !standing.is_some_and(|standing| standing.is_active && standing.scopes.contains(Scope::ServicesWrite)) {
         return Err(Miss::new(SourceRunError::ClientDisabled, "the client that wrote the source may no longer write services").into());
@@ -151,8 +155,8 @@ async fn read(turn: &mut Turn<'_>, go_on: impl Fn() -> bool) -> std::result::Res
         token: Mutex::default(),
     };
     match turn.run.kind {
-        SourceRunKind::Pull => pull(turn, &fetcher, &base, go_on).await?,
-        SourceRunKind::Sweep => sweep(turn, &fetcher, &base).await?,
+        SourceRunKind::Pull => pull(turn, &fetcher, &base, || goes_on() && began.elapsed() < LONGEST_TURN).await?,
+        SourceRunKind::Sweep => sweep(turn, &fetcher, &base, goes_on).await?,
     }
     turn.complete().await??;
     Ok(())
@@ -171,6 +175,10 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
             turn.take(load, numbered(turn.run.records, page.records), Some(reached)).await??;
         } else {
             let ids: Vec<String> = page.records.iter().filter_map(pages::id).collect();
+            if ids.len() > MOST_BARE {
+                let detail = format!("GET {}: a page of more than {MOST_BARE} ids with nothing beside them", asked.path());
+                return Err(Miss::new(SourceRunError::NotHsds, detail).into());
+            }
             read_each(turn, fetcher, base, load, &ids).await?;
             turn.reach(reached).await??;
         }
@@ -184,12 +192,13 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
 }
 
 /// Reads every id: what is not known is fetched, what is missing once more often than it may be is retired.
-async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url) -> std::result::Result<(), Stop> {
+async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
     let mut load = turn.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
-    let mut unknown = Vec::new();
+    let (mut unknown, began) = (Vec::new(), Moment::now());
     for number in 1.. {
-        let (page, _) = turn.held(list(fetcher, &pages::ids(base, number), number)).await??;
+        let asked = pages::ids(base, number);
+        let (page, _) = turn.held(list(fetcher, &asked, number)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
         unknown.extend(page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id))));
         turn.write(move |_, _, run, _| {
@@ -200,6 +209,12 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url) -> std::resul
         .await??;
         if page.is_last {
             break;
+        }
+        if unknown.len() > MOST_UNKNOWN || began.elapsed() > LONGEST_LIST {
+            return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", asked.path())).into());
+        }
+        if !goes_on() {
+            return Err(Stop::Rest);
         }
     }
     if load.is_hardly_full() {
