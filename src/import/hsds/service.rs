@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::shapes::Unit;
 use super::{Part, own, places, schedules, without_noise};
 use crate::hsds::write::{TAXONOMY_DETAILS, TERM_DETAILS};
+use crate::http::json::foreign;
 use crate::import::draft::Draft;
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
@@ -220,8 +221,9 @@ fn terms(service: &mut Part, draft: &mut Draft) {
         row.0.remove("link_entity");
         let value = row.text(&["value"]);
         let mut term = row.0.remove("taxonomy_term").and_then(Part::of).unwrap_or_default();
-        let mut taxonomy =
-            ["taxonomy_detail", "taxonomy"].iter().find_map(|name| term.0.remove(*name).and_then(Part::of)).unwrap_or_default();
+        // Where it is no object it is the taxonomy's name.
+        let taxonomy = ["taxonomy_detail", "taxonomy"].iter().find(|name| term.0.get(**name).is_some_and(Value::is_object));
+        let mut taxonomy = taxonomy.and_then(|name| term.0.remove(*name)).and_then(Part::of).unwrap_or_default();
         let name =
             taxonomy.text(&["name", "id"]).or_else(|| term.text(&["taxonomy", "vocabulary", "taxonomy_id"])).or_else(|| link.clone());
         let label = term.text(&["name"]);
@@ -283,7 +285,7 @@ fn terms(service: &mut Part, draft: &mut Draft) {
 /// The 211 taxonomy's licence lets codes be kept, not names be shown.
 fn is_restricted(taxonomy: &str) -> bool {
     let words = text::fold(taxonomy);
-    words.contains("211") || words.contains("airs") || words.contains("informcanada")
+    words.split(|letter: char| !letter.is_alphanumeric()).any(|word| word.starts_with("211") || ["airs", "informcanada"].contains(&word))
 }
 
 /// What terms and taxonomies are described by.
@@ -337,7 +339,7 @@ pub(super) fn outer_ring(extent: &Value) -> Option<Vec<Point>> {
     let parsed;
     let extent = match extent {
         Value::String(text) => {
-            parsed = serde_json::from_str::<Value>(text).ok()?;
+            parsed = foreign(text.as_bytes()).ok()?;
             &parsed
         }
         other => other,

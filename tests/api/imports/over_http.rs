@@ -324,3 +324,38 @@ on_both!(a_body_that_is_no_list_of_records_is_told_so, |db| async move {
     }
     assert_eq!(counts(&import(&caller, "", &[]).await), [0; 6]);
 });
+
+on_both!(what_could_not_be_read_again_is_refused_by_itself_and_the_directory_stays_readable, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let deep = format!(r#"{{"id":"deep","name":"A","status":"active","more":{}1{}}}"#, "[".repeat(100), "]".repeat(100));
+    let raw = r#"{"id":"raw","name":"B","status":"active","more":{"$serde_json::private::RawValue":"[[1]]"}}"#;
+    let answer = send(&caller, "", format!("{deep}\n{raw}\n{}", pantry("a", "Pantry"))).await;
+    assert_eq!(counts(&answer)[..4], [1, 0, 0, 2]);
+    let codes: Vec<Value> = answer.json()["lines"].as_array().unwrap().iter().map(|line| line["notices"][0]["code"].clone()).collect();
+    assert_eq!(codes[..2], ["not_readable", "not_readable"]);
+    assert_eq!(services(&caller).await.len(), 1);
+
+    let id = services(&caller).await[0]["id"].as_str().unwrap().to_owned();
+    let other = app.clinic().await;
+    for patch in [json!({ "$serde_json::private::RawValue": "[[1]]" }), json!({ "source_fields": { "x": nested(70) } })] {
+        let suggestion = json!({ "base_version": 1, "patch": patch });
+        other.post(&format!("/v1/services/{id}/suggestions"), suggestion).await.expect_problem(400, "malformed_request");
+    }
+    caller.get("/v1/changes").await.expect(200);
+});
+
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!(1), |inside, _| json!([inside]))
+}
+
+on_both!(a_taxonomy_that_is_named_by_a_text_keeps_its_name_and_only_that_of_211_its_terms_names_to_itself, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let term = |taxonomy: &str| json!({ "link_type": "service topic", "taxonomy_term": { "code": "V1", "name": "Veterans", "taxonomy": taxonomy } });
+    let mut record = pantry("a", "Pantry");
+    record["attributes"] = ["Veterans Affairs", "211 LA County", "AIRS"].map(term).into();
+    assert_eq!(counts(&import(&caller, "", &[record]).await)[0], 1);
+    let terms = services(&caller).await[0]["taxonomy_terms"].clone();
+    let told = |taxonomy: &str, label: Value| json!({ "taxonomy": taxonomy, "code": "V1", "label": label, "uri": null });
+    assert_eq!(terms, json!([told("Veterans Affairs", json!("Veterans")), told("211 LA County", Value::Null), told("AIRS", Value::Null)]));
+});
