@@ -422,13 +422,16 @@ impl Batch {
                 Some(row) if row.merged_into_id.is_some() => {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed;
+                    // What people here had changed of it stands in the service that it became, too.
+                    let mut words = service.clone();
                     if let Some(merge) = merges::find(conn, *id)? {
                         let standing = merge.standing(&row, actor.at);
                         let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
+                        words = stood.row.own_content.as_ref().unwrap_or(&stood.row.content).0.clone();
                         merges::replace(conn, &merge.stated(stood.row))?;
                         notices.extend(stood.notices);
                     }
-                    store::restate(conn, actor, row.merged(into.id, service.clone(), actor.at), said)?;
+                    store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
                     if into.deleted_at.is_none() {
                         let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
                         present.insert(after.id, after);

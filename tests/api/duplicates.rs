@@ -270,3 +270,24 @@ on_both!(a_key_that_is_known_from_another_source_makes_one_more_source_of_the_sa
     let again = with_register("b", "3", json!({}));
     assert_eq!(import(&keeper, "b", "", &[again]).await.1, [0, 0, 0, 1, 0], "a source says one thing of one service");
 });
+
+on_both!(what_was_changed_here_of_a_duplicate_stands_in_what_it_became_until_its_source_says_otherwise, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let theirs = |name: &str, more: Value| record("b", "2", name, more);
+    import(&keeper, "a", "", &[record("a", "1", "Food Bank", json!({}))]).await;
+    import(&keeper, "b", "", &[theirs("The Food Bank", json!({}))]).await;
+    let listed = keeper.get("/v1/services?limit=10").await.expect(200);
+    let id_of = |name: &str| {
+        let services = listed["items"].as_array().unwrap();
+        services.iter().find(|service| service["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (id_of("Food Bank"), id_of("The Food Bank"));
+    keeper.patch(&path(&other, ""), 1, json!({ "email": "by-hand@example.ca" })).await.expect(200);
+    keeper.post(&path(&one, "/merge"), json!({ "duplicate_id": other })).await.expect(200);
+    let email = async || keeper.get(&path(&one, "")).await.expect(200)["email"].clone();
+    assert_eq!(email().await, "by-hand@example.ca");
+    import(&keeper, "b", "", &[theirs("The Food Bank of the valley", json!({}))]).await;
+    assert_eq!(email().await, "by-hand@example.ca", "its source has never said one");
+    import(&keeper, "b", "", &[theirs("The Food Bank", json!({ "email": "theirs@example.ca" }))]).await;
+    assert_eq!(email().await, "theirs@example.ca");
+});
