@@ -23,7 +23,7 @@ pub struct MatchInput {
     /// Somebody without a record. Nothing personal of it is kept.
     #[validate(nested)]
     pub person: Option<Person>,
-    /// Only these needs of the patient; all that are open where empty.
+    /// Only these needs of the patient; all that are open where empty. What any other tells of violence is heeded all the same.
     #[schema(max_items = 20)]
     pub need_ids: Vec<NeedId>,
     /// Needs beside those.

@@ -60,7 +60,7 @@ pub fn check_eligibility<'a>(person: &'a Person, candidate: &Candidate<'a>, sett
 
 /// The rules of a service that a patient does not meet, as far as may be told: `patient` holds no more of them than that.
 pub fn unmet_rules(patient: &PatientInput, id: ServiceId, service: &ServiceInput, at: Instant) -> Vec<EligibilityItem> {
-    let person = patient::person(patient, &[], at.utc().date_naive());
+    let person = patient::person(patient, &patient::Needs::default(), at.utc().date_naive());
     let candidate = Candidate { id, service, capacity: None, text_fit: None, track_record: None };
     let mut items = hold(&Subject::new(&person, Weights::standard(), at), &candidate).items;
     items.retain(|item| item.result == EligibilityResult::NotMet);

@@ -4,8 +4,8 @@ use super::api::{EligibilityCheckInput, MatchInput};
 use super::candidate::Candidate;
 use super::eligibility::{self, EligibilityChecklist};
 use super::engine::{self, Helpline, Setting};
-use super::patient;
-use super::person::Person;
+use super::patient::{self, Needs};
+use super::person::{Person, PersonNeed};
 use super::report::Suggestions;
 use super::subject::Subject;
 use super::weights::Weights;
@@ -128,7 +128,9 @@ fn answer(
         responsiveness: app.responsiveness_for(reader),
     };
     let suggestions = suggest(conn, &app.directory, &person, &ask)?;
-    let is_sensitive = is_sensitive || person.needs.iter().any(|need| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive));
+    let is_asked = |need: &PersonNeed| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive);
+    // What is left out, and what is to be checked, tells of the risk.
+    let is_sensitive = is_sensitive || person.at_risk_of_violence || person.needs.iter().any(is_asked);
     Ok(About { person, suggestions, is_sensitive })
 }
 
@@ -165,19 +167,22 @@ fn somebody(
         return Err(Error::invalid("/patient_id", "not_found", "is not a patient whose needs this client sees"));
     }
     let mut needs = needs_of(conn, caller, id, sight.categories, named)?;
-    needs.extend(raised.iter().cloned());
-    let is_sensitive = needs.iter().any(NeedInput::is_sensitive);
+    needs.tell_of_violence |= raised.iter().any(NeedInput::tells_of_violence);
+    needs.wanted.extend(raised.iter().cloned());
+    let is_sensitive = needs.wanted.iter().any(NeedInput::is_sensitive);
     Ok((patient::person_of(conn, id, sight.categories, &needs, reader.at.utc().date_naive())?, is_sensitive))
 }
 
-/// The patient's open needs that the caller sees; only the named ones where any are named.
-fn needs_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories, named: &[NeedId]) -> Result<Vec<NeedInput>> {
-    let mut rows = needs::repository::open_of_patient(conn, patient)?;
-    let sees_sensitive = categories.contains(DataCategory::Sensitive);
-    rows.retain(|row| sees_sensitive || !row.is_sensitive || row.organization_id == caller.organization_id);
+/// The patient's needs that the caller sees: sought for are the open ones, and only those that are named where any are.
+fn needs_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories, named: &[NeedId]) -> Result<Needs> {
+    let seen = needs::handlers::seen(caller, categories);
+    let mut rows = needs::repository::of_patient(conn, patient)?;
+    rows.retain(|row| seen.includes(row));
+    let tell_of_violence = rows.iter().any(|row| row.content.tells_of_violence());
+    rows.retain(|row| row.status.is_open());
     if let Some(index) = named.iter().position(|id| rows.iter().all(|row| row.id != *id)) {
         return Err(Error::invalid(format!("/need_ids/{index}"), "not_found", "is not an open need of this patient that this client sees"));
     }
     rows.retain(|row| named.is_empty() || named.contains(&row.id));
-    Ok(rows.into_iter().map(|row| row.content.0).collect())
+    Ok(Needs { wanted: rows.into_iter().map(|row| row.content.0).collect(), tell_of_violence })
 }

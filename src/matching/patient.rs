@@ -12,8 +12,17 @@ use crate::patients::equity::{AnswerStatus, EquityAnswer, EquityUse};
 use crate::patients::model::{DigitalLiteracy, PatientInput, Proficiency};
 use crate::patients::repository;
 
-/// What matching may know of a patient of whom the caller sees these categories.
-pub fn person_of(conn: &mut DbConn, id: PatientId, seen: Categories, needs: &[NeedInput], today: NaiveDate) -> Result<Person> {
+/// The needs of a patient that somebody sees, as matching looks at them.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Those for which services are sought.
+    pub wanted: Vec<NeedInput>,
+    /// Whether any of all, sought for or not, says that somebody may be violent to the person.
+    pub tell_of_violence: bool,
+}
+
+/// What matching may know of a patient of whom the caller sees these categories and these needs.
+pub fn person_of(conn: &mut DbConn, id: PatientId, seen: Categories, needs: &Needs, today: NaiveDate) -> Result<Person> {
     let patient = repository::find(conn, id)?.ok_or(Error::NotFound)?.content.0;
     // That there is a rule is told to everybody who may send somebody; the rule itself is not.
     let safe_contact_only = patient.safe_contact.is_some();
@@ -40,12 +49,13 @@ fn location(patient: &PatientInput) -> PersonLocation {
 /// What matching may know of a patient, of whom `patient` holds no more than the caller may see.
 ///
 /// What they say of their identity is used only where they agreed to that use ([`EquityUse::Matching`]).
-pub fn person(patient: &PatientInput, needs: &[NeedInput], today: NaiveDate) -> Person {
+pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person {
     let identity = if patient.equity.permits(EquityUse::Matching) { Identity::of(patient) } else { Identity::default() };
     let mut populations = patient.populations.clone();
     populations.extend(identity.populations);
     Person {
         needs: needs
+            .wanted
             .iter()
             .filter(|need| need.status.is_open() && need.verification != NeedVerification::Refuted)
             .map(person_need)
@@ -77,6 +87,7 @@ pub fn person(patient: &PatientInput, needs: &[NeedInput], today: NaiveDate) -> 
         interests: patient.interests.clone(),
         coverage: patient.coverage.clone(),
         safe_contact_only: patient.safe_contact.is_some(),
+        at_risk_of_violence: needs.tell_of_violence,
         avoid: already_in_use(patient),
         must_haves: patient.must_haves.clone(),
     }
@@ -155,8 +166,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn patient(patient: serde_json::Value) -> PatientInput {
-        serde_json::from_value(patient).unwrap()
+    fn told(patient: serde_json::Value) -> Person {
+        person(&serde_json::from_value(patient).unwrap(), &Needs::default(), NaiveDate::default())
     }
 
     #[test]
@@ -170,14 +181,14 @@ mod tests {
                 "immigration": { "status": "declined" },
                 "sexual_orientation": { "status": "answered", "codes": ["lesbian"] }
             });
-            person(&patient(json!({ "names": [], "equity": equity, "populations": ["caregiver"] })), &[], NaiveDate::default())
+            told(json!({ "names": [], "equity": equity, "populations": ["caregiver"] }))
         };
         let silent = with_uses(json!([]));
         assert_eq!((silent.gender, silent.populations), (None, vec!["caregiver".to_owned()]));
-        let told = with_uses(json!(["matching"]));
-        assert_eq!(told.gender.as_deref(), Some("woman"));
-        assert_eq!(told.populations, ["caregiver", "indigenous", "metis", "2slgbtqi"]);
-        assert_eq!(told.not_populations, ["disability"]);
+        let open = with_uses(json!(["matching"]));
+        assert_eq!(open.gender.as_deref(), Some("woman"));
+        assert_eq!(open.populations, ["caregiver", "indigenous", "metis", "2slgbtqi"]);
+        assert_eq!(open.not_populations, ["disability"]);
     }
 
     #[test]
@@ -189,7 +200,7 @@ mod tests {
             { "language": "hi", "preferred": true },
             { "language": "la", "spoken": false }
         ]);
-        let person = person(&patient(json!({ "names": [], "languages": languages })), &[], NaiveDate::default());
+        let person = told(json!({ "names": [], "languages": languages }));
         assert_eq!(person.languages, ["hi", "pa", "en"]);
     }
 
@@ -197,7 +208,7 @@ mod tests {
     fn what_already_helps_is_not_suggested_again() {
         let service = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
         let supports = json!([{ "kind": "service", "name": "Lunch club", "service_id": service }, { "kind": "person", "name": "Sister" }]);
-        let person = person(&patient(json!({ "names": [], "supports": supports })), &[], NaiveDate::default());
+        let person = told(json!({ "names": [], "supports": supports }));
         assert_eq!(person.avoid.len(), 1);
         assert_eq!(person.avoid[0].service_id, service.parse().ok());
         assert_eq!(person.avoid[0].reason, AvoidReason::AlreadyInUse);

@@ -253,6 +253,9 @@ pub struct Person {
     pub coverage: Option<Vec<String>>,
     /// True where they may be contacted only as agreed with them.
     pub safe_contact_only: bool,
+    /// True where somebody may be violent to them, whatever they want help with: they are not sent where the other may sit beside them. A
+    /// need of such a domain says the same.
+    pub at_risk_of_violence: bool,
     /// Services and providers not to suggest.
     #[schema(max_items = 200)]
     #[validate(nested)]
@@ -276,8 +279,8 @@ impl Person {
         words.join(" ")
     }
 
-    /// What may be kept of a description of somebody without a record: needs without their words, languages, ways, and the area. It says
-    /// enough to understand the answer, and names nobody.
+    /// What may be kept of a description of somebody without a record: needs without their words, risk, languages, ways, and the area. It
+    /// says enough to understand the answer, and names nobody.
     #[must_use]
     pub fn without_traces(&self) -> Self {
         let area = self.area();
@@ -295,6 +298,7 @@ impl Person {
             reach: self.reach.clone(),
             modes: self.modes.clone(),
             digital_access: self.digital_access,
+            at_risk_of_violence: self.at_risk_of_violence,
             must_haves: self.must_haves.clone(),
             ..Self::default()
         }

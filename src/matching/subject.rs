@@ -8,14 +8,12 @@ use super::place::Home;
 use super::weights::{CRITERIA, Criterion, NeedNumbers, Weights};
 use super::words::has_code;
 use crate::db::types::Instant;
-use crate::needs::model::{NeedSeverity, Readiness};
+use crate::needs::model::{NeedSeverity, Readiness, VIOLENCE};
 use crate::services::model::{Basis, DomainStrength, ServiceDomain};
 use crate::types::find_domain;
 
 /// Domains that an inference must not answer: sending a person at risk to a service that does not know of the risk can harm them.
 const STATED_ONLY: &[&str] = &["intimate-partner-violence", "elder-abuse", "x-safety-crisis"];
-/// Domains of violence between people who may come together.
-const VIOLENCE: &[&str] = &["intimate-partner-violence", "elder-abuse"];
 /// Domains that say that money is short.
 const MONEY: &[&str] = &["financial-insecurity", "material-hardship", "utility-insecurity", "medical-cost-burden", "food-insecurity"];
 
@@ -77,7 +75,6 @@ impl<'a> Subject<'a> {
                 }
             }
         }
-        // Whether they want help with it or not: the danger is the same.
         let has_need = |domains: &[&str]| person.needs.iter().any(|need| domains.contains(&need.domain.as_str()));
         let mut subject = Self {
             person,
@@ -86,7 +83,8 @@ impl<'a> Subject<'a> {
             today: at.utc().date_naive(),
             home: Home::new(&person.location),
             has_words: !person.own_words().trim().is_empty(),
-            is_at_risk: has_need(VIOLENCE),
+            // Whether they want help with it or not: the danger is the same.
+            is_at_risk: person.at_risk_of_violence || has_need(VIOLENCE),
             is_short_of_money: has_need(MONEY),
             shares: [0.0; CRITERIA],
             wanted,

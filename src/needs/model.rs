@@ -157,7 +157,19 @@ pub struct NeedInput {
     pub identifiers: Vec<Identifier>,
 }
 
+/// Domains of violence between people who may come together.
+pub const VIOLENCE: &[&str] = &["intimate-partner-violence", "elder-abuse"];
+/// The label of a need that says that somebody, whoever it is, does harm to the person; its domain does not say so.
+pub const INTERPERSONAL_SAFETY: &str = "interpersonal-safety";
+
 impl NeedInput {
+    /// Whether somebody may be violent to the person by what it says. Whether they want help with that, and how it stands, does not
+    /// matter: the danger is the same.
+    pub fn tells_of_violence(&self) -> bool {
+        let is_so = self.status != NeedStatus::EnteredInError && self.verification != NeedVerification::Refuted;
+        is_so && (VIOLENCE.contains(&self.domain.as_str()) || self.label.as_deref() == Some(INTERPERSONAL_SAFETY))
+    }
+
     /// Whether it is shown only where consent names sensitive data.
     pub fn is_sensitive(&self) -> bool {
         self.treat_as_sensitive || find_domain(&self.domain).is_some_and(|domain| domain.is_sensitive)

@@ -79,6 +79,12 @@ pub fn list(
     Ok(rows.load(conn)?)
 }
 
+/// All of a patient's needs, however they stand, in order of id.
+pub fn of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<NeedRow>> {
+    let alive = needs::table.filter(needs::patient_id.eq(patient)).filter(needs::deleted_at.is_null());
+    Ok(alive.order(needs::id).load(conn)?)
+}
+
 /// A patient's needs that somebody may still help with, in order of id.
 pub fn open_of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<NeedRow>> {
     let alive = needs::table.filter(needs::patient_id.eq(patient)).filter(needs::deleted_at.is_null());

@@ -16,10 +16,9 @@ use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, ReferralId};
 use crate::matching::finder::{self, Ask};
-use crate::matching::patient;
+use crate::matching::patient::{self, Needs};
 use crate::matching::person::{AvoidReason, Avoidance, Person, PersonNeed};
 use crate::matching::report::Suggestions;
-use crate::needs::model::NeedInput;
 use crate::services::row::ServiceRow;
 use crate::{needs, patients};
 
@@ -55,18 +54,16 @@ pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralR
     finder::suggest(conn, &app.directory, &person, &ask)
 }
 
-/// The needs that a referral serves, of those that the caller sees.
-fn needs_of(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, seen: Categories) -> Result<Vec<NeedInput>> {
-    let mut found = Vec::new();
-    if seen.contains(DataCategory::Needs) {
-        for id in &row.content.need_ids {
-            let need = needs::repository::find(conn, *id)?.filter(|need| need.deleted_at.is_none());
-            let is_shown =
-                |is_sensitive: bool, owner| !is_sensitive || seen.contains(DataCategory::Sensitive) || owner == caller.organization_id;
-            found.extend(need.filter(|need| is_shown(need.is_sensitive, need.organization_id)).map(|need| need.content.0));
-        }
+/// The patient's needs that the caller sees: sought for are those that the referral serves.
+fn needs_of(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, seen: Categories) -> Result<Needs> {
+    if !seen.contains(DataCategory::Needs) {
+        return Ok(Needs::default());
     }
-    Ok(found)
+    let (seen, mut rows) = (needs::handlers::seen(caller, seen), needs::repository::of_patient(conn, row.patient_id)?);
+    rows.retain(|need| seen.includes(need));
+    let tell_of_violence = rows.iter().any(|need| need.content.tells_of_violence());
+    let wanted = row.content.need_ids.iter().filter_map(|id| rows.iter().find(|need| need.id == *id)).map(|need| need.content.0.clone());
+    Ok(Needs { wanted: wanted.collect(), tell_of_violence })
 }
 
 /// What a service is for, as needs.

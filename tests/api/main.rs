@@ -87,6 +87,8 @@ mod replica;
 #[cfg(test)]
 mod responsiveness;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod screening_links;
 #[cfg(test)]
 mod screenings;

@@ -240,3 +240,12 @@ fn a_place_without_a_point_is_far_where_its_province_is() {
     }
     assert!(exclusions(&hungry(json!({ "reach": { "max_km": 4_000 } })), &at("ON")).is_empty());
 }
+
+#[test]
+fn who_is_said_to_be_at_risk_is_not_sent_to_sit_beside_the_other_whatever_they_ask_for() {
+    let couples: ServiceInput =
+        serde_json::from_value(json!({ "name": "Couples Counselling", "need_domains": [{ "code": "stress" }] })).unwrap();
+    let stressed = |at_risk: bool| person(json!({ "needs": [{ "domain": "stress" }], "at_risk_of_violence": at_risk }));
+    assert_eq!(exclusions(&stressed(true), &couples), ["unsafe_joint_sessions"]);
+    assert!(exclusions(&stressed(false), &couples).is_empty());
+}
