@@ -107,7 +107,6 @@ fn warnings<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterat
         _ => None,
     });
     let language = match language_fit(subject, service) {
-        _ if subject.person.languages.is_empty() => None,
         LanguageFit::Interpreted(tag) => Some(Warning::ByInterpreter(tag)),
         LanguageFit::Other => Some(Warning::OtherLanguage),
         LanguageFit::Spoken(..) | LanguageFit::Unknown => None,

@@ -34,7 +34,7 @@ pub(super) enum LanguageFit<'a> {
     Interpreted(&'a str),
     /// In none of them.
     Other,
-    /// The service does not say.
+    /// The service does not say, or nobody has said what the person speaks.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn language_fit<'a>(subject: &Subject<'a>, service: &ServiceInput) ->
     let interpreted = wanted.iter().find(|tag| offers(tag, true)).or_else(|| wanted.first().filter(|_| service.interpretation.is_some()));
     match interpreted {
         Some(tag) => LanguageFit::Interpreted(tag),
-        None if service.languages.is_empty() => LanguageFit::Unknown,
+        None if wanted.is_empty() || service.languages.is_empty() => LanguageFit::Unknown,
         None => LanguageFit::Other,
     }
 }

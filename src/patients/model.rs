@@ -359,7 +359,8 @@ pub struct PatientInput {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Term>>, max_items = 20, example = json!(["provincial_health"]))]
     pub coverage: Option<Vec<String>>,
-    /// What they cannot do without in a service.
+    /// What they cannot do without in a service. While nothing is told that it could be compared with, as where no language is, it leaves
+    /// nothing out: of every service it is to be checked.
     #[serde(default)]
     #[schema(max_items = 10, example = json!(["language"]))]
     pub must_haves: Vec<MustHave>,

@@ -249,3 +249,11 @@ fn who_is_said_to_be_at_risk_is_not_sent_to_sit_beside_the_other_whatever_they_a
     assert_eq!(exclusions(&stressed(true), &couples), ["unsafe_joint_sessions"]);
     assert!(exclusions(&stressed(false), &couples).is_empty());
 }
+
+#[test]
+fn a_language_that_is_indispensable_and_not_told_excludes_nothing() {
+    let person = hungry(json!({ "must_haves": ["language"] }));
+    for languages in [json!([]), json!([{ "language": "en" }, { "language": "fr", "by_interpreter": true }])] {
+        assert_eq!(codes(&only(&person, &pantry(json!({ "languages": languages }))).to_check), ["must_have_language"]);
+    }
+}
