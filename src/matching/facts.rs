@@ -146,7 +146,23 @@ pub(super) fn is_near_stop(subject: &Subject<'_>, service: &ServiceInput) -> Kno
     if service.places.is_empty() || walks.any(|walk| walk.is_none()) { Known::Unknown } else { Known::No }
 }
 
-/// What the age says of a population that is named by age.
+/// Whether the person is of an age that the service takes; not known where it takes them at one of the ages that may be theirs only.
+pub(super) fn fits_age(subject: &Subject<'_>, service: &ServiceInput) -> Known {
+    let (min, max) = (service.eligibility.min_age.unwrap_or(i32::MIN), service.eligibility.max_age.unwrap_or(i32::MAX));
+    match subject.person.ages() {
+        Some((least, most)) if min <= least && most <= max => Known::Yes,
+        Some((least, most)) if most < min || max < least => Known::No,
+        _ => Known::Unknown,
+    }
+}
+
+/// What all the ages that may be the person's say alike of a population that is named by age.
+fn age_groups(code: &str, (least, most): (i32, i32)) -> Known {
+    let first = age_group(code, least);
+    if (least..=most).all(|age| age_group(code, age) == first) { first } else { Known::Unknown }
+}
+
+/// What an age says of a population that is named by age.
 fn age_group(code: &str, age: i32) -> Known {
     let is = |code_like: &[&str]| code_like.iter().any(|like| same_code(like, code));
     if is(&["senior", "seniors", "older_adult", "older_adults", "elder", "elders"]) {
@@ -183,7 +199,7 @@ pub(super) fn belongs(subject: &Subject<'_>, population: &str) -> Known {
         Known::No
     } else {
         let by_gender = person.gender.as_deref().map_or(Known::Unknown, |gender| gender_is(gender, population));
-        let by_age = person.age.map_or(Known::Unknown, |age| age_group(population, age));
+        let by_age = person.ages().map_or(Known::Unknown, |ages| age_groups(population, ages));
         if by_age == Known::Unknown { by_gender } else { by_age }
     }
 }

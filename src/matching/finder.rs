@@ -57,7 +57,7 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
         activities: &person.interests,
         populations: &person.populations,
         languages: &person.languages,
-        age: person.age,
+        ages: person.ages(),
         from: person.location.point,
         range_km: subject.range_km(),
         max_km: Some(subject.farthest_km()),

@@ -5,7 +5,7 @@
 
 use super::candidate::Candidate;
 use super::facts::{
-    Known, LanguageFit, any_of, belongs, can_use, common_minutes, gender_is, is_affordable, is_near_stop, language_fit, modes,
+    Known, LanguageFit, any_of, belongs, can_use, common_minutes, fits_age, gender_is, is_affordable, is_near_stop, language_fit, modes,
 };
 use super::person::{AvoidReason, MustHave};
 use super::place::{Served, at_least_away, is_provinces_away, served};
@@ -124,8 +124,7 @@ pub(super) fn age<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
     if min.unwrap_or_default() <= 0 && max.is_none() {
         return Verdict::Open;
     }
-    let fits = subject.person.age.map(|age| min.is_none_or(|min| age >= min) && max.is_none_or(|max| age <= max));
-    verdict(Known::of(fits), Check::Age(min, max), Exclusion::Age(min, max))
+    verdict(fits_age(subject, candidate.service), Check::Age(min, max), Exclusion::Age(min, max))
 }
 
 pub(super) fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {

@@ -53,6 +53,7 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
     let identity = if patient.equity.permits(EquityUse::Matching) { Identity::of(patient) } else { Identity::default() };
     let mut populations = patient.populations.clone();
     populations.extend(identity.populations);
+    let ages = patient.ages_on(today);
     Person {
         needs: needs
             .wanted
@@ -61,7 +62,8 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
             .map(person_need)
             .collect(),
         what_matters: patient.what_matters_to_me.clone(),
-        age: patient.age_on(today),
+        age: ages.map(|(least, _)| least),
+        age_at_most: ages.filter(|(least, most)| least != most).map(|(_, most)| most),
         gender: identity.gender,
         populations,
         not_populations: identity.not_populations,

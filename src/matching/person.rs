@@ -167,7 +167,7 @@ pub struct Avoidance {
 /// What matching may know of somebody. Everything is optional; nothing of it says who the person is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields, default)]
-#[validate(schema(function = "must_haves_are_told"))]
+#[validate(schema(function = "must_haves_are_told"), schema(function = "ages_rise"))]
 #[schema(example = json!({
     "needs": [
         { "domain": "social-connection", "severity": "high", "words": "I talk to nobody all week" },
@@ -194,6 +194,10 @@ pub struct Person {
     /// Age in years.
     #[schema(minimum = 0, maximum = 130, example = 71)]
     pub age: Option<i32>,
+    /// The most that their age can be, where it is not known to the year: `age` is then the least. A rule that one of the two meets leaves
+    /// nothing out.
+    #[schema(minimum = 0, maximum = 130, example = 72)]
+    pub age_at_most: Option<i32>,
     /// Gender, as in a service's `eligibility.genders`: `woman`, `man`, `non_binary`, or another word. Absent where not known or declined.
     #[schema(max_length = 60, example = "woman")]
     pub gender: Option<String>,
@@ -269,6 +273,11 @@ impl Person {
     /// Whether the person calls this indispensable.
     pub fn must_have(&self, what: MustHave) -> bool {
         self.must_haves.contains(&what)
+    }
+
+    /// The least and the most that their age can be.
+    pub fn ages(&self) -> Option<(i32, i32)> {
+        self.age.map(|least| (least, self.age_at_most.unwrap_or(least).max(least)))
     }
 
     /// Everything the person has said in words, for the directory's text index; empty where they have said nothing.
@@ -360,5 +369,13 @@ fn must_haves_are_told(person: &Person) -> Result<(), ValidationError> {
     match person.must_haves.iter().map(|must_have| (needed(*must_have), must_have)).find(|((is_told, _), _)| !is_told) {
         Some(((_, pointer), must_have)) => Err(rule(pointer, "required", format!("is required where {must_have} is a must-have"))),
         None => Ok(()),
+    }
+}
+
+fn ages_rise(person: &Person) -> Result<(), ValidationError> {
+    match (person.age, person.age_at_most) {
+        (None, Some(_)) => Err(rule("/age", "required", "is required beside age_at_most")),
+        (Some(least), Some(most)) if most < least => Err(rule("/age_at_most", "out_of_range", "must not be below age")),
+        _ => Ok(()),
     }
 }

@@ -376,13 +376,15 @@ impl PatientInput {
         self.birth_date.map(|date| date.year()).or(self.birth_year)
     }
 
-    /// Age in whole years on a day; with only a year known, what they have surely reached by then.
-    pub fn age_on(&self, day: NaiveDate) -> Option<i32> {
-        let age = match self.birth_date {
-            Some(date) => day.year() - date.year() - i32::from((day.month(), day.day()) < (date.month(), date.day())),
-            None => day.year() - self.birth_year? - 1,
+    /// Age in whole years on a day: the least and the most that it can be, which differ where only a year of birth is known.
+    pub fn ages_on(&self, day: NaiveDate) -> Option<(i32, i32)> {
+        let by_year = day.year() - self.year_of_birth()?;
+        let is_to_come = |date: NaiveDate| (day.month(), day.day()) < (date.month(), date.day());
+        let (least, most) = match self.birth_date.map(is_to_come) {
+            Some(is_to_come) => (by_year - i32::from(is_to_come), by_year - i32::from(is_to_come)),
+            None => (by_year - 1, by_year),
         };
-        Some(age.max(0))
+        Some((least.max(0), most.max(0)))
     }
 
     /// The name they wish to be called by: the preferred one, else the official, else the first.
@@ -556,13 +558,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_age_counts_birthdays_and_a_year_alone_gives_what_is_sure() {
+    fn an_age_counts_birthdays_and_a_year_alone_gives_two() {
         let day = |text: &str| text.parse().unwrap();
         let patient = person("Marie", "Tremblay", Some("1954-03-18"));
-        assert_eq!(patient.age_on(day("2026-03-17")), Some(71));
-        assert_eq!(patient.age_on(day("2026-03-18")), Some(72));
+        assert_eq!(patient.ages_on(day("2026-03-17")), Some((71, 71)));
+        assert_eq!(patient.ages_on(day("2026-03-18")), Some((72, 72)));
         let patient = PatientInput { birth_date: None, birth_year: Some(1954), ..patient };
-        assert_eq!(patient.age_on(day("2026-12-31")), Some(71));
+        assert_eq!(patient.ages_on(day("2026-12-31")), Some((71, 72)));
+        assert_eq!(patient.ages_on(day("1954-07-01")), Some((0, 0)));
+        assert_eq!(person("Marie", "Tremblay", None).ages_on(day("2026-03-17")), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Judgement;
 use crate::matching::candidate::Candidate;
-use crate::matching::facts::{Known, any_of, belongs, gender_is};
+use crate::matching::facts::{Known, any_of, belongs, fits_age, gender_is};
 use crate::matching::finding::Finding;
 use crate::matching::subject::{Answer, Subject};
 use crate::matching::words::{has_code, shared_code};
@@ -46,9 +46,10 @@ pub(super) fn eligibility<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) 
     let made_for_others = !attributes.populations_served.is_empty()
         && any_of(attributes.populations_served.iter().map(|population| belongs(subject, population))) == Known::No;
     let has_age_rule = rule.min_age.is_some() || rule.max_age.is_some();
+    let is_of_age = has_age_rule && fits_age(subject, candidate.service) == Known::Yes;
     if made_for_others {
         Judgement::known(0.3, Finding::EligibilityUnconfirmed)
-    } else if has_age_rule && subject.person.age.is_some() {
+    } else if is_of_age {
         Judgement::known(0.9, Finding::Eligible)
     } else {
         Judgement::unknown(Finding::EligibilityUnknown)

@@ -257,3 +257,28 @@ fn a_language_that_is_indispensable_and_not_told_excludes_nothing() {
         assert_eq!(codes(&only(&person, &pantry(json!({ "languages": languages }))).to_check), ["must_have_language"]);
     }
 }
+
+/// The rules that a patient does not meet, as a referral warns of them.
+fn unmet(patient: Value, service: &ServiceInput) -> Vec<String> {
+    let patient = serde_json::from_value(merged(json!({ "names": [] }), patient)).unwrap();
+    unmet_rules(&patient, id(1), service, "2026-03-02T12:00:00Z".parse().unwrap()).into_iter().map(|item| item.code).collect()
+}
+
+#[test]
+fn an_age_known_by_the_year_alone_rules_out_only_what_neither_of_two_ages_may_use() {
+    let ages = |min: Option<i32>, max: Option<i32>| pantry(json!({ "eligibility": { "min_age": min, "max_age": max } }));
+    let born = json!({ "birth_year": 1961 });
+    // 64 or 65 in the year 2026.
+    for (min, max) in [(Some(65), None), (None, Some(64)), (Some(65), Some(70)), (Some(64), Some(65))] {
+        assert!(unmet(born.clone(), &ages(min, max)).is_empty(), "{min:?} to {max:?}");
+    }
+    for (min, max) in [(Some(66), None), (None, Some(63))] {
+        assert_eq!(unmet(born.clone(), &ages(min, max)), ["age"], "{min:?} to {max:?}");
+    }
+    let seniors = pantry(json!({ "eligibility": { "populations": ["senior"] } }));
+    assert!(unmet(json!({ "birth_year": 1961 }), &seniors).is_empty());
+    assert_eq!(unmet(json!({ "birth_year": 1996 }), &seniors), ["population"]);
+    let between = hungry(json!({ "age": 64, "age_at_most": 65 }));
+    assert_eq!(codes(&only(&between, &ages(Some(65), None)).to_check), ["age"]);
+    assert_eq!(exclusions(&between, &ages(Some(66), None)), ["age"]);
+}

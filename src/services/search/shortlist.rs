@@ -44,8 +44,8 @@ pub struct Wish<'a> {
     pub populations: &'a [String],
     /// Languages they speak.
     pub languages: &'a [String],
-    /// Their age.
-    pub age: Option<i32>,
+    /// The least and the most that their age can be.
+    pub ages: Option<(i32, i32)>,
     /// Where they are.
     pub from: Option<Point>,
     /// Kilometres that count half.
@@ -192,8 +192,8 @@ impl<'a> Judge<'a> {
         let distance_km = wish.from.and_then(|from| entry.nearest(from)).map(|(metres, _)| metres / 1_000.0);
         let ranges = distance_km.map(|km| km / wish.range_km.max(0.1));
         let nearness = ranges.map_or(0.4, |ranges| 1.0 / (1.0 + ranges * ranges));
-        let age_fits = wish.age.is_none_or(|age| {
-            entry.min_age.is_none_or(|min| i32::from(min) <= age) && entry.max_age.is_none_or(|max| age <= i32::from(max))
+        let age_fits = wish.ages.is_none_or(|(least, most)| {
+            entry.min_age.is_none_or(|min| i32::from(min) <= most) && entry.max_age.is_none_or(|max| least <= i32::from(max))
         });
         let is_too_far = !entry.is_anywhere && wish.max_km.zip(distance_km).is_some_and(|(max, km)| km > max);
         let against = [!self.active.contains(slot), !age_fits, is_too_far, self.elsewhere.contains(slot)];
@@ -270,6 +270,16 @@ mod tests {
         assert_eq!(index.shortlist(&wish, 1).services.len(), 1);
         assert_eq!(index.shortlist(&wish, 1).found, 3);
         assert_eq!(index.shortlist(&wish, 1).programs, [id(5)]);
+    }
+
+    #[test]
+    fn a_rule_is_against_who_is_at_none_of_the_ages_that_may_be_theirs() {
+        let aged = |min: u8| json!({ "name": "Pantry", "need_domains": [{ "code": "food-insecurity" }], "eligibility": { "min_age": min } });
+        let index = index(&[aged(66), aged(65)]);
+        let wish = |ages| Wish { needs: vec![("food-insecurity", 1.0)], ages: Some(ages), ..Wish::default() };
+        assert_eq!(listed(&index, &wish((65, 65))), [2, 1]);
+        assert_eq!(listed(&index, &wish((64, 65))), [2, 1]);
+        assert_eq!(listed(&index, &wish((65, 66))), [1, 2]);
     }
 
     #[test]
