@@ -30,6 +30,7 @@ pub mod outbound;
 pub mod patients;
 pub mod postal_codes;
 pub mod practitioners;
+pub mod provinces;
 pub mod referrals;
 pub mod responsiveness;
 pub mod screenings;

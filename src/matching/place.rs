@@ -7,6 +7,7 @@ use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
 use super::person::PersonLocation;
 use super::words::fold;
 use crate::postal_codes::{compact, is_canadian_prefix, province};
+use crate::provinces;
 use crate::services::model::{AREA_SLACK_M, AreaKind, Place, PointPrecision, ServiceArea};
 use crate::types::Point;
 
@@ -16,18 +17,19 @@ pub(super) struct Home {
     pub(super) point: Option<geo::Point>,
     postal_code: Option<String>,
     city: Option<String>,
-    region: Option<String>,
+    region: Option<Region>,
     country: Option<String>,
 }
 
 impl Home {
     pub(super) fn new(location: &PersonLocation) -> Self {
         let postal_code = location.postal_code.as_deref().map(compact).filter(|code| !code.is_empty());
-        let is_canadian = postal_code.as_deref().is_some_and(is_canadian_prefix);
+        let region = region_of(location).map(|region| Region::of(&region, location.country.as_deref()));
+        let is_canadian = postal_code.as_deref().is_some_and(is_canadian_prefix) || matches!(region, Some(Region::Province(_)));
         Self {
             point: location.point.map(geo_point),
-            city: location.city.as_deref().map(fold).filter(|city| !city.is_empty()),
-            region: region_of(location).map(Cow::into_owned),
+            city: location.city.as_deref().and_then(|city| towns(city).into_iter().next()),
+            region,
             country: location.country.clone().or_else(|| is_canadian.then(|| "CA".to_owned())),
             postal_code,
         }
@@ -41,20 +43,20 @@ impl Home {
     /// Whether a place is in the person's town; `None` where either is not known.
     pub(super) fn is_same_town(&self, place: &Place) -> Option<bool> {
         let town = place.address.as_ref()?.city.as_deref()?;
-        Some(fold(town) == self.city.as_deref()?)
+        Some(towns(town).first()? == self.city.as_deref()?)
     }
 
     /// Whether the words or the name of an area are those of the person's town, or hold them: "Kelowna and West Kelowna".
     pub(super) fn is_named_by(&self, areas: &[ServiceArea]) -> bool {
         let Some(city) = self.city.as_deref() else { return false };
-        let names = |area: &ServiceArea| format!(" {} ", fold(&area.value)).contains(&format!(" {city} "));
+        let names = |area: &ServiceArea| holds_words(&fold(&area.value), city);
         areas.iter().any(|area| matches!(area.kind, AreaKind::City | AreaKind::Text) && names(area))
     }
 
     /// Whether an area holds the person's home; `None` where that cannot be told.
     fn is_in(&self, area: &ServiceArea) -> Option<bool> {
         match area.kind {
-            AreaKind::Country => Some(self.country.as_deref()?.eq_ignore_ascii_case(area.value.trim())),
+            AreaKind::Country => Some(self.country.as_deref()?.eq_ignore_ascii_case(country_code(&area.value)?)),
             AreaKind::Region => self.is_in_region(&area.value),
             AreaKind::City => self.is_in_city(&area.value),
             AreaKind::PostalPrefix => {
@@ -67,25 +69,120 @@ impl Home {
         }
     }
 
+    /// Only two provinces, or two codes of one country, are certainly not the same.
     fn is_in_region(&self, value: &str) -> Option<bool> {
-        let (country, region) = value.trim().split_once('-').map_or((None, value.trim()), |(country, region)| (Some(country), region));
-        let is_other_country = country.zip(self.country.as_deref()).is_some_and(|(a, b)| !a.eq_ignore_ascii_case(b));
-        if is_other_country {
+        let (country, words) = country_and_region(value);
+        let countries = country.zip(self.country.as_deref());
+        if countries.is_some_and(|(area, home)| !area.eq_ignore_ascii_case(home)) {
             return Some(false);
         }
-        Some(self.region.as_deref()?.eq_ignore_ascii_case(region))
+        match (self.region.as_ref()?, Region::of(words, country)) {
+            (Region::Province(home), Region::Province(area)) => Some(*home == area),
+            (Region::Words(home), Region::Words(area)) if *home == area => Some(true),
+            (Region::Words(home), Region::Words(area)) if countries.is_some() && is_code(home) && is_code(&area) => Some(false),
+            _ => None,
+        }
     }
 
     fn is_in_city(&self, value: &str) -> Option<bool> {
-        let (city, area) = (self.city.as_deref()?, fold(value));
-        if city == area {
+        let (city, towns) = (self.city.as_deref()?, towns(value));
+        if towns.iter().any(|town| town == city) {
             return Some(true);
         }
-        // A district or valley holds towns of other names: that another name is not it cannot be told.
-        const WIDER: &[&str] =
-            &["district", "region", "regional", "county", "valley", "area", "island", "islands", "comte", "mrc", "vallee", "ile"];
-        if area.split(' ').any(|word| WIDER.contains(&word)) { None } else { Some(false) }
+        // A district or valley holds towns of other names: that another name is not it cannot be told, nor what else a list stands for.
+        const WIDER: &[&str] = &[
+            "agglomeration",
+            "area",
+            "comte",
+            "county",
+            "district",
+            "grand",
+            "greater",
+            "ile",
+            "island",
+            "islands",
+            "metro",
+            "mrc",
+            "region",
+            "regional",
+            "vallee",
+            "valley",
+        ];
+        let area = fold(value);
+        let may_hold_it = towns.len() != 1 || area.split(' ').any(|word| WIDER.contains(&word)) || holds_words(&area, city);
+        if may_hold_it { None } else { Some(false) }
     }
+}
+
+/// A province of Canada, or the words for another region.
+#[derive(Debug, PartialEq, Eq)]
+enum Region {
+    Province(&'static str),
+    Words(String),
+}
+
+impl Region {
+    fn of(words: &str, country: Option<&str>) -> Self {
+        let province = is_canada(country).then(|| provinces::named(words)).flatten();
+        province.map_or_else(|| Self::Words(fold(words)), |province| Self::Province(province.code))
+    }
+}
+
+/// Whether the country is Canada, as it is where none is told.
+fn is_canada(country: Option<&str>) -> bool {
+    country.is_none_or(|country| country.eq_ignore_ascii_case("CA"))
+}
+
+/// Whether words may be the code of a region.
+fn is_code(words: &str) -> bool {
+    matches!(words.len(), 1..=3) && words.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The country of an ISO 3166-2 code, and its region; all else is a region.
+fn country_and_region(value: &str) -> (Option<&str>, &str) {
+    let value = value.trim();
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let parts = value.split_once('-').filter(|(country, region)| is_country(country) && is_code(region));
+    parts.map_or((None, value), |(country, region)| (Some(country), region))
+}
+
+/// The code of a country; `None` where the words are not known.
+fn country_code(value: &str) -> Option<&str> {
+    let value = value.trim();
+    if fold(value) == "canada" { Some("CA") } else { Some(value).filter(|value| value.len() == 2) }
+}
+
+/// The towns that words name, folded: `Kelowna and West Kelowna`, `City of Kelowna, BC`.
+fn towns(words: &str) -> Vec<String> {
+    const KINDS: &[&str] = &[
+        "city of",
+        "town of",
+        "village of",
+        "district of",
+        "township of",
+        "municipality of",
+        "ville de",
+        "ville d",
+        "village de",
+        "municipalite de",
+    ];
+    let listed = words.split([',', ';', '/', '&']).map(fold);
+    let names = listed.flat_map(|part| part.replace(" et ", " and ").split(" and ").map(str::to_owned).collect::<Vec<_>>());
+    let bare = |name: &str| {
+        let kind = KINDS.iter().find_map(|kind| name.strip_prefix(*kind)?.strip_prefix(' '));
+        kind.unwrap_or(name).trim().to_owned()
+    };
+    let mut towns: Vec<String> = names.map(|name| bare(&name)).filter(|name| !name.is_empty()).collect();
+    // The province after a town is not another; before one it may be Québec.
+    while towns.len() > 1 && towns.last().is_some_and(|last| provinces::named(last).is_some()) {
+        towns.pop();
+    }
+    towns
+}
+
+/// Whether folded text holds these folded words as they stand.
+fn holds_words(text: &str, words: &str) -> bool {
+    format!(" {text} ").contains(&format!(" {words} "))
 }
 
 /// Whether a service takes people from where the person lives.
@@ -133,32 +230,13 @@ pub(super) fn at_least_away(home: &Home, places: &[Place]) -> Option<f64> {
     distances.into_iter().min_by(f64::total_cmp)
 }
 
-/// The provinces and territories of Canada, each with those that it borders on or has a ferry to.
-const NEIGHBOURS: &[(&str, &[&str])] = &[
-    ("AB", &["BC", "SK", "NT"]),
-    ("BC", &["AB", "YT", "NT"]),
-    ("MB", &["SK", "ON", "NU"]),
-    ("NB", &["QC", "NS", "PE"]),
-    ("NL", &["QC", "NS"]),
-    ("NS", &["NB", "PE", "NL", "QC"]),
-    ("NT", &["YT", "NU", "BC", "AB", "SK"]),
-    ("NU", &["NT", "MB"]),
-    ("ON", &["MB", "QC"]),
-    ("PE", &["NB", "NS", "QC"]),
-    ("QC", &["ON", "NB", "NL", "NS", "PE"]),
-    ("SK", &["AB", "MB", "NT"]),
-    ("YT", &["BC", "NT"]),
-];
-
 /// Whether every place is in a Canadian province that is not the person's, and not beside it: far enough, though no point is known.
 pub(super) fn is_provinces_away(home: &Home, places: &[Place]) -> bool {
-    let Some((own, beside)) = home.region.as_deref().and_then(|region| NEIGHBOURS.iter().find(|(code, _)| *code == region)) else {
-        return false;
-    };
+    let Some(Region::Province(own)) = home.region else { return false };
     let is_away = |place: &Place| {
-        let region = place.address.as_ref().and_then(|address| address.region.as_deref());
-        let region = region.map(|region| region.strip_prefix("CA-").unwrap_or(region));
-        region.is_some_and(|region| region != *own && !beside.contains(&region) && NEIGHBOURS.iter().any(|(code, _)| *code == region))
+        let Some(address) = &place.address else { return false };
+        let province = address.region.as_deref().filter(|_| is_canada(address.country.as_deref())).and_then(provinces::named);
+        province.is_some_and(|province| province.code != own && !province.neighbours.contains(&own))
     };
     !places.is_empty() && places.iter().all(is_away)
 }
@@ -172,13 +250,15 @@ fn ring(points: &[Point]) -> Option<Polygon> {
     (points.len() >= 3).then(|| Polygon::new(outer, Vec::new()))
 }
 
-/// The province or state: as given, or as the first letter of a Canadian postal code says.
+/// The province or state: its code where it is one of Canada, else as given; or as the first letter of a Canadian postal code says.
 pub(super) fn region_of(location: &PersonLocation) -> Option<Cow<'_, str>> {
+    let is_canadian = is_canada(location.country.as_deref());
     if let Some(region) = location.region.as_deref().map(str::trim).filter(|region| !region.is_empty()) {
-        return Some(region.strip_prefix("CA-").unwrap_or(region).into());
+        let province = provinces::named(region).filter(|_| is_canadian);
+        return Some(province.map_or(region, |province| province.code).into());
     }
     let code = compact(location.postal_code.as_deref()?);
-    if !is_canadian_prefix(&code) || location.country.as_deref().is_some_and(|country| country != "CA") {
+    if !is_canadian_prefix(&code) || !is_canadian {
         return None;
     }
     Some(province(&code)?.into())
@@ -244,5 +324,52 @@ mod tests {
         assert!((30_000.0..31_000.0).contains(&at_least_away(&home, &with_town).unwrap()), "less what a town may be wide");
         assert_eq!(at_least_away(&home, &places(json!([far, { "name": "Hall" }]))), None);
         assert_eq!(at_least_away(&home, &[]), None);
+    }
+
+    #[test]
+    fn a_province_is_the_same_by_its_code_and_by_its_names() {
+        for home in ["BC", "CA-BC", "British Columbia", "Colombie-Britannique", "B.C.", "british columbia"] {
+            for area in ["CA-BC", "BC", "British Columbia", "C.-B.", "Colombie-Britannique"] {
+                assert_eq!(in_area(json!({ "region": home }), "region", area), Served::Inside, "{home} in {area}");
+            }
+            for area in ["CA-ON", "Ontario", "Québec", "Alta."] {
+                assert_eq!(in_area(json!({ "region": home }), "region", area), Served::Outside, "{home} in {area}");
+            }
+        }
+        assert_eq!(in_area(json!({ "postal_code": "V0X" }), "region", "British Columbia"), Served::Inside);
+        assert_eq!(in_area(json!({ "region": "Terre-Neuve-et-Labrador" }), "region", "Newfoundland & Labrador"), Served::Inside);
+    }
+
+    #[test]
+    fn a_region_or_country_in_words_that_are_not_known_is_unclear() {
+        let valley = || json!({ "region": "BC", "country": "CA" });
+        for area in ["Interior", "Okanagan", "Île-de-France", "BC Interior"] {
+            assert_eq!(in_area(valley(), "region", area), Served::Unclear, "{area}");
+        }
+        assert_eq!(in_area(json!({ "region": "The Kootenays" }), "region", "CA-ON"), Served::Unclear);
+        assert_eq!(in_area(json!({ "region": "WA", "country": "US" }), "region", "US-OR"), Served::Outside);
+        assert_eq!(in_area(json!({ "region": "WA", "country": "US" }), "region", "US-WA"), Served::Inside);
+        assert_eq!(in_area(json!({ "region": "WA", "country": "US" }), "region", "CA-BC"), Served::Outside);
+        assert_eq!(in_area(json!({ "region": "NT", "country": "AU" }), "region", "CA-NT"), Served::Outside);
+        assert_eq!(in_area(valley(), "country", "Canada"), Served::Inside);
+        assert_eq!(in_area(valley(), "country", "US"), Served::Outside);
+        assert_eq!(in_area(valley(), "country", "North America"), Served::Unclear);
+    }
+
+    #[test]
+    fn a_town_is_known_by_its_name_in_a_longer_one() {
+        let town = |area: &str| in_area(json!({ "city": "Kelowna" }), "city", area);
+        for area in ["City of Kelowna", "Ville de Kelowna", "Kelowna and West Kelowna", "Peachland, Kelowna", "Peachland et Kelowna"] {
+            assert_eq!(town(area), Served::Inside, "{area}");
+        }
+        for area in ["Greater Kelowna", "Kelowna (downtown)", "West Kelowna", "Central Okanagan Regional District", "Penticton and Oliver"]
+        {
+            assert_eq!(town(area), Served::Unclear, "{area}");
+        }
+        for area in ["City of Penticton", "Penticton"] {
+            assert_eq!(town(area), Served::Outside, "{area}");
+        }
+        assert_eq!(in_area(json!({ "city": "Langford" }), "city", "Greater Victoria"), Served::Unclear);
+        assert_eq!(in_area(json!({ "city": "City of Kelowna" }), "city", "Kelowna"), Served::Inside);
     }
 }

@@ -282,3 +282,12 @@ fn an_age_known_by_the_year_alone_rules_out_only_what_neither_of_two_ages_may_us
     assert_eq!(codes(&only(&between, &ages(Some(65), None)).to_check), ["age"]);
     assert_eq!(exclusions(&between, &ages(Some(66), None)), ["age"]);
 }
+
+#[test]
+fn a_place_in_a_province_that_is_named_in_words_is_as_far_as_one_by_its_code() {
+    let at = |region: &str| pantry(json!({ "places": [{ "address": { "city": "Elsewhere", "region": region } }] }));
+    let home = |region: &str| person(json!({ "needs": [{ "domain": "food-insecurity" }], "location": { "region": region } }));
+    assert_eq!(exclusions(&hungry(json!({})), &at("Ontario")), ["too_far"]);
+    assert_eq!(exclusions(&home("Colombie-Britannique"), &at("Ont.")), ["too_far"]);
+    assert!(exclusions(&home("British Columbia"), &at("BC")).is_empty());
+}
