@@ -132,8 +132,10 @@ pub(super) fn common_minutes(subject: &Subject<'_>, service: &ServiceInput) -> O
     if free.is_empty() {
         return None;
     }
+    // Who goes there lives by the clocks of the place.
+    let zone = subject.zone.filter(|_| modes(service) != [DeliveryMode::InPerson]);
     let timetables = Timetable::of_service(service);
-    timetables.iter().map(|timetable| timetable.weekly_overlap_minutes(free, None, subject.at.utc())).max()
+    timetables.iter().map(|timetable| timetable.weekly_overlap_minutes(free, zone, subject.at.utc())).max()
 }
 
 /// Whether a stop is within the person's walk; unknown where no place names one.

@@ -3,11 +3,13 @@
 use chrono::NaiveDate;
 
 use super::person::{Area, AvoidReason, Avoidance, DigitalAccess, Person, PersonLocation, PersonNeed, PersonReach};
+use super::place;
 use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 use crate::kind::PatientId;
 use crate::needs::model::{NeedInput, NeedVerification};
+use crate::organizations;
 use crate::patients::equity::{AnswerStatus, EquityAnswer, EquityUse};
 use crate::patients::model::{DigitalLiteracy, PatientInput, Proficiency};
 use crate::patients::repository;
@@ -23,10 +25,16 @@ pub struct Needs {
 
 /// What matching may know of a patient of whom the caller sees these categories and these needs.
 pub fn person_of(conn: &mut DbConn, id: PatientId, seen: Categories, needs: &Needs, today: NaiveDate) -> Result<Person> {
-    let patient = repository::find(conn, id)?.ok_or(Error::NotFound)?.content.0;
+    let row = repository::find(conn, id)?.ok_or(Error::NotFound)?;
+    let patient = row.content.0;
     // That there is a rule is told to everybody who may send somebody; the rule itself is not.
     let safe_contact_only = patient.safe_contact.is_some();
-    Ok(Person { safe_contact_only, ..person(&patient.shown(seen), needs, today) })
+    let mut person = Person { safe_contact_only, ..person(&patient.shown(seen), needs, today) };
+    if !person.free_times.is_empty() {
+        let usual = organizations::repository::zone(conn, row.organization_id)?;
+        person.time_zone = place::zone(&person.location, usual).map(|zone| zone.name().to_owned());
+    }
+    Ok(person)
 }
 
 /// Where a patient's unmet needs are counted.
@@ -77,6 +85,7 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
         },
         modes: patient.preferred_modes.clone(),
         free_times: patient.free_times.clone(),
+        time_zone: None,
         budget_per_month: patient.budget_per_month.clone(),
         digital_access: patient.digital.access.or((patient.digital.literacy == Some(DigitalLiteracy::None)).then_some(DigitalAccess::None)),
         accessibility: patient.accessibility.clone(),

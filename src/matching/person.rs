@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
@@ -167,7 +168,7 @@ pub struct Avoidance {
 /// What matching may know of somebody. Everything is optional; nothing of it says who the person is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields, default)]
-#[validate(schema(function = "must_haves_are_told"), schema(function = "ages_rise"))]
+#[validate(schema(function = "must_haves_are_told"), schema(function = "ages_rise"), schema(function = "known_time_zone"))]
 #[schema(example = json!({
     "needs": [
         { "domain": "social-connection", "severity": "high", "words": "I talk to nobody all week" },
@@ -224,6 +225,9 @@ pub struct Person {
     #[schema(max_items = 50)]
     #[validate(custom(function = "windows_end_after_they_begin"))]
     pub free_times: Vec<WeeklyWindow>,
+    /// The IANA time zone of `free_times`. Where absent, that of most people of their province; where that is not known, the service's.
+    #[schema(max_length = 60, example = "America/Vancouver")]
+    pub time_zone: Option<String>,
     /// What they can spend on one service in a month.
     pub budget_per_month: Option<Money>,
     /// What they can do with a screen and a connection.
@@ -376,6 +380,15 @@ fn ages_rise(person: &Person) -> Result<(), ValidationError> {
     match (person.age, person.age_at_most) {
         (None, Some(_)) => Err(rule("/age", "required", "is required beside age_at_most")),
         (Some(least), Some(most)) if most < least => Err(rule("/age_at_most", "out_of_range", "must not be below age")),
+        _ => Ok(()),
+    }
+}
+
+fn known_time_zone(person: &Person) -> Result<(), ValidationError> {
+    match &person.time_zone {
+        Some(zone) if zone.parse::<Tz>().is_err() => {
+            Err(rule("/time_zone", "unknown_time_zone", "is not an IANA time zone such as America/Vancouver"))
+        }
         _ => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono_tz::Tz;
 use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
 
 use super::person::PersonLocation;
@@ -264,6 +265,16 @@ pub(super) fn region_of(location: &PersonLocation) -> Option<Cow<'_, str>> {
     Some(province(&code)?.into())
 }
 
+/// The time zone that somebody lives by: the usual one, that of who looks after them, where it is one of their province; else that of
+/// most people there.
+pub(super) fn zone(location: &PersonLocation, usual: Option<Tz>) -> Option<Tz> {
+    let province = region_of(location).filter(|_| is_canada(location.country.as_deref())).and_then(|region| provinces::named(&region));
+    match province {
+        Some(province) => usual.filter(|zone| province.zones.contains(zone)).or(province.zones.first().copied()),
+        None => usual,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +307,17 @@ mod tests {
         assert_eq!(in_area(json!({ "city": "Alder Falls" }), "city", "Alder Valley Regional District"), Served::Unclear);
         assert_eq!(in_area(json!({ "city": "Alder Falls" }), "text", "The whole valley"), Served::Unclear);
         assert_eq!(in_area(json!({}), "country", "CA"), Served::Unclear);
+    }
+
+    #[test]
+    fn a_time_zone_is_that_of_the_province_and_within_it_that_of_who_looks_after_the_person() {
+        let of = |place: serde_json::Value, usual: Option<Tz>| zone(&serde_json::from_value(place).unwrap(), usual);
+        let (vancouver, edmonton, toronto) = (Tz::America__Vancouver, Tz::America__Edmonton, Tz::America__Toronto);
+        assert_eq!(of(json!({ "region": "BC" }), None), Some(vancouver));
+        assert_eq!(of(json!({ "postal_code": "V0B 1G0" }), Some(edmonton)), Some(edmonton), "some of them live by Mountain Time");
+        assert_eq!(of(json!({ "region": "British Columbia" }), Some(toronto)), Some(vancouver));
+        assert_eq!(of(json!({}), Some(toronto)), Some(toronto));
+        assert_eq!(of(json!({ "region": "WA", "country": "US" }), None), None);
     }
 
     #[test]

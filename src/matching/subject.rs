@@ -1,10 +1,11 @@
 //! The person, made ready once for being compared with thousands of services.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::candidate::Candidate;
 use super::person::{MustHave, Person, PersonNeed, Travel};
-use super::place::Home;
+use super::place::{Home, zone};
 use super::weights::{CRITERIA, Criterion, NeedNumbers, Weights};
 use super::words::has_code;
 use crate::db::types::Instant;
@@ -54,6 +55,8 @@ pub(super) struct Subject<'a> {
     pub(super) today: NaiveDate,
     pub(super) wanted: Vec<Wanted<'a>>,
     pub(super) home: Home,
+    /// The time zone of the free times.
+    pub(super) zone: Option<Tz>,
     pub(super) has_words: bool,
     /// Whether somebody may be violent to the person.
     pub(super) is_at_risk: bool,
@@ -82,6 +85,7 @@ impl<'a> Subject<'a> {
             at,
             today: at.utc().date_naive(),
             home: Home::new(&person.location),
+            zone: person.time_zone.as_deref().and_then(|zone| zone.parse().ok()).or_else(|| zone(&person.location, None)),
             has_words: !person.own_words().trim().is_empty(),
             // Whether they want help with it or not: the danger is the same.
             is_at_risk: person.at_risk_of_violence || has_need(VIOLENCE),

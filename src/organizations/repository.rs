@@ -69,10 +69,19 @@ pub fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<Organizat
     Ok(all)
 }
 
+fn told_zone(row: &OrganizationRow) -> Option<Tz> {
+    row.content.time_zone.as_deref()?.parse().ok()
+}
+
+/// The time zone in which an organization works, if it has told it.
+pub fn zone(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Tz>> {
+    Ok(find(conn, id)?.as_ref().and_then(told_zone))
+}
+
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.
 pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> Result<(Policies, NaiveDate)> {
     let row = id.map(|id| find(conn, id)).transpose()?.flatten();
-    let zone = row.as_ref().and_then(|row| row.content.time_zone.as_deref()).and_then(|zone| zone.parse::<Tz>().ok()).unwrap_or(Tz::UTC);
+    let zone = row.as_ref().and_then(told_zone).unwrap_or(Tz::UTC);
     Ok((row.map(|row| row.content.0.policies).unwrap_or_default(), now.utc().with_timezone(&zone).date_naive()))
 }
 

@@ -253,3 +253,23 @@ on_both!(a_service_across_the_country_is_no_answer_and_one_listed_twice_is_shown
     assert_eq!(shown.len(), 1);
     assert!(ids.contains(&first.as_str()) && ids.contains(&second.as_str()), "{found}");
 });
+
+on_both!(free_times_of_a_patient_are_told_by_the_clocks_of_who_looks_after_them, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let organization = format!("/v1/organizations/{}", clinic.organization_id);
+    clinic.patch(&organization, 1, json!({ "time_zone": "America/Vancouver" })).await.expect(200);
+    // Monday from six to eight in British Columbia.
+    let hours = json!([{ "rrule": "FREQ=WEEKLY;BYDAY=MO", "opens_at": "21:00", "closes_at": "23:00", "time_zone": "America/Toronto" }]);
+    service(&clinic, json!({ "delivery_modes": ["phone"], "schedules": hours })).await;
+    let free = json!([{ "day": "monday", "from": "18:00", "until": "20:00" }]);
+    let busy = json!({ "names": [{ "family": "Roy" }], "free_times": free, "must_haves": ["hours"] });
+    let nowhere = clinic.post("/v1/patients", busy.clone()).await.id();
+    let mut elsewhere = busy;
+    elsewhere["address"] = json!({ "region": "ON" });
+    let elsewhere = clinic.post("/v1/patients", elsewhere).await.id();
+    for (patient, zone, expected) in [(nowhere, "America/Vancouver", 1), (elsewhere, "America/Toronto", 0)] {
+        need(&clinic, &patient, "food-insecurity").await;
+        let matched = clinic.post(PATH, json!({ "patient_id": patient })).await.expect(201);
+        assert_eq!((names(&matched).len(), &matched["person"]["time_zone"]), (expected, &json!(zone)));
+    }
+});

@@ -337,3 +337,20 @@ fn words_of_an_area_that_name_the_town_bring_a_service_near() {
     assert_eq!(part(&only(&kelowna, &in_words("Kelowna & West Kelowna")), Criterion::Reach), ("same_town".into(), 0.75));
     assert_eq!(part(&only(&kelowna, &in_words("Kelownaville")), Criterion::Reach).0, "place_unknown");
 }
+
+#[test]
+fn free_times_are_those_of_where_the_person_is() {
+    // Monday evening in British Columbia, which is night in Ontario.
+    let person = hungry(json!({ "free_times": [{ "day": "monday", "from": "18:00", "until": "20:00" }] }));
+    let open = |from: &str, until: &str, more: Value| {
+        let hours = json!([{ "rrule": "FREQ=WEEKLY;BYDAY=MO", "opens_at": from, "closes_at": until, "time_zone": "America/Toronto" }]);
+        pantry(merged(json!({ "schedules": hours }), more))
+    };
+    let by_telephone = json!({ "delivery_modes": ["phone"] });
+    assert_eq!(found(&person, &open("21:00", "23:00", by_telephone.clone()), Criterion::Hours), "hours_fit");
+    assert_eq!(found(&person, &open("18:00", "20:00", by_telephone.clone()), Criterion::Hours), "hours_differ");
+    let there = json!({ "delivery_modes": ["in_person"] });
+    assert_eq!(found(&person, &open("18:00", "20:00", there), Criterion::Hours), "hours_fit", "who goes there lives by its clocks");
+    let told = hungry(json!({ "free_times": person.free_times, "time_zone": "America/Toronto" }));
+    assert_eq!(found(&told, &open("18:00", "20:00", by_telephone), Criterion::Hours), "hours_fit");
+}
