@@ -1,6 +1,6 @@
 //! What a service offers, read in the light of a person. Gates, criteria, warnings and checks all judge by these.
 
-use super::person::DigitalAccess;
+use super::person::{DigitalAccess, Person};
 use super::subject::Subject;
 use super::words::{has_code, same_code, same_language};
 use crate::services::model::{CostKind, CostOption, CostPer, ServiceInput};
@@ -200,10 +200,18 @@ pub(super) fn belongs(subject: &Subject<'_>, population: &str) -> Known {
     } else if has_code(&person.not_populations, population) {
         Known::No
     } else {
-        let by_gender = person.gender.as_deref().map_or(Known::Unknown, |gender| gender_is(gender, population));
+        let by_gender = genders_are(person, population);
         let by_age = person.ages().map_or(Known::Unknown, |ages| age_groups(population, ages));
         if by_age == Known::Unknown { by_gender } else { by_age }
     }
+}
+
+/// Whether any of the words for the person's gender is the one that a service names; not known where they have told none.
+pub(super) fn genders_are(person: &Person, named: &str) -> Known {
+    if person.genders().next().is_none() {
+        return Known::Unknown;
+    }
+    any_of(person.genders().map(|gender| gender_is(gender, named)))
 }
 
 /// Whether a gender is the one that a service names. Only between the plainly named ones is "no" certain: a two-spirit person, say,

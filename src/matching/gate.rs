@@ -5,7 +5,7 @@
 
 use super::candidate::Candidate;
 use super::facts::{
-    Known, LanguageFit, any_of, belongs, can_use, common_minutes, fits_age, gender_is, is_affordable, is_near_stop, language_fit, modes,
+    Known, LanguageFit, any_of, belongs, can_use, common_minutes, fits_age, genders_are, is_affordable, is_near_stop, language_fit, modes,
 };
 use super::person::{AvoidReason, MustHave};
 use super::place::{Served, at_least_away, is_provinces_away, served};
@@ -132,8 +132,7 @@ pub(super) fn gender<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Ve
     if only.is_empty() {
         return Verdict::Open;
     }
-    let gender = subject.person.gender.as_deref();
-    let fact = gender.map_or(Known::Unknown, |gender| any_of(only.iter().map(|named| gender_is(gender, named))));
+    let fact = any_of(only.iter().map(|named| genders_are(subject.person, named)));
     verdict(fact, Check::Gender(only), Exclusion::Gender(only))
 }
 

@@ -58,9 +58,10 @@ fn location(patient: &PatientInput) -> PersonLocation {
 ///
 /// What they say of their identity is used only where they agreed to that use ([`EquityUse::Matching`]).
 pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person {
-    let identity = if patient.equity.permits(EquityUse::Matching) { Identity::of(patient) } else { Identity::default() };
+    let mut identity = if patient.equity.permits(EquityUse::Matching) { Identity::of(patient) } else { Identity::default() };
     let mut populations = patient.populations.clone();
     populations.extend(identity.populations);
+    let gender = (!identity.genders.is_empty()).then(|| identity.genders.remove(0));
     let ages = patient.ages_on(today);
     Person {
         needs: needs
@@ -72,7 +73,8 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
         what_matters: patient.what_matters_to_me.clone(),
         age: ages.map(|(least, _)| least),
         age_at_most: ages.filter(|(least, most)| least != most).map(|(_, most)| most),
-        gender: identity.gender,
+        gender,
+        other_genders: identity.genders,
         populations,
         not_populations: identity.not_populations,
         languages: languages(patient),
@@ -134,7 +136,7 @@ fn already_in_use(patient: &PatientInput) -> Vec<Avoidance> {
 /// What they say of themselves, in the codes of services.
 #[derive(Debug, Default)]
 struct Identity {
-    gender: Option<String>,
+    genders: Vec<String>,
     populations: Vec<String>,
     not_populations: Vec<String>,
 }
@@ -142,7 +144,7 @@ struct Identity {
 impl Identity {
     fn of(patient: &PatientInput) -> Self {
         let equity = &patient.equity;
-        let mut identity = Self { gender: codes(equity.gender_identity.as_ref()).first().cloned(), ..Self::default() };
+        let mut identity = Self { genders: codes(equity.gender_identity.as_ref()).to_vec(), ..Self::default() };
         identity.take("indigenous", codes(equity.indigenous_identity.as_ref()), "no");
         identity.take("disability", codes(equity.disability.as_ref()), "none");
         let settling = codes(equity.immigration.as_ref()).iter();
@@ -186,7 +188,7 @@ mod tests {
         let with_uses = |uses: serde_json::Value| {
             let equity = json!({
                 "permitted_uses": uses,
-                "gender_identity": { "status": "answered", "codes": ["woman"] },
+                "gender_identity": { "status": "answered", "codes": ["woman", "two_spirit"] },
                 "indigenous_identity": { "status": "answered", "codes": ["metis"] },
                 "disability": { "status": "answered", "codes": ["none"] },
                 "immigration": { "status": "declined" },
@@ -197,7 +199,7 @@ mod tests {
         let silent = with_uses(json!([]));
         assert_eq!((silent.gender, silent.populations), (None, vec!["caregiver".to_owned()]));
         let open = with_uses(json!(["matching"]));
-        assert_eq!(open.gender.as_deref(), Some("woman"));
+        assert_eq!(open.genders().collect::<Vec<_>>(), ["woman", "two_spirit"]);
         assert_eq!(open.populations, ["caregiver", "indigenous", "metis", "2slgbtqi"]);
         assert_eq!(open.not_populations, ["disability"]);
     }

@@ -202,6 +202,9 @@ pub struct Person {
     /// Gender, as in a service's `eligibility.genders`: `woman`, `man`, `non_binary`, or another word. Absent where not known or declined.
     #[schema(max_length = 60, example = "woman")]
     pub gender: Option<String>,
+    /// Further words for their gender, where one does not say it: a service for any of them may be for this person.
+    #[schema(max_items = 10, example = json!(["two_spirit"]))]
+    pub other_genders: Vec<String>,
     /// Populations they belong to, as in a service's `eligibility.populations`.
     #[schema(max_items = 50, example = json!(["caregiver"]))]
     pub populations: Vec<String>,
@@ -277,6 +280,11 @@ impl Person {
     /// Whether the person calls this indispensable.
     pub fn must_have(&self, what: MustHave) -> bool {
         self.must_haves.contains(&what)
+    }
+
+    /// Every word for their gender; none: not known.
+    pub fn genders(&self) -> impl Iterator<Item = &str> + Clone {
+        self.gender.iter().chain(&self.other_genders).map(String::as_str)
     }
 
     /// The least and the most that their age can be.

@@ -137,7 +137,8 @@ impl<'a> Subject<'a> {
             Criterion::Need => !self.wanted.is_empty(),
             Criterion::Text => self.has_words,
             Criterion::Eligibility => {
-                person.age.is_some() || person.gender.is_some() || !person.populations.is_empty() || !person.not_populations.is_empty()
+                let has_gender = person.genders().next().is_some();
+                person.age.is_some() || has_gender || !person.populations.is_empty() || !person.not_populations.is_empty()
             }
             Criterion::Reach => self.home.is_known(),
             Criterion::Language => !person.languages.is_empty(),

@@ -2,7 +2,7 @@
 
 use super::Judgement;
 use crate::matching::candidate::Candidate;
-use crate::matching::facts::{Known, any_of, belongs, fits_age, gender_is};
+use crate::matching::facts::{Known, any_of, belongs, fits_age, gender_is, genders_are};
 use crate::matching::finding::Finding;
 use crate::matching::subject::{Answer, Subject};
 use crate::matching::words::{has_code, shared_code};
@@ -39,8 +39,7 @@ pub(super) fn eligibility<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) 
     if let Some(population) = theirs {
         return Judgement::known(1.0, Finding::MadeFor(population));
     }
-    let gender = subject.person.gender.as_deref();
-    if let Some(gender) = rule.genders.iter().find(|named| gender.is_some_and(|gender| gender_is(gender, named) == Known::Yes)) {
+    if let Some(gender) = rule.genders.iter().find(|named| genders_are(subject.person, named) == Known::Yes) {
         return Judgement::known(1.0, Finding::MadeFor(gender));
     }
     let made_for_others = !attributes.populations_served.is_empty()

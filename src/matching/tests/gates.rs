@@ -291,3 +291,15 @@ fn a_place_in_a_province_that_is_named_in_words_is_as_far_as_one_by_its_code() {
     assert_eq!(exclusions(&home("Colombie-Britannique"), &at("Ont.")), ["too_far"]);
     assert!(exclusions(&home("British Columbia"), &at("BC")).is_empty());
 }
+
+#[test]
+fn of_several_genders_any_is_enough() {
+    let only_for = |gender: &str| pantry(json!({ "eligibility": { "genders": [gender] } }));
+    let identity =
+        |codes: Value| json!({ "equity": { "permitted_uses": ["matching"], "gender_identity": { "status": "answered", "codes": codes } } });
+    assert!(unmet(identity(json!(["man", "non_binary"])), &only_for("non_binary")).is_empty());
+    assert!(unmet(identity(json!(["man", "two_spirit"])), &only_for("woman")).is_empty(), "a two-spirit person may be at home there");
+    assert_eq!(unmet(identity(json!(["man", "non_binary"])), &only_for("woman")), ["gender"]);
+    let women = pantry(json!({ "eligibility": { "populations": ["women"] } }));
+    assert!(unmet(identity(json!(["man", "woman"])), &women).is_empty());
+}

@@ -112,7 +112,10 @@ const RESTRICTIONS: &[fn(&mut ServiceInput)] = &[
 /// Facts of a person that can only restrict.
 const PERSONAL: &[fn(&mut Person)] = &[
     |person| person.age = None,
-    |person| person.gender = None,
+    |person| {
+        person.gender = None;
+        person.other_genders.clear();
+    },
     |person| person.not_populations.clear(),
     |person| person.coverage = None,
     |person| person.location = Default::default(),
