@@ -28,6 +28,7 @@ pub struct MatchInput {
     pub need_ids: Vec<NeedId>,
     /// Needs beside those.
     #[schema(max_items = 20)]
+    #[validate(nested)]
     pub needs: Vec<PersonNeed>,
     /// What is looked for, in free words.
     #[schema(max_length = 500, example = "somewhere to sing")]

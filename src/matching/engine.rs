@@ -82,16 +82,16 @@ impl Scored<'_> {
 #[derive(Debug, Default)]
 struct Tally {
     /// Bit n: the nth need has a suitable service. Without needs, bit 0 stands for the wish.
-    answered: u32,
+    answered: u64,
     reasons: BTreeMap<(usize, UnmetReason), u32>,
 }
 
 impl Tally {
-    fn count(&mut self, covered: u32, reason: Option<UnmetReason>) {
+    fn count(&mut self, covered: u64, reason: Option<UnmetReason>) {
         match reason {
             None => self.answered |= covered,
             Some(reason) => {
-                for need in (0..u32::BITS as usize).filter(|need| covered & (1 << need) != 0) {
+                for need in (0..u64::BITS as usize).filter(|need| covered & (1 << need) != 0) {
                     *self.reasons.entry((need, reason)).or_default() += 1;
                 }
             }
@@ -122,7 +122,7 @@ pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candida
             continue;
         }
         let answer = subject.answer(&candidate.service.need_domains);
-        let covered = answer.map_or(u32::from(subject.wanted.is_empty()), |answer| answer.covered);
+        let covered = answer.map_or(u64::from(subject.wanted.is_empty()), |answer| answer.covered);
         let exclusion = if subject.is_relevant(&candidate, answer.as_ref()) {
             gate::first_closed(&subject, &candidate)
         } else if subject.is_unsafe_inference(&candidate.service.need_domains) {

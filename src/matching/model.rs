@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
-use super::person::{Area, Person};
+use super::person::{Area, Person, known_or_local};
 use super::report::{MatchOutcome, Suggestions, UnmetReason};
 use crate::db::schema::{matches, unmet_needs};
 use crate::db::types::{Instant, Json};
-use crate::http::schema::rule;
 use crate::kind::{ClientId, MatchId, NeedId, OrganizationId, PatientId, ServiceId, UnmetNeedId};
 
 /// A row of the table `matches`.
@@ -84,10 +83,7 @@ pub struct UnmetNeedInput {
 }
 
 fn names_a_known_domain(input: &UnmetNeedInput) -> Result<(), ValidationError> {
-    if crate::types::find_domain(&input.domain).is_some() || input.domain.starts_with("x-") {
-        return Ok(());
-    }
-    Err(rule("/domain", "unknown_domain", "is not a need domain that Kith knows, nor a local one that begins with x-"))
+    known_or_local(&input.domain)
 }
 
 /// A row of the table `unmet_needs`.

@@ -15,7 +15,7 @@ use crate::needs::model::{NeedSeverity, Readiness};
 use crate::postal_codes;
 use crate::services::model::{Accessibility, PracticeCode};
 use crate::text_enum;
-use crate::types::{DeliveryMode, Money, Point, WeeklyWindow};
+use crate::types::{DeliveryMode, Money, Point, WeeklyWindow, find_domain};
 
 text_enum! {
     /// How somebody gets about.
@@ -94,8 +94,9 @@ text_enum! {
 }
 
 /// One thing that the person lacks or wishes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
+#[validate(schema(function = "is_of_a_domain"))]
 pub struct PersonNeed {
     /// Its domain: a Gravity code or a local `x-` code.
     #[schema(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 60, example = "food-insecurity")]
@@ -188,6 +189,7 @@ pub struct Avoidance {
 pub struct Person {
     /// What they lack or wish.
     #[schema(max_items = 20)]
+    #[validate(nested)]
     pub needs: Vec<PersonNeed>,
     /// What matters to them, in their own words.
     #[schema(max_length = 2_000, example = "Being in a garden again.")]
@@ -349,6 +351,18 @@ pub struct Area {
     /// ISO 3166-2 subdivision without the country.
     #[schema(max_length = 100, example = "BC")]
     pub region: Option<String>,
+}
+
+fn is_of_a_domain(need: &PersonNeed) -> Result<(), ValidationError> {
+    known_or_local(&need.domain)
+}
+
+/// Whether a domain is one that Kith knows, or a local one.
+pub(super) fn known_or_local(domain: &str) -> Result<(), ValidationError> {
+    if find_domain(domain).is_some() || domain.starts_with("x-") {
+        return Ok(());
+    }
+    Err(rule("/domain", "unknown_domain", "is not a need domain that Kith knows, nor a local one that begins with x-"))
 }
 
 fn windows_end_after_they_begin(windows: &[WeeklyWindow]) -> Result<(), ValidationError> {

@@ -18,6 +18,9 @@ const STATED_ONLY: &[&str] = &["intimate-partner-violence", "elder-abuse", "x-sa
 /// Domains that say that money is short.
 const MONEY: &[&str] = &["financial-insecurity", "material-hardship", "utility-insecurity", "medical-cost-burden", "food-insecurity"];
 
+/// The most domains that are sought for at once: each has a bit of its own. Of more, those that weigh most.
+const MOST_WANTED: usize = u64::BITS as usize;
+
 /// A need that the person wants help with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
@@ -43,7 +46,7 @@ pub(super) struct Answer<'a> {
     pub(super) strength: DomainStrength,
     pub(super) basis: Basis,
     /// Bit n stands for the nth wanted need.
-    pub(super) covered: u32,
+    pub(super) covered: u64,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,10 @@ impl<'a> Subject<'a> {
                     wanted.push(Wanted { domain: &need.domain, importance, is_stated_only: STATED_ONLY.contains(&need.domain.as_str()) })
                 }
             }
+        }
+        if wanted.len() > MOST_WANTED {
+            wanted.sort_by(|a, b| b.importance.total_cmp(&a.importance));
+            wanted.truncate(MOST_WANTED);
         }
         let has_need = |domains: &[&str]| person.needs.iter().any(|need| domains.contains(&need.domain.as_str()));
         let mut subject = Self {
@@ -179,7 +186,7 @@ impl<'a> Subject<'a> {
         let numbers = &self.weights.need;
         let most = self.wanted.iter().map(|wanted| wanted.importance).fold(0.0, f64::max);
         let total: f64 = self.wanted.iter().map(|wanted| wanted.importance).sum();
-        let (mut best, mut covered, mut sum): (Option<(f64, Answer<'a>)>, u32, f64) = (None, 0, 0.0);
+        let (mut best, mut covered, mut sum): (Option<(f64, Answer<'a>)>, u64, f64) = (None, 0, 0.0);
         for (index, wanted) in self.wanted.iter().enumerate() {
             let strongest = answers
                 .iter()
@@ -187,7 +194,7 @@ impl<'a> Subject<'a> {
                 .map(|answer| (strength_value(answer, numbers), answer))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let Some((strength, answer)) = strongest else { continue };
-            covered |= 1_u32.checked_shl(u32::try_from(index).unwrap_or(u32::MAX)).unwrap_or_default();
+            covered |= 1 << index;
             let weighed = strength * wanted.importance;
             sum += weighed;
             if best.is_none_or(|(so_far, _)| weighed > so_far) {

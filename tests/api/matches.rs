@@ -273,3 +273,18 @@ on_both!(free_times_of_a_patient_are_told_by_the_clocks_of_who_looks_after_them,
         assert_eq!((names(&matched).len(), &matched["person"]["time_zone"]), (expected, &json!(zone)));
     }
 });
+
+on_both!(what_is_no_need_and_what_contradicts_itself_is_told, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    for (person, pointer, code) in [
+        (json!({ "needs": [{ "domain": "x-dance" }, { "domain": "happiness" }] }), "/person/needs/1/domain", "unknown_domain"),
+        (json!({ "age_at_most": 30 }), "/person/age", "required"),
+        (json!({ "age": 31, "age_at_most": 30 }), "/person/age_at_most", "out_of_range"),
+        (json!({ "time_zone": "Vancouver" }), "/person/time_zone", "unknown_time_zone"),
+    ] {
+        assert_eq!(clinic.post(PATH, json!({ "person": person })).await.faults(422), [(pointer.into(), code.into())]);
+    }
+    let beside = clinic.post(PATH, json!({ "person": {}, "needs": [{ "domain": "happiness" }] })).await;
+    assert_eq!(beside.faults(422), [("/needs/0/domain".into(), "unknown_domain".into())]);
+    clinic.post(PATH, json!({ "person": { "needs": [{ "domain": "x-dance" }], "age": 30, "age_at_most": 30 } })).await.expect(201);
+});

@@ -354,3 +354,22 @@ fn free_times_are_those_of_where_the_person_is() {
     let told = hungry(json!({ "free_times": person.free_times, "time_zone": "America/Toronto" }));
     assert_eq!(found(&told, &open("18:00", "20:00", by_telephone), Criterion::Hours), "hours_fit");
 }
+
+#[test]
+fn the_last_of_many_needs_is_answered_too() {
+    let needs: Vec<Value> = DOMAINS.iter().take(40).map(|domain| json!({ "domain": domain.code })).collect();
+    let last = DOMAINS[39].code;
+    let service: ServiceInput = serde_json::from_value(json!({ "name": "S", "need_domains": [{ "code": last }] })).unwrap();
+    let found = run_services(&person(json!({ "needs": needs })), &[service]);
+    assert_eq!(found.results[0].answers, [last]);
+    assert_eq!(found.unanswered.len(), 39);
+    assert!(found.unanswered.iter().all(|need| need.domain.as_deref() != Some(last)));
+}
+
+#[test]
+fn more_needs_than_can_be_told_apart_are_those_that_weigh_most() {
+    let mut needs: Vec<Value> = (0..80).map(|number| json!({ "domain": format!("x-{number}"), "severity": "low" })).collect();
+    needs.push(json!({ "domain": "food-insecurity", "severity": "high" }));
+    let found = run_services(&person(json!({ "needs": needs })), &[pantry(json!({}))]);
+    assert_eq!((found.results[0].answers.as_slice(), found.unanswered.len()), (["food-insecurity".to_owned()].as_slice(), 63));
+}
