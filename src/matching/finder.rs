@@ -1,5 +1,7 @@
 //! Matching against the directory: a shortlist from its index, the listed services in full, then the engine.
 
+use std::collections::HashMap;
+
 use super::api::{EligibilityCheckInput, MatchInput};
 use super::candidate::Candidate;
 use super::eligibility::{self, EligibilityChecklist};
@@ -24,8 +26,11 @@ use crate::services::row::ServiceRow;
 use crate::services::search::Wish;
 use crate::types::find_domain;
 
-/// Services that are read in full. What the index thinks less likely than so many others is not among the best ten.
-const SHORTLISTED: usize = 250;
+/// Services that are read in full. What the index thinks less likely than so many others is not among the best ten, unless rules that the
+/// index does not know leave these out.
+const READ_FIRST: usize = 250;
+/// The most that are read where that is not enough. Each time as many are read again as were before.
+const MOST_READ: usize = 2_000;
 
 /// What is wanted of a run beside the person.
 #[derive(Debug, Clone, Copy)]
@@ -64,16 +69,35 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
         postal_code,
     };
     directory.refresh(conn, ask.demand)?;
-    let list = directory.shortlist(&wish, SHORTLISTED);
-    let ids: Vec<ServiceId> = list.services.iter().map(|listed| listed.id).chain(list.programs.iter().copied()).collect();
-    let rows = directory.services(conn, &ids)?;
-    let text_fit = |id: ServiceId| list.services.iter().find(|listed| listed.id == id).map(|listed| listed.text_fit);
+    let list = directory.shortlist(&wish, MOST_READ);
+    let text_fits: HashMap<ServiceId, f64> = list.services.iter().map(|listed| (listed.id, listed.text_fit)).collect();
     let track_record = |id: ServiceId| ask.responsiveness.and_then(|known| known.of(id));
-    let candidates =
-        rows.iter().map(|row| Candidate { text_fit: text_fit(row.id), track_record: track_record(row.id), ..candidate(row, person) });
     let setting = Setting { weights, at: ask.at, limit: ask.limit, include_excluded: ask.include_excluded, helpline: ask.helpline };
-    let found = engine::rank(person, candidates, &setting);
-    Ok(Suggestions { considered: u32::try_from(list.found).unwrap_or(u32::MAX), ..found })
+    let programs = directory.services(conn, &list.programs)?;
+    let (mut rows, mut read) = (Vec::new(), 0);
+    loop {
+        let until = (read * 2).max(READ_FIRST).min(list.services.len());
+        let ids: Vec<ServiceId> = list.services.get(read..until).unwrap_or_default().iter().map(|listed| listed.id).collect();
+        rows.extend(directory.services(conn, &ids)?);
+        read = until;
+        let candidates = rows.iter().chain(&programs).map(|row| Candidate {
+            text_fit: text_fits.get(&row.id).copied(),
+            track_record: track_record(row.id),
+            ..candidate(row, person)
+        });
+        let found = engine::rank(person, candidates, &setting);
+        let unread = list.services.get(read..).unwrap_or_default();
+        let to_come = unread.iter().fold(0, |all, listed| all | listed.needs);
+        let may_come = |domain: Option<&str>| match domain {
+            Some(domain) => (0..).zip(&wish.needs).any(|(need, (code, _))| *code == domain && to_come & (1_u64 << need) != 0),
+            None => true,
+        };
+        // What a rule seems to stand against is read for a need that nothing answers, not for more of the same.
+        let is_enough = found.results.len() >= ask.limit || unread.first().is_none_or(|listed| listed.is_against_a_rule);
+        if unread.is_empty() || (is_enough && !found.unanswered.iter().any(|need| may_come(need.domain.as_deref()))) {
+            return Ok(Suggestions { considered: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..found });
+        }
+    }
 }
 
 /// A service with the room that it has for this person.

@@ -288,3 +288,27 @@ on_both!(what_is_no_need_and_what_contradicts_itself_is_told, |db| async move {
     assert_eq!(beside.faults(422), [("/needs/0/domain".into(), "unknown_domain".into())]);
     clinic.post(PATH, json!({ "person": { "needs": [{ "domain": "x-dance" }], "age": 30, "age_at_most": 30 } })).await.expect(201);
 });
+
+on_both!(the_only_suitable_service_is_found_behind_many_that_are_nearer, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let near = json!([{ "point": { "latitude": 49.35, "longitude": -120.12 } }]);
+    let pantry = json!({ "need_domains": [{ "code": "food-insecurity" }], "places": near, "eligibility": { "genders": ["woman"] } });
+    for hundred in 0..3 {
+        let post = |number: i32| {
+            let mut body = pantry.clone();
+            body["name"] = json!(format!("Pantry {number}"));
+            clinic.post("/v1/services", body)
+        };
+        let posted = futures_util::future::join_all((hundred * 100..hundred * 100 + 100).map(post)).await;
+        posted.iter().for_each(|answer| drop(answer.expect(201)));
+    }
+    service(&clinic, json!({ "name": "Open pantry" })).await;
+    let mut person = hungry();
+    let usual = clinic.post(PATH, json!({ "person": person })).await.expect(201);
+    assert_eq!((names(&usual).len(), &usual["considered"]), (10, &json!(250)), "as many as were looked at");
+    person["gender"] = json!("man");
+    let matched = clinic.post(PATH, json!({ "person": person })).await.expect(201);
+    assert_eq!((&matched["outcome"], names(&matched)), (&json!("suggested"), vec!["Open pantry"]));
+    assert_eq!(matched["considered"], 301);
+});

@@ -63,6 +63,10 @@ pub struct Listed {
     pub id: ServiceId,
     /// How well its texts fit the words, 0 to 1.
     pub text_fit: f64,
+    /// Which of the wish's needs it answers: bit n stands for the nth, up to 64.
+    pub needs: u64,
+    /// Whether a rule seems to stand against it; such are listed last.
+    pub is_against_a_rule: bool,
 }
 
 /// The services worth reading in full.
@@ -72,14 +76,14 @@ pub struct Shortlist {
     pub services: Vec<Listed>,
     /// Link worker programs, the nearest first.
     pub programs: Vec<ServiceId>,
-    /// How many services have to do with what is sought, the listed ones among them.
-    pub found: usize,
 }
 
 /// What speaks for a service so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Draft {
     need: f64,
+    /// See [`Listed::needs`].
+    needs: u64,
     text: f64,
     has_activity: bool,
 }
@@ -92,19 +96,18 @@ impl DirectoryIndex {
         let (mut services, mut programs) = (Vec::new(), Vec::new());
         for (slot, draft) in drafts {
             if let Some(entry) = self.get(slot).filter(|_| !judge.programs.contains(slot)) {
-                services.push((judge.score(slot, entry, draft), Listed { id: entry.id, text_fit: draft.text }));
+                let (score, is_against_a_rule) = judge.score(slot, entry, draft);
+                services.push((score, Listed { id: entry.id, text_fit: draft.text, needs: draft.needs, is_against_a_rule }));
             }
         }
         for (slot, entry) in judge.programs.iter().filter_map(|slot| Some((slot, self.get(slot)?))) {
-            programs.push((judge.score(slot, entry, Draft::default()), entry.id));
+            programs.push((judge.score(slot, entry, Draft::default()).0, entry.id));
         }
-        let found = services.len();
         services.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.id.cmp(&b.1.id)));
         programs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         Shortlist {
             services: services.into_iter().take(most).map(|(_, listed)| listed).collect(),
             programs: programs.into_iter().take(MOST_PROGRAMS).map(|(_, id)| id).collect(),
-            found,
         }
     }
 }
@@ -151,11 +154,12 @@ impl<'a> Judge<'a> {
         let wish = self.wish;
         let mut drafts: HashMap<Slot, Draft> = HashMap::new();
         let most = wish.needs.iter().map(|(_, weight)| *weight).fold(f64::MIN_POSITIVE, f64::max);
-        for (domain, weight) in &wish.needs {
+        for (index, (domain, weight)) in (0..).zip(&wish.needs) {
             for (strength, basis, fit) in GRADES {
                 let answering = self.index.labels().services(LabelKind::NeedFit, &need_fit(domain, strength, basis));
                 for slot in answering.into_iter().flatten() {
                     let draft = drafts.entry(slot).or_default();
+                    draft.needs |= 1_u64.checked_shl(index).unwrap_or_default();
                     // Several needs are better than one, though not twice as good.
                     let fit = fit * weight / most;
                     draft.need = draft.need.max(fit) + 0.1 * draft.need.min(fit);
@@ -187,7 +191,8 @@ impl<'a> Judge<'a> {
         drafts
     }
 
-    fn score(&self, slot: Slot, entry: &Entry, draft: Draft) -> f64 {
+    /// How likely it is, and whether a rule seems to stand against it.
+    fn score(&self, slot: Slot, entry: &Entry, draft: Draft) -> (f64, bool) {
         let wish = self.wish;
         let distance_km = wish.from.and_then(|from| entry.nearest(from)).map(|(metres, _)| metres / 1_000.0);
         let ranges = distance_km.map(|km| km / wish.range_km.max(0.1));
@@ -198,13 +203,14 @@ impl<'a> Judge<'a> {
         let is_too_far = !entry.is_anywhere && wish.max_km.zip(distance_km).is_some_and(|(max, km)| km > max);
         let against = [!self.active.contains(slot), !age_fits, is_too_far, self.elsewhere.contains(slot)];
         let is = |yes: bool| f64::from(u8::from(yes));
-        weight::NEED * draft.need
+        let score = weight::NEED * draft.need
             + weight::NEARNESS * nearness
             + weight::TEXT * draft.text
             + weight::LANGUAGE * is(self.speaking.contains(slot))
             + weight::ROOM * f64::from(entry.room) / 100.0
             + weight::ACTIVITY * is(draft.has_activity)
-            + weight::AGAINST * against.into_iter().map(is).sum::<f64>()
+            + weight::AGAINST * against.into_iter().map(is).sum::<f64>();
+        (score, against.contains(&true))
     }
 }
 
@@ -268,13 +274,13 @@ mod tests {
         };
         assert_eq!(listed(&index, &wish), [3, 1, 2]);
         assert_eq!(index.shortlist(&wish, 1).services.len(), 1);
-        assert_eq!(index.shortlist(&wish, 1).found, 3);
         assert_eq!(index.shortlist(&wish, 1).programs, [id(5)]);
     }
 
     #[test]
     fn a_rule_is_against_who_is_at_none_of_the_ages_that_may_be_theirs() {
-        let aged = |min: u8| json!({ "name": "Pantry", "need_domains": [{ "code": "food-insecurity" }], "eligibility": { "min_age": min } });
+        let aged =
+            |min: u8| json!({ "name": "Pantry", "need_domains": [{ "code": "food-insecurity" }], "eligibility": { "min_age": min } });
         let index = index(&[aged(66), aged(65)]);
         let wish = |ages| Wish { needs: vec![("food-insecurity", 1.0)], ages: Some(ages), ..Wish::default() };
         assert_eq!(listed(&index, &wish((65, 65))), [2, 1]);
