@@ -261,7 +261,7 @@ pub struct UnmetNeedQuery {
     pub cursor: Option<String>,
 }
 
-/// Of what time unmet needs are counted.
+/// Of what time unmet needs are counted, in whole days.
 #[derive(Debug, Clone, Default, Hash, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -269,49 +269,51 @@ pub struct UnmetNeedCountQuery {
     /// Only of this domain.
     #[param(max_length = 60, example = "food-insecurity")]
     pub domain: Option<String>,
-    /// Only those recorded at or after this moment.
+    /// Only those recorded on the day of this moment, in UTC, or later.
     #[param(inline)]
     pub since: Option<Instant>,
-    /// Only those recorded before this moment.
+    /// Only those recorded before the day of this moment, in UTC.
     #[param(inline)]
     pub until: Option<Instant>,
 }
 
 /// Unmet needs counted by domain and area, the commonest first.
+///
+/// So that nobody can be told from them, fewer than five people are not counted apart, and counts are rounded down to steps of five.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct UnmetNeedCounts {
-    /// The counts.
+    /// The counts, at most 1,000.
     pub items: Vec<UnmetNeedCount>,
 }
 
-/// How many needs of a domain stayed unmet in an area.
+/// Of how many people a need of a domain stayed unmet in an area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UnmetNeedCount {
     /// The domain.
     #[schema(example = "food-insecurity")]
     pub domain: String,
-    /// First three characters of the postal code; null where not known.
+    /// First three characters of the postal code; null where not known, of too few people, or of a sensitive domain.
     #[schema(example = "V0X")]
     pub postal_prefix: Option<String>,
-    /// City, town or village; null where not known.
+    /// City, town or village; null where not known, of too few people, or of a sensitive domain.
     #[schema(example = "Alder Falls")]
     pub city: Option<String>,
-    /// ISO 3166-2 subdivision without the country; null where not known.
+    /// ISO 3166-2 subdivision without the country; null where not known, or of too few people.
     #[schema(example = "BC")]
     pub region: Option<String>,
-    /// How many.
-    #[schema(example = 7)]
+    /// How many people, in steps of five.
+    #[schema(minimum = 5, multiple_of = 5, example = 15)]
     pub count: i64,
-    /// The same by main reason, the commonest first.
+    /// The same by main reason, the commonest first; those of fewer than five people are left out.
     pub reasons: Vec<UnmetReasonCount>,
 }
 
-/// How many needs stayed unmet for a reason.
+/// Of how many people a need stayed unmet for a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UnmetReasonCount {
     /// The reason.
     pub reason: UnmetReason,
-    /// How many.
-    #[schema(example = 4)]
+    /// How many people, in steps of five.
+    #[schema(minimum = 5, multiple_of = 5, example = 10)]
     pub count: i64,
 }

@@ -12,6 +12,7 @@
 
 pub mod api;
 mod candidate;
+mod counts;
 mod criteria;
 mod duplicates;
 mod eligibility;

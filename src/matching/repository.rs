@@ -1,14 +1,12 @@
 //! The queries of matches and unmet needs.
 
-use std::collections::BTreeMap;
-
-use chrono::Duration;
-use diesel::dsl::{count_star, exists};
+use chrono::{Duration, NaiveTime};
+use diesel::dsl::{count_star, exists, not};
 use diesel::prelude::*;
 
-use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery, UnmetReasonCount};
+use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery};
+use super::counts::{self, Counted};
 use super::model::{MatchRow, UnmetNeedRow};
-use super::report::UnmetReason;
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{consents, matches, patients, unmet_needs};
@@ -126,38 +124,42 @@ pub fn lately_unmet(conn: &mut DbConn, finder: Option<OrganizationId>, patient: 
     Ok(lately.select(unmet_needs::domain).load(conn)?)
 }
 
-/// Unmet needs by domain and area: those of the caller's organization and its parts, and those of strangers. The commonest first.
+/// The people of whom a need was found unmet, by domain, area and reason: by the caller's organization and its parts, and by strangers.
+/// Of each person and domain what was found last counts.
 pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCountQuery) -> Result<Vec<UnmetNeedCount>> {
     let within = with_parts(conn, caller.organization_id)?.into_iter().map(Some).collect::<Vec<_>>();
-    let area = (unmet_needs::domain, unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
+    // With no end given, all that there is.
+    let until = query.until.map_or(caller.at.plus(Duration::days(1)), beginning_of_day);
+    let later = diesel::alias!(unmet_needs as later_found);
+    let is_within =
+        later.field(unmet_needs::organization_id).is_null().or(later.field(unmet_needs::organization_id).eq_any(within.clone()));
+    let found_later = later
+        .filter(later.field(unmet_needs::patient_id).eq(unmet_needs::patient_id))
+        .filter(later.field(unmet_needs::domain).eq(unmet_needs::domain))
+        .filter(later.field(unmet_needs::id).gt(unmet_needs::id))
+        .filter(later.field(unmet_needs::deleted_at).is_null())
+        .filter(later.field(unmet_needs::created_at).lt(until))
+        .filter(is_within)
+        .select(later.field(unmet_needs::id));
+    let area = (unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
     let mut counted = unmet_needs::table
-        .group_by((area, unmet_needs::reason))
-        .select((area, unmet_needs::reason, count_star()))
+        .group_by((unmet_needs::domain, area, unmet_needs::reason))
+        .select((unmet_needs::domain, area, unmet_needs::reason, count_star()))
         .filter(unmet_needs::deleted_at.is_null())
         .filter(unmet_needs::organization_id.is_null().or(unmet_needs::organization_id.eq_any(within)))
+        .filter(unmet_needs::created_at.lt(until))
+        .filter(not(exists(found_later)))
         .into_boxed();
     if let Some(domain) = &query.domain {
         counted = counted.filter(unmet_needs::domain.eq(domain.clone()));
     }
     if let Some(since) = query.since {
-        counted = counted.filter(unmet_needs::created_at.ge(since));
+        counted = counted.filter(unmet_needs::created_at.ge(beginning_of_day(since)));
     }
-    if let Some(until) = query.until {
-        counted = counted.filter(unmet_needs::created_at.lt(until));
-    }
-    type AreaKey = (String, Option<String>, Option<String>, Option<String>);
-    let rows: Vec<(AreaKey, UnmetReason, i64)> = counted.load(conn)?;
-    let mut counts: BTreeMap<AreaKey, Vec<UnmetReasonCount>> = BTreeMap::new();
-    for (area, reason, count) in rows {
-        counts.entry(area).or_default().push(UnmetReasonCount { reason, count });
-    }
-    let mut counts: Vec<UnmetNeedCount> = counts
-        .into_iter()
-        .map(|((domain, postal_prefix, city, region), mut reasons)| {
-            reasons.sort_by_key(|one| (std::cmp::Reverse(one.count), one.reason));
-            UnmetNeedCount { domain, postal_prefix, city, region, count: reasons.iter().map(|one| one.count).sum(), reasons }
-        })
-        .collect();
-    counts.sort_by_key(|one| std::cmp::Reverse(one.count));
-    Ok(counts)
+    Ok(counts::shown(counted.load::<Counted>(conn)?))
+}
+
+/// A shorter time than a day would tell of single people.
+fn beginning_of_day(moment: Instant) -> Instant {
+    Instant::from_utc(moment.utc().date_naive().and_time(NaiveTime::MIN).and_utc())
 }

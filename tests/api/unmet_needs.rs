@@ -92,26 +92,78 @@ on_both!(unmet_needs_are_counted_by_domain_and_area_over_an_organization_and_its
     record["parent_id"] = json!(authority.organization_id);
     clinic.put(&format!("/v1/organizations/{}", clinic.organization_id), 1, record).await.expect(200);
     let falls = json!({ "area": { "postal_prefix": "V0X", "city": "Alder Falls" } });
-    clinic.post(PATH, respite(falls.clone())).await.expect(201);
+    for _ in 0..5 {
+        clinic.post(PATH, respite(falls.clone())).await.expect(201);
+        authority.post(PATH, respite(falls.clone())).await.expect(201);
+    }
     clinic.post(PATH, respite(json!({ "area": falls["area"], "reasons": ["cost"] }))).await.expect(201);
-    authority.post(PATH, respite(falls)).await.expect(201);
-    authority.post(PATH, json!({ "domain": "food-insecurity", "reasons": ["too_far"] })).await.expect(201);
-    app.tenant("Elsewhere", OrganizationKind::Clinic).await.post(PATH, respite(json!({}))).await.expect(201);
+    for _ in 0..5 {
+        authority.post(PATH, json!({ "domain": "food-insecurity", "reasons": ["too_far"] })).await.expect(201);
+    }
+    let elsewhere = app.tenant("Elsewhere", OrganizationKind::Clinic).await;
+    for _ in 0..5 {
+        elsewhere.post(PATH, respite(json!({}))).await.expect(201);
+    }
 
     let counts = authority.get(&format!("{PATH}/counts")).await.expect(200);
     assert_eq!(counts["items"].as_array().unwrap().len(), 2, "{counts}");
     assert_eq!(
         counts["items"][0],
         json!({
-            "domain": "x-caregiver-support", "postal_prefix": "V0X", "city": "Alder Falls", "region": null, "count": 3,
-            "reasons": [{ "reason": "no_service", "count": 2 }, { "reason": "cost", "count": 1 }]
+            "domain": "x-caregiver-support", "postal_prefix": "V0X", "city": "Alder Falls", "region": null, "count": 10,
+            "reasons": [{ "reason": "no_service", "count": 10 }]
         })
     );
-    assert_eq!((&counts["items"][1]["domain"], &counts["items"][1]["count"]), (&json!("food-insecurity"), &json!(1)));
+    assert_eq!((&counts["items"][1]["domain"], &counts["items"][1]["count"]), (&json!("food-insecurity"), &json!(5)));
     let food = authority.get(&format!("{PATH}/counts?domain=food-insecurity&until=2027-01-01T00:00:00Z")).await.expect(200);
     assert_eq!(food["items"].as_array().unwrap().len(), 1);
     assert_eq!(authority.get(&format!("{PATH}/counts?since=2027-01-01T00:00:00Z")).await.expect(200)["items"], json!([]));
-    assert_eq!(clinic.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 2);
+    assert_eq!(clinic.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 5);
+});
+
+on_both!(nobodys_unmet_need_can_be_told_from_the_counts, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let area = |prefix: &str, city: &str| json!({ "postal_prefix": prefix, "city": city, "region": "British Columbia" });
+    let unmet = |domain: &str, reason: &str, area: Value| json!({ "domain": domain, "reasons": [reason], "area": area });
+    let counts = async |query: &str| clinic.get(&format!("{PATH}/counts{query}")).await.expect(200)["items"].clone();
+    // One person found so again and again is one person.
+    let patient = patient(&clinic).await;
+    for _ in 0..6 {
+        clinic.post(PATH, json!({ "domain": "x-legal", "reasons": ["cost"], "patient_id": patient })).await.expect(201);
+    }
+    assert_eq!(counts("").await, json!([]));
+    // Too few in each town are counted by province, and too few in a province not by where they are.
+    for city in ["Alder Falls", "Birch Bay", "Cedar"] {
+        for _ in 0..2 {
+            clinic.post(PATH, unmet("x-nature", "cost", area("V0X", city))).await.expect(201);
+        }
+    }
+    let province = json!({
+        "domain": "x-nature", "postal_prefix": null, "city": null, "region": "BC", "count": 5,
+        "reasons": [{ "reason": "cost", "count": 5 }]
+    });
+    assert_eq!(counts("").await, json!([province]));
+    for region in ["ON", "QC", "MB", "SK", "NL"] {
+        clinic.post(PATH, unmet("x-disability-support", "no_service", json!({ "region": region }))).await.expect(201);
+    }
+    let everywhere = json!({
+        "domain": "x-disability-support", "postal_prefix": null, "city": null, "region": null, "count": 5,
+        "reasons": [{ "reason": "no_service", "count": 5 }]
+    });
+    assert_eq!(counts("?domain=x-disability-support").await, json!([everywhere]));
+    // What is sensitive is never counted by town.
+    for _ in 0..7 {
+        clinic.post(PATH, unmet("intimate-partner-violence", "no_service", area("V0X", "Alder Falls"))).await.expect(201);
+    }
+    let violence = counts("?domain=intimate-partner-violence").await;
+    assert_eq!((&violence[0]["city"], &violence[0]["postal_prefix"]), (&Value::Null, &Value::Null));
+    assert_eq!((&violence[0]["region"], &violence[0]["count"], violence.as_array().unwrap().len()), (&json!("BC"), &json!(5), 1));
+    // A moment stands for its day: it is 17:00 on 2 March.
+    let food = "&domain=x-nature";
+    assert_eq!(counts(&format!("?since=2026-03-02T20:00:00Z{food}")).await.as_array().unwrap().len(), 1);
+    assert_eq!(counts(&format!("?until=2026-03-02T20:00:00Z{food}")).await, json!([]));
+    assert_eq!(counts(&format!("?until=2026-03-03T20:00:00Z{food}")).await.as_array().unwrap().len(), 1);
 });
 
 on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |db| async move {
@@ -123,12 +175,14 @@ on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |
     keeper.patch(&path, 1, part.clone()).await.expect(200);
     keeper.put(&path, 2, record).await.expect(200);
     let agency = app.client(path.rsplit('/').next().unwrap().parse().unwrap(), Scopes::all_but_admin()).await;
-    agency.post(PATH, respite(json!({}))).await.expect(201);
+    for _ in 0..5 {
+        agency.post(PATH, respite(json!({}))).await.expect(201);
+    }
     keeper.patch(&path, 3, part.clone()).await.expect_problem(403, "forbidden");
     keeper.patch(&path, 3, json!({ "description": "Hampers" })).await.expect(200);
     assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"], json!([]));
     agency.patch(&path, 4, part).await.expect(200);
-    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 1);
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 5);
 });
 
 on_both!(what_a_keeper_said_before_the_first_system_called_does_not_show_it_what_that_one_finds, |db| async move {
@@ -138,7 +192,9 @@ on_both!(what_a_keeper_said_before_the_first_system_called_does_not_show_it_what
     let created = keeper.post("/v1/organizations", record).await;
     let (id, path) = (created.id(), created.header("location").unwrap().to_owned());
     let agency = app.client(id.parse().unwrap(), Scopes::all_but_admin()).await;
-    agency.post(PATH, respite(json!({}))).await.expect(201);
+    for _ in 0..5 {
+        agency.post(PATH, respite(json!({}))).await.expect(201);
+    }
     assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"], json!([]));
     let read = agency.get(&path).await;
     assert_eq!((&read.expect(200)["parent_id"], read.header("etag")), (&Value::Null, Some("\"2\"")));
@@ -153,5 +209,5 @@ on_both!(what_a_keeper_said_before_the_first_system_called_does_not_show_it_what
     // What it says itself stands, also where another system begins to call.
     agency.patch(&path, 3, part).await.expect(200);
     app.client(id.parse().unwrap(), Scopes::all_but_admin()).await;
-    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 1);
+    assert_eq!(keeper.get(&format!("{PATH}/counts")).await.expect(200)["items"][0]["count"], 5);
 });
