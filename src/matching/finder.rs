@@ -7,7 +7,7 @@ use super::candidate::Candidate;
 use super::eligibility::{self, EligibilityChecklist};
 use super::engine::{self, Helpline, Setting};
 use super::patient::{self, Needs};
-use super::person::{Person, PersonNeed};
+use super::person::{Area, Person, PersonNeed};
 use super::report::Suggestions;
 use super::subject::Subject;
 use super::weights::Weights;
@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::kind::{NeedId, PatientId, ServiceId};
 use crate::needs::{self, model::NeedInput};
 use crate::responsiveness::Known;
+use crate::{postal_codes, provinces};
 use crate::services::Directory;
 use crate::services::row::ServiceRow;
 use crate::services::search::Wish;
@@ -111,6 +112,8 @@ fn candidate<'a>(row: &'a ServiceRow, person: &Person) -> Candidate<'a> {
 pub struct About {
     pub(super) person: Person,
     pub(super) suggestions: Suggestions,
+    /// Where what stays unmet is counted.
+    pub(super) area: Area,
     pub(super) is_sensitive: bool,
 }
 
@@ -155,7 +158,19 @@ fn answer(
     let is_asked = |need: &PersonNeed| find_domain(&need.domain).is_some_and(|domain| domain.is_sensitive);
     // What is left out, and what is to be checked, tells of the risk.
     let is_sensitive = is_sensitive || person.at_risk_of_violence || person.needs.iter().any(is_asked);
-    Ok(About { person, suggestions, is_sensitive })
+    let area = match &reader.principal {
+        Some(_) => person.area(),
+        None => known_area(conn, &app.directory, person.area())?,
+    };
+    Ok(About { person, suggestions, area, is_sensitive })
+}
+
+/// What there is of an area that a stranger tells: no words of their own stand in what others read.
+fn known_area(conn: &mut DbConn, directory: &Directory, told: Area) -> Result<Area> {
+    let city = told.city.map_or(Ok(None), |city| directory.city(conn, &city))?;
+    let postal_prefix = told.postal_prefix.filter(|prefix| postal_codes::is_canadian_prefix(prefix));
+    let region = told.region.and_then(|region| provinces::named(&region)).map(|province| province.code.to_owned());
+    Ok(Area { postal_prefix, city, region })
 }
 
 /// Holds somebody against the rules of a service.

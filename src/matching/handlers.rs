@@ -25,6 +25,7 @@ use crate::http::etag::{IfNoneMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::kind::{self, MatchId, ResourceType};
+use crate::types::find_domain;
 
 /// Suggest services for somebody
 ///
@@ -108,7 +109,9 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
     let lately = lately.transpose()?.unwrap_or_default();
     for need in &about.suggestions.unanswered {
         let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
-        if lately.contains(&domain) {
+        // What others read has no words of a stranger's own.
+        let is_own_word = actor.organization_id.is_none() && find_domain(&domain).is_none();
+        if is_own_word || lately.contains(&domain) {
             continue;
         }
         let input = UnmetNeedInput {
@@ -116,7 +119,7 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
             match_id: Some(found.id),
             domain,
             reasons: need.reasons.clone(),
-            area: Some(about.person.area()),
+            area: Some(about.area.clone()),
             tried_service_ids: Vec::new(),
             note: None,
         };

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::duplicates::detection::{Pair, look_alikes};
 use super::index::{Card, DirectoryIndex};
+use super::model::AreaKind;
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
@@ -23,6 +24,7 @@ use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::text::fold;
 
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 16 << 20;
@@ -84,6 +86,13 @@ impl Default for Directory {
     }
 }
 
+/// The cities that a service is in or for.
+fn cities(row: &ServiceRow) -> impl Iterator<Item = &str> {
+    let addresses = row.content.places.iter().filter_map(|place| place.address.as_ref()?.city.as_deref());
+    let areas = row.content.service_areas.iter().filter(|area| area.kind == AreaKind::City);
+    addresses.chain(areas.map(|area| area.value.as_str()))
+}
+
 impl Directory {
     /// Answers a question as of `now`. Call it in a read, after [`refresh`](Self::refresh).
     ///
@@ -102,6 +111,15 @@ impl Directory {
     /// [`refresh`](Self::refresh).
     pub fn matching(&self, words: &str) -> Option<Vec<ServiceId>> {
         self.read().matching(words)
+    }
+
+    /// A city as the directory writes it; `None` where no service is in it or for it. Call it in a read, after
+    /// [`refresh`](Self::refresh).
+    pub fn city(&self, conn: &mut DbConn, words: &str) -> Result<Option<String>> {
+        let Some(id) = self.read().in_city(words) else { return Ok(None) };
+        let row = self.services(conn, &[id])?.into_iter().next();
+        let sought = fold(words);
+        Ok(row.and_then(|row| cities(&row).find(|city| fold(city) == sought).map(str::to_owned)))
     }
 
     /// The living services with these ids, in their order. Call it in a read, after [`refresh`](Self::refresh).

@@ -166,6 +166,30 @@ on_both!(nobodys_unmet_need_can_be_told_from_the_counts, |db| async move {
     assert_eq!(counts(&format!("?until=2026-03-03T20:00:00Z{food}")).await.as_array().unwrap().len(), 1);
 });
 
+on_both!(strangers_write_nothing_of_their_own_into_the_counts, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let clinic = app.clinic().await;
+    let there = json!([{ "address": { "city": "Alder Falls", "region": "BC" } }]);
+    clinic.post("/v1/services", json!({ "name": "Choir", "need_domains": [{ "code": "x-arts-culture" }], "places": there })).await;
+    let ask = async |domain: &str, location: Value| {
+        let person = json!({ "needs": [{ "domain": domain }], "location": location });
+        for _ in 0..5 {
+            app.stranger().post("/v1/matches", json!({ "person": person })).await.expect(201);
+        }
+    };
+    ask("x-buy-our-pills", json!({ "city": "Alder Falls", "postal_code": "V0X" })).await;
+    ask("food-insecurity", json!({ "city": "Cheap pills at pills.example", "region": "Call us now", "postal_code": "BUY 1A0" })).await;
+    ask("x-legal", json!({ "city": "ALDER FALLS", "postal_code": "v0x 1a0" })).await;
+    let counts = clinic.get(&format!("{PATH}/counts")).await.expect(200);
+    let told: Vec<_> = counts["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| ["domain", "postal_prefix", "city", "region"].map(|member| item[member].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(told, [["food-insecurity", "", "", ""], ["x-legal", "V0X", "Alder Falls", "BC"]], "{counts}");
+});
+
 on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |db| async move {
     let app = TestApp::new(db).await;
     let keeper = app.tenant("211", OrganizationKind::Directory).await;

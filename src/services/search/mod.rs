@@ -126,6 +126,12 @@ impl DirectoryIndex {
             found.into_iter().map(|(_, id)| id).collect()
         })
     }
+
+    /// A service in a city or for it; `None` where the directory does not name the city.
+    pub fn in_city(&self, city: &str) -> Option<ServiceId> {
+        let slot = self.labels().services(LabelKind::City, &fold(city))?.min()?;
+        Some(self.get(slot)?.id)
+    }
 }
 
 /// One question at one index.
