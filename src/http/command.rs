@@ -150,6 +150,15 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl<T: Send + Sync + 'static> Command<T> {
+    /// The answer that was given before under this key. Whoever has much to find out before the effect asks for it first: what the caller
+    /// might find out then, it may find out no more.
+    pub async fn answered(&self, app: &App, caller: &Principal) -> Result<Option<HttpResponse>> {
+        let Some(key) = self.key.clone() else { return Ok(None) };
+        let (client, now) = (caller.client_id, caller.at);
+        let kept = app.db.read_briefly(move |conn| key.answered(conn, client, now)).await?;
+        Ok(kept.map(Reply::respond))
+    }
+
     /// Runs the effect in one transaction, once for each key, and answers.
     ///
     /// The effect may run again where the database asks for a retry, so it has no effects but those on `conn`.
@@ -180,6 +189,20 @@ impl Key {
         let reply = effect(conn)?;
         keep(conn, caller.client_id, self, &reply, caller.at)?;
         Ok(reply)
+    }
+
+    /// The answer that it had, if it had one that is not past.
+    fn answered(&self, conn: &mut DbConn, client: ClientId, now: Instant) -> Result<Option<Reply>> {
+        let kept = idempotency_keys::find(conn, client, &self.text)?.filter(|kept| !is_past(kept, now));
+        kept.map(|kept| self.reply(kept)).transpose()
+    }
+
+    /// The answer that was kept, if it was one to this request.
+    fn reply(&self, kept: Kept) -> Result<Reply> {
+        if kept.route != self.route || kept.body_hash != self.body_hash {
+            return Err(Error::IdempotencyKeyReused);
+        }
+        Ok(Reply { status: u16::try_from(kept.status).unwrap_or(200), headers: kept.headers.0, body: kept.body })
     }
 }
 
@@ -232,15 +255,16 @@ fn lock(conn: &mut DbConn, client: ClientId, key: &Key) -> Result<()> {
 
 /// The answer that this key had, if it had one that is not forgotten.
 fn find(conn: &mut DbConn, client: ClientId, key: &Key, now: Instant) -> Result<Option<Reply>> {
-    let Some(kept) = idempotency_keys::find(conn, client, &key.text)? else { return Ok(None) };
-    if kept.created_at.plus(KEPT) < now {
+    let kept = idempotency_keys::find(conn, client, &key.text)?;
+    if kept.as_ref().is_some_and(|kept| is_past(kept, now)) {
         idempotency_keys::forget(conn, client, &key.text)?;
         return Ok(None);
     }
-    if kept.route != key.route || kept.body_hash != key.body_hash {
-        return Err(Error::IdempotencyKeyReused);
-    }
-    Ok(Some(Reply { status: u16::try_from(kept.status).unwrap_or(200), headers: kept.headers.0, body: kept.body }))
+    kept.map(|kept| key.reply(kept)).transpose()
+}
+
+fn is_past(kept: &Kept, now: Instant) -> bool {
+    kept.created_at.plus(KEPT) < now
 }
 
 fn keep(conn: &mut DbConn, client: ClientId, key: &Key, reply: &Reply, now: Instant) -> Result<()> {

@@ -21,11 +21,11 @@ use crate::error::{Error, Result};
 use crate::kind::{NeedId, PatientId, ServiceId};
 use crate::needs::{self, model::NeedInput};
 use crate::responsiveness::Known;
-use crate::{postal_codes, provinces};
 use crate::services::Directory;
 use crate::services::row::ServiceRow;
 use crate::services::search::Wish;
 use crate::types::find_domain;
+use crate::{postal_codes, provinces};
 
 /// Services that are read in full. What the index thinks less likely than so many others is not among the best ten, unless rules that the
 /// index does not know leave these out.

@@ -25,6 +25,7 @@ use crate::http::etag::{IfNoneMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::kind::{self, MatchId, ResourceType};
+use crate::patients;
 use crate::types::find_domain;
 
 /// Suggest services for somebody
@@ -35,6 +36,11 @@ use crate::types::find_domain;
 #[utoipa::path(tag = "matches", request_body = MatchInput, responses((status = 201, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[post("/v1/matches")]
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
+    if let Some(caller) = &reader.principal
+        && let Some(answer) = command.answered(&app, caller).await?
+    {
+        return Ok(answer);
+    }
     let about = finder::about(&app, &reader, &command.input).await?;
     match reader.principal.clone() {
         Some(caller) => {
@@ -105,6 +111,11 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
 
 /// Records what stays unmet, once for an organization, patient and domain: what others found does not show in it.
 fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder::About) -> Result<()> {
+    if about.suggestions.unanswered.is_empty() {
+        return Ok(());
+    }
+    // Otherwise two matches at once would each record it.
+    found.patient_id.map_or(Ok(()), |patient| patients::repository::lock(conn, patient))?;
     let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, found.organization_id, patient, actor.at));
     let lately = lately.transpose()?.unwrap_or_default();
     for need in &about.suggestions.unanswered {

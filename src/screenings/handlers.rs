@@ -233,6 +233,9 @@ pub async fn create_screening(
     query: Query<SuggestQuery>,
     command: Command<ScreeningInput>,
 ) -> Result<HttpResponse> {
+    if let Some(answer) = command.answered(&app, &caller).await? {
+        return Ok(answer);
+    }
     let found = suggesting::find(&app, &caller, &query.0, Completing::New(Box::new(command.input.clone()))).await?;
     command
         .run(&app, &caller, move |conn, caller, input| {
@@ -334,6 +337,9 @@ pub async fn complete_screening(
     command: Command<ScreeningCompletion>,
 ) -> Result<HttpResponse> {
     let id = *id;
+    if let Some(answer) = command.answered(&app, &caller).await? {
+        return Ok(answer);
+    }
     let found = suggesting::find(&app, &caller, &query.0, Completing::Draft(id, command.input.clone())).await?;
     command
         .run(&app, &caller, move |conn, caller, completion| {

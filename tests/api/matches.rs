@@ -312,3 +312,31 @@ on_both!(the_only_suitable_service_is_found_behind_many_that_are_nearer, |db| as
     assert_eq!((&matched["outcome"], names(&matched)), (&json!("suggested"), vec!["Open pantry"]));
     assert_eq!(matched["considered"], 301);
 });
+
+on_both!(the_first_answer_comes_again_though_the_patient_may_no_longer_be_matched, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let (survivor, duplicate) = (patient(&clinic).await, patient(&clinic).await);
+    let consent = json!({
+        "patient_id": duplicate, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
+        "categories": ["needs", "screenings"], "form": "verbal",
+    });
+    let consent = clinic.post("/v1/consents", consent).await;
+    let body = json!({ "patient_id": duplicate });
+    let screening =
+        crate::screenings::screening(&duplicate, "ahc-hrsn-core", "completed", vec![crate::screenings::answer("food-worry", "LA28397-0")]);
+    let asked = [(PATH, body), ("/v1/screenings?suggest=3", screening)];
+    let mut first = Vec::new();
+    for (caller, (path, body)) in [&clinic, &program].iter().flat_map(|caller| asked.iter().map(move |asked| (*caller, asked))) {
+        first.push((caller, path, body, caller.post_once(path, path, body.clone()).await.expect(201)));
+    }
+    let withdrawal = format!("{}/withdraw", consent.header("location").unwrap());
+    clinic.post(&withdrawal, json!({})).await.expect(200);
+    clinic.post(&format!("/v1/patients/{survivor}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    for (caller, path, body, answer) in first {
+        assert_eq!(caller.post_once(path, path, body.clone()).await.expect(201), answer, "{path}");
+        let mut other = body.clone();
+        other["patient_id"] = json!(survivor);
+        caller.post_once(path, path, other).await.expect(422);
+    }
+});

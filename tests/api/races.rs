@@ -201,6 +201,28 @@ async fn two_that_are_completed_at_once_raise_a_need_once() {
 }
 
 #[actix_web::test]
+async fn two_matches_at_once_find_a_need_unmet_once() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "stress" })).await.expect(201);
+    // The first comes to a halt when all is written but the answer.
+    let kept = format!("VALUES ('{}', 'm1', '', '', 0, '[]', '', now())", town.clinic.client_id);
+    let mut rival = Rival::doing(&url, &format!("INSERT INTO idempotency_keys {kept}"));
+    let first = actix_web::rt::spawn({
+        let (clinic, asked) = (town.clinic.clone(), json!({ "patient_id": patient }));
+        async move { clinic.post_once("/v1/matches", "m1", asked).await }
+    });
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, "/v1/matches", json!({ "patient_id": patient }));
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    first.await.unwrap().expect(201);
+    second.await.unwrap().expect(201);
+    let unmet = town.clinic.get("/v1/unmet-needs").await.expect(200);
+    assert_eq!(unmet["items"].as_array().unwrap().len(), 1, "{unmet}");
+}
+
+#[actix_web::test]
 async fn a_follow_up_is_not_deleted_while_a_try_is_recorded() {
     let Some((town, url)) = town().await else { return };
     let check_in = json!({ "patient_id": town.patient().await, "purpose": "check_in", "due_on": "2026-03-10" });
