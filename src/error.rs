@@ -442,8 +442,8 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        if let Self::Internal(source) | Self::Unavailable(source) = self {
-            log::error!("{self}: {}", Chain(source.as_ref()));
+        if let Self::Internal(_) | Self::Unavailable(_) = self {
+            log::error!("{}", Chain(self));
         }
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(Problem::MEDIA_TYPE);
@@ -479,16 +479,27 @@ impl ResponseError for Error {
     }
 }
 
-/// Writes an error with all its sources, for the log.
-struct Chain<'a>(&'a (dyn std::error::Error + 'a));
+/// Writes an error with all its sources, for the log and the command line: displayed by itself, an error says nothing of them.
+///
+/// A JSON document that does not fit its type is told by its place alone, for serde's own words quote what is in it, and that may be
+/// about a person. Database errors leave out what stands in the row as well.
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
+        let mut separator = "";
+        let mut next = Some(self.0);
+        while let Some(error) = next {
+            f.write_str(separator)?;
+            match error.downcast_ref::<serde_json::Error>() {
+                Some(fault) if fault.is_data() => {
+                    write!(f, "a JSON value of another form than expected at line {} column {}", fault.line(), fault.column())?;
+                }
+                _ => write!(f, "{error}")?,
+            }
+            separator = ": ";
+            next = error.source();
         }
         Ok(())
     }

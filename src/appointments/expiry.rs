@@ -12,7 +12,7 @@ use crate::app::{App, State};
 use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::types::Instant;
-use crate::error::Result;
+use crate::error::{Chain, Result};
 
 /// How often a process looks.
 const LOOK: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ fn expire_some(conn: &mut DbConn, now: Instant) -> Result<usize> {
 pub async fn keep_expiring(app: State) {
     loop {
         if let Err(error) = expire(&app).await {
-            log::warn!("holds that ran out were not written down: {error}");
+            log::warn!("holds that ran out were not written down: {}", Chain(&error));
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -19,7 +19,7 @@ use crate::changes::follower::catch_up;
 use crate::clock::Clock;
 use crate::db::types::{Id, Instant};
 use crate::db::{Db, DbConn};
-use crate::error::Result;
+use crate::error::{Chain, Result};
 use crate::services::Directory;
 
 /// How often a process looks whether a job waits.
@@ -127,7 +127,7 @@ impl Engine {
     async fn show(&self) {
         let directory = Arc::clone(&self.directory);
         if let Err(error) = catch_up(&self.db, move |conn| directory.catch_up(conn)).await {
-            log::warn!("searches do not find yet what was imported: {error}");
+            log::warn!("searches do not find yet what was imported: {}", Chain(&error));
         }
     }
 
@@ -188,11 +188,11 @@ impl Engine {
             if purges.is_due()
                 && let Err(error) = self.purge().await
             {
-                log::warn!("old imports and exports were not deleted: {error}");
+                log::warn!("old imports and exports were not deleted: {}", Chain(&error));
             }
             match self.awake(AT_ONCE).await {
                 Ok(waiting) => crew.take_up(waiting, |job| self.clone().go_on_with(job)),
-                Err(error) => log::warn!("it was not looked for imports and exports that wait: {error}"),
+                Err(error) => log::warn!("it was not looked for imports and exports that wait: {}", Chain(&error)),
             }
             crew.rest(LOOK, &mut stop).await;
         }
@@ -202,7 +202,7 @@ impl Engine {
 
     async fn go_on_with(self, job: JobId) {
         if let Err(error) = self.serve(job).await {
-            log::warn!("job {job} was interrupted, and goes on in a while: {error}");
+            log::warn!("job {job} was interrupted, and goes on in a while: {}", Chain(&error));
         }
     }
 }

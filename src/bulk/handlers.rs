@@ -18,7 +18,7 @@ use crate::app::State;
 use crate::auth::{Allowed, Principal};
 use crate::db::types::Instant;
 use crate::db::{Db, DbConn};
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::http::body::{Arrival, unreadable};
 use crate::http::command::{Command, Reply, StreamedKey};
 use crate::http::page::{self, Page};
@@ -233,7 +233,7 @@ async fn give_up(db: &Db, id: JobId) {
     let long_ago = Instant::from_utc(DateTime::UNIX_EPOCH);
     if let Err(error) = db.write(move |conn| repository::touch(conn, id, long_ago)).await {
         // It is found an hour later.
-        log::debug!("import {id} was not given up at once: {error}");
+        log::debug!("import {id} was not given up at once: {}", Chain(&error));
     }
 }
 

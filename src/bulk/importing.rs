@@ -17,7 +17,7 @@ use super::{references, repository};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Fault, Problem, Result};
+use crate::error::{Chain, Error, Fault, Problem, Result};
 use crate::http::json;
 use crate::patients::api::PossibleDuplicate;
 use crate::patients::model::PatientInput;
@@ -153,7 +153,7 @@ fn refusal(error: Error) -> Result<Problem> {
         Error::Busy | Error::Unavailable(_) | Error::TimedOut => Err(error),
         // Another line may do better, and so may this one some other day.
         Error::Internal(source) => {
-            log::error!("a line of an import: {source}");
+            log::error!("a line of an import: {}", Chain(source.as_ref()));
             Ok(Error::Internal(source).problem())
         }
         Error::Malformed { detail, faults } => {

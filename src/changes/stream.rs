@@ -19,7 +19,7 @@ use super::place::Place;
 use super::streams::Slot;
 use crate::app::State;
 use crate::auth::Principal;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::http::page;
 
 /// The media type.
@@ -106,7 +106,7 @@ impl Events {
             }
             Err(error) => {
                 self.is_over = true;
-                log::error!("a stream of changes has ended: {error}");
+                log::error!("a stream of changes has ended: {}", Chain(&error));
                 Some(Err(error))
             }
         }

@@ -19,6 +19,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, DatabaseConfig, LogConfig};
+use crate::error::Chain;
 use crate::openapi;
 
 /// The open back end of social prescribing: one server, one documented API, SQLite or PostgreSQL.
@@ -97,15 +98,9 @@ enum Command {
 #[derive(Debug)]
 pub(crate) struct Failure(Vec<String>);
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut sentence = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            sentence.push_str(&format!(": {error}"));
-            source = error.source();
-        }
-        Self(vec![sentence])
+        Self(vec![Chain(&error).to_string()])
     }
 }
 

@@ -28,7 +28,7 @@ pub use self::common::{Common, boxed};
 pub use self::connection::{DbConn, MultiBackend};
 use self::pool::Pool;
 use self::sqlite::Sqlite;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 
 /// Where the data lives and how many may reach for it at once.
 #[derive(Clone)]
@@ -195,7 +195,7 @@ impl Db {
     /// Whether the database answers and its schema is the one this binary knows.
     pub async fn is_ready(&self) -> bool {
         self.read(migrate::is_complete).await.unwrap_or_else(|error| {
-            log::warn!("the database is not ready: {error}");
+            log::warn!("the database is not ready: {}", Chain(&error));
             false
         })
     }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{DbConn, OpenError};
 use crate::each;
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 
 /// A commit carries so many writes at most,
 const MAX_WRITES: usize = 256;
@@ -175,7 +175,7 @@ impl Thread {
             writes.push(first);
             let outcome = self.carry(&mut writes, &mut stop);
             let failure = outcome.err().map(|error| {
-                log::error!("{} writes were not committed: {error}", writes.len());
+                log::error!("{} writes were not committed: {}", writes.len(), Chain(&error));
                 self.conn = None;
                 Arc::new(error)
             });

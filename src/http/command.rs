@@ -25,7 +25,7 @@ use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::idempotency_keys::{self, Kept};
 use crate::db::types::{Instant, Json};
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::kind::ClientId;
 
 /// How long an idempotency key is remembered.
@@ -45,7 +45,7 @@ pub async fn forget_old(app: &App) -> Result<()> {
 pub async fn keep_forgetting(app: crate::app::State) {
     loop {
         if let Err(error) = forget_old(&app).await {
-            log::warn!("old idempotency keys were not deleted: {error}");
+            log::warn!("old idempotency keys were not deleted: {}", Chain(&error));
         }
         tokio::time::sleep(FORGET_EVERY).await;
     }

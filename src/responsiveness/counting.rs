@@ -16,7 +16,7 @@ use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::Result;
+use crate::error::{Chain, Result};
 use crate::kind::{ReferralId, ResourceType};
 
 /// How often a process looks.
@@ -50,7 +50,7 @@ pub async fn keep_refreshing(app: State) {
     let worker = Id::generate();
     loop {
         if let Err(error) = refresh(&app, worker).await {
-            log::warn!("how referrals are answered was not counted: {error}");
+            log::warn!("how referrals are answered was not counted: {}", Chain(&error));
         }
         tokio::time::sleep(LOOK).await;
     }

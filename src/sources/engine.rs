@@ -10,7 +10,7 @@ use super::{repository, worker};
 use crate::app::State;
 use crate::background::{self, Crew, Every};
 use crate::db::types::Id;
-use crate::error::Error;
+use crate::error::{Chain, Error};
 use crate::kind::SourceId;
 
 /// How often a process looks whether a source is due.
@@ -77,11 +77,11 @@ impl Engine {
             if purges.is_due()
                 && let Err(error) = self.purge().await
             {
-                log::warn!("old runs of sources were not deleted: {error}");
+                log::warn!("old runs of sources were not deleted: {}", Chain(&error));
             }
             match self.awake(AT_ONCE).await {
                 Ok(due) => crew.take_up(due, |source| self.clone().read(source)),
-                Err(error) => log::warn!("it was not looked for sources that are due: {error}"),
+                Err(error) => log::warn!("it was not looked for sources that are due: {}", Chain(&error)),
             }
             crew.rest(LOOK, &mut stop).await;
         }
@@ -91,7 +91,7 @@ impl Engine {
 
     async fn read(self, source: SourceId) {
         if let Err(error) = self.serve(source).await {
-            log::warn!("source {source} was not read: {error}");
+            log::warn!("source {source} was not read: {}", Chain(&error));
         }
     }
 }

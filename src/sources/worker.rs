@@ -24,7 +24,7 @@ use crate::auth::repository::find_standing;
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::import::load::{BATCH, Load};
 use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
@@ -89,15 +89,10 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
         }
         Err(Stop::Miss(miss)) => give_way(&mut turn, miss).await,
         Err(Stop::Error(error)) => {
-            log::error!("source {}: {}", turn.source.id, with_cause(&error));
+            log::error!("source {}: {}", turn.source.id, Chain(&error));
             give_way(&mut turn, Miss::new(SourceRunError::Internal, "this server failed; its log says why")).await
         }
     }
-}
-
-/// An error with what lies behind it.
-fn with_cause(error: &Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Until when a source is taken that is taken now.

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::changes::Actor;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Result};
+use crate::error::{Chain, Error, Result};
 use crate::import::desk::{Desk, Taken};
 use crate::import::importer::Importer;
 use crate::import::kin;
@@ -88,7 +88,7 @@ impl<'a> Turn<'a> {
                 Ok(Ok(Some(_))) => self.prolonged.set(began),
                 Ok(Ok(None)) | Err(_) => return,
                 Ok(Err(error)) => {
-                    log::warn!("the lease of source {id} could not be prolonged: {error}");
+                    log::warn!("the lease of source {id} could not be prolonged: {}", Chain(&error));
                     tokio::time::sleep(AGAIN).await;
                 }
             }

@@ -4,7 +4,7 @@
 //! transaction, and the others find nothing left to do. One that dies leaves nothing half done.
 
 use crate::app::{App, State};
-use crate::error::Result;
+use crate::error::{Chain, Result};
 
 use super::{queue, repository};
 
@@ -31,7 +31,7 @@ pub async fn sweep(app: &App) -> Result<()> {
 pub async fn keep_sweeping(app: State) {
     loop {
         if let Err(error) = sweep(&app).await {
-            log::warn!("offers of places that have run out were not ended: {error}");
+            log::warn!("offers of places that have run out were not ended: {}", Chain(&error));
         }
         tokio::time::sleep(LOOK).await;
     }

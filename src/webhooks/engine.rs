@@ -11,7 +11,7 @@ use crate::app::State;
 use crate::background::{self, Crew, Every};
 use crate::changes::places::{self, Work};
 use crate::db::types::Id;
-use crate::error::Error;
+use crate::error::{Chain, Error};
 use crate::kind::WebhookEndpointId;
 
 /// How often a process looks whether there is something to do.
@@ -145,5 +145,5 @@ impl Engine {
 }
 
 fn complain(what: &str, error: &Error) {
-    log::warn!("{what}: {error}");
+    log::warn!("{what}: {}", Chain(error));
 }

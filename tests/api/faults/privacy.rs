@@ -1,5 +1,7 @@
 //! What is about a person stays in the answers to those who may read it: it is in no log line, no URL and no error.
 
+use kith::db::DbConn;
+use kith::error::Chain;
 use serde_json::{Value, json};
 
 use super::http::{Answer, Http};
@@ -191,7 +193,6 @@ fn marks(text: &str) -> Option<&str> {
 
 on_both!(an_error_of_the_database_is_shown_without_what_is_in_the_row, |db| async move {
     use diesel::connection::SimpleConnection;
-    use std::error::Error;
     let tables =
         "CREATE TABLE marked (name TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL CHECK (kind = 'x'), of_id TEXT REFERENCES marked (name));
         INSERT INTO marked VALUES ('Zwaanmarke', 'x', NULL)";
@@ -199,14 +200,27 @@ on_both!(an_error_of_the_database_is_shown_without_what_is_in_the_row, |db| asyn
     for row in ["'Zwaanmarke', 'x', NULL", "'a', 'Zwaanmarke', NULL", "'Zwaanmarke', NULL, NULL", "'b', 'x', 'Zwaanmarke 2'"] {
         let insert = format!("INSERT INTO marked VALUES ({row})");
         let error = db.write(move |conn| Ok(conn.batch_execute(&insert)?)).await.unwrap_err();
-        let mut shown = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            shown.push_str(&format!(": {error}"));
-            source = error.source();
-        }
+        let shown = Chain(&error).to_string();
         assert_eq!(marks(&shown), None, "{shown}");
     }
+});
+
+on_both!(a_document_that_does_not_fit_its_type_is_told_without_what_is_in_it, |db| async move {
+    use diesel::RunQueryDsl;
+    use diesel::dsl::sql;
+    use kith::db::types::{Json, sql_types::Document};
+    let error = db
+        .read(|conn| {
+            let document = if matches!(conn, DbConn::Sqlite(_)) { r#"'"Zwaanmarke"'"# } else { r#"'"Zwaanmarke"'::jsonb"# };
+            Ok(diesel::select(sql::<Document>(document)).get_result::<Json<Vec<i32>>>(conn)?)
+        })
+        .await
+        .unwrap_err();
+    let mut causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    assert!(causes.any(|cause| marks(&cause.to_string()).is_some()), "no cause quotes the document: there is nothing to hide");
+    let shown = Chain(&error).to_string();
+    assert!(shown.starts_with("internal error: ") && shown.contains("line 1 column"), "{shown}");
+    assert_eq!(marks(&shown), None, "{shown}");
 });
 
 #[test]
