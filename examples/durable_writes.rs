@@ -3,6 +3,8 @@
 //! `cargo run --release --example durable_writes -- --dir /var/lib/kith`; it takes about eight seconds. Each write is a row and its
 //! line in the journal, answered when it is on the disk.
 
+#![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
+
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;

@@ -2,6 +2,8 @@
 //!
 //! Prints the median and the 95th percentile of whole runs, and the time for each candidate, for a person with many wishes.
 
+#![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
+
 use std::time::{Duration, Instant};
 
 use kith::db::types;

@@ -5,6 +5,8 @@
 //! with other things for a while does not spoil one job alone. The server and the load generator share the machine, and the numbers say
 //! as much about it as about Kith: compare only what was measured on the same one, best in the same run (`--beside`).
 
+#![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
+
 mod beside;
 mod bulk;
 mod client;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Failure;
 use super::serve::{open, start};
+use super::{Failure, say};
 use crate::clock::Clock;
 use crate::config::{Config, LogConfig, base_url};
 use crate::demo::{self, Credentials};
@@ -52,15 +52,15 @@ impl Access {
         fs::write(file, text + "\n").map_err(|error| Failure::because(format!("cannot write {}: {error}", file.display())))
     }
 
-    fn print(&self) {
-        println!("Alder Falls is open: {}/docs\n", self.base_url);
+    fn say(&self) -> Result<(), Failure> {
+        say(format_args!("Alder Falls is open: {}/docs\n", self.base_url))?;
         for client in &self.clients {
-            println!("{}, {}", client.role, client.organization);
-            println!("  organization_id {}", client.organization_id);
-            println!("  client_id       {}", client.client_id);
-            println!("  client_secret   {}\n", client.client_secret);
+            say(format_args!("{}, {}", client.role, client.organization))?;
+            say(format_args!("  organization_id {}", client.organization_id))?;
+            say(format_args!("  client_id       {}", client.client_id))?;
+            say(format_args!("  client_secret   {}\n", client.client_secret))?;
         }
-        println!("Everybody here is invented. Stop with Ctrl-C.");
+        say("Everybody here is invented. Stop with Ctrl-C.")
     }
 }
 
@@ -110,7 +110,7 @@ async fn show(args: &Args, folder: &Path) -> Result<(), Failure> {
     if let Some(file) = &args.credentials {
         access.write(file)?;
     }
-    access.print();
+    access.say()?;
     running.run().await?;
     Ok(())
 }

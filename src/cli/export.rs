@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{Failure, database};
+use super::{Failure, database, say};
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, LogConfig};
 use crate::db::Db;
@@ -128,6 +128,5 @@ fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
     if let Some(mut zip) = package.finish().map_err(told)? {
         whole_file(path, |file| Ok(io::copy(&mut zip, file).map(drop)?))?;
     }
-    println!("{count} services in {}", path.display());
-    Ok(())
+    say(format_args!("{count} services in {}", path.display()))
 }

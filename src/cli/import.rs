@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, database};
+use super::{Failure, database, say};
 use crate::changes::Actor;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, LogConfig};
@@ -80,7 +80,7 @@ pub(super) struct Services {
 pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
     let db = database::open(database, log)?;
     let outcome = match what {
-        What::Services(services) => services.import(&db).map(|report| print_summary(&report)),
+        What::Services(services) => services.import(&db).and_then(|report| say_summary(&report)),
         What::Records(records) => records.run(&db),
         What::Instrument { file } => load_instrument(&db, &file),
     };
@@ -92,14 +92,11 @@ fn load_instrument(db: &Db, path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|fault| Failure::because(format!("cannot read {}: {fault}", path.display())))?;
     let document: serde_json::Value = serde_json::from_slice(&bytes)?;
     match db.write_blocking(move |conn| loading::load(conn, &operator(), document.clone())) {
-        Ok(Loaded::Created(id)) => println!("created {id}"),
-        Ok(Loaded::Unchanged(id)) => println!("unchanged {id}"),
-        Err(Error::Invalid(faults)) => {
-            return Err(Failure(faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect()));
-        }
-        Err(other) => return Err(other.into()),
+        Ok(Loaded::Created(id)) => say(format_args!("created {id}")),
+        Ok(Loaded::Unchanged(id)) => say(format_args!("unchanged {id}")),
+        Err(Error::Invalid(faults)) => Err(Failure(faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.message)).collect())),
+        Err(other) => Err(other.into()),
     }
-    Ok(())
 }
 
 /// Who writes, at this moment: what is written bears it, and a run may last for hours.
@@ -325,9 +322,9 @@ fn locked(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn print_summary(report: &Report) {
+fn say_summary(report: &Report) -> Result<(), Failure> {
     let what = if report.dry_run { "would be" } else { "were" };
-    println!("{}: {} records", report.source, report.records());
+    say(format_args!("{}: {} records", report.source, report.records()))?;
     for (count, verdict) in [
         (report.created, "created"),
         (report.updated, "updated"),
@@ -335,19 +332,20 @@ fn print_summary(report: &Report) {
         (report.refused, "refused"),
         (report.retired, "retired"),
     ] {
-        println!("{count:>9}  {what} {verdict}");
+        say(format_args!("{count:>9}  {what} {verdict}"))?;
     }
-    println!("{:>9}  organizations {what} created", report.organizations_created);
+    say(format_args!("{:>9}  organizations {what} created", report.organizations_created))?;
     if !report.notices.is_empty() {
-        println!("What to know of them (see --report):");
+        say("What to know of them (see --report):")?;
         for (code, count) in &report.notices {
-            println!("{count:>9}  {code}");
+            say(format_args!("{count:>9}  {code}"))?;
         }
     }
     for line in report.lines.iter().filter(|line| line.verdict == Verdict::Refused).take(20) {
         let position = line.position.map_or(String::new(), |position| format!(" {position}"));
         let reasons: Vec<String> =
             line.notices.iter().map(|notice| format!("{} {}: {}", notice.code, notice.field, notice.message)).collect();
-        println!("refused{position}: {}", reasons.join("; "));
+        say(format_args!("refused{position}: {}", reasons.join("; ")))?;
     }
+    Ok(())
 }

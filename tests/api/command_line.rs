@@ -238,3 +238,23 @@ fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
         assert!(!without.status.success());
     }
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_makes_no_command_fail() {
+    let place = Place::on_sqlite();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    printed(&place, &["client", "add", "--organization=Directory", "--kind=directory", "--name=EMR", "--scopes=all"]);
+    std::fs::write(at("in.json"), r#"[{ "id": "s-1", "name": "Lunch", "status": "active" }, { "id": "s-2" }]"#).unwrap();
+    let instrument = concat!(env!("CARGO_MANIFEST_DIR"), "/instruments/gad-7.json");
+    for arguments in [
+        vec!["import", "services", &at("in.json"), "--organization=Directory", "--source=test"],
+        vec!["import", "instrument", instrument],
+        vec!["export", "hsds", "--format=tabular", &format!("--output={}", at("out.zip"))],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = kith(&place, &arguments).stdout(writer).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {:?}", told(&output));
+    }
+}
