@@ -109,12 +109,14 @@ pub struct Phone {
     pub note: Option<String>,
 }
 
-/// The published schema of an entry in a list of codes or short texts, such as interests: for `#[schema(value_type = Vec<Term>)]`.
+// The schemas of entries of lists, whose bounds utoipa has no place for in a field: `#[schema(value_type = Vec<Term>)]`.
+
+/// A code or a few words, such as an interest.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(min_length = 1, max_length = 300, example = "gardening")]
 pub struct Term(pub String);
 
-/// The published schema of an entry in a list of languages: for `#[schema(value_type = Vec<LanguageTag>)]`.
+/// A language, as its BCP 47 tag.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr-CA")]
 pub struct LanguageTag(pub String);
@@ -122,8 +124,10 @@ pub struct LanguageTag(pub String);
 /// A BCP 47 language tag, kept as text: `en`, `fr-CA`, `pa`.
 pub const LANGUAGE_PATTERN: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$";
 
-/// A need domain: a code of the Gravity SDOH list or a local `x-` code; see [`DOMAINS`].
-pub type DomainCode = String;
+/// A need domain: a Gravity code or a local `x-` code, as `GET /v1/need-domains` lists them.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(max_length = 60, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", example = "food-insecurity")]
+pub struct DomainCode(pub String);
 
 /// One need domain of the list that Kith ships.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

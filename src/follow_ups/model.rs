@@ -200,8 +200,8 @@ pub struct FollowUpResult {
     pub barriers: Vec<Barrier>,
     /// Domains of needs that came up; each becomes a need of the patient unless there is an open one. To other organizations those are
     /// shown that they see among the patient's needs.
-    #[schema(max_items = 20, example = json!(["food-insecurity"]))]
-    pub new_needs: Vec<DomainCode>,
+    #[schema(value_type = Vec<DomainCode>, max_items = 20, example = json!(["food-insecurity"]))]
+    pub new_needs: Vec<String>,
     /// What happens next, in words.
     #[schema(max_length = 2_000, example = "Will ride with her neighbour next Tuesday.")]
     pub next_step: Option<String>,

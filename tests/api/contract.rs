@@ -248,6 +248,25 @@ fn every_field_of_a_request_says_what_it_means() {
     assert!(mute.is_empty(), "without a description: {mute:?}");
 }
 
+#[test]
+fn nothing_in_the_document_speaks_of_the_language_that_the_server_is_written_in() {
+    let marks = ["#[", "[`", "::", "Vec<", "Option<"];
+    let types =
+        ["String", "str", "bool", "char", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize", "f32", "f64", "Vec", "Option", "Box"];
+    let mut found: Vec<String> = Vec::new();
+    walk(document(), &mut |key, value| {
+        if let ("description" | "summary", Some(text)) = (key, value.as_str()) {
+            let is_named = |word: &str| types.contains(&word);
+            if marks.iter().any(|mark| text.contains(mark)) || text.split(|c: char| !c.is_alphanumeric()).any(is_named) {
+                found.push(text.to_owned());
+            }
+        }
+    });
+    let names = kith::openapi::schemas().as_object().unwrap().keys();
+    found.extend(names.filter(|name| types.contains(&name.as_str())).cloned());
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 async fn ask(caller: &Caller, operation: &Operation) -> (u16, Value) {
     let mut request = caller.request(operation.method.clone(), &operation.anywhere()).insert_header(("if-match", "*"));
     if operation.value["requestBody"].is_object() {

@@ -49,7 +49,7 @@ pub struct CapacityEntry {
     pub client_id: Option<ClientId>,
     /// When it was said.
     pub recorded_at: Instant,
-    /// Which of the rooms that the service counts apart; null for the default one.
+    /// The key of the capacity that was set; null for the default one.
     #[schema(example = "newcomers")]
     pub key: Option<String>,
     /// What was said.
@@ -78,7 +78,7 @@ pub struct CapacityList {
     pub items: Vec<Value>,
 }
 
-/// How much room one service has: a line of a [`CapacityList`].
+/// How much room one service has: a line of a `CapacityList`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CapacityLine {
@@ -88,7 +88,7 @@ pub struct CapacityLine {
     /// The service's key in another system, among the services that the caller's organization keeps.
     #[serde(default)]
     pub identifier: Option<Identifier>,
-    /// Which of the rooms that the service counts apart; absent for the default one.
+    /// The key of the capacity; absent for the default one.
     #[serde(default)]
     #[schema(pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers")]
     pub key: Option<String>,
@@ -117,7 +117,7 @@ pub struct CapacityAnswer {
     pub outcome: CapacityOutcome,
     /// The service, where it is one.
     pub service_id: Option<ServiceId>,
-    /// The room; null for the default one, or where the line could not be read.
+    /// The key of the capacity; null for the default one, or where the line could not be read.
     #[schema(example = "newcomers")]
     pub key: Option<String>,
     /// The service's new version; null where the line was refused.
