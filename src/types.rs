@@ -262,7 +262,7 @@ text_enum! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeeklyWindow {
-    /// The day.
+    /// The day of the week.
     pub day: Weekday,
     /// From, local time.
     #[serde(with = "wall_time")]

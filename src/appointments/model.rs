@@ -134,7 +134,7 @@ pub struct AppointmentInput {
 pub struct AppointmentCancellation {
     /// Who called it off.
     pub by: CancelledBy,
-    /// Why.
+    /// Why it is called off.
     pub reason: CancelReason,
     /// In words; needed with the reason `other`.
     #[serde(default)]

@@ -31,7 +31,7 @@ const TOGETHER: usize = 128;
 /// A line of what is imported.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BulkLine {
-    /// What it is of.
+    /// The kind of resource that the line holds.
     pub r#type: BulkType,
     /// The id under which the resource is known where the line comes from; later lines may refer to it by that.
     #[schema(required = false, example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
@@ -58,7 +58,7 @@ pub struct LineResult {
     /// The number of the line, from 1.
     #[schema(example = 1)]
     pub line: i64,
-    /// What became of it.
+    /// What became of the line.
     pub outcome: LineOutcome,
     /// What it is of; null where it does not say so.
     pub r#type: Option<BulkType>,

@@ -14,15 +14,15 @@ use crate::kind::{ClientId, OrganizationId, PatientId, ReferralId, ResourceType,
 pub struct ChangeEntry {
     /// What kind of resource was changed.
     pub resource_type: ResourceType,
-    /// Which one.
+    /// The id of the resource.
     #[schema(value_type = PatientId)]
     pub resource_id: Id<()>,
     /// Its version after the change; 0 with `reset`.
     #[schema(example = 2)]
     pub version: i64,
-    /// What was done.
+    /// What was done to the resource, or to what the caller sees.
     pub action: Action,
-    /// When.
+    /// When the change was written.
     pub at: Instant,
     /// The organization that did it; null for the command line, and where nobody did anything.
     pub organization_id: Option<OrganizationId>,

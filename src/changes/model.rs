@@ -63,7 +63,7 @@ impl Actor {
 pub struct Change<'a, T> {
     /// What kind of resource.
     pub resource_type: ResourceType,
-    /// Which one.
+    /// The id of the resource.
     pub resource_id: Uuid,
     /// The organization that owns it.
     pub owner_id: Option<OrganizationId>,
@@ -98,7 +98,7 @@ pub struct Entry {
     pub request_id: Option<String>,
     /// What kind of resource was changed.
     pub resource_type: ResourceType,
-    /// Which one.
+    /// The id of the resource.
     pub resource_id: Id<()>,
     /// The organization that owns it.
     pub owner_id: Option<OrganizationId>,

@@ -44,10 +44,10 @@ pub struct ConsentContent {
     pub patient_id: PatientId,
     /// The organization that the consent is given to; not the one that manages the patient.
     pub grantee_id: OrganizationId,
-    /// What for.
+    /// For what the data may be used: referrals to the grantee, its part in the care, research.
     #[schema(max_items = 3, example = json!(["referral", "care_coordination"]))]
     pub purposes: Vec<ConsentPurpose>,
-    /// Which data. The summary is always included.
+    /// The data that the grantee may see. The summary is always included.
     #[schema(max_items = 9, example = json!(["summary", "contact", "needs"]))]
     pub categories: Vec<DataCategory>,
     /// How it was given.

@@ -157,10 +157,10 @@ pub struct ConsentInput {
     pub patient_id: PatientId,
     /// The organization that the consent is given to; not the one that manages the patient.
     pub grantee_id: OrganizationId,
-    /// What for. Care coordination includes referral, which is added where it is not named.
+    /// For what the data may be used. Care coordination includes referral, which is added where it is not named.
     #[schema(min_items = 1, max_items = 3, example = json!(["referral", "care_coordination"]))]
     pub purposes: Vec<ConsentPurpose>,
-    /// Which data. The summary is always included.
+    /// The data that the grantee may see. The summary is always included.
     #[schema(min_items = 1, max_items = 9, example = json!(["summary", "contact", "needs"]))]
     pub categories: Vec<DataCategory>,
     /// How it was given.

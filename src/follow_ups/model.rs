@@ -157,7 +157,7 @@ pub struct FollowUpInput {
     /// The referral that it belongs to. It never changes.
     #[serde(default)]
     pub referral_id: Option<ReferralId>,
-    /// What for.
+    /// What the person is to be reached for: the first contact, a check-in, a review, or to take leave.
     pub purpose: Purpose,
     /// The day by which the person is to be reached.
     #[schema(example = "2026-03-16")]
@@ -211,7 +211,7 @@ pub struct FollowUpResult {
     /// Minutes given to the person that no try counts.
     #[schema(minimum = 0, maximum = 1_440, example = 30)]
     pub minutes: Option<i32>,
-    /// A word on it.
+    /// A note on what was heard.
     #[schema(max_length = 5_000, example = "Laughed a lot. Misses her garden.")]
     pub note: Option<String>,
 }
@@ -315,12 +315,12 @@ impl FollowUpRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct AttemptInput {
-    /// When; the moment of the request where absent.
+    /// When the attempt was made; the moment of the request where absent.
     #[serde(default)]
     pub at: Option<Instant>,
-    /// How.
+    /// How the person was tried: at their home, by telephone, by text message or another way.
     pub mode: DeliveryMode,
-    /// What came of it.
+    /// What came of the attempt.
     pub outcome: AttemptOutcome,
     /// Minutes it took.
     #[serde(default)]
@@ -330,10 +330,10 @@ pub struct AttemptInput {
     #[serde(default)]
     #[schema(example = true)]
     pub is_first_intake: bool,
-    /// Who tried.
+    /// The practitioner who made the attempt.
     #[serde(default)]
     pub practitioner_id: Option<PractitionerId>,
-    /// A word on it.
+    /// A note on the attempt.
     #[serde(default)]
     #[schema(max_length = 5_000, example = "Her son answered; she is back at four.")]
     pub note: Option<String>,

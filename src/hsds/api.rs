@@ -50,7 +50,7 @@ macro_rules! pages {
             /// Whether there is nothing on it.
             #[schema(example = false)]
             pub empty: bool,
-            /// What is on it.
+            /// The items of this page.
             pub contents: Vec<$item>,
         }
     )+};

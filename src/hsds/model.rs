@@ -48,7 +48,7 @@ pub struct Phone {
 #[serde(default)]
 #[schema(as = HsdsPhoneExtra)]
 pub struct PhoneExtra {
-    /// E.164.
+    /// The number in the form of E.164, where it can be understood.
     #[schema(example = "+12505550142")]
     pub number: Option<String>,
     /// An extension that is no number.
@@ -66,7 +66,7 @@ pub struct Language {
     /// Its English name.
     #[schema(example = "Punjabi")]
     pub name: Option<String>,
-    /// ISO 639.
+    /// ISO 639 code of the language.
     #[schema(example = "pa")]
     pub code: Option<String>,
     /// A remark.
@@ -123,7 +123,7 @@ pub struct Address {
 pub struct Accessibility {
     /// Identifier of the row.
     pub id: Uuid,
-    /// In words.
+    /// What is accessible, in words.
     #[schema(example = "Wheelchair accessible")]
     pub description: Option<String>,
     /// What the standard has no field for.
@@ -135,7 +135,7 @@ pub struct Accessibility {
 #[serde(default)]
 #[schema(as = HsdsAccessibilityExtra)]
 pub struct AccessibilityExtra {
-    /// Its code.
+    /// The code of what is accessible.
     #[schema(inline)]
     pub code: Option<model::Accessibility>,
 }
@@ -168,13 +168,13 @@ pub struct Schedule {
     /// How often in all.
     #[schema(example = 10)]
     pub count: Option<u32>,
-    /// Days.
+    /// Days of the week, as RRULE writes them; in a month with a number, such as `2TU`.
     #[schema(example = "TU,TH")]
     pub byday: Option<String>,
     /// Days of the month.
     #[schema(example = "1,15")]
     pub bymonthday: Option<String>,
-    /// Weeks.
+    /// Numbers of weeks of the year.
     #[schema(example = "2")]
     pub byweekno: Option<String>,
     /// Days of the year.
@@ -225,7 +225,7 @@ pub struct CostOption {
     /// Whom or what it is for.
     #[schema(example = "Seniors")]
     pub option: Option<String>,
-    /// ISO 4217.
+    /// ISO 4217 code of the currency.
     #[schema(example = "CAD")]
     pub currency: Option<String>,
     /// The price.
@@ -312,12 +312,12 @@ pub struct Unit {
 pub struct ServiceCapacity {
     /// Identifier of the row.
     pub id: Uuid,
-    /// What is counted.
+    /// What is counted: places, hours, meals and the like.
     pub unit: Option<Unit>,
-    /// Free now.
+    /// Units that are free now.
     #[schema(example = 3)]
     pub available: Option<i32>,
-    /// In all.
+    /// Units that there are in all, free or not.
     #[schema(example = 12)]
     pub maximum: Option<i32>,
     /// A remark.
@@ -326,7 +326,7 @@ pub struct ServiceCapacity {
     /// When it was true.
     #[schema(format = DateTime, example = "2026-03-01T17:00:00.000000Z")]
     pub updated: Option<String>,
-    /// The waitlist.
+    /// The status, the waiting list and what else the standard has no field for.
     pub kith: Option<CapacityExtra>,
 }
 
@@ -371,7 +371,7 @@ pub struct Taxonomy {
     /// Its name.
     #[schema(example = "open-eligibility")]
     pub name: Option<String>,
-    /// What it is.
+    /// What the taxonomy is.
     #[schema(example = "open-eligibility")]
     pub description: Option<String>,
     /// Where it is published.
@@ -469,7 +469,7 @@ pub struct Contact {
     /// Name.
     #[schema(example = "Intake desk")]
     pub name: Option<String>,
-    /// Role.
+    /// Role of the person or desk.
     #[schema(example = "Coordinator")]
     pub title: Option<String>,
     /// Electronic mail.
@@ -574,13 +574,13 @@ pub struct ServiceAtLocation {
 pub struct OrganizationIdentifier {
     /// Identifier of the row.
     pub id: Uuid,
-    /// The register.
+    /// The code of the register, as in org-id.guide.
     #[schema(example = "CA-CRA_ACR")]
     pub identifier_scheme: Option<String>,
     /// The register, in words.
     #[schema(example = "CA-CRA_ACR")]
     pub identifier_type: Option<String>,
-    /// The key.
+    /// The key in the register.
     #[schema(example = "119219814RR0001")]
     pub identifier: Option<String>,
 }
@@ -595,7 +595,7 @@ pub struct Program {
     /// Its name.
     #[schema(example = "Living Well")]
     pub name: Option<String>,
-    /// What it is.
+    /// What the program is.
     #[schema(example = "Peer-led self-management.")]
     pub description: Option<String>,
 }
@@ -719,7 +719,7 @@ pub struct Service {
     /// `active`, `inactive`, `defunct` or `temporarily closed`.
     #[schema(example = "active")]
     pub status: Option<String>,
-    /// Interpretation.
+    /// What interpretation there is, in words.
     #[schema(example = "Telephone interpreters on request.")]
     pub interpretation_services: Option<String>,
     /// How to apply.
@@ -782,7 +782,7 @@ pub struct Service {
     pub required_documents: Vec<RequiredDocument>,
     /// People or desks to speak to.
     pub contacts: Vec<Contact>,
-    /// Room.
+    /// How much room the service has, for each thing that it counts.
     pub capacities: Vec<ServiceCapacity>,
     /// Needs it answers, and terms of taxonomies.
     pub attributes: Vec<Attribute>,

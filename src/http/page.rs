@@ -137,7 +137,7 @@ pub fn decode_any_cursor<K: DeserializeOwned>(text: &str) -> Option<K> {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The items.
+    /// The items of this page.
     pub items: Vec<T>,
     /// The cursor of the next page; null on the last. The same is in the `Link` header.
     #[schema(example = "eyJ2IjoxLCJmIjo5LCJrIjoiMDE5MzFmNGUifQ")]

@@ -442,9 +442,9 @@ pub struct Revision {
     /// The version, from 1.
     #[schema(example = 2)]
     pub version: i64,
-    /// What was done.
+    /// What was done to the resource.
     pub action: Action,
-    /// When.
+    /// When the version was written.
     pub at: crate::db::types::Instant,
     /// The organization that did it; null for the command line, and where nobody did anything.
     pub organization_id: Option<OrganizationId>,

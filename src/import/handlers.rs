@@ -48,7 +48,7 @@ pub struct ImportQuery {
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
-    /// Do so even then.
+    /// Retire them even where the body lists less than half of them.
     #[serde(default)]
     #[param(example = false)]
     pub force: bool,

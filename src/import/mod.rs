@@ -52,7 +52,7 @@ pub struct Notice {
     /// The field of the source or of the service.
     #[schema(example = "hours")]
     pub field: String,
-    /// The same in words.
+    /// The notice in words.
     #[schema(example = "kept as text: Call for hours")]
     pub message: String,
 }

@@ -35,9 +35,9 @@ pub struct Line {
     /// Its key in the source.
     #[schema(example = "svc-014")]
     pub key: Option<String>,
-    /// What became of it.
+    /// What became of the record.
     pub verdict: Verdict,
-    /// The service.
+    /// The service that the record became or changed.
     pub service_id: Option<ServiceId>,
     /// Why it was refused; or what of it was left out, mended or not understood.
     pub notices: Vec<Notice>,

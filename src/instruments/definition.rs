@@ -43,7 +43,7 @@ pub struct Coding {
     /// The code system's URI.
     #[schema(min_length = 1, max_length = 200, example = "http://loinc.org")]
     pub system: String,
-    /// The code.
+    /// The code within the system.
     #[schema(min_length = 1, max_length = 100, example = "44249-1")]
     pub code: String,
     /// The code in words.
@@ -226,7 +226,7 @@ text_enum! {
 #[serde(deny_unknown_fields)]
 #[schema(as = ScoreCondition)]
 pub struct Condition {
-    /// The question.
+    /// What is asked of the items.
     pub test: ConditionTest,
     /// The items it looks at, by `link_id`; a derived item counts with its score.
     #[schema(min_items = 1, max_items = 200, example = json!(["/44250-9", "/44255-8"]))]
@@ -235,7 +235,7 @@ pub struct Condition {
     #[serde(default)]
     #[schema(max_items = 200, example = json!([]))]
     pub answers: Vec<String>,
-    /// The limit of a sum or product.
+    /// What a sum or product must reach; of no meaning for other tests.
     #[serde(default, serialize_with = "number::option")]
     #[schema(example = 3)]
     pub threshold: Option<f64>,
@@ -268,7 +268,7 @@ text_enum! {
 #[serde(deny_unknown_fields)]
 #[schema(as = PointsRule)]
 pub struct Points {
-    /// The points.
+    /// How many points are given.
     #[serde(serialize_with = "number::plain")]
     #[schema(example = 1)]
     pub score: f64,
@@ -281,11 +281,11 @@ pub struct Points {
 #[serde(deny_unknown_fields)]
 #[schema(as = ScoreBand)]
 pub struct Band {
-    /// From.
+    /// The least score of the band, included.
     #[serde(serialize_with = "number::plain")]
     #[schema(example = 10)]
     pub minimum: f64,
-    /// Until.
+    /// The greatest score of the band, included.
     #[serde(serialize_with = "number::plain")]
     #[schema(example = 14)]
     pub maximum: f64,
@@ -298,7 +298,7 @@ pub struct Band {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReliableChange {
-    /// The points, either way.
+    /// By how many points the score must rise or fall.
     #[serde(serialize_with = "number::plain")]
     #[schema(exclusive_minimum = 0, example = 6)]
     pub points: f64,
@@ -381,7 +381,7 @@ pub struct NeedRule {
     /// The rule's key in this instrument.
     #[schema(pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "food")]
     pub id: String,
-    /// When it holds.
+    /// The condition under which the rule applies.
     pub when: Condition,
     /// The need domains it raises.
     #[serde(default)]
@@ -420,9 +420,9 @@ pub struct SafetyRule {
     /// The rule's key in this instrument.
     #[schema(pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "phq9-item9")]
     pub id: String,
-    /// When it holds.
+    /// The condition under which the rule applies.
     pub when: Condition,
-    /// What was found.
+    /// The name of what was found.
     #[schema(min_length = 1, max_length = 100, example = "self-harm-thoughts")]
     pub flag: String,
     /// What to do.
@@ -482,7 +482,7 @@ pub struct InstrumentInput {
     /// The questions, in order.
     #[schema(min_items = 1, max_items = 200)]
     pub items: Vec<Item>,
-    /// The results.
+    /// The scores that are made of the answers.
     #[serde(default)]
     #[schema(max_items = 50)]
     pub scores: Vec<ScoreRule>,

@@ -85,10 +85,10 @@ pub struct NeedQuery {
 /// A name in both official languages of Canada.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DomainName {
-    /// English.
+    /// The name in English.
     #[schema(value_type = String, example = "Food")]
     pub en: &'static str,
-    /// French.
+    /// The name in French.
     #[schema(value_type = String, example = "Alimentation")]
     pub fr: &'static str,
 }

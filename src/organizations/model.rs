@@ -114,7 +114,7 @@ pub struct OrganizationInput {
     /// Name, in `language`.
     #[schema(min_length = 1, max_length = 300, example = "Alder Valley Link Worker Program")]
     pub name: String,
-    /// What it is.
+    /// What kind of organization it is.
     pub kind: OrganizationKind,
     /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it or a part of it, only it says so
     /// itself; with the first one that calls for it, what others said ends.

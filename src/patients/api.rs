@@ -205,7 +205,7 @@ pub struct PatientHit {
     /// How well they fit what was asked for, from 40 to 100.
     #[schema(minimum = 0, maximum = 100, example = 97)]
     pub score: u8,
-    /// What fits.
+    /// What of the search fits the patient.
     pub reasons: Vec<Resemblance>,
     /// The patient.
     pub patient: Patient,
@@ -257,7 +257,7 @@ pub struct PatientMerge {
 #[derive(Debug, Clone, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NeedLevelInput {
-    /// The level.
+    /// The need level.
     pub level: NeedLevel,
     /// The day it was judged; today where absent.
     #[serde(default)]
@@ -266,7 +266,7 @@ pub struct NeedLevelInput {
     /// The practitioner who judged it.
     #[serde(default)]
     pub assessed_by: Option<PractitionerId>,
-    /// Why.
+    /// Why the need is judged so.
     #[serde(default)]
     #[schema(max_length = 2_000, example = "Lost housing; two emergency visits this month.")]
     pub reason: Option<String>,
@@ -281,14 +281,14 @@ pub struct NeedLevelAssessment {
     pub patient_id: PatientId,
     /// The organization that judged.
     pub organization_id: OrganizationId,
-    /// The level.
+    /// The need level.
     pub level: NeedLevel,
     /// The day it was judged.
     #[schema(example = "2026-03-01")]
     pub assessed_on: NaiveDate,
     /// The practitioner who judged it.
     pub assessed_by: Option<PractitionerId>,
-    /// Why.
+    /// Why the need was judged so.
     #[schema(example = "Lost housing; two emergency visits this month.")]
     pub reason: Option<String>,
     /// When it was recorded.
@@ -319,7 +319,7 @@ pub struct NavigatorAssignment {
     pub organization_id: OrganizationId,
     /// The practitioner.
     pub practitioner_id: PractitionerId,
-    /// Why.
+    /// Why this practitioner, or why there was a change.
     #[schema(example = "Speaks Punjabi.")]
     pub reason: Option<String>,
     /// Version, from 1.

@@ -60,7 +60,7 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct ContactPoint {
-    /// What it is.
+    /// The kind of contact point.
     pub kind: ContactKind,
     /// The number, address or place as it was given.
     #[schema(min_length = 1, max_length = 500, example = "250-555-0142")]
@@ -69,7 +69,7 @@ pub struct ContactPoint {
     #[serde(default)]
     #[schema(pattern = "^\\+[1-9][0-9]{1,14}$", example = "+12505550142")]
     pub number: Option<String>,
-    /// Whose it is.
+    /// Whose contact point it is: the person's own or somebody else's.
     #[serde(default)]
     pub owner: Option<ContactOwner>,
     /// The owner's name, where it is not the person's own.
@@ -128,7 +128,7 @@ pub struct SafeContact {
     #[schema(max_items = 50)]
     #[validate(custom(function = "windows_end_after_they_begin"))]
     pub safe_times: Vec<WeeklyWindow>,
-    /// Anything else.
+    /// What else makes contact safe.
     #[schema(max_length = 1_000, example = "Ring once, hang up, call again.")]
     pub note: Option<String>,
 }

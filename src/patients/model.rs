@@ -66,7 +66,7 @@ text_enum! {
 #[serde(deny_unknown_fields, default)]
 #[validate(schema(function = "name_is_not_empty"))]
 pub struct PatientName {
-    /// What it is for.
+    /// What the name is used for.
     #[serde(rename = "use")]
     pub name_use: NameUse,
     /// Family name.
@@ -109,7 +109,7 @@ pub struct PatientLanguage {
     /// BCP 47 tag.
     #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr-CA")]
     pub language: String,
-    /// How well.
+    /// How well the person masters the language.
     #[serde(default)]
     pub proficiency: Option<Proficiency>,
     /// Whether they speak and understand it. Unknown where absent.
@@ -181,7 +181,7 @@ pub struct PatientDigital {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatientAccommodation {
-    /// What it concerns.
+    /// What the helper is to allow for.
     pub kind: Accommodation,
     /// What helps.
     #[serde(default)]
@@ -205,7 +205,7 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatientSupport {
-    /// What it is.
+    /// Who or what helps: a person, a service or a group.
     pub kind: SupportKind,
     /// Its name.
     #[schema(min_length = 1, max_length = 300, example = "Meals on Wheels")]
@@ -213,7 +213,7 @@ pub struct PatientSupport {
     /// The service of the directory, where it is one; it is then not suggested again.
     #[serde(default)]
     pub service_id: Option<ServiceId>,
-    /// What it gives.
+    /// What the support gives.
     #[serde(default)]
     #[schema(max_length = 1_000, example = "Lunch on weekdays.")]
     pub note: Option<String>,
@@ -289,7 +289,7 @@ pub struct PatientInput {
     #[schema(max_items = 50)]
     #[validate(custom(function = "windows_end_after_they_begin"))]
     pub free_times: Vec<WeeklyWindow>,
-    /// How far they get, and how.
+    /// How far the person gets to a service, and by which means.
     #[serde(default)]
     pub reach: PatientReach,
     /// What a place must have for them.

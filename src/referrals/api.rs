@@ -33,13 +33,13 @@ pub struct Referral {
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
-    /// Where it stands.
+    /// Where the referral stands.
     pub status: ReferralStatus,
-    /// The finer word.
+    /// Where it stands within its status, such as `awaiting_booking` (FHIR `Task.businessStatus`).
     pub business_status: Option<BusinessStatus>,
     /// Why it was rejected, put on hold, failed or cancelled.
     pub status_reason: StatusReason,
-    /// What became of it.
+    /// What became of the referral; null unless it is completed.
     pub outcome: Option<Outcome>,
     /// When its status last changed.
     pub status_at: Instant,
@@ -129,7 +129,7 @@ text_enum! {
 /// A warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// Its code.
+    /// The stable code of the warning.
     pub code: WarningCode,
     /// The warning in words.
     #[schema(example = "The service has no room at present.")]
@@ -251,13 +251,13 @@ pub struct ReferralTransition {
     pub on_behalf_of: Option<String>,
     /// When; of the first one of a referral that was imported as it stood, when it came there.
     pub created_at: Instant,
-    /// The finer word.
+    /// Where the referral stands within the new status, such as `awaiting_booking` (FHIR `Task.businessStatus`).
     pub business_status: Option<BusinessStatus>,
-    /// Why.
+    /// Why the referral was rejected, put on hold, failed or cancelled.
     pub reason: StatusReason,
-    /// What became of it.
+    /// What became of the referral; null unless it is completed.
     pub outcome: Option<Outcome>,
-    /// A word on it.
+    /// A note on the step.
     #[schema(example = "She came to the first lunch and will come again.")]
     pub note: Option<String>,
 }
@@ -286,10 +286,10 @@ impl From<TransitionRow> for ReferralTransition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct MessageInput {
-    /// The word.
+    /// The message.
     #[schema(min_length = 1, max_length = 10_000, example = "Does she have a phone of her own?")]
     pub text: String,
-    /// Who writes.
+    /// The practitioner who writes.
     #[serde(default)]
     pub practitioner_id: Option<PractitionerId>,
 }
@@ -347,7 +347,7 @@ pub struct AcknowledgeInput {
 /// How many messages were marked as read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Acknowledged {
-    /// The number.
+    /// How many messages were marked as read.
     #[schema(example = 2)]
     pub acknowledged: i64,
 }

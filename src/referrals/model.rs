@@ -206,7 +206,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Who chose.
+    /// Who chose the service or program.
     pub enum ChosenBy {
         /// The person.
         Person = "person",
@@ -265,7 +265,7 @@ pub struct LocalizedText {
 pub struct ReferralInput {
     /// The person it is for.
     pub patient_id: PatientId,
-    /// Whom it asks.
+    /// Whom it asks: a link worker program (`navigation`) or a service (`service`).
     pub kind: ReferralKind,
     /// The organization that is asked. For a service referral the service's provider where absent.
     #[serde(default)]
@@ -280,7 +280,7 @@ pub struct ReferralInput {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub identifiers: Vec<Identifier>,
-    /// Where it comes from.
+    /// Who or what the referral comes from.
     pub source_type: SourceType,
     /// More about the source: who, from where.
     #[serde(default)]
@@ -309,7 +309,7 @@ pub struct ReferralInput {
     #[serde(default)]
     #[schema(max_items = 50)]
     pub offered: Vec<Offer>,
-    /// How soon.
+    /// How urgent the referral is.
     #[serde(default)]
     pub priority: Priority,
     /// How much the person is given with it.
@@ -318,7 +318,7 @@ pub struct ReferralInput {
     /// How much support the person is to get. Once the referral is sent, the performer alone says so, when it moves the referral.
     #[serde(default)]
     pub support_intensity: Option<SupportIntensity>,
-    /// Why, for the performer.
+    /// Why the person is referred, in words for the performer.
     #[serde(default)]
     #[schema(max_length = 10_000, example = "Lives alone since her husband died in spring; would like company and a ride.")]
     pub reason: Option<String>,
@@ -397,7 +397,7 @@ pub struct ConsentGiven {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StatusReason {
-    /// The code.
+    /// The code of the reason.
     pub code: Option<ReasonCode>,
     /// In words; needed with the code `other`.
     #[schema(max_length = 2_000, example = "The group is full until May.")]
@@ -424,7 +424,7 @@ pub struct ReferralRow {
     pub kind: ReferralKind,
     /// See [`ReferralStatus`].
     pub status: ReferralStatus,
-    /// The finer word.
+    /// Where it stands within its status.
     pub business_status: Option<BusinessStatus>,
     /// Why it stands there.
     pub status_reason: Json<StatusReason>,
@@ -540,7 +540,7 @@ pub struct TransitionRow {
 /// What a transition says beside the statuses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TransitionContent {
-    /// The finer word.
+    /// Where the referral stands within the new status.
     pub business_status: Option<BusinessStatus>,
     /// Why.
     pub reason: StatusReason,

@@ -158,7 +158,7 @@ pub fn carry_out(
 pub struct Standing {
     /// The status.
     pub status: ReferralStatus,
-    /// The finer word.
+    /// Where the referral stands within the new status.
     pub business_status: Option<BusinessStatus>,
     /// Why.
     pub reason: StatusReason,

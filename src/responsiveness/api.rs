@@ -25,7 +25,7 @@ pub struct Responsiveness {
     /// person or were called off by the requester do not count.
     #[schema(minimum = 0, maximum = 100, multiple_of = 5, example = 70)]
     pub completion_percent: Option<i32>,
-    /// What they are made of.
+    /// How many referrals the figures are made of.
     pub based_on: ResponsivenessBasis,
     /// The referrals were sent within so many days.
     #[schema(example = 365)]

@@ -122,7 +122,7 @@ pub struct RecordedScreening {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct ScreeningRetraction {
-    /// The reason.
+    /// Why the screening is retracted.
     #[schema(min_length = 1, max_length = 1_000, example = "Recorded for the wrong person.")]
     pub reason: String,
 }

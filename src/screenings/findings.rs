@@ -111,7 +111,7 @@ pub struct RaisedNeed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ScreeningFlag)]
 pub struct Flag {
-    /// What was found.
+    /// The name of what was found, as the instrument has it.
     #[schema(example = "depression-screen-positive")]
     pub flag: String,
     /// The instrument's rule.
@@ -146,7 +146,7 @@ pub struct Answered {
 /// An answer that somebody must act on at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SafetyAlert {
-    /// What was found.
+    /// The name of what was found, as the instrument has it.
     #[schema(example = "self-harm-thoughts")]
     pub flag: String,
     /// The instrument's rule.

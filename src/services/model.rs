@@ -465,13 +465,13 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Practice {
-    /// Which.
+    /// The code of the practice.
     pub code: PracticeCode,
-    /// Who says so.
+    /// Who says that the service works so.
     #[serde(default)]
     #[schema(max_length = 300, example = "Alder Valley First Nation Health Society")]
     pub asserted_by: Option<String>,
-    /// Since when.
+    /// The day since which it is said.
     #[serde(default)]
     #[schema(example = "2026-02-01")]
     pub asserted_on: Option<NaiveDate>,
@@ -490,7 +490,7 @@ pub struct Attributes {
     /// Populations it is made for without turning others away; codes as in `eligibility.populations`.
     #[schema(max_items = 50, example = json!(["senior", "caregiver"]))]
     pub populations_served: Vec<String>,
-    /// Practices.
+    /// Practices by which it works, each with who says so.
     #[schema(max_items = 20)]
     pub practices: Vec<Practice>,
     /// What one does there, for people's interests: `gardening`, `walking`, `music`, `cooking`, `crafts`, ….
@@ -575,7 +575,7 @@ pub struct Verification {
     /// Who checked.
     #[schema(max_length = 300, example = "Alder Valley 211")]
     pub verified_by: Option<String>,
-    /// How.
+    /// How it was checked, in words.
     #[schema(max_length = 300, example = "Telephone call")]
     pub method: Option<String>,
     /// When it is due again.
@@ -708,7 +708,7 @@ pub struct ServiceInput {
     /// What it costs.
     #[serde(default)]
     pub cost: Cost,
-    /// What it is like.
+    /// What the service is like: diets, cultures, populations, practices, activities.
     #[serde(default)]
     pub attributes: Attributes,
     /// How to apply, in words.

@@ -72,7 +72,7 @@ pub struct SourceRun {
     pub next_attempt_at: Option<Instant>,
     /// What stopped it last, also where it went on later; null where nothing has.
     pub error: Option<SourceRunError>,
-    /// The same in words.
+    /// What went wrong, in words.
     #[schema(example = "GET /services?page=3: status 503")]
     pub error_detail: Option<String>,
     /// Records that were read; for a sweep those that it listed.

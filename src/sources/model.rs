@@ -274,7 +274,7 @@ pub struct RunRow {
     pub next_attempt_at: Option<Instant>,
     /// What stopped it last.
     pub error: Option<SourceRunError>,
-    /// The same in words.
+    /// What went wrong, in words.
     pub error_detail: Option<String>,
     /// Records that were read.
     pub records: i32,

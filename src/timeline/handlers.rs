@@ -27,7 +27,7 @@ const LARGEST_BATCH: i64 = 1_000;
 /// Something that happened to a patient or on their behalf.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TimelineEntry {
-    /// When.
+    /// When the change was written.
     pub at: Instant,
     /// What kind of resource it concerns.
     pub resource_type: ResourceType,

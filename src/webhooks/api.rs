@@ -19,7 +19,7 @@ use crate::kind::{ClientId, OrganizationId, ResourceType, WebhookEndpointId};
 pub struct WebhookEndpoint {
     /// Its id.
     pub id: WebhookEndpointId,
-    /// Whose it is.
+    /// The organization that the endpoint belongs to.
     pub organization_id: OrganizationId,
     /// The client that last wrote it: what that client may see is sent.
     pub client_id: ClientId,
@@ -105,7 +105,7 @@ pub struct WebhookEndpointQuery {
 /// A try to send.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WebhookAttempt {
-    /// When.
+    /// When it was tried.
     pub at: Instant,
     /// The status of the answer; null where there was none.
     #[schema(example = 503)]
@@ -129,18 +129,18 @@ pub struct WebhookDelivery {
     /// Its id: the `webhook-id` of every try.
     #[schema(value_type = WebhookDeliveryId)]
     pub id: Id<()>,
-    /// Where it goes.
+    /// The endpoint that it is sent to.
     pub endpoint_id: WebhookEndpointId,
-    /// What happened.
+    /// The type of the event.
     pub event_type: WebhookEventType,
     /// When it happened.
     pub event_at: Instant,
     /// What kind of resource it is about.
     pub resource_type: ResourceType,
-    /// Which one.
+    /// The id of that resource.
     #[schema(value_type = WebhookDeliveryId)]
     pub resource_id: Id<()>,
-    /// Which version of it.
+    /// The version of that resource after the event.
     #[schema(example = 2)]
     pub resource_version: i64,
     /// How it stands.

@@ -20,10 +20,10 @@ use crate::kind::{ClientId, OrganizationId, PatientId, ReferralId, ResourceType}
 /// An event, as it is posted to an endpoint.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct WebhookEvent {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: WebhookEventType,
-    /// When.
+    /// When it happened.
     pub timestamp: Instant,
     /// What it is about.
     pub data: WebhookData,
@@ -34,7 +34,7 @@ pub struct WebhookEvent {
 pub struct WebhookData {
     /// What kind of resource it is about.
     pub resource_type: ResourceType,
-    /// Which one.
+    /// The id of that resource.
     #[schema(value_type = PatientId)]
     pub resource_id: Id<()>,
     /// Its version after what happened; 0 with `patient.reset`.

@@ -64,7 +64,7 @@ pub struct CalendarLink {
     pub service_id: Option<ServiceId>,
     /// The practitioner whose appointments it shows.
     pub practitioner_id: Option<PractitionerId>,
-    /// For whom it is.
+    /// For whom or what the link was made, as its maker noted.
     #[schema(example = "Harpreet's phone")]
     pub recipient: Option<String>,
     /// Version, from 1.

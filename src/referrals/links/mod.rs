@@ -61,7 +61,7 @@ pub struct ReferralLink {
     pub id: ReferralLinkId,
     /// The referral that it opens.
     pub referral_id: ReferralId,
-    /// For whom it is.
+    /// For whom the link was made, as its maker noted.
     #[schema(example = "Mina at the Lunch Club, by e-mail")]
     pub recipient: Option<String>,
     /// Version, from 1.

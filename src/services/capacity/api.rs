@@ -52,7 +52,7 @@ pub struct CapacityEntry {
     /// The key of the capacity that was set; null for the default one.
     #[schema(example = "newcomers")]
     pub key: Option<String>,
-    /// What was said.
+    /// The capacity as it was said.
     pub capacity: Capacity,
 }
 
@@ -113,7 +113,7 @@ text_enum! {
 /// What became of a line.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CapacityAnswer {
-    /// What became of it.
+    /// What became of the line.
     pub outcome: CapacityOutcome,
     /// The service, where it is one.
     pub service_id: Option<ServiceId>,

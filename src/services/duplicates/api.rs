@@ -32,7 +32,7 @@ pub struct ServiceDuplicate {
     pub score: u8,
     /// What they have in common.
     pub reasons: Vec<ServiceResemblance>,
-    /// The two.
+    /// The two services of the pair.
     pub services: Vec<ServiceLookalike>,
 }
 

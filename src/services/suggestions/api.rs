@@ -23,7 +23,7 @@ pub struct ServiceSuggestion {
     pub client_id: ClientId,
     /// The organization that keeps the record, and decides.
     pub keeper_id: OrganizationId,
-    /// What became of it.
+    /// What became of the suggestion.
     pub status: SuggestionStatus,
     /// What was said with the decision.
     #[schema(example = "Thank you; it is right.")]

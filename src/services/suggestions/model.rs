@@ -38,7 +38,7 @@ pub struct ServiceSuggestionInput {
     /// What should change, as a merge patch (RFC 7396) of the fields of a service: what is absent stays, null clears.
     #[schema(value_type = Object, example = json!({ "email": null }))]
     pub patch: Map<String, Value>,
-    /// How it is known.
+    /// How the organization that suggests the change knows of it, in words.
     #[serde(default)]
     #[schema(max_length = 2_000, example = "The coordinator told us on the phone.")]
     pub reason: Option<String>,
