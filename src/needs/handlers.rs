@@ -189,7 +189,7 @@ async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query:
 
 /// List the organization's needs
 ///
-/// Those that the caller's organization recorded, of all patients, in the order they were recorded: what is open, of which kind.
+/// Those that the caller's organization recorded, of all patients, in the order in which they were recorded.
 #[utoipa::path(tag = "needs", params(NeedQuery), responses((status = 200, description = "A page of needs.", body = Page<Need>)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/needs")]
 pub async fn list_needs(

@@ -330,7 +330,8 @@ pub fn check_draft(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> 
 
 /// List referrals
 ///
-/// Those that the caller's organization sent, received, or sees because it manages the patient; newest first.
+/// Those that the caller's organization made or received and, once they are sent, those of patients whom it manages or who let it see their
+/// referrals; newest first.
 #[utoipa::path(tag = "referrals", params(ReferralQuery), responses((status = 200, description = "A page of referrals.", body = Page<Referral>)), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/referrals")]
 pub async fn list_referrals(

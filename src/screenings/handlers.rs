@@ -153,7 +153,8 @@ async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query:
 
 /// List the organization's screenings
 ///
-/// Those that the caller's organization recorded: its drafts, and those that are to be asked again. In order of creation.
+/// Those that the caller's organization recorded, of all patients, in order of creation. With `status` its drafts, with `rescreen_until`
+/// those that are to be asked again.
 #[utoipa::path(tag = "screenings", params(ScreeningQuery), responses((status = 200, description = "A page of screenings.", body = Page<Screening>)), security(("oauth2" = ["screenings:read"])))]
 #[get("/v1/screenings")]
 pub async fn list_screenings(
