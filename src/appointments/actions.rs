@@ -171,8 +171,9 @@ pub async fn cancel_appointment(
 
 /// Say whether the person came
 ///
-/// From the appointment's beginning on; one may be corrected to the other. Its referral, where it is open, is `attended` or `no_show`
-/// from then on; if the person came to the referral's performer, who was still to reach them first, that follow-up is completed.
+/// From the appointment's beginning on; `attended` may be corrected to `no_show`, and `no_show` to `attended`. The referral, where it is
+/// open, has this as its `business_status` from then on; if the person came to the referral's performer, who was still to reach them first,
+/// that follow-up is completed.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentOutcome, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is not booked: `illegal_transition`; it has not begun: `appointment_to_come`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/conclude")]
 pub async fn conclude_appointment(

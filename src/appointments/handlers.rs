@@ -171,11 +171,12 @@ pub async fn list_appointments(
 
 /// Book or hold a place in a slot
 ///
-/// In a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without one. An organization
-/// that offers the slot and is neither side of a referral is the caller's own, manages the patient, or has the patient's consent: else the
-/// answer is 422 `consent_required`. With `hold_minutes` the place is kept for so long, to be confirmed; then it is free again. A client holds a hundred places at once unless the server was told
-/// otherwise, and for one patient three are held. However many ask at once, no more places are given than there are. Of what others have
-/// booked or hold for the patient, only what the caller sees counts against it.
+/// For a referral that its performer has accepted, in a slot of the performer or of the referral's service; or without a referral. An
+/// organization that offers the slot and is neither side of a referral must be the caller's own, manage the patient, or have the patient's
+/// consent: else the answer is 422 `consent_required`. With `hold_minutes` the place is kept for so long, to be confirmed; if it is not, it
+/// is free again. A client holds at most a hundred places at once unless the server was told otherwise, and at most three places are held
+/// for one patient. However many ask at once, no more places are given than there are. Of what others have booked or hold for the patient,
+/// only what the caller sees counts against it.
 #[utoipa::path(tag = "appointments", params(BookingQuery), request_body = AppointmentInput, responses((status = 201, description = "The new appointment.", body = Appointment), (status = 409, description = "No place is free: `slot_full`; the slot is closed or has begun: `slot_closed`; the patient has a place in it: `already_booked`; the client, or the patient, holds as many places as it may: `too_many_holds`, `too_many_holds_for_patient`; the performer of the referral does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments")]
 pub async fn create_appointment(
@@ -230,7 +231,8 @@ pub async fn get_appointment(
 
 /// Replace an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
+/// What is noted of it, as long as the person may still come; `POST /v1/appointments/{id}/reschedule` moves it. Only the organization that
+/// made it changes its identifiers.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), request_body = AppointmentInput, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/{id}")]
 pub async fn update_appointment(
@@ -245,7 +247,8 @@ pub async fn update_appointment(
 
 /// Change an appointment
 ///
-/// What is noted of it, as long as the person may yet come. To move it is to reschedule it. Its identifiers are changed by whoever made it.
+/// What is noted of it, as long as the person may still come; `POST /v1/appointments/{id}/reschedule` moves it. Only the organization that
+/// made it changes its identifiers.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[patch("/v1/appointments/{id}")]
 pub async fn patch_appointment(

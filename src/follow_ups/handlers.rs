@@ -209,8 +209,8 @@ pub async fn list_follow_ups(
 
 /// Create a follow-up
 ///
-/// By hand, beside those that are planned on their own. It is the duty of the caller's organization, which sees the patient by itself, or
-/// plans it in a referral whose performer does.
+/// By hand, beside those that Kith plans. It is the duty of the caller's organization, which must see the patient by itself, or plan it in
+/// a referral whose performer sees the patient.
 #[utoipa::path(tag = "follow_ups", request_body = FollowUpInput, responses((status = 201, description = "The new follow-up.", body = FollowUp), (status = 409, description = "The performer of the referral does not see the patient any more, nor does the caller: `consent_ended`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups")]
 pub async fn create_follow_up(app: State, caller: Allowed<scope::FollowUpsWrite>, command: Command<FollowUpInput>) -> Result<HttpResponse> {

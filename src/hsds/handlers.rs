@@ -71,8 +71,8 @@ pub async fn list_hsds_services(app: State, reader: DirectoryReader, query: Quer
 
 /// List services in HSDS by POST
 ///
-/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
-/// not end up in logs, and what it says counts. It changes nothing.
+/// The same as by GET; it changes nothing. The conditions may stand in the query string, as the standard has it, or in the body, so that
+/// the words that are looked for do not end up in logs; where they stand in both, the body counts.
 #[utoipa::path(tag = "hsds", params(ServicesQuery), request_body(content((ServicesQuery = "application/json"), (ServicesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/services")]
 pub async fn query_hsds_services(app: State, reader: DirectoryReader, query: Asked<ServicesQuery>) -> Result<HttpResponse> {
@@ -81,7 +81,7 @@ pub async fn query_hsds_services(app: State, reader: DirectoryReader, query: Ask
 
 /// Read a service in HSDS
 ///
-/// Everything nested. Its id in this API works as well.
+/// With everything nested. The id that the service has under `/v1` works as well.
 #[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/services/{id}")]
 pub async fn get_hsds_service(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
@@ -105,8 +105,8 @@ pub async fn list_hsds_service_at_locations(
 
 /// List services at locations in HSDS by POST
 ///
-/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
-/// not end up in logs, and what it says counts. It changes nothing.
+/// The same as by GET; it changes nothing. The conditions may stand in the query string, as the standard has it, or in the body, so that
+/// the words that are looked for do not end up in logs; where they stand in both, the body counts.
 #[utoipa::path(tag = "hsds", params(ServiceAtLocationsQuery), request_body(content((ServiceAtLocationsQuery = "application/json"), (ServiceAtLocationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceAtLocationList = "application/json"), (ServiceAtLocation = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/service_at_locations")]
 pub async fn query_hsds_service_at_locations(
@@ -139,8 +139,8 @@ pub async fn list_hsds_organizations(app: State, reader: DirectoryReader, query:
 
 /// List organizations in HSDS by POST
 ///
-/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
-/// not end up in logs, and what it says counts. It changes nothing.
+/// The same as by GET; it changes nothing. The conditions may stand in the query string, as the standard has it, or in the body, so that
+/// the words that are looked for do not end up in logs; where they stand in both, the body counts.
 #[utoipa::path(tag = "hsds", params(OrganizationsQuery), request_body(content((OrganizationsQuery = "application/json"), (OrganizationsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/organizations")]
 pub async fn query_hsds_organizations(app: State, reader: DirectoryReader, query: Asked<OrganizationsQuery>) -> Result<HttpResponse> {
@@ -174,8 +174,8 @@ pub async fn list_hsds_taxonomies(app: State, reader: DirectoryReader, query: Qu
 
 /// List taxonomies in HSDS by POST
 ///
-/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
-/// not end up in logs, and what it says counts. It changes nothing.
+/// The same as by GET; it changes nothing. The conditions may stand in the query string, as the standard has it, or in the body, so that
+/// the words that are looked for do not end up in logs; where they stand in both, the body counts.
 #[utoipa::path(tag = "hsds", params(TaxonomiesQuery), request_body(content((TaxonomiesQuery = "application/json"), (TaxonomiesQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/taxonomies")]
 pub async fn query_hsds_taxonomies(app: State, reader: DirectoryReader, query: Asked<TaxonomiesQuery>) -> Result<HttpResponse> {
@@ -204,8 +204,8 @@ pub async fn list_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query
 
 /// List terms of taxonomies in HSDS by POST
 ///
-/// The same as by GET. As the standard has it, the conditions stand in the query string; in the body where words that are looked for should
-/// not end up in logs, and what it says counts. It changes nothing.
+/// The same as by GET; it changes nothing. The conditions may stand in the query string, as the standard has it, or in the body, so that
+/// the words that are looked for do not end up in logs; where they stand in both, the body counts.
 #[utoipa::path(tag = "hsds", params(TaxonomyTermsQuery), request_body(content((TaxonomyTermsQuery = "application/json"), (TaxonomyTermsQuery = "application/x-www-form-urlencoded"))), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[post("/hsds/taxonomy_terms")]
 pub async fn query_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query: Asked<TaxonomyTermsQuery>) -> Result<HttpResponse> {

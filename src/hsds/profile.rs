@@ -96,7 +96,7 @@ pub async fn get_hsds_profile_file(name: Path<String>) -> Result<HttpResponse> {
 
 /// List the schemas
 ///
-/// Of what is served: the standard's fields that are used, with the profile's.
+/// JSON Schemas of what is served: the fields of the standard that are used, with those of the profile.
 #[utoipa::path(tag = "hsds", responses((status = 200, description = "The files.", body = Profile)), security(()))]
 #[get("/hsds/schema")]
 pub async fn list_hsds_schemas(app: State, request: HttpRequest) -> HttpResponse {

@@ -187,7 +187,7 @@ pub async fn get_organization(
 
 /// Replace an organization
 ///
-/// All that is not sent is cleared. The organization itself may do so, and the one that entered it, whose the identifiers are.
+/// All that is not sent is cleared. The organization itself may do so, and the one that entered it, which alone changes the identifiers.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), request_body = OrganizationInput, responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[put("/v1/organizations/{id}")]
 pub async fn update_organization(
@@ -202,7 +202,8 @@ pub async fn update_organization(
 
 /// Change an organization
 ///
-/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it, whose the identifiers are.
+/// What is sent changes, the rest stays. The organization itself may do so, and the one that entered it, which alone changes the
+/// identifiers.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The organization as it now is.", body = Organization)), security(("oauth2" = ["organizations:write"])))]
 #[patch("/v1/organizations/{id}")]
 pub async fn patch_organization(
@@ -217,7 +218,8 @@ pub async fn patch_organization(
 
 /// Delete an organization
 ///
-/// It reads as 410 from then on; its history stays. One for which systems call is not deleted.
+/// It reads as 410 from then on; its history stays. One that has active clients is not deleted (409 `organization_in_use`): disable them
+/// first.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Systems call for it: `organization_in_use`.")), security(("oauth2" = ["organizations:write"])))]
 #[delete("/v1/organizations/{id}")]
 pub async fn delete_organization(

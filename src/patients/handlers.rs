@@ -401,7 +401,7 @@ pub async fn set_primary_navigator(
     Ok(with_version(&patient))
 }
 
-/// End the accompaniment of a patient
+/// End the primary navigator of a patient
 ///
 /// Nobody is the primary navigator from then on; the history stays.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), responses((status = 204, description = "Nobody accompanies them."), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]

@@ -35,7 +35,7 @@ pub async fn get_service_responsiveness(
 
 /// Read how an organization answers referrals
 ///
-/// The same over all referrals that ask it: to any of its services, or to itself as a program does link work.
+/// As for a service, of all the referrals that ask the organization: to any of its services, or to itself as a link worker program.
 #[utoipa::path(tag = "organizations", params(("id" = OrganizationId, Path, description = "The organization's id.")), responses((status = 200, description = "The figures; null where they are of too few referrals.", body = Responsiveness)), security(("oauth2" = ["referrals:write"])))]
 #[get("/v1/organizations/{id}/responsiveness")]
 pub async fn get_organization_responsiveness(

@@ -223,7 +223,7 @@ pub async fn list_service_calendar_links(
 
 /// Revoke the links to the calendar of a service
 ///
-/// All that still open it.
+/// Every link that still opens it.
 #[utoipa::path(tag = "appointments", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 204, description = "No link opens the calendar any more.")), security(("oauth2" = ["appointments:write"])))]
 #[delete("/v1/services/{id}/calendar-links")]
 pub async fn revoke_service_calendar_links(
@@ -266,7 +266,7 @@ pub async fn list_practitioner_calendar_links(
 
 /// Revoke the links to the calendar of a practitioner
 ///
-/// All that still open it.
+/// Every link that still opens it.
 #[utoipa::path(tag = "appointments", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), responses((status = 204, description = "No link opens the calendar any more.")), security(("oauth2" = ["appointments:write"])))]
 #[delete("/v1/practitioners/{id}/calendar-links")]
 pub async fn revoke_practitioner_calendar_links(

@@ -123,7 +123,7 @@ pub async fn list_referral_links(
 
 /// Revoke the links to a referral
 ///
-/// All that still open it, whichever side made them.
+/// Every link that still opens it, whichever side made it.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "No link opens the referral any more."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[delete("/v1/referrals/{id}/links")]
 pub async fn revoke_referral_links(

@@ -122,7 +122,7 @@ pub async fn list_screening_links(
 
 /// Revoke the links to a screening
 ///
-/// All that still open it. It may be sent again.
+/// Every link that still opens the draft. Sending this request again changes nothing.
 #[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 204, description = "No link opens the screening any more.")), security(("oauth2" = ["screenings:write"])))]
 #[delete("/v1/screenings/{id}/links")]
 pub async fn revoke_screening_links(
@@ -198,8 +198,8 @@ fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<
 
 /// Complete a screening by a link
 ///
-/// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. The link
-/// then only says that it is done; completed once, it may be sent again. Show the person what is in `help` at once.
+/// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. From then
+/// on the link only says that it is done: sending this request again changes nothing. Show the person what is in `help` at once.
 #[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "It is completed.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It was declined or retracted: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
 #[post("/v1/screening-link/complete")]
 pub async fn complete_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {

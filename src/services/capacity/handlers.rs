@@ -31,8 +31,8 @@ use crate::services::row::CapacityEntryRow;
 /// 60 days ago is stale, and counts half in search and matching.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
-/// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. So they are
-/// where nobody has said anything of the room yet, whose status then is `unknown`.
+/// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. This is so
+/// where nobody has said anything of the capacity yet, too: its status is `unknown` then.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacity")]
 pub async fn set_service_capacity(

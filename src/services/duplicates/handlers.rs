@@ -30,8 +30,8 @@ use crate::services::resource::Services;
 /// telephone, place, web page, mail address and provider. The likeliest first. Merge them, or say that they are two.
 ///
 /// Two are compared where they have a telephone, a place, a web page or a mail address in common, or a name together with a city or a
-/// provider. Where more than 8 share one of these, as a switchboard, those of them are compared whose names have a word in common, by its
-/// first four letters, that no more than 12 of them have. A pair that is alike in nothing else is not listed.
+/// provider. Where many share one of these, such as the telephone of a switchboard, only those of them are compared whose names also have a
+/// word in common that few of them have. Pairs that are alike in nothing else are not listed.
 #[utoipa::path(tag = "services", params(ServiceDuplicateQuery), responses((status = 200, description = "A page of pairs.", body = Page<ServiceDuplicate>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/duplicates")]
 pub async fn list_service_duplicates(
@@ -60,7 +60,7 @@ pub async fn list_service_duplicates(
 
 /// Say that two services are not one
 ///
-/// The pair leaves the list of duplicates for good. The service of the two that was there first names the other in `distinct_from_ids`.
+/// The pair leaves the list of duplicates for good. The one of the two that was there first names the other in `distinct_from_ids`.
 #[utoipa::path(tag = "services", request_body = DuplicateDismissal, responses((status = 200, description = "The service of the two that names the other.", body = Service), (status = 410, description = "One of them was deleted, or merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/duplicates/dismiss")]
 pub async fn dismiss_service_duplicate(
