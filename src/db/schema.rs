@@ -650,7 +650,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// The tries to reach a person.
+    /// The attempts to reach a person.
     contact_attempts (id) {
         id -> Id,
         organization_id -> Id,
@@ -814,7 +814,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// The tries to send.
+    /// The attempts to send.
     webhook_attempts (id) {
         id -> Id,
         delivery_id -> Id,

@@ -61,7 +61,7 @@ impl From<FollowUpRow> for FollowUp {
     }
 }
 
-/// A try to reach a person.
+/// An attempt to reach a person.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ContactAttempt {
     /// Its id.
@@ -77,7 +77,7 @@ pub struct ContactAttempt {
     pub on_behalf_of: Option<String>,
     /// When it was recorded.
     pub created_at: Instant,
-    /// The try.
+    /// The attempt.
     #[serde(flatten)]
     pub content: AttemptInput,
 }
@@ -96,12 +96,12 @@ impl From<AttemptRow> for ContactAttempt {
     }
 }
 
-/// A new try, and where it leaves the follow-up.
+/// A new attempt, and where it leaves the follow-up.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NewContactAttempt {
     /// The follow-up as it now is.
     pub follow_up: FollowUp,
-    /// The try.
+    /// The attempt.
     #[serde(flatten)]
     pub attempt: ContactAttempt,
 }
@@ -109,7 +109,7 @@ pub struct NewContactAttempt {
 /// How much was given to a person: what programs call the dose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Dose {
-    /// Times that the person was reached: tries that reached them, and completed follow-ups with minutes of their own.
+    /// Times that the person was reached: attempts that reached them, and completed follow-ups with minutes of their own.
     #[schema(example = 6)]
     pub sessions: i64,
     /// Minutes given, in sessions.
@@ -118,7 +118,7 @@ pub struct Dose {
     /// Weeks from the first session to the last, begun ones included.
     #[schema(example = 9)]
     pub weeks: i64,
-    /// Tries to reach the person, in vain or not.
+    /// Attempts to reach the person, in vain or not.
     #[schema(example = 8)]
     pub attempts: i64,
     /// When the person was reached first.

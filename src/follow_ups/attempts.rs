@@ -1,4 +1,4 @@
-//! The tries to reach a person, and what follows from them.
+//! The attempts to reach a person, and what follows from them.
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -27,13 +27,13 @@ use crate::referrals::model::{ReasonCode, StatusReason};
 use crate::referrals::workflow;
 use crate::{organizations, practitioners};
 
-/// Record a try to reach the person
+/// Record an attempt to reach the person
 ///
-/// A try in vain moves the follow-up's day on. When as many in a row were in vain as the program makes, the follow-up is cancelled and
-/// its referral closed as `failed` with `unable_to_contact`, which the requester sees. The first contact is completed by the try that
-/// reaches the person; other follow-ups are completed with their result. What follows where the person `declined` is for people to
-/// decide.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The try, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+/// An attempt in vain moves the follow-up's day on. When as many in a row were in vain as the organization's `contact_attempts` says, the
+/// follow-up is cancelled and its referral closed as `failed` with `unable_to_contact`, which the requester sees. The first contact is
+/// completed by the attempt that reaches the person; other follow-ups are completed with their result. What follows where the person
+/// `declined` is for people to decide.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/attempts")]
 pub async fn create_contact_attempt(
     app: State,
@@ -94,7 +94,7 @@ fn insert(conn: &mut DbConn, caller: &Principal, follow_up: &FollowUpRow, input:
     Ok(shape)
 }
 
-/// What follows from a try that has just been recorded.
+/// What follows from an attempt that has just been recorded.
 fn follow(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, outcome: AttemptOutcome) -> Result<FollowUpRow> {
     if outcome == AttemptOutcome::Reached && row.purpose == Purpose::FirstContact {
         return complete(conn, caller, row, &FollowUpResult::default());
@@ -125,10 +125,10 @@ fn give_up(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, policies: &P
     plan::cancel(conn, caller, row, Cancellation::because(CancellationCode::UnableToContact))
 }
 
-/// List the tries of a follow-up
+/// List the attempts of a follow-up
 ///
 /// In order of recording.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), HistoryQuery), responses((status = 200, description = "A page of tries.", body = Page<ContactAttempt>), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:read"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), HistoryQuery), responses((status = 200, description = "A page of attempts.", body = Page<ContactAttempt>), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:read"])))]
 #[get("/v1/follow-ups/{id}/attempts")]
 pub async fn list_contact_attempts(
     app: State,

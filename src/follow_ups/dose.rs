@@ -1,4 +1,4 @@
-//! How much was given to a person, counted from the tries that reached them and the follow-ups that were completed.
+//! How much was given to a person, counted from the attempts that reached them and the follow-ups that were completed.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,8 @@ use crate::http::resource;
 use crate::kind::{self, FollowUpId, PatientId, ReferralId};
 use crate::referrals::handlers::Referrals;
 
-/// Counts the sessions: each try that reached the person is one, and so is a completed follow-up with minutes but without such a try.
+/// Counts the sessions: each attempt that reached the person is one, and so is a completed follow-up with minutes but without such an
+/// attempt.
 pub fn count(follow_ups: &[FollowUpRow], attempts: &[AttemptRow], requested_at: Option<Instant>) -> Dose {
     let reached: Vec<&AttemptRow> = attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Reached).collect();
     let with_attempt: HashSet<FollowUpId> = reached.iter().map(|attempt| attempt.follow_up_id).collect();

@@ -107,7 +107,7 @@ impl Resource for FollowUps {
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> Result<Option<FollowUpRow>> {
-        // A try that is being recorded raises no version.
+        // An attempt that is being recorded raises no version.
         repository::lock(conn, row.id)?;
         if row.status != FollowUpStatus::Open || !repository::attempts_of(conn, &[row.id])?.is_empty() {
             let detail = "Something has been done about the follow-up, so that it cannot be deleted; an open one can be cancelled.";
@@ -279,7 +279,7 @@ pub async fn patch_follow_up(
 
 /// Delete a follow-up
 ///
-/// One that was made by mistake: open, and without tries. Others are cancelled.
+/// One that was made by mistake: open, and without attempts. Others are cancelled.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Something has been done about it.")), security(("oauth2" = ["follow_ups:write"])))]
 #[delete("/v1/follow-ups/{id}")]
 pub async fn delete_follow_up(

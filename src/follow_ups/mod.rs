@@ -1,7 +1,7 @@
 //! Follow-ups: somebody must reach a person by a date, so that nobody who was referred is lost from sight.
 //!
 //! Accepting a navigation referral plans the first contact; each completed follow-up plans the next in the [`rhythm`] of the person's
-//! need level, until the referral is closed. Tries that run out close the referral, so that its requester learns of it. What was spent
+//! need level, until the referral is closed. Attempts that run out close the referral, so that its requester learns of it. What was spent
 //! on a person is their [`dose`].
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! What a follow-up is, how it ends, and the tries on the way.
+//! What a follow-up is, how it ends, and the attempts on the way.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -46,7 +46,7 @@ text_enum! {
     pub enum CancellationCode {
         /// The person did not want it.
         PersonDeclined = "person_declined",
-        /// The tries to reach the person have run out.
+        /// The attempts to reach the person have run out.
         UnableToContact = "unable_to_contact",
         /// The referral was closed.
         ReferralClosed = "referral_closed",
@@ -60,7 +60,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What came of a try.
+    /// What came of an attempt.
     pub enum AttemptOutcome {
         /// Nobody answered.
         NoAnswer = "no_answer",
@@ -76,7 +76,7 @@ text_enum! {
 }
 
 impl AttemptOutcome {
-    /// True where the person does not know of the try, or has not answered it yet.
+    /// True where the person does not know of the attempt, or has not answered it yet.
     pub const fn is_in_vain(self) -> bool {
         matches!(self, Self::NoAnswer | Self::Voicemail | Self::WrongNumber)
     }
@@ -208,7 +208,7 @@ pub struct FollowUpResult {
     /// The day of the next follow-up; by the rhythm of the need level where absent. None follows a closing one.
     #[schema(example = "2026-03-30")]
     pub next_due_on: Option<NaiveDate>,
-    /// Minutes given to the person that no try counts.
+    /// Minutes given to the person that no attempt counts.
     #[schema(minimum = 0, maximum = 1_440, example = 30)]
     pub minutes: Option<i32>,
     /// A note on what was heard.
@@ -304,14 +304,14 @@ pub struct FollowUpRow {
 }
 
 impl FollowUpRow {
-    /// What is written, with what the columns know better: a merge moves the patient, a try in vain the day, and who is assigned to the
+    /// What is written, with what the columns know better: a merge moves the patient, an attempt in vain the day, and who is assigned to the
     /// referral takes over.
     pub fn input(&self) -> FollowUpInput {
         FollowUpInput { patient_id: self.patient_id, due_on: self.due_on, practitioner_id: self.practitioner_id, ..self.content.0.clone() }
     }
 }
 
-/// A try to reach a person, as it is written.
+/// An attempt to reach a person, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct AttemptInput {

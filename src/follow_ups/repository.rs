@@ -1,4 +1,4 @@
-//! The queries of follow-ups and of the tries to reach people.
+//! The queries of follow-ups and of the attempts to reach people.
 
 use chrono::NaiveDate;
 use diesel::dsl::{exists, select};
@@ -207,13 +207,13 @@ pub fn await_next(conn: &mut DbConn, id: FollowUpId, next: FollowUpId) -> Result
     Ok(())
 }
 
-/// Adds a try.
+/// Adds an attempt.
 pub fn insert_attempt(conn: &mut DbConn, row: &AttemptRow) -> Result<()> {
     diesel::insert_into(contact_attempts::table).values(row).execute(conn)?;
     Ok(())
 }
 
-/// One page of the tries of a follow-up, in order of recording, and one row more.
+/// One page of the attempts of a follow-up, in order of recording, and one row more.
 pub fn list_attempts(conn: &mut DbConn, follow_up: FollowUpId, after: Option<ContactAttemptId>, limit: i64) -> Result<Vec<AttemptRow>> {
     let of_follow_up = contact_attempts::table.filter(contact_attempts::follow_up_id.eq(follow_up));
     let mut rows = of_follow_up.order(contact_attempts::id).limit(limit).into_boxed();
@@ -223,7 +223,7 @@ pub fn list_attempts(conn: &mut DbConn, follow_up: FollowUpId, after: Option<Con
     Ok(rows.load(conn)?)
 }
 
-/// All tries of these follow-ups, in order of time.
+/// All attempts of these follow-ups, in order of time.
 pub fn attempts_of(conn: &mut DbConn, follow_ups: &[FollowUpId]) -> Result<Vec<AttemptRow>> {
     let found = contact_attempts::table.filter(contact_attempts::follow_up_id.eq_any(follow_ups));
     Ok(found.order((contact_attempts::at, contact_attempts::id)).load(conn)?)

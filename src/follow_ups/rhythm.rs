@@ -37,7 +37,7 @@ pub fn purpose_after(purpose: Purpose, result: &FollowUpResult) -> Option<Purpos
     }
 }
 
-/// Whether the tries have run out: as many in vain, one after the other, as the program makes.
+/// Whether the attempts have run out: as many in vain, one after the other, as the program makes.
 pub fn has_run_out(outcomes: &[AttemptOutcome], policies: &Policies) -> bool {
     let in_vain = outcomes.iter().rev().take_while(|outcome| outcome.is_in_vain()).count();
     i32::try_from(in_vain).unwrap_or(i32::MAX) >= policies.contact_attempts()

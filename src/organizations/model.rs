@@ -59,10 +59,10 @@ pub struct Policies {
     /// Days after acceptance within which the person is first reached; 5 where absent.
     #[schema(minimum = 0, maximum = 365, example = 5)]
     pub first_contact_days: Option<i32>,
-    /// Tries to reach a person before the referral is closed as unable_to_contact; 3 where absent.
+    /// Attempts to reach a person before the referral is closed as unable_to_contact; 3 where absent.
     #[schema(minimum = 1, maximum = 50, example = 3)]
     pub contact_attempts: Option<i32>,
-    /// Days between two tries; 2 where absent.
+    /// Days between two attempts; 2 where absent.
     #[schema(minimum = 0, maximum = 90, example = 2)]
     pub contact_attempt_spacing_days: Option<i32>,
     /// Days from one follow-up to the next for a person with high needs; 7 where absent.
@@ -92,7 +92,7 @@ impl Policies {
     pub fn first_contact_days(&self) -> i32 {
         self.first_contact_days.unwrap_or(5)
     }
-    /// Tries before giving up.
+    /// Attempts before giving up.
     pub fn contact_attempts(&self) -> i32 {
         self.contact_attempts.unwrap_or(3)
     }
@@ -100,7 +100,7 @@ impl Policies {
     pub fn place_offer_hours(&self) -> i32 {
         self.place_offer_hours.unwrap_or(72)
     }
-    /// Days between tries.
+    /// Days between attempts.
     pub fn contact_attempt_spacing_days(&self) -> i32 {
         self.contact_attempt_spacing_days.unwrap_or(2)
     }

@@ -104,7 +104,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// The finer word for where a referral stands (FHIR `Task.businessStatus`, CA:eReC). Each goes with some statuses only: nothing is
+    /// Where a referral stands within its status (FHIR `Task.businessStatus`, CA:eReC). Each goes with some statuses only: nothing is
     /// booked before it is accepted.
     pub enum BusinessStatus {
         /// Waits for triage.

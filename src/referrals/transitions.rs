@@ -38,9 +38,9 @@ pub fn send(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<boo
 
 /// Move a referral
 ///
-/// To another status, or on within the present one: a finer word, an assignment, a note. Which steps there are, and who may take them,
-/// is fixed; a step that does not exist answers 409 `illegal_transition`. Where two might take a referral at once, `If-Match` lets the
-/// first have it and tells the second. Nobody takes on a person whom they do not see: once the consent to the performer has ended,
+/// To another status, or on within the present one: another `business_status`, an assignment, a note. Which steps there are, and who may
+/// take them, is fixed; a step that does not exist answers 409 `illegal_transition`. Where two might take a referral at once, `If-Match`
+/// lets the first have it and tells the second. Nobody takes on a person whom they do not see: once the consent to the performer has ended,
 /// accepting a referral and going on with it answer 409 `consent_ended`, whoever speaks for the performer. The answer to one that rejects
 /// for want of room (`no_capacity`) suggests where else the person could turn.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step; `draft_outdated`: something that the draft names is no longer there; `consent_ended`: the performer does not see the patient any more."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]

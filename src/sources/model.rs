@@ -268,7 +268,7 @@ pub struct RunRow {
     pub as_of: Option<Instant>,
     /// The page that is read next, from 1.
     pub next_page: i32,
-    /// Tries since a page last arrived.
+    /// Attempts since a page last arrived.
     pub attempts: i32,
     /// When it goes on, where it waits.
     pub next_attempt_at: Option<Instant>,

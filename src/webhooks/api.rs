@@ -102,7 +102,7 @@ pub struct WebhookEndpointQuery {
     pub cursor: Option<String>,
 }
 
-/// A try to send.
+/// An attempt to send.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WebhookAttempt {
     /// When it was tried.
@@ -126,7 +126,7 @@ impl From<AttemptRow> for WebhookAttempt {
 /// An event on its way to an endpoint, or there.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WebhookDelivery {
-    /// Its id: the `webhook-id` of every try.
+    /// Its id: the `webhook-id` of every attempt.
     #[schema(value_type = WebhookDeliveryId)]
     pub id: Id<()>,
     /// The endpoint that it is sent to.
@@ -154,12 +154,12 @@ pub struct WebhookDelivery {
     /// Its place in the change feed, from behind which a replay can begin.
     #[schema(example = "eyJ2IjoxLCJmIjo5LCJrIjp7fX0")]
     pub cursor: String,
-    /// The tries, the latest twenty, oldest first.
+    /// The attempts, the latest twenty, oldest first.
     pub attempts: Vec<WebhookAttempt>,
 }
 
 impl WebhookDelivery {
-    /// The delivery with its tries.
+    /// The delivery with its attempts.
     pub fn new(row: DeliveryRow, cursor: String, attempts: Vec<AttemptRow>) -> Self {
         let is_pending = row.status == WebhookDeliveryStatus::Pending;
         Self {

@@ -22,7 +22,7 @@ use crate::http::query::Query;
 use crate::http::resource;
 use crate::kind::{self, WebhookEndpointId};
 
-/// The tries that are shown of a delivery.
+/// The attempts that are shown of a delivery.
 const MOST_ATTEMPTS: usize = 20;
 
 /// A place in the journal, as the change feed without filters has it.
@@ -30,7 +30,7 @@ fn cursor(place: Position) -> Result<String> {
     page::encode_cursor(&place, Filter::default().fingerprint())
 }
 
-/// Deliveries with their tries.
+/// Deliveries with their attempts.
 fn shown(conn: &mut DbConn, rows: Vec<DeliveryRow>) -> Result<Vec<WebhookDelivery>> {
     let ids: Vec<WebhookDeliveryId> = rows.iter().map(|row| row.id).collect();
     let mut attempts = queue::attempts(conn, &ids, MOST_ATTEMPTS)?;
@@ -44,7 +44,7 @@ fn shown(conn: &mut DbConn, rows: Vec<DeliveryRow>) -> Result<Vec<WebhookDeliver
 
 /// List what was sent to an endpoint
 ///
-/// And what waits, the latest first, each with its tries. What was delivered or given up is kept for thirty days.
+/// And what still waits, the latest first, each with its attempts. What was delivered or given up is kept for thirty days.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id."), WebhookDeliveryQuery), responses((status = 200, description = "A page of deliveries.", body = Page<WebhookDelivery>)), security(("oauth2" = ["webhooks:read"])))]
 #[get("/v1/webhook-endpoints/{id}/deliveries")]
 pub async fn list_webhook_deliveries(

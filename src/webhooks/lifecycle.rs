@@ -43,7 +43,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
 }
 
 /// Keeps another status. What waits for a disabled endpoint is not sent any more; what waits for one that becomes active is sent now, and
-/// has all its tries before it: those that failed before tell nothing of how it is now.
+/// has all its attempts before it: those that failed before tell nothing of how it is now.
 pub fn keep(conn: &mut DbConn, row: &EndpointRow, now: Instant) -> Result<()> {
     repository::set_status(conn, row)?;
     match row.status {

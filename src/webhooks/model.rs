@@ -78,7 +78,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why a try did not succeed. Values may be added.
+    /// Why an attempt did not succeed. Values may be added.
     pub enum AttemptError {
         /// The name leads into a private network, to which nothing is sent.
         RefusedAddress = "refused_address",
@@ -276,7 +276,7 @@ pub struct DeliveryRow {
     pub version: i64,
     /// How it stands.
     pub status: WebhookDeliveryStatus,
-    /// Tries since it was last queued.
+    /// Attempts since it was last queued.
     pub attempt_count: i32,
     /// When it is tried next.
     pub next_attempt_at: Instant,

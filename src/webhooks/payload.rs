@@ -1,4 +1,4 @@
-//! What is sent: `{ "type", "timestamp", "data" }`, written anew for every try from the journal, as the endpoint's client sees it then.
+//! What is sent: `{ "type", "timestamp", "data" }`, written anew for every attempt from the journal, as the endpoint's client sees it then.
 //!
 //! A queue holds no content. What was withdrawn while an event waited is not sent, and what is deleted from the journal is nowhere else.
 

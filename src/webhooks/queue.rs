@@ -139,7 +139,7 @@ fn heads(conn: &mut DbConn, endpoint: WebhookEndpointId, mut visit: impl FnMut(D
     }
 }
 
-/// What became of a try.
+/// What became of an attempt.
 #[derive(Debug, Clone, Copy)]
 pub enum Fate {
     /// It is over.
@@ -148,7 +148,7 @@ pub enum Fate {
     Again(Instant),
 }
 
-/// Notes what became of a delivery that is still pending. A try that failed counts for nothing where it was queued anew meanwhile.
+/// Notes what became of a delivery that is still pending. An attempt that failed counts for nothing where it was queued anew meanwhile.
 pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fate: Fate, now: Instant) -> Result<()> {
     let pending = || dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
     let as_tried = || pending().filter(dsl::attempt_count.eq(delivery.attempt_count));
@@ -161,7 +161,7 @@ pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fat
     Ok(())
 }
 
-/// Adds tries.
+/// Adds attempts.
 pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     each!(conn, |conn| insert_into(webhook_attempts::table).values(rows).execute(conn))?;
     Ok(())
@@ -207,7 +207,7 @@ pub fn find(conn: &mut DbConn, endpoint: WebhookEndpointId, id: WebhookDeliveryI
     Ok(dsl::webhook_deliveries.filter(dsl::id.eq(id)).filter(dsl::endpoint_id.eq(endpoint)).first(conn).optional()?)
 }
 
-/// The latest tries of these deliveries, oldest first, at most so many of each.
+/// The latest attempts of these deliveries, oldest first, at most so many of each.
 pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Result<Vec<AttemptRow>> {
     use webhook_attempts as attempts;
     if ids.is_empty() {
@@ -226,7 +226,7 @@ pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Re
     Ok(rows)
 }
 
-/// When a delivery was first tried of so many tries, the last ones that there were.
+/// When a delivery was first tried of so many attempts, the last ones that there were.
 pub fn first_try(conn: &mut DbConn, id: WebhookDeliveryId, of_last: i32) -> Result<Option<Instant>> {
     use webhook_attempts as attempts;
     let tries = attempts::table.filter(attempts::delivery_id.eq(id)).order(attempts::id.desc()).select(attempts::at);
@@ -247,7 +247,7 @@ pub fn send_again(conn: &mut DbConn, id: WebhookDeliveryId, now: Instant) -> Res
     Ok(())
 }
 
-/// Deletes up to 500 of what was finished before a moment, tries included; how many there were.
+/// Deletes up to 500 of what was finished before a moment, attempts included; how many there were.
 pub fn purge(conn: &mut DbConn, before: Instant) -> Result<usize> {
     let old = dsl::webhook_deliveries.filter(dsl::finished_at.lt(before)).select(dsl::id).limit(500);
     let ids: Vec<WebhookDeliveryId> = old.load(conn)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-/// The waits between tries, in multiples of the first: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, as the Standard
+/// The waits between attempts, in multiples of the first: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h, as the Standard
 /// Webhooks specification advises; three days and a little in all.
 const WAITS: [u32; 9] = [1, 60, 360, 1_440, 3_600, 7_200, 10_080, 14_400, 17_280];
 
@@ -25,7 +25,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The wait after so many failed tries, with up to a fifth added by chance so that those who failed together do not come back
+    /// The wait after so many failed attempts, with up to a fifth added by chance so that those who failed together do not come back
     /// together; `None` where there are no more.
     pub fn wait(&self, attempts: i32) -> Option<Duration> {
         let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(0);

@@ -197,7 +197,7 @@ fn is_gone(one: &Tried) -> bool {
     one.answer.as_ref().is_some_and(|answer| answer.status_code == Some(GONE))
 }
 
-/// Whether nothing has got through to the endpoint since the first of these tries to deliver something.
+/// Whether nothing has got through to the endpoint since the first of these attempts to deliver something.
 fn is_alone(conn: &mut DbConn, endpoint: &EndpointRow, delivery: &DeliveryRow, attempt_count: i32) -> Result<bool> {
     let Some(since) = endpoint.failing_since else { return Ok(false) };
     Ok(queue::first_try(conn, delivery.id, attempt_count)?.is_some_and(|first| since <= first))
@@ -215,7 +215,7 @@ fn attempt(one: &Tried) -> Option<AttemptRow> {
     })
 }
 
-/// What becomes of a delivery after a try.
+/// What becomes of a delivery after an attempt.
 fn fate(answer: Option<&Answer>, attempts: i32, asked: Option<Duration>, schedule: Schedule, now: Instant) -> Fate {
     match answer {
         None => Fate::Finished(WebhookDeliveryStatus::Withheld),

@@ -24,7 +24,7 @@ use crate::services::model::Capacity;
 use crate::services::repository;
 use crate::services::row::CapacityEntryRow;
 
-/// Say how much room a service has
+/// Set the capacity of a service
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
 /// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
@@ -45,11 +45,11 @@ pub async fn set_service_capacity(
     put_capacity(&app, caller, *id, None, version, capacity.0).await
 }
 
-/// Say how much room of one kind a service has
+/// Set one of the capacities of a service
 ///
-/// A service may count its room in parts: places kept for newcomers beside those for everybody, hours beside places. Each part has a key,
-/// which the caller chooses, and is set and remembered like the default one. Matching takes for each person the part that is for them
-/// and takes them soonest; search goes by what is for everybody. A service has at most 50 parts.
+/// A service may have several capacities: places kept for newcomers beside those for everybody, hours beside places. Each has a key, which
+/// the caller chooses, and is set and remembered like the default one, which has none. Matching takes for each person the capacity that is
+/// for them and takes them soonest; search goes by what is for everybody. A service has at most 50 of them.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacities/{key}")]
 pub async fn set_named_service_capacity(
@@ -91,7 +91,7 @@ pub fn checked(key: String) -> Result<String> {
     if is_key { Ok(key) } else { Err(Error::malformed(format!("The key must match {KEY_PATTERN}, with at most {KEY_LENGTH} characters."))) }
 }
 
-/// Stop counting room of one kind
+/// Remove one of the capacities of a service
 ///
 /// What was said of it stays in the history.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
@@ -115,7 +115,7 @@ pub async fn delete_named_service_capacity(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Say how much room many services have
+/// Set the capacities of many services
 ///
 /// Up to 500 lines in one call and one transaction. Each line is taken or refused by itself, and is answered as a call for that service
 /// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other.
@@ -129,9 +129,9 @@ pub async fn set_service_capacities(
     command.run(&app, &caller, |conn, caller, list| Reply::ok(&setting::set_all(conn, caller, list)?)).await
 }
 
-/// Read what was said of a service's room
+/// Read the history of the capacity of a service
 ///
-/// The latest first, with what was said of the parts that it counts apart.
+/// Every capacity that was set, the latest first; `key` tells which of them it was.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/capacity/history")]
 pub async fn list_service_capacity_history(
