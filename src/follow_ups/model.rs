@@ -100,7 +100,7 @@ text_enum! {
 
 text_enum! {
     /// How the person is, compared with before.
-    pub enum Change {
+    pub enum Progress {
         /// Better.
         Better = "better",
         /// The same.
@@ -189,7 +189,7 @@ pub struct FollowUpResult {
     #[schema(example = true)]
     pub attended: Option<bool>,
     /// How the person is, compared with before.
-    pub change: Option<Change>,
+    pub change: Option<Progress>,
     /// Whether the need is met.
     pub need_met: Option<NeedMet>,
     /// How much the person enjoyed it: 1 not at all, 5 very much.

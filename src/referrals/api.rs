@@ -354,7 +354,7 @@ pub struct Acknowledged {
 
 text_enum! {
     /// A side of the caller's referrals.
-    pub enum Box {
+    pub enum Mailbox {
         /// Those that the caller's organization sent.
         Sent = "sent",
         /// Those that it received.
@@ -369,7 +369,7 @@ text_enum! {
 pub struct ReferralQuery {
     /// Only those sent, or only those received.
     #[param(inline)]
-    pub r#box: Option<Box>,
+    pub r#box: Option<Mailbox>,
     /// Only in these statuses; repeat for several.
     #[serde(default)]
     #[param(inline)]

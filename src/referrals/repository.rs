@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
-use super::api::{Box as Mailbox, ReferralQuery};
+use super::api::{Mailbox, ReferralQuery};
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
