@@ -147,15 +147,15 @@ pub struct CreateQuery {
     pub draft: bool,
 }
 
-/// A wish to change a referral's status, or the finer word for it.
+/// A wish to change a referral's status, or its `business_status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 #[validate(schema(function = "complete"))]
 pub struct TransitionInput {
-    /// The status to reach. The present one, to change only the finer word, the assignment or to leave a note.
+    /// The status to reach. The present one, to change only `business_status` or the assignment, or to leave a note.
     pub status: ReferralStatus,
-    /// The finer word, which is the performer's and goes with the status: 422 `not_allowed` where it does not. Where absent, a new
-    /// status has none, and within the present one it stays.
+    /// Where the referral then stands within its status (FHIR `Task.businessStatus`). The performer says it, and it must go with the status:
+    /// else the answer is 422 `not_allowed`. Where absent, a new status has none, and within the present one it stays.
     #[serde(default)]
     pub business_status: Option<BusinessStatus>,
     /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error.

@@ -264,7 +264,7 @@ fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resu
 fn check(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
     let is_performers = input.business_status.is_some() || input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
     if is_performers && !parties.contains(&Party::Performer) {
-        let detail = "The finer word, the support given and who gives it are said by the performer alone.";
+        let detail = "The business_status, the support given and who gives it are said by the performer alone.";
         return Err(Error::Forbidden(detail.into()));
     }
     check_words(row.status, input)
