@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_checked() {
+    fn every_flag_that_makes_no_sense_is_told() {
         for flags in [
             "--port=70000",
             "--token-lifetime=1s",

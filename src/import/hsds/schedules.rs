@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_schedules() {
+    fn schedules_of_the_standard_are_read() {
         let (read, notices) = shown(json!([
             {"freq": "WEEKLY", "byday": "MO,WE", "opens_at": "10:00Z", "closes_at": "12:00:00", "wkst": "MO"},
             {"freq": "WEEKLY", "byday": "FR", "opens_at": "10:00", "closes_at": "12:00"},
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_of_feeds() {
+    fn the_forms_that_feeds_use_are_read_alike() {
         for form in [
             json!({"freq": "WEEKLY", "wkst": "MO", "days": ["TH", "FR"], "times": [{"start_time": "10:30", "end_time": "14:00"}]}),
             json!({"days": ["Thursday", "FRI"], "time_open": ["10:30"], "time_close": ["14:00"]}),

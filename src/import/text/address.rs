@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses() {
+    fn an_address_in_one_line_is_taken_apart() {
         assert_eq!(shown("2310 Enterprise Way, Kelowna, BC V1X 4H7"), "2310 Enterprise Way|Kelowna|BC|V1X 4H7|CA");
         assert_eq!(shown("263 Weller Ave, Unit 4, Kingston, ON K7K2V4"), "263 Weller Ave|Unit 4|Kingston|ON|K7K 2V4|CA");
         assert_eq!(shown("103 - 555 4th Street, Courtenay, BC  V9N 1H3"), "103 - 555 4th Street|Courtenay|BC|V9N 1H3|CA");
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_address() {
+    fn a_text_that_is_no_address_says_what_it_is_instead() {
         assert_eq!(shown("Phone service - Canada-wide"), "not_an_address country:CA phone");
         assert_eq!(shown("Phone service - BC and Yukon"), "not_an_address region:CA-BC,region:CA-YT phone");
         assert_eq!(shown("Phone/text service available anywhere"), "not_an_address  phone,text_chat");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_by_name() {
+    fn an_area_is_known_by_its_name() {
         assert_eq!(area("British Columbia").value, "CA-BC");
         assert_eq!(area("Québec").value, "CA-QC");
         assert_eq!(area("Canada").kind, AreaKind::Country);

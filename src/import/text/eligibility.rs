@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn inclusion_and_exclusion() {
+    fn who_is_taken_is_told_from_who_is_not() {
         assert_eq!(parts("Inclusion: Women. Exclusion: Men."), (Some("Women.".into()), Some("Men.".into())));
         assert_eq!(parts("Inclusion: All. Exclusion: None."), (Some("All.".into()), None));
         assert_eq!(parts("Inclusion: All. Exclusion: None (24/7 anonymous)."), (Some("All.".into()), None));

@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_weeks() {
+    fn a_plain_week_is_read() {
         assert_eq!(shown("Monday-Friday 8:30 AM - 4:30 PM"), ["MO,TU,WE,TH,FR 08:30-16:30"]);
         assert_eq!(shown("Mon–Fri: 09:00–16:00; Sat: 13:00–16:00."), ["MO,TU,WE,TH,FR 09:00-16:00", "SA 13:00-16:00"]);
         assert_eq!(shown("24/7"), ["FREQ=DAILY *-*"]);
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn remarks_that_change_nothing_else() {
+    fn a_remark_is_kept_and_changes_nothing_else() {
         let Hours::Open(schedules) = read("Monday-Friday 9:00 AM - 5:00 PM (excluding statutory holidays)", "America/Vancouver") else {
             panic!()
         };
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks() {
+    fn a_clock_is_read_in_every_common_form() {
         let at = |h, m| NaiveTime::from_hms_opt(h, m, 0);
         assert_eq!(clock("10:00"), at(10, 0));
         assert_eq!(clock("10:00:00"), at(10, 0));

@@ -104,7 +104,7 @@ fn schedules_are_in_force_between_their_dates() {
 }
 
 #[test]
-fn evenings_and_weekends() {
+fn openings_in_the_evening_and_at_the_weekend_are_told() {
     let zone = "America/Vancouver";
     let office = Timetable::new(&[schedule("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "09:00", "17:00", zone)]);
     assert!(!office.has_evenings() && !office.has_weekends());
@@ -120,7 +120,7 @@ fn evenings_and_weekends() {
 }
 
 #[test]
-fn overlap_with_free_times() {
+fn openings_overlap_with_free_times_or_do_not() {
     let zone = "America/Vancouver";
     let window = |day, from, until| WeeklyWindow { day, from: time(from).unwrap(), until: time(until).unwrap() };
     let minutes = |schedules: &[Schedule], windows: &[WeeklyWindow], zone: Option<Tz>| {
