@@ -42,7 +42,7 @@ impl Endpoint {
         let mut body = json!({ "url": url });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         // On PostgreSQL an endpoint begins where the feed ends, which may be a little before.
-        wait_for_the_feed(&caller.app).await;
+        caller.app.is_readable().await;
         let created = caller.post(PATH, body).await;
         let secret = created.expect(201)["secret"].as_str().unwrap().to_owned();
         Self { path: format!("{PATH}/{}", created.id()), secret }
@@ -54,30 +54,9 @@ impl Endpoint {
     }
 }
 
-/// Waits until the feed has come to the end of the journal: on PostgreSQL it stops below the transactions of other tests.
-async fn wait_for_the_feed(app: &TestApp) {
-    use diesel::prelude::*;
-    use kith::db::schema::changes::dsl;
-    loop {
-        let (last, readable) = app
-            .state
-            .db
-            .read(|conn| {
-                let last = dsl::changes.order((dsl::transaction_id.desc(), dsl::sequence.desc())).select(dsl::sequence);
-                Ok((last.first::<i64>(conn)?, kith::changes::latest(conn)?.sequence))
-            })
-            .await
-            .unwrap();
-        if last == readable {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Does everything that is to be done now.
 async fn settle(app: &TestApp) -> Engine {
-    wait_for_the_feed(app).await;
+    app.is_readable().await;
     let engine = Engine::new(app.state.clone());
     engine.dispatch().await.unwrap();
     engine.sweep().await.unwrap();

@@ -4,7 +4,7 @@ use chrono::Duration as Span;
 use serde_json::{Value, json};
 
 use super::sight::passing_consent;
-use super::{Endpoint, person, rename, settle, town, wait_for_the_feed};
+use super::{Endpoint, person, rename, settle, town};
 use crate::receiver::{Got, Receiver};
 
 on_both!(a_delivery_is_sent_again_when_asked_for, |db| async move {
@@ -40,7 +40,7 @@ on_both!(a_replay_sends_everything_from_a_place_or_a_moment_on_once_more, |db| a
     assert_eq!(versions(&first), [2, 3, 4]);
 
     let replay = format!("{}/replay", endpoint.path);
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     town.clinic.post(&replay, json!({ "since": moment })).await.expect(200);
     rename(&town.clinic, &patient, 4, "five").await;
     settle(&town.app).await;
@@ -101,7 +101,7 @@ on_both!(a_replay_of_an_endpoint_that_is_behind_loses_nothing, |db| async move {
     rename(&town.clinic, &patient, 1, "two").await;
     town.app.clock.advance(Span::minutes(5));
     rename(&town.clinic, &patient, 2, "three").await;
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     let now = town.app.clock.now();
     town.clinic.post(&format!("{}/replay", endpoint.path), json!({ "since": now })).await.expect(200);
     town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
@@ -148,7 +148,7 @@ on_both!(a_replay_tells_also_what_only_time_brought_about_in_its_place_among_the
     assert_eq!(names(&told(&first, "consent")), ["consent.created", "consent.began", "consent.expired"]);
 
     let replay = format!("{}/replay", endpoint.path);
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     clinic.post(&replay, json!({ "since": "2026-03-01T00:00:00Z" })).await.expect(200);
     settle(&town.app).await;
     let again = receiver.take();

@@ -7,7 +7,7 @@ use chrono::Duration as Span;
 use kith::webhooks::Engine;
 use serde_json::{Value, json};
 
-use super::{Endpoint, person, rename, settle, town, wait_for_the_feed};
+use super::{Endpoint, person, rename, settle, town};
 use crate::receiver::{Got, Receiver, Reply};
 
 on_both!(a_failed_delivery_is_tried_again_and_what_follows_of_the_same_resource_waits_for_it, |db| async move {
@@ -99,7 +99,7 @@ on_both!(a_receiver_that_is_gone_is_sent_no_more, |db| async move {
     settle(&town.app).await;
     assert!(receiver.take().is_empty());
     // Made active once more, it begins with what happens then.
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
     rename(&town.clinic, &patient, 3, "four").await;
     settle(&town.app).await;
@@ -253,7 +253,7 @@ on_both!(a_worker_that_died_is_followed_by_another_when_its_time_is_over, |db| a
     Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
     person(&town.clinic).await;
     let dying = Engine::new(town.app.state.clone());
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     dying.dispatch().await.unwrap();
     // It dies while the receiver has the request and has not answered.
     assert!(tokio::time::timeout(Duration::from_millis(150), dying.deliver()).await.is_err());
@@ -278,7 +278,7 @@ on_both!(two_processes_share_the_work_and_send_nothing_twice, |db| async move {
     for _ in 0..25 {
         person(&town.clinic).await;
     }
-    wait_for_the_feed(&town.app).await;
+    town.app.is_readable().await;
     let (one, other) = (Engine::new(town.app.state.clone()), Engine::new(town.app.state.clone()));
     for _ in 0..4 {
         let (first, second) = futures_util::future::join(one.dispatch(), other.dispatch()).await;
