@@ -1,9 +1,11 @@
 //! What every test starts from: a database of its own.
 //!
 //! SQLite is always there. PostgreSQL is where `TEST_DATABASE_URL` points; without the variable its tests say that they are
-//! skipped, and in continuous integration (`CI=true`) they fail.
+//! skipped, and in continuous integration (`CI=true`) they fail. Files that are not in the repository are in the folder that
+//! `KITH_SHARED` names: where that lacks one, its tests fail, and where the variable is not set, they say that they are skipped.
 
 use std::env;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use diesel::connection::SimpleConnection;
@@ -69,7 +71,7 @@ impl Place {
     pub fn on_postgres() -> Option<Self> {
         let Ok(server) = env::var("TEST_DATABASE_URL") else {
             assert!(env::var("CI").as_deref() != Ok("true"), "TEST_DATABASE_URL must be set in continuous integration");
-            eprintln!("skipped: TEST_DATABASE_URL is not set");
+            skip("TEST_DATABASE_URL is not set");
             return None;
         };
         let schema = format!("test_{}", Uuid::now_v7().simple());
@@ -105,16 +107,24 @@ impl Drop for Place {
     }
 }
 
-/// A file or folder of what is too large for the repository, or not ours to give away: real directories, the standard's own files. Where
-/// it is not there, that is said.
+/// Says that a test, or a part of it, is skipped: on the standard error itself, for what is printed by a test that passes is shown to
+/// nobody.
+pub fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let _closed = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// A file or folder of what is too large for the repository, or not ours to give away: real directories, the standard's own files.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let base = env::var_os("KITH_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = base.join(path);
-    if !path.exists() {
-        println!("skipped: {} is not there; set KITH_SHARED", path.display());
-        return None;
+    let named = env::var_os("KITH_SHARED").map(PathBuf::from);
+    let is_named = named.is_some();
+    let path = named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared")).join(path);
+    if path.exists() {
+        return Some(path);
     }
-    Some(path)
+    assert!(!is_named, "{} is not there, in the folder that KITH_SHARED names", path.display());
+    skip(&format!("{} is not there, and KITH_SHARED is not set", path.display()));
+    None
 }
 
 /// Makes two tests of one: `on_both!(a_row_is_kept, |db| async move { … })` runs on SQLite and on PostgreSQL.

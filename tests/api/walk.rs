@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::harness::skip;
+
 const README: &str = include_str!("../../README.md");
 /// What the walk calls the file with the credentials.
 const CREDENTIALS: &str = "kith-demo.json";
@@ -64,7 +66,7 @@ fn is_there(program: &str) -> bool {
 fn the_walk_of_the_readme_leads_from_a_person_to_an_outcome() {
     if !(is_there("bash") && is_there("curl")) {
         assert!(std::env::var_os("CI").is_none(), "bash and curl are needed");
-        eprintln!("skipped: bash and curl are needed");
+        skip("bash and curl are needed");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

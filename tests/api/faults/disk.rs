@@ -19,14 +19,14 @@ use super::server::{Server, kith};
 use super::times;
 use super::town::Town;
 use crate::client::TestApp;
-use crate::harness::TestDb;
+use crate::harness::{TestDb, skip};
 
 /// Whether we may mount things in a namespace of our own, which goes with its last process.
 fn can_mount() -> bool {
     let script = "mount -t tmpfs kith /mnt";
     let can = Command::new("unshare").args(["-rm", "sh", "-c", script]).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !can {
-        println!("skipped: no namespace to mount in");
+        skip("there is no namespace to mount in");
     }
     can
 }

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::harness::skip;
+
 /// `kith` with these arguments on this database, and nothing of our own environment.
 pub fn kith(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
@@ -102,7 +104,7 @@ impl Cluster {
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "initdb must be there in continuous integration");
-            eprintln!("skipped: PostgreSQL's programs are not here");
+            skip("PostgreSQL's programs are not here");
             return None;
         };
         let folder = tempfile::tempdir_in("/tmp").unwrap();
