@@ -14,7 +14,6 @@ mod disk;
 pub mod http;
 mod kills;
 mod ledger;
-mod logins;
 mod outages;
 mod privacy;
 mod replay;
