@@ -199,7 +199,8 @@ impl Services {
             let kin = importer.take_kin();
             if !self.dry_run && !kin.is_empty() {
                 let source = importer.mapping().source.clone();
-                db.write_blocking(move |conn| kin::join(conn, &operator(), owner, &source, &kin))?;
+                let told = db.write_blocking(move |conn| kin::join(conn, &operator(), owner, &source, &kin))?;
+                told.into_iter().for_each(|line| locked(book).add(line));
             }
             Ok(load)
         })

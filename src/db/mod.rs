@@ -9,6 +9,7 @@ mod connection;
 mod errors;
 pub mod idempotency_keys;
 pub mod lists;
+pub mod locks;
 pub mod migrate;
 mod pool;
 mod postgres;
@@ -48,14 +49,14 @@ pub struct DbSettings {
 }
 
 impl DbSettings {
-    /// The database at this address, with defaults for the rest.
+    /// The database at this address, with the defaults of the [settings](crate::config::DatabaseConfig) for the rest.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             connections: 8,
             write_queue: 1024,
             wait: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::from_secs(20),
             slow_query: Duration::from_millis(250),
         }
     }

@@ -20,6 +20,7 @@ use super::read::line;
 use super::report::Report;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
+use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::unreadable;
 use crate::http::query;
@@ -108,7 +109,8 @@ pub async fn import_services(
     let kin = desk.importer.take_kin();
     if !kin.is_empty() {
         let (caller, clock, source) = (Principal::clone(&caller), app.clock.clone(), query.source.clone());
-        app.db.write_patiently(move |conn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin)).await?;
+        let join = move |conn: &mut DbConn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin);
+        app.db.write_patiently(join).await?.into_iter().for_each(|line| import.report.add(line));
     }
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;

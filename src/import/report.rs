@@ -11,7 +11,7 @@ use crate::kind::ServiceId;
 use crate::text_enum;
 
 text_enum! {
-    /// What became of a record.
+    /// What became of a record. `noted` is of none: what the records say together of an organization, whose `key` it is, was not done.
     pub enum Verdict {
         /// It is a new service.
         Created = "created",
@@ -23,6 +23,8 @@ text_enum! {
         Refused = "refused",
         /// It is no longer in its source; its service is inactive now.
         Retired = "retired",
+        /// It is no record, and what is said of an organization was not done; see its notices.
+        Noted = "noted",
     }
 }
 
@@ -81,7 +83,7 @@ pub struct Report {
     /// Providers that were not known.
     #[schema(example = 7)]
     pub organizations_created: u64,
-    /// How often each notice occurred among the records that were taken.
+    /// How often each notice occurred among the records that were taken, and of organizations.
     pub notices: BTreeMap<&'static str, u64>,
     /// The records of which something must be said, in order, the first thousand.
     pub lines: Vec<Line>,
@@ -114,13 +116,17 @@ impl Report {
 
     /// Counts a record, and keeps its line where there is something to say and room.
     pub fn add(&mut self, line: Line) {
-        *match line.verdict {
-            Verdict::Created => &mut self.created,
-            Verdict::Updated => &mut self.updated,
-            Verdict::Unchanged => &mut self.unchanged,
-            Verdict::Refused => &mut self.refused,
-            Verdict::Retired => &mut self.retired,
-        } += 1;
+        let count = match line.verdict {
+            Verdict::Created => Some(&mut self.created),
+            Verdict::Updated => Some(&mut self.updated),
+            Verdict::Unchanged => Some(&mut self.unchanged),
+            Verdict::Refused => Some(&mut self.refused),
+            Verdict::Retired => Some(&mut self.retired),
+            Verdict::Noted => None,
+        };
+        if let Some(count) = count {
+            *count += 1;
+        }
         if line.verdict != Verdict::Refused {
             for notice in &line.notices {
                 *self.notices.entry(notice.code).or_default() += 1;

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
 use super::api::{Organization, OrganizationQuery};
 use super::model::{OrganizationInput, OrganizationRow};
-use super::repository;
+use super::repository::{self, Above};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::db::DbConn;
@@ -69,6 +69,10 @@ impl Resource for Organizations {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&OrganizationRow>, input: &mut OrganizationInput) -> Result<()> {
+        // Before any row is locked. What is new is nobody's whole yet.
+        if input.parent_id.is_some() && current.is_some_and(|row| row.parent_id != input.parent_id) {
+            repository::lock_kinship(conn)?;
+        }
         if let Some(row) = current.filter(|row| row.is_active && !input.is_active && row.id != caller.organization_id)
             && repository::has_clients(conn, row.id)?
         {
@@ -82,15 +86,12 @@ impl Resource for Organizations {
                 "Systems call for this organization or a part of it, or did; only the organization itself says what it is part of.";
             return Err(Error::Forbidden(reason.into()));
         }
-        let mut ancestor = input.parent_id;
-        while let Some(id) = ancestor {
-            if current.is_some_and(|row| row.id == id) {
-                return Err(Error::invalid("/parent_id", "circular", "must not be a part of this organization"));
-            }
-            let row = repository::find(conn, id)?.filter(|row| row.deleted_at.is_none());
-            ancestor = row.ok_or_else(|| Error::invalid("/parent_id", "not_found", "is not an organization"))?.parent_id;
+        let Some(whole) = input.parent_id else { return Ok(()) };
+        match repository::above(conn, current.map(|row| row.id), whole)? {
+            Above::Whole => Ok(()),
+            Above::Missing => Err(Error::invalid("/parent_id", "not_found", "is not an organization")),
+            Above::Circle => Err(Error::invalid("/parent_id", "circular", "must be a part neither of this organization nor of itself")),
         }
-        Ok(())
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: OrganizationId, input: OrganizationInput) -> Result<OrganizationRow> {

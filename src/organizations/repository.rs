@@ -1,14 +1,16 @@
 //! The queries of organizations.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use diesel::prelude::*;
 
 use super::api::OrganizationQuery;
 use super::model::{OrganizationRow, Policies};
-use crate::db::DbConn;
 use crate::db::schema::{clients, organizations::dsl};
 use crate::db::types::Instant;
+use crate::db::{DbConn, locks};
 use crate::each;
 use crate::error::Result;
 use crate::kind::OrganizationId;
@@ -76,6 +78,41 @@ fn told_zone(row: &OrganizationRow) -> Option<Tz> {
 /// The time zone in which an organization works, if it has told it.
 pub fn zone(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Tz>> {
     Ok(find(conn, id)?.as_ref().and_then(told_zone))
+}
+
+/// What stands above an organization that is part of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Above {
+    /// Organizations that are there, up to one that is part of no other.
+    Whole,
+    /// One that is not there, or was deleted.
+    Missing,
+    /// The organization itself, or others that are part of each other.
+    Circle,
+}
+
+/// What would stand above an organization, a new one where none is named, if it were part of this whole.
+pub fn above(conn: &mut DbConn, part: Option<OrganizationId>, whole: OrganizationId) -> Result<Above> {
+    let (mut met, mut next): (HashSet<OrganizationId>, _) = (part.into_iter().collect(), Some(whole));
+    while let Some(id) = next {
+        if !met.insert(id) {
+            return Ok(Above::Circle);
+        }
+        match find(conn, id)?.filter(|row| row.deleted_at.is_none()) {
+            Some(row) => next = row.parent_id,
+            None => return Ok(Above::Missing),
+        }
+    }
+    Ok(Above::Whole)
+}
+
+/// The lock of whoever says which organization is part of which: "kith-kin" in ASCII.
+const KINSHIP: i64 = 0x6b69_7468_2d6b_696e;
+
+/// Waits until nobody else says which organization is part of which, and keeps others waiting until the transaction ends: each of two
+/// might see no circle and both together close one. On SQLite whoever writes is alone.
+pub fn lock_kinship(conn: &mut DbConn) -> Result<()> {
+    locks::wait_for(conn, KINSHIP)
 }
 
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.

@@ -1,6 +1,7 @@
 //! The queries of referrals, their transitions and their messages.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
@@ -9,7 +10,7 @@ use super::api::{Mailbox, ReferralQuery};
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
-use crate::db::schema::{clients, matches, referral_messages, referral_transitions, referrals};
+use crate::db::schema::{self, clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
@@ -225,11 +226,28 @@ pub fn lock(conn: &mut DbConn, id: ReferralId) -> Result<()> {
     Ok(())
 }
 
-/// Whether the referral goes on, over however many others, from another one or is itself that one.
+/// The same where nobody else is changing it; false where somebody is, whom nobody waits for.
+pub fn try_lock(conn: &mut DbConn, id: ReferralId) -> Result<bool> {
+    let DbConn::Pg(conn) = conn else { return Ok(true) };
+    let free = referrals::table.find(id).select(referrals::id).for_no_key_update().skip_locked();
+    Ok(free.first::<ReferralId>(conn).optional()?.is_some())
+}
+
+/// Waits until nobody else says from which other referral a draft of the organization goes on, and keeps others waiting until the
+/// transaction ends: each of two might see no circle and both together close one. What was sent does not change that any more, and
+/// nobody else names the organization's drafts. On SQLite whoever writes is alone.
+pub fn lock_drafts(conn: &mut DbConn, owner: OrganizationId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        schema::organizations::table.find(owner).select(schema::organizations::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Whether the referral goes on, over however many others, from another one, is itself that one, or goes on from itself.
 pub fn goes_on_from(conn: &mut DbConn, id: ReferralId, other: ReferralId) -> Result<bool> {
-    let mut at = Some(id);
+    let (mut met, mut at) = (HashSet::from([other]), Some(id));
     while let Some(id) = at {
-        if id == other {
+        if !met.insert(id) {
             return Ok(true);
         }
         at = referrals::table.find(id).select(referrals::parent_id).first(conn)?;

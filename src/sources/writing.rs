@@ -214,7 +214,8 @@ impl<'a> Turn<'a> {
         let url = self.url.clone();
         self.write(move |conn, source, run, actor| {
             let kin = repository::take_kin(conn, source.id)?;
-            kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
+            let told = kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
+            report(conn, run, &told)?;
             let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
             (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
             repository::settle(conn, &after)?;
@@ -251,6 +252,7 @@ fn report(conn: &mut DbConn, run: &mut RunRow, lines: &[Line]) -> Result<()> {
             Verdict::Unchanged => &mut run.unchanged,
             Verdict::Refused => &mut run.refused,
             Verdict::Retired => &mut run.retired,
+            Verdict::Noted => continue,
         };
         *count = count.saturating_add(1);
     }

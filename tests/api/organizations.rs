@@ -229,3 +229,44 @@ on_both!(the_keys_of_an_organization_are_its_keepers_alone, |db| async move {
     same.expect(200);
     assert_eq!(same.id(), created.id());
 });
+
+on_both!(a_circle_of_organizations_that_is_there_is_told_and_holds_up_nobody, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let mut ids = Vec::new();
+    for name in ["Whole", "Part", "Below"] {
+        ids.push(caller.post(PATH, agency(name)).await.id());
+    }
+    // As imports of before have left them: the first two are part of each other, the third is part of them.
+    let (whole, part) = (ids[0].clone(), ids[1].clone());
+    let parents = [(whole.clone(), part.clone()), (part, whole.clone()), (ids[2].clone(), whole)];
+    let circle = app.state.db.write(move |conn| {
+        use diesel::RunQueryDsl as _;
+        for (part, whole) in &parents {
+            let content = match conn {
+                kith::db::DbConn::Sqlite(_) => format!("json_set(content, '$.parent_id', '{whole}')"),
+                kith::db::DbConn::Pg(_) => format!("jsonb_set(content, '{{parent_id}}', '\"{whole}\"')"),
+            };
+            let update = format!("UPDATE organizations SET parent_id = '{whole}', content = {content} WHERE id = '{part}'");
+            diesel::sql_query(update).execute(conn)?;
+        }
+        Ok(())
+    });
+    circle.await.unwrap();
+    let told = [("/parent_id".to_owned(), "circular".to_owned())];
+    let path = |number: usize| format!("{PATH}/{}", ids[number]);
+    let beneath = |number: usize| json!({ "name": "New", "kind": "agency", "parent_id": ids[number] });
+    let all = async {
+        for number in 0..3 {
+            assert_eq!(caller.post(PATH, beneath(number)).await.faults(422), told);
+            assert_eq!(caller.patch(&path(number), 1, json!({ "description": "Hampers" })).await.faults(422), told);
+            assert_eq!(caller.put(&path(number), 1, beneath(number)).await.faults(422), told);
+        }
+        // Whoever may leaves it.
+        caller.patch(&path(0), 1, json!({ "parent_id": null })).await.expect(200);
+        for number in 0..3 {
+            caller.post(PATH, beneath(number)).await.expect(201);
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), all).await.expect("nothing is held up");
+});

@@ -299,3 +299,45 @@ async fn two_processes_that_start_at_once_make_one_key() {
     other.await.unwrap().unwrap();
     assert_eq!(db.read(list_signing_keys).await.unwrap().len(), 1);
 }
+
+/// Two changes, by this client, each of which is written but for the journal when the other begins, or waits for it.
+async fn at_once(url: &str, client: &Caller, changes: [(String, Value); 2]) -> [Answer; 2] {
+    let mut rival = Rival::doing(url, "LOCK TABLE changes IN SHARE MODE");
+    let [one, other] = changes.map(|(path, patch)| {
+        let client = client.clone();
+        move || actix_web::rt::spawn(async move { client.patch(&path, 1, patch).await })
+    });
+    let one = one();
+    rival.is_met_by(&[&one]).await;
+    let other = other();
+    rival.is_met_by(&[&one, &other]).await;
+    rival.leave();
+    [one.await.unwrap(), other.await.unwrap()]
+}
+
+#[actix_web::test]
+async fn of_two_that_would_close_a_circle_at_once_the_second_is_told() {
+    let Some((town, url)) = town().await else { return };
+    let mut organizations = Vec::new();
+    for name in ["Whole", "Between", "Part"] {
+        let made = town.clinic.post("/v1/organizations", json!({ "name": name, "kind": "agency" })).await;
+        organizations.push((made.header("location").unwrap().to_owned(), made.id()));
+    }
+    let [(whole, whole_id), (between, between_id), (part, part_id)] = organizations.try_into().unwrap();
+    town.clinic.patch(&between, 1, json!({ "parent_id": whole_id })).await.expect(200);
+    let changes = [(whole, json!({ "parent_id": part_id })), (part, json!({ "parent_id": between_id }))];
+    let [one, other] = at_once(&url, &town.clinic, changes).await;
+    one.expect(200);
+    assert_eq!(other.faults(422), [("/parent_id".into(), "circular".into())]);
+
+    let patient = town.patient().await;
+    let mut drafts = Vec::new();
+    for _ in 0..2 {
+        drafts.push(town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id());
+    }
+    let path = |number: usize| format!("/v1/referrals/{}", drafts[number]);
+    let changes = [(path(0), json!({ "parent_id": drafts[1] })), (path(1), json!({ "parent_id": drafts[0] }))];
+    let [one, other] = at_once(&url, &town.clinic, changes).await;
+    one.expect(200);
+    assert_eq!(other.faults(422), [("/parent_id".into(), "not_allowed".into())]);
+}

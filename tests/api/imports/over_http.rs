@@ -359,3 +359,49 @@ on_both!(a_taxonomy_that_is_named_by_a_text_keeps_its_name_and_only_that_of_211_
     let told = |taxonomy: &str, label: Value| json!({ "taxonomy": taxonomy, "code": "V1", "label": label, "uri": null });
     assert_eq!(terms, json!([told("Veterans Affairs", json!("Veterans")), told("211 LA County", Value::Null), told("AIRS", Value::Null)]));
 });
+
+/// The id that a partner has for an organization.
+fn key_of(name: &str) -> String {
+    format!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a1{}", name.trim_start_matches("org-"))
+}
+
+/// A service of an organization that is part of another one.
+fn of_part(id: &str, part: &str, whole: Option<&str>) -> Value {
+    let mut service = pantry(id, id);
+    service["organization"] = json!({ "id": key_of(part), "name": format!("Society {part}"), "parent_organization_id": whole.map(key_of) });
+    service
+}
+
+on_both!(organizations_that_would_be_part_of_themselves_are_not_joined_and_told, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let wholes = async || {
+        let page = caller.get("/v1/organizations?limit=200").await.expect(200);
+        let items: Vec<Value> =
+            page["items"].as_array().unwrap().iter().filter(|one| one["name"] != "Alder Falls Family Clinic").cloned().collect();
+        let name = |id: &Value| items.iter().find(|one| one["id"] == *id).map(|one| one["name"].as_str().unwrap().to_owned());
+        let mut found: Vec<(String, Option<String>)> =
+            items.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), name(&one["parent_id"]))).collect();
+        found.sort();
+        found
+    };
+    let of = |part: &str, whole: Option<&str>| (format!("Society {part}"), whole.map(|whole| format!("Society {whole}")));
+    let circle = import(&caller, "", &[of_part("a", "org-1", Some("org-2")), of_part("b", "org-2", Some("org-1"))]).await;
+    assert_eq!(counts(&circle), [2, 0, 0, 0, 0, 2]);
+    assert_eq!(wholes().await, [of("org-1", Some("org-2")), of("org-2", None)]);
+    let report = circle.json();
+    assert_eq!(report["notices"]["organization_circular"], 1, "{report}");
+    let line = report["lines"].as_array().unwrap().iter().find(|line| line["verdict"] == "noted").unwrap_or_else(|| panic!("{report}"));
+    assert_eq!((&line["key"], &line["position"], &line["service_id"]), (&json!(key_of("org-2")), &Value::Null, &Value::Null));
+
+    // The same over two imports, and over one more organization.
+    import(&caller, "", &[of_part("c", "org-3", None), of_part("b", "org-2", Some("org-3"))]).await.expect(200);
+    assert_eq!(wholes().await[1], of("org-2", Some("org-3")));
+    let closing = import(&caller, "", &[of_part("c", "org-3", Some("org-1"))]).await;
+    assert_eq!(closing.expect(200)["notices"]["organization_circular"], 1);
+    assert_eq!(wholes().await[2], of("org-3", None));
+    let first = caller.get("/v1/organizations?name=org-1").await.expect(200)["items"][0]["id"].clone();
+    let below = json!({ "name": "Branch", "kind": "agency", "parent_id": first });
+    let below = tokio::time::timeout(std::time::Duration::from_secs(20), caller.post("/v1/organizations", below)).await;
+    below.expect("nothing is held up").expect(201);
+});

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use kith::sources::Engine;
 use serde_json::{Value, json};
 
-use super::{Partner, app, asked, counts, directory, last_run, pull, subscribe};
+use super::{Partner, app, asked, counts, directory, last_run, pull, subscribe, told};
 use crate::client::TestApp;
 use crate::receiver::{Receiver, Reply};
 
@@ -194,4 +194,28 @@ on_both!(a_sweep_that_begins_anew_counts_what_it_lacks_once, |db| async move {
     pull(&app).await;
     assert_eq!(counts(&last_run(&clinic, &source).await)[4], 1);
     assert_eq!(directory(&clinic).await["Lunch Club"], "inactive");
+});
+
+on_both!(a_run_tells_which_organizations_would_be_part_of_themselves, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let id = |number: u8| format!("{number}1111111-1111-4111-8111-111111111111");
+    for (key, organization, whole) in [("a", 1, 2), ("b", 2, 3), ("c", 3, 1)] {
+        let mut services = theirs.0.lock().unwrap();
+        let organization = json!({
+            "id": id(organization), "name": format!("Society {organization}"), "description": "A society",
+            "parent_organization_id": id(whole),
+        });
+        services.get_mut(key).unwrap()["organization"] = organization;
+    }
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
+    assert_eq!(told(&run, "organization_circular").len(), 1, "{run}");
+    let page = clinic.get("/v1/organizations?limit=200").await.expect(200);
+    let joined = page["items"].as_array().unwrap().iter().filter(|one| one["parent_id"] != Value::Null);
+    assert_eq!(joined.count(), 2, "two of three are joined: {page}");
 });
