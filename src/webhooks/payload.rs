@@ -154,6 +154,11 @@ fn path(entry: &Entry) -> Result<Option<String>> {
     let id = entry.resource_id;
     let of_patient = |rest: &str| entry.patient_id.map(|patient| format!("/v1/patients/{patient}/{rest}"));
     let of_referral = |rest: &str| entry.referral_id.map(|referral| format!("/v1/referrals/{referral}/{rest}"));
+    // What lies below another resource is found by that one's id, which its body names.
+    let below = |field: &str, collection: &str, rest: &str| -> Result<Option<String>> {
+        let body = events::body(entry)?;
+        Ok(body.get(field).and_then(Value::as_str).map(|above| format!("/v1/{collection}/{above}/{rest}")))
+    };
     Ok(match entry.resource_type {
         ResourceType::Client => None,
         ResourceType::NeedLevelAssessment => of_patient("need-levels"),
@@ -161,20 +166,87 @@ fn path(entry: &Entry) -> Result<Option<String>> {
         ResourceType::ReferralTransition => of_referral("transitions"),
         ResourceType::ReferralMessage => of_referral("messages"),
         ResourceType::ReferralLink => of_referral("links"),
+        ResourceType::ScreeningLink => below("screening_id", "screenings", "links")?,
+        ResourceType::ContactAttempt => below("follow_up_id", "follow-ups", "attempts")?,
+        ResourceType::WaitlistEntry => below("service_id", "services", &format!("waitlist-entries/{id}"))?,
         ResourceType::CalendarLink => {
-            let body = events::body(entry)?;
-            let of = |field: &str, name: &str| Some(format!("/v1/{name}/{}/calendar-links", body.get(field)?.as_str()?));
-            of("service_id", "services").or_else(|| of("practitioner_id", "practitioners"))
+            let of_service = below("service_id", "services", "calendar-links")?;
+            of_service.or(below("practitioner_id", "practitioners", "calendar-links")?)
         }
-        ResourceType::ContactAttempt => {
-            let body = events::body(entry)?;
-            body.get("follow_up_id").and_then(Value::as_str).map(|follow_up| format!("/v1/follow-ups/{follow_up}/attempts"))
-        }
+        ResourceType::Organization => Some(format!("/v1/organizations/{id}")),
+        ResourceType::Practitioner => Some(format!("/v1/practitioners/{id}")),
+        ResourceType::Patient => Some(format!("/v1/patients/{id}")),
+        ResourceType::Consent => Some(format!("/v1/consents/{id}")),
+        ResourceType::Need => Some(format!("/v1/needs/{id}")),
+        ResourceType::Instrument => Some(format!("/v1/instruments/{id}")),
+        ResourceType::Screening => Some(format!("/v1/screenings/{id}")),
+        ResourceType::Service => Some(format!("/v1/services/{id}")),
         ResourceType::Match => Some(format!("/v1/matches/{id}")),
+        ResourceType::Referral => Some(format!("/v1/referrals/{id}")),
         ResourceType::FollowUp => Some(format!("/v1/follow-ups/{id}")),
+        ResourceType::Slot => Some(format!("/v1/slots/{id}")),
+        ResourceType::Appointment => Some(format!("/v1/appointments/{id}")),
         ResourceType::UnmetNeed => Some(format!("/v1/unmet-needs/{id}")),
         ResourceType::ServiceSuggestion => Some(format!("/v1/service-suggestions/{id}")),
+        ResourceType::Source => Some(format!("/v1/sources/{id}")),
         ResourceType::WebhookEndpoint => Some(format!("/v1/webhook-endpoints/{id}")),
-        kind => Some(format!("/v1/{kind}s/{id}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use serde_json::value::to_raw_value;
+
+    use super::*;
+    use crate::changes::Action;
+    use crate::db::types::Json;
+
+    /// Where a made-up entry leads; its body names all that a resource may belong to.
+    fn address(resource_type: ResourceType, body: Value) -> Option<String> {
+        let entry = Entry {
+            sequence: 1,
+            transaction_id: 0,
+            at: Instant::from_timestamp(1_780_315_200).unwrap(),
+            organization_id: None,
+            client_id: None,
+            on_behalf_of: None,
+            resource_type,
+            resource_id: Id::generate(),
+            owner_id: None,
+            version: 1,
+            action: Action::Created,
+            patient_id: Some(Id::generate()),
+            referral_id: Some(Id::generate()),
+            request_id: None,
+            body: Json(to_raw_value(&body).unwrap()),
+        };
+        path(&entry).unwrap()
+    }
+
+    /// Whether the document has an address that is read with GET.
+    fn is_read(address: &str) -> bool {
+        let paths = crate::openapi::document()["paths"].as_object().unwrap();
+        let segments: Vec<&str> = address.split('/').collect();
+        let fits = |template: &str| {
+            let parts: Vec<&str> = template.split('/').collect();
+            let is_id = |part: &str, segment: &str| part.starts_with('{') && segment.parse::<uuid::Uuid>().is_ok();
+            parts.len() == segments.len() && parts.iter().zip(&segments).all(|(part, segment)| part == segment || is_id(part, segment))
+        };
+        paths.iter().any(|(template, item)| item.get("get").is_some() && fits(template))
+    }
+
+    #[test]
+    fn what_is_told_of_every_resource_leads_to_where_it_is_read() {
+        let parents = ["service_id", "practitioner_id", "screening_id", "follow_up_id"];
+        let body: Value = parents.map(|field| (field.to_owned(), json!(Id::<()>::generate()))).into_iter().collect();
+        for kind in ResourceType::ALL {
+            match address(*kind, body.clone()) {
+                Some(address) => assert!(is_read(&address), "{kind}: {address}"),
+                None => assert_eq!(*kind, ResourceType::Client, "a client alone is not read by itself"),
+            }
+        }
+        let of_practitioner = address(ResourceType::CalendarLink, json!({ "practitioner_id": Id::<()>::generate() })).unwrap();
+        assert!(of_practitioner.starts_with("/v1/practitioners/") && is_read(&of_practitioner), "{of_practitioner}");
+    }
 }

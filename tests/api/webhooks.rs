@@ -1,7 +1,6 @@
 //! Webhooks: what is sent to whom, in which order, how often, and what is never sent.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chrono::Duration as Span;
 use kith::changes::places::{self, Work};
@@ -257,6 +256,33 @@ on_both!(a_place_that_opens_is_told_to_those_whom_it_concerns_and_the_offer_to_i
     town.agency.put_any(&capacity, room("full", 0)).await.expect(200);
     town.agency.put_any(&capacity, room("open", 2)).await.expect(200);
     assert_eq!(told(&town).await, is("", "", 1));
+});
+
+on_both!(a_thin_payload_leads_to_what_it_is_about, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = ["waitlist_entry.created", "waitlist_entry.offered", "screening_link.created"];
+    Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": types })).await;
+    let service = json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id });
+    let service = town.agency.post("/v1/services", service).await.id();
+    let patient = person(&town.clinic).await;
+    let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let referral = town.clinic.post("/v1/referrals", referral).await.id();
+    let entry = town.agency.post(&format!("/v1/services/{service}/waitlist-entries"), json!({ "referral_id": referral })).await.id();
+    let room = json!({ "status": "open", "unit": "place", "available": 1 });
+    town.agency.put_any(&format!("/v1/services/{service}/capacity"), room).await.expect(200);
+    let screening = town.clinic.post("/v1/screenings", json!({ "patient_id": patient, "instrument": "phq-2" })).await.id();
+    town.clinic.post(&format!("/v1/screenings/{screening}/links"), json!({})).await.expect(201);
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert_eq!(in_any_order(&got), types.map(str::to_owned).into());
+    for one in &got {
+        let url = one.json()["data"]["url"].as_str().unwrap().to_owned();
+        let read = town.clinic.get(&url).await.expect(200);
+        let expected = if one.event().starts_with("waitlist_entry") { json!(entry) } else { one.json()["data"]["resource_id"].clone() };
+        assert!(read["id"] == expected || read["items"][0]["id"] == expected, "{url}: {read}");
+    }
 });
 
 on_both!(filters_narrow_what_is_sent, |db| async move {

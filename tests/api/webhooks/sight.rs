@@ -363,3 +363,26 @@ on_both!(whom_a_withdrawn_consent_was_given_to_is_sent_that_it_was_and_nothing_m
     assert_eq!((&bare["id"], &bare["status"]), (&json!(consent), &json!("withdrawn")));
     assert_eq!((&bare["withdrawal_reason"], &bare["note"], &bare["purposes"]), (&Value::Null, &Value::Null, &json!([])));
 });
+
+on_both!(whom_a_deleted_consent_named_is_sent_nothing_of_what_it_said, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    for (caller, path) in [(&town.clinic, "/clinic"), (&town.program, "/program")] {
+        let types = ["consent.created", "consent.deleted"];
+        Endpoint::new(caller, receiver.url(path), json!({ "event_types": types, "payload": "full" })).await;
+    }
+    let consent = json!({ "patient_id": person(&town.clinic).await, "grantee_id": town.program.organization_id,
+        "purposes": ["care_coordination"], "categories": ["contact"], "form": "verbal", "note": "Not in the evening." });
+    let consent = town.clinic.post("/v1/consents", consent).await.id();
+    town.clinic.delete(&format!("/v1/consents/{consent}"), 1).await.expect(204);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    let told = |path: &str| {
+        let of = of_path(&got, path).into_iter();
+        of.map(|one| (one.event(), one.json()["data"]["resource"]["note"].clone())).collect::<Vec<_>>()
+    };
+    let both = |note: Value| ["consent.created", "consent.deleted"].map(|event| (event.to_owned(), note.clone()));
+    assert_eq!(told("/clinic"), both(json!("Not in the evening.")));
+    assert_eq!(told("/program"), both(Value::Null));
+});
