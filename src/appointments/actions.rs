@@ -75,7 +75,7 @@ fn ensure_kept(conn: &mut DbConn, row: &AppointmentRow, now: Instant) -> Result<
 /// Confirm a hold
 ///
 /// The place that is held is booked, if it still is.
-#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`; the place was given to somebody else: `slot_full`; the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`; the place was given to somebody else: `slot_full`; the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/confirm")]
 pub async fn confirm_appointment(
     app: State,
@@ -92,8 +92,8 @@ pub async fn confirm_appointment(
             slots::repository::lock(conn, &[row.slot_id])?;
             let now = clock.now().max(caller.at);
             check_step(&row, now, AppointmentStatus::Booked)?;
-            booking::ensure_agreed(conn, caller, &row)?;
             ensure_kept(conn, &row, now)?;
+            booking::ensure_agreed(conn, caller, &row)?;
             let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };
             let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
             let row = save(conn, caller, next)?;
@@ -107,7 +107,7 @@ pub async fn confirm_appointment(
 ///
 /// In one step: the place in the old slot is given back when one in the new slot is taken, or kept where there is none. The new slot is
 /// one of the same organization. What is held stays held, no longer than before.
-#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/reschedule")]
 pub async fn reschedule_appointment(
     app: State,
@@ -123,13 +123,13 @@ pub async fn reschedule_appointment(
             if !row.status_at(caller.at).is_open() {
                 return Err(closed());
             }
-            booking::ensure_agreed(conn, caller, &row)?;
             let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
             let slot = slot.ok_or_else(|| Error::invalid("/slot_id", "not_found", "is not a slot"))?;
             if slot.id == row.slot_id || slot.organization_id != row.provider_id {
                 return Err(Error::invalid("/slot_id", "not_allowed", "is the present slot, or one of another organization"));
             }
             let slot = booking::claim(conn, caller, &[row.slot_id, slot.id], slot.id, row.patient_id)?;
+            booking::ensure_agreed(conn, caller, &row)?;
             let row = save(conn, caller, row.moved_to(&slot))?;
             if row.status == AppointmentStatus::Booked {
                 effects::booked(conn, caller, &row)?;

@@ -5,9 +5,8 @@ use chrono::Duration;
 use super::model::{AppointmentInput, AppointmentRow};
 use super::{effects, repository};
 use crate::auth::{Principal, sight};
-use crate::consents::model::ConsentPurpose;
-use crate::consents::repository::covered;
 use crate::db::DbConn;
+use crate::db::types::Instant;
 use crate::error::{Error, Fault, Result};
 use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, ResourceType, SlotId};
 use crate::referrals::model::{BusinessStatus, ReferralRow};
@@ -42,7 +41,7 @@ pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is
             ensure_place(conn, caller, &slot, input.patient_id)?;
             identifiers::ensure_free(conn, caller.organization_id, ResourceType::Appointment, &input.identifiers)?;
         }
-        if !may_know(conn, caller, input.patient_id, &slot)? {
+        if !may_know(conn, input.patient_id, slot.organization_id, caller.at)? {
             let (pointer, message) = match input.referral_id {
                 None => ("/referral_id", "is required: the patient has not consented to the organization that offers the slot"),
                 Some(_) => {
@@ -91,31 +90,42 @@ fn check_referral(
     Ok(vec![referral.organization_id, referral.asked()])
 }
 
-/// Fails where the appointment's referral has a performer that the patient does not let in any more: the person is not to be expected
-/// there, at this time or another.
+/// Fails where the patient lets in no more whoever a booking would ask for today: the performer of the appointment's referral; the
+/// organization that it is with, where that is no side of it; without a referral also the caller. The person is not to be expected there,
+/// at this time or another.
 pub fn ensure_agreed(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> Result<()> {
-    match row.referral_id {
+    let (provider, own) = (row.provider_id, caller.organization_id);
+    let is_side = match row.referral_id {
         Some(id) => {
             let referral = referrals::repository::get(conn, id)?;
-            workflow::ensure_performer_sees(conn, &referral, caller.at)
+            workflow::ensure_performer_sees(conn, &referral, caller.at)?;
+            [referral.organization_id, referral.asked()].contains(&provider)
         }
-        None => Ok(()),
-    }
+        None if own == provider => false,
+        None => match sight::patient(conn, caller, row.patient_id) {
+            Ok(_) => false,
+            Err(Error::NotFound | Error::Gone | Error::Merged { .. }) => return Err(ended()),
+            Err(other) => return Err(other),
+        },
+    };
+    if is_side || may_know(conn, row.patient_id, provider, caller.at)? { Ok(()) } else { Err(ended()) }
+}
+
+fn ended() -> Error {
+    let detail = "The organization that the appointment is with, or the client's own, does not see the patient: the patient's consent to \
+                  it has ended, or the patient was deleted.";
+    Error::conflict("consent_ended", detail)
 }
 
 fn is_for(slot: &SlotRow, referral: &ReferralRow) -> bool {
     referral.performer_id == Some(slot.organization_id) || (referral.service_id.is_some() && referral.service_id == slot.service_id)
 }
 
-/// Whether the organization that offers the slot may know of the patient without a referral that asks it: it books itself, manages the patient, or
-/// the patient has consented to it.
-fn may_know(conn: &mut DbConn, caller: &Principal, patient: PatientId, slot: &SlotRow) -> Result<bool> {
-    let provider = slot.organization_id;
-    if provider == caller.organization_id || provider == patients::repository::manager(conn, patient)? {
-        return Ok(true);
-    }
-    let takes_part = covered(conn, patient, provider, ConsentPurpose::CareCoordination, caller.at)?;
-    Ok(takes_part.is_some() || sight::to_performer(conn, patient, provider, caller.at)?.is_some())
+/// Whether the organization that offers a slot may know of the patient without a referral that asks it, whoever calls: it manages the
+/// patient, or the patient has consented to it.
+fn may_know(conn: &mut DbConn, patient: PatientId, provider: OrganizationId, now: Instant) -> Result<bool> {
+    let manager = patients::repository::manager(conn, patient)?;
+    sight::may_take_on(conn, patient, (provider, manager), now)
 }
 
 /// Fails where the client holds `most` places, or the patient has as many held, of those that the client sees, as one may. Neither gets

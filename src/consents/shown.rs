@@ -1,5 +1,5 @@
-//! What of a consent is shown to the organization that it was given to: all of it while it stands, and once it was withdrawn that it
-//! was, and nothing more. Whoever manages the patient or wrote the consent down sees what it said and why it ended.
+//! What of a consent is shown to the organization that it was given to: all of it while it stands, and once it was withdrawn or deleted
+//! that it was, and nothing more. Whoever manages the patient or wrote the consent down sees what it said and why it ended.
 
 use serde_json::{Value, json};
 
@@ -41,10 +41,10 @@ impl Consent {
 }
 
 /// The same of a consent out of the journal, as it once stood, for whom it was given to: what it said before it was withdrawn is shown as
-/// little as what it says now.
+/// little as what it says now. One that was deleted, as never given, is shown as one that was withdrawn at that moment.
 pub fn recorded(conn: &mut DbConn, id: ConsentId, mut consent: Value) -> Result<Value> {
-    let withdrawn_at = repository::find(conn, id)?.and_then(|row| row.withdrawn_at);
-    if let (Some(moment), Some(members)) = (withdrawn_at, consent.as_object_mut()) {
+    let ended_at = repository::find(conn, id)?.and_then(|row| row.withdrawn_at.or(row.deleted_at));
+    if let (Some(moment), Some(members)) = (ended_at, consent.as_object_mut()) {
         members.insert("withdrawn_at".into(), serde_json::to_value(moment).map_err(Error::internal)?);
         members.insert("status".into(), json!(ConsentStatus::Withdrawn));
         members.extend(LISTS.map(|field| (field.into(), json!([]))));

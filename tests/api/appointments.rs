@@ -390,3 +390,88 @@ on_both!(an_appointment_that_is_not_seen_does_not_show_in_a_booking, |db| async 
     crate::screenings::consent(&town.clinic, &patient, &town.program, &["referrals"]).await;
     town.program.post(PATH, body(2)).await.expect_problem(409, "already_booked");
 });
+
+async fn withdraw(clinic: &Caller, patient: &str, grantee: &Caller) {
+    let consents = clinic.get(&format!("/v1/consents?patient_id={patient}&is_active=true")).await.expect(200);
+    let given = consents["items"].as_array().unwrap().iter().filter(|one| one["grantee_id"] == json!(grantee.organization_id));
+    for id in given.map(|one| one["id"].as_str().unwrap()) {
+        clinic.post(&format!("/v1/consents/{id}/withdraw"), json!({})).await.expect(200);
+    }
+    clinic.app.clock.advance(Duration::seconds(1));
+}
+
+on_both!(a_hold_is_confirmed_and_an_appointment_moved_while_the_patient_lets_in_whom_it_is_with, |db| async move {
+    let town = Town::new(db).await;
+    let (clinic, agency, program) = (&town.clinic, &town.agency, &town.program);
+    let worker = worker(agency).await;
+    let mut slots = Vec::new();
+    for hour in 10..16 {
+        slots.push(slot(agency, &worker, hour, 9).await);
+    }
+    let ended = async |callers: &[&Caller], held: &str, booked: &str| {
+        for caller in callers {
+            act(caller, held, "confirm", json!({})).await.expect_problem(409, "consent_ended");
+            act(caller, booked, "reschedule", json!({ "slot_id": slots[5] })).await.expect_problem(409, "consent_ended");
+        }
+        assert_eq!(clinic.get(&path(held)).await.expect(200)["status"], "held");
+        act(callers[0], held, "cancel", unwell()).await.expect(200);
+        act(callers[0], booked, "cancel", unwell()).await.expect(200);
+    };
+    let made = async |caller: &Caller, body: Value, slot: usize| -> (String, String) {
+        let body = |slot: usize| {
+            let mut body = body.clone();
+            body["slot_id"] = json!(slots[slot]);
+            body
+        };
+        let held = caller.post(&format!("{PATH}?hold_minutes=30"), body(slot)).await;
+        let booked = caller.post(PATH, body(slot + 1)).await;
+        (held.expect(201)["id"].as_str().unwrap().to_owned(), booked.expect(201)["id"].as_str().unwrap().to_owned())
+    };
+
+    // Without a referral: by whoever made it, and by whom it is with.
+    let patient = town.patient().await;
+    crate::screenings::consent(clinic, &patient, agency, &["summary"]).await;
+    let (held, booked) = made(clinic, json!({ "patient_id": patient }), 0).await;
+    let (own, moved) = made(agency, json!({ "patient_id": patient }), 2).await;
+    act(agency, &moved, "reschedule", json!({ "slot_id": slots[4] })).await.expect(200);
+    withdraw(clinic, &patient, agency).await;
+    ended(&[clinic, agency], &held, &booked).await;
+    ended(&[agency], &own, &moved).await;
+
+    // Who made it asks no more of a person whom it sees no more, though the other still does.
+    for grantee in [agency, program] {
+        crate::screenings::consent(clinic, &patient, grantee, &["summary"]).await;
+    }
+    let (held, booked) = made(program, json!({ "patient_id": patient }), 0).await;
+    withdraw(clinic, &patient, program).await;
+    for (id, action, body) in [(&held, "confirm", json!({})), (&booked, "reschedule", json!({ "slot_id": slots[5] }))] {
+        act(program, id, action, body.clone()).await.expect_problem(409, "consent_ended");
+        act(agency, id, action, body).await.expect(200);
+    }
+
+    // In a referral that asks another: the performer still sees the person, whoever gives the service does not.
+    let other = town.patient().await;
+    let lunch = service(agency).await;
+    let mut lunches = Vec::new();
+    for hour in [10, 11, 12] {
+        let times = (format!("2026-03-11T{hour}:00:00Z"), format!("2026-03-11T{hour}:30:00Z"));
+        let slot = json!({ "service_id": lunch, "starts_at": times.0, "ends_at": times.1, "places": 2 });
+        lunches.push(agency.post("/v1/slots", slot).await.id());
+    }
+    let mut referral = town.navigation(&other);
+    referral["service_id"] = json!(lunch);
+    let referral = clinic.post("/v1/referrals", referral).await.id();
+    step(program, &referral, json!({ "status": "accepted" })).await.expect(201);
+    crate::screenings::consent(clinic, &other, agency, &["summary"]).await;
+    let body = |slot: usize| json!({ "patient_id": other, "referral_id": referral, "slot_id": lunches[slot] });
+    let held = program.post(&format!("{PATH}?hold_minutes=30"), body(0)).await.id();
+    let booked = program.post(PATH, body(1)).await.id();
+    withdraw(clinic, &other, agency).await;
+    for caller in [clinic, program, agency] {
+        act(caller, &held, "confirm", json!({})).await.expect_problem(409, "consent_ended");
+        act(caller, &booked, "reschedule", json!({ "slot_id": lunches[2] })).await.expect_problem(409, "consent_ended");
+    }
+    crate::screenings::consent(clinic, &other, agency, &["summary"]).await;
+    act(program, &held, "confirm", json!({})).await.expect(200);
+    act(program, &booked, "reschedule", json!({ "slot_id": lunches[2] })).await.expect(200);
+});

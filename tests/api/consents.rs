@@ -246,3 +246,36 @@ on_both!(whom_a_withdrawn_consent_was_given_to_reads_that_it_was_and_nothing_mor
     let history = clinic.get(&format!("{path}/history")).await.expect(200);
     assert_eq!(history["items"][1]["resource"]["withdrawal_reason"], "She does not trust them.");
 });
+
+on_both!(whom_a_deleted_consent_named_reads_that_it_ended_and_nothing_more, |db| async move {
+    let (app, clinic, program, patient) = cast(db).await;
+    let mut given = consent(&patient, &program, &["care_coordination"], &["contact", "needs"]);
+    given["note"] = json!("Not in the evening.");
+    given["valid_until"] = json!("2027-01-01T00:00:00Z");
+    let path = format!("{PATH}/{}", clinic.post(PATH, given).await.id());
+    clinic.patch(&path, 1, json!({ "note": "Not in the morning." })).await.expect(200);
+    app.is_readable().await;
+    let place = program.get("/v1/changes?resource_type=consent").await.expect(200)["next"].as_str().unwrap().to_owned();
+    clinic.delete(&path, 2).await.expect(204);
+
+    program.get(&path).await.expect_problem(410, "gone");
+    app.is_readable().await;
+    let history = program.get(&format!("{path}/history")).await.expect(200);
+    let feed = program.get("/v1/changes?resource_type=consent").await.expect(200);
+    let later = program.get(&format!("/v1/changes?resource_type=consent&cursor={place}")).await.expect(200);
+    let items =
+        |page: &Value| page["items"].as_array().unwrap().iter().filter(|entry| entry["action"] != "reset").cloned().collect::<Vec<_>>();
+    assert_eq!((items(&history).len(), items(&feed).len(), items(&later).len()), (3, 3, 1), "{feed}");
+    for entry in [items(&history), items(&feed), items(&later)].concat() {
+        let shown = &entry["resource"];
+        assert_eq!((&shown["status"], &shown["patient_id"]), (&json!("withdrawn"), &json!(patient)), "{entry}");
+        assert_eq!((&shown["purposes"], &shown["categories"]), (&json!([]), &json!([])), "{entry}");
+        for field in ["note", "form", "given_by", "valid_from", "valid_until", "withdrawal_reason"] {
+            assert_eq!(shown[field], Value::Null, "{field}");
+        }
+    }
+    // Whoever wrote it down reads what it said.
+    let history = clinic.get(&format!("{path}/history")).await.expect(200);
+    let notes: Vec<&Value> = history["items"].as_array().unwrap().iter().map(|entry| &entry["resource"]["note"]).collect();
+    assert_eq!(notes, ["Not in the evening.", "Not in the morning.", "Not in the morning."]);
+});

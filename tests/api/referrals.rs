@@ -578,3 +578,21 @@ on_both!(a_patient_who_was_deleted_is_not_shown_in_their_referrals, |db| async m
     }
     step(&town.clinic, &draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
 });
+
+on_both!(a_circle_of_drafts_that_is_there_is_told_and_holds_up_nobody, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut drafts = Vec::new();
+    for _ in 0..3 {
+        drafts.push(town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id());
+    }
+    town.clinic.patch(&path(&drafts[1]), 1, json!({ "parent_id": drafts[0] })).await.expect(200);
+    let (first, second) = (drafts[0].clone(), drafts[1].clone());
+    let circle = format!("UPDATE referrals SET parent_id = '{second}' WHERE id = '{first}'");
+    let circle = town.app.state.db.write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(&circle), conn)?));
+    circle.await.unwrap();
+    let below = path(&drafts[2]);
+    let below = town.clinic.patch(&below, 1, json!({ "parent_id": second }));
+    let below = tokio::time::timeout(std::time::Duration::from_secs(20), below).await.expect("nothing is held up");
+    assert_eq!(below.faults(422), fault("/parent_id", "not_allowed"));
+});
