@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -13,19 +14,27 @@ pub fn tag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
+/// The entity tag of a version that is shown in more ways than one: it names the version, and is another where what is shown differs.
+pub fn tag_of(version: i64, shown: &[u8]) -> String {
+    let digest = Sha256::digest(shown);
+    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{version}-{digest}\"")
+}
+
 /// What an `If-Match` header asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wanted {
     Any,
-    Versions(Vec<i64>),
+    /// Tags without `W/` and quotes.
+    Tags(Vec<String>),
 }
 
 impl Wanted {
     fn check(&self, current: i64) -> Result<()> {
         match self {
             Self::Any => Ok(()),
-            Self::Versions(versions) if versions.contains(&current) => Ok(()),
-            Self::Versions(_) => Err(Error::VersionMismatch { current: Some(current) }),
+            Self::Tags(tags) if tags.iter().any(|tag| version(tag) == Some(current)) => Ok(()),
+            Self::Tags(_) => Err(Error::VersionMismatch { current: Some(current) }),
         }
     }
 }
@@ -69,29 +78,42 @@ impl IfNoneMatch {
     pub fn has(&self, version: i64) -> bool {
         self.0.as_ref().is_some_and(|wanted| wanted.check(version).is_ok())
     }
+
+    /// True where the caller has what has this tag: see [`tag_of`].
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.0.as_ref().is_some_and(|wanted| match wanted {
+            Wanted::Any => true,
+            Wanted::Tags(tags) => opaque(tag).is_some_and(|tag| tags.iter().any(|known| known == tag)),
+        })
+    }
 }
 
-/// The versions in a header; `None` where there is no such header.
+/// The tags in a header; `None` where there is no such header.
 ///
 /// What is no tag of ours names no version, which is a mismatch and not a fault. Weak tags never match strongly, but proxies that
 /// compress weaken ours, and the version is the same.
 fn parse(headers: &HeaderMap, name: HeaderName) -> Option<Wanted> {
     let mut values = headers.get_all(&name).peekable();
     values.peek()?;
-    let mut versions = Vec::new();
+    let mut tags = Vec::new();
     for value in values.filter_map(|value| value.to_str().ok()) {
         if value.trim() == "*" {
             return Some(Wanted::Any);
         }
-        versions.extend(value.split(',').filter_map(version));
+        tags.extend(value.split(',').filter_map(opaque).map(str::to_owned));
     }
-    Some(Wanted::Versions(versions))
+    Some(Wanted::Tags(tags))
 }
 
-/// The version that a tag names.
-fn version(tag: &str) -> Option<i64> {
+/// What stands between the quotes of a tag.
+fn opaque(tag: &str) -> Option<&str> {
     let tag = tag.trim();
-    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')
+}
+
+/// The version that a tag names, whatever follows it: see [`tag_of`].
+fn version(opaque: &str) -> Option<i64> {
+    opaque.split_once('-').map_or(opaque, |(version, _)| version).parse().ok()
 }
 
 impl FromRequest for IfMatch {
@@ -129,11 +151,21 @@ mod tests {
 
     #[test]
     fn lists_stars_and_weak_tags_are_read_and_strangers_match_nothing() {
+        let names = |text, version| wanted(text).unwrap().check(version).is_ok();
         assert_eq!(wanted("*"), Some(Wanted::Any));
-        assert_eq!(wanted("\"3\", W/\"4\""), Some(Wanted::Versions(vec![3, 4])));
-        for stranger in ["\"abc\"", "3", "", "\"3", "null", "*, *"] {
-            assert_eq!(wanted(stranger), Some(Wanted::Versions(Vec::new())), "{stranger}");
+        assert!(names("\"3\", W/\"4\"", 3) && names("\"3\", W/\"4\"", 4) && !names("\"3\", W/\"4\"", 34));
+        for stranger in ["\"abc\"", "3", "", "\"3", "null", "*, *", "\"-3\"", "\"3.5\""] {
+            assert!(!names(stranger, 3), "{stranger}");
         }
         assert_eq!(parse(&HeaderMap::new(), IF_MATCH), None);
+    }
+
+    #[test]
+    fn a_tag_of_what_is_shown_names_its_version_and_nothing_else_that_is_shown() {
+        let (one, other) = (tag_of(3, b"one"), tag_of(3, b"other"));
+        assert_eq!(version(opaque(&one).unwrap()), Some(3));
+        let known = IfNoneMatch(Some(Wanted::Tags(vec![opaque(&one).unwrap().to_owned()])));
+        assert!(known.has_tag(&one) && !known.has_tag(&other) && !known.has_tag(&tag(3)) && !known.has_tag(&tag_of(4, b"one")));
+        assert!(IfNoneMatch(Some(Wanted::Any)).has_tag(&one) && !IfNoneMatch(None).has_tag(&one));
     }
 }

@@ -19,7 +19,7 @@ use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
-use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
+use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag_of};
 use crate::http::page::{self, Page, next_link};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, HistoryQuery, Revision};
@@ -157,18 +157,20 @@ pub async fn upsert_service(
 /// Read a service
 ///
 /// With its capacity as last reported, and where each fact came from. The id of a record that was merged answers 410 with code `merged`
-/// and the path of the one that stands for it.
+/// and the path of the one that stands for it. How fresh it is and how it answers referrals change without a new version: the `ETag` names
+/// the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as it takes the version.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
     let row = app.db.read(move |conn| repository::get(conn, *id)).await?;
-    let version = tag(row.version);
-    if known.has(row.version) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, version)).finish());
-    }
-    let responsiveness = app.responsiveness_for(&reader).and_then(|known| known.of(row.id));
+    let (version, responsiveness) = (row.version, app.responsiveness_for(&reader).and_then(|known| known.of(row.id)));
     let service = Service { responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
-    Ok(HttpResponse::Ok().insert_header((ETAG, version)).json(service))
+    let text = serde_json::to_string(&service).map_err(Error::internal)?;
+    let tag = tag_of(version, text.as_bytes());
+    if known.has_tag(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).insert_header(ContentType::json()).body(text))
 }
 
 /// Replace a service
@@ -203,8 +205,9 @@ pub async fn patch_service(
 
 /// Delete a service
 ///
-/// It reads as 410 from then on and is found no more; its history stays. A service that has ended is better set to `defunct`.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["services:write"])))]
+/// It reads as 410 from then on and is found no more; its history stays. A service that has ended is better set to `defunct`. One for which
+/// people wait is not deleted before they have left its list.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "People stand on its waiting list: `people_waiting`.")), security(("oauth2" = ["services:write"])))]
 #[delete("/v1/services/{id}")]
 pub async fn delete_service(
     app: State,

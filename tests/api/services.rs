@@ -526,3 +526,48 @@ async fn what_was_read_of_the_journal_is_not_read_again_while_somebody_leaves_a_
     assert_eq!(found("library").await, ["Library"]);
     settles(&caller.app).await;
 }
+
+on_both!(who_has_a_service_is_sent_it_again_where_time_or_the_reader_make_it_another, |db| async move {
+    let mut keeper = TestApp::with(db, &["--public-directory"]).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let app = keeper.app.clone();
+    let mut service = pantry();
+    service["verification"] = json!({ "last_verified_on": "2026-01-01" });
+    let path = format!("{PATH}/{}", create(&keeper, service).await);
+    let again = async |caller: &Caller, tag: &str| {
+        caller.app.send(caller.request(Method::GET, &path).insert_header(("if-none-match", tag.to_owned()))).await
+    };
+    let tag = keeper.get(&path).await.header("etag").unwrap().to_owned();
+    let kept = again(&keeper, &tag).await;
+    assert_eq!((kept.status, kept.header("etag"), kept.bytes.len()), (304, Some(tag.as_str()), 0));
+    assert_eq!(again(&keeper, &format!("\"7\", W/{tag}")).await.status, 304);
+    again(&keeper, "\"1\"").await.expect(200);
+    assert_eq!(again(&keeper, "*").await.status, 304);
+
+    // What link workers note for each other is not anyone's.
+    let stranger = app.stranger();
+    assert_eq!(again(&stranger, &tag).await.expect(200)["connector_notes"], Value::Null);
+    let theirs = stranger.get(&path).await.header("etag").unwrap().to_owned();
+    assert_eq!(again(&stranger, &theirs).await.status, 304);
+    assert_eq!(again(&keeper, &theirs).await.expect(200)["connector_notes"], "Ask for Dana.");
+
+    // A day later, and when what was said of its room is old.
+    app.clock.advance(chrono::Duration::days(1));
+    keeper.renew().await;
+    assert_eq!(again(&keeper, &tag).await.expect(200)["freshness"]["days_since_verified"], 61);
+    keeper.put_any(&format!("{path}/capacity"), json!({ "status": "open" })).await.expect(200);
+    let tag = keeper.get(&path).await.header("etag").unwrap().to_owned();
+    app.clock.advance(chrono::Duration::days(61));
+    keeper.renew().await;
+    let stale = again(&keeper, &tag).await;
+    assert_eq!(stale.expect(200)["capacity_is_stale"], true);
+
+    // What was given is what a change asks for.
+    let tag = stale.header("etag").unwrap().to_owned();
+    let change =
+        |tag: &str| keeper.request(Method::PATCH, &path).insert_header(("if-match", tag.to_owned())).set_json(json!({ "name": "Pantry" }));
+    let changed = app.send(change(&tag)).await;
+    assert_eq!((changed.expect(200)["version"].as_i64(), changed.header("etag")), (Some(3), Some("\"3\"")));
+    app.send(change(&tag)).await.expect_problem(412, "version_mismatch");
+    let put = keeper.request(Method::PUT, &format!("{path}/capacity")).insert_header(("if-match", tag));
+    app.send(put.set_json(json!({ "status": "full" }))).await.expect_problem(412, "version_mismatch");
+});
