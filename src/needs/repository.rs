@@ -97,11 +97,10 @@ pub fn sensitive_among(conn: &mut DbConn, ids: &[NeedId]) -> Result<Vec<(NeedId,
     Ok(sensitive.select((needs::id, needs::domain)).load(conn)?)
 }
 
-/// The needs that an organization recorded of a screening and nobody has touched since.
-pub fn untouched_of_screening(conn: &mut DbConn, organization: OrganizationId, screening: ScreeningId) -> Result<Vec<NeedRow>> {
-    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::organization_id.eq(organization));
-    let raised = raised.filter(needs::deleted_at.is_null());
-    Ok(raised.filter(needs::version.eq(1)).filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
+/// The needs that stand on a screening and that nobody works on.
+pub fn active_of_screening(conn: &mut DbConn, screening: ScreeningId) -> Result<Vec<NeedRow>> {
+    let raised = needs::table.filter(needs::screening_id.eq(screening)).filter(needs::deleted_at.is_null());
+    Ok(raised.filter(needs::status.eq(NeedStatus::Active)).order(needs::id).load(conn)?)
 }
 
 /// The need in a domain that a screening has raised and nobody has given a key yet.

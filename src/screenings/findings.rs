@@ -204,6 +204,11 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// The finding that a recorded need stands on.
+    pub fn of_need(&self, id: NeedId) -> Option<&RaisedNeed> {
+        self.needs.iter().find(|need| need.need_id == Some(id))
+    }
+
     /// The findings without all that stands on sensitive answers.
     pub fn without_sensitive(mut self, instrument: &InstrumentInput) -> Self {
         self.scores.retain(|score| !score.is_sensitive);

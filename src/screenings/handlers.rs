@@ -362,8 +362,9 @@ pub async fn complete_screening(
 
 /// Retract a screening
 ///
-/// It was entered in error. The needs that it raised, and that nobody has touched since, are retracted with it. The right answers are
-/// recorded as another screening with `replaces_id`.
+/// It was entered in error. The needs that it raised, and of which nobody has said anything since, are retracted with it; one that another
+/// completed screening of the patient found too stays, and has that one's `screening_id`. The right answers are recorded as another
+/// screening with `replaces_id`.
 #[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningRetraction, responses((status = 200, description = "The screening as it now is.", body = Screening), (status = 409, description = "It was retracted before."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings/{id}/retract")]
 pub async fn retract_screening(

@@ -1,7 +1,7 @@
 //! Writing screenings down: their rows, the needs they raise, and how both are taken back.
 
 use super::api::Screening;
-use super::findings::Findings;
+use super::findings::{Findings, RaisedNeed};
 use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
 use super::{handlers::Screenings, repository};
 use crate::auth::{Principal, sight};
@@ -13,9 +13,9 @@ use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Head, Resource as _};
 use crate::instruments::model::InstrumentRow;
 use crate::instruments::{self, definition::InstrumentInput};
-use crate::kind::{self, NeedId, ScreeningId};
+use crate::kind::{self, NeedId, PatientId, ScreeningId};
 use crate::needs::handlers::{self, Needs};
-use crate::needs::model::{NeedInput, NeedSource, NeedStatus, NeedVerification};
+use crate::needs::model::{NeedInput, NeedRow, NeedSource, NeedStatus, NeedVerification};
 use crate::needs::repository as needs;
 use crate::{patients, practitioners};
 
@@ -104,26 +104,31 @@ fn raise(conn: &mut DbConn, caller: &Principal, id: ScreeningId, input: &Screeni
         let need_id = known.map_or_else(NeedId::generate, |row| row.id);
         need.need_id = Some(need_id);
         if known.is_none() {
-            let content = NeedInput {
-                patient_id: input.patient_id,
-                domain: need.domain.clone(),
-                label: need.label.clone(),
-                source: NeedSource::Screening,
-                screening_id: Some(id),
-                severity: None,
-                wants_help: None,
-                readiness: None,
-                status: NeedStatus::Active,
-                verification: NeedVerification::Unconfirmed,
-                treat_as_sensitive: need.is_sensitive,
-                onset_on: None,
-                note: None,
-                identifiers: Vec::new(),
-            };
+            let content = as_raised(input.patient_id, id, need);
             raised.push((need_id, content));
         }
     }
     Ok((findings, raised))
+}
+
+/// A need as a screening raises it.
+fn as_raised(patient_id: PatientId, screening: ScreeningId, need: &RaisedNeed) -> NeedInput {
+    NeedInput {
+        patient_id,
+        domain: need.domain.clone(),
+        label: need.label.clone(),
+        source: NeedSource::Screening,
+        screening_id: Some(screening),
+        severity: None,
+        wants_help: None,
+        readiness: None,
+        status: NeedStatus::Active,
+        verification: NeedVerification::Unconfirmed,
+        treat_as_sensitive: need.is_sensitive,
+        onset_on: None,
+        note: None,
+        identifiers: Vec::new(),
+    }
 }
 
 /// Otherwise two that are completed at once would each raise the same need.
@@ -191,17 +196,15 @@ fn completed_at(caller: &Principal, input: &ScreeningInput) -> Option<crate::db:
     (input.status == ScreeningStatus::Completed).then(|| input.answered_at.unwrap_or(caller.at))
 }
 
-/// Marks a screening as entered in error, and with it the needs that it raised and nobody has touched since. What other organizations
-/// have recorded because of it is theirs.
+/// Marks a screening as entered in error, and with it the needs that stand on it and that nobody has said anything of since. A need that
+/// another screening found too stands on that one from then on. What organizations have recorded themselves because of it is theirs.
 pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason: &str) -> Result<(Head<kind::Screening>, Screening)> {
     let status = ScreeningStatus::EnteredInError;
     if row.status == status {
         return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
     }
-    for need in needs::untouched_of_screening(conn, row.organization_id, row.id)? {
-        let content = NeedInput { status: NeedStatus::EnteredInError, ..Needs::input(&need) };
-        resource::replace::<Needs>(conn, caller, &need, content)?;
-    }
+    patients::repository::lock(conn, row.patient_id)?;
+    take_back_needs(conn, caller, row)?;
     let content = ScreeningInput { status, status_reason: Some(reason.to_owned()), ..Screenings::input(row) };
     let next = ScreeningRow { status, content: Json(content), version: row.version + 1, updated_at: caller.at, ..row.clone() };
     if !repository::update(conn, &next)? {
@@ -211,4 +214,34 @@ pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason
     let shape = Screening::from(next);
     resource::record::<Screenings>(conn, caller, &head, Action::Updated, &shape)?;
     Ok((head, shape))
+}
+
+fn take_back_needs(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow) -> Result<()> {
+    // Whether it is secret says nothing of whether it is there.
+    let is_untouched = |need: &NeedRow| {
+        let content = Needs::input(need);
+        let raised = row.findings.of_need(need.id).map(|found| as_raised(row.patient_id, row.id, found));
+        raised.is_some_and(|raised| content == NeedInput { treat_as_sensitive: content.treat_as_sensitive, ..raised })
+    };
+    let mut raised = needs::active_of_screening(conn, row.id)?;
+    raised.retain(is_untouched);
+    if raised.is_empty() {
+        return Ok(());
+    }
+    let mut others = repository::all_completed(conn, row.patient_id)?;
+    others.retain(|other| other.id != row.id);
+    others.sort_by_key(|other| other.organization_id != row.organization_id);
+    for need in raised {
+        let found_too = others.iter().find_map(|other| Some((other, other.findings.of_need(need.id)?)));
+        let content = match found_too {
+            Some((other, found)) => {
+                let raised = as_raised(row.patient_id, other.id, found);
+                NeedInput { treat_as_sensitive: raised.treat_as_sensitive || need.content.treat_as_sensitive, ..raised }
+            }
+            None => NeedInput { status: NeedStatus::EnteredInError, ..Needs::input(&need) },
+        };
+        // Neither is for the caller to decide: it follows from what was found.
+        resource::replace_prepared::<Needs>(conn, caller, &need, content)?;
+    }
+    Ok(())
 }

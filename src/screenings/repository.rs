@@ -62,6 +62,12 @@ pub fn completed(conn: &mut DbConn, patient: PatientId, instrument_code: &str) -
     Ok(completed.order((screenings::completed_at, screenings::id)).limit(1_000).load(conn)?)
 }
 
+/// All completed screenings of a patient, in order of id.
+pub fn all_completed(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ScreeningRow>> {
+    let of_patient = screenings::table.filter(screenings::patient_id.eq(patient)).filter(screenings::deleted_at.is_null());
+    Ok(of_patient.filter(screenings::status.eq(ScreeningStatus::Completed)).order(screenings::id).load(conn)?)
+}
+
 /// Adds the row.
 pub fn insert(conn: &mut DbConn, row: &ScreeningRow) -> Result<()> {
     each!(conn, |conn| diesel::insert_into(screenings::table).values(row).execute(conn))?;

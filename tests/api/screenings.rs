@@ -159,6 +159,49 @@ on_both!(a_screening_entered_in_error_takes_back_its_untouched_needs_and_is_repl
     assert_eq!(caller.post(PATH, other).await.faults(422), [("/replaces_id".into(), "not_found".into())]);
 });
 
+on_both!(a_need_that_another_screening_found_too_stays_when_one_is_entered_in_error, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    consent(&clinic, &person, &program, &["needs", "screenings"]).await;
+    let hungry = || screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
+    let retract = async |caller: &Caller, screening: &str| {
+        caller.post(&format!("{PATH}/{screening}/retract"), json!({ "reason": "Wrong person." })).await.expect(200);
+    };
+    let first = clinic.post(PATH, hungry()).await;
+    let need = format!("/v1/needs/{}", first.expect(201)["needs"][0]["need_id"].as_str().unwrap());
+    let theirs = program.post(PATH, hungry()).await.id();
+    let (second, third) = (clinic.post(PATH, hungry()).await.id(), clinic.post(PATH, hungry()).await.id());
+    let stands = async || {
+        let need = clinic.get(&need).await.expect(200);
+        (need["status"].as_str().unwrap().to_owned(), need["screening_id"].as_str().unwrap().to_owned())
+    };
+    retract(&clinic, &second).await;
+    assert_eq!(stands().await, ("active".to_owned(), first.id()), "it is still the one that raised it");
+    retract(&clinic, &first.id()).await;
+    assert_eq!(stands().await, ("active".to_owned(), third.clone()), "one of the organization itself comes first");
+    retract(&clinic, &third).await;
+    assert_eq!(stands().await, ("active".to_owned(), theirs.clone()));
+    retract(&program, &theirs).await;
+    assert_eq!(stands().await, ("entered_in_error".to_owned(), theirs), "no screening finds it any more");
+    let history = clinic.get(&format!("{need}/history")).await.expect(200);
+    assert_eq!(history["items"].as_array().unwrap().len(), 4, "each change has its line in the journal");
+});
+
+on_both!(a_screening_takes_back_its_needs_after_a_merge_too, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let (person, twice) = (patient(&clinic).await, patient(&clinic).await);
+    let answers = vec![answer("food-worry", "LA28397-0"), answer("transport", "LA33-6")];
+    let made = clinic.post(PATH, screening(&twice, "ahc-hrsn-core", "completed", answers)).await;
+    let body = made.expect(201);
+    let need = |index: usize| format!("/v1/needs/{}", body["needs"][index]["need_id"].as_str().unwrap());
+    clinic.patch(&need(1), 1, json!({ "note": "She said so." })).await.expect(200);
+    clinic.post(&format!("/v1/patients/{person}/merge"), json!({ "duplicate_id": twice })).await.expect(200);
+    clinic.post(&format!("{PATH}/{}/retract", made.id()), json!({ "reason": "Wrong person." })).await.expect(200);
+    assert_eq!(clinic.get(&need(0)).await.expect(200)["status"], "entered_in_error");
+    assert_eq!(clinic.get(&need(1)).await.expect(200)["status"], "active", "somebody has written to it");
+});
+
 on_both!(declining_is_an_answer, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let person = patient(&caller).await;
