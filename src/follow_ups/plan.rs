@@ -12,8 +12,9 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{FollowUpId, OrganizationId, PractitionerId};
+use crate::kind::{FollowUpId, OrganizationId, PatientId, PractitionerId, ReferralId};
 use crate::patients::api::Patient;
+use crate::patients::model::PatientStatus;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::ReferralRow;
 use crate::referrals::workflow;
@@ -32,7 +33,7 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
 pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUpId, referral: &ReferralRow) -> Result<()> {
     let owner = workflow::acting_performer(conn, referral)?;
     let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
-    let patient = shown_to(conn, caller, owner, referral)?;
+    let patient = shown_to(conn, caller, owner, (referral.patient_id, Some(referral.id)))?;
     // People open up sooner face to face, so that is how the first contact is planned unless the person prefers otherwise.
     let preferred = patient.and_then(|patient| patient.content.preferred_modes.first().copied());
     let input = FollowUpInput {
@@ -48,17 +49,24 @@ pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUp
     add(conn, caller, id, owner, input)
 }
 
-/// The patient of a referral as far as an organization sees them that is to follow up, for what is planned tells of them; `None` where it
-/// does not.
-fn shown_to(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, referral: &ReferralRow) -> Result<Option<Patient>> {
+/// A patient, by themselves or in a referral, as far as an organization sees them that is to follow up, for what is planned tells of them;
+/// `None` where it does not.
+fn shown_to(
+    conn: &mut DbConn,
+    caller: &Principal,
+    owner: OrganizationId,
+    (patient, referral): (PatientId, Option<ReferralId>),
+) -> Result<Option<Patient>> {
     let owner = Principal { organization_id: owner, ..caller.clone() };
-    let Some(seen) = sight::in_referral(conn, &owner, referral.patient_id, Some(referral.id))? else { return Ok(None) };
-    Ok(patients::repository::find(conn, referral.patient_id)?.map(|row| Patient::whole(row).shown(seen)))
+    let Some(seen) = sight::in_referral(conn, &owner, patient, referral)? else { return Ok(None) };
+    let living = patients::repository::find(conn, patient)?.filter(|row| row.deleted_at.is_none());
+    Ok(living.map(|row| Patient::whole(row).shown(seen)))
 }
 
 /// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level, where its
-/// organization sees that, while the referral is open and nothing else is planned in it. `None` where nothing follows. Fails where a day is
-/// named and the caller might not plan a follow-up by hand.
+/// organization sees that, while the referral is open, nothing else is planned in it, and both its performer and that organization see the
+/// person. One without a referral goes on so while the person is active and seen, and the organization has nothing else planned for them.
+/// `None` where nothing follows. Fails where a day is named and the caller might not plan a follow-up by hand.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
@@ -100,10 +108,22 @@ fn next_due_on(
     if referral.is_some_and(|referral| !referral.status.is_open()) {
         return Ok(None);
     }
-    let Some(referral) = referral.filter(|_| result.next_due_on.is_none()) else { return Ok(result.next_due_on) };
+    if result.next_due_on.is_some() {
+        return Ok(result.next_due_on);
+    }
+    let patient = shown_to(conn, caller, done.organization_id, (done.patient_id, done.referral_id))?;
+    let Some(patient) = patient else { return Ok(None) };
+    let goes_on = match referral {
+        Some(referral) => workflow::performer_sees(conn, referral, caller.at)?,
+        None if done.referral_id.is_some() => false,
+        // No referral that is closed would end it.
+        None => patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?,
+    };
+    if !goes_on {
+        return Ok(None);
+    }
     let (policies, today) = organizations::repository::practice(conn, Some(done.organization_id), caller.at)?;
-    let level = shown_to(conn, caller, done.organization_id, referral)?.and_then(|patient| patient.need_level);
-    Ok(Some(rhythm::days_after(today, rhythm::days_between(level, &policies))))
+    Ok(Some(rhythm::days_after(today, rhythm::days_between(patient.need_level, &policies))))
 }
 
 /// The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.

@@ -9,7 +9,7 @@ use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
-use crate::db::{DbConn, among, boxed};
+use crate::db::{DbConn, among, boxed, locks};
 use crate::each;
 use crate::error::Result;
 use crate::http::page::Joined;
@@ -134,6 +134,15 @@ pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<F
     Ok(alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).order(follow_ups::id).load(conn)?)
 }
 
+/// Whether an organization is to follow up a patient, by themselves or in whichever referral.
+pub fn has_open(conn: &mut DbConn, organization: OrganizationId, patient: PatientId) -> Result<bool> {
+    let alive = follow_ups::table.filter(follow_ups::patient_id.eq(patient)).filter(follow_ups::deleted_at.is_null());
+    // Asked for with the organization, all that it has to do would be looked through.
+    let open = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).select(follow_ups::organization_id);
+    let open: Vec<OrganizationId> = open.load(conn)?;
+    Ok(open.contains(&organization))
+}
+
 /// The follow-ups of a referral that the caller sees.
 pub fn of_referral(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
     let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
@@ -176,16 +185,8 @@ pub fn update(conn: &mut DbConn, row: &FollowUpRow) -> Result<bool> {
 /// Waits until nobody else is loading the follow-up with this id or one that names it, and keeps others waiting until the transaction
 /// ends: of two that name each other each must see the other. On SQLite whoever writes is alone.
 pub fn lock_loading(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
-    diesel::define_sql_function! {
-        /// Waits for the lock, which is held until the transaction ends.
-        fn pg_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Text;
-    }
-    if let DbConn::Pg(conn) = conn {
-        // The last bits are those in which ids of one moment differ.
-        let number = i64::from_ne_bytes(id.uuid().as_u64_pair().1.to_ne_bytes());
-        diesel::select(pg_advisory_xact_lock(number)).execute(conn)?;
-    }
-    Ok(())
+    // The last bits are those in which ids of one moment differ.
+    locks::wait_for(conn, i64::from_ne_bytes(id.uuid().as_u64_pair().1.to_ne_bytes()))
 }
 
 /// The living follow-ups of an organization that wait for the one that was loaded under this id.

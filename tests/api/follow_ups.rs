@@ -256,7 +256,7 @@ on_both!(needs_are_raised_while_the_patient_lets_them_be_recorded_and_not_after,
     assert_eq!((&done["status"], &done["next_follow_up_id"]), (&json!("completed"), &Value::Null));
     town.program.post(&complete(&first), json!({ "next_due_on": "2026-03-20" })).await.expect_problem(409, "consent_ended");
     let done = town.program.post(&complete(&first), json!({})).await.expect(200);
-    assert!(done["next_follow_up_id"].is_string(), "the referral is open, and the program its performer: {done}");
+    assert_eq!(done["next_follow_up_id"], Value::Null, "the program does not see the person any more");
 
     // Who takes part in follow-ups alone does not record needs, and the other way round.
     let grant = |categories: Value| json!({ "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["care_coordination"], "categories": categories, "form": "verbal" });
@@ -378,4 +378,40 @@ on_both!(open_follow_ups_go_with_the_referral_to_whoever_is_assigned, |db| async
     }
     assert_eq!(town.program.get(&format!("{PATH}?practitioner_id={}", workers[0])).await.expect(200)["items"], json!([]));
     assert_eq!(town.program.get(&path(&kept)).await.expect(200)["practitioner_id"], json!(workers[2]));
+});
+
+on_both!(a_follow_up_without_a_referral_goes_on_by_itself_while_the_person_is_helped, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
+    let plan = |purpose: &str| json!({ "patient_id": patient, "purpose": purpose, "due_on": "2026-03-10", "channel": "phone" });
+    let complete = async |caller: &Caller, id: &str, result: Value| {
+        let done = caller.post(&format!("{}/complete", path(id)), result).await.expect(200);
+        done["next_follow_up_id"].as_str().map(str::to_owned)
+    };
+    let first = town.clinic.post(PATH, plan("check_in")).await.id();
+    let next = complete(&town.clinic, &first, json!({ "next_step": "Ask for the garden." })).await.unwrap();
+    let read = town.clinic.get(&path(&next)).await.expect(200);
+    assert_eq!((&read["purpose"], &read["due_on"], &read["channel"]), (&json!("check_in"), &json!("2026-03-09"), &json!("phone")));
+    assert_eq!((&read["note"], &read["referral_id"]), (&json!("Ask for the garden."), &Value::Null));
+
+    let other = town.clinic.post(PATH, plan("check_in")).await.id();
+    assert_eq!(complete(&town.clinic, &other, json!({})).await, None, "something is planned for the person");
+    assert!(complete(&town.clinic, &next, json!({ "need_met": "yes" })).await.is_some());
+    let open = town.clinic.get(&format!("{PATH}?patient_id={patient}&status=open")).await.expect(200);
+    let review = id_of(&open["items"][0]);
+    assert_eq!((open["items"].as_array().unwrap().len(), &open["items"][0]["purpose"]), (1, &json!("outcome_review")));
+    let leave = complete(&town.clinic, &review, json!({ "need_met": "yes" })).await.unwrap();
+    assert_eq!(complete(&town.clinic, &leave, json!({})).await, None, "leave is taken");
+
+    town.grant(&patient).await;
+    let theirs = town.program.post(PATH, plan("check_in")).await.id();
+    let theirs = complete(&town.program, &theirs, json!({})).await.unwrap();
+    withdraw_all(&town.clinic, &patient).await;
+    assert_eq!(complete(&town.program, &theirs, json!({})).await, None, "the program sees the person no more");
+
+    let last = town.clinic.post(PATH, plan("check_in")).await.id();
+    let version = town.clinic.get(&format!("/v1/patients/{patient}")).await.expect(200)["version"].as_i64().unwrap();
+    town.clinic.patch(&format!("/v1/patients/{patient}"), version, json!({ "status": "inactive" })).await.expect(200);
+    assert_eq!(complete(&town.clinic, &last, json!({})).await, None, "the person is not being helped");
 });
