@@ -112,6 +112,11 @@ pub fn may_take_on(conn: &mut DbConn, id: PatientId, (performer, manager): (Orga
     Ok(is_there && (performer == manager || to_performer(conn, id, performer, now)?.is_some()))
 }
 
+/// The same as a condition on referrals: whether whoever is asked may take the person on. Where nobody is named, nobody has to be let in.
+pub fn taken_on(now: Instant) -> of_asked {
+    of_asked(repository::holding(ConsentPurpose::Referral.pattern(), now))
+}
+
 /// What the caller sees of the patient of a referral as its performer; `None` where it is not, or no consent lets it.
 pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Option<Categories>> {
     let own = caller.organization_id;
@@ -185,7 +190,7 @@ pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option
     Ok(Some(ids))
 }
 
-pub use self::queries::{is_sent, of_appointment, of_follow_up, of_referral, taken_part_in};
+pub use self::queries::{is_sent, of_appointment, of_asked, of_follow_up, of_referral, taken_part_in};
 
 /// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
 /// let it see their referrals. A draft is its writer's alone, also where it is called off.
@@ -210,8 +215,8 @@ mod queries {
     use diesel::dsl::exists;
     use diesel::prelude::*;
 
-    use crate::consents::repository::granted;
-    use crate::db::schema::{appointments, consents, follow_ups, referrals};
+    use crate::consents::repository::{granted, holding};
+    use crate::db::schema::{appointments, consents, follow_ups, patients, referrals};
     use crate::kind::OrganizationId;
 
     // Consents and parties are asked row by row: a list of everybody who has let an organization in would be made anew for every question.
@@ -220,6 +225,16 @@ mod queries {
     #[diesel::dsl::auto_type]
     pub fn is_sent() -> _ {
         referrals::requested_at.is_not_null()
+    }
+
+    /// See [`taken_on`](super::taken_on).
+    #[diesel::dsl::auto_type]
+    pub fn of_asked(holding: holding) -> _ {
+        let alive = patients::table.filter(patients::id.eq(referrals::patient_id)).filter(patients::deleted_at.is_null());
+        let of_patient = holding.filter(consents::patient_id.eq(referrals::patient_id));
+        let let_in = of_patient.filter(consents::grantee_id.nullable().eq(referrals::performer_id));
+        let manages = referrals::performer_id.eq(referrals::manager_id.nullable());
+        referrals::performer_id.is_null().or(exists(alive).and(manages.or(exists(let_in))))
     }
 
     /// See [`referrals`](super::referrals).

@@ -20,6 +20,7 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, ConsentId, PatientId};
+use crate::waitlists::queue;
 use crate::{organizations, practitioners};
 
 /// Consents, for the common verbs.
@@ -132,6 +133,7 @@ impl Resource for Consents {
             deleted_at: None,
         };
         repository::insert(conn, &row)?;
+        heed(conn, caller, &row)?;
         Ok(row)
     }
 
@@ -146,13 +148,26 @@ impl Resource for Consents {
             updated_at: caller.at,
             ..row.clone()
         };
-        Ok(repository::update(conn, &row)?.then_some(row))
+        replace(conn, caller, row)
     }
 
     fn delete(conn: &mut DbConn, caller: &Principal, row: &ConsentRow) -> Result<Option<ConsentRow>> {
         let row = ConsentRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), ..row.clone() };
-        Ok(repository::update(conn, &row)?.then_some(row))
+        replace(conn, caller, row)
     }
+}
+
+fn replace(conn: &mut DbConn, caller: &Principal, row: ConsentRow) -> Result<Option<ConsentRow>> {
+    if !repository::update(conn, &row)? {
+        return Ok(None);
+    }
+    heed(conn, caller, &row)?;
+    Ok(Some(row))
+}
+
+/// Nobody is offered a place who may not be taken on, from now on.
+fn heed(conn: &mut DbConn, caller: &Principal, row: &ConsentRow) -> Result<()> {
+    queue::heed_consent(conn, caller.at, row.patient_id)
 }
 
 fn withdrawn() -> Error {
@@ -171,8 +186,9 @@ pub fn withdraw(conn: &mut DbConn, caller: &Principal, row: ConsentRow, reason: 
         return Err(Error::Busy);
     }
     let head = Consents::head(&row);
-    let shape = Consent::from(row);
+    let shape = Consent::from(row.clone());
     resource::record::<Consents>(conn, caller, &head, Action::Updated, &shape)?;
+    heed(conn, caller, &row)?;
     Ok((head.version, shape))
 }
 
@@ -280,7 +296,8 @@ pub async fn patch_consent(
 
 /// Delete a consent
 ///
-/// For one that was never given. It reads as 410 from then on; its history stays.
+/// For one that was never given. It reads as 410 from then on; its history stays, in which the organization that it named reads no more of
+/// what it said.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "It has been withdrawn: `consent_withdrawn`.")), security(("oauth2" = ["patients:write"])))]
 #[delete("/v1/consents/{id}")]
 pub async fn delete_consent(
@@ -295,7 +312,8 @@ pub async fn delete_consent(
 /// Withdraw a consent
 ///
 /// At once: the next request of the other organization no longer sees what this consent let it see. Any party may record that the
-/// patient takes it back, the grantee included, which is answered as it reads the consent from then on.
+/// patient takes it back, the grantee included, which is answered as it reads the consent from then on. A place that is kept for the
+/// patient on a waiting list of the other organization goes to the next, unless another consent lets it take the patient on.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the consent has this version.", example = "\"1\"")), request_body = ConsentWithdrawal, responses((status = 200, description = "The consent, withdrawn.", body = Consent), (status = 409, description = "It was withdrawn before: `consent_withdrawn`.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/consents/{id}/withdraw")]
 pub async fn withdraw_consent(
@@ -317,7 +335,9 @@ pub async fn withdraw_consent(
 
 /// Read the history of a consent
 ///
-/// Every version, oldest first.
+/// Every version, oldest first, for those who may read the consent: the organization that manages the patient, the one that recorded it and
+/// the one that it was given to. The last, unless it is one of the others too, reads of one that was withdrawn or deleted that it was, in
+/// every version, and nothing more; a deleted one shows as withdrawn at that moment.
 #[utoipa::path(tag = "consents", params(("id" = ConsentId, Path, description = "The consent's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/consents/{id}/history")]
 pub async fn list_consent_history(

@@ -14,7 +14,7 @@ use crate::each;
 use crate::error::Result;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
 
-pub use self::queries::{active, granted, standing};
+pub use self::queries::{active, granted, holding, standing};
 
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
 mod queries {
@@ -30,14 +30,22 @@ mod queries {
         dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::deleted_at.is_null()).filter(dsl::withdrawn_at.is_null())
     }
 
-    /// The consents given to an organization for a purpose that hold at a moment. `purpose` is a pattern: see `ConsentPurpose::pattern`.
+    /// The consents for a purpose that hold at a moment, whoever they are given to. `purpose` is a pattern: see `ConsentPurpose::pattern`.
     #[diesel::dsl::auto_type]
-    pub fn active(grantee: OrganizationId, purpose: String, now: Instant) -> _ {
-        let standing: standing = standing(grantee);
-        standing
+    pub fn holding(purpose: String, now: Instant) -> _ {
+        dsl::consents
+            .filter(dsl::deleted_at.is_null())
+            .filter(dsl::withdrawn_at.is_null())
             .filter(dsl::valid_from.le(now))
             .filter(dsl::valid_until.is_null().or(dsl::valid_until.gt(now)))
             .filter(dsl::purposes.like(purpose))
+    }
+
+    /// Those of them that are given to an organization.
+    #[diesel::dsl::auto_type]
+    pub fn active(grantee: OrganizationId, purpose: String, now: Instant) -> _ {
+        let holding: holding = holding(purpose, now);
+        holding.filter(dsl::grantee_id.eq(grantee))
     }
 
     /// The patients of such consents that cover a category; `category` is a pattern too.
@@ -168,6 +176,14 @@ fn filtered(query: &ConsentQuery, patient: Option<PatientId>, now: Instant, afte
 pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId) -> Result<bool> {
     let given = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::patient_id.eq(patient));
     Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+}
+
+/// Whether a consent of a patient to an organization has ended since a moment because it was withdrawn, or deleted as one that was never
+/// given.
+pub fn was_taken_back(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId, since: Instant) -> Result<bool> {
+    let given = dsl::consents.filter(dsl::patient_id.eq(patient)).filter(dsl::grantee_id.eq(grantee));
+    let ended = given.filter(dsl::withdrawn_at.gt(since).or(dsl::deleted_at.gt(since)));
+    Ok(ended.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
 /// Whether an organization has been let in to be sent referrals of a patient since before a moment, by another consent than this one that

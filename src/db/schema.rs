@@ -965,6 +965,7 @@ diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);
+diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, patients);
 diesel::allow_tables_to_appear_in_same_query!(imported_services, services);
 diesel::allow_tables_to_appear_in_same_query!(held_places, appointments);
 diesel::allow_tables_to_appear_in_same_query!(service_merge_rows, capacity_entries);

@@ -226,8 +226,8 @@ pub fn update_said(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after:
 /// Changes a service, its identifiers where they differ, and writes the journal; the service as it then is, with what is kept of its rooms
 /// for those who wait.
 pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: ServiceRow) -> Result<ServiceRow> {
-    let has_other_room = (&before.capacity, &before.capacities) != (&after.capacity, &after.capacities);
-    let after = if has_other_room { waitlists::queue::serve(conn, actor.at, after)? } else { after };
+    let has_other_room = after.has_other_room_than(before);
+    let after = waitlists::queue::renewed(conn, actor.at, before, after)?;
     if !repository::update(conn, &after)? {
         return Err(Error::Busy);
     }

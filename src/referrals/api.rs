@@ -115,12 +115,17 @@ text_enum! {
         ServiceCapacityStale = "service_capacity_stale",
         /// The service does not run.
         ServiceInactive = "service_inactive",
+        /// The service was deleted from the directory.
+        ServiceDeleted = "service_deleted",
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
         /// to decide.
         NotEligible = "not_eligible",
         /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
         /// cannot take them on.
         ConsentEnded = "consent_ended",
+        /// The person waits for a place, and the service is given by another organization now than the one that the referral asks: none
+        /// of its places is offered to them. Refer them to that organization, or somewhere else.
+        ServiceGivenByAnother = "service_given_by_another",
         /// The provider has no system on Kith: somebody must tell them, and the requester records what becomes of it.
         PerformerNotConnected = "performer_not_connected",
     }

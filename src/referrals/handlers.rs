@@ -64,7 +64,7 @@ impl Resource for Referrals {
         let patient = patients::repository::find(conn, shape.content.patient_id)?;
         let service = workflow::service(conn, &shape)?;
         let brief = service.as_ref().map(workflow::service_brief);
-        let mut warnings = workflow::warnings(conn, &shape, brief.as_ref(), caller.at)?;
+        let mut warnings = workflow::warnings(conn, &shape, service.as_ref(), caller.at)?;
         let seen = match &patient {
             Some(patient) => seen_of(conn, caller, &shape, patient)?,
             None => None,
@@ -99,6 +99,9 @@ impl Resource for Referrals {
         if let Some(row) = current {
             permit_change(row, input)?;
             keep(conn, row, input)?;
+            if input.parent_id.is_some() && input.parent_id != row.parent_id {
+                repository::lock_drafts(conn, row.organization_id)?;
+            }
         }
         check(conn, caller, current, input, true)
     }
@@ -266,7 +269,7 @@ fn check_references(
     if let (Some(row), Some(parent)) = (current, &parent)
         && repository::goes_on_from(conn, parent.id, row.id)?
     {
-        faults.push(Fault::new("/parent_id", "not_allowed", "must not go on from this referral itself"));
+        faults.push(Fault::new("/parent_id", "not_allowed", "must go on neither from this referral nor from itself"));
     }
     let categories = match asked_to_help(conn, caller, parent.as_ref())? {
         Some(categories) => categories,

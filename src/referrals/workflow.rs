@@ -21,7 +21,7 @@ use crate::kind::{OrganizationId, ReferralId, ResourceType};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::{follow_ups, matching, organizations, patients, practitioners, services, waitlists};
+use crate::{consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -132,6 +132,9 @@ pub fn carry_out(
         next.status_reason = Json(input.reason.clone());
     }
     if input.status == ReferralStatus::Requested && row.status == ReferralStatus::Draft {
+        if input.consent.is_none() {
+            ensure_still_given(conn, row)?;
+        }
         send(conn, caller, &mut next, input.consent.as_ref())?;
     } else if row.status != input.status {
         next.status = input.status;
@@ -231,6 +234,19 @@ pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given:
     row.status_at = caller.at;
     row.requested_at = Some(caller.at);
     set_due_dates(conn, row, caller.at)
+}
+
+/// Fails where a draft brings a consent of its own, and the patient has taken one back from the performer since the draft was written: what
+/// they agreed to before says nothing of what they agree to now.
+fn ensure_still_given(conn: &mut DbConn, draft: &ReferralRow) -> Result<()> {
+    let performer = other_performer(draft.organization_id, draft.performer_id, draft.manager_id);
+    let Some(performer) = performer.filter(|_| draft.content.consent.is_some()) else { return Ok(()) };
+    if !consents::repository::was_taken_back(conn, draft.patient_id, performer, draft.updated_at)? {
+        return Ok(());
+    }
+    let detail = "A consent of the patient to the performer was withdrawn or deleted after the draft was written. Name the consent that \
+                  they give now when you send it, or put the draft again.";
+    Err(Error::conflict("draft_outdated", detail))
 }
 
 /// Adds a new referral, a draft or sent, with the transition that its life begins with.
@@ -441,24 +457,33 @@ pub fn not_eligible(patient: &PatientRow, seen: Categories, service: &ServiceRow
 }
 
 /// What to know before relying on a referral that is not closed.
-pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&ServiceBrief>, now: Instant) -> Result<Vec<Warning>> {
+pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&ServiceRow>, now: Instant) -> Result<Vec<Warning>> {
     if referral.status.is_final() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    if let Some(service) = service {
+    if service.is_some_and(|service| service.deleted_at.is_some()) {
+        found.push((WarningCode::ServiceDeleted, "The service is in the directory no more; refer to another one."));
+    }
+    if let Some(service) = service.filter(|service| service.is_listed()) {
         if service.status != ServiceStatus::Active {
             found.push((WarningCode::ServiceInactive, "The service does not run at present."));
         }
-        match service.capacity.as_ref().map(Capacity::standing) {
+        match service.room().map(Capacity::standing) {
             Some(CapacityStatus::Full) => found.push((WarningCode::ServiceFull, "The service has no room at present.")),
             Some(CapacityStatus::Waitlist) => found.push((WarningCode::ServiceWaitlist, "The service has a waiting list.")),
             Some(CapacityStatus::Closed) => found.push((WarningCode::ServiceClosed, "The service takes nobody at present.")),
             Some(CapacityStatus::Open | CapacityStatus::Unknown) | None => {}
         }
-        if service.capacity.as_ref().is_some_and(|capacity| capacity.is_stale(now.utc().date_naive())) {
+        if service.room().is_some_and(|capacity| capacity.is_stale(now.utc().date_naive())) {
             let message = "What is known of the service's room was said more than 60 days ago; ask before relying on it.";
             found.push((WarningCode::ServiceCapacityStale, message));
+        }
+        let asked = referral.content.performer_organization_id.unwrap_or(referral.organization_id);
+        if referral.business_status == Some(BusinessStatus::Waitlisted) && !service.is_given_by(asked) {
+            let message = "Another organization than the one that was asked gives the service now, and offers no place to who waits by this \
+                           referral; refer to it, or somewhere else.";
+            found.push((WarningCode::ServiceGivenByAnother, message));
         }
     }
     if is_unconnected(conn, referral.content.performer_organization_id)? {

@@ -13,6 +13,7 @@ use crate::http::resource::{self, Head, Resource};
 use crate::kind::{self, ServiceId};
 use crate::organizations;
 use crate::types::Identifier;
+use crate::waitlists::queue;
 
 /// Services, for the common verbs. The directory is no secret: every client may read all of it.
 #[derive(Debug)]
@@ -92,7 +93,8 @@ impl Resource for Services {
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, input: ServiceInput) -> Result<Option<ServiceRow>> {
         let own = row.own_content.as_ref().map(|own| sources::edited(own, &row.content, &input)).transpose()?;
-        let row = ServiceRow { own_content: own.map(Json), ..row.with_content(input, caller.at) };
+        let next = ServiceRow { own_content: own.map(Json), ..row.with_content(input, caller.at) };
+        let row = queue::renewed(conn, caller.at, row, next)?;
         Ok(repository::update(conn, &row)?.then_some(row))
     }
 
@@ -100,6 +102,7 @@ impl Resource for Services {
         if row.organization_id != caller.organization_id {
             return Err(keeper_only());
         }
+        queue::ensure_nobody_waits(conn, row.id, None)?;
         let row = row.deleted(caller.at);
         Ok(repository::update(conn, &row)?.then_some(row))
     }

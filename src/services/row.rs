@@ -152,6 +152,11 @@ impl ServiceRow {
         self.capacity.as_deref().into_iter().chain(self.capacities.iter().map(|named| &named.capacity))
     }
 
+    /// Whether something else is said of its room, or counted in it, than in another version.
+    pub fn has_other_room_than(&self, other: &Self) -> bool {
+        (&self.capacity, &self.capacities) != (&other.capacity, &other.capacities)
+    }
+
     /// What was said of one room: the default one where there is no key.
     pub fn room_of(&self, key: Option<&str>) -> Option<&Capacity> {
         match key {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
-use super::model::{WaitlistDetails, WaitlistEntryRow, WaitlistStatus};
+use super::model::{PassedOver, WaitlistDetails, WaitlistEntryRow, WaitlistStatus};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::http::schema::rule;
@@ -74,6 +74,9 @@ pub struct WaitlistEntry {
     /// they wait no longer, and in the journal.
     #[schema(example = "2026-04-15")]
     pub likely_on: Option<NaiveDate>,
+    /// Why they are passed over when a place opens, though they keep their place in the list; null where they are not. In the journal it
+    /// stands where the entry was written for it.
+    pub passed_over: Option<PassedOver>,
     /// What the agency says of it.
     pub details: WaitlistDetails,
     /// Version, from 1; the `ETag`.
@@ -98,6 +101,7 @@ impl From<WaitlistEntryRow> for WaitlistEntry {
             offer_expires_at: row.offer_expires_at,
             position: None,
             likely_on: None,
+            passed_over: None,
             details: row.content.0,
             version: row.version,
             created_at: row.created_at,

@@ -28,7 +28,7 @@ use crate::services;
 /// The ids of a path.
 type Ids = Path<(Id<kind::Service>, Id<kind::WaitlistEntry>)>;
 
-/// Entries with their positions and likely days, all of one service.
+/// Entries with their positions and likely days, and why they are passed over, all of one service.
 fn shown(conn: &mut DbConn, caller: &Principal, service: ServiceId, rows: Vec<WaitlistEntryRow>) -> Result<Vec<WaitlistEntry>> {
     let positions = repository::positions(conn, service)?;
     let found = services::repository::find(conn, service)?;
@@ -40,10 +40,13 @@ fn shown(conn: &mut DbConn, caller: &Principal, service: ServiceId, rows: Vec<Wa
         };
         room?.expected_wait_days
     };
+    let ids: Vec<WaitlistEntryId> = rows.iter().map(|row| row.id).collect();
+    let passed_over =
+        found.as_ref().map(|service| repository::passed_over(conn, service, &ids, caller.at)).transpose()?.unwrap_or_default();
     let today = caller.at.utc().date_naive();
     let shape = |row: WaitlistEntryRow| {
-        let (position, wait) = (positions.get(&row.id).copied(), wait(&row));
-        WaitlistEntry::from(row).at(today, position, wait)
+        let (position, wait, passed_over) = (positions.get(&row.id).copied(), wait(&row), passed_over.get(&row.id).copied());
+        WaitlistEntry { passed_over, ..WaitlistEntry::from(row).at(today, position, wait) }
     };
     Ok(rows.into_iter().map(shape).collect())
 }
@@ -56,7 +59,7 @@ fn show(conn: &mut DbConn, caller: &Principal, row: WaitlistEntryRow) -> Result<
 /// List who waits for a service
 ///
 /// Those whose referrals the caller sees, in their order: by priority, then by since when they wait. A position counts those before whom
-/// the caller does not see too.
+/// the caller does not see too. Whoever is passed over when a place opens stays where they are, and `passed_over` says why.
 #[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), WaitlistQuery), responses((status = 200, description = "A page of entries.", body = Page<WaitlistEntry>)), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/services/{id}/waitlist-entries")]
 pub async fn list_waitlist_entries(

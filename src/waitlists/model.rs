@@ -35,6 +35,17 @@ impl WaitlistStatus {
     pub const OPEN: [Self; 2] = [Self::Waiting, Self::Offered];
 }
 
+text_enum! {
+    /// Why no place is offered to somebody who waits. Values may be added.
+    pub enum PassedOver {
+        /// Whom their referral asks does not see the patient any more, and may not take them on: the consent to it has ended, or the
+        /// patient was deleted. They are offered the next place once the consent is given again.
+        ConsentEnded = "consent_ended",
+        /// Their referral asks another organization than the one that gives the service now: refer them to that one, or somewhere else.
+        AsksAnotherOrganization = "asks_another_organization",
+    }
+}
+
 /// What the agency says of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields, default)]

@@ -1,12 +1,13 @@
 //! What moves a waiting list.
 //!
 //! Everything here holds the service's row until its transaction ends, after that of a referral where both are held: what is free, and
-//! to whom it is offered, is read and written by one at a time.
+//! to whom it is offered, is read and written by one at a time. Whoever holds the service waits for no referral any more: where an offer
+//! has run out and somebody is at its referral, it is left to them or to the next look.
 
 use std::collections::HashMap;
 
 use super::api::{WaitlistEntry, WaitlistEntryInput};
-use super::model::{WaitlistDetails, WaitlistEntryRow, WaitlistStatus, rank};
+use super::model::{PassedOver, WaitlistDetails, WaitlistEntryRow, WaitlistStatus, rank};
 use super::repository;
 use crate::auth::Principal;
 use crate::changes::{self, Action, Actor, Change};
@@ -14,7 +15,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ResourceType, ServiceId, WaitlistEntryId};
+use crate::kind::{OrganizationId, PatientId, ResourceType, ServiceId, WaitlistEntryId};
 use crate::organizations;
 use crate::referrals;
 use crate::referrals::api::TransitionInput;
@@ -78,7 +79,7 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
         updated_at: caller.at,
     };
     repository::insert(conn, &entry)?;
-    record(conn, &caller.actor(), &entry, &referral)?;
+    record(conn, &caller.actor(), &entry.clone().into(), &referral)?;
     offer_places(conn, caller.at, service)?;
     repository::get(conn, entry.id)
 }
@@ -144,8 +145,9 @@ pub fn describe(
 
 /// Takes the place that was offered: it is free no more, and the referral goes on.
 pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
-    let (row, referral) = offered(conn, caller, entry)?;
+    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
     workflow::ensure_performer_sees(conn, &referral, caller.at)?;
+    ensure_offered(&row, caller.at)?;
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
     take_place(conn, caller.at, &row, &referral)?;
@@ -164,9 +166,10 @@ pub fn decline(
     entry: (ServiceId, WaitlistEntryId),
     reason: &StatusReason,
 ) -> Result<WaitlistEntryRow> {
-    let (row, referral) = offered(conn, caller, entry)?;
+    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
+    ensure_offered(&row, caller.at)?;
     let next = end(conn, caller, &row, WaitlistStatus::Declined, &referral)?;
-    go_back(conn, &caller.actor(), caller.organization_id, &referral, reason)?;
+    go_back(conn, &caller.actor(), caller.organization_id, (&next, &referral), reason)?;
     Ok(next)
 }
 
@@ -177,16 +180,27 @@ pub fn leave(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistE
         return Err(closed());
     }
     let next = end(conn, caller, &row, WaitlistStatus::Left, &referral)?;
-    go_back(conn, &caller.actor(), caller.organization_id, &referral, &StatusReason::default())?;
+    go_back(conn, &caller.actor(), caller.organization_id, (&next, &referral), &StatusReason::default())?;
     Ok(next)
 }
 
-/// Who has left the list does not wait any more: the referral stands again where it stood before.
-fn go_back(conn: &mut DbConn, actor: &Actor, by: OrganizationId, referral: &ReferralRow, reason: &StatusReason) -> Result<()> {
-    if referral.status != ReferralStatus::OnHold || referral.business_status != Some(BusinessStatus::Waitlisted) {
+/// Who has left the list does not wait any more: the referral stands again where it stood before, whatever finer word was said of it
+/// meanwhile. One that was put on hold for another reason since stays so.
+fn go_back(
+    conn: &mut DbConn,
+    actor: &Actor,
+    by: OrganizationId,
+    (entry, referral): (&WaitlistEntryRow, &ReferralRow),
+    reason: &StatusReason,
+) -> Result<()> {
+    let is_for_want_of_room = referral.status_reason.code == Some(ReasonCode::NoCapacity);
+    let is_waiting = referral.business_status == Some(BusinessStatus::Waitlisted);
+    if referral.status != ReferralStatus::OnHold || !(is_for_want_of_room || is_waiting) {
         return Ok(());
     }
-    let steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
+    let mut steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
+    // What was said of those who waited already is not where they stood before.
+    steps.retain(|step| step.created_at <= entry.created_at);
     let stood = before_waiting(&steps).unwrap_or_else(|| Standing::plain(ReferralStatus::OnHold));
     workflow::resume(conn, actor, by, referral, &stood, reason)
 }
@@ -209,12 +223,8 @@ fn is_waiting(standing: &Standing) -> bool {
     standing.status == ReferralStatus::OnHold && standing.business_status == Some(BusinessStatus::Waitlisted)
 }
 
-fn offered(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<(WaitlistEntryRow, ReferralRow)> {
-    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
-    if row.has_offer(caller.at) {
-        return Ok((row, referral));
-    }
-    Err(Error::conflict("no_offer", "No place is kept for this entry, or no longer."))
+fn ensure_offered(row: &WaitlistEntryRow, now: Instant) -> Result<()> {
+    if row.has_offer(now) { Ok(()) } else { Err(Error::conflict("no_offer", "No place is kept for this entry, or no longer.")) }
 }
 
 fn closed() -> Error {
@@ -260,8 +270,34 @@ pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
     offer_places(conn, caller.at, entry.service_id)
 }
 
-/// Ends the offers of a service that have run out, offers what is free to whoever is first, and writes with the service how many have an
-/// offer and how many wait, where that is something else than before.
+/// What a change of a patient's consents means for the lists in which they stand: an offer to somebody who may not be taken on any more
+/// ends, and whoever may be again is offered what is free.
+pub fn heed_consent(conn: &mut DbConn, at: Instant, patient: PatientId) -> Result<()> {
+    for service in repository::awaited_by(conn, patient)? {
+        offer_places(conn, at, service)?;
+    }
+    Ok(())
+}
+
+/// A service that is to be written in place of another version, as it is then for those who wait: where it has other room, or others
+/// give it.
+pub fn renewed(conn: &mut DbConn, at: Instant, before: &ServiceRow, next: ServiceRow) -> Result<ServiceRow> {
+    hand_over(conn, at, before, &next)?;
+    if before.given_by() != next.given_by() || next.has_other_room_than(before) { serve(conn, at, next) } else { Ok(next) }
+}
+
+/// Where others give a service from now on than before, those who wait hear whether they are passed over.
+pub fn hand_over(conn: &mut DbConn, at: Instant, before: &ServiceRow, next: &ServiceRow) -> Result<()> {
+    if before.given_by() == next.given_by() {
+        return Ok(());
+    }
+    services::repository::lock(conn, next.id)?;
+    let waiting = repository::waiting(conn, next.id)?;
+    move_to(conn, &Actor::operator(at), waiting, next)
+}
+
+/// Ends the offers of a service that have run out or are made in vain, offers what is free to whoever is first, and writes with the service
+/// how many have an offer and how many wait, where that is something else than before.
 ///
 /// It is the list that does so, whoever set it going: the directory is read by all, and the others who wait are told of their own entry,
 /// so that neither may name an organization that has moved somebody it knows.
@@ -302,16 +338,25 @@ pub fn serve(conn: &mut DbConn, at: Instant, row: ServiceRow) -> Result<ServiceR
     Ok(row.with_queues(&queues))
 }
 
-/// Offers as many places as there are, less those that are kept for somebody already. Who waits by a referral that asks whoever gave the
-/// service before is offered nothing of those who give it now, and would not be known to them.
+/// Offers as many places as there are, less those that are kept for somebody already. Who may not be taken on is passed over, and goes on
+/// waiting where an offer was made. Who waits by a referral that asks whoever gave the service before is offered nothing of those who give
+/// it now, and would not be known to them.
 fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     let service = row.id;
-    let (kept, expired): (Vec<_>, Vec<_>) = repository::offered(conn, service)?.into_iter().partition(|entry| entry.has_offer(actor.at));
-    for entry in expired {
-        move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at))?;
+    for entry in repository::offered_in_vain(conn, service, actor.at)? {
+        let next = WaitlistEntryRow { offer_expires_at: None, ..entry.becoming(WaitlistStatus::Waiting, actor.at) };
+        move_alone(conn, actor, &next, Some(PassedOver::ConsentEnded))?;
+    }
+    let mut kept = Vec::new();
+    for entry in repository::offered(conn, service)? {
+        if entry.has_offer(actor.at) || !referrals::repository::try_lock(conn, entry.referral_id)? {
+            kept.push(entry);
+            continue;
+        }
+        move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at), None)?;
         let referral = referrals::repository::get(conn, entry.referral_id)?;
         let reason = StatusReason { code: Some(ReasonCode::Expired), ..StatusReason::default() };
-        go_back(conn, actor, entry.organization_id, &referral, &reason)?;
+        go_back(conn, actor, entry.organization_id, (&entry, &referral), &reason)?;
     }
     if row.deleted_at.is_some() {
         return Ok(());
@@ -323,21 +368,40 @@ fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
         if free <= 0 {
             continue;
         }
-        for entry in repository::first_waiting(conn, row, room, free)? {
+        for entry in repository::first_waiting(conn, row, room, free, actor.at)? {
             let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
             let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);
-            move_alone(conn, actor, &WaitlistEntryRow { offer_expires_at: Some(end), ..next })?;
+            move_alone(conn, actor, &WaitlistEntryRow { offer_expires_at: Some(end), ..next }, None)?;
         }
     }
     Ok(())
 }
 
-/// Whoever waits by these entries for a service, or has waited, waits for another one. Whoever calls this has locked both.
-pub fn move_to(conn: &mut DbConn, actor: &Actor, entries: Vec<WaitlistEntryRow>, to: ServiceId) -> Result<()> {
+/// Fails while people wait for a service, or for this room of it: nobody is to wait for what is there no more. Whoever calls this keeps the
+/// service's row from then on.
+pub fn ensure_nobody_waits(conn: &mut DbConn, service: ServiceId, room: Option<&str>) -> Result<()> {
+    services::repository::lock(conn, service)?;
+    let mut standing = repository::standing(conn, service)?;
+    standing.retain(|(theirs, _)| room.is_none_or(|room| theirs == room));
+    let people = match standing.len() {
+        0 => return Ok(()),
+        1 => "1 person waits".to_owned(),
+        many => format!("{many} people wait"),
+    };
+    let detail = format!("{people} for it, or have an offer; have them leave the list first, by its entries.");
+    Err(Error::conflict("people_waiting", detail))
+}
+
+/// Whoever waits by these entries for a service, or has waited, waits for this one from now on, and hears whether they are passed over
+/// there. Whoever calls this has locked both.
+pub fn move_to(conn: &mut DbConn, actor: &Actor, entries: Vec<WaitlistEntryRow>, to: &ServiceRow) -> Result<()> {
+    let ids: Vec<WaitlistEntryId> = entries.iter().map(|entry| entry.id).collect();
+    let passed_over = repository::passed_over(conn, to, &ids, actor.at)?;
     for entry in entries {
-        let next = WaitlistEntryRow { service_id: to, version: entry.version + 1, updated_at: actor.at, ..entry };
-        move_alone(conn, actor, &next)?;
+        let why = passed_over.get(&entry.id).copied();
+        let next = WaitlistEntryRow { service_id: to.id, version: entry.version + 1, updated_at: actor.at, ..entry };
+        move_alone(conn, actor, &next, why)?;
     }
     Ok(())
 }
@@ -350,29 +414,32 @@ fn places(capacity: &Capacity) -> i64 {
     }
 }
 
-/// Writes an entry that moves without its referral.
-fn move_alone(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow) -> Result<()> {
+/// Writes an entry that moves without its referral, with why it is passed over from now on, if it is.
+fn move_alone(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow, passed_over: Option<PassedOver>) -> Result<()> {
     let referral = referrals::repository::get(conn, next.referral_id)?;
-    write(conn, actor, next, &referral)
+    replace(conn, next)?;
+    record(conn, actor, &WaitlistEntry { passed_over, ..next.clone().into() }, &referral)
 }
 
 fn write(conn: &mut DbConn, actor: &Actor, next: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
-    if !repository::replace(conn, next)? {
-        return Err(Error::Busy);
-    }
-    record(conn, actor, next, referral)
+    replace(conn, next)?;
+    record(conn, actor, &next.clone().into(), referral)
 }
 
-fn record(conn: &mut DbConn, actor: &Actor, row: &WaitlistEntryRow, referral: &ReferralRow) -> Result<()> {
+fn replace(conn: &mut DbConn, next: &WaitlistEntryRow) -> Result<()> {
+    if repository::replace(conn, next)? { Ok(()) } else { Err(Error::Busy) }
+}
+
+fn record(conn: &mut DbConn, actor: &Actor, shape: &WaitlistEntry, referral: &ReferralRow) -> Result<()> {
     let change = Change {
         resource_type: ResourceType::WaitlistEntry,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action: if row.version == 1 { Action::Created } else { Action::Updated },
+        resource_id: shape.id.uuid(),
+        owner_id: Some(shape.organization_id),
+        version: shape.version,
+        action: if shape.version == 1 { Action::Created } else { Action::Updated },
         patient_id: Some(referral.patient_id),
         referral_id: Some(referral.id),
-        body: &WaitlistEntry::from(row.clone()),
+        body: shape,
     };
     changes::record(conn, actor, change)?;
     Ok(())

@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::{exists, insert_into, select, update};
+use diesel::dsl::{exists, insert_into, not, select, sql, update};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::api::WaitlistQuery;
-use super::model::{WaitlistEntryRow, WaitlistStatus};
+use super::model::{PassedOver, WaitlistEntryRow, WaitlistStatus};
 use crate::auth::{Principal, sight};
-use crate::db::DbConn;
 use crate::db::schema::{referrals, waitlist_entries};
 use crate::db::types::Instant;
+use crate::db::{DbConn, among};
+use crate::each;
 use crate::error::Result;
-use crate::kind::{ReferralId, ServiceId, WaitlistEntryId};
+use crate::kind::{PatientId, ReferralId, ServiceId, WaitlistEntryId};
 use crate::referrals::repository::asking;
 use crate::services::row::ServiceRow;
+
+/// Written out, so that the index of what is offered is used whatever the parameters are.
+const IS_OFFERED: &str = "waitlist_entries.status = 'offered'";
 
 /// What a list goes on after.
 pub type Place = (i32, Instant, WaitlistEntryId);
@@ -124,9 +129,10 @@ pub fn offered(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntr
     Ok(offered.load(conn)?)
 }
 
-/// Whoever is first in the list of a room, of those whose referrals ask the organization that gives the service.
-pub fn first_waiting(conn: &mut DbConn, service: &ServiceRow, room: &str, most: i64) -> Result<Vec<WaitlistEntryRow>> {
+/// Whoever is first in the list of a room, of those whose referrals ask the organization that gives the service, and whom it may take on.
+pub fn first_waiting(conn: &mut DbConn, service: &ServiceRow, room: &str, most: i64, now: Instant) -> Result<Vec<WaitlistEntryRow>> {
     let its = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(asking(service.given_by()));
+    let its = its.filter(sight::taken_on(now));
     let waiting = waitlist_entries::table
         .filter(waitlist_entries::service_id.eq(service.id))
         .filter(waitlist_entries::status.eq(WaitlistStatus::Waiting))
@@ -136,18 +142,76 @@ pub fn first_waiting(conn: &mut DbConn, service: &ServiceRow, room: &str, most: 
     Ok(waiting.order(order).limit(most).load(conn)?)
 }
 
-/// Services, at most so many, with an offer that has run out.
-pub fn with_expired_offers(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<ServiceId>> {
-    let expired = waitlist_entries::table
+/// The entries of a service with an offer to somebody who may not be taken on.
+pub fn offered_in_vain(conn: &mut DbConn, service: ServiceId, now: Instant) -> Result<Vec<WaitlistEntryRow>> {
+    let taken_on = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::taken_on(now));
+    let in_vain = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
         .filter(waitlist_entries::status.eq(WaitlistStatus::Offered))
-        .filter(waitlist_entries::offer_expires_at.le(now))
-        .order(waitlist_entries::offer_expires_at)
-        .limit(most)
-        .select(waitlist_entries::service_id);
-    let mut services: Vec<ServiceId> = expired.load(conn)?;
+        .filter(not(exists(taken_on)));
+    Ok(in_vain.load(conn)?)
+}
+
+/// Of these entries of a service those that are passed over when a place opens, and why.
+pub fn passed_over(
+    conn: &mut DbConn,
+    service: &ServiceRow,
+    ids: &[WaitlistEntryId],
+    now: Instant,
+) -> Result<HashMap<WaitlistEntryId, PassedOver>> {
+    let waiting = || {
+        let waiting = waitlist_entries::table.filter(waitlist_entries::status.eq(WaitlistStatus::Waiting));
+        waiting.filter(among(waitlist_entries::id, ids)).select(waitlist_entries::id)
+    };
+    let its = || referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id));
+    let in_vain = waiting().filter(not(exists(its().filter(sight::taken_on(now)))));
+    let elsewhere = waiting().filter(not(exists(its().filter(asking(service.given_by())))));
+    let in_vain: Vec<WaitlistEntryId> = each!(conn, |conn| in_vain.load(conn))?;
+    let elsewhere: Vec<WaitlistEntryId> = each!(conn, |conn| elsewhere.load(conn))?;
+    let in_vain = in_vain.into_iter().map(|id| (id, PassedOver::ConsentEnded));
+    Ok(in_vain.chain(elsewhere.into_iter().map(|id| (id, PassedOver::AsksAnotherOrganization))).collect())
+}
+
+/// Those who wait for a service, in every room.
+pub fn waiting(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntryRow>> {
+    let waiting = waitlist_entries::table
+        .filter(waitlist_entries::service_id.eq(service))
+        .filter(waitlist_entries::status.eq(WaitlistStatus::Waiting));
+    Ok(waiting.load(conn)?)
+}
+
+/// The services in whose lists a patient stands, in order of id.
+pub fn awaited_by(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ServiceId>> {
+    let its = referrals::table.filter(referrals::patient_id.eq(patient)).select(referrals::id);
+    let open = waitlist_entries::table
+        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN))
+        .filter(waitlist_entries::referral_id.eq_any(its));
+    let services = open.select(waitlist_entries::service_id).load(conn)?;
+    Ok(each_once(services))
+}
+
+/// The services with an offer that has run out or is made in vain, in order of id.
+pub fn due(conn: &mut DbConn, now: Instant) -> Result<Vec<ServiceId>> {
+    let offered = || waitlist_entries::table.filter(sql::<Bool>(IS_OFFERED)).select(waitlist_entries::service_id);
+    let taken_on = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::taken_on(now));
+    let mut services: Vec<ServiceId> = offered().filter(waitlist_entries::offer_expires_at.le(now)).load(conn)?;
+    let in_vain = offered().filter(waitlist_entries::offer_expires_at.gt(now)).filter(not(exists(taken_on)));
+    services.append(&mut in_vain.load(conn)?);
+    Ok(each_once(services))
+}
+
+/// The next services in whose lists somebody stands, in order of id.
+pub fn waited_for(conn: &mut DbConn, after: Option<ServiceId>, most: i64) -> Result<Vec<ServiceId>> {
+    let after = after.unwrap_or(ServiceId::from_uuid(uuid::Uuid::nil()));
+    let open = waitlist_entries::table.filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN));
+    let next = open.filter(waitlist_entries::service_id.gt(after)).select(waitlist_entries::service_id);
+    Ok(next.distinct().order(waitlist_entries::service_id).limit(most).load(conn)?)
+}
+
+fn each_once(mut services: Vec<ServiceId>) -> Vec<ServiceId> {
     services.sort_unstable();
     services.dedup();
-    Ok(services)
+    services
 }
 
 /// Adds the row.

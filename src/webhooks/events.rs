@@ -146,7 +146,7 @@ events! {
     ReferralLinkUpdated = "referral_link.updated",
     /// A referral was put on the waiting list of its service.
     WaitlistEntryCreated = "waitlist_entry.created",
-    /// A place in a waiting list was changed: offered, accepted, declined, expired, left, or what is said of it.
+    /// A place in a waiting list was changed: offered, accepted, declined, expired, left, passed over, or what is said of it.
     WaitlistEntryUpdated = "waitlist_entry.updated",
     /// A place at a service is offered to somebody who waits, for a time.
     WaitlistEntryOffered = "waitlist_entry.offered",

@@ -222,3 +222,49 @@ on_both!(room_is_true_as_of_a_moment_that_has_come_and_the_newest_word_stands, |
     let part = town.provider.put_any(&town.part("newcomers"), json!({ "status": "open", "as_of": "2026-02-01T00:00:00Z" })).await;
     part.expect(200);
 });
+
+on_both!(nobody_waits_for_what_is_there_no_more, |db| async move {
+    let town = Town::new(db).await;
+    let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);
+    provider.put_any(&town.part("newcomers"), json!({ "status": "waitlist", "unit": "place" })).await.expect(200);
+    let refer = async || {
+        let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({ "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" } });
+        clinic.post("/v1/referrals", referral).await.id()
+    };
+    let list = format!("{}/waitlist-entries", town.path());
+    let wait = async |key: Value| {
+        let mut entry = json!({ "referral_id": refer().await });
+        if !key.is_null() {
+            entry["key"] = key;
+        }
+        format!("{list}/{}", provider.post(&list, entry).await.id())
+    };
+    let entries = [wait(json!("newcomers")).await, wait(json!("newcomers")).await, wait(Value::Null).await];
+    let version = async || town.read().await["version"].as_i64().unwrap();
+    let problem = provider.delete(&town.part("newcomers"), version().await).await.expect_problem(409, "people_waiting");
+    assert!(problem["detail"].as_str().unwrap().contains("2 people"), "{problem}");
+    let problem = town.keeper.delete(&town.path(), version().await).await.expect_problem(409, "people_waiting");
+    assert!(problem["detail"].as_str().unwrap().contains("3 people"), "{problem}");
+    for entry in &entries[..2] {
+        clinic.post(&format!("{entry}/leave"), json!({})).await.expect(200);
+    }
+    provider.delete(&town.part("newcomers"), version().await).await.expect(204);
+    let problem = town.keeper.delete(&town.path(), version().await).await.expect_problem(409, "people_waiting");
+    assert!(problem["detail"].as_str().unwrap().contains("1 person"), "{problem}");
+
+    // Who waits for a service that does not run at present is told so.
+    town.keeper.patch(&town.path(), version().await, json!({ "status": "inactive" })).await.expect(200);
+    assert_eq!(clinic.get(&list).await.expect(200)["items"].as_array().unwrap().len(), 1);
+    clinic.post(&format!("{}/leave", entries[2]), json!({})).await.expect(200);
+    let referral = refer().await;
+    let warnings = async || {
+        let referral = clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
+        let codes = referral["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap().to_owned());
+        codes.filter(|code| code.starts_with("service_")).collect::<Vec<_>>()
+    };
+    assert!(warnings().await.contains(&"service_inactive".to_owned()));
+    town.keeper.delete(&town.path(), version().await).await.expect(204);
+    assert_eq!(warnings().await, ["service_deleted"]);
+});

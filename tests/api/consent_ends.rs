@@ -164,6 +164,60 @@ on_both!(what_is_written_of_a_person_is_read_by_whom_they_let_in, |db| async mov
     assert_eq!((&read["patient"], &read["reason"]), (&Value::Null, &json!("Heard in the waiting room.")));
 });
 
+on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut drafts = Vec::new();
+    for number in 0..4 {
+        let mut draft = town.navigation(&patient);
+        draft["identifiers"] = json!([{ "system": "urn:example:emr", "value": number.to_string() }]);
+        drafts.push(make(&town.clinic, "/v1/referrals?draft=true", draft).await);
+    }
+    let send = || json!({ "status": "requested" });
+    let standing = async |town: &Town| {
+        let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents?is_active=true")).await.expect(200);
+        consents["items"].as_array().unwrap().len()
+    };
+    // A consent to somebody else that is taken back is none to the program.
+    give(&town, consent(&patient, &town.agency, "care_coordination", &["summary"])).await;
+    withdraw_all(&town, &patient).await;
+    step(&town.clinic, &drafts[0], send()).await.expect(201);
+    assert_eq!(standing(&town).await, 1);
+    town.app.clock.advance(Duration::seconds(1));
+    withdraw_all(&town, &patient).await;
+
+    step(&town.clinic, &drafts[1], send()).await.expect_problem(409, "draft_outdated");
+    let mut whole = town.navigation(&patient);
+    whole["identifiers"] = json!([{ "system": "urn:example:emr", "value": "1" }]);
+    let line = json!({ "type": "referral", "draft": false, "resource": whole });
+    let job = crate::bulk::load(&town.clinic, crate::bulk::text(&[line])).await;
+    let told = crate::bulk::results(&town.clinic, &job).await;
+    assert_eq!(told[0]["problem"]["code"], "draft_outdated", "{told:#?}");
+    assert_eq!(standing(&town).await, 0, "nobody has agreed to anything since");
+    assert_eq!(town.clinic.get(&path(&drafts[1])).await.expect(200)["status"], "draft");
+    // Neither what is said now nor what was written since is of before.
+    let given = json!({ "status": "requested", "consent": { "form": "verbal" } });
+    step(&town.clinic, &drafts[1], given).await.expect(201);
+    withdraw_all(&town, &patient).await;
+    town.clinic.put(&path(&drafts[2]), 1, town.navigation(&patient)).await.expect(200);
+    step(&town.clinic, &drafts[2], send()).await.expect(201);
+    assert_eq!(standing(&town).await, 1);
+
+    // Without a word of consent in it, a draft needs one that stands, whatever was before.
+    town.clinic.patch(&path(&drafts[3]), 1, json!({ "consent": null })).await.expect(200);
+    withdraw_all(&town, &patient).await;
+    give(&town, consent(&patient, &town.program, "referral", &["summary"])).await;
+    step(&town.clinic, &drafts[3], send()).await.expect(201);
+
+    // One that was never given is no more than one that was taken back.
+    let other = town.patient().await;
+    let draft = make(&town.clinic, "/v1/referrals?draft=true", town.navigation(&other)).await;
+    town.app.clock.advance(Duration::seconds(1));
+    let mistaken = make(&town.clinic, "/v1/consents", consent(&other, &town.program, "referral", &["summary"])).await;
+    town.clinic.delete(&format!("/v1/consents/{mistaken}"), 1).await.expect(204);
+    step(&town.clinic, &draft, send()).await.expect_problem(409, "draft_outdated");
+});
+
 on_both!(nobody_takes_on_a_person_whose_consent_has_ended_and_all_can_be_reported, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
@@ -274,9 +328,11 @@ on_both!(nobody_waits_or_takes_a_place_where_the_consent_has_ended, |db| async m
     for caller in [&town.program, &town.clinic] {
         caller.post(&format!("{offered}/accept"), json!({})).await.expect_problem(409, "consent_ended");
     }
-    assert_eq!(town.clinic.get(offered).await.expect(200)["status"], "offered", "nothing of it was done");
-    town.program.post(&format!("{offered}/decline"), json!({})).await.expect(200);
-    town.program.post(&format!("{}/leave", entries[1].0), json!({})).await.expect(200);
+    assert_eq!(town.clinic.get(offered).await.expect(200)["status"], "waiting", "the offer has ended with the consent");
+    town.program.post(&format!("{offered}/decline"), json!({})).await.expect_problem(409, "no_offer");
+    for (entry, _) in &entries {
+        town.program.post(&format!("{entry}/leave"), json!({})).await.expect(200);
+    }
     assert_eq!(town.clinic.get(&path(referral)).await.expect(200)["status"], "accepted", "it stands where it stood");
 });
 
@@ -336,8 +392,37 @@ on_both!(no_follow_up_is_planned_by_hand_where_the_consent_has_ended_and_what_wa
     let complete = format!("{}/complete", open(&heard).await);
     town.program.post(&complete, json!({ "next_due_on": "2026-03-20" })).await.expect_problem(409, "consent_ended");
     town.program.post(&complete, json!({ "change": "better" })).await.expect(200);
+    let asked = json!({ "patient_id": patient, "referral_id": heard, "purpose": "check_in", "due_on": "2026-03-10" });
+    let asked = make(&town.clinic, "/v1/follow-ups", asked).await;
+    let asked = town.clinic.post(&format!("/v1/follow-ups/{asked}/complete"), json!({})).await.expect(200);
+    assert_eq!(asked["next_follow_up_id"], Value::Null, "nor for whoever sees the person all the same");
     for id in [&tried, &heard] {
         assert_eq!(town.clinic.get(&path(id)).await.expect(200)["status"], "accepted", "nobody is taken on by it");
+        let open = town.clinic.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await.expect(200);
+        assert!(
+            open["items"].as_array().unwrap().iter().all(|item| item["organization_id"] == json!(town.clinic.organization_id)),
+            "{open}"
+        );
+    }
+
+    // Whoever referred goes on no longer either, once it sees the person no more, whomever the performer sees.
+    let other = town.patient().await;
+    give(&town, consent(&other, &town.program, "care_coordination", &["summary", "referrals", "follow_ups"])).await;
+    let mut onward = town.navigation(&other);
+    onward["performer_organization_id"] = json!(town.agency.organization_id);
+    onward["consent"] = json!({ "form": "verbal", "categories": ["summary"] });
+    let onward = make(&town.program, "/v1/referrals", onward).await;
+    step(&town.agency, &onward, json!({ "status": "accepted" })).await.expect(201);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let check_in = json!({ "patient_id": other, "referral_id": onward, "purpose": "check_in", "due_on": "2026-03-10" });
+        open.push(make(&town.program, "/v1/follow-ups", check_in).await);
+    }
+    withdraw_all(&town, &other).await;
+    give(&town, consent(&other, &town.agency, "referral", &["summary"])).await;
+    for id in open {
+        let done = town.program.post(&format!("/v1/follow-ups/{id}/complete"), json!({})).await.expect(200);
+        assert_eq!(done["next_follow_up_id"], Value::Null, "{done}");
     }
 });
 

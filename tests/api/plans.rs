@@ -278,6 +278,7 @@ async fn a_day(town: &Town) {
         created_at(agency, &format!("/v1/services/{service}/calendar-links")).await,
         created_at(agency, &format!("/v1/referrals/{onward}/links")).await,
     ];
+    a_list(&directory, agency, program, &service, &patient).await;
     let appointment = an_appointment(agency, program, &service, json!({ "patient_id": patient, "referral_id": onward })).await;
     step(agency, &onward, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
@@ -348,6 +349,10 @@ async fn a_day(town: &Town) {
         let files = exports["items"][0]["files"].as_array().map(Vec::len);
         assert_eq!((&exports["items"][0]["status"], files), (&json!("completed"), Some(BulkType::ALL.len())), "{exports:#}");
     }
+    clinic.post(&format!("/v1/screenings/{screening}/retract"), json!({ "reason": "Another person." })).await.expect(200);
+    let alone = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" });
+    let alone = created(clinic, "/v1/follow-ups", alone).await;
+    clinic.post(&format!("/v1/follow-ups/{alone}/complete"), json!({})).await.expect(200);
     let merge = json!({ "duplicate_id": other });
     clinic.post(&format!("/v1/patients/{patient}/merge"), merge).await.expect(200);
     let record = json!({ "id": "h-1", "name": "Food Bank", "organization": { "id": "o-1", "name": "Society" } });
@@ -355,6 +360,35 @@ async fn a_day(town: &Town) {
         let import = directory.request(Method::POST, "/v1/imports/services?source=other");
         app.send(import.insert_header(("content-type", "application/x-ndjson")).set_payload(record.to_string())).await.expect(200);
     }
+}
+
+/// A waiting list's life: somebody waits, is offered a place, is passed over and offered it again; others give the service for a while.
+async fn a_list(keeper: &Caller, agency: &Caller, program: &Caller, service: &str, patient: &str) {
+    let service = format!("/v1/services/{service}");
+    let list = format!("{service}/waitlist-entries");
+    let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service.rsplit('/').next(),
+        "source_type": "link_worker", "consent": { "form": "verbal" } });
+    let referral = created(program, "/v1/referrals", referral).await;
+    let entry = created(agency, &list, json!({ "referral_id": referral })).await;
+    let entry = format!("{list}/{entry}");
+    agency.put_any(&format!("{service}/capacity"), json!({ "status": "open", "available": 1 })).await.expect(200);
+    for provider in [program.organization_id, agency.organization_id] {
+        let version = keeper.get(&service).await.expect(200)["version"].as_i64().unwrap();
+        keeper.patch(&service, version, json!({ "provider_id": provider })).await.expect(200);
+    }
+    let consents = program.get(&format!("/v1/consents?patient_id={patient}&grantee_id={}", agency.organization_id)).await.expect(200);
+    for consent in consents["items"].as_array().unwrap() {
+        program.post(&format!("/v1/consents/{}/withdraw", consent["id"].as_str().unwrap()), json!({})).await.expect(200);
+    }
+    kith::waitlists::sweeper::sweep(&agency.app.state).await.unwrap();
+    kith::waitlists::sweeper::look_through(&agency.app.state).await.unwrap();
+    let again = json!({ "patient_id": patient, "grantee_id": agency.organization_id, "purposes": ["referral"], "form": "verbal",
+        "categories": ["summary"] });
+    created(program, "/v1/consents", again).await;
+    for path in [&list, &entry] {
+        program.get(path).await.expect(200);
+    }
+    program.post(&format!("{entry}/accept"), json!({})).await.expect(200);
 }
 
 /// An appointment's life: slots are published, a place is held, booked, moved and called off, and a hold runs out.

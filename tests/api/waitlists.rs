@@ -13,31 +13,31 @@ use crate::harness::TestDb;
 use crate::referrals::clinic_and_lunch;
 
 /// A clinic that refers to a service of an agency.
-struct Town {
-    clinic: Caller,
-    agency: Caller,
-    service: String,
+pub struct Town {
+    pub clinic: Caller,
+    pub agency: Caller,
+    pub service: String,
 }
 
 impl Town {
-    async fn new(db: TestDb) -> Self {
+    pub async fn new(db: TestDb) -> Self {
         let (clinic, agency, service) = clinic_and_lunch(db).await;
         let town = Self { clinic, agency, service };
         town.free(0).await;
         town
     }
 
-    fn list(&self) -> String {
+    pub fn list(&self) -> String {
         format!("/v1/services/{}/waitlist-entries", self.service)
     }
 
     /// Says that so many places are free.
-    async fn free(&self, places: i64) {
+    pub async fn free(&self, places: i64) {
         let capacity = json!({ "status": "waitlist", "unit": "place", "available": places, "expected_wait_days": 21 });
         self.agency.put_any(&format!("/v1/services/{}/capacity", self.service), capacity).await.expect(200);
     }
 
-    async fn refer(&self) -> String {
+    pub async fn refer(&self) -> String {
         let patient = self.clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
         let referral = json!({
             "patient_id": patient, "kind": "service", "service_id": self.service, "source_type": "family_physician",
@@ -49,21 +49,21 @@ impl Town {
     }
 
     /// Puts a new referral on the list; the entry.
-    async fn wait(&self, more: Value) -> Value {
+    pub async fn wait(&self, more: Value) -> Value {
         let mut entry = json!({ "referral_id": self.refer().await });
         entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.agency.post(&self.list(), entry).await.expect(201)
     }
 
-    fn path(&self, entry: &Value) -> String {
+    pub fn path(&self, entry: &Value) -> String {
         format!("{}/{}", self.list(), entry["id"].as_str().unwrap())
     }
 
-    async fn act(&self, caller: &Caller, entry: &Value, act: &str) -> crate::client::Answer {
+    pub async fn act(&self, caller: &Caller, entry: &Value, act: &str) -> crate::client::Answer {
         caller.post(&format!("{}/{act}", self.path(entry)), json!({})).await
     }
 
-    async fn statuses(&self, entries: &[&Value]) -> Vec<String> {
+    pub async fn statuses(&self, entries: &[&Value]) -> Vec<String> {
         let mut statuses = Vec::new();
         for entry in entries {
             statuses.push(self.clinic.get(&self.path(entry)).await.expect(200)["status"].as_str().unwrap().to_owned());
@@ -71,7 +71,7 @@ impl Town {
         statuses
     }
 
-    async fn renew(&mut self) {
+    pub async fn renew(&mut self) {
         self.clinic.renew().await;
         self.agency.renew().await;
     }
@@ -360,6 +360,28 @@ on_both!(whoever_was_on_hold_before_they_waited_is_so_again_for_the_same_reason,
     let referral = town.clinic.get(&format!("/v1/referrals/{id}")).await.expect(200);
     assert_eq!((&referral["status"], &referral["business_status"]), (&json!("on_hold"), &json!("awaiting_information")));
     assert_eq!(referral["status_reason"]["code"], "missing_information");
+});
+
+on_both!(whoever_leaves_a_list_is_on_hold_no_longer_though_the_finer_word_has_changed, |db| async move {
+    let town = Town::new(db).await;
+    let stands = async |entry: &Value| {
+        let referral = town.clinic.get(&format!("/v1/referrals/{}", entry["referral_id"].as_str().unwrap())).await.expect(200);
+        (referral["status"].as_str().unwrap().to_owned(), referral["status_reason"]["code"].as_str().map(str::to_owned))
+    };
+    let say = async |entry: &Value, word: Value| {
+        let path = format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap());
+        town.agency.post(&path, word).await.expect(201);
+    };
+    let booked = town.wait(json!({})).await;
+    say(&booked, json!({ "status": "on_hold", "business_status": "awaiting_booking", "reason": { "code": "no_capacity" } })).await;
+    town.act(&town.clinic, &booked, "leave").await.expect(200);
+    assert_eq!(stands(&booked).await, ("received".to_owned(), None));
+    // What was put on hold for another reason meanwhile stays so.
+    let asked = town.wait(json!({})).await;
+    say(&asked, json!({ "status": "on_hold", "business_status": "awaiting_information", "reason": { "code": "missing_information" } }))
+        .await;
+    town.act(&town.clinic, &asked, "leave").await.expect(200);
+    assert_eq!(stands(&asked).await, ("on_hold".to_owned(), Some("missing_information".to_owned())));
 });
 
 on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move {

@@ -93,8 +93,8 @@ pub fn checked(key: String) -> Result<String> {
 
 /// Remove one of the capacities of a service
 ///
-/// What was said of it stays in the history.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+/// What was said of it stays in the history. A room for which people wait is counted until they have left its list.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers")), responses((status = 204, description = "It is no longer counted."), (status = 409, description = "People stand on its waiting list: `people_waiting`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[delete("/v1/services/{id}/capacities/{key}")]
 pub async fn delete_named_service_capacity(
     app: State,

@@ -88,11 +88,12 @@ pub fn take_place(conn: &mut DbConn, at: Instant, id: ServiceId, key: Option<&st
     set(conn, &Actor::operator(at), &row, key, &room).map(|_| ())
 }
 
-/// A room is no longer counted apart.
+/// A room is no longer counted apart. Fails while people wait for it.
 pub(super) fn remove(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, key: &str) -> Result<()> {
     if row.capacities.iter().all(|named| named.key != key) {
         return Err(Error::NotFound);
     }
+    queue::ensure_nobody_waits(conn, row.id, Some(key))?;
     write(conn, &caller.actor(), &row.with_named_capacity(key, None, caller.at))
 }
 

@@ -59,6 +59,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     save(conn, &next)?;
     resource::record::<Services>(conn, caller, &Services::head(&next), Action::Updated, &Services::shape(next.clone()))?;
 
+    queue::hand_over(conn, caller.at, &row, &next)?;
     let mut came = moving::all(conn, caller, duplicate.id, id)?;
     came.extend(led.into_iter().filter(|led| *led != duplicate.id).map(Id::cast));
     let content = Json(Kept::new(&duplicate, &row, &next, runs_unlisted));

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::http::resource::{self, Resource};
 use crate::kind::{ServiceId, ServiceSuggestionId};
 use crate::referrals::{handlers::Referrals, model::ReferralRow};
-use crate::services::suggestions;
+use crate::services::{repository, suggestions};
 use crate::slots::{handlers::Slots, model::SlotRow};
 use crate::waitlists::queue;
 use crate::waitlists::repository as waitlists;
@@ -53,7 +53,8 @@ pub fn all(conn: &mut DbConn, caller: &Principal, from: ServiceId, to: ServiceId
     update(said).set(capacity_entries::service_id.eq(to)).execute(conn)?;
 
     let waiting = waitlists::all_of(conn, from)?;
-    queue::move_to(conn, &caller.actor(), waiting, to)?;
+    let there = repository::get(conn, to)?;
+    queue::move_to(conn, &caller.actor(), waiting, &there)?;
 
     let suggested = service_suggestions::table.filter(service_suggestions::service_id.eq(from));
     let suggested: Vec<ServiceSuggestionId> = suggested.select(service_suggestions::id).order(service_suggestions::id).load(conn)?;
@@ -84,7 +85,8 @@ pub fn back(conn: &mut DbConn, caller: &Principal, merge: &MergeRow) -> Result<(
     update(said).set(capacity_entries::service_id.eq(to)).execute(conn)?;
 
     let waiting = waitlists::of_referrals_to(conn, from, to)?;
-    queue::move_to(conn, &caller.actor(), waiting, to)?;
+    let there = repository::get(conn, to)?;
+    queue::move_to(conn, &caller.actor(), waiting, &there)?;
 
     let is_its_own = service_suggestions::decided_at.is_null().or(service_suggestions::decided_at.lt(merge.merged_at));
     let suggested = service_suggestions::table

@@ -61,6 +61,7 @@ pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Ser
     }
 
     moving::back(conn, caller, &merge)?;
+    queue::hand_over(conn, caller.at, &row, &next)?;
     merges::remove(conn, gone.id)?;
     for id in [id, gone.id] {
         queue::offer_places(conn, caller.at, id)?;
