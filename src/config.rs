@@ -336,6 +336,16 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_is_opened_by_its_address_alone_has_the_defaults_of_the_settings() {
+        let database = Config::from_flags(["--database-url=sqlite:kith.db"]).unwrap().database.settings();
+        let shown = |settings: &DbSettings| {
+            let DbSettings { url, connections, write_queue, wait, statement_timeout, slow_query } = settings.clone();
+            (url, connections, write_queue, wait, statement_timeout, slow_query)
+        };
+        assert_eq!(shown(&DbSettings::new("sqlite:kith.db")), shown(&database));
+    }
+
+    #[test]
     fn a_duration_states_its_unit() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));

@@ -55,6 +55,7 @@ pub mod openapi;
 pub mod organizations;
 pub mod outbound;
 pub mod patients;
+pub mod phones;
 pub mod postal_codes;
 pub mod practitioners;
 pub mod provinces;

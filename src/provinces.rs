@@ -73,7 +73,7 @@ const PROVINCES: &[Province] = &[
         code: "QC",
         names: &["quebec", "que", "pq"],
         neighbours: &["ON", "NB", "NL", "NS", "PE"],
-        zones: &[America::Toronto, America::Montreal, America::Halifax, America::Blanc_Sablon],
+        zones: &[America::Toronto, America::Montreal, America::Halifax, America::BlancSablon],
     },
     Province {
         code: "SK",

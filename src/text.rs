@@ -30,6 +30,14 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// Letters and digits only of the folded text, words apart by one space.
+///
+/// `"  Café  d’Été, #2 "` becomes `"cafe d ete 2"`.
+pub fn bare(text: &str) -> String {
+    let folded = fold(text);
+    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +48,12 @@ mod tests {
         assert_eq!(fold("  Étienne  Lœuvre "), "etienne loeuvre");
         assert_eq!(fold("O’Brien‑Ñáñez"), "o'brien-nanez");
         assert_eq!(fold(" \t"), "");
+    }
+
+    #[test]
+    fn bare_text_has_letters_and_digits_only() {
+        assert_eq!(bare("  Café  d’Été, #2 "), "cafe d ete 2");
+        assert_eq!(bare("—"), "");
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 //! Bounds stand once, in the `#[schema(…)]` attributes: the published schema is what request bodies are checked against
 //! (see `http::body`).
 
+use std::fmt;
+
 use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,6 +33,54 @@ pub struct Money {
     /// ISO 4217 code.
     #[schema(pattern = "^[A-Z]{3}$", example = "CAD")]
     pub currency: String,
+}
+
+/// Currencies whose minor unit is no hundredth, by how many decimals they have (ISO 4217).
+const DECIMALS: [(u32, &[&str]); 3] = [
+    (0, &["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"]),
+    (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
+    (4, &["CLF", "UYW"]),
+];
+
+impl Money {
+    /// The largest amount, in minor units.
+    pub const MOST: i64 = 1_000_000_000_000;
+
+    /// So much of a currency: 12.5 is 1250 cents. More than can be counted is more than is valid.
+    pub fn new(amount: f64, currency: String) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what is out of range saturates, and is refused as any amount that is too large"
+        )]
+        let amount_minor = (amount * f64::from(minor_units(&currency))).round() as i64;
+        Self { amount_minor, currency }
+    }
+
+    /// How much it is of its currency: 12.5 of 1250 cents.
+    pub fn amount(&self) -> f64 {
+        self.amount_minor as f64 / f64::from(minor_units(&self.currency))
+    }
+}
+
+/// How many minor units make one of a currency.
+fn minor_units(currency: &str) -> u32 {
+    10_u32.pow(decimals(currency))
+}
+
+fn decimals(currency: &str) -> u32 {
+    DECIMALS.iter().find(|(_, codes)| codes.contains(&currency)).map_or(2, |(decimals, _)| *decimals)
+}
+
+/// As it is said: `12.50 CAD`, `500 JPY`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, decimals) = (i64::from(minor_units(&self.currency)), decimals(&self.currency) as usize);
+        let (whole, rest) = (self.amount_minor / unit, self.amount_minor % unit);
+        match decimals {
+            0 => write!(f, "{whole} {}", self.currency),
+            _ => write!(f, "{whole}.{rest:0decimals$} {}", self.currency),
+        }
+    }
 }
 
 /// A point on the earth, WGS 84.
@@ -295,7 +345,10 @@ impl DateSpan {
 
 /// `HH:MM`, the form of wall-clock times in JSON.
 pub mod wall_time {
+    use std::borrow::Cow;
+
     use chrono::NaiveTime;
+    use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
     /// Writes `HH:MM`.
@@ -305,13 +358,16 @@ pub mod wall_time {
 
     /// Reads `HH:MM`.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveTime, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| serde::de::Error::custom("not a time such as 09:30"))
+        read(&Cow::<str>::deserialize(deserializer)?)
+    }
+
+    fn read<E: Error>(text: &str) -> Result<NaiveTime, E> {
+        NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| E::custom("not a time such as 09:30"))
     }
 
     /// The same for a time that may be unknown.
     pub mod option {
-        use super::{Deserialize, Deserializer, NaiveTime, Serializer};
+        use super::{Cow, Deserialize, Deserializer, NaiveTime, Serializer};
 
         /// Writes `HH:MM` or null.
         pub fn serialize<S: Serializer>(time: &Option<NaiveTime>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -323,9 +379,28 @@ pub mod wall_time {
 
         /// Reads `HH:MM` or null.
         pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveTime>, D::Error> {
-            Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?
-                .map(|text| NaiveTime::parse_from_str(&text, "%H:%M").map_err(|_| serde::de::Error::custom("not a time such as 09:30")))
-                .transpose()
+            Option::<Cow<'de, str>>::deserialize(deserializer)?.map(|text| super::read(&text)).transpose()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_counted_in_the_minor_unit_of_its_currency() {
+        for (amount, currency, minor, said) in [
+            (12.5, "CAD", 1_250, "12.50 CAD"),
+            (0.29, "USD", 29, "0.29 USD"),
+            (500.0, "JPY", 500, "500 JPY"),
+            (1.5, "KWD", 1_500, "1.500 KWD"),
+            (0.019, "TND", 19, "0.019 TND"),
+            (2.0001, "CLF", 20_001, "2.0001 CLF"),
+        ] {
+            let money = Money::new(amount, currency.into());
+            assert_eq!((money.amount_minor, money.amount(), money.to_string().as_str()), (minor, amount, said));
+        }
+        assert!(Money::new(1e30, "CAD".into()).amount_minor > Money::MOST);
     }
 }

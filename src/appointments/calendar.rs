@@ -20,7 +20,7 @@ use crate::db::types::{Id, Instant};
 use crate::error::Result;
 use crate::http::resource;
 use crate::kind::{self, AppointmentId, OrganizationId};
-use crate::{organizations, slots};
+use crate::{languages, organizations, slots};
 
 /// The media type.
 pub const TEXT_CALENDAR: &str = "text/calendar; charset=utf-8";
@@ -63,7 +63,7 @@ pub fn calendar(events: impl IntoIterator<Item = Event>) -> Calendar {
 /// What an appointment with an organization is called in calendars, in its language as far as Kith speaks it.
 pub fn title(conn: &mut DbConn, provider: OrganizationId) -> Result<&'static str> {
     let language = organizations::repository::find(conn, provider)?.map(|row| row.content.0.language);
-    let is_french = language.is_some_and(|language| language.split('-').next() == Some("fr"));
+    let is_french = language.as_deref().is_some_and(languages::is_french);
     Ok(if is_french { "Rendez-vous" } else { "Appointment" })
 }
 

@@ -9,7 +9,7 @@ use super::model::{AppointmentInput, AppointmentRow};
 use super::{booking, effects, repository};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
-use crate::changes::{self, Action, Actor, Change};
+use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
@@ -19,7 +19,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch};
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
-use crate::kind::{self, AppointmentId, ResourceType};
+use crate::kind::{self, AppointmentId};
 use crate::types::Identifier;
 
 /// Appointments, for the common verbs.
@@ -128,18 +128,7 @@ pub fn closed() -> Error {
 
 /// Writes the journal's entry of a change.
 pub fn record(conn: &mut DbConn, actor: &Actor, row: &AppointmentRow, action: Action) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::Appointment,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action,
-        patient_id: Some(row.patient_id),
-        referral_id: row.referral_id,
-        body: &Appointment::from(row.clone()),
-    };
-    changes::record(conn, actor, change)?;
-    Ok(())
+    resource::record_by::<Appointments>(conn, actor, &Appointments::head(row), action, &Appointments::shape(row.clone()))
 }
 
 /// List appointments

@@ -31,19 +31,6 @@ pub const NEEDS: &str = "kith-need-domains";
 /// Fields of the standard that no field of ours holds and a source may fill: read into `source_fields`, and given back from there.
 pub const KEPT_TEXTS: [&str; 3] = ["wait_time", "accreditations", "licenses"];
 
-/// Currencies without a hundredth, and those with a thousandth (ISO 4217).
-const WHOLE: &[&str] = &["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"];
-const THOUSANDTHS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
-
-/// How many minor units make one of a currency.
-pub fn minor_units(currency: &str) -> f64 {
-    match currency {
-        code if WHOLE.contains(&code) => 1.0,
-        code if THOUSANDTHS.contains(&code) => 1_000.0,
-        _ => 100.0,
-    }
-}
-
 /// For whom objects are written.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer {
@@ -409,13 +396,13 @@ fn of_contact(contact: &model::Contact, of: Uuid, number: usize) -> Contact {
 }
 
 fn language(tag: &str, note: Option<&String>, of: Uuid, number: usize) -> Language {
-    let code = tag.split('-').next().unwrap_or(tag);
+    let code = languages::code(tag);
     Language {
         id: ids::part(of, "language", number),
         name: Some(languages::name(tag).0.to_owned()),
-        code: Some(code.to_owned()),
         note: note.cloned(),
         kith: (code != tag).then(|| LanguageExtra { language: Some(tag.to_owned()) }),
+        code: Some(code.into_owned()),
     }
 }
 
@@ -441,7 +428,7 @@ fn cost_options(cost: &model::Cost, of: Uuid) -> Vec<CostOption> {
         id: id(number),
         option: option.option.clone(),
         currency: Some(option.amount.currency.clone()),
-        amount: Some(option.amount.amount_minor as f64 / minor_units(&option.amount.currency)),
+        amount: Some(option.amount.amount()),
         amount_description: option.per.map(|per| format!("per {per}")),
         kith: option.per.map(|per| CostOptionExtra { per: Some(per), is_implied: None }),
     };

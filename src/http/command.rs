@@ -3,7 +3,6 @@
 //! The key is kept in the transaction of the effect itself: there is no effect without its key, and no key without its effect. A
 //! request that fails leaves nothing and may be sent again. Keys belong to the calling client and live for [`KEPT`].
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,6 +10,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use base16ct::HexDisplay;
 use chrono::Duration;
 use diesel::RunQueryDsl;
 use serde::Serialize;
@@ -129,7 +129,7 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Comman
         Box::pin(async move {
             let text = key?;
             let bytes = bytes.await?;
-            let key = text.map(|text| Key { text, route, body_hash: hex(&Sha256::digest(&bytes)) });
+            let key = text.map(|text| Key { text, route, body_hash: format!("{:x}", Sha256::digest(&bytes)) });
             Ok(Self { input: schema::check(json::parse(&bytes)?)?, key })
         })
     }
@@ -140,13 +140,6 @@ fn key_of(request: &HttpRequest) -> Result<Option<String>> {
     let is_key = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     let text = value.to_str().ok().filter(is_key);
     text.map(|text| Some(text.to_owned())).ok_or_else(|| Error::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters."))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl<T: Send + Sync + 'static> Command<T> {
@@ -235,7 +228,7 @@ impl StreamedKey {
         effect: impl FnOnce(&mut DbConn) -> Result<Reply>,
     ) -> Result<Reply> {
         match &self.key {
-            Some(key) => Key { body_hash: hex(digest), ..key.clone() }.once(conn, caller, effect),
+            Some(key) => Key { body_hash: format!("{:x}", HexDisplay(digest)), ..key.clone() }.once(conn, caller, effect),
             None => effect(conn),
         }
     }

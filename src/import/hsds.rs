@@ -135,3 +135,35 @@ fn without_noise(value: Value) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::services::model::ServiceInput;
+
+    fn read(service: Value) -> ServiceInput {
+        let mut drafts = drafts(&Mapping::hsds("feed"), service, &json!({}));
+        drafts.remove(0).unwrap().service
+    }
+
+    #[test]
+    fn a_language_is_known_by_its_code_before_its_name() {
+        let service = read(json!({ "name": "Deaf centre", "languages": [
+            { "code": "ase", "name": "American Sign Language" }, { "code": "LSQ" }, { "code": "pan", "name": "Punjabi" }, { "name": "Blackfoot" },
+            { "code": "nso", "name": "Northern Sotho" }, { "code": "fr_CA", "name": "French" }, { "code": "und", "name": "Klingon" },
+        ] }));
+        let tags: Vec<&str> = service.languages.iter().map(|spoken| spoken.language.as_str()).collect();
+        assert_eq!(tags, ["ase", "fcs", "pa", "bla", "nso", "fr-CA"]);
+    }
+
+    #[test]
+    fn a_price_is_kept_in_the_minor_units_of_its_currency() {
+        let cost = |amount: f64, currency: &str| json!({ "option": "a visit", "amount": amount, "currency": currency });
+        let costs = json!([cost(12.5, "CAD"), cost(500.0, "JPY"), cost(1.5, "KWD"), cost(0.019, "tnd"), cost(999_999_999.0, "CLF")]);
+        let service = read(json!({ "name": "Choir", "cost_options": costs }));
+        let amounts: Vec<i64> = service.cost.options.iter().map(|option| option.amount.amount_minor).collect();
+        assert_eq!(amounts, [1_250, 500, 1_500, 19], "more than can be kept is left in words");
+    }
+}

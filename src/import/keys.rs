@@ -1,5 +1,6 @@
 //! Stable keys, ids and fingerprints: the same record has the same ones whenever it comes again.
 
+use base16ct::HexDisplay;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -47,7 +48,7 @@ pub fn fitted(key: &str) -> String {
 const MAX_KEY: usize = 200;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", HexDisplay(bytes))
 }
 
 /// Sets what every imported service carries: its source and key.

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::{Map, Number, Value};
 use zip::ZipArchive;
 
-use super::read::Raw;
+use super::read::{self, Raw};
 use crate::hsds::package::DESCRIPTOR;
 use crate::hsds::tables::{LISTS, NUMBERS, SINGLES};
 use crate::http::json::foreign;
@@ -236,7 +236,8 @@ impl Package {
             csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(bytes.len().clamp(64, 8_192)).from_reader(bytes);
         let mut cells = csv::ByteRecord::new();
         reader.read_byte_record(&mut cells).map_err(|fault| format!("{}: {fault}", table.file))?;
-        let fields = row(&table.columns, &cells).map_err(|reason| format!("{}: {reason}", table.file))?;
+        let fields = read::cells(&table.columns, &cells, |column, text| Some(cell(column, text)))
+            .map_err(|reason| format!("{}: {reason}", table.file))?;
         Ok(renewed(&table.file, &table.name, fields))
     }
 
@@ -350,24 +351,14 @@ fn text(fields: &Row, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn row(columns: &[String], cells: &csv::ByteRecord) -> Result<Row, String> {
-    let mut fields = Row::new();
-    if cells.len() > columns.len() {
-        return Err(format!("{} cells where the header names {}", cells.len(), columns.len()));
-    }
-    for (column, cell) in columns.iter().zip(cells) {
-        let cell = std::str::from_utf8(cell).map_err(|_| format!("the cell of {} is not UTF-8", column.escape_debug()))?;
-        if cell.is_empty() {
-            continue;
-        }
-        let value = match column.as_str() {
-            "kith" => foreign(cell.as_bytes()).ok(),
-            name if NUMBERS.contains(&name) => cell.trim().parse::<Number>().ok().map(Value::Number),
-            _ => None,
-        };
-        fields.insert(column.clone(), value.unwrap_or_else(|| Value::String(cell.to_owned())));
-    }
-    Ok(fields)
+/// What a cell of a package says: numbers and our own fields as such, all else as text.
+fn cell(column: &str, cell: &str) -> Value {
+    let value = match column {
+        "kith" => foreign(cell.as_bytes()).ok(),
+        name if NUMBERS.contains(&name) => cell.trim().parse::<Number>().ok().map(Value::Number),
+        _ => None,
+    };
+    value.unwrap_or_else(|| Value::String(cell.to_owned()))
 }
 
 /// A row of an older table as one of the present standard.

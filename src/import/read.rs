@@ -112,21 +112,21 @@ fn csv(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
             Err(fault) => return Err(ReadError::Malformed(fault.to_string())),
         }
         let position = row.position().map_or(0, csv::Position::line);
-        let value = if row.len() > columns.len() {
-            Err(format!("{} cells where the header names {}", row.len(), columns.len()))
-        } else {
-            cells(&columns, &row).map(Value::Object)
-        };
-        take(Raw { position, value });
+        let value = cells(&columns, &row, |_, cell| (!cell.trim().is_empty()).then(|| Value::String(cell.to_owned())));
+        take(Raw { position, value: value.map(Value::Object) });
     }
 }
 
-fn cells(columns: &[String], row: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
+/// The object of a row of CSV: what is made of each cell that is not empty, by its column. Else why it is none.
+pub fn cells(columns: &[String], row: &csv::ByteRecord, value: impl Fn(&str, &str) -> Option<Value>) -> Result<Map<String, Value>, String> {
+    if row.len() > columns.len() {
+        return Err(format!("{} cells where the header names {}", row.len(), columns.len()));
+    }
     let mut record = Map::new();
     for (column, cell) in columns.iter().zip(row) {
         let cell = std::str::from_utf8(cell).map_err(|_| format!("the cell of {} is not UTF-8", column.escape_debug()))?;
-        if !cell.trim().is_empty() {
-            record.insert(column.clone(), Value::String(cell.to_owned()));
+        if !cell.is_empty() {
+            record.extend(value(column, cell).map(|value| (column.clone(), value)));
         }
     }
     Ok(record)

@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use strsim::jaro_winkler;
 
-use super::words::fold;
+use crate::services::duplicates::keys;
 use crate::services::model::{DomainStrength, ServiceInput};
-use crate::types::Phone;
+use crate::text::bare;
 
 /// How alike two names at one provider's door must be.
 const NEARLY_THE_SAME: f64 = 0.92;
@@ -33,7 +33,7 @@ struct Called {
 impl Called {
     fn new(name: &str, service: &ServiceInput) -> Self {
         let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
-        let doors = addresses.filter_map(|address| Some(fold(address.line1.as_deref()?)));
+        let doors = addresses.filter_map(|address| Some(bare(address.line1.as_deref()?)));
         Self { words: name.split(' ').map(str::to_owned).collect(), doors: doors.collect() }
     }
 
@@ -47,7 +47,7 @@ impl Called {
 impl Seen {
     /// The group of an earlier service that this one repeats, else `new_group`, under which it is then known.
     pub(super) fn group_of(&mut self, service: &ServiceInput, new_group: usize) -> usize {
-        let name = fold(&service.name);
+        let name = bare(&service.name);
         let keys = exact_keys(&name, service);
         let doors = door_keys(service);
         let alike = |known: &(String, usize)| (jaro_winkler(&known.0, &name) >= NEARLY_THE_SAME).then_some(known.1);
@@ -74,27 +74,22 @@ impl Seen {
 
 /// Name with each telephone, name with each street address.
 fn exact_keys(name: &str, service: &ServiceInput) -> Vec<String> {
-    let phones = service.phones.iter().chain(service.places.iter().flat_map(|place| &place.phones));
-    let by_phone = phones.map(digits).filter(|digits| digits.len() >= 7).map(|digits| format!("{name}|{digits}"));
+    let by_phone = keys::lines(service).map(|line| format!("{name}|{line}"));
     let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
     let by_address = addresses.filter_map(|address| {
-        let street = fold(address.line1.as_deref()?);
-        Some(format!("{name}|{street}|{}", fold(address.city.as_deref().unwrap_or_default())))
+        let street = bare(address.line1.as_deref()?);
+        Some(format!("{name}|{street}|{}", bare(address.city.as_deref().unwrap_or_default())))
     });
     by_phone.chain(by_address).collect()
 }
 
 /// Provider, needs and point, the point to about ten metres.
 fn door_keys(service: &ServiceInput) -> Vec<String> {
-    let provider = match (service.provider_id, service.provider_name.as_deref()) {
-        (Some(id), _) => id.to_string(),
-        (None, Some(name)) => fold(name),
-        (None, None) => return Vec::new(),
-    };
+    let Some(provider) = keys::provider(service) else { return Vec::new() };
     let mut domains: Vec<&str> = service.need_domains.iter().map(|domain| domain.code.as_str()).collect();
     domains.sort_unstable();
     let points = service.places.iter().filter_map(|place| place.point);
-    points.map(|point| format!("{provider}|{}|{:.4},{:.4}", domains.join(","), point.latitude, point.longitude)).collect()
+    points.map(|point| format!("{provider}|{}|{}", domains.join(","), keys::spot(point))).collect()
 }
 
 /// Each telephone with the needs that the service meets and the people it is for; none where no need is known.
@@ -107,15 +102,7 @@ fn line_keys(service: &ServiceInput) -> Vec<String> {
     let (rule, attributes) = (&service.eligibility, &service.attributes);
     let people: BTreeSet<&str> =
         [&rule.genders, &rule.populations, &attributes.populations_served].into_iter().flatten().map(String::as_str).collect();
-    let phones = service.phones.iter().chain(service.places.iter().flat_map(|place| &place.phones));
-    let lines = phones.map(digits).filter(|digits| digits.len() >= 7);
-    lines.map(|digits| format!("{digits}|{needs:?}|{people:?}|{:?}|{:?}", rule.min_age, rule.max_age)).collect()
-}
-
-/// The last ten digits: country codes are written or not.
-fn digits(phone: &Phone) -> String {
-    let digits: Vec<char> = phone.number.as_deref().unwrap_or(&phone.original).chars().filter(char::is_ascii_digit).collect();
-    digits.iter().skip(digits.len().saturating_sub(10)).collect()
+    keys::lines(service).map(|line| format!("{line}|{needs:?}|{people:?}|{:?}|{:?}", rule.min_age, rule.max_age)).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::report::{Contribution, HumanRoute, MatchOutcome, Remark, Suggestion, 
 use super::subject::Subject;
 use super::words::{Sentence, domain_name};
 use crate::kind::ServiceId;
+use crate::languages;
 use crate::services::model::{Basis, CapacityStatus, ReferralRoute, ServiceInput, ServiceTranslation};
 use crate::types::DeliveryMode;
 
@@ -96,7 +97,7 @@ pub(super) fn eligibility_in_words(service: &ServiceInput) -> Option<Check<'_>> 
 
 /// A text of the service in another language than its own, where it has it.
 fn in_language<'a>(service: &'a ServiceInput, language: &str, text: fn(&'a ServiceTranslation) -> Option<&'a str>) -> Option<&'a str> {
-    service.translations.iter().filter(|translation| translation.language.starts_with(language)).find_map(text)
+    service.translations.iter().filter(|translation| languages::same(&translation.language, language)).find_map(text)
 }
 
 fn warnings<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> impl Iterator<Item = Warning<'a>> {

@@ -2,7 +2,8 @@
 
 use super::person::{DigitalAccess, Person};
 use super::subject::Subject;
-use super::words::{has_code, same_code, same_language};
+use super::words::{has_code, same_code};
+use crate::languages;
 use crate::services::model::{CostKind, CostOption, CostPer, ServiceInput};
 use crate::services::schedule::Timetable;
 use crate::types::{DeliveryMode, Money};
@@ -40,8 +41,8 @@ pub(super) enum LanguageFit<'a> {
 
 pub(super) fn language_fit<'a>(subject: &Subject<'a>, service: &ServiceInput) -> LanguageFit<'a> {
     let offers = |tag: &str, by_interpreter: bool| {
-        service.languages.iter().any(|offer| offer.by_interpreter == by_interpreter && same_language(&offer.language, tag))
-            || (!by_interpreter && service.places.iter().flat_map(|place| &place.languages).any(|offer| same_language(offer, tag)))
+        service.languages.iter().any(|offer| offer.by_interpreter == by_interpreter && languages::same(&offer.language, tag))
+            || (!by_interpreter && service.places.iter().flat_map(|place| &place.languages).any(|offer| languages::same(offer, tag)))
     };
     let wanted = &subject.person.languages;
     let spoken = wanted.iter().enumerate().find(|(_, tag)| offers(tag, false));

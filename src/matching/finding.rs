@@ -5,10 +5,10 @@
 use chrono::NaiveDate;
 
 use super::report::UnmetReason;
-use super::words::{Sentence, domain_name, group_name, mode_name, spoken};
+use super::words::{Sentence, domain_name, group_name, in_days, mode_name, spoken};
 use crate::languages;
 use crate::services::model::{Accessibility, Basis, DomainStrength, PracticeCode};
-use crate::types::DeliveryMode;
+use crate::types::{DeliveryMode, Money};
 
 /// What a criterion found in a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -254,7 +254,8 @@ impl Finding<'_> {
             Self::InterestsUnknown => fixed("does not say its activities", "ne dit pas ses activités"),
             Self::Room => fixed("has room now", "a de la place"),
             Self::Waitlist(Some(days)) => {
-                Sentence::new(format!("has a waiting list of about {days} days"), format!("a une liste d’attente d’environ {days} jours"))
+                let (en, fr) = in_days(days.into());
+                Sentence::new(format!("has a waiting list of about {en}"), format!("a une liste d’attente d’environ {fr}"))
             }
             Self::Waitlist(None) => fixed("has a waiting list", "a une liste d’attente"),
             Self::Full => fixed("is full", "n’a plus de place"),
@@ -263,11 +264,10 @@ impl Finding<'_> {
             Self::VerifiedLongAgo(on) => Sentence::new(format!("was last checked on {on}"), format!("n’a pas été vérifié depuis le {on}")),
             Self::NeverVerified => fixed("does not say when it was checked", "ne dit pas quand il a été vérifié"),
             Self::AnsweredOthers { percent, hours } => {
-                let days = hours / 24 + i64::from(hours % 24 > 0);
-                let (en, fr) = if days > 1 { ("days", "jours") } else { ("day", "jour") };
+                let (en, fr) = in_days(hours / 24 + i64::from(hours % 24 > 0));
                 Sentence::new(
-                    format!("takes about {percent}% of the people referred to it and mostly answers within {days} {en}"),
-                    format!("accepte environ {percent} % des personnes qui lui sont adressées et répond le plus souvent en {days} {fr}"),
+                    format!("takes about {percent}% of the people referred to it and mostly answers within {en}"),
+                    format!("accepte environ {percent} % des personnes qui lui sont adressées et répond le plus souvent en {fr}"),
                 )
             }
             Self::NoTrackRecord => fixed("has few earlier referrals", "compte peu de demandes antérieures"),
@@ -313,8 +313,8 @@ pub(super) fn distance(metres: f64) -> (String, String) {
 }
 
 /// An amount as it is said: `12.50 CAD`.
-pub(super) fn price(minor: i64, currency: &str) -> (String, String) {
-    let en = format!("{}.{:02} {currency}", minor / 100, minor % 100);
+fn price(minor: i64, currency: &str) -> (String, String) {
+    let en = Money { amount_minor: minor, currency: currency.to_owned() }.to_string();
     let fr = en.replacen('.', ",", 1);
     (en, fr)
 }
@@ -359,6 +359,19 @@ mod tests {
         assert_eq!(distance(1_234.0), ("1.2 km".into(), "1,2 km".into()));
         assert_eq!(distance(34_400.0).0, "34 km");
         assert_eq!(price(1_250, "CAD"), ("12.50 CAD".into(), "12,50 CAD".into()));
+        assert_eq!(price(500, "JPY"), ("500 JPY".into(), "500 JPY".into()));
+        assert_eq!(price(12_050, "TND"), ("12.050 TND".into(), "12,050 TND".into()));
+    }
+
+    #[test]
+    fn one_day_is_not_said_as_several() {
+        let wait = |days| Finding::Waitlist(Some(days)).phrase();
+        assert_eq!(wait(1), Sentence::new("has a waiting list of about 1 day", "a une liste d’attente d’environ 1 jour"));
+        assert_eq!(wait(2), Sentence::new("has a waiting list of about 2 days", "a une liste d’attente d’environ 2 jours"));
+        assert_eq!(wait(0), Sentence::new("has a waiting list of about 0 days", "a une liste d’attente d’environ 0 jour"));
+        let answered = |hours| Finding::AnsweredOthers { percent: 80, hours }.phrase();
+        assert!(answered(20).en.ends_with("within 1 day") && answered(20).fr.ends_with("en 1 jour"));
+        assert!(answered(25).en.ends_with("within 2 days") && answered(25).fr.ends_with("en 2 jours"));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::person::{AvoidReason, MustHave};
 use super::place::{Served, at_least_away, is_provinces_away, served};
 use super::remark::{Check, Exclusion};
 use super::subject::Subject;
-use super::words::{fold, shared_code};
+use super::words::shared_code;
 use crate::services::model::{AreaKind, CapacityStatus, ServiceKind, ServiceStatus};
+use crate::text::bare;
 use crate::types::DeliveryMode;
 
 /// What a gate says.
@@ -249,7 +250,7 @@ const JOINT_SESSIONS: &[&str] = &[
 ];
 
 fn speaks_of_joint_sessions(text: &str) -> bool {
-    let folded = fold(text);
+    let folded = bare(text);
     JOINT_SESSIONS.iter().any(|words| folded.contains(words))
 }
 

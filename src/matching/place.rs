@@ -6,10 +6,10 @@ use chrono_tz::Tz;
 use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
 
 use super::person::PersonLocation;
-use super::words::fold;
 use crate::postal_codes::{compact, is_canadian_prefix, province};
 use crate::provinces;
 use crate::services::model::{AREA_SLACK_M, AreaKind, Place, PointPrecision, ServiceArea};
+use crate::text::bare;
 use crate::types::Point;
 
 /// What is known of where the person is, made ready for comparing.
@@ -50,7 +50,7 @@ impl Home {
     /// Whether the words or the name of an area are those of the person's town, or hold them: "Kelowna and West Kelowna".
     pub(super) fn is_named_by(&self, areas: &[ServiceArea]) -> bool {
         let Some(city) = self.city.as_deref() else { return false };
-        let names = |area: &ServiceArea| holds_words(&fold(&area.value), city);
+        let names = |area: &ServiceArea| holds_words(&bare(&area.value), city);
         areas.iter().any(|area| matches!(area.kind, AreaKind::City | AreaKind::Text) && names(area))
     }
 
@@ -109,7 +109,7 @@ impl Home {
             "vallee",
             "valley",
         ];
-        let area = fold(value);
+        let area = bare(value);
         let may_hold_it = towns.len() != 1 || area.split(' ').any(|word| WIDER.contains(&word)) || holds_words(&area, city);
         if may_hold_it { None } else { Some(false) }
     }
@@ -125,7 +125,7 @@ enum Region {
 impl Region {
     fn of(words: &str, country: Option<&str>) -> Self {
         let province = is_canada(country).then(|| provinces::named(words)).flatten();
-        province.map_or_else(|| Self::Words(fold(words)), |province| Self::Province(province.code))
+        province.map_or_else(|| Self::Words(bare(words)), |province| Self::Province(province.code))
     }
 }
 
@@ -150,7 +150,7 @@ fn country_and_region(value: &str) -> (Option<&str>, &str) {
 /// The code of a country; `None` where the words are not known.
 fn country_code(value: &str) -> Option<&str> {
     let value = value.trim();
-    if fold(value) == "canada" { Some("CA") } else { Some(value).filter(|value| value.len() == 2) }
+    if bare(value) == "canada" { Some("CA") } else { Some(value).filter(|value| value.len() == 2) }
 }
 
 /// The towns that words name, folded: `Kelowna and West Kelowna`, `City of Kelowna, BC`.
@@ -167,13 +167,13 @@ fn towns(words: &str) -> Vec<String> {
         "village de",
         "municipalite de",
     ];
-    let listed = words.split([',', ';', '/', '&']).map(fold);
+    let listed = words.split([',', ';', '/', '&']).map(bare);
     let names = listed.flat_map(|part| part.replace(" et ", " and ").split(" and ").map(str::to_owned).collect::<Vec<_>>());
-    let bare = |name: &str| {
+    let without_kind = |name: &str| {
         let kind = KINDS.iter().find_map(|kind| name.strip_prefix(*kind)?.strip_prefix(' '));
         kind.unwrap_or(name).trim().to_owned()
     };
-    let mut towns: Vec<String> = names.map(|name| bare(&name)).filter(|name| !name.is_empty()).collect();
+    let mut towns: Vec<String> = names.map(|name| without_kind(&name)).filter(|name| !name.is_empty()).collect();
     // The province after a town is not another; before one it may be Québec.
     while towns.len() > 1 && towns.last().is_some_and(|last| provinces::named(last).is_some()) {
         towns.pop();

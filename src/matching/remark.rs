@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::finding::{distance, feature_name, price};
+use super::finding::{Finding, distance, feature_name};
 use super::person::MustHave;
 use super::report::{Remark, UnmetReason};
 use super::words::{Sentence, domain_name, group_names};
@@ -22,6 +22,11 @@ fn quoted(text: &str) -> String {
 
 fn remark(code: &str, en: impl Into<String>, fr: impl Into<String>) -> Remark {
     Remark { code: code.into(), sentence: Sentence::new(en, fr) }
+}
+
+/// What a finding says, as a remark.
+fn said(code: &str, finding: Finding<'_>) -> Remark {
+    Remark { code: code.into(), sentence: finding.sentence() }
 }
 
 /// An age limit as it is said after "for people aged".
@@ -181,13 +186,8 @@ pub(super) enum Warning<'a> {
 impl Warning<'_> {
     pub(super) fn remark(&self) -> Remark {
         match *self {
-            Self::Full => remark("full", "It is full at present.", "Il n’y a plus de place pour le moment."),
-            Self::Waitlist(Some(days)) => remark(
-                "waitlist",
-                format!("There is a waiting list of about {days} days."),
-                format!("Il y a une liste d’attente d’environ {days} jours."),
-            ),
-            Self::Waitlist(None) => remark("waitlist", "There is a waiting list.", "Il y a une liste d’attente."),
+            Self::Full => said("full", Finding::Full),
+            Self::Waitlist(days) => said("waitlist", Finding::Waitlist(days)),
             Self::ByInterpreter(tag) => {
                 let (en, fr) = languages::name(tag);
                 remark(
@@ -196,22 +196,9 @@ impl Warning<'_> {
                     format!("En {fr} avec interprète : le demander d’avance."),
                 )
             }
-            Self::OtherLanguage => remark(
-                "other_language",
-                "It is not given in the person’s language.",
-                "Ce service ne se donne pas dans la langue de la personne.",
-            ),
-            Self::OverBudget(minor, currency) => {
-                let (en, fr) = price(minor, currency);
-                remark(
-                    "over_budget",
-                    format!("It costs about {en} a month, over the budget."),
-                    format!("Il coûte environ {fr} par mois, au-delà du budget."),
-                )
-            }
-            Self::NoCommonHours => {
-                remark("no_common_hours", "It is not open when the person is free.", "Il n’ouvre pas quand la personne est libre.")
-            }
+            Self::OtherLanguage => said("other_language", Finding::OtherLanguage),
+            Self::OverBudget(minor, currency) => said("over_budget", Finding::OverBudget(minor, currency)),
+            Self::NoCommonHours => said("no_common_hours", Finding::ClosedWhenFree),
             Self::Stale(on) => {
                 remark("stale", format!("The record was last checked on {on}."), format!("La fiche n’a pas été vérifiée depuis le {on}."))
             }
@@ -367,5 +354,28 @@ impl Check<'_> {
                 "On ne communique avec la personne que de la façon convenue : transmettre la consigne.",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_says_what_the_finding_says() {
+        let said = |warning: Warning<'_>| (warning.remark().code, warning.remark().sentence);
+        let sentence = |en: &str, fr: &str| Sentence::new(en, fr);
+        assert_eq!(
+            said(Warning::Waitlist(Some(1))),
+            ("waitlist".into(), sentence("It has a waiting list of about 1 day.", "Ce service a une liste d’attente d’environ 1 jour."))
+        );
+        assert_eq!(said(Warning::Full), ("full".into(), sentence("It is full.", "Ce service n’a plus de place.")));
+        let dear =
+            sentence("It costs about 500 JPY a month, over the budget.", "Ce service coûte environ 500 JPY par mois, au-delà du budget.");
+        assert_eq!(said(Warning::OverBudget(500, "JPY")), ("over_budget".into(), dear));
+        let closed = sentence("It is not open when the person is free.", "Ce service n’ouvre pas quand la personne est libre.");
+        assert_eq!(said(Warning::NoCommonHours), ("no_common_hours".into(), closed));
+        let other = sentence("It is not given in the person’s language.", "Ce service ne se donne pas dans la langue de la personne.");
+        assert_eq!(said(Warning::OtherLanguage), ("other_language".into(), other));
     }
 }

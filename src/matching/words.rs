@@ -39,20 +39,9 @@ pub(super) fn shared_code<'a>(wanted: &'a [String], list: &[String]) -> Option<&
     wanted.iter().map(String::as_str).find(|code| has_code(list, code))
 }
 
-/// Letters and digits only, lower case, without accents, words apart by one space.
-pub(super) fn fold(text: &str) -> String {
-    let folded = crate::text::fold(text);
-    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// The primary subtag: `fr` of `fr-CA`.
-fn primary(tag: &str) -> &str {
-    tag.split('-').next().unwrap_or(tag)
-}
-
-/// Whether two BCP 47 tags name the same language, regions aside.
-pub(super) fn same_language(a: &str, b: &str) -> bool {
-    primary(a).eq_ignore_ascii_case(primary(b))
+/// A number of days as it is said: `1 day`, `2 jours`. What is less than two is one in French.
+pub(super) fn in_days(days: i64) -> (String, String) {
+    (format!("{days} {}", if days == 1 { "day" } else { "days" }), format!("{days} {}", if days < 2 { "jour" } else { "jours" }))
 }
 
 /// A code as words: `south_asian` becomes `south asian`.
@@ -148,16 +137,5 @@ mod tests {
         assert!(same_code("South Asian", "south_asian"));
         assert!(same_code("gluten-free", "gluten_free "));
         assert!(!same_code("south_asian", "southeast_asian"));
-    }
-
-    #[test]
-    fn folding_keeps_letters_and_digits() {
-        assert_eq!(fold("  Café  d’Été, #2 "), "cafe d ete 2");
-        assert_eq!(fold("—"), "");
-    }
-
-    #[test]
-    fn a_language_is_the_same_in_every_region() {
-        assert!(same_language("fr-CA", "fr"));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::api::{Patient, PatientHit, PatientHits, PatientSearch, PossibleDuplicate};
-use super::contact::e164;
 use super::duplicates::{LIKELY, Likeness, Traits};
 use super::health_number;
 use super::model::{PatientInput, PatientRow};
@@ -13,9 +12,9 @@ use crate::consents::repository::granting_owners;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::Result;
-use crate::identifiers;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
 use crate::types::Identifier;
+use crate::{identifiers, phones};
 
 /// A hit that scores less says nothing.
 const LEAST: u8 = 40;
@@ -45,7 +44,7 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
         identifiers: search.identifier.iter().map(normal_identifier).collect(),
         birth_date: search.birth_date,
         birth_year: search.birth_date.map(|date| chrono::Datelike::year(&date)).or(search.birth_year),
-        phones: search.phone.iter().filter_map(|phone| e164(phone, "CA")).collect(),
+        phones: search.phone.iter().filter_map(|phone| phones::e164(phone, phones::country("CA"))).collect(),
         ..Traits::named(search.name.as_deref())
     };
     let mut owners = granting_owners(conn, caller.organization_id, caller.at)?;

@@ -11,6 +11,7 @@ use crate::instruments::definition::{
     AnswerOption, Band, Condition, ConditionTest, InstrumentInput, Item, ItemKind, ScoreMethod, ScoreRule,
 };
 use crate::instruments::number;
+use crate::languages;
 use crate::types::find_domain;
 
 /// What the answers mean, quoted in the instrument's first language; see [`score_in`].
@@ -380,8 +381,7 @@ impl<'a> Sheet<'a> {
     /// The wording in the language of the screening; one for another region is better than none.
     fn translation<'t>(&self, translations: &'t BTreeMap<String, String>) -> Option<&'t str> {
         let language = self.language?;
-        let primary = |tag: &str| tag.split('-').next().map(str::to_ascii_lowercase);
-        let is_alike = |(tag, _): &(&String, &String)| primary(tag) == primary(language);
+        let is_alike = |(tag, _): &(&String, &String)| languages::same(tag, language);
         translations.get(language).or_else(|| translations.iter().find(is_alike).map(|(_, text)| text)).map(String::as_str)
     }
 

@@ -19,7 +19,7 @@ pub struct Service {
     pub id: ServiceId,
     /// The organization that keeps this record. The one that gives the service is `provider_id`.
     pub organization_id: OrganizationId,
-    /// Version, from 1; the `ETag`. A change of capacity is a new version too.
+    /// Version, from 1; what the `ETag` begins with. A change of capacity is a new version too.
     #[schema(example = 1)]
     pub version: i64,
     /// When it was created.

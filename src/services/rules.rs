@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::LazyLock;
 
-use regex::Regex;
 use validator::{Validate, ValidationError, ValidationErrors};
 
 use super::capacity::api::CapacityLine;
@@ -12,6 +10,7 @@ use super::model::{AreaKind, Capacity, Place, Schedule, ServiceInput};
 use super::schedule;
 use super::search::ServiceQuery;
 use crate::error::Fault;
+use crate::languages;
 use crate::types::{DateSpan, LANGUAGE_PATTERN, Point, find_domain};
 
 /// Different rules of one service that have to be expanded to lists of days. Each costs time, and none is known to need more than two.
@@ -140,10 +139,9 @@ impl Faults {
     }
 
     fn check_languages(&mut self, places: &[Place]) {
-        static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(LANGUAGE_PATTERN).ok());
         for (place, value) in places.iter().enumerate() {
             for (number, tag) in value.languages.iter().enumerate() {
-                if TAG.as_ref().is_some_and(|pattern| !pattern.is_match(tag)) {
+                if !languages::is_tag(tag) {
                     self.add(format!("/places/{place}/languages/{number}"), "format", format!("must match {LANGUAGE_PATTERN}"));
                 }
             }

@@ -13,18 +13,19 @@ use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
 use super::api::Slot;
-use super::handlers::{offered_by, permit_publishing};
+use super::handlers::{Slots, offered_by, permit_publishing};
 use super::model::{SlotInput, SlotRow};
 use super::repository::{self, Diary};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
-use crate::changes::{self, Action, Change};
+use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::command::{Command, Reply};
+use crate::http::resource::{self, Resource as _};
 use crate::http::schema::rule;
-use crate::kind::{self, OrganizationId, PractitionerId, ResourceType, ServiceId};
+use crate::kind::{self, PractitionerId, ServiceId};
 use crate::services;
 use crate::services::model::Schedule;
 use crate::services::schedule::{self, Timetable};
@@ -156,7 +157,7 @@ fn publish(conn: &mut DbConn, caller: &Principal, diary: Diary, input: &SlotPubl
     let to_come: Vec<Instant> = times.into_iter().map(Instant::from_utc).filter(|moment| *moment > caller.at).collect();
     let missing = to_come.iter().filter(|moment| !there.contains(moment));
     let rows: Vec<SlotRow> = missing.map(|moment| SlotRow::new(Id::generate(), owner, slot(*moment), caller.at)).collect();
-    add(conn, caller, owner, &rows)?;
+    add(conn, caller, &rows)?;
     Ok(SlotsPublished { created: rows.len(), already_there: to_come.len() - rows.len() })
 }
 
@@ -212,23 +213,14 @@ fn times(timetable: &Timetable, input: &SlotPublication) -> Result<Vec<DateTime<
 }
 
 /// Adds the slots with their entries in the journal.
-fn add(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, rows: &[SlotRow]) -> Result<()> {
+fn add(conn: &mut DbConn, caller: &Principal, rows: &[SlotRow]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     repository::insert(conn, rows)?;
-    let shapes: Vec<Slot> = rows.iter().cloned().map(Slot::from).collect();
-    let entries = shapes.iter().map(|slot| Change {
-        resource_type: ResourceType::Slot,
-        resource_id: slot.id.uuid(),
-        owner_id: Some(owner),
-        version: 1,
-        action: Action::Created,
-        patient_id: None,
-        referral_id: None,
-        body: slot,
-    });
-    let entries: Vec<_> = entries.collect();
+    let shapes: Vec<Slot> = rows.iter().cloned().map(Slots::shape).collect();
+    let entry = |(row, slot)| resource::change_of::<Slots>(&Slots::head(row), Action::Created, slot);
+    let entries: Vec<_> = rows.iter().zip(&shapes).map(entry).collect();
     changes::record_all(conn, &caller.actor(), &entries)
 }
 

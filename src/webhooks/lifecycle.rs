@@ -1,14 +1,15 @@
 //! What it means for an endpoint to become active, paused or disabled, whoever wishes so.
 
+use super::handlers::WebhookEndpoints;
 use super::model::{EndpointRow, WebhookStatus, WebhookStatusReason};
-use super::{api::WebhookEndpoint, queue, repository};
+use super::{queue, repository};
 use crate::changes::place::Told;
 use crate::changes::places::{self, Work};
-use crate::changes::{self, Action, Actor, Change, Position};
+use crate::changes::{Action, Actor, Position};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::ResourceType;
+use crate::http::resource::{self, Resource as _};
 
 /// The row in another status. `looked_at` is up to where the journal has been looked at for all, `end` where it ends now.
 ///
@@ -68,16 +69,6 @@ pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reas
     }
     keep(conn, &row, now)?;
     log::warn!("webhook endpoint {} is {status}: {reason}", row.id);
-    let change = Change {
-        resource_type: ResourceType::WebhookEndpoint,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action: Action::Updated,
-        patient_id: None,
-        referral_id: None,
-        body: &WebhookEndpoint::from(row),
-    };
-    changes::record(conn, &Actor::operator(now), change)?;
-    Ok(())
+    let (head, shape) = (WebhookEndpoints::head(&row), WebhookEndpoints::shape(row));
+    resource::record_by::<WebhookEndpoints>(conn, &Actor::operator(now), &head, Action::Updated, &shape)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Part, is_worth_keeping, keep_unknown, schedules, without_noise};
 use crate::hsds::ids;
 use crate::hsds::model as hsds;
-use crate::hsds::write::{KEPT_TEXTS, NEEDS, minor_units, schedules::rule};
+use crate::hsds::write::{KEPT_TEXTS, NEEDS, schedules::rule};
 use crate::http::json::foreign;
 use crate::import::Provider;
 use crate::import::draft::{Draft, substance};
@@ -194,10 +194,7 @@ fn price(row: hsds::CostOption) -> Option<CostOption> {
     if extra.is_implied == Some(true) {
         return None;
     }
-    let currency = row.currency?;
-    #[expect(clippy::cast_possible_truncation, reason = "out of range is refused by the schema")]
-    let amount_minor = (row.amount? * minor_units(&currency)).round() as i64;
-    Some(CostOption { option: row.option, amount: Money { amount_minor, currency }, per: extra.per })
+    Some(CostOption { option: row.option, amount: Money::new(row.amount?, row.currency?), per: extra.per })
 }
 
 fn terms(rows: &[hsds::Attribute], draft: &mut Draft) -> (Vec<ServiceDomain>, Vec<TaxonomyTerm>) {

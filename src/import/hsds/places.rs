@@ -6,10 +6,10 @@ use super::{Part, schedules};
 use crate::import::draft::{Draft, is_empty_place, merge};
 use crate::import::mapping::Mapping;
 use crate::import::records::sound_point;
-use crate::import::text::{self, address, languages};
-use crate::postal_codes;
+use crate::import::text::{self, address};
 use crate::services::model::{Accessibility, Place};
 use crate::types::{Address, Identifier, Phone, PhoneKind, Point};
+use crate::{languages, postal_codes};
 
 const ADDRESSES: &[&str] = &["addresses", "addresss", "address", "physical_addresses", "physical_address", "location_address"];
 const LINE1: &[&str] = &["address_1", "street_address_1", "street_address", "line1", "street1", "street", "address"];
@@ -256,24 +256,23 @@ pub fn spoken(part: &mut Part, prefix: &str, draft: &mut Draft) -> Vec<(String, 
     let mut tags: Vec<(String, Option<String>)> = Vec::new();
     let mut unknown = Vec::new();
     for value in part.list(&["languages", "language"]) {
-        let (names, note) = match value {
+        let (code, name, note) = match value {
             Value::Object(fields) => {
                 let mut row = Part(fields);
-                let names: Vec<String> = row.text(&["code"]).into_iter().chain(row.text(&["name", "language"])).collect();
-                let note = row.text(&["note"]);
+                let said = (row.text(&["code"]), row.text(&["name", "language"]), row.text(&["note"]));
                 row.keep_rest(&format!("{prefix}languages."), draft);
-                (names, note)
+                said
             }
-            Value::String(name) => (vec![name], None),
+            Value::String(name) => (None, Some(name), None),
             other => {
                 unknown.push(other);
                 continue;
             }
         };
-        match names.iter().find_map(|name| languages::tag(name)) {
+        match languages::read_both(code.as_deref(), name.as_deref()) {
             Some(tag) if tags.iter().all(|(known, _)| *known != tag) => tags.push((tag, note)),
             Some(_) => {}
-            None => unknown.extend(names.into_iter().next().map(Value::String)),
+            None => unknown.extend(code.into_iter().chain(name).map(Value::String)),
         }
     }
     if !unknown.is_empty() {

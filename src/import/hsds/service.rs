@@ -193,14 +193,13 @@ fn costs(service: &mut Part, mapping: &Mapping, draft: &mut Draft) {
     for mut row in service.parts(&["cost_options", "cost_option"]) {
         let whole = row.clone();
         let amount = row.text(&["amount"]).and_then(|amount| amount.parse::<f64>().ok()).filter(|amount| (0.0..1e9).contains(amount));
+        let currency = row.text(&["currency"]).map_or(currency.to_owned(), |code| code.to_uppercase());
+        let money = amount.map(|amount| Money::new(amount, currency)).filter(|money| money.amount_minor <= Money::MOST);
         let option = [row.text(&["option"]), row.text(&["amount_description"])].into_iter().flatten().collect::<Vec<_>>().join("; ");
         let option = (!option.is_empty()).then_some(option);
-        match amount {
+        match money {
             Some(amount) => {
-                let currency = row.text(&["currency"]).map_or(currency.to_owned(), |code| code.to_uppercase());
-                #[expect(clippy::cast_possible_truncation, reason = "below a thousand million")]
-                let amount_minor = (amount * 100.0).round() as i64;
-                draft.service.cost.options.push(CostOption { option, amount: Money { amount_minor, currency }, per: None });
+                draft.service.cost.options.push(CostOption { option, amount, per: None });
                 row.keep_rest("cost_options.", draft);
             }
             None => draft.keep_told("amount_not_understood", "cost_options", without_noise(Value::Object(whole.0))),

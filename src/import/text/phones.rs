@@ -1,8 +1,7 @@
 //! Telephone numbers as people write them: several in one field, with labels, extensions and words.
 
-use phonenumber::country;
-
 use super::pattern;
+use crate::phones;
 use crate::types::{Phone, PhoneKind};
 
 /// What was read of a text of telephone numbers.
@@ -66,7 +65,7 @@ pub fn read(text: &str, country: &str) -> Phones {
 /// One number with what is known of it.
 fn phone(original: &str, extension: Option<String>, note: Option<String>, country: &str) -> Phone {
     let kind = note.as_deref().and_then(kind);
-    Phone { number: e164(original, country), original: original.trim().to_owned(), extension, kind, note }
+    Phone { number: phones::e164(original, phones::country(country)), original: original.trim().to_owned(), extension, kind, note }
 }
 
 /// What a label says of the line.
@@ -86,22 +85,6 @@ pub fn kind(label: &str) -> Option<PhoneKind> {
     } else {
         None
     }
-}
-
-/// The E.164 form, where the number has the form of one.
-pub fn e164(original: &str, country: &str) -> Option<String> {
-    let digits: String = original.chars().filter(char::is_ascii_digit).collect();
-    let is_international = original.trim_start().starts_with('+');
-    if digits.len() < 8 && !is_international {
-        return None; // 211, 988, 310-6789: dialled as they are, from one country only
-    }
-    if !is_international && matches!(country, "CA" | "US") {
-        // Area code and exchange begin with 2 to 9.
-        pattern!(NORTH_AMERICAN, r"^1?([2-9]\d\d[2-9]\d{6})$");
-        return NORTH_AMERICAN.captures(&digits)?.get(1).map(|number| format!("+1{}", number.as_str()));
-    }
-    let number = phonenumber::parse(country.parse::<country::Id>().ok(), original).ok()?;
-    number.is_valid().then(|| number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
 #[cfg(test)]

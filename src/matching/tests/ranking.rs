@@ -312,7 +312,7 @@ fn french_sentences_are_french_to_the_last_word() {
     let service = pantry(json!({
         "attributes": { "populations_served": ["senior"], "dietary": ["gluten_free"], "cultural_focus": ["south_asian"] },
         "eligibility": { "text": "Anyone in the valley.", "populations": ["newcomer"] },
-        "translations": [{ "language": "fr", "eligibility": "Toute personne de la vallée." }]
+        "translations": [{ "language": "frr", "eligibility": "Elkan." }, { "language": "fr-CA", "eligibility": "Toute personne de la vallée." }]
     }));
     let found = only(&senior, &service);
     let french: Vec<&str> = found

@@ -91,14 +91,14 @@ impl Caller {
 
 /// The name of an organization in a language, or as it calls itself.
 pub fn name_in(organization: &OrganizationRow, language: Language) -> String {
-    let is_in = |tag: &str| tag.split('-').next() == Some(language.as_str());
+    let is_in = |tag: &str| languages::same(tag, language.as_str());
     let translated = organization.content.translations.iter().find(|texts| is_in(&texts.language)).and_then(|texts| texts.name.clone());
     translated.filter(|_| !is_in(&organization.content.language)).unwrap_or_else(|| organization.name.clone())
 }
 
 /// The name of a service in a language, or as it calls itself.
 fn service_in(service: &ServiceRow, language: Language) -> String {
-    let translated = service.content.translations.iter().find(|texts| texts.language.split('-').next() == Some(language.as_str()));
+    let translated = service.content.translations.iter().find(|texts| languages::same(&texts.language, language.as_str()));
     translated.and_then(|texts| texts.name.clone()).unwrap_or_else(|| service.name.clone())
 }
 
@@ -187,7 +187,7 @@ impl ReferralPage {
         let is_at_work = !referral.status.is_final();
         // What is written of somebody is not shown to whom they themselves are not.
         let is_agreed = referral.patient.is_some();
-        let purpose = content.plain_language_purpose.iter().find(|text| text.language.split('-').next() == Some(language.as_str()));
+        let purpose = content.plain_language_purpose.iter().find(|text| languages::same(&text.language, language.as_str()));
         let reasons = texts::DECLINE_REASONS.iter().map(|code| Choice {
             value: code.as_str(),
             label: texts::reason(*code, language),

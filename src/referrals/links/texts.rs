@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use crate::languages;
 use crate::patients::contact::ContactKind;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::{Priority, ReasonCode};
@@ -28,9 +29,9 @@ impl Language {
     pub fn accepted(header: &str) -> Self {
         let ranked = header.split(',').filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
-            let tag = parts.next()?.split('-').next()?.to_ascii_lowercase();
+            let tag = parts.next()?;
             let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |weight| weight.parse::<f32>().ok())?;
-            let language: Self = tag.parse().ok()?;
+            let language: Self = languages::code(tag).parse().ok()?;
             (weight > 0.0).then_some((language, weight))
         });
         // The first of those that weigh the same is the one that was named first.

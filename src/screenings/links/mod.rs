@@ -18,6 +18,7 @@ use crate::db::schema::screening_links;
 use crate::db::types::Instant;
 use crate::instruments::api::Instrument;
 use crate::kind::{ClientId, OrganizationId, ScreeningId, ScreeningLinkId};
+use crate::languages;
 use crate::matching::Helpline;
 
 /// How a link is to be.
@@ -175,7 +176,7 @@ pub struct UrgentHelp {
 
 impl UrgentHelp {
     fn new(language: Option<&str>, config: &Config) -> Self {
-        let is_french = language.is_some_and(|language| language.split('-').next() == Some("fr"));
+        let is_french = language.is_some_and(languages::is_french);
         let message = if is_french {
             "Vous traversez peut-être un moment très difficile. Vous n'êtes pas seul·e : appelez maintenant. En cas de danger immédiat, \
              composez le numéro d'urgence."

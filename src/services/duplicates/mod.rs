@@ -8,6 +8,7 @@
 pub mod api;
 pub mod detection;
 pub mod handlers;
+pub mod keys;
 pub mod merge;
 pub mod merges;
 pub mod moving;

@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::changes::{self, Action, Actor, Change};
+use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::ResourceType;
-use crate::services::api::Service;
+use crate::http::resource::{self, Resource as _};
 use crate::services::model::ServiceInput;
 use crate::services::repository;
+use crate::services::resource::Services;
 use crate::services::row::ServiceRow;
 use crate::text::fold;
 
@@ -72,19 +72,8 @@ pub fn edited(own: &ServiceInput, before: &ServiceInput, after: &ServiceInput) -
 
 /// Writes into the journal what becomes of a merged record.
 pub fn record_merged(conn: &mut DbConn, actor: &Actor, row: ServiceRow) -> Result<()> {
-    let shape = Service::of(row);
-    let change = Change {
-        resource_type: ResourceType::Service,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action: Action::Merged,
-        patient_id: None,
-        referral_id: None,
-        body: &shape,
-    };
-    changes::record(conn, actor, change)?;
-    Ok(())
+    let (head, shape) = (Services::head(&row), Services::shape(row));
+    resource::record_by::<Services>(conn, actor, &head, Action::Merged, &shape)
 }
 
 #[cfg(test)]

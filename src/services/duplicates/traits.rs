@@ -2,9 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::keys;
 use crate::services::model::{PointPrecision, ServiceInput};
 use crate::text::fold;
-use crate::types::Phone;
 
 /// What kind of thing is in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,17 +50,10 @@ impl Trait {
 /// The traits of a service, rising, each once.
 pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
     let name = fold(&service.name);
-    let provider = match (service.provider_id, service.provider_name.as_deref()) {
-        (Some(id), _) => Some(id.to_string()),
-        (None, Some(name)) => Some(fold(name)),
-        (None, None) => None,
-    };
-    let phones = service.phones.iter().chain(service.places.iter().flat_map(|place| &place.phones));
-    let mut found: Vec<Trait> =
-        phones.map(digits).filter(|digits| digits.len() >= 7).map(|digits| Trait::new(TraitKind::Phone, digits)).collect();
+    let mut found: Vec<Trait> = keys::lines(service).map(|line| Trait::new(TraitKind::Phone, line)).collect();
     for place in &service.places {
         if let Some(point) = place.point.filter(|_| place.point_precision != Some(PointPrecision::Area)) {
-            found.push(Trait::new(TraitKind::Place, format!("{:.4},{:.4}", point.latitude, point.longitude)));
+            found.push(Trait::new(TraitKind::Place, keys::spot(point)));
         }
         let Some(address) = &place.address else { continue };
         let city = fold(address.city.as_deref().unwrap_or_default());
@@ -77,7 +70,7 @@ pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
     });
     let mail = service.email.as_deref().map(str::to_lowercase);
     found.extend([web, mail].into_iter().flatten().map(|contact| Trait::new(TraitKind::Contact, contact)));
-    if let Some(provider) = provider {
+    if let Some(provider) = keys::provider(service) {
         found.push(Trait::new(TraitKind::Name, (&name, &provider)));
         found.push(Trait::new(TraitKind::Provider, provider));
     }
@@ -86,8 +79,19 @@ pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
     found.into()
 }
 
-/// The last ten digits: country codes are written or not.
-fn digits(phone: &Phone) -> String {
-    let digits: Vec<char> = phone.number.as_deref().unwrap_or(&phone.original).chars().filter(char::is_ascii_digit).collect();
-    digits.iter().skip(digits.len().saturating_sub(10)).collect()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_provider_is_one_however_its_name_is_pointed() {
+        let by = |provider: &str| {
+            let service: ServiceInput = serde_json::from_value(json!({ "name": "Choir", "provider_name": provider })).unwrap();
+            traits(&service)
+        };
+        assert_eq!(by("Seniors’ Centre, Alder Falls"), by("Seniors' Centre Alder-Falls"));
+        assert_ne!(by("Seniors’ Centre"), by("Youth Centre"));
+    }
 }

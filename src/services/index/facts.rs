@@ -107,14 +107,14 @@ impl Facts {
             self.label(LabelKind::NeedFit, need_fit(&domain.code, domain.strength, domain.basis));
         }
         for language in &service.languages {
-            self.label(LabelKind::Language, primary(&language.language));
+            self.label(LabelKind::Language, languages::code(&language.language));
             if !language.by_interpreter {
-                self.label(LabelKind::LanguageSpoken, primary(&language.language));
+                self.label(LabelKind::LanguageSpoken, languages::code(&language.language));
             }
         }
         for language in service.places.iter().flat_map(|place| &place.languages) {
-            self.label(LabelKind::Language, primary(language));
-            self.label(LabelKind::LanguageSpoken, primary(language));
+            self.label(LabelKind::Language, languages::code(language));
+            self.label(LabelKind::LanguageSpoken, languages::code(language));
         }
         for mode in modes(service) {
             self.label(LabelKind::Mode, mode.as_str());
@@ -219,8 +219,8 @@ impl Facts {
 fn plain_words(service: &ServiceInput) -> impl Iterator<Item = &str> {
     let spoken = service.languages.iter().filter(|language| !language.by_interpreter).map(|language| language.language.as_str());
     // Nearly all is given in English: the word would tell nothing apart.
-    let spoken =
-        spoken.chain(service.places.iter().flat_map(|place| &place.languages).map(String::as_str)).filter(|tag| primary(tag) != "en");
+    let at_places = service.places.iter().flat_map(|place| &place.languages).map(String::as_str);
+    let spoken = spoken.chain(at_places).filter(|tag| !languages::same(tag, "en"));
     let languages = spoken.flat_map(|tag| <[&str; 2]>::from(languages::name(tag)));
     let cost = matches!(service.cost.kind, Some(CostKind::Free)).then_some("free gratuit");
     let modes = service.delivery_modes.iter().filter_map(|mode| match mode {
@@ -241,11 +241,6 @@ fn plain_words(service: &ServiceInput) -> impl Iterator<Item = &str> {
 /// The label of how a service answers a need.
 pub(in crate::services) fn need_fit(code: &str, strength: DomainStrength, basis: Basis) -> String {
     format!("{code}/{strength}/{basis}")
-}
-
-/// The primary subtag: the language without script, region or variant.
-pub(in crate::services) fn primary(tag: &str) -> &str {
-    tag.split('-').next().unwrap_or(tag)
 }
 
 /// How it reaches people; in person where it does not say and has a place.

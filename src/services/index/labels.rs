@@ -13,7 +13,7 @@ pub(in crate::services) enum LabelKind {
     Need,
     /// A need domain, how well, and on what basis: `food-insecurity/direct/stated`.
     NeedFit,
-    /// A language, with or without an interpreter: the primary subtag.
+    /// A language, with or without an interpreter: its one code.
     Language,
     /// A language without an interpreter.
     LanguageSpoken,

@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 use roaring::RoaringBitmap;
 
 use self::facts::Facts;
-pub(super) use self::facts::{need_fit, primary};
+pub(super) use self::facts::need_fit;
 use self::grid::Grid;
 pub use self::grid::{Bounds, distance_m};
 pub(super) use self::labels::{Flag, LabelId, LabelKind, Labels};

@@ -20,16 +20,16 @@ pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
 use self::words::Text;
-use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit, primary};
+use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use super::model::{AREA_SLACK_M, Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
 
 use crate::db::types::Instant;
 use crate::error::Fault;
 use crate::kind::ServiceId;
-use crate::postal_codes;
 use crate::text::fold;
 use crate::types::Point;
+use crate::{languages, postal_codes};
 
 /// A service that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,7 +179,7 @@ impl<'a> Search<'a> {
         any(LabelKind::Need, &mut of(&query.need));
         let spoken = query.with_interpreter == Some(false);
         let language = if spoken { LabelKind::LanguageSpoken } else { LabelKind::Language };
-        any(language, &mut query.language.iter().map(|tag| primary(tag).to_ascii_lowercase().into()));
+        any(language, &mut query.language.iter().map(|tag| languages::code(tag)));
         any(LabelKind::Mode, &mut query.mode.iter().map(|mode| mode.as_str().into()));
         any(LabelKind::Cost, &mut query.cost.iter().map(|kind| kind.as_str().into()));
         any(LabelKind::Population, &mut of(&query.population));

@@ -9,10 +9,10 @@ use roaring::RoaringBitmap;
 
 use super::words::Text;
 use crate::kind::ServiceId;
-use crate::postal_codes;
-use crate::services::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit, primary};
+use crate::services::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use crate::services::model::{Basis, DomainStrength, ServiceKind, ServiceStatus};
 use crate::types::Point;
+use crate::{languages, postal_codes};
 
 /// Link worker programs on a shortlist.
 const MOST_PROGRAMS: usize = 20;
@@ -126,7 +126,7 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(index: &'a DirectoryIndex, wish: &'a Wish<'a>) -> Self {
         let labelled = |kind, value: &str| index.labels().services(kind, value).cloned().unwrap_or_default();
-        let spoken = wish.languages.iter().map(|tag| labelled(LabelKind::Language, &primary(tag).to_ascii_lowercase()));
+        let spoken = wish.languages.iter().map(|tag| labelled(LabelKind::Language, &languages::code(tag)));
         let elsewhere = wish.postal_code.map(postal_codes::compact).map(|code| {
             let prefixes = code.char_indices().filter_map(|(end, letter)| code.get(..end + letter.len_utf8()));
             let covering = prefixes.map(|prefix| labelled(LabelKind::PostalPrefix, prefix));
