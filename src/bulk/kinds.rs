@@ -279,6 +279,7 @@ impl<R: Bulk> Of<R> {
         }
         R::permit(caller, row)?;
         let mut after = input.clone();
+        R::sync(conn, row, R::identifiers(input).first(), &mut after)?;
         R::keep(conn, row, &mut after)?;
         if before == after {
             return Ok(false);

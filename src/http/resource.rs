@@ -111,6 +111,15 @@ pub trait Resource: Sized + 'static {
         let _ = (conn, caller, current, input);
         Ok(())
     }
+    /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
+    /// into the row.
+    ///
+    /// # Errors
+    /// [`Error::Merged`] where the key is of such a record, and nothing says that what is written is meant for both.
+    fn sync(conn: &mut DbConn, row: &Self::Row, key: Option<&Identifier>, input: &mut Self::Input) -> Result<()> {
+        let _ = (conn, row, key, input);
+        Ok(())
+    }
     /// A new row.
     fn insert(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: Self::Input) -> Result<Self::Row>;
     /// The row with another content and the next version; `None` where its version has moved on meanwhile.
@@ -382,7 +391,7 @@ impl ByIdentifier {
 }
 
 /// `PUT` by identifier: creates (201) or replaces (200) the caller's own resource with this key. The identifier in the query is one of
-/// the content's.
+/// the content's. What came with a merge is kept: see [`Resource::sync`].
 pub async fn put_by_identifier<R: Resource>(
     app: &App,
     caller: &Principal,
@@ -403,7 +412,9 @@ pub async fn put_by_identifier<R: Resource>(
             Some(id) => {
                 let row = get_row::<R>(conn, &caller, Id::from_uuid(id))?;
                 version.check(R::head(&row).version)?;
-                (false, replace::<R>(conn, &caller, &row, input.clone())?)
+                let mut input = input.clone();
+                R::sync(conn, &row, Some(&identifier), &mut input)?;
+                (false, replace::<R>(conn, &caller, &row, input)?)
             }
             None => {
                 version.check_new()?;

@@ -18,7 +18,7 @@ use crate::error::{Error, Fault, Result};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId, ResourceType};
-use crate::practitioners;
+use crate::{organizations, practitioners};
 
 /// A judged need level as the table holds it.
 #[derive(Debug, Clone, Queryable, Insertable)]
@@ -95,12 +95,16 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     if !faults.is_empty() {
         return Err(Error::Invalid(faults));
     }
+    let assessed_on = match input.assessed_on {
+        Some(day) => day,
+        None => organizations::repository::today(conn, caller.organization_id, caller.at)?,
+    };
     let row = NeedLevelRow {
         id: Id::generate(),
         patient_id: id,
         organization_id: caller.organization_id,
         level: input.level,
-        assessed_on: input.assessed_on.unwrap_or_else(|| caller.at.utc().date_naive()),
+        assessed_on,
         assessed_by_id: input.assessed_by,
         reason: input.reason.clone(),
         created_at: caller.at,
@@ -152,9 +156,19 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
 }
 
 /// Ends the accompaniment; nothing where nobody accompanies the patient.
+///
+/// # Errors
+/// [`Error::Forbidden`] unless the caller's organization manages the patient, or the navigator is its own.
 pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch) -> Result<()> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
+    if let Some(navigator) = seen.row.primary_navigator_id.filter(|_| seen.row.organization_id != caller.organization_id) {
+        let navigator = practitioners::repository::find(conn, navigator)?;
+        if navigator.is_none_or(|navigator| navigator.organization_id != caller.organization_id) {
+            let detail = "Only the organization that manages the patient, or that of the navigator, can end the accompaniment.";
+            return Err(Error::Forbidden(detail.into()));
+        }
+    }
     end_assignment(conn, caller, seen.row.organization_id, id)?;
     if seen.row.primary_navigator_id.is_some() {
         let next = PatientRow { primary_navigator_id: None, ..seen.row.clone() };

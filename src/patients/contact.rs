@@ -1,12 +1,11 @@
 //! How a person is reached, and what makes that safe.
 
-use std::str::FromStr as _;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
 use crate::http::schema::rule;
+use crate::phones;
 use crate::text_enum;
 use crate::types::{DateSpan, Term, WeeklyWindow};
 
@@ -133,6 +132,85 @@ pub struct SafeContact {
     pub note: Option<String>,
 }
 
+impl SafeContact {
+    /// What makes contact safe for one person of whom two records say this: whatever either forbids stays forbidden, and nothing is safe
+    /// that one of them does not know to be so. Texts that are too long together are left so: whoever keeps them says that.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let either = |one: Option<bool>, two: Option<bool>| one.max(two);
+        let shared = shared_times(&self.safe_times, &other.safe_times);
+        let clash = shared.is_empty().then_some(NO_SHARED_TIME);
+        let note = joined(self.note.as_deref(), other.note.as_deref(), "\n");
+        let forbidden = other.do_not_contact.iter().filter(|entry| !self.do_not_contact.contains(entry));
+        let (safe_times, note) = match (self.safe_times.is_empty(), other.safe_times.is_empty()) {
+            (false, false) if clash.is_some() => (self.safe_times.clone(), joined(note.as_deref(), clash, "\n")),
+            (false, false) => (shared, note),
+            (true, _) => (other.safe_times.clone(), note),
+            (false, true) => (self.safe_times.clone(), note),
+        };
+        Self {
+            no_voicemail: either(self.no_voicemail, other.no_voicemail),
+            no_text_messages: either(self.no_text_messages, other.no_text_messages),
+            no_post: either(self.no_post, other.no_post),
+            no_caller_identity: either(self.no_caller_identity, other.no_caller_identity),
+            code_word: both_words(self.code_word.as_deref(), other.code_word.as_deref()),
+            do_not_contact: self.do_not_contact.iter().chain(forbidden).cloned().collect(),
+            safe_times,
+            note,
+        }
+    }
+
+    /// Whether this point must never be used; `country` is where numbers without a country code are read.
+    pub fn forbids(&self, point: &ContactPoint, country: &str) -> bool {
+        let is_same = |entry: &String| {
+            let is_written_so = entry.trim().eq_ignore_ascii_case(point.value.trim());
+            is_written_so || (point.number.is_some() && phones::e164(entry, phones::country(country)) == point.number)
+        };
+        self.do_not_contact.iter().any(is_same)
+    }
+}
+
+const NO_SHARED_TIME: &str = "Two records of this person were merged that have no safe time in common. Ask which times are safe.";
+
+/// Both texts, the one once where it is said in the other.
+pub(super) fn joined(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.contains(other) => Some(one.to_owned()),
+        (Some(one), Some(other)) if other.contains(one) => Some(other.to_owned()),
+        (Some(one), Some(other)) => Some(format!("{one}{between}{other}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    }
+}
+
+/// Both code words, for nobody knows which one the person will say.
+fn both_words(one: Option<&str>, other: Option<&str>) -> Option<String> {
+    const BETWEEN: &str = " / ";
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other).map(str::to_owned),
+    };
+    let mut words: Vec<&str> = one.split(BETWEEN).collect();
+    for word in other.split(BETWEEN) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    Some(words.join(BETWEEN))
+}
+
+fn shared_times(one: &[WeeklyWindow], other: &[WeeklyWindow]) -> Vec<WeeklyWindow> {
+    let mut shared = Vec::new();
+    for window in one {
+        for theirs in other.iter().filter(|theirs| theirs.day == window.day) {
+            let both = WeeklyWindow { day: window.day, from: window.from.max(theirs.from), until: window.until.min(theirs.until) };
+            if both.from < both.until && !shared.contains(&both) {
+                shared.push(both);
+            }
+        }
+    }
+    shared
+}
+
 /// A person in the patient's life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -171,18 +249,10 @@ impl ContactPoint {
     /// Fills in the E.164 form of a phone; `country` is where numbers without a country code are read.
     pub fn normalise(&mut self, country: &str) {
         self.number = match self.kind {
-            ContactKind::Phone | ContactKind::Sms => e164(&self.value, country),
+            ContactKind::Phone | ContactKind::Sms => phones::e164(&self.value, phones::country(country)),
             ContactKind::Email | ContactKind::Post | ContactKind::InPerson => None,
         };
     }
-}
-
-/// A telephone number in E.164, where it is one; `country` is an ISO 3166-1 code.
-pub fn e164(text: &str, country: &str) -> Option<String> {
-    let is_international = text.trim_start().starts_with('+');
-    let country = phonenumber::country::Id::from_str(country).ok().filter(|_| !is_international);
-    let number = phonenumber::parse(country, text).ok().filter(phonenumber::PhoneNumber::is_valid)?;
-    Some(number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
 /// Each window ends after it begins.
@@ -205,9 +275,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_understood_in_the_country_of_the_person() {
-        assert_eq!(e164("(250) 861-5555", "CA").as_deref(), Some("+12508615555"));
-        assert_eq!(e164("+33 1 42 68 53 00", "CA").as_deref(), Some("+33142685300"));
-        assert_eq!(e164("ask at the desk", "CA"), None);
+    fn times_are_safe_that_both_records_know_to_be_so() {
+        let times = |windows: &[(&str, &str, &str)]| -> Vec<WeeklyWindow> {
+            let window = |(day, from, until): &(&str, &str, &str)| serde_json::json!({ "day": day, "from": from, "until": until });
+            windows.iter().map(|parts| serde_json::from_value(window(parts)).unwrap()).collect()
+        };
+        let one = times(&[("monday", "09:00", "12:00"), ("monday", "13:00", "17:00"), ("tuesday", "09:00", "12:00")]);
+        let other = times(&[("monday", "11:00", "14:00"), ("tuesday", "12:00", "15:00")]);
+        assert_eq!(shared_times(&one, &other), times(&[("monday", "11:00", "12:00"), ("monday", "13:00", "14:00")]));
     }
 }

@@ -99,6 +99,32 @@ impl Equity {
     pub fn permits(&self, use_: EquityUse) -> bool {
         self.permitted_uses.contains(&use_)
     }
+
+    /// The answers of one person of whom two records have some: this one's stand, and those that it lacks are taken over. They may be used
+    /// for what the person agreed to in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let nothing = Self::default();
+        if *self == nothing || *other == nothing {
+            return if *self == nothing { other.clone() } else { self.clone() };
+        }
+        let either = |one: &Option<EquityAnswer>, two: &Option<EquityAnswer>| one.clone().or_else(|| two.clone());
+        Self {
+            permitted_uses: self.permitted_uses.iter().copied().filter(|use_| other.permits(*use_)).collect(),
+            gender_identity: either(&self.gender_identity, &other.gender_identity),
+            transgender: either(&self.transgender, &other.transgender),
+            pronouns: either(&self.pronouns, &other.pronouns),
+            sexual_orientation: either(&self.sexual_orientation, &other.sexual_orientation),
+            ethnicity: either(&self.ethnicity, &other.ethnicity),
+            indigenous_identity: either(&self.indigenous_identity, &other.indigenous_identity),
+            born_in_canada: either(&self.born_in_canada, &other.born_in_canada),
+            immigration: either(&self.immigration, &other.immigration),
+            disability: either(&self.disability, &other.disability),
+            religion: either(&self.religion, &other.religion),
+            household: either(&self.household, &other.household),
+            income: either(&self.income, &other.income),
+        }
+    }
 }
 
 fn answers_have_content(answer: &EquityAnswer) -> Result<(), ValidationError> {

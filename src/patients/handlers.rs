@@ -121,6 +121,10 @@ impl Resource for Patients {
         if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
     }
 
+    fn sync(conn: &mut DbConn, seen: &Seen, key: Option<&Identifier>, input: &mut PatientInput) -> Result<()> {
+        merge::sync(conn, &seen.row, key, input)
+    }
+
     fn insert(conn: &mut DbConn, caller: &Principal, id: PatientId, input: PatientInput) -> Result<Seen> {
         let row = PatientRow::new(id, caller.organization_id, input, caller.at);
         repository::insert(conn, &row)?;
@@ -206,7 +210,12 @@ pub async fn search_patients(app: State, caller: Allowed<scope::PatientsRead>, s
 ///
 /// Among the patients of the caller's organization, by a key of the caller's own system. A health number is personal data and is refused
 /// in the query (422, `personal_identifier`): look for it with `POST /v1/patients/search`.
-#[utoipa::path(tag = "patients", params(ByIdentifier), request_body = PatientInput, responses((status = 200, description = "The patient, replaced.", body = Patient), (status = 201, description = "The new patient.", body = Patient)), security(("oauth2" = ["patients:write"])))]
+///
+/// A patient keeps the keys that came with records that were merged into it, whether they are sent or not. By one of those keys it is
+/// replaced only where the body has a key of the patient's own too, so that one system's chart does not take the place of what stands for
+/// both; else the answer is 410 with code `merged` and the patient's path in `merged_into`, as for the id of the record that went. Go on
+/// under that path, or merge so that the record that your system keeps up by its key is the survivor.
+#[utoipa::path(tag = "patients", params(ByIdentifier), request_body = PatientInput, responses((status = 200, description = "The patient, replaced.", body = Patient), (status = 201, description = "The new patient.", body = Patient), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/by-identifier")]
 pub async fn upsert_patient(
     app: State,
@@ -315,7 +324,14 @@ pub async fn list_patient_history(
 /// Merge a duplicate into a patient
 ///
 /// The patient of the path survives. Its facts stand, what it lacks is taken over, lists and identifiers are united, and everything that
-/// belongs to the duplicate becomes the survivor's. The duplicate's id answers 410 with code `merged` from then on.
+/// belongs to the duplicate becomes the survivor's. The duplicate's id answers 410 with code `merged` from then on, and so does a sync by its
+/// keys that does not know of the merge. It cannot be taken back.
+///
+/// What protects the person in either record does so afterwards: what one says must not be done for safe contact is not done, only the times
+/// that both call safe are safe, notes and code words of both stay, an interpreter or childcare that one says is needed is needed, nobody
+/// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
+/// number that one says must never be used is not taken over from the other. Where notes or lists of both together are longer than one
+/// record takes, the merge is refused (422).
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(
@@ -403,7 +419,7 @@ pub async fn set_primary_navigator(
 
 /// End the primary navigator of a patient
 ///
-/// Nobody is the primary navigator from then on; the history stays.
+/// Nobody is the primary navigator from then on; the history stays. By the organization that manages the patient, or the navigator's own.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), responses((status = 204, description = "Nobody accompanies them."), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[delete("/v1/patients/{id}/primary-navigator")]
 pub async fn end_primary_navigator(

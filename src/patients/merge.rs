@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::api::{Patient, PatientMerge};
 use super::care;
+use super::contact::{RelatedPerson, SafeContact, joined};
 use super::handlers::{Patients, Seen};
 use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
@@ -21,7 +22,7 @@ use crate::db::schema::{
     unmet_needs,
 };
 use crate::db::types::{Id, Json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::follow_ups::{handlers::FollowUps, model::FollowUpRow};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource};
@@ -32,6 +33,11 @@ use crate::matching::{model::UnmetNeedRow, unmet::UnmetNeeds};
 use crate::needs::{handlers::Needs, model::NeedRow};
 use crate::referrals::{handlers::Referrals, model::ReferralRow};
 use crate::screenings::{handlers::Screenings, model::ScreeningRow};
+use crate::text::fold;
+use crate::types::Identifier;
+
+/// The most keys that a patient has; see [`PatientInput::identifiers`].
+const MOST_IDENTIFIERS: usize = 20;
 
 /// Lists the tables whose rows belong to a patient, once for the queries and once for the test that none is missing: first those of
 /// resources that change, with their rows, then those of records of a moment.
@@ -85,8 +91,11 @@ struct Merged<'a> {
 
 /// Merges the named duplicate into the survivor; the survivor as it then is.
 ///
-/// The survivor's own facts stand; what it lacks is taken over, and lists are united. Identifiers, and every row that belongs to the
-/// duplicate, become the survivor's in the same transaction.
+/// The survivor's own facts stand; what it lacks is taken over, and lists are united. What protects the person in either record does so
+/// in the one. Identifiers, and every row that belongs to the duplicate, become the survivor's in the same transaction.
+///
+/// # Errors
+/// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
     // Otherwise what is recorded about the duplicate at the same moment would stay with it, and nobody would see it any more.
     repository::close(conn, caller.organization_id, &[id, input.duplicate_id])?;
@@ -145,6 +154,28 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     Ok(patient)
 }
 
+/// Adds to what is written by a key of a patient the keys that came with records that were merged into it.
+///
+/// # Errors
+/// [`Error::Merged`] where the key is one of those and no other is written with it that is the patient's own: what is told of the record that
+/// went is not meant for the one that stands for both. [`Error::Invalid`] where a patient cannot have so many keys.
+pub fn sync(conn: &mut DbConn, row: &PatientRow, key: Option<&Identifier>, input: &mut PatientInput) -> Result<()> {
+    let present = &row.content.identifiers;
+    let mut came = repository::absorbed_keys(conn, row.id)?;
+    came.retain(|key| present.contains(key));
+    let is_own = |key: &Identifier| present.contains(key) && !came.contains(key);
+    if key.is_some_and(|key| came.contains(key)) && !input.identifiers.iter().any(is_own) {
+        return Err(Error::Merged { into: resource::location::<Patients>(row.id) });
+    }
+    came.retain(|key| !input.identifiers.contains(key));
+    if input.identifiers.len() + came.len() > MOST_IDENTIFIERS {
+        let message = format!("are more than {MOST_IDENTIFIERS} with those that came to the patient with a merge");
+        return Err(Error::invalid("/identifiers", "too_many", message));
+    }
+    input.identifiers.append(&mut came);
+    Ok(())
+}
+
 fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: PatientId, id: PatientId) -> Result<Seen> {
     let fault = |code, message| Error::invalid("/duplicate_id", code, message);
     if id == survivor {
@@ -186,9 +217,9 @@ fn save(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Result<()> 
     if repository::update(conn, before, row)? { Ok(()) } else { Err(Error::Busy) }
 }
 
-/// The survivor's content with what only the duplicate knows.
+/// The survivor's content with what only the duplicate knows, and with all that protects the person in either.
 fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientInput> {
-    let mut other = duplicate.clone();
+    let (mut mine, mut other) = (survivor.clone(), duplicate.clone());
     for name in other.names.iter_mut().filter(|name| !survivor.names.contains(name)) {
         name.name_use = if name.name_use == NameUse::Former { NameUse::Former } else { NameUse::Alias };
     }
@@ -197,53 +228,74 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
         other.birth_date = None;
         other.birth_year = None;
     }
+    leave_out_forbidden(&mut mine, duplicate.safe_contact.as_ref());
+    leave_out_forbidden(&mut other, survivor.safe_contact.as_ref());
     let json = |content: &PatientInput| serde_json::to_value(content).map_err(Error::internal);
-    let (mut whole, empty) = (json(survivor)?, json(&PatientInput::default())?);
-    let Value::Object(members) = json(&other)? else { return Ok(survivor.clone()) };
+    let (mut whole, empty) = (json(&mine)?, json(&PatientInput::default())?);
+    let Value::Object(members) = json(&other)? else { return Ok(mine) };
     for (key, value) in members {
-        let is_safety = key == "safe_contact";
-        let Some(present) = whole.get_mut(&key) else { continue };
-        if Some(&*present) == empty.get(&key) {
-            *present = value;
-        } else {
-            unite(present, value, is_safety);
+        match (whole.get_mut(&key), value) {
+            (Some(present), value) if Some(&*present) == empty.get(&key) => *present = value,
+            (Some(Value::Array(items)), Value::Array(others)) => {
+                let added: Vec<Value> = others.into_iter().filter(|item| !items.contains(item)).collect();
+                items.extend(added);
+            }
+            _ => {}
         }
     }
-    let mut content: PatientInput = schema::check(whole)?;
+    let mut content: PatientInput = serde_json::from_value(whole).map_err(Error::internal)?;
+    protect(&mut content, survivor, duplicate);
     // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
     content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
     content.normalise();
-    Ok(content)
+    // What does not fit is refused, for nobody would know of what is cut.
+    schema::check(json(&content)?).map_err(|error| match error {
+        Error::Invalid(faults) => Error::Invalid(faults.into_iter().map(of_both).collect()),
+        other => other,
+    })
 }
 
-/// Unites lists. Rules of safe contact are united one by one, since each protects somebody; of other objects the survivor's stands.
-fn unite(present: &mut Value, other: Value, is_safety: bool) {
-    match (present, other) {
-        (Value::Array(items), Value::Array(others)) => {
-            let added: Vec<Value> = others.into_iter().filter(|item| !items.contains(item)).collect();
-            items.extend(added);
+fn of_both(fault: Fault) -> Fault {
+    let message = format!("cannot be merged as it stands: {} of both together {}; change one of them first", fault.pointer, fault.message);
+    Fault::new("/duplicate_id", fault.code, message)
+}
+
+/// A number or address that one record forbids is no way to reach the person because the other has it.
+fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeContact>) {
+    let Some(safe_contact) = safe_contact else { return };
+    let country = content.address.as_ref().and_then(|address| address.country.clone()).unwrap_or_else(|| "CA".into());
+    content.contact_points.retain(|point| !safe_contact.forbids(point, &country));
+}
+
+/// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be
+/// needed, and no more agreed to than in both.
+fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) {
+    if let (Some(one), Some(other)) = (&survivor.safe_contact, &duplicate.safe_contact) {
+        content.safe_contact = Some(one.and(other));
+    }
+    content.notes = joined(survivor.notes.as_deref(), duplicate.notes.as_deref(), "\n");
+    content.interpreter_needed = survivor.interpreter_needed.max(duplicate.interpreter_needed);
+    content.childcare_needed = survivor.childcare_needed.max(duplicate.childcare_needed);
+    content.equity = survivor.equity.and(&duplicate.equity);
+    let told = std::mem::take(&mut content.related_persons);
+    let is_same = |one: &RelatedPerson, other: &RelatedPerson| {
+        let may_be = one.relationship.is_none() || other.relationship.is_none() || one.relationship == other.relationship;
+        may_be && fold(&one.name) == fold(&other.name)
+    };
+    for person in &told {
+        let may_not_act = told.iter().any(|other| is_same(person, other) && other.may_act == Some(false));
+        let person = RelatedPerson { may_act: if may_not_act { Some(false) } else { person.may_act }, ..person.clone() };
+        if !content.related_persons.contains(&person) {
+            content.related_persons.push(person);
         }
-        (Value::Object(members), Value::Object(others)) if is_safety => {
-            for (key, value) in others {
-                match members.get_mut(&key) {
-                    Some(Value::Null) | None => {
-                        members.insert(key, value);
-                    }
-                    Some(present) => unite(present, value, false),
-                }
-            }
-        }
-        _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::contact::SafeContact;
     use super::super::model::PatientName;
     use super::super::model::tests::person;
     use super::*;
-    use crate::types::Identifier;
 
     #[test]
     fn the_survivors_facts_stand_and_what_it_lacks_is_taken_over() {
@@ -263,7 +315,7 @@ mod tests {
         };
         let united = united(&survivor, &duplicate).unwrap();
         assert_eq!(united.identifiers, [identifier("A"), identifier("B")]);
-        assert_eq!(united.notes.as_deref(), Some("Mine."));
+        assert_eq!(united.notes.as_deref(), Some("Mine.\nTheirs."));
         assert_eq!(united.what_matters_to_me.as_deref(), Some("My garden."));
         assert_eq!(united.birth_date, duplicate.birth_date);
         let uses: Vec<NameUse> = united.names.iter().map(|name: &PatientName| name.name_use).collect();

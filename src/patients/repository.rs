@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
+use serde::Deserialize;
 
 use super::api::PatientQuery;
 use super::duplicates::{Distinguishing, Traits};
@@ -19,6 +20,7 @@ use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::types::Identifier;
 
 /// The patient with this id, tombstones and merged ones included.
 pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
@@ -261,6 +263,26 @@ pub fn close(conn: &mut DbConn, owner: OrganizationId, ids: &[PatientId]) -> Res
 /// The records that were merged into a patient.
 pub fn absorbed(conn: &mut DbConn, id: PatientId) -> Result<Vec<PatientId>> {
     Ok(dsl::patients.filter(dsl::merged_into_id.eq(id)).select(dsl::id).order(dsl::id).load(conn)?)
+}
+
+/// The keys of the records that were merged into a patient, as they last had them.
+pub fn absorbed_keys(conn: &mut DbConn, id: PatientId) -> Result<Vec<Identifier>> {
+    let absorbed = dsl::patients.filter(dsl::merged_into_id.eq(id)).order(dsl::id).select(dsl::content);
+    let absorbed: Vec<Json<Keyed>> = each!(conn, |conn| absorbed.load(conn))?;
+    let mut keys: Vec<Identifier> = Vec::new();
+    // One that was merged into another of them is told twice.
+    for key in absorbed.into_iter().flat_map(|content| content.0.identifiers) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// No more of the content than the keys.
+#[derive(Debug, Deserialize)]
+struct Keyed {
+    identifiers: Vec<Identifier>,
 }
 
 /// What the journal has of these patients' own records, oldest first, after a place in it.

@@ -32,7 +32,7 @@ fn patient(value: &str, family: &str) -> Value {
     json!({ "type": "patient", "resource": { "names": [{ "family": family }], "identifiers": [key(value)] } })
 }
 
-fn text(lines: &[Value]) -> String {
+pub fn text(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 

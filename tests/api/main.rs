@@ -63,11 +63,15 @@ mod lifecycle;
 #[cfg(test)]
 mod matches;
 #[cfg(test)]
+mod merges;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod needs;
 #[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod passed_over;
 #[cfg(test)]
 mod patients;
 #[cfg(test)]

@@ -375,6 +375,42 @@ on_both!(naming_a_navigator_tells_nobody_but_the_manager_whom_the_patient_lets_i
     clinic.put_any(&navigator, let_in).await.expect(200);
 });
 
+on_both!(a_need_level_is_judged_on_the_day_that_it_is_where_the_organization_works, |db| async move {
+    let app = TestApp::new(db).await;
+    let mut clinic = app.clinic().await;
+    let path = format!("{PATH}/{}", clinic.post(PATH, marie()).await.id());
+    app.clock.advance(chrono::Duration::hours(10));
+    clinic.renew().await;
+    clinic.put_any(&format!("{path}/need-level"), json!({ "level": "high" })).await.expect(200);
+    let levels = clinic.get(&format!("{path}/need-levels")).await.expect(200);
+    assert_eq!(levels["items"][0]["assessed_on"], "2026-03-02", "it is evening in Vancouver, and the third of March in London");
+});
+
+on_both!(an_accompaniment_is_ended_by_the_manager_and_by_the_navigators_own_organization, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let agency = app.tenant("Alder House", OrganizationKind::Agency).await;
+    let id = clinic.post(PATH, named("Anaïs", "Tremblay")).await.id();
+    for grantee in [&program, &agency] {
+        let consent = json!({ "patient_id": id, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"],
+            "categories": ["summary"], "form": "verbal" });
+        clinic.post("/v1/consents", consent).await.expect(201);
+    }
+    let navigator = format!("{PATH}/{id}/primary-navigator");
+    let end = async |caller: &Caller| app.send(caller.request(Method::DELETE, &navigator)).await;
+    let worker = program.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+    let assign = async |caller: &Caller| caller.put_any(&navigator, json!({ "practitioner_id": worker })).await.expect(200);
+    assign(&program).await;
+    end(&agency).await.expect_problem(403, "forbidden");
+    assert_eq!(clinic.get(&format!("{PATH}/{id}")).await.expect(200)["primary_navigator_id"], json!(worker));
+    end(&program).await.expect(204);
+    end(&agency).await.expect(204);
+    assign(&clinic).await;
+    end(&clinic).await.expect(204);
+    let past = clinic.get(&format!("{PATH}/{id}/primary-navigators")).await.expect(200);
+    assert!(past["items"].as_array().unwrap().iter().all(|assignment| assignment["ended_at"].is_string()), "{past}");
+});
+
 on_both!(a_list_of_patients_is_filtered_and_walked_in_pages, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
