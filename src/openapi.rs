@@ -163,7 +163,7 @@ fn add_components(document: &mut Value) {
         "responses": responses,
         "headers": {
             "X-Request-Id": header("The request's id: the caller's where it was sane, else one of ours.", "string", json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
-            "ETag": header("The resource's version, quoted.", "string", json!("\"3\"")),
+            "ETag": header("The resource's version, quoted; of a service that is read, the version and behind a hyphen what is shown besides.", "string", json!("\"3\"")),
             "Location": header("Where the new resource is.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
             "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
@@ -176,7 +176,7 @@ fn add_components(document: &mut Value) {
         "parameters": {
             "IfMatch": parameter("If-Match", true, "The version that the change is based on: the `ETag` of the last read.", json!({ "type": "string", "examples": ["\"3\""] })),
             "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
-            "IfNoneMatch": parameter("If-None-Match", false, "The version that the caller has; 304 where it is the present one and alone decides what this client is shown.", json!({ "type": "string", "examples": ["\"3\""] })),
+            "IfNoneMatch": parameter("If-None-Match", false, "The `ETag` that the caller has; 304 where that alone decides what this client is shown, and it is the present one.", json!({ "type": "string", "examples": ["\"3\""] })),
             "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer, as this client was shown it then.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
             "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted. What names a link (`referral link` or `screening link` and an id) is refused: so the journal itself says that something was done by a link.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
         },

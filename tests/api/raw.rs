@@ -274,8 +274,8 @@ fn the_slow_are_cut_off_and_hold_up_nobody() {
         // Others are answered before the slow are cut off. On a machine that is busy itself it may take some asking to see that.
         let is_held_up = |_| {
             let slow = target.slow_body();
-            assert!(target.server.get("/readyz").starts_with("HTTP/1.1 200 "));
-            !is_silent(&slow)
+            let is_answered = target.server.get("/readyz").starts_with("HTTP/1.1 200 ");
+            !(is_answered && is_silent(&slow))
         };
         assert!(!(0..10).all(is_held_up), "the slow hold up the others");
         for stream in &mut waiting {

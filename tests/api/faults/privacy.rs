@@ -211,7 +211,8 @@ on_both!(a_document_that_does_not_fit_its_type_is_told_without_what_is_in_it, |d
     use kith::db::types::{Json, sql_types::Document};
     let error = db
         .read(|conn| {
-            let document = if matches!(conn, DbConn::Sqlite(_)) { r#"'"Zwaanmarke"'"# } else { r#"'"Zwaanmarke"'::jsonb"# };
+            let document =
+                if matches!(conn, DbConn::Sqlite(_)) { r#"'"Zwaanmarke"' AS document"# } else { r#"'"Zwaanmarke"'::jsonb AS document"# };
             Ok(diesel::select(sql::<Document>(document)).get_result::<Json<Vec<i32>>>(conn)?)
         })
         .await
