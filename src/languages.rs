@@ -93,8 +93,9 @@ const LANGUAGES: &[Language] = &[
     language("zh", "Chinese", "chinois", &["zho", "chi"], &[]),
 ];
 
-/// Codes of ISO 639 that name no language.
-const NONE: [&str; 4] = ["mis", "mul", "und", "zxx"];
+/// Codes of ISO 639 that name no language, and words that stand in its place and are codes too, of languages of a few thousand people:
+/// somebody who needs theirs is not to be told of every service that speaks "all".
+const NONE: [&str; 9] = ["mis", "mul", "und", "zxx", "all", "any", "oth", "tba", "tbd"];
 /// The longest tag that is kept.
 const LONGEST: usize = 35;
 
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!([" Français ", "fr-CA", "EN"].map(|text| read(text).unwrap()), ["fr", "fr-CA", "en"]);
         assert!(["no", "nso", "EN-FR", "Language 375", "375", ""].iter().all(|text| read(text).is_none()));
         assert_eq!(["nso", "FR_ca", " pan ", "ASL"].map(|text| read_code(text).unwrap()), ["nso", "fr-ca", "pa", "ase"]);
-        assert!(["und", "ZXX", "Punjabi", "375", "é-x", ""].iter().all(|text| read_code(text).is_none()));
+        assert!(["und", "ZXX", "ALL", "tbd", "Punjabi", "375", "é-x", ""].iter().all(|text| read_code(text).is_none()));
     }
 
     #[test]
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(both("pnb", "Punjabi").as_deref(), Some("pa"));
         assert_eq!(both("nso", "Northern Sotho").as_deref(), Some("nso"));
         assert_eq!(both("Punjabi", "Klingon").as_deref(), Some("pa"));
-        assert_eq!((both("und", "Klingon"), read_both(None, None)), (None, None));
+        assert_eq!((both("und", "Klingon"), both("ALL", "All languages"), read_both(None, None)), (None, None, None));
     }
 
     /// The macro that writes the published schema takes no constant.

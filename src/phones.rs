@@ -24,7 +24,7 @@ pub fn country(code: &str) -> Option<Id> {
 /// dialled from everywhere.
 pub fn read(text: &str, country: Option<Id>) -> Option<Number> {
     let is_international = text.trim_start().starts_with('+');
-    if !is_international && text.bytes().filter(u8::is_ascii_digit).count() < SHORT {
+    if !is_international && !is_long(text) {
         return None;
     }
     let number = phonenumber::parse(country.filter(|_| !is_international), text).ok()?;
@@ -37,6 +37,15 @@ pub fn read(text: &str, country: Option<Id>) -> Option<Number> {
     Some(Number { e164, extension: number.extension().map(ToString::to_string) })
 }
 
+/// Whether a text has the digits that a number of its own needs. Letters that stand for digits count (`1-800-FLOWERS`), words do not.
+fn is_long(text: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+    let (digits, capitals) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
+    let is_spelled =
+        text.trim_start().starts_with(|first: char| first == '(' || first.is_ascii_digit()) && count(u8::is_ascii_lowercase) == 0;
+    digits >= SHORT || (is_spelled && digits >= 3 && digits + capitals >= 10)
+}
+
 /// The E.164 form of a number; see [`read`].
 pub fn e164(text: &str, country: Option<Id>) -> Option<String> {
     read(text, country).map(|number| number.e164)
@@ -45,11 +54,12 @@ pub fn e164(text: &str, country: Option<Id>) -> Option<String> {
 /// The country code that North America shares.
 const NORTH_AMERICA: u16 = 1;
 
-/// An area code and seven digits, of which both parts begin with 2 to 9. New area codes come faster than lists of them.
+/// An area code and seven digits, of which both parts begin with 2 to 9. New area codes come faster than lists of them; none ends in 11,
+/// as the short codes do.
 fn is_north_american(national: &str) -> bool {
     let digits = national.as_bytes();
     let begins = |place: usize| matches!(digits.get(place), Some(b'2'..=b'9'));
-    digits.len() == 10 && digits.iter().all(u8::is_ascii_digit) && begins(0) && begins(3)
+    digits.len() == 10 && digits.iter().all(u8::is_ascii_digit) && begins(0) && begins(3) && national.get(1..3) != Some("11")
 }
 
 #[cfg(test)]
@@ -70,6 +80,8 @@ mod tests {
             ("020 7946 0018", "GB", Some("+442079460018")),
             ("01 42 68 53 00", "FR", Some("+33142685300")),
             ("551 2345", "IS", Some("+3545512345")),
+            ("1-800-FLOWERS", "CA", Some("+18003569377")),
+            ("1 (877) GAY-HELP", "US", Some("+18774294357")),
             // Dialled as they are.
             ("211", "CA", None),
             ("811", "CA", None),
@@ -84,6 +96,8 @@ mod tests {
             ("+1 123 456 7890", "CA", None),
             ("250-861-55555", "CA", None),
             ("250-861-5555", "", None),
+            ("211 WEBSITE", "CA", None),
+            ("211 web site 24 hours", "CA", None),
             ("see web site", "CA", None),
             ("ask at the desk", "CA", None),
             ("", "CA", None),

@@ -12,8 +12,6 @@ use crate::error::{Error, Fault, Result};
 const DEEPEST: u8 = 64;
 /// The most values in one: in memory each needs some thirty times what the shortest is on the wire.
 const MOST_VALUES: usize = 4_000_000;
-/// By keys that begin so serde_json tells itself that a text is to be read as more JSON.
-const PRIVATE: &str = "$serde_json::private::";
 
 /// Parses a body.
 ///
@@ -72,6 +70,11 @@ pub fn push_token(pointer: &mut String, token: &str) {
 pub fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
+/// Whether serde_json tells itself by this key that a text is to be read as more JSON, so that nobody else may use it.
+pub fn is_private(key: &str) -> bool {
+    key.starts_with("$serde_json::private::")
 }
 
 /// Parses what another system says of its own. Of a key that is given twice the last value stands.
@@ -170,7 +173,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let inside = self.inside()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            if key.starts_with(PRIVATE) {
+            if is_private(&key) {
                 return Err(A::Error::custom("a key that is not allowed"));
             }
             let value = members.next_value_seed(inside)?;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::http::json::{Foreign, foreign};
+use crate::http::json::{Foreign, foreign, is_private};
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,9 @@ pub fn cells(columns: &[String], row: &csv::ByteRecord, value: impl Fn(&str, &st
     let mut record = Map::new();
     for (column, cell) in columns.iter().zip(row) {
         let cell = std::str::from_utf8(cell).map_err(|_| format!("the cell of {} is not UTF-8", column.escape_debug()))?;
+        if is_private(column) {
+            return Err(format!("a column must not be called {column}"));
+        }
         if !cell.is_empty() {
             record.extend(value(column, cell).map(|value| (column.clone(), value)));
         }
@@ -176,6 +179,8 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Document<'_, F> {
             if key == "contents" {
                 is_page = true;
                 entries.next_value_seed(Document(&mut *self.0))?;
+            } else if is_private(&key) {
+                return Err(A::Error::custom("a key that is not allowed"));
             } else {
                 record.insert(key, entries.next_value_seed(Foreign)?);
             }
@@ -222,6 +227,16 @@ mod tests {
         assert!(matches!(fault, ReadError::Malformed(text) if text.contains("line 1")));
         assert!(read("[1] x".as_bytes(), Form::Json, |_| {}).is_err());
         assert!(read("7".as_bytes(), Form::Json, |_| {}).is_err());
+    }
+
+    #[test]
+    fn names_by_which_the_reader_of_json_speaks_to_itself_are_taken_from_nobody() {
+        const PRIVATE: &str = "$serde_json::private::RawValue";
+        let rows = all(&format!("a,{PRIVATE}\n1,[2]\n"), Form::Csv);
+        assert!(rows[0].1.is_err());
+        let record = json!({ PRIVATE: "[2]" }).to_string();
+        assert!(read(record.as_bytes(), Form::Json, |_| {}).is_err());
+        assert!(all(&record, Form::Ndjson)[0].1.is_err());
     }
 
     #[test]

@@ -284,7 +284,7 @@ fn terms(service: &mut Part, draft: &mut Draft) {
 /// The 211 taxonomy's licence lets codes be kept, not names be shown.
 fn is_restricted(taxonomy: &str) -> bool {
     let words = text::fold(taxonomy);
-    words.split(|letter: char| !letter.is_alphanumeric()).any(|word| word.starts_with("211") || ["airs", "informcanada"].contains(&word))
+    words.split(|letter: char| !letter.is_alphanumeric()).any(|word| word.contains("211") || ["airs", "informcanada"].contains(&word))
 }
 
 /// What terms and taxonomies are described by.
