@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::kind::{ClientId, OrganizationId};
 
 /// How long a client's row is taken to be what it was.
-pub const STANDING_KEPT: Duration = Duration::seconds(5);
+const STANDING_KEPT: Duration = Duration::seconds(5);
 /// Hashes that may run at once; each takes a core for some tens of milliseconds, and 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
 /// Logins that may wait for their hashes, two for a guess; the next is turned away.

@@ -411,7 +411,7 @@ fn count(items: usize) -> u32 {
 
 impl ScoreRule {
     /// Every item that the score looks at.
-    pub fn link_ids(&self) -> impl Iterator<Item = &str> {
+    fn link_ids(&self) -> impl Iterator<Item = &str> {
         self.items.iter().chain(self.points.iter().flat_map(|points| &points.when.items)).map(String::as_str)
     }
 
