@@ -38,13 +38,6 @@ pub enum View {
     Whole,
 }
 
-impl View {
-    /// Whether anything of what the entry holds is seen.
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Part(_) | Self::Whole)
-    }
-}
-
 /// Somebody who reads the journal, with what has been found out about patients and referrals on the way.
 #[derive(Debug)]
 pub struct Reader<'a> {

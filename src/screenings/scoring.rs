@@ -15,6 +15,7 @@ use crate::languages;
 use crate::types::find_domain;
 
 /// What the answers mean, quoted in the instrument's first language; see [`score_in`].
+#[cfg(test)]
 pub fn score(instrument: &InstrumentInput, answers: &[Answer]) -> Findings {
     score_in(instrument, answers, None)
 }
