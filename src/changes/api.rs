@@ -107,7 +107,7 @@ pub struct ChangeFeed {
     /// Where to go on, always: after the last of the items, or where the feed ends at present.
     #[schema(example = "eyJ2IjoxLCJmIjo5LCJrIjp7fX0")]
     pub next: String,
-    /// True where more is there to be read at once.
+    /// True where more is there to be read at once, also where nothing in this piece was for the caller.
     #[schema(example = false)]
     pub has_more: bool,
 }

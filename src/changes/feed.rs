@@ -26,7 +26,8 @@ use crate::patients;
 
 /// Rows of the journal read at once, at most: a reader who sees all of it needs no more than it asks for, so that is what is tried first.
 const LARGEST_BATCH: usize = 500;
-/// Rows read for one piece: a caller who sees little is given a short piece, and goes on from its end.
+/// Rows read for one piece, of the journal and of consents that begin and end: a caller who sees little is given a short piece, and goes on
+/// from its end.
 const MOST_ROWS: usize = 4_000;
 /// What reading a batch counts at least, though few rows or none are found.
 const LEAST_WORK: usize = 400;
@@ -227,24 +228,26 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Tells which consents have begun or ended by themselves since it was told last; false where the piece is full before the end.
+    /// Tells which consents have begun or ended by themselves since it was told last; false where the piece is full before the end, or has
+    /// taken long enough.
     fn tell_what_passed(&mut self, conn: &mut DbConn) -> Result<bool> {
         let now = Told::all_until(self.caller.at);
         // Whoever begins holds nothing yet, and sees from the start what holds now.
         if let Some(mut told) = self.place.told_until.filter(|told| *told < now && self.follows_patients) {
             loop {
-                let size = self.limit.saturating_sub(self.items.len()) + 1;
                 let patients = self.filter.patients.as_deref();
-                let after = (told.at, told.id);
-                let passing = consents::passing(conn, Some(self.caller.organization_id), patients, after, self.caller.at, rows(size))?;
-                let is_end = passing.len() < size;
+                let passing = consents::passing(conn, patients, (told.at, told.id), self.caller.at, LARGEST_BATCH)?;
+                let is_end = passing.len() < LARGEST_BATCH;
                 for passing in passing {
                     if self.is_full() {
                         return Ok(false);
                     }
-                    told = Told { at: passing.at, id: passing.row.id };
+                    self.looked_at += 1;
+                    told = Told { at: passing.at, id: passing.id };
                     self.place.told_until = Some(told);
-                    self.pass(conn, passing)?;
+                    if passing.concerns(self.caller.organization_id) {
+                        self.pass(conn, passing)?;
+                    }
                     if !self.restate(conn)? {
                         return Ok(false);
                     }
@@ -252,21 +255,26 @@ impl<'a> Walk<'a> {
                 if is_end {
                     break;
                 }
+                if self.is_tired() {
+                    return Ok(false);
+                }
             }
         }
         self.place.told_until = Some(self.place.told_until.map_or(now, |told| told.max(now)));
         Ok(true)
     }
 
-    fn pass(&mut self, conn: &mut DbConn, Passing { at, begins, row }: Passing) -> Result<()> {
-        if row.grantee_id == self.caller.organization_id {
-            self.begin(conn, row.patient_id, row.patient_id, at, Step::Reset)?;
+    fn pass(&mut self, conn: &mut DbConn, Passing { at, begins, id, patient_id, grantee_id, .. }: Passing) -> Result<()> {
+        if grantee_id == self.caller.organization_id {
+            self.begin(conn, patient_id, patient_id, at, Step::Reset)?;
         }
         let (scope, _) = sight::guard(ResourceType::Consent);
-        if !self.caller.has(scope) || !self.filter.asks_for_record(ResourceType::Consent, Some(row.organization_id)) {
+        if !self.caller.has(scope) {
             return Ok(());
         }
-        let (id, version, owner, patient) = (row.id, row.version, row.organization_id, row.patient_id);
+        let asked = |owner| self.filter.asks_for_record(ResourceType::Consent, Some(owner));
+        let Some(row) = consents::find(conn, id)?.filter(|row| asked(row.organization_id)) else { return Ok(()) };
+        let (version, owner) = (row.version, row.organization_id);
         let consent = Consent::from(row).at(self.caller.at).shown_to(self.caller.organization_id);
         self.tell(ChangeEntry {
             resource_type: ResourceType::Consent,
@@ -275,7 +283,7 @@ impl<'a> Walk<'a> {
             action: if begins { Action::Began } else { Action::Expired },
             owner_id: Some(owner),
             resource: Some(raw(&consent)?),
-            ..ChangeEntry::reset(patient, at)
+            ..ChangeEntry::reset(patient_id, at)
         });
         Ok(())
     }

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::api::ConsentQuery;
 use super::model::{Categories, ConsentPurpose, ConsentRow};
 use crate::db::lists::read_list;
 use crate::db::schema::consents::{self, dsl};
-use crate::db::types::Instant;
+use crate::db::types::{Instant, sql_types};
 use crate::db::{DbConn, MultiBackend, among};
 use crate::each;
 use crate::error::Result;
@@ -199,59 +201,83 @@ pub fn was_let_in(
     Ok(earlier.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
-/// Whether a consent to an organization begins after one moment and until another.
+/// Whether a consent to an organization may begin by itself after one moment and until another. So many may that it is not looked for
+/// among all of them.
 pub fn begin(conn: &mut DbConn, grantee: OrganizationId, after: Instant, until: Instant) -> Result<bool> {
-    let beginning = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::valid_from.gt(after)).filter(dsl::valid_from.le(until));
-    Ok(beginning.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
+    const MOST: usize = 500;
+    // Along the index of those that begin by themselves: asked for by whom they are given to, all of a large organization's are read.
+    let beginning = dsl::consents.filter(dsl::valid_from.gt(dsl::created_at)).filter(dsl::valid_from.gt(after));
+    let beginning = beginning.filter(dsl::valid_from.le(until)).order(dsl::valid_from).limit(MOST as i64);
+    let grantees: Vec<OrganizationId> = beginning.select(dsl::grantee_id).load(conn)?;
+    Ok(grantees.len() == MOST || grantees.contains(&grantee))
 }
 
 /// A moment at which a consent begins or ceases to hold by itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Passing {
     /// The moment.
     pub at: Instant,
     /// Whether it begins.
     pub begins: bool,
     /// The consent.
-    pub row: ConsentRow,
+    pub id: ConsentId,
+    /// Whose it is.
+    pub patient_id: PatientId,
+    /// Whom it is given to.
+    pub grantee_id: OrganizationId,
+    /// Who else may read it: who manages the patient, and who wrote it down.
+    keepers: [OrganizationId; 2],
 }
 
-/// The next of such moments, after a place in their order and up to a moment, of the consents that an organization may read; of all
-/// where none is named.
+impl Passing {
+    /// Whether an organization may read the consent.
+    pub fn concerns(&self, organization: OrganizationId) -> bool {
+        self.grantee_id == organization || self.keepers.contains(&organization)
+    }
+}
+
+/// The next of such moments, after a place in their order and up to a moment, whoever may read the consents.
+///
+/// Whom they concern is for the caller to ask: there are indexes of the moments, and along those of an organization all of its consents
+/// would be read to find the few that begin or end.
 pub fn passing(
     conn: &mut DbConn,
-    reader: Option<OrganizationId>,
     patients: Option<&[PatientId]>,
-    after: (Instant, ConsentId),
+    (from, last): (Instant, ConsentId),
     until: Instant,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Passing>> {
-    let (from, last) = after;
+    type Found = (Instant, (ConsentId, PatientId, OrganizationId, OrganizationId, OrganizationId));
+    let parties = (dsl::id, dsl::patient_id, dsl::grantee_id, dsl::organization_id, dsl::recorder_id);
     let rows = || {
         let alive = dsl::consents.filter(dsl::deleted_at.is_null()).filter(dsl::withdrawn_at.is_null());
-        let mut rows = alive.limit(limit).into_boxed();
-        if let Some(reader) = reader {
-            rows = rows.filter(dsl::organization_id.eq(reader).or(dsl::grantee_id.eq(reader)).or(dsl::recorder_id.eq(reader)));
-        }
+        let rows = alive.limit(i64::try_from(limit).unwrap_or(i64::MAX)).into_boxed();
         match patients {
             Some(patients) => rows.filter(dsl::patient_id.eq_any(patients.to_vec())),
             None => rows,
         }
     };
-    // Of those that end at the moment itself only the later ones are still to come.
-    let ending = rows().filter(dsl::valid_until.ge(from)).filter(dsl::valid_until.le(until)).order((dsl::valid_until, dsl::id));
-    let beginning = rows()
-        .filter(dsl::valid_from.ge(from))
-        .filter(dsl::valid_from.le(until))
-        .filter(dsl::valid_from.gt(dsl::created_at))
-        .order((dsl::valid_from, dsl::id));
-    let ending = ending.filter(dsl::valid_until.gt(from).or(dsl::id.gt(last))).load::<ConsentRow>(conn)?;
-    let beginning = beginning.filter(dsl::valid_from.gt(from).or(dsl::id.gt(last))).load::<ConsentRow>(conn)?;
-    let ends = ending.into_iter().filter_map(|row| Some(Passing { at: row.valid_until?, begins: false, row }));
-    let mut passing: Vec<Passing> =
-        beginning.into_iter().map(|row| Passing { at: row.valid_from, begins: true, row }).chain(ends).collect();
-    passing.sort_by_key(|passing| (passing.at, passing.row.id));
-    passing.truncate(usize::try_from(limit).unwrap_or_default());
+    let is_behind = |moment: &str| {
+        let place = sql::<Bool>(&format!("({moment}, consents.id) > (")).bind::<sql_types::Instant, _>(from);
+        place.sql(", ").bind::<sql_types::Id, _>(last).sql(")")
+    };
+    let ending = rows().filter(is_behind("valid_until")).filter(dsl::valid_until.le(until)).order((dsl::valid_until, dsl::id));
+    let ending: Vec<Found> = ending.select((dsl::valid_until.assume_not_null(), parties)).load(conn)?;
+    let beginning = rows().filter(is_behind("valid_from")).filter(dsl::valid_from.le(until)).filter(dsl::valid_from.gt(dsl::created_at));
+    let beginning: Vec<Found> = beginning.order((dsl::valid_from, dsl::id)).select((dsl::valid_from, parties)).load(conn)?;
+    let told = |begins| {
+        move |(at, (id, patient_id, grantee_id, manager, recorder)): Found| Passing {
+            at,
+            begins,
+            id,
+            patient_id,
+            grantee_id,
+            keepers: [manager, recorder],
+        }
+    };
+    let mut passing: Vec<Passing> = beginning.into_iter().map(told(true)).chain(ending.into_iter().map(told(false))).collect();
+    passing.sort_by_key(|passing| (passing.at, passing.id));
+    passing.truncate(limit);
     Ok(passing)
 }
 

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::kind::{ResourceType, WebhookEndpointId};
 
 /// Moments that are looked at in one transaction.
-const BATCH: i64 = 200;
+const BATCH: usize = 200;
 
 /// What has passed since it was looked at last.
 struct Passed {
@@ -54,9 +54,9 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
 }
 
 /// The next moments that one of the endpoints was not told of.
-fn passing(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<Passing>> {
+fn passing(conn: &mut DbConn, now: Instant, limit: usize) -> Result<Vec<Passing>> {
     let Some(told) = repository::first_told(conn)?.filter(|told| told.at < now) else { return Ok(Vec::new()) };
-    consents::passing(conn, None, None, (told.at, told.id), now, limit)
+    consents::passing(conn, None, (told.at, told.id), now, limit)
 }
 
 /// What is to be told of the next moments, to those for whom the journal has been looked at up to this place; `None` where nothing is.
@@ -67,11 +67,11 @@ fn look(conn: &mut DbConn, place: Position, now: Instant) -> Result<Option<Passe
     let eyes = Eyes::of(&subscribers, now);
     let (mut readers, mut services) = (eyes.readers(), Services::default());
     let (mut deliveries, mut until) = (Vec::new(), None);
-    let is_full = passing.len() as i64 == BATCH;
+    let is_full = passing.len() == BATCH;
     let mut is_read_on = true;
     for passing in passing {
-        let here = Told { at: passing.at, id: passing.row.id };
-        let id = passing.row.id.cast();
+        let here = Told { at: passing.at, id: passing.id };
+        let id = passing.id.cast();
         match changes::last_until(conn, ResourceType::Consent, id, place)? {
             Some(entry) => {
                 for one in subscribers.iter().filter(|one| one.told < here) {
@@ -97,26 +97,27 @@ fn told(
     conn: &mut DbConn,
     (readers, services): (&mut Readers<'_>, &mut Services),
     one: &Subscriber,
-    Passing { at, begins, row }: &Passing,
+    passing: &Passing,
     entry: &Entry,
     place: Position,
     now: Instant,
 ) -> Result<Vec<DeliveryRow>> {
+    let Passing { at, begins, id, patient_id, grantee_id, .. } = *passing;
     let own = one.organization_id;
-    if ![row.organization_id, row.grantee_id, row.recorder_id].contains(&own) {
+    if !passing.concerns(own) {
         return Ok(Vec::new());
     }
-    let event = if *begins { WebhookEventType::ConsentBegan } else { WebhookEventType::ConsentExpired };
-    let key = format!("{event}:{}:{}", row.id, at.to_text());
+    let event = if begins { WebhookEventType::ConsentBegan } else { WebhookEventType::ConsentExpired };
+    let key = format!("{event}:{id}:{}", at.to_text());
     let mut rows = Vec::new();
     if one.content.wants(event)
         && dispatcher::is_of_interest(conn, one, entry, &events::body(entry)?, services)?
         && dispatcher::sees(conn, readers, one, entry)?
     {
-        rows.push(dispatcher::delivery(one.id, key.clone(), event, *at, entry, place, now));
+        rows.push(dispatcher::delivery(one.id, key.clone(), event, at, entry, place, now));
     }
-    if row.grantee_id == own {
-        let turn = Turn { patient: row.patient_id, reset: Some(row.patient_id), cause: &key, at: *at, place };
+    if grantee_id == own {
+        let turn = Turn { patient: patient_id, reset: Some(patient_id), cause: &key, at, place };
         rows.extend(turning::told(conn, readers, one, turn, now)?);
     }
     Ok(rows.into_iter().map(|row| DeliveryRow { is_of_time: true, ..row }).collect())

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
 use futures_util::future::{Either, join, join_all, select};
 use kith::auth::Scope;
 use kith::db::Db;
@@ -235,3 +236,52 @@ on_both!(the_requester_hears_of_all_that_the_performer_does_and_that_a_draft_is_
     assert_eq!((&items[0]["resource"]["note"], &items[3]["resource"]["text"]), (&json!("Dana will call."), &json!("When is she at home?")));
     assert_eq!(read(&town.program, "resource_type=referral").await.0.len(), 2, "a draft is its writer's alone, deleted or not");
 });
+
+on_both!(of_many_consents_that_have_ended_a_reader_is_told_its_own_and_no_piece_reads_them_all, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let ends = town.app.clock.now().plus(chrono::Duration::minutes(1));
+    let consent = |grantee: &Caller| {
+        json!({ "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"], "categories": ["summary"],
+            "form": "written", "valid_until": ends })
+    };
+    town.clinic.post("/v1/consents", consent(&town.program)).await.expect(201);
+    let copies = copies_of_a_consent(4_500, town.app.database_url().starts_with("sqlite:"));
+    town.app.state.db.write(move |conn| Ok(conn.batch_execute(&copies)?)).await.unwrap();
+    town.clinic.post("/v1/consents", consent(&town.agency)).await.expect(201);
+    let readers = [(&town.clinic, "resource_type=patient"), (&town.agency, "resource_type=patient&resource_type=consent")];
+    let mut places = Vec::new();
+    for (reader, query) in readers {
+        places.push(read(reader, query).await.1);
+    }
+    town.app.clock.advance(chrono::Duration::minutes(2));
+    let expected = [vec![], vec![("consent", "expired", 1), ("patient", "reset", 0)]];
+    for (((reader, query), mut next), expected) in readers.into_iter().zip(places).zip(expected) {
+        let mut pieces = Vec::new();
+        while pieces.last().is_none_or(|piece: &Value| piece["has_more"] == true) {
+            let piece = reader.get(&format!("{PATH}?{query}&cursor={next}")).await.expect(200);
+            next = piece["next"].as_str().unwrap().to_owned();
+            pieces.push(piece);
+        }
+        assert!(pieces.len() > 1 && pieces[0]["items"] == json!([]), "{}", pieces[0]);
+        let items: Vec<Value> = pieces.iter().flat_map(|piece| piece["items"].as_array().unwrap().clone()).collect();
+        assert_eq!(told(&items), expected);
+    }
+});
+
+/// So many copies of the one consent that there is.
+fn copies_of_a_consent(number: usize, on_sqlite: bool) -> String {
+    let id = if on_sqlite {
+        "printf('00000000-0000-4000-8000-%012d', n.i)"
+    } else {
+        "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
+    };
+    format!(
+        "INSERT INTO consents \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) \
+         SELECT {id}, one.organization_id, one.patient_id, one.grantee_id, one.recorder_id, one.purposes, one.categories, one.valid_from, \
+             one.valid_until, one.withdrawn_at, one.withdrawal_reason, one.content, one.version, one.created_at, one.updated_at, \
+             one.deleted_at \
+         FROM n, (SELECT * FROM consents) AS one"
+    )
+}

@@ -353,6 +353,7 @@ async fn a_day(town: &Town) {
     let alone = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" });
     let alone = created(clinic, "/v1/follow-ups", alone).await;
     clinic.post(&format!("/v1/follow-ups/{alone}/complete"), json!({})).await.expect(200);
+    what_passes(town, &patient).await;
     let merge = json!({ "duplicate_id": other });
     clinic.post(&format!("/v1/patients/{patient}/merge"), merge).await.expect(200);
     let record = json!({ "id": "h-1", "name": "Food Bank", "organization": { "id": "o-1", "name": "Society" } });
@@ -360,6 +361,30 @@ async fn a_day(town: &Town) {
         let import = directory.request(Method::POST, "/v1/imports/services?source=other");
         app.send(import.insert_header(("content-type", "application/x-ndjson")).set_payload(record.to_string())).await.expect(200);
     }
+}
+
+/// A consent begins and ends by its date while somebody reads on, also by a clock that was ahead of ours.
+async fn what_passes(Town { app, clinic, program, .. }: &Town, patient: &str) {
+    let [from, until] = [20, 40].map(|seconds| app.clock.now().plus(chrono::Duration::seconds(seconds)));
+    let consent = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["referral"], "form": "verbal",
+        "categories": ["summary"], "valid_from": from, "valid_until": until });
+    created(clinic, "/v1/consents", consent).await;
+    let queries = [String::new(), format!("patient_id={patient}&")];
+    let read = async |query: &str, place: &str| {
+        let piece = program.get(&format!("/v1/changes?{query}limit=200{place}")).await.expect(200);
+        format!("&cursor={}", piece["next"].as_str().unwrap())
+    };
+    let mut places = Vec::new();
+    for query in &queries {
+        places.push(read(query, "").await);
+    }
+    for seconds in [60, -5] {
+        app.clock.advance(chrono::Duration::seconds(seconds));
+        for (query, place) in queries.iter().zip(&mut places) {
+            *place = read(query, place).await;
+        }
+    }
+    app.clock.advance(chrono::Duration::seconds(5));
 }
 
 /// A waiting list's life: somebody waits, is offered a place, is passed over and offered it again; others give the service for a while.
