@@ -1,8 +1,8 @@
 //! The queries of deliveries: the queue of each endpoint, and what became of it.
 
-use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::collections::{HashSet, VecDeque};
 
+use chrono::Duration;
 use diesel::dsl::{delete, insert_into, sql, update};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -14,14 +14,16 @@ use crate::changes::Position;
 use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
 use crate::db::schema::{webhook_attempts, webhook_endpoints};
-use crate::db::types::{Instant, sql_types};
+use crate::db::types::{Id, Instant, sql_types};
 use crate::each;
 use crate::error::Result;
 use crate::kind::WebhookEndpointId;
 
 /// How many of a queue are read at once, at first and when it is walked further.
 const SHORTEST_PAGE: i64 = 32;
-const LONGEST_PAGE: i64 = 2_000;
+const LONGEST_PAGE: i64 = 1_000;
+/// After so many others have their turn at the database.
+const LONGEST_STRETCH: i64 = 2_000;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
@@ -68,56 +70,120 @@ pub enum Next {
     Now(Vec<DeliveryRow>),
     /// Nothing before this moment; `None` where nothing waits.
     Later(Option<Instant>),
+    /// That is not known yet: the walk is to go on in another transaction.
+    Further,
 }
 
-/// Of each subject what waits first, in the order of the events: those that are due, up to `limit` of them.
-pub fn first(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant, limit: usize) -> Result<Next> {
-    let (mut due, mut later) = (Vec::new(), None);
-    heads(conn, endpoint, |head| {
-        if head.next_attempt_at <= now {
-            due.push(head);
-        } else {
-            later = earlier(later, head.next_attempt_at);
-        }
-        if due.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    Ok(if due.is_empty() { Next::Later(later) } else { Next::Now(due) })
+/// Which of what is due is wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted {
+    /// What waits first, so many at once.
+    First(usize),
+    /// That which was tried least.
+    LeastTried,
 }
 
-/// Of what can be sent to an endpoint now, that which was tried least.
-pub fn least_tried(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<Next> {
-    let (mut least, mut later) = (None::<DeliveryRow>, None);
-    heads(conn, endpoint, |head| {
-        if head.next_attempt_at > now {
-            later = earlier(later, head.next_attempt_at);
-        } else if least.as_ref().is_none_or(|least| head.attempt_count < least.attempt_count) {
-            let is_untried = head.attempt_count == 0;
-            least = Some(head);
-            if is_untried {
-                return ControlFlow::Break(());
+/// Of a delivery that waits, what says whether it is its turn.
+#[derive(Debug, Clone, Copy, Queryable)]
+struct Head {
+    id: WebhookDeliveryId,
+    order_transaction_id: i64,
+    order_sequence: i64,
+    subject_id: Id<()>,
+    attempt_count: i32,
+    next_attempt_at: Instant,
+}
+
+impl Head {
+    const fn place(&self) -> (i64, i64, WebhookDeliveryId) {
+        (self.order_transaction_id, self.order_sequence, self.id)
+    }
+}
+
+/// A walk along a queue in its order, past the first that waits of each subject.
+///
+/// What has waited longest is most often what is sent next, so that the walk is short: it ends with the page on which something is due. It
+/// asks the database for nothing but the queue's own order: whether something of the same subject waits before would be asked once for
+/// each that waits, and how dear that is depends on what the database believes of a table that may have grown by thousands since it last
+/// looked.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    wanted: Wanted,
+    after: Option<(i64, i64, WebhookDeliveryId)>,
+    page: i64,
+    walked: i64,
+    seen: HashSet<Id<()>>,
+    /// What was found and is to be sent.
+    due: VecDeque<Head>,
+    /// When the first of what is not due yet will be.
+    later: Option<Instant>,
+}
+
+impl Walk {
+    /// One from the beginning.
+    pub fn new(wanted: Wanted) -> Self {
+        Self { wanted, after: None, page: SHORTEST_PAGE, walked: 0, seen: HashSet::new(), due: VecDeque::new(), later: None }
+    }
+
+    /// Whether so much was walked past that it is not done again for each that is sent.
+    pub const fn is_long(&self) -> bool {
+        self.walked > LONGEST_STRETCH
+    }
+
+    /// For how long the queue is not walked again after a long walk: many times as long as that took.
+    pub fn rest(&self) -> Option<Duration> {
+        self.is_long().then(|| Duration::milliseconds(self.walked))
+    }
+
+    /// Walks on until something is found that is due, as far as one transaction goes.
+    pub fn go_on(&mut self, conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<Next> {
+        let end = self.walked + LONGEST_STRETCH;
+        while !self.has_found() {
+            if self.walked >= end {
+                return Ok(Next::Further);
+            }
+            let heads = self.next_page(conn, endpoint)?;
+            let Some(last) = heads.last() else { break };
+            (self.after, self.page) = (Some(last.place()), (self.page * 2).min(LONGEST_PAGE));
+            self.walked += heads.len() as i64;
+            for head in heads {
+                if self.seen.insert(head.subject_id) {
+                    self.visit(head, now);
+                }
             }
         }
-        ControlFlow::Continue(())
-    })?;
-    Ok(least.map_or(Next::Later(later), |least| Next::Now(vec![least])))
-}
-
-fn earlier(moment: Option<Instant>, other: Instant) -> Option<Instant> {
-    Some(moment.map_or(other, |moment| moment.min(other)))
-}
-
-/// Walks along a queue in its order, past the first that waits of each subject.
-///
-/// What has waited longest is most often what is sent next, so that the walk is short. It asks the database for nothing but the queue's
-/// own order: whether something of the same subject waits before would be asked once for each that waits, and how dear that is depends
-/// on what the database believes of a table that may have grown by thousands since it last looked.
-fn heads(conn: &mut DbConn, endpoint: WebhookEndpointId, mut visit: impl FnMut(DeliveryRow) -> ControlFlow<()>) -> Result<()> {
-    let (mut seen, mut page, mut after) = (HashSet::new(), SHORTEST_PAGE, None);
-    loop {
+        let most = if let Wanted::First(most) = self.wanted { most } else { 1 };
+        let found: Vec<WebhookDeliveryId> = self.due.drain(..most.min(self.due.len())).map(|head| head.id).collect();
+        if found.is_empty() {
+            return Ok(Next::Later(self.later));
+        }
         let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
+        Ok(Next::Now(dsl::webhook_deliveries.filter(dsl::id.eq_any(found)).order(order).load(conn)?))
+    }
+
+    fn has_found(&self) -> bool {
+        match self.wanted {
+            Wanted::First(_) => !self.due.is_empty(),
+            Wanted::LeastTried => self.due.front().is_some_and(|least| least.attempt_count == 0),
+        }
+    }
+
+    fn visit(&mut self, head: Head, now: Instant) {
+        if head.next_attempt_at > now {
+            self.later = Some(self.later.map_or(head.next_attempt_at, |later| later.min(head.next_attempt_at)));
+        } else if matches!(self.wanted, Wanted::First(_)) {
+            self.due.push_back(head);
+        } else if self.due.front().is_none_or(|least| head.attempt_count < least.attempt_count) {
+            self.due = VecDeque::from([head]);
+        }
+    }
+
+    fn next_page(&self, conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<Vec<Head>> {
+        let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
+        let head = (dsl::id, dsl::order_transaction_id, dsl::order_sequence, dsl::subject_id, dsl::attempt_count, dsl::next_attempt_at);
         let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-        let mut waiting = waiting.order(order).limit(page).into_boxed();
-        if let Some((transaction_id, sequence, id)) = after {
+        let mut waiting = waiting.order(order).select(head).limit(self.page).into_boxed();
+        if let Some((transaction_id, sequence, id)) = self.after {
             let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
                 .bind::<BigInt, _>(transaction_id)
                 .sql(", ")
@@ -127,15 +193,7 @@ fn heads(conn: &mut DbConn, endpoint: WebhookEndpointId, mut visit: impl FnMut(D
                 .sql(")");
             waiting = waiting.filter(follows);
         }
-        let rows: Vec<DeliveryRow> = waiting.load(conn)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Some((last.order_transaction_id, last.order_sequence, last.id));
-        for row in rows {
-            if seen.insert(row.subject_id) && visit(row).is_break() {
-                return Ok(());
-            }
-        }
-        page = (page * 2).min(LONGEST_PAGE);
+        Ok(waiting.load(conn)?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::client::Answer;
 use super::model::{
     AttemptError, AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason,
 };
-use super::queue::{Fate, Next};
+use super::queue::{Fate, Next, Walk, Wanted};
 use super::schedule::Schedule;
 use super::{lifecycle, payload, queue, repository, signing};
 use crate::app::App;
@@ -31,10 +31,12 @@ const LONGEST_TURN: Duration = Duration::from_secs(20);
 /// The receiver wants no more.
 const GONE: u16 = 410;
 
-/// What a worker has to do next.
-struct Work {
-    endpoint: EndpointRow,
-    deliveries: Vec<DeliveryRow>,
+/// What a worker does next.
+enum Turn {
+    /// It sends these.
+    Send { endpoint: Box<EndpointRow>, deliveries: Vec<DeliveryRow>, walk: Walk },
+    /// It walks on along the queue.
+    Walk(Walk),
 }
 
 /// A delivery and what came of trying it; `None` where it was not to be sent.
@@ -53,12 +55,15 @@ fn lease(app: &App) -> chrono::Duration {
 pub(super) async fn serve(app: &App, worker: Id<()>, endpoint: WebhookEndpointId, go_on: impl Fn() -> bool) -> Result<()> {
     let (now, lease, schedule) = (app.clock.now(), lease(app), schedule(app));
     let began = Moment::now();
-    let mut work = app.db.write(move |conn| take(conn, endpoint, worker, now, now.plus(lease))).await?;
-    while let Some(Work { endpoint, deliveries }) = work.take() {
-        let tried = send(app, &endpoint, deliveries).await?;
+    let id = endpoint;
+    let mut turn = app.db.write(move |conn| take(conn, id, worker, now, now.plus(lease))).await?;
+    while let Some(current) = turn.take() {
+        let (walk, tried) = match current {
+            Turn::Send { endpoint, deliveries, walk } => (walk, send(app, &endpoint, deliveries).await?),
+            Turn::Walk(walk) => (walk, Vec::new()),
+        };
         let (now, has_time) = (app.clock.now(), go_on() && began.elapsed() < LONGEST_TURN);
-        let id = endpoint.id;
-        work = app.db.write(move |conn| keep(conn, id, worker, &tried, schedule, now, now.plus(lease), has_time)).await?;
+        turn = app.db.write(move |conn| keep(conn, id, worker, (&tried, &walk), schedule, now, now.plus(lease), has_time)).await?;
     }
     Ok(())
 }
@@ -68,26 +73,37 @@ fn schedule(app: &App) -> Schedule {
 }
 
 /// Takes the endpoint and what can be sent; where nothing can, lets it sleep.
-fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<Work>> {
+fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<Turn>> {
     let Some(endpoint) = repository::lease(conn, id, worker, now, until)? else { return Ok(None) };
-    next(conn, endpoint, now)
+    next(conn, endpoint, None, now)
 }
 
-/// What can be sent now; where nothing can, the endpoint is let go until something can.
-fn next(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<Option<Work>> {
+/// What can be sent now, or is found by a walk that goes on; where nothing can, the endpoint is let go until something can.
+fn next(conn: &mut DbConn, endpoint: EndpointRow, walk: Option<Walk>, now: Instant) -> Result<Option<Turn>> {
     // One that fails is asked with a single request whether it is back: in turns with the first that waits, and with the one that was
     // tried least, lest it is the first that is at fault.
-    let next = match endpoint.failures {
-        0 => queue::first(conn, endpoint.id, now, AT_ONCE)?,
-        odd if odd % 2 == 1 => queue::first(conn, endpoint.id, now, 1)?,
-        _ => queue::least_tried(conn, endpoint.id, now)?,
+    let wanted = match endpoint.failures {
+        0 => Wanted::First(AT_ONCE),
+        odd if odd % 2 == 1 => Wanted::First(1),
+        _ => Wanted::LeastTried,
     };
-    match next {
-        Next::Now(deliveries) => Ok(Some(Work { endpoint, deliveries })),
+    let mut walk = walk.unwrap_or_else(|| Walk::new(wanted));
+    match walk.go_on(conn, endpoint.id, now)? {
+        Next::Now(deliveries) => Ok(Some(Turn::Send { endpoint: Box::new(endpoint), deliveries, walk })),
+        Next::Further => Ok(Some(Turn::Walk(walk))),
         Next::Later(wake_at) => {
-            repository::release(conn, endpoint.id, wake_at)?;
+            let_go(conn, endpoint.id, &walk, wake_at, now)?;
             Ok(None)
         }
+    }
+}
+
+/// Lets the endpoint go until then. Where much waits that could not be sent, it is left alone for a while, whatever is queued meanwhile:
+/// all of that would be walked past once more.
+fn let_go(conn: &mut DbConn, id: WebhookEndpointId, walk: &Walk, wake_at: Option<Instant>, now: Instant) -> Result<()> {
+    match walk.rest() {
+        Some(rest) => repository::rest(conn, id, now.plus(rest)),
+        None => repository::release(conn, id, wake_at),
     }
 }
 
@@ -124,12 +140,12 @@ fn keep(
     conn: &mut DbConn,
     id: WebhookEndpointId,
     worker: Id<()>,
-    tried: &[Tried],
+    (tried, walk): (&[Tried], &Walk),
     schedule: Schedule,
     now: Instant,
     until: Instant,
     has_time: bool,
-) -> Result<Option<Work>> {
+) -> Result<Option<Turn>> {
     let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
     let answers = || tried.iter().filter_map(|one| one.answer.as_ref());
     let asked =
@@ -171,9 +187,12 @@ fn keep(
             repository::rest(conn, id, now.plus(chrono(rest)))?;
             Ok(None)
         }
-        None if has_time => next(conn, endpoint, now),
+        None if has_time => {
+            let goes_on = !was_failing && walk.is_long() || tried.is_empty();
+            next(conn, endpoint, goes_on.then(|| walk.clone()), now)
+        }
         None => {
-            repository::release(conn, id, Some(now))?;
+            let_go(conn, id, walk, Some(now), now)?;
             Ok(None)
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::Duration as Span;
+use diesel::connection::SimpleConnection as _;
 use kith::webhooks::Engine;
 use serde_json::{Value, json};
 
@@ -309,3 +310,43 @@ on_both!(a_word_about_an_endpoint_takes_nothing_from_what_is_being_sent, |db| as
     settle(&town.app).await;
     assert_eq!(receiver.take().len(), 1);
 });
+
+on_both!(what_waits_behind_thousands_of_one_subject_is_sent_and_they_are_not_walked_past_for_each_event, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    let failing = person(&town.clinic).await;
+    person(&town.clinic).await;
+    receiver.now(move |got| Reply::status(if got.body.contains(&failing) { 500 } else { 204 }));
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 2);
+    let on_sqlite = town.app.database_url().starts_with("sqlite:");
+    town.app.state.db.write(move |conn| Ok(conn.batch_execute(&thousands_more(on_sqlite))?)).await.unwrap();
+
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 1);
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    assert!(receiver.take().is_empty(), "three thousand were walked past: three seconds go by");
+    town.app.clock.advance(Span::seconds(4));
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 1);
+});
+
+/// Three thousand deliveries that wait for the one that waits, in the order of the queue behind it.
+fn thousands_more(on_sqlite: bool) -> String {
+    let id = if on_sqlite {
+        "printf('ffffffff-ffff-4fff-8fff-%012d', n.i)"
+    } else {
+        "CAST('ffffffff-ffff-4fff-8fff-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
+    };
+    format!(
+        "INSERT INTO webhook_deliveries \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+         SELECT {id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, one.subject_id, \
+             one.order_transaction_id, one.order_sequence, one.resource_type, one.resource_id, one.version, one.status, 0, \
+             one.next_attempt_at, one.created_at, NULL, one.is_of_time \
+         FROM n, (SELECT * FROM webhook_deliveries WHERE status = 'pending') AS one"
+    )
+}
