@@ -24,7 +24,8 @@ const BATCH: i64 = 100;
 pub async fn sweep(app: &App) -> Result<()> {
     let now = app.clock.now();
     let services = app.db.read(move |conn| repository::due(conn, now)).await?;
-    serve(app, services).await
+    serve(app, services).await;
+    Ok(())
 }
 
 /// Looks at every list in which somebody stands: a consent may have begun by its date while a place was free, and lists that were kept
@@ -37,16 +38,18 @@ pub async fn look_through(app: &App) -> Result<()> {
         if last.is_none() {
             return Ok(());
         }
-        serve(app, services).await?;
+        serve(app, services).await;
     }
 }
 
-async fn serve(app: &App, services: Vec<ServiceId>) -> Result<()> {
+/// Whoever waits for one service does not wait for another one of which the list cannot be moved.
+async fn serve(app: &App, services: Vec<ServiceId>) {
     let now = app.clock.now();
     for service in services {
-        app.db.write(move |conn| queue::offer_places(conn, now, service)).await?;
+        if let Err(error) = app.db.write(move |conn| queue::offer_places(conn, now, service)).await {
+            log::warn!("the waiting list of service {service} was not looked after: {}", Chain(&error));
+        }
     }
-    Ok(())
 }
 
 /// Does so for as long as the process runs.

@@ -32,8 +32,8 @@ use crate::referrals;
 const BATCH: i64 = 200;
 /// Entries that are looked up in one statement.
 const TOGETHER: usize = 500;
-/// Endpoints that catch up in one round.
-const MOST_LAGGING: usize = 16;
+/// Endpoints that catch up in one round: those that have are not to wait long for what is new.
+const MOST_LAGGING: usize = 4;
 
 /// What a round found.
 struct Round {
@@ -84,8 +84,10 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(|one| one.behind.is_none_or(|place| place >= from));
     // Nobody needs what lies before the place of the first.
     let start = in_step.iter().map(|one| one.behind.unwrap_or(from)).min().unwrap_or(from);
-    round.has_more |= lagging.len() > MOST_LAGGING;
-    for one in lagging.into_iter().take(MOST_LAGGING) {
+    let all = lagging.len();
+    let lagging = in_turn(lagging, clock.now());
+    round.has_more |= lagging.len() < all;
+    for one in lagging {
         let entries = changes::after(conn, one.behind.unwrap_or(from), &[], BATCH)?;
         let is_full = entries.len() as i64 == BATCH;
         let entries: Vec<Entry> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
@@ -117,6 +119,17 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
         }
     }
     Ok(round)
+}
+
+/// Of the endpoints that catch up, those whose turn it is: one of each organization, so that none keeps the others waiting by asking for
+/// many replays, and in time every one.
+fn in_turn(mut lagging: Vec<Subscriber>, now: Instant) -> Vec<Subscriber> {
+    let first = usize::try_from(now.utc().timestamp_millis()).unwrap_or_default().checked_rem(lagging.len());
+    lagging.rotate_left(first.unwrap_or_default());
+    let mut organizations = HashSet::new();
+    lagging.retain(|one| organizations.insert(one.organization_id));
+    lagging.truncate(MOST_LAGGING);
+    lagging
 }
 
 /// Queues once more, where an endpoint asked for a replay, what only time brought about from its place to before another. What stands at a
@@ -360,4 +373,42 @@ pub(super) fn enqueue(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool, 
     queue::add(conn, &rows, is_replay)?;
     ids.retain(|id| wanted.contains(id));
     repository::wake(conn, &ids, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::changes::place::Told;
+
+    #[test]
+    fn an_organization_that_replays_for_many_endpoints_takes_the_turn_of_no_other() {
+        let now: Instant = "2026-03-02T17:00:00Z".parse().unwrap();
+        let subscriber = |organization_id| Subscriber {
+            id: Id::generate(),
+            organization_id,
+            client_id: Id::generate(),
+            scopes: None,
+            content: serde_json::from_value(json!({ "url": "https://hooks.example.ca/" })).unwrap(),
+            behind: None,
+            is_replaying: true,
+            told: Told::all_until(now),
+        };
+        let (one, other) = (OrganizationId::generate(), OrganizationId::generate());
+        let lagging: Vec<Subscriber> = [one, one, one, other].map(subscriber).into();
+        let mut had: BTreeSet<WebhookEndpointId> = BTreeSet::new();
+        for milliseconds in 0..4 {
+            let turn = in_turn(lagging.clone(), now.plus(chrono::Duration::milliseconds(milliseconds)));
+            let whose: HashSet<OrganizationId> = turn.iter().map(|one| one.organization_id).collect();
+            assert_eq!((turn.len(), whose), (2, HashSet::from([one, other])));
+            had.extend(turn.iter().map(|one| one.id));
+        }
+        assert_eq!(had.len(), lagging.len());
+        assert!(in_turn(Vec::new(), now).is_empty());
+        let many: Vec<Subscriber> = (0..20).map(|_| subscriber(OrganizationId::generate())).collect();
+        assert_eq!(in_turn(many, now).len(), MOST_LAGGING);
+    }
 }

@@ -294,3 +294,25 @@ on_both!(lists_that_were_kept_before_they_were_counted_are_counted_once_a_server
     sweeper::look_through(&town.clinic.app.state).await.unwrap();
     assert_eq!(read(&choir).await.1, after, "what is counted already stays as it is");
 });
+
+on_both!(a_list_that_cannot_be_moved_keeps_no_other_waiting, |db| async move {
+    let town = Town::new(db).await;
+    let choir = json!({ "name": "Choir", "provider_id": town.agency.organization_id });
+    let choir = town.agency.post("/v1/services", choir).await.id();
+    let mut choir = Town { service: choir, clinic: town.clinic.clone(), agency: town.agency.clone() };
+    let spoiled = town.wait(json!({})).await;
+    let (first, second) = (choir.wait(json!({})).await, choir.wait(json!({})).await);
+    town.free(1).await;
+    choir.free(1).await;
+    assert_eq!(town.statuses(&[&spoiled]).await, ["offered"]);
+    assert_eq!(choir.statuses(&[&first, &second]).await, ["offered", "waiting"]);
+    // It is looked at first, and nothing can be read of it.
+    assert!(town.service < choir.service);
+    let spoil = format!("UPDATE waitlist_entries SET content = '5' WHERE service_id = '{}'", town.service);
+    choir.clinic.app.state.db.write(move |conn| Ok(conn.batch_execute(&spoil)?)).await.unwrap();
+    choir.clinic.app.clock.advance(Duration::hours(72));
+    choir.renew().await;
+    sweeper::sweep(&choir.clinic.app.state).await.unwrap();
+    assert_eq!(choir.statuses(&[&first, &second]).await, ["expired", "offered"]);
+    sweeper::look_through(&choir.clinic.app.state).await.unwrap();
+});
