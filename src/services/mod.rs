@@ -17,7 +17,7 @@ mod phones;
 pub mod repository;
 pub mod resource;
 pub mod row;
-mod rules;
+pub mod rules;
 pub mod schedule;
 pub mod search;
 pub mod shown;

@@ -13,7 +13,7 @@ use crate::error::Fault;
 use crate::languages;
 use crate::types::{DateSpan, LANGUAGE_PATTERN, Point, find_domain};
 
-/// Different rules of one service that have to be expanded to lists of days. Each costs time, and none is known to need more than two.
+/// Different rules of one body of which the days have to be counted. Each costs time, and none is known to need more than two.
 const MOST_EXPANSIONS: usize = 10;
 
 impl Validate for ServiceInput {
@@ -22,7 +22,7 @@ impl Validate for ServiceInput {
         faults.check_domains(self);
         faults.check_eligibility(self);
         faults.check_areas(self);
-        faults.check_schedules(self);
+        faults.check_openings(self);
         faults.check_languages(&self.places);
         faults.check_unique("/identifiers", self.identifiers.iter());
         faults.check_unique("/translations", self.translations.iter().map(|translation| &translation.language));
@@ -58,15 +58,18 @@ impl Validate for ServiceQuery {
     }
 }
 
-#[derive(Default)]
-struct Faults(Vec<Fault>);
+/// What is wrong with a body, as far as it has been looked at.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn add(&mut self, pointer: impl Into<String>, code: &'static str, message: impl Into<String>) {
+    /// Adds a fault.
+    pub fn add(&mut self, pointer: impl Into<String>, code: &'static str, message: impl Into<String>) {
         self.0.push(Fault::new(pointer, code, message));
     }
 
-    fn end(self) -> Result<(), ValidationErrors> {
+    /// All of them, as a validation tells them.
+    pub fn end(self) -> Result<(), ValidationErrors> {
         let mut errors = ValidationErrors::new();
         for Fault { pointer, code, message } in self.0 {
             let mut error = ValidationError::new("").with_message(message.into());
@@ -116,14 +119,17 @@ impl Faults {
         }
     }
 
-    fn check_schedules(&mut self, service: &ServiceInput) {
-        let own = service.schedules.iter().enumerate().map(|(number, schedule)| (format!("/schedules/{number}"), schedule));
-        let of_places = service.places.iter().enumerate().flat_map(|(place, value)| {
-            value.schedules.iter().enumerate().map(move |(number, schedule)| (format!("/places/{place}/schedules/{number}"), schedule))
-        });
+    fn check_openings(&mut self, service: &ServiceInput) {
+        let places = service.places.iter().enumerate();
+        let of_places = places.flat_map(|(place, value)| numbered(format!("/places/{place}/schedules"), &value.schedules));
+        self.check_schedules(numbered("/schedules".into(), &service.schedules).chain(of_places));
+    }
+
+    /// Looks at all schedules of a body, each at its pointer.
+    pub fn check_schedules<'s>(&mut self, schedules: impl Iterator<Item = (String, &'s Schedule)>) {
         let mut known: HashMap<_, Vec<Fault>> = HashMap::new();
         let mut expansions = 0;
-        for (pointer, schedule) in own.chain(of_places) {
+        for (pointer, schedule) in schedules {
             self.check_span(&format!("{pointer}/valid"), schedule.valid);
             let Schedule { rrule, starts_on, time_zone, valid, .. } = schedule;
             let faults = known.entry((rrule, starts_on, time_zone, valid.from)).or_insert_with(|| {
@@ -164,4 +170,9 @@ impl Faults {
             }
         }
     }
+}
+
+/// Schedules with the pointer of each in the list at a pointer.
+pub fn numbered(pointer: String, schedules: &[Schedule]) -> impl Iterator<Item = (String, &Schedule)> {
+    schedules.iter().enumerate().map(move |(number, schedule)| (format!("{pointer}/{number}"), schedule))
 }

@@ -10,24 +10,24 @@ use actix_web::{HttpResponse, post};
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use validator::{Validate, ValidationError};
+use validator::{Validate, ValidationErrors};
 
 use super::api::Slot;
 use super::handlers::{Slots, offered_by, permit_publishing};
 use super::model::{SlotInput, SlotRow};
 use super::repository::{self, Diary};
-use crate::app::State;
+use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::resource::{self, Resource as _};
-use crate::http::schema::rule;
-use crate::kind::{self, PractitionerId, ServiceId};
+use crate::kind::{self, OrganizationId, PractitionerId, ServiceId};
 use crate::services;
 use crate::services::model::Schedule;
+use crate::services::rules::{Faults, numbered};
 use crate::services::schedule::{self, Timetable};
 use crate::types::DeliveryMode;
 
@@ -37,9 +37,8 @@ const MOST_DAYS: i64 = 366;
 const MOST_SLOTS: usize = 1_000;
 
 /// For which openings slots are to be published, and what they are like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, Validate)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[validate(schema(function = "consistent"))]
 pub struct SlotPublication {
     /// The first day, in the time zone of the first schedule.
     #[schema(example = "2026-03-02")]
@@ -79,11 +78,16 @@ const fn one() -> i32 {
     1
 }
 
-fn consistent(input: &SlotPublication) -> Result<(), ValidationError> {
-    match (input.until - input.from).num_days() {
-        days if days < 0 => Err(rule("/until", "out_of_range", "must not be before from")),
-        days if days >= MOST_DAYS => Err(rule("/until", "out_of_range", "must be within 366 days")),
-        _ => Ok(()),
+impl Validate for SlotPublication {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let mut faults = Faults::default();
+        match (self.until - self.from).num_days() {
+            days if days < 0 => faults.add("/until", "out_of_range", "must not be before from"),
+            days if days >= MOST_DAYS => faults.add("/until", "out_of_range", "must be within 366 days"),
+            _ => {}
+        }
+        faults.check_schedules(numbered("/schedules".into(), &self.schedules));
+        faults.end()
     }
 }
 
@@ -112,8 +116,7 @@ pub async fn publish_service_slots(
     id: Path<Id<kind::Service>>,
     command: Command<SlotPublication>,
 ) -> Result<HttpResponse> {
-    let diary = Diary::Service(*id);
-    command.run(&app, &caller, move |conn, caller, input| Reply::ok(&publish(conn, caller, diary, input)?)).await
+    publish(&app, &caller, Diary::Service(*id), command).await
 }
 
 /// Publish the slots of a practitioner
@@ -127,16 +130,46 @@ pub async fn publish_practitioner_slots(
     id: Path<Id<kind::Practitioner>>,
     command: Command<SlotPublication>,
 ) -> Result<HttpResponse> {
-    let diary = Diary::Practitioner(*id);
-    command.run(&app, &caller, move |conn, caller, input| Reply::ok(&publish(conn, caller, diary, input)?)).await
+    publish(&app, &caller, Diary::Practitioner(*id), command).await
 }
 
-fn publish(conn: &mut DbConn, caller: &Principal, diary: Diary, input: &SlotPublication) -> Result<SlotsPublished> {
+/// The times are found out beside the writer, as the timetable then is: some rules take long to be looked through.
+async fn publish(app: &App, caller: &Principal, diary: Diary, command: Command<SlotPublication>) -> Result<HttpResponse> {
+    if let Some(answer) = command.answered(app, caller).await? {
+        return Ok(answer);
+    }
+    let (asking, input) = (caller.clone(), command.input.clone());
+    let look = move |conn: &mut DbConn| {
+        offer(conn, &asking, diary, &input)?;
+        times(&timetable(conn, diary, &input)?, &input)
+    };
+    let times = app.db.read(look).await?;
+    command.run(app, caller, move |conn, caller, input| Reply::ok(&publish_at(conn, caller, diary, input, &times)?)).await
+}
+
+/// Of what the slots are, and the organization that offers them, which must be the calling one.
+fn offer(
+    conn: &mut DbConn,
+    caller: &Principal,
+    diary: Diary,
+    input: &SlotPublication,
+) -> Result<(Option<ServiceId>, Option<PractitionerId>, OrganizationId)> {
     permit_publishing(conn, caller, diary)?;
     let (service, practitioner) = whose(diary, input)?;
-    service.map(|id| services::repository::hold(conn, id)).transpose()?;
-    let owner = offered_by(conn, service, practitioner)?;
-    let times = times(&timetable(conn, diary, input)?, input)?;
+    Ok((service, practitioner, offered_by(conn, service, practitioner)?))
+}
+
+fn publish_at(
+    conn: &mut DbConn,
+    caller: &Principal,
+    diary: Diary,
+    input: &SlotPublication,
+    times: &[DateTime<Utc>],
+) -> Result<SlotsPublished> {
+    if let Diary::Service(id) = diary {
+        services::repository::hold(conn, id)?;
+    }
+    let (service, practitioner, owner) = offer(conn, caller, diary, input)?;
     repository::lock_diary(conn, diary)?;
     let Some((first, last)) = times.first().zip(times.last()) else { return Ok(SlotsPublished { created: 0, already_there: 0 }) };
     let span = (Instant::from_utc(*first), Instant::from_utc(*last).plus(Duration::microseconds(1)));
@@ -154,7 +187,7 @@ fn publish(conn: &mut DbConn, caller: &Principal, diary: Diary, input: &SlotPubl
         is_closed: false,
         identifiers: Vec::new(),
     };
-    let to_come: Vec<Instant> = times.into_iter().map(Instant::from_utc).filter(|moment| *moment > caller.at).collect();
+    let to_come: Vec<Instant> = times.iter().copied().map(Instant::from_utc).filter(|moment| *moment > caller.at).collect();
     let missing = to_come.iter().filter(|moment| !there.contains(moment));
     let rows: Vec<SlotRow> = missing.map(|moment| SlotRow::new(Id::generate(), owner, slot(*moment), caller.at)).collect();
     add(conn, caller, &rows)?;
@@ -171,14 +204,6 @@ fn whose(diary: Diary, input: &SlotPublication) -> Result<(Option<ServiceId>, Op
 
 /// The timetable that is meant: that of the request, or the service's own.
 fn timetable(conn: &mut DbConn, diary: Diary, input: &SlotPublication) -> Result<Timetable> {
-    let faults = |(index, schedule): (usize, &Schedule)| {
-        let (faults, _) = schedule::check(schedule);
-        faults.into_iter().map(move |fault| Fault { pointer: format!("/schedules/{index}{}", fault.pointer), ..fault })
-    };
-    let faults: Vec<Fault> = input.schedules.iter().enumerate().flat_map(faults).collect();
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
-    }
     if !input.schedules.is_empty() {
         return Ok(Timetable::new(&input.schedules));
     }
@@ -233,9 +258,9 @@ mod tests {
     use crate::services::model::ScheduleKind;
     use crate::types::DateSpan;
 
-    fn openings(opens: &str, closes: &str, zone: &str) -> Timetable {
+    fn daily(opens: &str, closes: &str, zone: &str) -> Schedule {
         let time = |text| NaiveTime::parse_from_str(text, "%H:%M").ok();
-        Timetable::new(&[Schedule {
+        Schedule {
             rrule: "FREQ=DAILY".into(),
             starts_on: None,
             opens_at: time(opens),
@@ -244,14 +269,12 @@ mod tests {
             valid: DateSpan::default(),
             kind: ScheduleKind::Open,
             note: None,
-        }])
+        }
     }
 
-    /// What the clock on the wall reads when the slots of a day begin.
-    fn on_the_wall(opens: &str, closes: &str, day: &str) -> Vec<String> {
-        let zone: Tz = "America/Vancouver".parse().unwrap();
-        let day = day.parse().unwrap();
-        let input = SlotPublication {
+    /// Of a day, in half hours.
+    fn publication(day: NaiveDate) -> SlotPublication {
+        SlotPublication {
             from: day,
             until: day,
             slot_minutes: 30,
@@ -261,10 +284,31 @@ mod tests {
             mode: None,
             location: None,
             note: None,
-        };
-        let times = times(&openings(opens, closes, zone.name()), &input).unwrap();
+        }
+    }
+
+    /// What the clock on the wall reads when the slots of a day begin.
+    fn on_the_wall(opens: &str, closes: &str, day: &str) -> Vec<String> {
+        let zone: Tz = "America/Vancouver".parse().unwrap();
+        let input = publication(day.parse().unwrap());
+        let times = times(&Timetable::new(&[daily(opens, closes, zone.name())]), &input).unwrap();
         assert!(times.windows(2).all(|pair| pair[0] + Duration::minutes(30) <= pair[1]), "{times:?}");
         times.into_iter().map(|time| time.with_timezone(&zone).format("%H:%M %Z").to_string()).collect()
+    }
+
+    #[test]
+    fn unusual_rules_are_counted_together() {
+        let schedule = |number: i32| {
+            let rule = format!("FREQ=YEARLY;BYMONTHDAY=13;BYDAY=FR;BYMONTH={}", number % 12 + 1);
+            Schedule { rrule: rule, ..daily("09:00", "10:00", "America/Vancouver") }
+        };
+        let input =
+            |rules: i32| SlotPublication { schedules: (0..rules).map(schedule).collect(), ..publication("2026-03-02".parse().unwrap()) };
+        assert!(input(10).validate().is_ok());
+        let refused = input(12).validate().unwrap_err();
+        let faults = refused.field_errors();
+        let codes: Vec<&str> = faults["__all__"].iter().map(|fault| fault.code.as_ref()).collect();
+        assert_eq!(codes, ["too_many", "too_many"]);
     }
 
     #[test]

@@ -303,6 +303,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_names_twice_counts_once() {
+        for (rule, once) in [
+            ("FREQ=MONTHLY;BYMONTHDAY=15,1,15,1,15", "FREQ=MONTHLY;BYMONTHDAY=1,15"),
+            ("FREQ=MONTHLY;BYDAY=1SA,-1FR,1SA,1SA,1SA,1SA,1SA", "FREQ=MONTHLY;BYDAY=-1FR,1SA"),
+            ("FREQ=YEARLY;BYYEARDAY=1,1,-1", "FREQ=YEARLY;BYYEARDAY=-1,1"),
+        ] {
+            let (days, expected) = (Days::parse(rule, None).unwrap(), Days::parse(once, None).unwrap());
+            assert_eq!((&days, days.share_of_weeks()), (&expected, expected.share_of_weeks()), "{rule}");
+        }
+    }
+
+    #[test]
     fn until_is_the_last_day() {
         let days = Days::parse("FREQ=DAILY;UNTIL=20260105T000000Z", None).unwrap();
         assert!(days.contains(day("2026-01-05")));

@@ -4,7 +4,7 @@
 //! A rule divides time into periods, of which each so many-th is in turn. The days of a period are those that pass every part that the
 //! rule names; `BYSETPOS` picks some of these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, Days as DayCount, NaiveDate, Weekday};
 
@@ -70,11 +70,16 @@ impl Recurrence {
         }
         let numbers = |name: &str, most: i16| {
             let number = |text: &str| text.parse::<i16>().ok().filter(|number| *number != 0 && number.abs() <= most);
-            let all: Option<Vec<i16>> = list(name).into_iter().map(number).collect();
-            all.ok_or_else(|| format!("{name} must be whole numbers from 1 to {most}, or from -1 to -{most} to count from the end"))
+            // Each once: every day is held against all of them.
+            let all: Option<BTreeSet<i16>> = list(name).into_iter().map(number).collect();
+            all.map(Vec::from_iter)
+                .ok_or_else(|| format!("{name} must be whole numbers from 1 to {most}, or from -1 to -{most} to count from the end"))
         };
         let nth = if frequency == Frequency::Yearly && months == 0 { 53 } else { 5 };
         let weekdays: Option<Vec<_>> = list("BYDAY").into_iter().map(|text| nth_weekday(text, nth)).collect();
+        let mut weekdays = weekdays.ok_or("BYDAY must be weekdays such as TU, 1SA or -1FR")?;
+        weekdays.sort_unstable_by_key(|(nth, weekday)| (*nth, weekday.num_days_from_monday()));
+        weekdays.dedup();
         let mut rule = Self {
             frequency,
             every,
@@ -84,7 +89,7 @@ impl Recurrence {
             weeks: numbers("BYWEEKNO", 53)?,
             year_days: numbers("BYYEARDAY", 366)?,
             month_days: numbers("BYMONTHDAY", 31)?,
-            weekdays: weekdays.ok_or("BYDAY must be weekdays such as TU, 1SA or -1FR")?,
+            weekdays,
             positions: numbers("BYSETPOS", 366)?,
         };
         rule.check()?;
