@@ -23,7 +23,7 @@ pub async fn download_export(app: State, path: Path<(String, String)>, request: 
     count(&app, &request, CountedAs::Link(link.id))?;
     let id = Id::from_uuid(link.id);
     let asked = name.clone();
-    let job = app
+    let (job, lines) = app
         .db
         .read(move |conn| {
             let job = repository::find_any(conn, id)?.ok_or(Error::NotFound)?;
@@ -31,8 +31,9 @@ pub async fn download_export(app: State, path: Path<(String, String)>, request: 
             let standing = repository::standing(conn, &job)?.ok_or_else(inactive)?;
             let is_there = job.kind == JobKind::Export && job.status == JobStatus::Completed;
             let file = job.progress.files.iter().find(|file| file.name == asked);
-            let is_open = file.is_some_and(|file| standing.scopes.contains(scope(file.r#type)));
-            if is_there && is_open { Ok(job) } else { Err(Error::NotFound) }
+            let open = file.filter(|file| is_there && standing.scopes.contains(scope(file.r#type)));
+            let lines = open.ok_or(Error::NotFound)?.resources;
+            Ok((job, lines))
         })
         .await?;
     let media_type = match job.content.format {
@@ -42,5 +43,5 @@ pub async fn download_export(app: State, path: Path<(String, String)>, request: 
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
-        .streaming(file(app.db.clone(), id, name)))
+        .streaming(file(app.db.clone(), id, name, Some(lines))))
 }

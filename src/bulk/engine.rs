@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::db::types::{Id, Instant};
 use crate::db::{Db, DbConn};
 use crate::error::{Chain, Result};
+use crate::kind::ClientId;
 use crate::services::Directory;
 
 /// How often a process looks whether a job waits.
@@ -154,12 +155,24 @@ impl Engine {
             let step = Arc::new(self.db.read(move |conn| exporting::read(conn, &current, now)).await?);
             match self.write(move |conn, worker, now, until| exporting::write(conn, id, worker, &step, now, until)).await? {
                 Written::Job(written) if !written.status.is_final() => job = *written,
-                Written::Job(_) | Written::Lost => return Ok(false),
+                Written::Job(written) => {
+                    self.forget_surplus(written.client_id).await?;
+                    return Ok(false);
+                }
+                Written::Lost => return Ok(false),
             }
             if !go_on() {
                 return Ok(true);
             }
         }
+    }
+
+    /// Deletes the exports of a client before the latest ones.
+    async fn forget_surplus(&self, client: ClientId) -> Result<()> {
+        for job in self.db.read(move |conn| repository::surplus(conn, client)).await? {
+            while self.db.write(move |conn| repository::delete_some(conn, job)).await? > 0 {}
+        }
+        Ok(())
     }
 
     /// A transaction of this worker, again where the database was busy.

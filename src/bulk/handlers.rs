@@ -111,7 +111,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 ///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
-/// is refused does not hold up the others.
+/// is refused does not hold up the others; an import that has refused a hundred thousand, and ten times as many as it has taken, is given
+/// up: `too_many_refused`. A line names at most 500 others.
 #[utoipa::path(
     tag = "bulk",
     params(ImportOptions),
@@ -271,7 +272,7 @@ pub async fn list_import_results(app: State, caller: Allowed<Loads>, id: Path<Jo
     let id = *id;
     app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, id)).await?;
     let wanted = query.0.outcome;
-    let lines = file(app.db.clone(), id, RESULTS.to_owned()).map(move |text| {
+    let lines = file(app.db.clone(), id, RESULTS.to_owned(), None).map(move |text| {
         let text = text?;
         Ok::<_, Error>(match wanted {
             Some(outcome) => web::Bytes::from(only(&text, outcome)),
@@ -291,12 +292,17 @@ fn only(text: &[u8], wanted: LineOutcome) -> Vec<u8> {
     text.split_inclusive(|byte| *byte == b'\n').filter(is_wanted).flatten().copied().collect()
 }
 
-/// A file of a job, piece by piece.
-pub(super) fn file(db: Db, job: JobId, name: String) -> impl futures_util::Stream<Item = Result<web::Bytes>> {
+/// A file of a job, piece by piece. Where it is known how many lines it has, it breaks off where some are no longer there: one that has
+/// simply come to its end would be taken for whole.
+pub(super) fn file(db: Db, job: JobId, name: String, lines: Option<i64>) -> impl futures_util::Stream<Item = Result<web::Bytes>> {
     stream::try_unfold((db, 1), move |(db, line)| {
         let name = name.clone();
         async move {
             let chunk = db.read(move |conn| repository::chunk_from(conn, job, &name, line)).await?;
+            let found = chunk.as_ref().map_or(i64::MAX, |chunk| chunk.first_line);
+            if lines.is_some_and(|lines| line <= lines && line < found) {
+                return Err(Error::Gone);
+            }
             let Some(chunk) = chunk else { return Ok(None) };
             let next = chunk.first_line + i64::from(chunk.lines);
             Ok(Some((web::Bytes::from(unpack(&chunk.content)?), (db, next))))

@@ -274,6 +274,9 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
         let chunk = ChunkRow { job_id: job.id, file: RESULTS.into(), first_line: first, lines, content: pack(&text)? };
         repository::insert_chunks(conn, &[chunk])?;
     }
+    if job.is_hopeless() {
+        return end(conn, JobRow { error: Some(JobError::TooManyRefused), ..job }, JobStatus::Failed, now);
+    }
     if job.lines >= lines.last() {
         repository::delete_input(conn, job.id, lines.first_line)?;
     }

@@ -25,6 +25,13 @@ pub const KEPT: Duration = Duration::days(7);
 /// An organization has so many jobs under way at most; the next is refused.
 pub const MOST_OPEN: i64 = 20;
 
+/// Of a client's exports that have ended so many are kept at most: the latest.
+pub const MOST_KEPT: i64 = 20;
+
+/// An import that has refused so many lines is given up, unless it has taken more than one for ten of them: little would come of the rest,
+/// and what becomes of each line is kept.
+const MOST_REFUSED: i64 = 100_000;
+
 text_enum! {
     /// What a job does.
     pub enum JobKind {
@@ -65,6 +72,8 @@ text_enum! {
     pub enum JobError {
         /// The client that asked for it is disabled, or lacks by now every scope that it takes.
         ClientDisabled = "client_disabled",
+        /// It had refused a hundred thousand lines of an import, and ten times as many as it had taken; the results say why.
+        TooManyRefused = "too_many_refused",
     }
 }
 
@@ -253,6 +262,12 @@ impl JobRow {
         }
     }
 
+    /// Whether so much of an import was refused that it is given up.
+    pub const fn is_hopeless(&self) -> bool {
+        let taken = self.created + self.updated + self.unchanged;
+        self.refused >= MOST_REFUSED && self.refused / 10 >= taken
+    }
+
     /// The job as it ends now.
     #[must_use]
     pub fn ended(self, status: JobStatus, now: Instant) -> Self {
@@ -284,4 +299,28 @@ pub struct ChunkRow {
     pub lines: i32,
     /// They, packed with gzip.
     pub content: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_given_up_where_nearly_all_of_very_many_lines_were_refused() {
+        let at = "2026-03-02T17:00:00Z".parse().unwrap();
+        let caller = Principal::of_client(Id::generate(), Id::generate(), Scopes::NONE, at);
+        let job = |refused, created, unchanged| {
+            let job = JobRow::new(&caller, JobKind::Import, JobStatus::Running, Content::default());
+            JobRow { refused, created, unchanged, ..job }
+        };
+        for (refused, created, unchanged, is_hopeless) in [
+            (99_999, 0, 0, false),
+            (100_000, 0, 0, true),
+            (100_000, 10_000, 0, true),
+            (100_000, 10_000, 1, false),
+            (2_000_000, 0, 1_000_000, false),
+        ] {
+            assert_eq!(job(refused, created, unchanged).is_hopeless(), is_hopeless, "{refused} {created} {unchanged}");
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! line has loaded. An id that comes from elsewhere, as in an export of another server, stands for what was loaded from there, or was there
 //! already by an identifier of its line.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::dsl::insert_into;
 use diesel::prelude::*;
@@ -28,6 +29,9 @@ use crate::types::Identifier;
 const MOMENT: u128 = !0 << 80;
 /// Version and variant.
 const FIXED: u128 = (0xf << 76) | (0b11 << 62);
+
+/// What a line may name of others: more than any body has room for.
+const MOST_NAMED: usize = 500;
 
 /// The id under which an organization loads what had another id elsewhere: always the same for the same one.
 ///
@@ -64,21 +68,15 @@ pub fn rename(kind: &dyn Loadable, body: &mut Value, former: OrganizationId, own
 /// Puts ids in the place of what a body names. False where something is not there yet: an earlier line may be about to load it. With
 /// `is_last` that is a fault, as is what can be no name at all.
 pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body: &mut Value, is_last: bool) -> Result<bool> {
-    let mut named: Vec<(String, ResourceType, Value)> = Vec::new();
-    for (pointer, of) in kind.references() {
-        each_at(body, pointer, &mut String::new(), &mut |place, value| {
-            if !value.is_null() {
-                named.push((place.to_owned(), *of, value.clone()));
-            }
-        });
-    }
-    let mut ids: BTreeMap<ResourceType, Vec<Uuid>> = BTreeMap::new();
+    let named = named(kind, body)?;
+    let mut ids: BTreeMap<ResourceType, BTreeSet<Uuid>> = BTreeMap::new();
     for (_, of, value) in &named {
         ids.entry(*of).or_default().extend(id_of(value));
     }
     let mut known: HashMap<(ResourceType, Uuid), Uuid> = HashMap::new();
+    let mut identified: HashMap<(ResourceType, Identifier), Option<Uuid>> = HashMap::new();
     for (of, ids) in ids {
-        known.extend(by_ids(conn, caller, of, &ids, is_last)?.into_iter().map(|(id, found)| ((of, id), found)));
+        known.extend(by_ids(conn, caller, of, &Vec::from_iter(ids), is_last)?.into_iter().map(|(id, found)| ((of, id), found)));
     }
     let (mut faults, mut is_complete) = (Vec::new(), true);
     for (place, of, value) in named {
@@ -89,7 +87,13 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
                 None => continue,
             },
             Value::Object(_) => match serde_json::from_value::<Identifier>(value.clone()) {
-                Ok(identifier) => by_identifier(conn, caller, of, &identifier)?,
+                Ok(identifier) => match identified.entry((of, identifier)) {
+                    Entry::Occupied(found) => *found.get(),
+                    Entry::Vacant(open) => {
+                        let found = by_identifier(conn, caller, of, &open.key().1)?;
+                        *open.insert(found)
+                    }
+                },
                 Err(_) => {
                     faults.push(Fault::new(place, "type", "must be an id, or an identifier with system and value"));
                     continue;
@@ -111,6 +115,22 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
         }
     }
     if faults.is_empty() { Ok(is_complete) } else { Err(Error::Invalid(faults)) }
+}
+
+/// What a body names, each with its pointer. It is looked up before the schema bounds the lists in which it stands.
+fn named(kind: &dyn Loadable, body: &mut Value) -> Result<Vec<(String, ResourceType, Value)>> {
+    let mut named = Vec::new();
+    for (pointer, of) in kind.references() {
+        each_at(body, pointer, &mut String::new(), &mut |place, value| {
+            if !value.is_null() && named.len() <= MOST_NAMED {
+                named.push((place.to_owned(), *of, value.clone()));
+            }
+        });
+    }
+    match named.get(MOST_NAMED) {
+        Some((place, ..)) => Err(Error::invalid(place, "too_many", format!("is one of more than {MOST_NAMED} that the line names"))),
+        None => Ok(named),
+    }
 }
 
 fn id_of(value: &Value) -> Option<Uuid> {
@@ -205,6 +225,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::bulk::kinds::BulkType;
 
     #[test]
     fn an_echo_is_always_the_same_keeps_the_moment_and_is_each_organizations_own() {
@@ -217,6 +238,15 @@ mod tests {
         assert_ne!(echoed, echo(one, echoed));
         let random: Uuid = "8c4e5b1a-92b4-4e0c-9a52-b6a35c3f1c2d".parse().unwrap();
         assert_eq!(echo(one, random).get_version_num(), 5);
+    }
+
+    #[test]
+    fn a_line_names_no_more_others_than_can_be_looked_up_in_a_moment() {
+        let kind = BulkType::UnmetNeed.kind();
+        let body = |number: usize| json!({ "tried_service_ids": vec![Uuid::nil(); number], "patient_id": Uuid::nil() });
+        assert_eq!(named(kind, &mut body(MOST_NAMED - 1)).unwrap().len(), MOST_NAMED);
+        let Err(Error::Invalid(faults)) = named(kind, &mut body(40_000)) else { panic!("it is taken") };
+        assert_eq!((faults[0].pointer.as_str(), &*faults[0].code), ("/tried_service_ids/499", "too_many"));
     }
 
     #[test]

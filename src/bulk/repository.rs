@@ -4,15 +4,15 @@ use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
 
 use super::intake::Arrived;
-use super::model::{ChunkRow, INPUT, JobId, JobKind, JobRow, JobStatus};
+use super::model::{ChunkRow, ExportProgress, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
 use crate::auth::model::Standing;
 use crate::auth::{self, Principal};
 use crate::db::DbConn;
 use crate::db::schema::{bulk_chunks, bulk_jobs};
-use crate::db::types::{Id, Instant};
+use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::Result;
-use crate::kind::OrganizationId;
+use crate::kind::{ClientId, OrganizationId};
 
 /// Statuses in which a worker has something to do.
 const WAITING: [JobStatus; 2] = [JobStatus::Queued, JobStatus::Running];
@@ -179,21 +179,35 @@ pub fn purge(conn: &mut DbConn, kept: Instant, given_up: Instant) -> Result<usiz
     let mut ids: Vec<JobId> = abandoned.filter(bulk_jobs::updated_at.lt(given_up)).limit(20).select(bulk_jobs::id).load(conn)?;
     let old = bulk_jobs::table.filter(bulk_jobs::finished_at.lt(kept)).order(bulk_jobs::finished_at);
     ids.extend(old.limit(20).select(bulk_jobs::id).load::<JobId>(conn)?);
-    let mut deleted = 0;
     for id in ids {
-        let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).limit(PURGED_AT_ONCE);
-        let chunks: Vec<(String, i64)> = of_job.select((bulk_chunks::file, bulk_chunks::first_line)).load(conn)?;
-        if chunks.is_empty() {
-            deleted += delete(bulk_jobs::table.find(id)).execute(conn)?;
-        }
-        for (file, first_line) in &chunks {
-            deleted += delete(bulk_chunks::table.find((id, file, first_line))).execute(conn)?;
-        }
+        let deleted = delete_some(conn, id)?;
         if deleted > 0 {
             return Ok(deleted);
         }
     }
+    Ok(0)
+}
+
+/// Deletes a bounded number of pieces of a job, and the job once there are none; how many rows. Meanwhile nobody begins to read its files.
+pub fn delete_some(conn: &mut DbConn, id: JobId) -> Result<usize> {
+    let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).limit(PURGED_AT_ONCE);
+    let chunks: Vec<(String, i64)> = of_job.select((bulk_chunks::file, bulk_chunks::first_line)).load(conn)?;
+    if chunks.is_empty() {
+        return Ok(delete(bulk_jobs::table.find(id)).execute(conn)?);
+    }
+    update(bulk_jobs::table.find(id)).set(bulk_jobs::progress.eq(Json(ExportProgress::default()))).execute(conn)?;
+    let mut deleted = 0;
+    for (file, first_line) in &chunks {
+        deleted += delete(bulk_chunks::table.find((id, file, first_line))).execute(conn)?;
+    }
     Ok(deleted)
+}
+
+/// Exports of a client that have ended, those before the latest ones that are kept.
+pub fn surplus(conn: &mut DbConn, client: ClientId) -> Result<Vec<JobId>> {
+    let own = bulk_jobs::table.filter(bulk_jobs::client_id.eq(client)).filter(bulk_jobs::kind.eq(JobKind::Export));
+    let ended = own.filter(bulk_jobs::finished_at.is_not_null()).order(bulk_jobs::id.desc());
+    Ok(ended.offset(MOST_KEPT).limit(MOST_KEPT).select(bulk_jobs::id).load(conn)?)
 }
 
 /// Deletes the input of a job that has ended, a bounded number of pieces; how many.

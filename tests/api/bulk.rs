@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::client::{Answer, Caller, TestApp};
 
+mod bounds;
 mod exports;
 mod history;
 mod sending;
