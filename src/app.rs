@@ -17,15 +17,17 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::principal::identify;
 use crate::auth::{Authority, DirectoryReader};
-use crate::changes::streams::Streams;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbConn};
 use crate::error::{self, Error, Result};
 use crate::hsds::Catalogue;
+use crate::http::concurrency::Concurrency;
 use crate::http::middleware::surround;
+use crate::kind::{ClientId, OrganizationId};
 use crate::openapi;
 use crate::services::Directory;
+use crate::webhooks::deliveries::MOST_PINGS;
 use crate::{outbound, responsiveness, webhooks};
 
 /// What every request shares.
@@ -49,7 +51,9 @@ pub struct App {
     /// What is listed of them by the standard of directories, in memory once somebody asks.
     pub hsds: Catalogue,
     /// The streams of changes that are open.
-    pub streams: Streams,
+    pub streams: Concurrency<ClientId>,
+    /// The test events that wait for an answer.
+    pub pings: Concurrency<OrganizationId>,
     /// True once the server has been told to stop: whoever waits is answered.
     stopping: watch::Sender<bool>,
 }
@@ -59,10 +63,10 @@ impl App {
     pub fn new(config: Config, db: Db, clock: Clock, authority: Authority) -> Self {
         let outbound = Arc::new(outbound::Client::new(outbound::Exceptions::new(&config.webhook_allow)));
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
-        let (streams, stopping) = (Streams::new(config.change_streams), watch::Sender::new(false));
+        let (streams, pings) = (Concurrency::new(config.change_streams), Concurrency::new(MOST_PINGS));
         let (directory, hsds) = (Arc::default(), Catalogue::default());
-        let responsiveness = responsiveness::Known::default();
-        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, stopping }
+        let (responsiveness, stopping) = (responsiveness::Known::default(), watch::Sender::new(false));
+        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, pings, stopping }
     }
 
     /// How services answer referrals, for who may refer.

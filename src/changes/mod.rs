@@ -13,7 +13,6 @@ pub mod places;
 pub mod repository;
 pub mod restating;
 pub mod stream;
-pub mod streams;
 pub mod view;
 
 pub use self::follower::{Demand, Follower};

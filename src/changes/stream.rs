@@ -16,11 +16,12 @@ use super::feed::{self, Item};
 use super::filter::Filter;
 use super::handlers::LOOK_AGAIN;
 use super::place::FeedPlace;
-use super::streams::Slot;
 use crate::app::State;
 use crate::auth::Principal;
 use crate::error::{Chain, Error, Result};
+use crate::http::concurrency::Slot;
 use crate::http::page;
+use crate::kind::ClientId;
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/event-stream";
@@ -57,7 +58,7 @@ pub struct Tail {
     /// How far the reader has come.
     pub place: FeedPlace,
     /// Its place among the client's streams.
-    pub slot: Slot,
+    pub slot: Slot<ClientId>,
 }
 
 /// The answer, whose body goes on.

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod command;
+pub mod concurrency;
 pub mod etag;
 pub mod json;
 pub mod middleware;

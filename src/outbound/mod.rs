@@ -5,12 +5,12 @@ pub mod address;
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::vec;
+use std::{io, thread, vec};
 
 use chrono::{DateTime, Utc};
 use http::header::{RETRY_AFTER, USER_AGENT};
@@ -20,14 +20,17 @@ use hyper::body::{Bytes, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::{Semaphore, oneshot};
 use tower_service::Service;
 
 pub use self::address::Exceptions;
 
 /// A connection that nobody uses is closed after this long.
 const IDLE: Duration = Duration::from_secs(30);
+/// Names that are looked up at once, at most: some never get an answer, and their threads wait until the system gives up.
+const MOST_LOOKUPS: usize = 128;
 
 /// Why a name leads nowhere.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +44,14 @@ enum NotResolved {
 /// Resolves names, and refuses those that lead into a private network. The connection goes to the addresses that were judged.
 #[derive(Debug, Clone)]
 struct Resolver {
-    system: GaiResolver,
+    lookups: Arc<Semaphore>,
     exceptions: Arc<Exceptions>,
+}
+
+impl Resolver {
+    fn new(exceptions: Arc<Exceptions>) -> Self {
+        Self { lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)), exceptions }
+    }
 }
 
 impl Service<Name> for Resolver {
@@ -56,9 +65,9 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let is_excepted = self.exceptions.contains(name.as_str());
-        let resolving = self.system.call(name);
+        let lookups = Arc::clone(&self.lookups);
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = resolving.await.map_err(|_| NotResolved::NotFound)?.collect();
+            let addresses = look_up(lookups, name).await.map_err(|_| NotResolved::NotFound)?;
             // A name that leads to both is refused whole: nobody needs one.
             if !is_excepted && addresses.iter().any(|found| !address::is_public(found.ip())) {
                 return Err(NotResolved::Refused);
@@ -68,16 +77,30 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// Asks the system for the addresses of a name, in a thread of its own: those in which the database is read are not to wait for a name
+/// that somebody else has chosen. Whoever has waited too long may go; the thread counts until it has its answer.
+async fn look_up(lookups: Arc<Semaphore>, name: Name) -> io::Result<Vec<SocketAddr>> {
+    let turn = lookups.acquire_owned().await.map_err(io::Error::other)?;
+    let (tell, told) = oneshot::channel();
+    thread::Builder::new().name("lookup".into()).spawn(move || {
+        let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
+        drop(turn);
+        let _gone = tell.send(found);
+    })?;
+    told.await.map_err(io::Error::other)?
+}
+
 type Connections = Pooled<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// Why there was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The URL is none that requests are sent to, or its name leads into a private network.
+    /// The URL is none that requests are sent to.
     #[error("the address is not of the public internet")]
     RefusedAddress,
-    /// The name was not found.
-    #[error("the name was not found")]
+    /// The name was not found, or leads into a private network. Which, nobody is told who may choose names: the names of a private network
+    /// are nobody's to try.
+    #[error("the name was not found, or is not of the public internet")]
     NameNotFound,
     /// No connection, or one that broke.
     #[error("there was no connection, or it broke")]
@@ -121,8 +144,7 @@ impl Client {
 
     fn connections(&self) -> &Result<Connections, rustls::Error> {
         self.connections.get_or_init(|| {
-            let resolver = Resolver { system: GaiResolver::new(), exceptions: Arc::clone(&self.exceptions) };
-            let mut tcp = HttpConnector::new_with_resolver(resolver);
+            let mut tcp = HttpConnector::new_with_resolver(Resolver::new(Arc::clone(&self.exceptions)));
             tcp.enforce_http(false);
             tcp.set_nodelay(true);
             let provider = rustls::crypto::ring::default_provider();
@@ -147,10 +169,8 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn class_of(error: &(dyn StdError + 'static)) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        match error.downcast_ref::<NotResolved>() {
-            Some(NotResolved::Refused) => return Failure::RefusedAddress,
-            Some(NotResolved::NotFound) => return Failure::NameNotFound,
-            None => {}
+        if error.is::<NotResolved>() {
+            return Failure::NameNotFound;
         }
         let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if error.is::<rustls::Error>() || inside.is_some_and(|inside| inside.is::<rustls::Error>()) {
@@ -163,17 +183,34 @@ fn class_of(error: &(dyn StdError + 'static)) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[actix_web::test]
     async fn a_name_that_leads_into_a_private_network_is_refused_once_it_is_resolved() {
-        let resolve = |excepted: &[String], name: &str| {
-            let exceptions = Arc::new(Exceptions::new(excepted));
-            Resolver { system: GaiResolver::new(), exceptions }.call(name.parse().unwrap())
-        };
+        let resolve = |excepted: &[String], name: &str| Resolver::new(Arc::new(Exceptions::new(excepted))).call(name.parse().unwrap());
         assert!(matches!(resolve(&[], "localhost").await, Err(NotResolved::Refused)));
         assert!(matches!(resolve(&[], "no-such-host.invalid").await, Err(NotResolved::NotFound)));
         assert!(resolve(&["localhost".into()], "localhost").await.unwrap().all(|address| address.ip().is_loopback()));
+    }
+
+    #[actix_web::test]
+    async fn a_name_waits_until_one_of_those_that_are_looked_up_is_done() {
+        let mut resolver = Resolver::new(Arc::new(Exceptions::new(&["localhost".into()])));
+        let all = Arc::clone(&resolver.lookups).acquire_many_owned(MOST_LOOKUPS as u32).await.unwrap();
+        let mut waiting = resolver.call("localhost".parse().unwrap());
+        assert!((&mut waiting).now_or_never().is_none());
+        drop(all);
+        assert!(waiting.await.is_ok());
+        // The thread has said so before it told what it found.
+        assert_eq!(resolver.lookups.available_permits(), MOST_LOOKUPS);
+    }
+
+    #[test]
+    fn whoever_chooses_a_name_is_not_told_whether_a_private_network_has_it() {
+        let classes = [NotResolved::Refused, NotResolved::NotFound].map(|error| class_of(&error));
+        assert_eq!(classes, [Failure::NameNotFound; 2]);
     }
 
     #[test]

@@ -69,9 +69,9 @@ text_enum! {
 text_enum! {
     /// Why a partner could not be read. Values may be added.
     pub enum SourceRunError {
-        /// The name leads into a private network, from which nothing is pulled.
+        /// The URL itself names a private network, from which nothing is pulled.
         RefusedAddress = "refused_address",
-        /// The name was not found.
+        /// The name was not found, or leads into a private network: which, is not told.
         NameNotFound = "name_not_found",
         /// No connection, or one that broke.
         Connection = "connection",

@@ -1,7 +1,7 @@
 //! HTTP of what was sent, and of sending it once more.
 
 use actix_web::web::Path;
-use actix_web::{HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get, post, rt};
 use serde_json::json;
 
 use super::api::{WebhookDelivery, WebhookDeliveryQuery, WebhookPing, WebhookReplay, WebhookReplayInput, WebhookResendInput};
@@ -9,6 +9,7 @@ use super::handlers::WebhookEndpoints;
 use super::model::{DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookStatus};
 use super::{queue, repository, worker};
 use crate::app::State;
+use crate::auth::limits::Allowance;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::filter::Filter;
 use crate::changes::places::{self, Work};
@@ -24,6 +25,9 @@ use crate::kind::{self, WebhookEndpointId};
 
 /// The attempts that are shown of a delivery.
 const MOST_ATTEMPTS: usize = 20;
+
+/// Test events of an organization that wait for an answer, at most.
+pub const MOST_PINGS: u16 = 4;
 
 /// A place in the journal, as the change feed without filters has it.
 fn cursor(place: Position) -> Result<String> {
@@ -130,7 +134,8 @@ fn enabled(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId) -> Resu
 /// From behind a place in the change feed, or from a moment on: every event that the endpoint asks for and its client sees now, those
 /// that were never sent to it among them. What was sent before is sent again under the same `webhook-id`. New events follow in their
 /// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is sent again in its
-/// place if it was queued for the endpoint then and is not yet forgotten: what was sent is kept for thirty days.
+/// place if it was queued for the endpoint then and is not yet forgotten: what was sent is kept for thirty days. Endpoints of one
+/// organization that are behind are brought on by turns.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay)), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/replay")]
 pub async fn replay_webhook_endpoint(
@@ -164,20 +169,32 @@ pub async fn replay_webhook_endpoint(
 
 /// Send a test event
 ///
-/// `webhook.ping`, at once and once, whatever the endpoint's status is and whatever it asks for; the answer says what came back.
+/// `webhook.ping`, at once and once, whatever the endpoint's status is and whatever it asks for; the answer says what came back. While four
+/// of an organization wait for what comes back, one more answers 429.
 #[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), responses((status = 200, description = "What came back.", body = WebhookPing)), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/ping")]
 pub async fn ping_webhook_endpoint(
     app: State,
     caller: Allowed<scope::WebhooksWrite>,
     id: Path<Id<kind::WebhookEndpoint>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse> {
     let (id, caller) = (*id, caller.into_principal());
-    let at = caller.at;
+    let (at, organization) = (caller.at, caller.organization_id);
     let endpoint = app.db.read(move |conn| resource::get_row::<WebhookEndpoints>(conn, &caller, id)).await?;
+    let slot = app.pings.open(organization, app.webhooks.timeout()).inspect_err(|_| {
+        // What is left of the calls says nothing of these.
+        request.extensions_mut().remove::<Allowance>();
+    })?;
     let delivery = WebhookDeliveryId::generate();
     let body = json!({ "type": PING, "timestamp": at, "data": { "endpoint_id": id } });
-    let answer = worker::post(&app, &endpoint, delivery, body.to_string()).await?;
+    // To its end, though whoever has asked may be gone: it counts for as long as it lasts.
+    let posting = rt::spawn(async move {
+        let answer = worker::post(&app, &endpoint, delivery, body.to_string()).await;
+        drop(slot);
+        answer
+    });
+    let answer = posting.await.map_err(Error::internal)??;
     let ping = WebhookPing {
         id: delivery.cast(),
         is_delivered: answer.is_success(),

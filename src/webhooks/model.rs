@@ -80,9 +80,9 @@ text_enum! {
 text_enum! {
     /// Why an attempt did not succeed. Values may be added.
     pub enum AttemptError {
-        /// The name leads into a private network, to which nothing is sent.
+        /// The URL itself names a private network, to which nothing is sent.
         RefusedAddress = "refused_address",
-        /// The name was not found.
+        /// The name was not found, or leads into a private network: which, is not told.
         NameNotFound = "name_not_found",
         /// No connection, or one that broke.
         Connection = "connection",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::Duration as Span;
 use kith::auth::{Scope, Scopes};
+use kith::webhooks::deliveries::MOST_PINGS;
 use serde_json::{Value, json};
 
 use super::{Endpoint, PATH, conforms, events, person, settle, town};
@@ -180,3 +181,20 @@ on_both!(nothing_is_sent_into_a_private_network_by_name_or_by_redirect, |db| asy
 fn webhooks_have_scopes_of_their_own() {
     assert!(Scopes::all_but_admin().contains(Scope::WebhooksRead) && Scopes::all_but_admin().contains(Scope::WebhooksWrite));
 }
+
+on_both!(an_organization_has_a_few_test_events_under_way_at_once, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({})).await;
+    let ping = format!("{}/ping", endpoint.path);
+    let open = || town.app.state.pings.open(town.clinic.organization_id, Duration::from_secs(60)).unwrap();
+    let mut under_way: Vec<_> = (0..MOST_PINGS).map(|_| open()).collect();
+    let refused = town.clinic.post(&ping, Value::Null).await;
+    refused.expect_problem(429, "rate_limited");
+    assert!(refused.header("retry-after").is_some() && refused.header("ratelimit-remaining").is_none());
+    assert!(receiver.take().is_empty());
+    under_way.pop();
+    for _ in 0..2 {
+        town.clinic.post(&ping, Value::Null).await.expect(200);
+    }
+});
