@@ -11,7 +11,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::db::{Db, DbConn};
 use crate::error::{self, Error, Result};
 use crate::hsds::Catalogue;
+use crate::hsds::handlers::MOST_PACKAGES;
 use crate::http::concurrency::Concurrency;
 use crate::http::middleware::surround;
 use crate::kind::{ClientId, OrganizationId};
@@ -50,6 +51,8 @@ pub struct App {
     pub webhooks: webhooks::Client,
     /// What is listed of them by the standard of directories, in memory once somebody asks.
     pub hsds: Catalogue,
+    /// The packages of the directory that are being made; each takes long.
+    pub packages: Semaphore,
     /// The streams of changes that are open.
     pub streams: Concurrency<ClientId>,
     /// The test events that wait for an answer.
@@ -65,8 +68,9 @@ impl App {
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, pings) = (Concurrency::new(config.change_streams), Concurrency::new(MOST_PINGS));
         let (directory, hsds) = (Arc::default(), Catalogue::default());
-        let (responsiveness, stopping) = (responsiveness::Known::default(), watch::Sender::new(false));
-        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, streams, pings, stopping }
+        let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
+        let stopping = watch::Sender::new(false);
+        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, packages, streams, pings, stopping }
     }
 
     /// How services answer referrals, for who may refer.

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::sync::Arc;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::ContentDisposition;
 use actix_web::web::{self, Bytes, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use futures_util::stream::{self, Stream};
-use serde_json::json;
 
 use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceList, HsdsTaxonomyList, HsdsTaxonomyTermList, Root};
 use super::catalogue::Filter;
@@ -20,6 +18,7 @@ use super::query::{
     Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, Part, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
     TaxonomyTermsQuery,
 };
+use super::scroll::{Form, Scroll};
 use crate::app::State;
 use crate::auth::DirectoryReader;
 use crate::db::types::Id;
@@ -28,7 +27,9 @@ use crate::http::query::{self, Query};
 use crate::kind::ServiceId;
 use crate::postal_codes;
 
-/// Entries that are written together where there are no pages.
+/// Packages that are made at once, at most: each reads the whole directory into a file.
+pub const MOST_PACKAGES: usize = 2;
+/// Services that are added to a package together.
 const BATCH: usize = 500;
 
 /// Describe the HSDS API
@@ -226,10 +227,12 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
 /// Download the directory as an HSDS tabular package
 ///
 /// A zip file with `datapackage.json` and a CSV file for each table; columns named `kith` hold what the standard has no field for, as JSON.
-/// `POST /v1/imports/services` takes it, with the ids that records have here.
+/// `POST /v1/imports/services` takes it, with the ids that records have here. Two are made at once; whoever asks meanwhile is answered 503
+/// with `Retry-After`.
 #[utoipa::path(tag = "hsds", responses((status = 200, description = "The package.", content((String = "application/zip", example = json!("PK"))))), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/package")]
 pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<HttpResponse> {
+    let _turn = app.packages.try_acquire().map_err(|_| Error::Busy)?;
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
     let entries = app.read_directory(move |conn| all_services(shelves(&shared), conn)).await?;
@@ -270,7 +273,8 @@ fn read_on(file: File) -> impl Stream<Item = Result<Bytes>> {
     })
 }
 
-fn shelves(app: &State) -> Shelves<'_> {
+/// Where the application keeps the directory.
+pub(super) fn shelves(app: &State) -> Shelves<'_> {
     Shelves { directory: &app.directory, catalogue: &app.hsds }
 }
 
@@ -369,61 +373,22 @@ async fn list(
     let size = part.per_page.unwrap_or(PER_PAGE).max(1) as usize;
     let is_paged = part.format != Some(Format::Ndjson);
     let shared = app.clone();
-    let (entries, contents) = app
+    let (scroll, first) = app
         .read_directory(move |conn| {
-            shelves(&shared).refresh(conn)?;
-            let entries = select(&shared)?;
-            if !is_paged {
-                return Ok((entries, Vec::new()));
+            let shelves = shelves(&shared);
+            shelves.refresh(conn)?;
+            let mut entries = select(&shared)?;
+            let mut form = Form::Lines;
+            if is_paged {
+                form = Form::Page { total: entries.len(), number, size };
+                entries = entries.into_iter().skip((number - 1).saturating_mul(size)).take(size).collect();
             }
-            let page: Vec<Entry> = entries.iter().copied().skip((number - 1).saturating_mul(size)).take(size).collect();
-            let contents = render(shelves(&shared), conn, &page, extent)?;
-            Ok((entries, contents))
+            let mut scroll = Scroll::new(shelves, entries, extent, form);
+            let first = scroll.write_on(shelves, conn)?;
+            Ok((scroll, first))
         })
         .await?;
-    if !is_paged {
-        return Ok(streamed(app, entries, extent));
-    }
-    let (total, pages) = (entries.len(), entries.len().div_ceil(size));
-    Ok(HttpResponse::Ok().json(json!({
-        "total_items": total,
-        "total_pages": pages,
-        "page_number": number,
-        "size": contents.len(),
-        "first_page": number == 1,
-        "last_page": number >= pages,
-        "empty": contents.is_empty(),
-        "contents": contents,
-    })))
-}
-
-/// Everything, an object in each line, read and written some at a time. What is deleted meanwhile is left out.
-fn streamed(app: State, entries: Vec<Entry>, extent: Extent) -> HttpResponse {
-    let entries: Arc<[Entry]> = entries.into();
-    let lines = stream::try_unfold(0, move |start| {
-        let (app, entries) = (app.clone(), Arc::clone(&entries));
-        async move {
-            if start >= entries.len() {
-                return Ok::<_, Error>(None);
-            }
-            let end = (start + BATCH).min(entries.len());
-            let shared = app.clone();
-            let bytes = app
-                .db
-                .read(move |conn| {
-                    let objects = render(shelves(&shared), conn, entries.get(start..end).unwrap_or_default(), extent)?;
-                    let mut bytes = Vec::new();
-                    for object in objects {
-                        serde_json::to_writer(&mut bytes, &object).map_err(Error::internal)?;
-                        bytes.push(b'\n');
-                    }
-                    Ok(Bytes::from(bytes))
-                })
-                .await?;
-            Ok(Some((bytes, end)))
-        }
-    });
-    HttpResponse::Ok().content_type("application/x-ndjson").streaming(lines)
+    Ok(scroll.respond(app, first))
 }
 
 /// Answers with one record.
@@ -433,12 +398,15 @@ async fn single(
     find: impl FnOnce(&super::catalogue::Shelf) -> Option<Entry> + Send + 'static,
 ) -> Result<HttpResponse> {
     let shared = app.clone();
-    let found = app
+    let (scroll, first) = app
         .read_directory(move |conn| {
-            shelves(&shared).refresh(conn)?;
-            let Some(entry) = find(&shared.hsds.read()) else { return Ok(None) };
-            Ok(render(shelves(&shared), conn, &[entry], extent)?.pop())
+            let shelves = shelves(&shared);
+            shelves.refresh(conn)?;
+            let entry = find(&shared.hsds.read()).ok_or(Error::NotFound)?;
+            let mut scroll = Scroll::new(shelves, vec![entry], extent, Form::Single);
+            let first = scroll.write_on(shelves, conn)?;
+            if scroll.written() > 0 { Ok((scroll, first)) } else { Err(Error::NotFound) }
         })
         .await?;
-    Ok(HttpResponse::Ok().json(found.ok_or(Error::NotFound)?))
+    Ok(scroll.respond(app, first))
 }

@@ -13,6 +13,7 @@ pub mod package;
 pub mod pages;
 pub mod profile;
 pub mod query;
+pub mod scroll;
 pub mod tables;
 pub mod write;
 

@@ -28,8 +28,12 @@ pub enum Entry {
     Service(ServiceId),
     /// A service at one of its locations.
     Site(ServiceId, u16),
-    /// An organization.
+    /// An organization, without its services.
     Provider(Provider),
+    /// A service inside of the organization before it.
+    Nested(ServiceId),
+    /// The end of the services of an organization.
+    End,
     /// A taxonomy.
     Taxonomy(Uuid),
     /// A term.
@@ -93,35 +97,26 @@ impl Shelves<'_> {
 }
 
 /// The rows that objects are made of.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     shelves: Shelves<'a>,
     extent: Extent,
     services: HashMap<ServiceId, Arc<ServiceRow>>,
     organizations: HashMap<OrganizationId, OrganizationRow>,
-    /// The services of each provider of the entries, where they are shown.
-    given: HashMap<Provider, Vec<ServiceId>>,
 }
 
 impl<'a> Pages<'a> {
-    fn read(shelves: Shelves<'a>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
+    /// Reads those of entries.
+    pub(super) fn read(shelves: Shelves<'a>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
         let mut wanted: Vec<ServiceId> = Vec::new();
         let mut firms: HashSet<OrganizationId> = HashSet::new();
-        let mut given = HashMap::new();
         for entry in entries {
             match entry {
                 Entry::Service(_) if extent.is_minimal => {}
-                Entry::Service(id) | Entry::Site(id, _) => wanted.push(*id),
-                Entry::Provider(provider) => {
-                    if let Provider::Known(id) = provider {
-                        firms.insert(*id);
-                    }
-                    if extent.is_full {
-                        let services = shelves.catalogue.read().given_by(*provider);
-                        wanted.extend(&services);
-                        given.insert(*provider, services);
-                    }
+                Entry::Service(id) | Entry::Site(id, _) | Entry::Nested(id) => wanted.push(*id),
+                Entry::Provider(Provider::Known(id)) => {
+                    firms.insert(*id);
                 }
-                Entry::Taxonomy(_) | Entry::Term(_) => {}
+                Entry::Provider(_) | Entry::End | Entry::Taxonomy(_) | Entry::Term(_) => {}
             }
         }
         wanted.sort_unstable();
@@ -142,11 +137,12 @@ impl<'a> Pages<'a> {
             organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
         }
         let services = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { shelves, extent, services, organizations, given })
+        Ok(Self { shelves, extent, services, organizations })
     }
 
-    fn object(&self, entry: Entry) -> Option<Value> {
-        let Extent { writer, is_minimal, is_full, .. } = self.extent;
+    /// The object of an entry, if it is still there.
+    pub(super) fn object(&self, entry: Entry) -> Option<Value> {
+        let Extent { writer, is_minimal, is_full, has_full_services } = self.extent;
         match entry {
             Entry::Service(id) => {
                 if is_minimal {
@@ -174,16 +170,14 @@ impl<'a> Pages<'a> {
             }
             Entry::Provider(provider) => {
                 let organization = self.organization(provider)?;
-                if !is_full {
-                    return Some(shown(&write::flat(organization)));
-                }
-                let services = self.given.get(&provider).into_iter().flatten().filter_map(|id| self.services.get(id));
-                let services = services.map(|row| {
-                    let name = self.shelves.catalogue.read().service_id(row.id);
-                    if self.extent.has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }
-                });
-                Some(shown(&Organization { services: services.collect(), ..organization }))
+                Some(shown(&if is_full { organization } else { write::flat(organization) }))
             }
+            Entry::Nested(id) => {
+                let row = self.services.get(&id)?;
+                let name = self.shelves.catalogue.read().service_id(id);
+                Some(shown(&if has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }))
+            }
+            Entry::End => None,
             Entry::Taxonomy(id) => self.shelves.catalogue.read().taxonomy(id).map(shown),
             Entry::Term(id) => self.shelves.catalogue.read().term(id).map(shown),
         }

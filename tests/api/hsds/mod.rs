@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use actix_web::http::Method;
 use kith::auth::Scope;
 use kith::changes::Actor;
+use kith::hsds::handlers::MOST_PACKAGES;
 use kith::import::importer::Importer;
 use kith::import::load::{Batch, Load};
 use kith::import::mapping::Mapping;
@@ -17,6 +18,7 @@ use kith::kind::OrganizationId;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
+use crate::bulk;
 use crate::client::{Answer, Caller, TestApp};
 
 /// The directory of the demo.
@@ -345,4 +347,42 @@ on_both!(strangers_see_no_more_than_is_public, |db| async move {
     assert_eq!(notes(&all(&stranger, "/hsds/services?full=true").await), 0);
     assert!(notes(&all(&clinic, "/hsds/services?full=true").await) > 0);
     assert!(notes(&[stranger.post("/hsds/services", json!({ "full": true })).await.expect(200)]) == 0);
+});
+
+on_both!(an_organization_is_shown_with_all_of_its_services_however_many_they_are, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let provider = directory.post("/v1/organizations", json!({ "name": "The Society", "kind": "agency" })).await.id();
+    let choir = json!({ "name": "Choir", "provider_name": "The Choir" });
+    directory.post("/v1/services", choir).await.expect(201);
+    let service = |number: usize| json!({ "type": "service", "resource": { "name": format!("Lunch {number}"), "provider_id": provider } });
+    let lunches: Vec<Value> = (0..250).map(service).collect();
+    assert_eq!(bulk::counts(&bulk::load(&directory, bulk::text(&lunches)).await), [250, 0, 0, 0]);
+    for (full, has_profile) in [("full=true", false), ("full_service=true", true)] {
+        let listed = all(&directory, &format!("/hsds/organizations?{full}")).await;
+        let page = directory.get(&format!("/hsds/organizations?{full}&per_page=1000")).await.expect(200);
+        assert_eq!((&page["contents"], &page["size"], &page["total_items"]), (&json!(listed), &json!(2), &json!(2)), "{full}");
+        let [society, choir] = ["The Society", "The Choir"].map(|name| listed.iter().find(|one| one["name"] == name).unwrap());
+        assert_eq!(choir["services"].as_array().unwrap().len(), 1, "{full}");
+        let services = society["services"].as_array().unwrap();
+        let different: HashSet<&str> = services.iter().map(|service| service["id"].as_str().unwrap()).collect();
+        assert_eq!((services.len(), different.len()), (250, 250), "{full}");
+        assert!(services.iter().all(|service| service.get("kith").is_some() == has_profile), "{full}");
+        let id = society["id"].as_str().unwrap();
+        let alone = directory.get(&format!("/hsds/organizations/{id}?full_service={has_profile}")).await;
+        assert_eq!((alone.expect(200), alone.header("content-type")), (society.clone(), Some("application/json")), "{full}");
+    }
+});
+
+on_both!(two_packages_are_made_at_once_and_no_more, |db| async move {
+    let app = TestApp::new(db).await;
+    let (_, clinic) = demo(&app).await;
+    let turns = app.state.packages.acquire_many(MOST_PACKAGES as u32).await.unwrap();
+    let busy = clinic.get("/hsds/package").await;
+    busy.expect_problem(503, "busy");
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    drop(turns);
+    for _ in 0..=MOST_PACKAGES {
+        assert_eq!(clinic.get("/hsds/package").await.status, 200);
+    }
 });
