@@ -11,6 +11,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db::types::Instant;
+
 /// The result of anything that can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,9 +51,12 @@ pub enum Error {
     /// Parsed, and wrong.
     #[error("the request is not valid")]
     Invalid(Vec<Fault>),
-    /// No valid credentials.
+    /// Credentials that are not valid.
     #[error("no valid access token: {0}")]
     Unauthenticated(&'static str),
+    /// No credentials, or none of the kind that is taken.
+    #[error("no access token: {0}")]
+    NoToken(&'static str),
     /// The token lacks a scope.
     #[error("the token lacks the scope {0}")]
     InsufficientScope(&'static str),
@@ -106,6 +111,12 @@ pub enum Error {
         /// What of the request clashes, where that can be told one by one.
         faults: Vec<Fault>,
     },
+    /// Something newer is known of a room than what is said of it.
+    #[error("something newer is known of the room, as of {known}")]
+    CapacityOutdated {
+        /// When that was true.
+        known: Instant,
+    },
     /// `If-Match` names another version.
     #[error("the version is another one")]
     VersionMismatch {
@@ -127,8 +138,8 @@ pub enum Error {
     /// The body is of a type that is not taken.
     #[error("the media type is not supported")]
     UnsupportedMediaType {
-        /// What is taken.
-        expected: &'static str,
+        /// The media types that are taken, the one that is meant first.
+        expected: &'static [&'static str],
     },
     /// The body is packed in a way that is not taken.
     #[error("the content coding is not supported")]
@@ -173,7 +184,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("already_waiting", "The referral is on a waiting list already."),
     ("appointment_closed", "The appointment is over and can no longer change."),
     ("appointment_to_come", "The appointment has not begun; whether the person came is said later."),
-    ("capacity_outdated", "Something newer is known of the room; what was true before changes nothing."),
+    ("capacity_outdated", "Something newer is known of the room, as of current_as_of; what was true before changes nothing."),
     ("consent_ended", "Whoever is asked to take the patient on, or calls for it, does not see them, or no longer."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
     (
@@ -241,7 +252,7 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
         (Error::IdempotencyKeyReused, "The Idempotency-Key was used for another request."),
         (Error::IdempotencyKeyInUse, "The first request with this Idempotency-Key still runs; try again."),
         (Error::TooLarge, "The body is larger than the server takes."),
-        (Error::UnsupportedMediaType { expected: "" }, "The body is of another media type; detail names the right one."),
+        (Error::UnsupportedMediaType { expected: &[] }, "The body is of another media type; detail names those that are taken."),
         (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
@@ -300,7 +311,7 @@ impl Error {
         match self {
             Self::Malformed { .. } => kind("malformed_request", 400, "Malformed request"),
             Self::Invalid(_) => kind("invalid_request", 422, "Invalid request"),
-            Self::Unauthenticated(_) => kind("unauthenticated", 401, "Unauthenticated"),
+            Self::Unauthenticated(_) | Self::NoToken(_) => kind("unauthenticated", 401, "Unauthenticated"),
             Self::InsufficientScope(_) => kind("insufficient_scope", 403, "Insufficient scope"),
             Self::Forbidden(_) => kind("forbidden", 403, "Forbidden"),
             Self::NotFound => kind("not_found", 404, "Not found"),
@@ -311,6 +322,7 @@ impl Error {
             Self::Reference { .. } => kind("reference_conflict", 409, "Reference conflict"),
             Self::IllegalTransition { .. } => kind("illegal_transition", 409, "Illegal transition"),
             Self::Conflict { code, .. } => kind(code, 409, "Conflict"),
+            Self::CapacityOutdated { .. } => kind("capacity_outdated", 409, "Conflict"),
             Self::VersionMismatch { .. } => kind("version_mismatch", 412, "Version mismatch"),
             Self::PreconditionRequired => kind("precondition_required", 428, "Precondition required"),
             Self::IdempotencyKeyReused => kind("idempotency_key_reused", 422, "Idempotency key reused"),
@@ -332,7 +344,7 @@ impl Error {
             Self::Malformed { detail, .. } | Self::Conflict { detail, .. } => detail.clone(),
             Self::Invalid(faults) if faults.len() == 1 => "The request has a fault; see errors.".into(),
             Self::Invalid(faults) => format!("The request has {} faults; see errors.", faults.len()),
-            Self::Unauthenticated(reason) => format!("A valid access token is required: {reason}."),
+            Self::Unauthenticated(reason) | Self::NoToken(reason) => format!("A valid access token is required: {reason}."),
             Self::InsufficientScope(scope) => format!("This operation needs a token with the scope {scope}."),
             Self::Forbidden(reason) => reason.clone().into_owned(),
             Self::NotFound => "There is no such resource, or it is not visible to this client.".into(),
@@ -345,6 +357,9 @@ impl Error {
             Self::Duplicate { .. } => "A resource with the same key exists.".into(),
             Self::Reference { .. } => "The request refers to a resource that does not exist, or removes one that is in use.".into(),
             Self::IllegalTransition { from, to } => format!("It is {from} and cannot become {to}."),
+            Self::CapacityOutdated { known } => {
+                format!("Something newer is known of this room, as of {known}; what was true before changes nothing.")
+            }
             Self::VersionMismatch { current: Some(current) } => {
                 format!("If-Match does not name the present version, which is \"{current}\".")
             }
@@ -353,7 +368,7 @@ impl Error {
             Self::IdempotencyKeyReused => "This Idempotency-Key was used for a request with another body or path.".into(),
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
             Self::TooLarge => "The body is larger than this server takes.".into(),
-            Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
+            Self::UnsupportedMediaType { expected } => format!("Send the body as {}.", expected.join(" or ")),
             Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
             Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
@@ -379,6 +394,10 @@ impl Error {
             Self::Merged { into } => Some(into.clone()),
             _ => None,
         };
+        let current_as_of = match self {
+            Self::CapacityOutdated { known } => Some(*known),
+            _ => None,
+        };
         Problem {
             problem_type: format!("/problems#{code}"),
             title: title.into(),
@@ -388,6 +407,7 @@ impl Error {
             errors,
             current_version,
             merged_into,
+            current_as_of,
             request_id: None,
         }
     }
@@ -423,6 +443,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub merged_into: Option<String>,
+    /// Where something newer is known of a room, the moment at which that was true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_as_of: Option<Instant>,
     /// The request's id, as in `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
@@ -455,9 +478,17 @@ impl ResponseError for Error {
             Self::Unauthenticated(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"kith\", error=\"invalid_token\""));
             }
+            // RFC 6750 §3.1: whoever sends no token is not told of a fault in it.
+            Self::NoToken(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"kith\""));
+            }
             Self::InsufficientScope(scope) => {
                 let challenge = format!("Bearer realm=\"kith\", error=\"insufficient_scope\", scope=\"{scope}\"");
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            // RFC 9110 §15.5.16.
+            Self::UnsupportedMediaType { expected } => {
+                response.insert_header((header::ACCEPT, expected.join(", ")));
             }
             Self::UnsupportedCoding => {
                 response.insert_header((header::ACCEPT_ENCODING, "gzip"));

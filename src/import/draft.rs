@@ -217,7 +217,7 @@ impl Draft {
             self.keep(format!("unfit:{}", field.trim_start_matches('/')), part);
             self.notices.push(Notice { field, ..notice });
         }
-        Ok(capacity)
+        Ok(capacity.stated(false))
     }
 }
 

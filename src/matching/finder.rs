@@ -199,7 +199,7 @@ fn somebody(
     raised: &[NeedInput],
 ) -> Result<(Person, bool)> {
     let Some(id) = patient else { return Ok((described.cloned().unwrap_or_default(), false)) };
-    let caller = reader.principal.as_ref().ok_or(Error::Unauthenticated("a patient is matched for those who may see them"))?;
+    let caller = reader.principal.as_ref().ok_or(Error::NoToken("a patient is matched for those who may see them"))?;
     caller.require(Scope::PatientsRead)?;
     let sight = sight::referenced(conn, caller, id, "/patient_id")?;
     if !sight.categories.contains(DataCategory::Needs) {

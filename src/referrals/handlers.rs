@@ -2,6 +2,7 @@
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use serde_json::Value;
 
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
@@ -104,6 +105,12 @@ impl Resource for Referrals {
             }
         }
         check(conn, caller, current, input, true)
+    }
+
+    /// One that says nothing of the draft's consent does not make it a consent of today.
+    fn permit_patch(conn: &mut DbConn, row: &ReferralRow, patch: &Value) -> Result<()> {
+        let is_silent = row.status == ReferralStatus::Draft && patch.get("consent").is_none();
+        if is_silent { workflow::ensure_still_given(conn, row) } else { Ok(()) }
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
@@ -440,8 +447,9 @@ pub async fn update_referral(
 /// Change a referral
 ///
 /// What is sent changes, the rest stays. Once it is sent, its patient, kind, service, performer and parent stay as they are; once it
-/// is closed, all of it does.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+/// is closed, all of it does. Where a draft brings a consent, and one to the performer was withdrawn or deleted since, a change says what
+/// the patient agrees to now: `consent` anew, or null.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`; it is a draft whose consent may not be the patient's any more: `draft_outdated`.")), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/referrals/{id}")]
 pub async fn patch_referral(
     app: State,

@@ -238,14 +238,14 @@ pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given:
 
 /// Fails where a draft brings a consent of its own, and the patient has taken one back from the performer since the draft was written: what
 /// they agreed to before says nothing of what they agree to now.
-fn ensure_still_given(conn: &mut DbConn, draft: &ReferralRow) -> Result<()> {
+pub(super) fn ensure_still_given(conn: &mut DbConn, draft: &ReferralRow) -> Result<()> {
     let performer = other_performer(draft.organization_id, draft.performer_id, draft.manager_id);
     let Some(performer) = performer.filter(|_| draft.content.consent.is_some()) else { return Ok(()) };
     if !consents::repository::was_taken_back(conn, draft.patient_id, performer, draft.updated_at)? {
         return Ok(());
     }
     let detail = "A consent of the patient to the performer was withdrawn or deleted after the draft was written. Name the consent that \
-                  they give now when you send it, or put the draft again.";
+                  they give now when you send it or change it, or put the draft again.";
     Err(Error::conflict("draft_outdated", detail))
 }
 

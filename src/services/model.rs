@@ -767,12 +767,14 @@ text_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
-    /// Whether it takes people now.
+    /// Whether it takes people now. Where that is not said and `available` is, it follows: `open` where a place is free, and where none is,
+    /// `waitlist` if people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`.
     pub status: CapacityStatus,
     /// What is counted: `place`, `hamper`, `hour`, ….
     #[schema(max_length = 60, example = "place")]
     pub unit: Option<String>,
-    /// Units free now, as said: less `held` they are free to whoever is referred next.
+    /// Units free now, as said: less `held` they are free to whoever is referred next. None can be where the status is `full` or `closed`;
+    /// where it is `waitlist`, they are for those who wait.
     #[schema(minimum = 0, maximum = 1_000_000, example = 3)]
     pub available: Option<i32>,
     /// Units in all.
@@ -795,8 +797,9 @@ pub struct Capacity {
     /// The populations that this room is kept for: `newcomer`, `caregiver`, …; none: for everybody.
     #[schema(max_items = 20, example = json!(["newcomer"]))]
     pub populations: Vec<String>,
-    /// Of the units free, those that are kept for somebody on the list that Kith keeps; null where nobody is on it. Kith counts them: what
-    /// a caller says here is not taken.
+    /// Of the units free, those that are kept for somebody on the list that Kith keeps; null where nobody is on it. Who was offered one
+    /// keeps it until they answer or the offer runs out, also where it was said since that none is free. Kith counts them: what a caller
+    /// says here is not taken.
     #[schema(minimum = 0, example = json!(null))]
     pub held: Option<i32>,
     /// True where `waitlist_length` is what Kith counts on its own list; false where people stand on it and the provider said the length.
@@ -826,6 +829,25 @@ impl Capacity {
     /// Whether it was said too long ago to be believed.
     pub fn is_stale(&self, today: NaiveDate) -> bool {
         self.fresh_until().is_some_and(|until| until < today)
+    }
+
+    /// Whether it has free places that its status rules out.
+    pub fn contradicts_itself(&self) -> bool {
+        matches!(self.status, CapacityStatus::Full | CapacityStatus::Closed) && self.available.is_some_and(|free| free > 0)
+    }
+
+    /// With the status that follows from the free places, where none is said; `has_list` where people stand on the list that Kith keeps.
+    #[must_use]
+    pub fn stated(self, has_list: bool) -> Self {
+        let said = self.said();
+        let is_waited_for = has_list || said.waitlist_length.is_some_and(|people| people > 0) || said.expected_wait_days.is_some();
+        let status = match (self.status, self.available) {
+            (CapacityStatus::Unknown, Some(1..)) => CapacityStatus::Open,
+            (CapacityStatus::Unknown, Some(_)) if is_waited_for => CapacityStatus::Waitlist,
+            (CapacityStatus::Unknown, Some(_)) => CapacityStatus::Full,
+            (status, _) => status,
+        };
+        Self { status, ..self }
     }
 
     /// Without what Kith has counted: what the provider said.

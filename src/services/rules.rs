@@ -83,6 +83,10 @@ impl Faults {
                 self.add(format!("{at}/{name}"), "out_of_order", "must not be more than `maximum`");
             }
         }
+        if capacity.contradicts_itself() {
+            let message = format!("must be 0 or left out where `status` is `{}`", capacity.status);
+            self.add(format!("{at}/available"), "contradictory", message);
+        }
     }
 
     fn check_domains(&mut self, service: &ServiceInput) {

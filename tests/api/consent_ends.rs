@@ -187,6 +187,9 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
     withdraw_all(&town, &patient).await;
 
     step(&town.clinic, &drafts[1], send()).await.expect_problem(409, "draft_outdated");
+    // What says nothing of the consent does not make it one of today.
+    let reworded = town.clinic.patch(&path(&drafts[1]), 1, json!({ "priority": "urgent" })).await;
+    reworded.expect_problem(409, "draft_outdated");
     let mut whole = town.navigation(&patient);
     whole["identifiers"] = json!([{ "system": "urn:example:emr", "value": "1" }]);
     let line = json!({ "type": "referral", "draft": false, "resource": whole });

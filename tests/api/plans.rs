@@ -1,7 +1,7 @@
 //! No statement that a request issues reads a whole table: every one is explained by the database that would run it.
 //!
-//! The statements are those that the application really sends, as its own log of slow statements writes them when every statement counts
-//! as slow.
+//! The statements are those that the application really sends, as its own log of slow statements writes all of them when every statement
+//! counts as slow.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -59,7 +59,7 @@ impl log::Log for Ear {
     }
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata())
-            && let Some((_, statement)) = record.args().to_string().split_once(" ms: ")
+            && let Some(statement) = record.args().to_string().strip_prefix("the whole of it: ")
         {
             HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned());
         }
@@ -161,7 +161,7 @@ fn overheard(db: TestDb) -> TestDb {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
         log::set_logger(&Ear).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
+        log::set_max_level(log::LevelFilter::Trace);
     });
     let settings = DbSettings { slow_query: Duration::ZERO, ..db.settings.clone() };
     TestDb { db: Db::open(&settings).unwrap(), settings, place: db.place }

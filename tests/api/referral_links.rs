@@ -21,12 +21,22 @@ struct Village {
 
 impl Village {
     async fn new(db: crate::harness::TestDb, categories: &[&str]) -> Self {
+        Self::of(db, categories, json!({}), json!({})).await
+    }
+
+    /// The same with more that is known of the agency, and of its service.
+    async fn of(db: crate::harness::TestDb, categories: &[&str], of_agency: Value, of_service: Value) -> Self {
+        let with = |mut all: Value, more: Value| {
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
         let town = Town::new(db).await;
         let agency = format!("/v1/organizations/{}", town.agency.organization_id);
-        town.agency.patch(&agency, 1, json!({ "translations": [{ "language": "fr", "name": "Club des dîners" }] })).await.expect(200);
+        let texts = json!({ "translations": [{ "language": "fr", "name": "Club des dîners" }] });
+        town.agency.patch(&agency, 1, with(texts, of_agency)).await.expect(200);
         let clinic = format!("/v1/organizations/{}", town.clinic.organization_id);
         town.clinic.patch(&clinic, 1, json!({ "phones": [{ "original": "250-555-0100" }] })).await.expect(200);
-        let service = json!({ "name": "Lunch Club", "provider_id": town.agency.organization_id });
+        let service = with(json!({ "name": "Lunch Club", "provider_id": town.agency.organization_id }), of_service);
         let service = town.agency.post("/v1/services", service).await.id();
         disconnect(&town.agency).await;
         let person = json!({
@@ -371,6 +381,37 @@ on_both!(a_link_that_ends_soon_says_at_what_time, |db| async move {
     let long = village.link().await.text("").await;
     shows(&long, &["It opens until March 9, 2026"]);
     hides(&long, &["PST", "a.m."]);
+});
+
+on_both!(a_page_tells_times_by_the_clocks_where_the_service_is, |db| async move {
+    let hours = json!([{ "rrule": "FREQ=WEEKLY;BYDAY=TU", "opens_at": "10:00", "closes_at": "12:00", "time_zone": "America/Toronto" }]);
+    let village = Village::of(db, &["summary"], json!({ "time_zone": null }), json!({ "schedules": hours })).await;
+    let links = format!("/v1/referrals/{}/links", village.referral);
+    let made = village.town.clinic.post(&links, json!({ "valid_minutes": 60 })).await.expect(201);
+    let page = Page { town: &village.town, path: made["url"].as_str().unwrap().to_owned() };
+    shows(&page.text("").await, &["It opens until March 2, 2026, 1:00 p.m. EST"]);
+    shows(&page.text("?lang=fr").await, &["Elle s’ouvre jusqu’au 2 mars 2026 à 13 h 00 HNE"]);
+});
+
+on_both!(an_agency_that_is_full_says_so_over_the_number_that_the_page_shows_and_not_over_one_of_its_own, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    let say = async |version: &str, status: &str, places: &str, shown: &str| {
+        let fields = [("version", version), ("name", "Mina"), ("status", status), ("places", places), ("shown_places", shown)];
+        page.send("capacity", &fields).await
+    };
+    assert_eq!(say("1", "open", "7", "").await.status, 303);
+    shows(&page.text("").await, &["name=\"shown_places\" value=\"7\"", "name=\"places\" min=\"0\"", "value=\"7\""]);
+    let wrong = say("2", "full", "3", "7").await;
+    assert_eq!(wrong.status, 422);
+    shows(&text(&wrong), &["You say that you take nobody, and that places are free.", "name=\"shown_places\" value=\"7\""]);
+    assert_eq!(say("2", "closed", "3", "7").await.status, 422);
+    for time in ["the first", "the second"] {
+        assert_eq!(say("2", "full", "7", "7").await.status, 303, "sent {time} time");
+    }
+    let said = village.town.clinic.get(&format!("/v1/services/{}", village.service)).await.expect(200);
+    assert_eq!((&said["version"], &said["capacity"]["status"]), (&json!(3), &json!("full")));
+    assert_eq!(said["capacity"]["available"], Value::Null);
 });
 
 on_both!(an_agency_says_how_much_room_it_has, |db| async move {

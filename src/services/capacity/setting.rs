@@ -31,10 +31,11 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
     Ok(row)
 }
 
-/// Takes what somebody says of a room, at `pointer` of their request: see [`set`].
+/// Takes what somebody says of a room, at `pointer` of their request, with the status that follows from it where none is said: see
+/// [`set`].
 ///
 /// # Errors
-/// [`Error::Invalid`] where the moment lies in the future, [`Error::Conflict`] where something newer has been said.
+/// [`Error::Invalid`] where the moment lies in the future, [`Error::CapacityOutdated`] where something newer has been said.
 pub fn say(
     conn: &mut DbConn,
     caller: &Principal,
@@ -43,7 +44,8 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, capacity) };
+    let capacity = capacity.clone().stated(row.has_list(key));
+    let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
     if as_of.utc().date_naive() > caller.at.latest_date() {
         return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
     }
@@ -51,10 +53,9 @@ pub fn say(
     let as_of = as_of.min(caller.at);
     let known = row.room_of(key).and_then(|known| known.as_of).filter(|known| *known <= caller.at);
     if let Some(known) = known.filter(|known| *known > as_of) {
-        let detail = format!("Something newer is known of this room, as of {known}; what was true before changes nothing.");
-        return Err(Error::conflict("capacity_outdated", detail));
+        return Err(Error::CapacityOutdated { known });
     }
-    set(conn, &caller.actor(), row, key, &Capacity { as_of: Some(as_of), ..capacity.clone() })
+    set(conn, &caller.actor(), row, key, &Capacity { as_of: Some(as_of), ..capacity })
 }
 
 /// Writes a room of a service, the default one where there is no key, with its history and the journal, and offers what is free to those
@@ -163,6 +164,12 @@ fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLin
 fn is_of_the_line(error: &Error) -> bool {
     matches!(
         error,
-        Error::Invalid(_) | Error::NotFound | Error::Gone | Error::Forbidden(_) | Error::VersionMismatch { .. } | Error::Conflict { .. }
+        Error::Invalid(_)
+            | Error::NotFound
+            | Error::Gone
+            | Error::Forbidden(_)
+            | Error::VersionMismatch { .. }
+            | Error::Conflict { .. }
+            | Error::CapacityOutdated { .. }
     )
 }
