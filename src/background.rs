@@ -11,6 +11,18 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::db::types;
+use crate::error::{Chain, Result};
+
+/// For how long work is taken that any process may do: each transaction of it prolongs that, and whoever comes after one that has died
+/// goes on. Where a transaction takes longer, the row that it has written keeps others away.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// Until when work is taken that is taken now.
+pub fn leased_from(now: types::Instant) -> types::Instant {
+    now.plus(chrono::Duration::from_std(LEASE).unwrap_or_default())
+}
+
 /// Work of a process that runs.
 pub struct Running {
     what: &'static str,
@@ -112,5 +124,14 @@ impl Every {
             self.last = Some(Instant::now());
         }
         is_due
+    }
+
+    /// Does this where it is time again, and says in the log what has failed.
+    pub async fn when_due(&mut self, failure: &str, work: impl Future<Output = Result<()>>) {
+        if self.is_due()
+            && let Err(error) = work.await
+        {
+            log::warn!("{failure}: {}", Chain(&error));
+        }
     }
 }

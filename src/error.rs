@@ -169,7 +169,7 @@ pub enum Error {
 
 /// A code with its fixed status and title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
+pub struct ErrorKind {
     /// Stable, snake_case.
     pub code: &'static str,
     /// HTTP status.
@@ -229,7 +229,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
 ];
 
 /// Every code that a problem can have and what it means, in order of status and code.
-pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
+pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
     let one_of_each = [
         (Error::malformed(""), "The body is not JSON, an id is no UUID, a parameter is unknown, a cursor is spoiled."),
         (Error::Invalid(Vec::new()), "The request was understood and is not valid; every fault is in errors."),
@@ -266,8 +266,8 @@ pub fn meanings() -> Vec<(Kind, Cow<'static, str>)> {
     all
 }
 
-const fn kind(code: &'static str, status: u16, title: &'static str) -> Kind {
-    Kind { code, status, title }
+const fn kind(code: &'static str, status: u16, title: &'static str) -> ErrorKind {
+    ErrorKind { code, status, title }
 }
 
 impl Error {
@@ -307,7 +307,7 @@ impl Error {
     }
 
     /// Code, status and title.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed { .. } => kind("malformed_request", 400, "Malformed request"),
             Self::Invalid(_) => kind("invalid_request", 422, "Invalid request"),
@@ -381,7 +381,7 @@ impl Error {
 
     /// The problem document, without the request id, which the response middleware adds.
     pub fn problem(&self) -> Problem {
-        let Kind { code, status, title } = self.kind();
+        let ErrorKind { code, status, title } = self.kind();
         let errors = match self {
             Self::Malformed { faults, .. } | Self::Invalid(faults) | Self::Conflict { faults, .. } => faults.clone(),
             _ => Vec::new(),

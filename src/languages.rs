@@ -150,7 +150,7 @@ pub fn read(text: &str) -> Option<String> {
 
 /// The tag of a code of ISO 639 or a whole tag, of any language that there is: `nso`, and `fr-CA` of `FR_CA`. None where it has not the
 /// form of one, or says that there is no language to name.
-pub fn read_code(text: &str) -> Option<String> {
+fn read_code(text: &str) -> Option<String> {
     let text = text.trim().replace('_', "-");
     let primary = primary(&text).to_ascii_lowercase();
     let rest = text.get(primary.len()..)?;

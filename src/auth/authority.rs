@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::kind::{ClientId, OrganizationId};
 
 /// How long a client's row is taken to be what it was.
-pub const STANDING_KEPT: Duration = Duration::seconds(5);
+const STANDING_KEPT: Duration = Duration::seconds(5);
 /// Hashes that may run at once; each takes a core for some tens of milliseconds, and 19 MiB.
 const HASHES_AT_ONCE: usize = 2;
 /// Logins that may wait for their hashes, two for a guess; the next is turned away.
@@ -160,9 +160,9 @@ impl Authority {
             return Ok(None);
         }
         let now = clock.now();
-        let found = db.read(move |conn| Ok((repository::find_credentials(conn, client)?, repository::find_standing(conn, client)?)));
-        let (credentials, standing) = found.await?;
-        let hashes = secrets::as_many_as_any(credentials.map_or_else(Vec::new, |credentials| credentials.live_at(now)));
+        let found = db.read(move |conn| Ok((repository::find_secret_hashes(conn, client)?, repository::find_standing(conn, client)?)));
+        let (known, standing) = found.await?;
+        let hashes = secrets::as_many_as_any(known.map_or_else(Vec::new, |known| known.live_at(now)));
         let digest: [u8; 32] = Sha256::new().chain_update(client.uuid()).chain_update(secret).finalize().into();
         let is_known = self.matched.get(&digest).is_some_and(|matched| hashes.iter().any(|hash| **hash == *matched));
         if !is_known {

@@ -39,7 +39,7 @@ impl From<StandingRow> for Standing {
 
 /// The hashes of a client's secrets.
 #[derive(Clone, Queryable)]
-pub struct Credentials {
+pub struct SecretHashes {
     /// Of the secret it has.
     pub secret_hash: String,
     /// Of the secret it had before.
@@ -48,7 +48,7 @@ pub struct Credentials {
     pub previous_secret_expires_at: Option<Instant>,
 }
 
-impl Credentials {
+impl SecretHashes {
     /// The hashes that count at this moment: the present secret's first.
     pub fn live_at(self, now: Instant) -> Vec<String> {
         let previous = self.previous_secret_hash.filter(|_| self.previous_secret_expires_at.is_some_and(|end| now < end));

@@ -75,7 +75,7 @@ impl Principal {
     }
 
     /// Fails with [`Error::InsufficientScope`], which names the first, where the caller has none of these scopes.
-    pub fn require_any(&self, scopes: &[Scope]) -> Result<()> {
+    fn require_any(&self, scopes: &[Scope]) -> Result<()> {
         if scopes.iter().any(|scope| self.has(*scope)) {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-use super::model::{Client, Credentials, NewClient, Standing, StandingRow};
+use super::model::{Client, NewClient, SecretHashes, Standing, StandingRow};
 use crate::db::DbConn;
 use crate::db::schema::{clients, organizations, signing_keys};
 use crate::db::types::Instant;
@@ -19,7 +19,7 @@ pub fn find_standing(conn: &mut DbConn, id: ClientId) -> Result<Option<Standing>
 }
 
 /// The hashes that a client's secret is checked against.
-pub fn find_credentials(conn: &mut DbConn, id: ClientId) -> Result<Option<Credentials>> {
+pub fn find_secret_hashes(conn: &mut DbConn, id: ClientId) -> Result<Option<SecretHashes>> {
     let found = clients::table
         .find(id)
         .select((clients::secret_hash, clients::previous_secret_hash, clients::previous_secret_expires_at))
@@ -55,7 +55,7 @@ pub fn has_others(conn: &mut DbConn, client: &NewClient) -> Result<bool> {
 /// Gives a client a new secret; the present one stays good until `grace_ends_at`, one before it no longer. False where there is no
 /// such client.
 pub fn rotate_secret(conn: &mut DbConn, id: ClientId, secret_hash: &str, grace_ends_at: Instant, now: Instant) -> Result<bool> {
-    let Some(present) = find_credentials(conn, id)? else { return Ok(false) };
+    let Some(present) = find_secret_hashes(conn, id)? else { return Ok(false) };
     let changed = diesel::update(clients::table.find(id))
         .set((
             clients::secret_hash.eq(secret_hash),

@@ -117,11 +117,6 @@ impl Tokens {
         Self { issuer: issuer.to_owned(), audience: audience.to_owned(), lifetime, validation }
     }
 
-    /// The issuer.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
     /// How long a token lives, in seconds.
     pub fn lifetime_seconds(&self) -> i64 {
         self.lifetime.num_seconds()

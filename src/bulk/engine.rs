@@ -14,7 +14,7 @@ use super::importing::{self, Lines, Written};
 use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
 use crate::app::App;
-use crate::background::{self, Crew, Every};
+use crate::background::{self, Crew, Every, leased_from};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
 use crate::db::types::{Id, Instant};
@@ -28,8 +28,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const PURGE: Duration = Duration::from_secs(300);
 /// Jobs that a process does at once.
 const AT_ONCE: usize = 2;
-/// How long a job is taken for. Where a transaction takes longer, the row that it has written keeps others away.
-const LEASE: chrono::Duration = chrono::Duration::seconds(10);
 /// A worker lets go of a job that takes longer, so that others get their turn.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// A body of which nothing arrives for so long will not.
@@ -62,7 +60,7 @@ impl Engine {
     /// Does everything that waits now.
     pub async fn work(&self) -> Result<()> {
         loop {
-            let waiting = self.awake(AT_ONCE).await?;
+            let waiting = self.awake().await?;
             if waiting.is_empty() {
                 return Ok(());
             }
@@ -75,7 +73,7 @@ impl Engine {
     /// Does one job, as far as a turn goes; nothing where another does it.
     pub async fn serve(&self, job: JobId) -> Result<()> {
         let (worker, now) = (self.id, self.clock.now());
-        let leased = self.db.write(move |conn| repository::lease(conn, job, worker, now, now.plus(LEASE))).await?;
+        let leased = self.db.write(move |conn| repository::lease(conn, job, worker, now, leased_from(now))).await?;
         let Some(job) = leased else { return Ok(()) };
         let (id, began) = (job.id, Moment::now());
         let go_on = || !self.is_stopping.get() && began.elapsed() < LONGEST_TURN;
@@ -172,25 +170,21 @@ impl Engine {
         let (worker, clock) = (self.id, self.clock.clone());
         let work = move |conn: &mut DbConn| {
             let now = clock.now();
-            work(conn, worker, now, now.plus(LEASE))
+            work(conn, worker, now, leased_from(now))
         };
         self.db.write_patiently(work).await
     }
 
-    async fn awake(&self, most: usize) -> Result<Vec<JobId>> {
-        let (now, most) = (self.clock.now(), i64::try_from(most).unwrap_or(i64::MAX));
-        self.db.read(move |conn| repository::awake(conn, now, most)).await
+    async fn awake(&self) -> Result<Vec<JobId>> {
+        let now = self.clock.now();
+        self.db.read(move |conn| repository::awake(conn, now, AT_ONCE as i64)).await
     }
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
         let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
         while !*stop.borrow() {
-            if purges.is_due()
-                && let Err(error) = self.purge().await
-            {
-                log::warn!("old imports and exports were not deleted: {}", Chain(&error));
-            }
-            match self.awake(AT_ONCE).await {
+            purges.when_due("old imports and exports were not deleted", self.purge()).await;
+            match self.awake().await {
                 Ok(waiting) => crew.take_up(waiting, |job| self.clone().go_on_with(job)),
                 Err(error) => log::warn!("it was not looked for imports and exports that wait: {}", Chain(&error)),
             }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::importing::Written;
 use super::kinds::{BulkType, Exported, Window};
-use super::model::{ChunkRow, ExportFormat, FileInfo, JobError, JobId, JobRow, JobStatus, Place};
+use super::model::{ChunkRow, ExportFormat, ExportProgress, FileInfo, JobError, JobId, JobRow, JobStatus};
 use super::pieces::pack;
 use super::repository;
 use crate::auth::sight;
@@ -20,7 +20,7 @@ const PAGE: i64 = 200;
 #[derive(Debug)]
 pub struct Step {
     /// How far the export is with it.
-    place: Place,
+    progress: ExportProgress,
     /// What is to be added to a file.
     chunk: Option<ChunkRow>,
     /// Resources in it.
@@ -33,27 +33,27 @@ pub struct Step {
 
 /// Reads the next page of a job.
 pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
-    let mut place = job.progress.0.clone();
-    let step = |place, error| Step { place, chunk: None, resources: 0, bytes: 0, error };
-    let Some(of) = job.content.types.get(place.done).copied() else { return Ok(step(place, None)) };
+    let mut progress = job.progress.0.clone();
+    let step = |progress, error| Step { progress, chunk: None, resources: 0, bytes: 0, error };
+    let Some(of) = job.content.types.get(progress.done).copied() else { return Ok(step(progress, None)) };
     let kind = of.kind();
-    let Some(standing) = repository::standing(conn, job)? else { return Ok(step(place, Some(JobError::ClientDisabled))) };
+    let Some(standing) = repository::standing(conn, job)? else { return Ok(step(progress, Some(JobError::ClientDisabled))) };
     let caller = job.caller(standing.scopes, now);
     if !caller.has(sight::guard(kind.resource_type()).0) {
-        return Ok(step(place, Some(JobError::ClientDisabled)));
+        return Ok(step(progress, Some(JobError::ClientDisabled)));
     }
-    let found = kind.page(conn, &caller, Window { since: job.content.since, after: place.after, until: None, limit: PAGE })?;
+    let found = kind.page(conn, &caller, Window { since: job.content.since, after: progress.after, until: None, limit: PAGE })?;
     let name = file_name(of, job.content.format);
-    let is_new = place.files.last().is_none_or(|file| file.name != name);
+    let is_new = progress.files.last().is_none_or(|file| file.name != name);
     if is_new {
-        place.files.push(FileInfo { name: name.clone(), r#type: of, resources: 0, bytes: 0 });
+        progress.files.push(FileInfo { name: name.clone(), r#type: of, resources: 0, bytes: 0 });
     }
     let text = match job.content.format {
         ExportFormat::Ndjson => ndjson(of, &found)?,
         ExportFormat::Csv => csv(kind.schema(), &found, is_new)?,
     };
     let (resources, bytes) = (count(found.len()), count(text.len()));
-    let Some(file) = place.files.last_mut() else { return Err(Error::internal("an export without files")) };
+    let Some(file) = progress.files.last_mut() else { return Err(Error::internal("an export without files")) };
     let chunk = match text.is_empty() {
         true => None,
         false => Some(ChunkRow {
@@ -66,10 +66,10 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     };
     (file.resources, file.bytes) = (file.resources + resources, file.bytes + bytes);
     match found.last() {
-        Some(last) if resources >= PAGE => place.after = Some(last.id),
-        _ => (place.done, place.after) = (place.done + 1, None),
+        Some(last) if resources >= PAGE => progress.after = Some(last.id),
+        _ => (progress.done, progress.after) = (progress.done + 1, None),
     }
-    Ok(Step { place, chunk, resources, bytes, error: None })
+    Ok(Step { progress, chunk, resources, bytes, error: None })
 }
 
 /// Writes what was read; the job has ended where there is nothing more.
@@ -78,7 +78,7 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, step: &Step, now: In
     job.started_at = job.started_at.or(Some(now));
     job.updated_at = now;
     repository::insert_chunks(conn, step.chunk.as_slice())?;
-    job.progress.0 = step.place.clone();
+    job.progress.0 = step.progress.clone();
     (job.lines, job.bytes) = (job.lines + step.resources, job.bytes + step.bytes);
     if let Some(error) = step.error {
         job = JobRow { error: Some(error), ..job }.ended(JobStatus::Failed, now);

@@ -117,7 +117,7 @@ pub struct Content {
 /// How far an export has come; of an import the number of lines says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Place {
+pub struct ExportProgress {
     /// How many of the types are done.
     pub done: usize,
     /// The last resource of the one that is under way.
@@ -166,7 +166,7 @@ pub struct JobRow {
     /// What was asked for.
     pub content: Json<Content>,
     /// How far an export has come.
-    pub progress: Json<Place>,
+    pub progress: Json<ExportProgress>,
     /// Lines that are done.
     pub lines: i64,
     /// Lines there are, once that is known.
@@ -212,7 +212,7 @@ impl JobRow {
             request_id: caller.request_id.clone(),
             status,
             content: Json(content),
-            progress: Json(Place::default()),
+            progress: Json(ExportProgress::default()),
             lines: 0,
             lines_total: None,
             bytes: 0,

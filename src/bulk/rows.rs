@@ -5,7 +5,6 @@
 //! too many to be named, the rule of sight is asked of every row, in a walk along the ids that goes through the table once for all pages.
 
 use diesel::prelude::*;
-use uuid::Uuid;
 
 use super::kinds::Window;
 use crate::appointments::model::AppointmentRow;
@@ -19,7 +18,7 @@ use crate::db::schema::{
 use crate::db::types::Id;
 use crate::error::Result;
 use crate::follow_ups::model::FollowUpRow;
-use crate::http::page::Limit;
+use crate::http::page::{Joined, Limit};
 use crate::instruments::model::InstrumentRow;
 use crate::matching::model::UnmetNeedRow;
 use crate::matching::repository::visible;
@@ -53,27 +52,17 @@ macro_rules! page {
     }};
 }
 
-/// A page that several ways of seeing put together.
-struct Joined<R> {
-    rows: Vec<R>,
-    window: Window,
-    id: fn(&R) -> Uuid,
+/// Adds to a page what another way of seeing shows of a table; what comes behind a full page is asked for no more.
+macro_rules! add {
+    ($page:ident, $conn:expr, $table:ident, $window:expr, $condition:expr) => {{
+        let window = Window { until: $page.end().map(|row| row.id.uuid()), ..$window };
+        $page.add(page!($conn, $table, window, $condition));
+    }};
 }
 
-impl<R> Joined<R> {
-    const fn new(window: Window, id: fn(&R) -> Uuid) -> Self {
-        Self { rows: Vec::new(), window, id }
-    }
-
-    fn add(&mut self, rows: Vec<R>) {
-        self.rows.extend(rows);
-        self.rows.sort_by_key(self.id);
-        self.rows.dedup_by_key(|row| (self.id)(row));
-        let most = usize::try_from(self.window.limit).unwrap_or(usize::MAX);
-        self.rows.truncate(most);
-        // What comes behind a full page is asked for no more.
-        self.window.until = self.rows.last().filter(|_| self.rows.len() == most).map(self.id);
-    }
+/// An empty page, to which several ways of seeing [add](Joined::add).
+fn joined<R, K>(window: Window, id: fn(&R) -> Id<K>) -> Joined<R, Id<K>> {
+    Joined::of(usize::try_from(window.limit).unwrap_or(usize::MAX), id)
 }
 
 pub(super) fn organizations(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<OrganizationRow>> {
@@ -99,11 +88,11 @@ pub(super) fn patients(conn: &mut DbConn, caller: &Principal, window: Window) ->
 }
 
 pub(super) fn consents(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ConsentRow>> {
-    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &ConsentRow| row.id.uuid()));
-    page.add(page!(conn, consents, page.window, consents::organization_id.eq(own)));
-    page.add(page!(conn, consents, page.window, consents::grantee_id.eq(own)));
-    page.add(page!(conn, consents, page.window, consents::recorder_id.eq(own)));
-    Ok(page.rows)
+    let (own, mut page) = (caller.organization_id, joined(window, |row: &ConsentRow| row.id));
+    add!(page, conn, consents, window, consents::organization_id.eq(own));
+    add!(page, conn, consents, window, consents::grantee_id.eq(own));
+    add!(page, conn, consents, window, consents::recorder_id.eq(own));
+    Ok(page.into_rows())
 }
 
 pub(super) fn screenings(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ScreeningRow>> {
@@ -115,35 +104,35 @@ pub(super) fn needs(conn: &mut DbConn, caller: &Principal, window: Window) -> Re
 }
 
 pub(super) fn referrals(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ReferralRow>> {
-    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &ReferralRow| row.id.uuid()));
-    page.add(page!(conn, referrals, page.window, referrals::organization_id.eq(own)));
-    page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::performer_id.eq(own))));
-    page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::manager_id.eq(own))));
+    let (own, mut page) = (caller.organization_id, joined(window, |row: &ReferralRow| row.id));
+    add!(page, conn, referrals, window, referrals::organization_id.eq(own));
+    add!(page, conn, referrals, window, sight::is_sent().and(referrals::performer_id.eq(own)));
+    add!(page, conn, referrals, window, sight::is_sent().and(referrals::manager_id.eq(own)));
     match sight::few_granted(conn, caller, DataCategory::Referrals)? {
         Some(patients) if patients.is_empty() => {}
-        Some(patients) => page.add(page!(conn, referrals, page.window, sight::is_sent().and(referrals::patient_id.eq_any(patients)))),
-        None => page.add(page!(conn, referrals, page.window, sight::referrals(caller))),
+        Some(patients) => add!(page, conn, referrals, window, sight::is_sent().and(referrals::patient_id.eq_any(patients))),
+        None => add!(page, conn, referrals, window, sight::referrals(caller)),
     }
-    Ok(page.rows)
+    Ok(page.into_rows())
 }
 
 pub(super) fn follow_ups(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<FollowUpRow>> {
-    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &FollowUpRow| row.id.uuid()));
-    page.add(page!(conn, follow_ups, page.window, follow_ups::organization_id.eq(own)));
-    page.add(page!(conn, follow_ups, page.window, follow_ups::manager_id.eq(own)));
+    let (own, mut page) = (caller.organization_id, joined(window, |row: &FollowUpRow| row.id));
+    add!(page, conn, follow_ups, window, follow_ups::organization_id.eq(own));
+    add!(page, conn, follow_ups, window, follow_ups::manager_id.eq(own));
     let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
     let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
-        page.add(page!(conn, follow_ups, page.window, sight::follow_ups(caller)));
-        return Ok(page.rows);
+        add!(page, conn, follow_ups, window, sight::follow_ups(caller));
+        return Ok(page.into_rows());
     };
     if !patients.is_empty() {
-        page.add(page!(conn, follow_ups, page.window, follow_ups::patient_id.eq_any(patients)));
+        add!(page, conn, follow_ups, window, follow_ups::patient_id.eq_any(patients));
     }
     if !referrals.is_empty() {
         let is_of_these = follow_ups::referral_id.eq_any(referrals.into_iter().map(Some)).assume_not_null();
-        page.add(page!(conn, follow_ups, page.window, is_of_these.and(sight::follow_ups(caller))));
+        add!(page, conn, follow_ups, window, is_of_these.and(sight::follow_ups(caller)));
     }
-    Ok(page.rows)
+    Ok(page.into_rows())
 }
 
 pub(super) fn slots(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<SlotRow>> {
@@ -151,23 +140,23 @@ pub(super) fn slots(conn: &mut DbConn, caller: &Principal, window: Window) -> Re
 }
 
 pub(super) fn appointments(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<AppointmentRow>> {
-    let (own, mut page) = (caller.organization_id, Joined::new(window, |row: &AppointmentRow| row.id.uuid()));
-    page.add(page!(conn, appointments, page.window, appointments::organization_id.eq(own)));
-    page.add(page!(conn, appointments, page.window, appointments::provider_id.eq(own)));
-    page.add(page!(conn, appointments, page.window, appointments::manager_id.eq(own)));
+    let (own, mut page) = (caller.organization_id, joined(window, |row: &AppointmentRow| row.id));
+    add!(page, conn, appointments, window, appointments::organization_id.eq(own));
+    add!(page, conn, appointments, window, appointments::provider_id.eq(own));
+    add!(page, conn, appointments, window, appointments::manager_id.eq(own));
     let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
     let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
-        page.add(page!(conn, appointments, page.window, sight::appointments(caller)));
-        return Ok(page.rows);
+        add!(page, conn, appointments, window, sight::appointments(caller));
+        return Ok(page.into_rows());
     };
     if !patients.is_empty() {
-        page.add(page!(conn, appointments, page.window, appointments::patient_id.eq_any(patients)));
+        add!(page, conn, appointments, window, appointments::patient_id.eq_any(patients));
     }
     if !referrals.is_empty() {
         let is_of_these = appointments::referral_id.eq_any(referrals.into_iter().map(Some)).assume_not_null();
-        page.add(page!(conn, appointments, page.window, is_of_these.and(sight::appointments(caller))));
+        add!(page, conn, appointments, window, is_of_these.and(sight::appointments(caller)));
     }
-    Ok(page.rows)
+    Ok(page.into_rows())
 }
 
 /// Those of patients whom the organization sees no more are not read by it either.

@@ -44,12 +44,6 @@ pub struct ChangeEntry {
 }
 
 impl ChangeEntry {
-    /// The entry, with the resource where the caller sees all of it.
-    pub fn new(entry: Entry, is_whole: bool) -> Self {
-        let resource = is_whole.then(|| entry.body.0.clone());
-        Self::showing(entry, resource)
-    }
-
     /// The entry with what the caller sees of the resource.
     pub fn showing(entry: Entry, resource: Option<Box<RawValue>>) -> Self {
         Self {

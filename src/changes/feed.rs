@@ -3,7 +3,7 @@
 //! An entry is judged when it is read, so that what a reader sees may change behind the place that it has reached: a consent is given or
 //! withdrawn, a record is merged, a need is called sensitive. Nothing is written for that. Each of these is an entry of the journal
 //! itself, and there the reader is told anew how everything of the patient stands that it now sees ([`restating`](super::restating)); a
-//! consent that begins or ends by its own date is told as soon as its moment lies behind the reader ([`Place::told_until`]). Whoever
+//! consent that begins or ends by its own date is told as soon as its moment lies behind the reader ([`FeedPlace::told_until`]). Whoever
 //! applies the entries in their order ends with what the lists of the API show.
 
 use serde_json::value::{RawValue, to_raw_value};
@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::api::ChangeEntry;
 use super::filter::{Filter, Resolved};
 use super::model::{Action, Entry};
-use super::place::{Place, Restating, Step, Told};
+use super::place::{FeedPlace, Restating, Step, Told};
 use super::view::{Reader, View};
 use super::{repository, restating};
 use crate::auth::{Principal, sight};
@@ -37,7 +37,7 @@ pub struct Piece {
     /// What the caller sees.
     pub items: Vec<Item>,
     /// Where to go on.
-    pub next: Place,
+    pub next: FeedPlace,
     /// Whether more is there already.
     pub has_more: bool,
 }
@@ -48,13 +48,13 @@ pub struct Item {
     /// What is told.
     pub entry: ChangeEntry,
     /// Where to go on after it.
-    pub after: Place,
+    pub after: FeedPlace,
 }
 
 /// The next piece after a place, of at most `limit` entries.
 ///
 /// What the caller sees is judged by the consents that hold now: a reader who has waited sees what was consented to meanwhile.
-pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filter, place: Place, limit: usize) -> Result<Piece> {
+pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filter, place: FeedPlace, limit: usize) -> Result<Piece> {
     let filter = filter.resolve(conn)?;
     let mut size = limit.saturating_add(1).min(LARGEST_BATCH);
     let mut batch = repository::read(conn, place.position, &filter, rows(size))?;
@@ -99,7 +99,7 @@ struct Walk<'a> {
     caller: &'a Principal,
     filter: &'a Resolved,
     reader: Reader<'a>,
-    place: Place,
+    place: FeedPlace,
     items: Vec<Item>,
     limit: usize,
     looked_at: usize,
@@ -108,7 +108,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(caller: &'a Principal, filter: &'a Resolved, place: Place, limit: usize) -> Self {
+    fn new(caller: &'a Principal, filter: &'a Resolved, place: FeedPlace, limit: usize) -> Self {
         let reader = Reader::new(caller);
         let follows_patients = filter.is_about_patients() && reader.follows_patients();
         Self { caller, filter, reader, place, items: Vec::new(), limit, looked_at: 0, follows_patients }

@@ -7,7 +7,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
 use super::api::{ChangeFeed, ChangeQuery};
 use super::feed::{self, Piece};
 use super::filter::Filter;
-use super::place::Place;
+use super::place::FeedPlace;
 use super::stream::{self, Tail};
 use super::{model::Position, repository};
 use crate::app::State;
@@ -98,7 +98,7 @@ pub async fn list_changes(
 }
 
 /// Where a query begins.
-async fn start(app: &State, query: &ChangeQuery, filter: &Filter) -> Result<Place> {
+async fn start(app: &State, query: &ChangeQuery, filter: &Filter) -> Result<FeedPlace> {
     match (&query.cursor, query.since) {
         (Some(_), Some(_)) => {
             Err(refusal(vec![Fault::new("since", "not_allowed", "must not be given with a cursor, which goes on from its own place")]))
@@ -106,9 +106,9 @@ async fn start(app: &State, query: &ChangeQuery, filter: &Filter) -> Result<Plac
         (Some(cursor), None) => page::decode_cursor(cursor, filter.fingerprint()),
         (None, Some(moment)) => {
             let position: Position = app.db.read(move |conn| repository::before(conn, moment)).await?;
-            Ok(Place { position, ..Place::default() })
+            Ok(FeedPlace { position, ..FeedPlace::default() })
         }
-        (None, None) => Ok(Place::default()),
+        (None, None) => Ok(FeedPlace::default()),
     }
 }
 
@@ -119,7 +119,7 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<&str>> {
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn after_event(id: &str, filter: &Filter) -> Result<Place> {
+fn after_event(id: &str, filter: &Filter) -> Result<FeedPlace> {
     page::decode_cursor(id, filter.fingerprint()).map_err(|error| match error {
         Error::Malformed { faults, .. } => spoiled_id(faults.into_iter().next().map_or_else(String::new, |fault| fault.message)),
         other => other,

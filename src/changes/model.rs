@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::db::schema::changes;
 use crate::db::types::{Id, Instant, Json};
-use crate::kind::{ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::kind::{ClientId, Kind, OrganizationId, PatientId, ReferralId, ResourceType};
 use crate::text_enum;
 
 text_enum! {
@@ -77,6 +77,29 @@ pub struct Change<'a, T> {
     pub referral_id: Option<ReferralId>,
     /// The resource as it now stands.
     pub body: &'a T,
+}
+
+impl<'a, T> Change<'a, T> {
+    /// A change of what nobody owns and what is about nobody, as long as nothing else is said.
+    pub const fn of<K: Kind>(id: Id<K>, version: i64, action: Action, body: &'a T) -> Self {
+        let (owner_id, patient_id, referral_id) = (None, None, None);
+        Self { resource_type: K::RESOURCE_TYPE, resource_id: id.uuid(), owner_id, version, action, patient_id, referral_id, body }
+    }
+
+    /// The organization that owns it.
+    pub fn owned_by(self, owner: impl Into<Option<OrganizationId>>) -> Self {
+        Self { owner_id: owner.into(), ..self }
+    }
+
+    /// The patient it is about.
+    pub fn about(self, patient: impl Into<Option<PatientId>>) -> Self {
+        Self { patient_id: patient.into(), ..self }
+    }
+
+    /// The referral it belongs to.
+    pub fn within(self, referral: impl Into<Option<ReferralId>>) -> Self {
+        Self { referral_id: referral.into(), ..self }
+    }
 }
 
 /// A line of the journal.

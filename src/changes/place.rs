@@ -8,7 +8,7 @@ use crate::kind::{ConsentId, PatientId};
 
 /// How far a reader has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Place {
+pub struct FeedPlace {
     /// The last entry of the journal that was read.
     #[serde(flatten)]
     pub position: Position,
@@ -71,7 +71,7 @@ mod tests {
     fn a_cursor_of_a_bare_position_is_still_a_place() {
         let position = Position { transaction_id: 7, sequence: 12 };
         let cursor = page::encode_cursor(&position, 9).unwrap();
-        assert_eq!(page::decode_cursor::<Place>(&cursor, 9).unwrap(), Place { position, ..Place::default() });
+        assert_eq!(page::decode_cursor::<FeedPlace>(&cursor, 9).unwrap(), FeedPlace { position, ..FeedPlace::default() });
     }
 
     #[test]
@@ -79,9 +79,9 @@ mod tests {
         let at: Instant = "2026-03-01T17:00:00.123456Z".parse().unwrap();
         let restating = Restating { patient: PatientId::generate(), at, step: Step::After(i64::MAX), until: i64::MAX };
         let position = Position { transaction_id: i64::MAX, sequence: i64::MAX };
-        let place = Place { position, told_until: Some(Told::all_until(at)), restating: Some(restating) };
+        let place = FeedPlace { position, told_until: Some(Told::all_until(at)), restating: Some(restating) };
         let cursor = page::encode_cursor(&place, u64::MAX).unwrap();
         assert!(cursor.len() <= 1000, "{}", cursor.len());
-        assert_eq!(page::decode_cursor::<Place>(&cursor, u64::MAX).unwrap(), place);
+        assert_eq!(page::decode_cursor::<FeedPlace>(&cursor, u64::MAX).unwrap(), place);
     }
 }

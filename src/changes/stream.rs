@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::feed::{self, Item};
 use super::filter::Filter;
 use super::handlers::LOOK_AGAIN;
-use super::place::Place;
+use super::place::FeedPlace;
 use super::streams::Slot;
 use crate::app::State;
 use crate::auth::Principal;
@@ -55,7 +55,7 @@ pub struct Tail {
     /// What is asked for.
     pub filter: Filter,
     /// How far the reader has come.
-    pub place: Place,
+    pub place: FeedPlace,
     /// Its place among the client's streams.
     pub slot: Slot,
 }
@@ -83,7 +83,7 @@ struct Events {
     /// When something was sent last.
     spoke: Instant,
     /// The last place that was sent; none before the beginning.
-    said: Option<Place>,
+    said: Option<FeedPlace>,
     is_over: bool,
 }
 

@@ -38,13 +38,6 @@ pub enum View {
     Whole,
 }
 
-impl View {
-    /// Whether anything of what the entry holds is seen.
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Part(_) | Self::Whole)
-    }
-}
-
 /// Somebody who reads the journal, with what has been found out about patients and referrals on the way.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -134,26 +127,32 @@ impl<'a> Reader<'a> {
                 None => self.received(conn, survivor.unwrap_or(patient))?.unwrap_or(Categories::NONE),
             }),
             _ if self.is_party(conn, entry)? => View::Whole,
-            kind => match seen.filter(|seen| seen.contains(category)) {
-                None => View::Nothing,
-                Some(_) if is_own && kind == ResourceType::UnmetNeed => View::Whole,
-                Some(seen) if kind == ResourceType::Match => {
-                    if sight::sees_match(seen, is_own, is_sensitive(&body)) {
-                        View::Part(seen)
-                    } else {
-                        View::Nothing
-                    }
+            _ => self.by_consent(conn, entry, &body, seen.filter(|seen| seen.contains(category)), is_own)?,
+        })
+    }
+
+    /// How much the reader sees of an entry by what has been agreed to: `seen`, where the entry's category is among that.
+    fn by_consent(&mut self, conn: &mut DbConn, entry: &Entry, body: &Value, seen: Option<Categories>, is_own: bool) -> Result<View> {
+        let kind = entry.resource_type;
+        Ok(match seen {
+            None => View::Nothing,
+            Some(_) if is_own && kind == ResourceType::UnmetNeed => View::Whole,
+            Some(seen) if kind == ResourceType::Match => {
+                if sight::sees_match(seen, is_own, is_sensitive(body)) {
+                    View::Part(seen)
+                } else {
+                    View::Nothing
                 }
-                Some(seen) if seen.contains(DataCategory::Sensitive) => View::Part(seen),
-                // What was told of a need before it was called sensitive is as hidden now as the need itself.
-                Some(seen) if !is_sensitive(&body) => {
-                    let is_hidden = kind == ResourceType::Need && self.is_sensitive_now(conn, entry.resource_id.cast())?;
-                    if is_hidden { View::Nothing } else { View::Part(seen) }
-                }
-                // Its answers are read without the sensitive ones.
-                Some(_) if kind == ResourceType::Screening => View::Known,
-                Some(_) => View::Nothing,
-            },
+            }
+            Some(seen) if seen.contains(DataCategory::Sensitive) => View::Part(seen),
+            // What was told of a need before it was called sensitive is as hidden now as the need itself.
+            Some(seen) if !is_sensitive(body) => {
+                let is_hidden = kind == ResourceType::Need && self.is_sensitive_now(conn, entry.resource_id.cast())?;
+                if is_hidden { View::Nothing } else { View::Part(seen) }
+            }
+            // Its answers are read without the sensitive ones.
+            Some(_) if kind == ResourceType::Screening => View::Known,
+            Some(_) => View::Nothing,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend, among};
 use crate::each;
 use crate::error::Result;
+use crate::http::page::Joined;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
 
 pub use self::queries::{active, granted, holding, standing};
@@ -129,13 +130,11 @@ pub fn list(
     after: Option<ConsentId>,
 ) -> Result<Vec<ConsentRow>> {
     let rows = || filtered(query, patient, now, after);
-    let mut page: Vec<ConsentRow> = rows().filter(dsl::organization_id.eq(reader)).load(conn)?;
-    page.append(&mut given_to(reader, rows(), query).load(conn)?);
-    page.append(&mut rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
-    page.sort_by_key(|row| row.id);
-    page.dedup_by_key(|row| row.id);
-    page.truncate(query.limit.get() + 1);
-    Ok(page)
+    let mut page = Joined::new(query.limit, |row: &ConsentRow| row.id);
+    page.add(rows().filter(dsl::organization_id.eq(reader)).load(conn)?);
+    page.add(given_to(reader, rows(), query).load(conn)?);
+    page.add(rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
+    Ok(page.into_rows())
 }
 
 /// Those that were given to an organization. What one was for that was withdrawn is not shown to it, and tells nothing by being found.

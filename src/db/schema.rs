@@ -366,23 +366,6 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    screening_links (id) {
-        id -> Id,
-        organization_id -> Id,
-        screening_id -> Id,
-        client_id -> Id,
-        on_behalf_of -> Nullable<Text>,
-        expires_at -> Instant,
-        revoked_at -> Nullable<Instant>,
-        version -> BigInt,
-        created_at -> Instant,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::sql_types::*;
-
     /// What patients lack or wish.
     needs (id) {
         id -> Id,

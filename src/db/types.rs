@@ -153,7 +153,7 @@ impl<'de, K: 'static> Deserialize<'de> for Id<K> {
 }
 
 /// Lower-case hyphenated, of any version: sources with UUIDs of their own keep them as identifiers, ours are v7 or v5.
-pub const ID_PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+const ID_PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 impl<K> PartialSchema for Id<K> {
     fn schema() -> RefOr<Schema> {

@@ -19,7 +19,7 @@ use crate::http::etag::OptionalIfMatch;
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery};
-use crate::kind::{self, ContactAttemptId, FollowUpId, ResourceType};
+use crate::kind::{self, ContactAttemptId, FollowUpId};
 use crate::organizations::model::Policies;
 use crate::referrals::api::TransitionInput;
 use crate::referrals::lifecycle::{Party, ReferralStatus, find_step};
@@ -80,17 +80,8 @@ fn insert(conn: &mut DbConn, caller: &Principal, follow_up: &FollowUpRow, input:
     };
     repository::insert_attempt(conn, &row)?;
     let shape = ContactAttempt::from(row);
-    let change = Change {
-        resource_type: ResourceType::ContactAttempt,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: 1,
-        action: Action::Created,
-        patient_id: Some(follow_up.patient_id),
-        referral_id: follow_up.referral_id,
-        body: &shape,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let change = Change::of(shape.id, 1, Action::Created, &shape).owned_by(shape.organization_id);
+    changes::record(conn, &caller.actor(), change.about(follow_up.patient_id).within(follow_up.referral_id))?;
     Ok(shape)
 }
 

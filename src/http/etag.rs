@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest};
+use base16ct::HexDisplay;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -17,8 +18,7 @@ pub fn tag(version: i64) -> String {
 /// The entity tag of a version that is shown in more ways than one: it names the version, and is another where what is shown differs.
 pub fn tag_of(version: i64, shown: &[u8]) -> String {
     let digest = Sha256::digest(shown);
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{version}-{digest}\"")
+    format!("\"{version}-{:x}\"", HexDisplay(digest.get(..8).unwrap_or_default()))
 }
 
 /// What an `If-Match` header asks for.

@@ -188,7 +188,12 @@ pub struct Joined<R, K> {
 impl<R, K: Ord> Joined<R, K> {
     /// A page of `limit` items, and one more. Keys are unique.
     pub fn new(limit: Limit, key: fn(&R) -> K) -> Self {
-        Self { rows: Vec::new(), most: limit.get() + 1, key }
+        Self::of(limit.get() + 1, key)
+    }
+
+    /// A page of so many items.
+    pub const fn of(most: usize, key: fn(&R) -> K) -> Self {
+        Self { rows: Vec::new(), most, key }
     }
 
     /// Adds what one way of seeing has found: its first rows, as many as the page holds.

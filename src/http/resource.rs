@@ -227,17 +227,8 @@ pub fn record_by<R: Resource>(conn: &mut DbConn, actor: &Actor, head: &Head<R::K
 }
 
 /// The same to be written.
-pub const fn change_of<'a, R: Resource>(head: &Head<R::Kind>, action: Action, shape: &'a R::Shape) -> Change<'a, R::Shape> {
-    Change {
-        resource_type: R::Kind::RESOURCE_TYPE,
-        resource_id: head.id.uuid(),
-        owner_id: Some(head.owner),
-        version: head.version,
-        action,
-        patient_id: head.patient_id,
-        referral_id: head.referral_id,
-        body: shape,
-    }
+pub fn change_of<'a, R: Resource>(head: &Head<R::Kind>, action: Action, shape: &'a R::Shape) -> Change<'a, R::Shape> {
+    Change::of(head.id, head.version, action, shape).owned_by(head.owner).about(head.patient_id).within(head.referral_id)
 }
 
 /// The reply with the headers that the resource asks for.

@@ -13,7 +13,7 @@ use crate::db::types::Json;
 use crate::db::{Db, DbConn};
 use crate::error::{Error, Result};
 use crate::http::schema;
-use crate::kind::{Instrument as InstrumentKind, InstrumentId, Kind as _};
+use crate::kind::InstrumentId;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +78,6 @@ fn insert(conn: &mut DbConn, actor: &Actor, instrument: InstrumentInput) -> Resu
     };
     repository::insert(conn, &row)?;
     let id = row.id;
-    let change = Change {
-        resource_type: InstrumentKind::RESOURCE_TYPE,
-        resource_id: id.uuid(),
-        owner_id: None,
-        version: 1,
-        action: Action::Created,
-        patient_id: None,
-        referral_id: None,
-        body: &Instrument::from(row),
-    };
-    changes::record(conn, actor, change)?;
+    changes::record(conn, actor, Change::of(id, 1, Action::Created, &Instrument::from(row)))?;
     Ok(id)
 }

@@ -26,6 +26,7 @@ pub fn instruments() -> &'static [InstrumentInput] {
 }
 
 /// The shipped instrument with this code.
+#[cfg(test)]
 pub fn find(code: &str) -> Option<&'static InstrumentInput> {
     instruments().iter().find(|instrument| instrument.code == code)
 }

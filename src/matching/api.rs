@@ -7,7 +7,6 @@ use validator::{Validate, ValidationError};
 use super::model::{MatchContent, MatchRow, UnmetNeedInput, UnmetNeedRow};
 use super::person::{Person, PersonNeed};
 use super::report::{MatchOutcome, Suggestions, UnmetReason};
-use super::weights::Weights;
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::http::schema::rule;
@@ -198,9 +197,6 @@ fn checks_one(input: &EligibilityCheckInput) -> Result<(), ValidationError> {
         _ => Ok(()),
     }
 }
-
-/// A profile of weights by which services are ranked.
-pub type MatchingProfile = Weights;
 
 /// A need that no service met.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -24,7 +24,7 @@ use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfNoneMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
-use crate::kind::{self, MatchId, ResourceType};
+use crate::kind::{self, MatchId};
 use crate::patients;
 use crate::types::find_domain;
 
@@ -94,16 +94,8 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
         deleted_at: None,
     };
     repository::insert(conn, &row)?;
-    let change = Change {
-        resource_type: ResourceType::Match,
-        resource_id: id.uuid(),
-        owner_id: actor.organization_id,
-        version: 1,
-        action: Action::Created,
-        patient_id: input.patient_id,
-        referral_id: None,
-        body: &Match::from(row.clone()),
-    };
+    let shape = Match::from(row.clone());
+    let change = Change::of(id, 1, Action::Created, &shape).owned_by(actor.organization_id).about(input.patient_id);
     changes::record(conn, actor, change)?;
     keep_unmet(conn, actor, &row, about)?;
     Ok(Match { suggestions: about.suggestions.clone(), ..Match::from(row) })

@@ -19,7 +19,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
-use crate::kind::{self, OrganizationId, ResourceType, UnmetNeedId};
+use crate::kind::{self, OrganizationId, UnmetNeedId};
 
 /// Unmet needs, for the common verbs.
 #[derive(Debug)]
@@ -117,17 +117,9 @@ impl Resource for UnmetNeeds {
 /// Adds an unmet need that a match found, and its entry in the journal.
 pub fn add(conn: &mut DbConn, actor: &Actor, row: UnmetNeedRow) -> Result<()> {
     repository::insert_unmet(conn, &row)?;
-    let change = Change {
-        resource_type: ResourceType::UnmetNeed,
-        resource_id: row.id.uuid(),
-        owner_id: row.organization_id,
-        version: row.version,
-        action: Action::Created,
-        patient_id: row.patient_id,
-        referral_id: None,
-        body: &UnmetNeed::from(row),
-    };
-    changes::record(conn, actor, change)?;
+    let shape = UnmetNeed::from(row);
+    let change = Change::of(shape.id, shape.version, Action::Created, &shape).owned_by(shape.organization_id);
+    changes::record(conn, actor, change.about(shape.content.patient_id))?;
     Ok(())
 }
 

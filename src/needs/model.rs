@@ -160,7 +160,7 @@ pub struct NeedInput {
 /// Domains of violence between people who may come together.
 pub const VIOLENCE: &[&str] = &["intimate-partner-violence", "elder-abuse"];
 /// The label of a need that says that somebody, whoever it is, does harm to the person; its domain does not say so.
-pub const INTERPERSONAL_SAFETY: &str = "interpersonal-safety";
+const INTERPERSONAL_SAFETY: &str = "interpersonal-safety";
 
 impl NeedInput {
     /// Whether somebody may be violent to the person by what it says. Whether they want help with that, and how it stands, does not

@@ -15,6 +15,7 @@ use crate::languages;
 use crate::types::find_domain;
 
 /// What the answers mean, quoted in the instrument's first language; see [`score_in`].
+#[cfg(test)]
 pub fn score(instrument: &InstrumentInput, answers: &[Answer]) -> Findings {
     score_in(instrument, answers, None)
 }
@@ -411,7 +412,7 @@ fn count(items: usize) -> u32 {
 
 impl ScoreRule {
     /// Every item that the score looks at.
-    pub fn link_ids(&self) -> impl Iterator<Item = &str> {
+    fn link_ids(&self) -> impl Iterator<Item = &str> {
         self.items.iter().chain(self.points.iter().flat_map(|points| &points.when.items)).map(String::as_str)
     }
 

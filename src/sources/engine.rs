@@ -45,7 +45,7 @@ impl Engine {
     /// Reads everything that is due now.
     pub async fn pull(&self) -> Result<(), Error> {
         loop {
-            let due = self.awake(AT_ONCE).await?;
+            let due = self.awake().await?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -62,9 +62,9 @@ impl Engine {
         Ok(())
     }
 
-    async fn awake(&self, most: usize) -> Result<Vec<SourceId>, Error> {
-        let (now, most) = (self.app.clock.now(), i64::try_from(most).unwrap_or(i64::MAX));
-        self.app.db.read(move |conn| repository::awake(conn, now, most)).await
+    async fn awake(&self) -> Result<Vec<SourceId>, Error> {
+        let now = self.app.clock.now();
+        self.app.db.read(move |conn| repository::awake(conn, now, AT_ONCE as i64)).await
     }
 
     async fn serve(&self, source: SourceId) -> Result<(), Error> {
@@ -74,12 +74,8 @@ impl Engine {
     async fn run(self, mut stop: watch::Receiver<bool>) {
         let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
         while !*stop.borrow() {
-            if purges.is_due()
-                && let Err(error) = self.purge().await
-            {
-                log::warn!("old runs of sources were not deleted: {}", Chain(&error));
-            }
-            match self.awake(AT_ONCE).await {
+            purges.when_due("old runs of sources were not deleted", self.purge()).await;
+            match self.awake().await {
                 Ok(due) => crew.take_up(due, |source| self.clone().read(source)),
                 Err(error) => log::warn!("it was not looked for sources that are due: {}", Chain(&error)),
             }

@@ -21,6 +21,7 @@ use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
+use crate::background::leased_from;
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -30,8 +31,6 @@ use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// How long a source is taken for. Where a transaction takes longer, the row that it has written keeps others away.
-pub(super) const LEASE: Duration = Duration::from_secs(10);
 /// How often the lease is prolonged where nothing is written.
 pub(super) const BEAT: Duration = Duration::from_secs(2);
 /// Services that are asked for one by one between two writes, and how many of them at once.
@@ -95,14 +94,9 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     }
 }
 
-/// Until when a source is taken that is taken now.
-pub(super) fn lease_from(now: Instant) -> Instant {
-    now.plus(chrono::Duration::from_std(LEASE).unwrap_or_default())
-}
-
 /// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
 fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
-    let Some(source) = repository::lease(conn, id, worker, now, lease_from(now))? else { return Ok(None) };
+    let Some(source) = repository::lease(conn, id, worker, now, leased_from(now))? else { return Ok(None) };
     if let Some(run) = repository::unfinished(conn, id)? {
         match run.next_attempt_at.filter(|next| now < *next) {
             Some(next) => repository::release(conn, id, Some(next))?,

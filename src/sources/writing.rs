@@ -8,6 +8,7 @@ use futures_util::future::{Either, select};
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::app::App;
+use crate::background::{LEASE, leased_from};
 use crate::changes::Actor;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -80,10 +81,10 @@ impl<'a> Turn<'a> {
     async fn beat(&self) {
         let (id, worker, db) = (self.source.id, self.worker, &self.app.db);
         loop {
-            let held_until = self.prolonged.get() + worker::LEASE;
+            let held_until = self.prolonged.get() + LEASE;
             sleep_until((self.prolonged.get() + worker::BEAT).max(Moment::now()).into()).await;
             let (began, clock) = (Moment::now(), self.app.clock.clone());
-            let prolong = db.write_patiently(move |conn| repository::keep_lease(conn, id, worker, worker::lease_from(clock.now())));
+            let prolong = db.write_patiently(move |conn| repository::keep_lease(conn, id, worker, leased_from(clock.now())));
             match timeout_at(held_until.into(), prolong).await {
                 Ok(Ok(Some(_))) => self.prolonged.set(began),
                 Ok(Ok(None)) | Err(_) => return,
@@ -104,13 +105,13 @@ impl<'a> Turn<'a> {
         let (id, worker, run, clock) = (self.source.id, self.worker, self.run.clone(), self.app.clock.clone());
         let written = self.app.db.write_patiently(move |conn| {
             let (now, mut prolonged) = (clock.now(), Moment::now());
-            let Some(source) = repository::keep_lease(conn, id, worker, worker::lease_from(now))? else { return Ok(None) };
+            let Some(source) = repository::keep_lease(conn, id, worker, leased_from(now))? else { return Ok(None) };
             let (actor, mut run) = (actor(&source, &run, now), RunRow { updated_at: now, ..run.clone() });
             let given = act(conn, &source, &mut run, &actor)?;
             if prolonged.elapsed() > worker::BEAT {
                 // Where it has let go of the source this finds nothing to prolong.
                 prolonged = Moment::now();
-                repository::keep_lease(conn, id, worker, worker::lease_from(clock.now()))?;
+                repository::keep_lease(conn, id, worker, leased_from(clock.now()))?;
             }
             // Whoever ends a run takes the lease away with it: nothing of what was done stays, and the next look finds it lost.
             if repository::update_run(conn, &run)? { Ok(Some((source, run, given, prolonged))) } else { Err(Error::Busy) }

@@ -15,7 +15,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, PatientId, ResourceType, ServiceId, WaitlistEntryId};
+use crate::kind::{OrganizationId, PatientId, ServiceId, WaitlistEntryId};
 use crate::organizations;
 use crate::referrals;
 use crate::referrals::api::TransitionInput;
@@ -431,16 +431,8 @@ fn replace(conn: &mut DbConn, next: &WaitlistEntryRow) -> Result<()> {
 }
 
 fn record(conn: &mut DbConn, actor: &Actor, shape: &WaitlistEntry, referral: &ReferralRow) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::WaitlistEntry,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action: if shape.version == 1 { Action::Created } else { Action::Updated },
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: shape,
-    };
-    changes::record(conn, actor, change)?;
+    let action = if shape.version == 1 { Action::Created } else { Action::Updated };
+    let change = Change::of(shape.id, shape.version, action, shape).owned_by(shape.organization_id);
+    changes::record(conn, actor, change.about(referral.patient_id).within(referral.id))?;
     Ok(())
 }

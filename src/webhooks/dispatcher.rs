@@ -17,6 +17,7 @@ use super::repository::Subscriber;
 use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
+use crate::background::leased_from;
 use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry, Position};
@@ -33,8 +34,6 @@ const BATCH: i64 = 200;
 const TOGETHER: usize = 500;
 /// Endpoints that catch up in one round.
 const MOST_LAGGING: usize = 16;
-/// Another process may read the journal on when this one has said nothing for so long.
-pub(super) const HOLD: chrono::Duration = chrono::Duration::seconds(10);
 
 /// What a round found.
 struct Round {
@@ -65,7 +64,7 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
 /// Makes this process the one that reads the journal on, for a while; the place that it has reached, `None` where another does.
 pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<Position>> {
     let now = app.clock.now();
-    app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, now.plus(HOLD))).await
+    app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, leased_from(now))).await
 }
 
 /// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
@@ -332,7 +331,7 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
 
 /// Keeps what a round found, unless somebody else has read the journal on meanwhile.
 fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Result<bool> {
-    if !places::move_on(conn, Work::Webhooks, holder, round.from, round.to, now.plus(HOLD))? {
+    if !places::move_on(conn, Work::Webhooks, holder, round.from, round.to, leased_from(now))? {
         return Ok(false);
     }
     for id in &round.orphans {

@@ -6,12 +6,13 @@ use chrono::{Days, NaiveDate};
 use diesel::dsl::{exists, insert_into, not};
 use diesel::prelude::*;
 
-use super::dispatcher::{self, Eyes, HOLD, Readers, Services};
+use super::dispatcher::{self, Eyes, Readers, Services};
 use super::events::WebhookEventType;
 use super::model::DeliveryRow;
 use super::repository::Subscriber;
 use super::{events, repository};
 use crate::app::App;
+use crate::background::leased_from;
 use crate::changes::places::{self, Work};
 use crate::changes::{self, Position};
 use crate::db::schema::{follow_ups, referrals, webhook_dues};
@@ -62,7 +63,7 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     let now = app.clock.now();
     app.db
         .write(move |conn| {
-            let Some(place) = places::hold(conn, Work::Webhooks, holder, now, now.plus(HOLD))? else { return Ok(false) };
+            let Some(place) = places::hold(conn, Work::Webhooks, holder, now, leased_from(now))? else { return Ok(false) };
             if due_since != Some(begins) {
                 repository::set_due_since(conn, begins)?;
             }

@@ -1,7 +1,7 @@
 //! What runs in every process: the journal is read on, the queues are sent, old deliveries are forgotten.
 
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ pub struct Engine {
     app: State,
     /// The name under which this process takes leases.
     id: Id<()>,
-    is_stopping: Rc<AtomicBool>,
+    is_stopping: Rc<Cell<bool>>,
 }
 
 impl Engine {
@@ -74,7 +74,7 @@ impl Engine {
     /// Sends everything that can be sent now.
     pub async fn deliver(&self) -> Result<(), Error> {
         loop {
-            let endpoints = self.awake(AT_ONCE).await?;
+            let endpoints = self.awake().await?;
             if endpoints.is_empty() {
                 return Ok(());
             }
@@ -91,13 +91,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn awake(&self, most: usize) -> Result<Vec<WebhookEndpointId>, Error> {
-        let (now, most) = (self.app.clock.now(), i64::try_from(most).unwrap_or(i64::MAX));
-        self.app.db.read(move |conn| repository::awake(conn, now, most)).await
+    async fn awake(&self) -> Result<Vec<WebhookEndpointId>, Error> {
+        let now = self.app.clock.now();
+        self.app.db.read(move |conn| repository::awake(conn, now, AT_ONCE as i64)).await
     }
 
     async fn serve(&self, endpoint: WebhookEndpointId) -> Result<(), Error> {
-        worker::serve(&self.app, self.id, endpoint, || !self.is_stopping.load(Ordering::Relaxed)).await
+        worker::serve(&self.app, self.id, endpoint, || !self.is_stopping.get()).await
     }
 
     async fn run(self, mut stop: watch::Receiver<bool>) {
@@ -109,28 +109,16 @@ impl Engine {
                 Ok(has_more) => more = has_more,
                 Err(error) => complain("the journal was not read on for webhooks", &error),
             }
-            if sweeps.is_due()
-                && let Err(error) = self.sweep().await
-            {
-                complain("what fell due was not looked for", &error);
-            }
-            if passings.is_due()
-                && let Err(error) = self.tell_what_passed().await
-            {
-                complain("which consents began or ended was not looked for", &error);
-            }
-            if purges.is_due()
-                && let Err(error) = self.purge().await
-            {
-                complain("old webhook deliveries were not deleted", &error);
-            }
-            match self.awake(AT_ONCE).await {
+            sweeps.when_due("what fell due was not looked for", self.sweep()).await;
+            passings.when_due("which consents began or ended was not looked for", self.tell_what_passed()).await;
+            purges.when_due("old webhook deliveries were not deleted", self.purge()).await;
+            match self.awake().await {
                 Ok(endpoints) => crew.take_up(endpoints, |id| self.clone().send_to(id)),
                 Err(error) => complain("the webhook queues were not read", &error),
             }
             crew.rest(if more { Duration::ZERO } else { LOOK }, &mut stop).await;
         }
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.is_stopping.set(true);
         crew.finish().await;
         if let Err(error) = self.let_go().await {
             complain("the journal was not let go", &error);

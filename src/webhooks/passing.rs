@@ -3,12 +3,13 @@
 //! Each endpoint has a place among these moments, which moves on in the transaction that queues what is told of them. One that is paused or
 //! behind the others keeps its place, and is told once it has caught up: so nothing is told before what happened before it.
 
-use super::dispatcher::{self, Eyes, HOLD, Readers, Services};
+use super::dispatcher::{self, Eyes, Readers, Services};
 use super::events::{self, WebhookEventType};
 use super::model::DeliveryRow;
 use super::repository::{self, Subscriber};
 use super::turning::{self, Turn};
 use crate::app::App;
+use crate::background::leased_from;
 use crate::changes::place::Told;
 use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
@@ -42,7 +43,7 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     let now = app.clock.now();
     let is_kept = app.db.write(move |conn| {
         // Somebody else has taken over, and tells it.
-        if !places::move_on(conn, Work::Webhooks, holder, place, place, now.plus(HOLD))? {
+        if !places::move_on(conn, Work::Webhooks, holder, place, place, leased_from(now))? {
             return Ok(false);
         }
         dispatcher::enqueue(conn, &passed.deliveries, false, now)?;

@@ -132,23 +132,9 @@ fn keep(
 ) -> Result<Option<Work>> {
     let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
     let answers = || tried.iter().filter_map(|one| one.answer.as_ref());
-    let attempts: Vec<AttemptRow> = tried.iter().filter_map(attempt).collect();
-    if !attempts.is_empty() {
-        queue::add_attempts(conn, &attempts)?;
-    }
     let asked =
         answers().filter(|answer| !answer.is_success()).filter_map(|answer| answer.retry_after).max().map(|asked| schedule.asked(asked));
-    for one in tried {
-        let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
-        let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
-            // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.
-            Fate::Finished(WebhookDeliveryStatus::Failed) if !is_gone(one) && is_alone(conn, &endpoint, &one.delivery, attempt_count)? => {
-                Fate::Again(now.plus(chrono(schedule.rest(endpoint.failures.saturating_add(1)))))
-            }
-            fate => fate,
-        };
-        queue::settle(conn, &one.delivery, attempt_count, fate, now)?;
-    }
+    note(conn, &endpoint, tried, asked, schedule, now)?;
     if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
         repository::release(conn, id, None)?;
         return Ok(None);
@@ -191,6 +177,33 @@ fn keep(
             Ok(None)
         }
     }
+}
+
+/// Notes the attempts, and what becomes of each delivery.
+fn note(
+    conn: &mut DbConn,
+    endpoint: &EndpointRow,
+    tried: &[Tried],
+    asked: Option<Duration>,
+    schedule: Schedule,
+    now: Instant,
+) -> Result<()> {
+    let attempts: Vec<AttemptRow> = tried.iter().filter_map(attempt).collect();
+    if !attempts.is_empty() {
+        queue::add_attempts(conn, &attempts)?;
+    }
+    for one in tried {
+        let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
+        let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
+            // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.
+            Fate::Finished(WebhookDeliveryStatus::Failed) if !is_gone(one) && is_alone(conn, endpoint, &one.delivery, attempt_count)? => {
+                Fate::Again(now.plus(chrono(schedule.rest(endpoint.failures.saturating_add(1)))))
+            }
+            fate => fate,
+        };
+        queue::settle(conn, &one.delivery, attempt_count, fate, now)?;
+    }
+    Ok(())
 }
 
 fn is_gone(one: &Tried) -> bool {

@@ -226,7 +226,7 @@ impl Caller {
     }
 }
 
-/// What came back.
+/// What came back, in process or over a socket.
 #[derive(Debug)]
 pub struct Answer {
     /// HTTP status.
@@ -243,6 +243,11 @@ impl Answer {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }
 
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
     /// A header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
@@ -251,7 +256,7 @@ impl Answer {
     /// The body, of an answer that must have this status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        assert_eq!(self.status, status, "{}", self.text());
         self.json()
     }
 
@@ -264,6 +269,22 @@ impl Answer {
         assert_eq!(problem["status"], status, "{problem}");
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
         problem
+    }
+
+    /// An answer that says that the server cannot at present, and nothing else: when to come again, and no word of what is behind.
+    #[track_caller]
+    pub fn expect_try_again(&self) {
+        let problem = self.expect(503);
+        assert!(self.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{:?}", self.headers);
+        if self.header("content-type") == Some("application/problem+json") {
+            assert!(matches!(problem["code"].as_str(), Some("busy" | "unavailable" | "timed_out")), "{problem}");
+        } else {
+            assert_eq!(problem["error"], "temporarily_unavailable", "{problem}");
+        }
+        let text = self.text().to_lowercase();
+        for internal in ["postgres", "sqlite", "sql", "disk", "connection", "terminat", "read-only", "readonly", "/tmp", "127.0.0.1"] {
+            assert!(!text.contains(internal), "{internal} in {text}");
+        }
     }
 
     /// The pointers and codes of a problem's faults, in order of the pointer.
@@ -280,6 +301,6 @@ impl Answer {
     /// The id of the resource in the body.
     #[track_caller]
     pub fn id(&self) -> String {
-        self.json()["id"].as_str().unwrap_or_else(|| panic!("no id in {}", String::from_utf8_lossy(&self.bytes))).to_owned()
+        self.json()["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text())).to_owned()
     }
 }

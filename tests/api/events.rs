@@ -1,8 +1,10 @@
 //! A reader of server-sent events over a socket.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::TcpStream;
-use std::time::Duration;
+
+use crate::client::Answer;
+use crate::socket::{self, Chunks};
 
 /// An event, or what came between.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,9 +21,9 @@ pub struct Event {
 
 /// An open stream. The last id outlives it.
 pub struct EventSource {
-    lines: BufReader<Chunks>,
-    /// The headers.
-    pub head: String,
+    lines: BufReader<Chunks<BufReader<TcpStream>>>,
+    /// How it was answered; the events are its body.
+    pub answer: Answer,
     /// The last id.
     pub last_id: String,
 }
@@ -29,28 +31,17 @@ pub struct EventSource {
 impl EventSource {
     /// Connects, and goes on after this id.
     pub fn connect(address: &str, path: &str, token: &str, last_id: &str) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let resume = if last_id.is_empty() { String::new() } else { format!("Last-Event-ID: {last_id}\r\n") };
-        // At once: a server that is sent a piece now and then gives up on what is slow to come.
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nAccept: text/event-stream\r\n\
-             Accept-Encoding: gzip, br\r\n{resume}\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
-        let mut lines = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if lines.read_line(&mut head)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        if head.starts_with("HTTP/1.1 408 ") {
+        let authorization = format!("Bearer {token}");
+        let mut headers = vec![("Authorization", authorization.as_str()), ("Accept", "text/event-stream"), ("Accept-Encoding", "gzip, br")];
+        headers.extend(Some(("Last-Event-ID", last_id)).filter(|_| !last_id.is_empty()));
+        let mut stream = socket::connect(address)?;
+        socket::send(&mut stream, "GET", path, &headers, None)?;
+        let answer = socket::read_head(&mut stream)?;
+        if answer.status == 408 {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        assert!(head.contains("transfer-encoding: chunked"), "{head}");
-        let lines = BufReader::new(Chunks::of(lines));
-        Ok(Self { lines, head, last_id: last_id.to_owned() })
+        assert_eq!(answer.header("transfer-encoding"), Some("chunked"), "{answer:?}");
+        Ok(Self { lines: BufReader::new(Chunks::of(stream)), answer, last_id: last_id.to_owned() })
     }
 
     /// What comes next, up to an empty line; `None` at the end.
@@ -77,41 +68,5 @@ impl EventSource {
                 },
             }
         }
-    }
-}
-
-/// A body in chunks (RFC 9112 §7.1). Its end is told; a connection that breaks before is an error.
-pub struct Chunks {
-    stream: BufReader<TcpStream>,
-    left: usize,
-}
-
-impl Chunks {
-    /// The body that follows.
-    pub fn of(stream: BufReader<TcpStream>) -> Self {
-        Self { stream, left: 0 }
-    }
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            let mut size = String::new();
-            self.stream.read_line(&mut size)?;
-            self.left = usize::from_str_radix(size.trim_end(), 16).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            if self.left == 0 {
-                return Ok(0);
-            }
-        }
-        let most = buffer.len().min(self.left);
-        let read = self.stream.read(&mut buffer[..most])?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= read;
-        if self.left == 0 {
-            self.stream.read_line(&mut String::new())?;
-        }
-        Ok(read)
     }
 }

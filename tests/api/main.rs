@@ -12,6 +12,8 @@ mod receiver;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod socket;
+#[cfg(test)]
 mod tokens;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::client::TestApp;
 use crate::harness::{Place, TestDb};
+use crate::screening_links;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 struct Column {
@@ -154,6 +155,30 @@ on_both!(places_in_the_journal_are_kept_when_they_come_into_one_table, |db| asyn
     let [webhooks, responsiveness] = [Work::Webhooks, Work::Responsiveness].map(|work| places::reached(&mut conn, work).unwrap());
     let numbers = |place: Position| (place.transaction_id, place.sequence);
     assert_eq!((numbers(webhooks), numbers(responsiveness)), ((3, 7), (2, 5)));
+});
+
+on_both!(links_open_what_they_did_when_those_to_screenings_come_into_the_table_of_all_links, |db| async move {
+    let (settings, mut conn) = (db.settings.clone(), connect(&db));
+    let clinic = TestApp::new(db).await.clinic().await;
+    let draft = screening_links::draft(&clinic).await;
+    let revoked = screening_links::holder(&clinic, &draft).await;
+    clinic.delete(&format!("{draft}/links"), 1).await.expect(204);
+    let person = screening_links::holder(&clinic, &draft).await;
+    let worker = clinic.post("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await.id();
+    let calendar = format!("/v1/practitioners/{worker}/calendar-links");
+    clinic.post(&calendar, json!({ "recipient": "Harpreet's phone" })).await.expect(201);
+    let paths = [format!("{draft}/links"), calendar];
+    let mut listed = Vec::new();
+    for path in &paths {
+        listed.push(clinic.get(path).await.expect(200));
+    }
+    revert_to(&mut conn, "20260101000104");
+    drop(Db::open(&settings).unwrap());
+    for (path, listed) in paths.iter().zip(listed) {
+        assert_eq!(clinic.get(path).await.expect(200), listed);
+    }
+    person.get(screening_links::LINK).await.expect(200);
+    revoked.get(screening_links::LINK).await.expect_problem(401, "unauthenticated");
 });
 
 on_both!(who_asked_to_hear_of_an_event_that_there_is_no_longer_is_read_and_hears_of_the_rest, |db| async move {

@@ -9,7 +9,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::server::{Server, kith, places};
+use crate::faults::town::Client;
+use crate::harness::Place;
+use crate::server::{Server, places};
+use crate::socket::Http;
 
 /// What came back over a connection: the answers' statuses and the last body.
 struct Heard {
@@ -46,20 +49,11 @@ struct Target {
 }
 
 impl Target {
-    fn new(place: &crate::harness::Place) -> Self {
-        let add = ["client", "add", "--organization=Alder Clinic", "--kind=clinic", "--name=EMR", "--scopes=all", "--json"];
-        let added: Value = serde_json::from_slice(&kith(place, &add).output().unwrap().stdout).unwrap();
-        let server = Server::start(place, &["--request-timeout=2s"]);
-        let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}",
-            added["client_id"].as_str().unwrap(),
-            added["client_secret"].as_str().unwrap()
-        );
-        let mut stream = server.connect();
-        let length = form.len();
-        write!(stream, "POST /oauth/token HTTP/1.1\r\nHost: kith\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}").unwrap();
-        let answer: Value = serde_json::from_str(&hear(&mut stream).body).unwrap();
-        Self { token: answer["access_token"].as_str().unwrap().to_owned(), server }
+    fn new(place: &Place) -> Self {
+        let mut client = Client::add(&place.url(), "Alder Clinic", "clinic");
+        let server = Server::start(&place.url(), &["--request-timeout=2s"]);
+        client.log_in(&server.address);
+        Self { token: client.token, server }
     }
 
     /// The head of a request to register a patient, without the headers that say how long its body is.
@@ -186,7 +180,7 @@ fn broken_requests_are_refused_or_cut_off_and_the_server_goes_on() {
             );
         }
 
-        assert!(target.server.get("/readyz").starts_with("HTTP/1.1 200 "));
+        target.server.get("/readyz").expect(200);
         if let (Some(before), Some(after)) = (before, target.server.resident_memory()) {
             assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
         }
@@ -274,7 +268,8 @@ fn the_slow_are_cut_off_and_hold_up_nobody() {
         // Others are answered before the slow are cut off. On a machine that is busy itself it may take some asking to see that.
         let is_held_up = |_| {
             let slow = target.slow_body();
-            let is_answered = target.server.get("/readyz").starts_with("HTTP/1.1 200 ");
+            let answer = Http::to(&target.server.address).call("GET", "/readyz", &[], None);
+            let is_answered = answer.is_ok_and(|answer| answer.status == 200);
             !(is_answered && is_silent(&slow))
         };
         assert!(!(0..10).all(is_held_up), "the slow hold up the others");

@@ -9,10 +9,11 @@ use crate::client::{Caller, TestApp};
 use crate::screenings::{consent, patient};
 use crate::tokens;
 
-const LINK: &str = "/v1/screening-link";
+/// What a link opens.
+pub const LINK: &str = "/v1/screening-link";
 
 /// A draft of the PHQ-9 and its path.
-async fn draft(clinic: &Caller) -> String {
+pub async fn draft(clinic: &Caller) -> String {
     let person = patient(clinic).await;
     let body = json!({ "patient_id": person, "instrument": "phq-9", "language": "fr", "note": "Came with her son." });
     let made = clinic.post("/v1/screenings", body).await;
@@ -21,7 +22,7 @@ async fn draft(clinic: &Caller) -> String {
 }
 
 /// Whoever holds a new link to the draft.
-async fn holder(clinic: &Caller, draft: &str) -> Caller {
+pub async fn holder(clinic: &Caller, draft: &str) -> Caller {
     let made = clinic.post(&format!("{draft}/links"), json!({})).await.expect(201);
     Caller { token: Some(made["token"].as_str().unwrap().to_owned()), ..clinic.clone() }
 }

@@ -1,20 +1,29 @@
 //! The `kith` command as a process of its own, and a server that listens.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::client::Answer;
 use crate::harness::Place;
+use crate::socket::Http;
 
 /// The command on this database, with nothing of our own environment but what the system needs.
-pub fn kith(place: &Place, arguments: &[&str]) -> Command {
+pub fn kith(url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
-    command.args(arguments).env_clear().env("KITH_DATABASE_URL", place.url()).env("KITH_LOG", "warn");
+    command.args(arguments).env_clear().env("KITH_DATABASE_URL", url).env("KITH_LOG", "warn");
+    command
+}
+
+/// The command that starts a server with these flags beside the usual ones.
+pub fn serve(url: &str, flags: &[&str]) -> Command {
+    let mut command = kith(url, &["serve", "--port=0"]);
+    command.args(flags).env("TMPDIR", std::env::temp_dir()).env("KITH_LOG", "info");
     command
 }
 
@@ -23,40 +32,45 @@ pub fn places() -> impl Iterator<Item = Place> {
     std::iter::once(Place::on_sqlite()).chain(Place::on_postgres())
 }
 
-/// A server that is killed when it is dropped.
+/// A server process. It is killed when it is dropped, as a crash would.
 pub struct Server {
+    /// The process.
+    pub process: Child,
     /// Where it listens.
     pub address: String,
-    process: Child,
+    log: Arc<Mutex<Vec<String>>>,
     /// Reads the log while the server writes it: a pipe that nobody empties holds up whoever logs.
-    log: Option<JoinHandle<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// A server with these flags beside the usual ones.
-    pub fn start(place: &Place, flags: &[&str]) -> Self {
-        Self::start_in(place, flags, &std::env::temp_dir())
+    /// A server with these flags beside the usual ones, once it listens.
+    pub fn start(url: &str, flags: &[&str]) -> Self {
+        Self::of(&mut serve(url, flags)).unwrap_or_else(|log| panic!("the server did not start: {log:?}"))
     }
 
-    /// The same with a folder of its own for temporary files.
-    pub fn start_in(place: &Place, flags: &[&str], folder: &Path) -> Self {
-        let mut command = kith(place, &["serve", "--port=0", "--log-level=info", "--log-format=json"]);
-        let mut process = command.args(flags).env("TMPDIR", folder).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
+    /// The server that this command starts, once it listens; else what it said before it ended.
+    pub fn of(command: &mut Command) -> Result<Self, Vec<String>> {
+        let mut process = command.env("KITH_LOG_FORMAT", "json").stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
         let address = loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the server stopped before it listened");
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if let Some((_, address)) = line["message"].as_str().unwrap().split_once("listens on http://") {
-                break address.to_owned();
+            let Some(Ok(line)) = lines.next() else {
+                process.wait().unwrap();
+                return Err(said);
+            };
+            let message = serde_json::from_str::<Value>(&line).unwrap_or_default()["message"].take();
+            let address =
+                message.as_str().and_then(|message| message.split_once("listens on http://")).map(|(_, address)| address.to_owned());
+            said.push(line);
+            if let Some(address) = address {
+                break address;
             }
         };
-        let log = std::thread::spawn(move || {
-            let mut rest = String::new();
-            log.read_to_string(&mut rest).unwrap();
-            rest
-        });
-        Self { address, process, log: Some(log) }
+        let log = Arc::new(Mutex::new(said));
+        let shared = Arc::clone(&log);
+        let reader = std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().unwrap().push(line)));
+        Ok(Self { process, address, log, reader: Some(reader) })
     }
 
     /// A connection that waits for an answer no longer than twenty seconds.
@@ -67,13 +81,9 @@ impl Server {
         stream
     }
 
-    /// The whole answer to a GET.
-    pub fn get(&self, path: &str) -> String {
-        let mut stream = self.connect();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+    /// The answer to a GET of a stranger.
+    pub fn get(&self, path: &str) -> Answer {
+        Http::to(&self.address).call("GET", path, &[], None).unwrap()
     }
 
     /// What the process holds in memory, in bytes; `None` where the system does not say.
@@ -83,7 +93,12 @@ impl Server {
         Some(kilobytes * 1024)
     }
 
-    /// Asks it to stop; gives the rest of its log.
+    /// What it has said until now.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Asks it to stop; gives its log.
     pub fn stop(self) -> Vec<Value> {
         self.signal("TERM");
         self.stopped()
@@ -94,24 +109,35 @@ impl Server {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status().unwrap().success());
     }
 
-    /// How it has ended; `None` while it runs.
-    pub fn status(&mut self) -> Option<ExitStatus> {
-        self.process.try_wait().unwrap()
+    /// Waits until it has ended by itself and well; gives its log.
+    pub fn stopped(mut self) -> Vec<Value> {
+        let status = self.process.wait().unwrap();
+        let log = self.end();
+        assert!(status.success(), "{log:?}");
+        log.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Waits until it has ended by itself and well; gives the rest of its log.
-    pub fn stopped(mut self) -> Vec<Value> {
-        let log = self.log.take().unwrap().join().unwrap();
-        assert!(self.process.wait().unwrap().success());
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    /// `kill -9`; gives its log.
+    pub fn kill(mut self) -> Vec<String> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        let _has_ended_already = self.process.kill();
+        self.process.wait().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        std::mem::take(&mut *self.log.lock().unwrap())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended already where the test got that far.
-        if self.process.try_wait().is_ok_and(|status| status.is_none()) {
-            self.process.kill().unwrap();
+        let log = self.end();
+        if std::thread::panicking() {
+            let complaints = log.iter().filter(|line| line.contains(r#""level":"error""#));
+            complaints.take(100).for_each(|line| eprintln!("the server said: {line}"));
         }
     }
 }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
 use crate::events::{Event, EventSource};
-use crate::faults::http::Http;
 use crate::faults::town::{Client, Town};
 use crate::harness::Place;
 use crate::server::{Server, places};
+use crate::socket::Http;
 
 /// The whole of a short stream, in process.
 async fn stream(caller: &Caller, query: &str, last_id: &str) -> (Vec<Event>, String) {
@@ -117,7 +117,7 @@ on_both!(those_who_wait_are_answered_when_the_server_is_told_to_stop, |db| async
 /// A clinic on a server.
 fn clinic_on(place: &Place, flags: &[&str]) -> (Server, Client) {
     let mut town = Town::on(&place.url());
-    let server = Server::start(place, flags);
+    let server = Server::start(&place.url(), flags);
     town.log_in(&server.address);
     (server, town.clinic)
 }
@@ -144,7 +144,8 @@ fn events_come_as_they_happen_unpacked_and_a_server_that_stops_ends_them_at_once
         let now = Clock::default().now().to_text();
         let path = format!("/v1/changes?{ORGANIZATIONS}&since={now}");
         let mut source = EventSource::connect(&server.address, &path, &clinic.token, "").unwrap();
-        assert!(source.head.contains("text/event-stream") && source.head.contains("x-accel-buffering: no"), "{}", source.head);
+        let told = |name: &str| source.answer.header(name);
+        assert_eq!((told("content-type"), told("x-accel-buffering")), (Some("text/event-stream"), Some("no")), "{:?}", source.answer);
         let first = source.next().unwrap().unwrap();
         assert_eq!((first.retry, first.comments.len(), source.last_id.is_empty()), (Some(1000), 1, false));
         for name in ["A", "B"] {
@@ -160,7 +161,7 @@ fn events_come_as_they_happen_unpacked_and_a_server_that_stops_ends_them_at_once
         stopping.join().unwrap();
         assert!(began.elapsed() < Duration::from_secs(15), "the server waited for the stream");
 
-        let server = Server::start(&place, &["--request-timeout=8s"]);
+        let server = Server::start(&place.url(), &["--request-timeout=8s"]);
         create(&clinic, &server.address, "C");
         let began = Instant::now();
         let mut source = EventSource::connect(&server.address, &path, &clinic.token, &last_id).unwrap();

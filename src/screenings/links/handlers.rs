@@ -4,9 +4,9 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 
 use super::holder::LinkHolder;
-use super::{LinkedAnswers, LinkedScreening, NewScreeningLink, ScreeningLink, ScreeningLinkInput, ScreeningLinkRow, repository};
+use super::{LinkedAnswers, LinkedScreening, NewScreeningLink, ScreeningLink, ScreeningLinkInput};
 use crate::app::State;
-use crate::auth::links::{Link, Purpose};
+use crate::auth::links::Purpose;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
@@ -18,7 +18,8 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery, Resource as _};
 use crate::instruments::{self, model::InstrumentRow};
-use crate::kind::{self, ResourceType, ScreeningId, ScreeningLinkId};
+use crate::kind::{self, ScreeningId};
+use crate::links::{LinkRow, repository};
 use crate::screenings::api::{Screening, ScreeningCompletion};
 use crate::screenings::findings::Answer;
 use crate::screenings::handlers::Screenings;
@@ -40,17 +41,9 @@ fn check_open(row: &ScreeningRow) -> Result<()> {
     }
 }
 
-fn record(conn: &mut DbConn, caller: &Principal, screening: &ScreeningRow, link: &ScreeningLinkRow, action: Action) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::ScreeningLink,
-        resource_id: link.id.uuid(),
-        owner_id: Some(link.organization_id),
-        version: link.version,
-        action,
-        patient_id: Some(screening.patient_id),
-        referral_id: None,
-        body: &ScreeningLink::from(link),
-    };
+fn record(conn: &mut DbConn, caller: &Principal, screening: &ScreeningRow, row: &LinkRow, action: Action) -> Result<()> {
+    let link = ScreeningLink::from(row);
+    let change = Change::of(link.id, link.version, action, &link).owned_by(row.organization_id).about(screening.patient_id);
     changes::record(conn, &caller.actor(), change)?;
     Ok(())
 }
@@ -73,21 +66,10 @@ pub async fn create_screening_link(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let screening = draft(conn, caller, id)?;
-            let row = ScreeningLinkRow {
-                id: Id::generate(),
-                organization_id: caller.organization_id,
-                screening_id: id,
-                client_id: caller.client_id,
-                on_behalf_of: caller.on_behalf_of.clone(),
-                expires_at: input.expires_at(caller.at),
-                revoked_at: None,
-                version: 1,
-                created_at: caller.at,
-            };
+            let row = LinkRow::new(caller, Purpose::AnswerScreening, id.cast(), None, input.lifetime());
             repository::insert(conn, &row)?;
             record(conn, caller, &screening, &row, Action::Created)?;
-            let link = Link { id: row.id.uuid(), subject: id.uuid(), expires_at: row.expires_at };
-            let token = links.sign(Purpose::AnswerScreening, &link, keys.current())?;
+            let token = links.sign(row.purpose, &row.link(), keys.current())?;
             let made = NewScreeningLink { link: ScreeningLink::from(&row), token };
             Reply::created(&format!("/v1/screenings/{id}/links"), row.version, &made)
         })
@@ -108,13 +90,13 @@ pub async fn list_screening_links(
 ) -> Result<HttpResponse> {
     let (id, HistoryQuery { limit, cursor }) = (*id, query.0);
     let fingerprint = page::fingerprint(&("links", id));
-    let after: Option<ScreeningLinkId> = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let after: Option<Id<()>> = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
         .read(move |conn| {
             resource::get_row::<Screenings>(conn, &caller, id)?;
-            let rows = repository::list(conn, id, after, limit.and_one())?;
-            Page::from_rows(rows, limit, fingerprint, |row: &ScreeningLinkRow| row.id)
+            let rows = repository::list(conn, Purpose::AnswerScreening, id.cast(), after, limit.and_one())?;
+            Page::from_rows(rows, limit, fingerprint, |row: &LinkRow| row.id)
         })
         .await?;
     Ok(page.map(|row| ScreeningLink::from(&row)).respond(&request))
@@ -136,7 +118,7 @@ pub async fn revoke_screening_links(
             let caller = caller.now(&clock);
             let screening = resource::get_row::<Screenings>(conn, &caller, id)?;
             Screenings::permit(&caller, &screening)?;
-            let revoked = repository::revoke(conn, id, caller.at)?;
+            let revoked = repository::revoke(conn, Purpose::AnswerScreening, id.cast(), caller.at)?;
             revoked.iter().try_for_each(|link| record(conn, &caller, &screening, link, Action::Updated))
         })
         .await?;

@@ -6,12 +6,11 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use super::repository;
 use crate::auth::limits::{Allowance, CountedAs};
 use crate::auth::links::{Link, Purpose};
 use crate::auth::principal::{bearer_token, count, state};
 use crate::auth::tokens::Refusal;
-use crate::auth::{self, Principal, Scope};
+use crate::auth::{Principal, Scope};
 use crate::clock::Clock;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -19,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::http::middleware::RequestId;
 use crate::http::query;
 use crate::http::resource;
+use crate::links::{self, repository};
 use crate::screenings::handlers::Screenings;
 use crate::screenings::model::ScreeningRow;
 
@@ -51,18 +51,16 @@ impl LinkHolder {
     /// The holder as the one who acts: for the client that made the link, as long as the link stands and that client may write screenings.
     fn acting(&self, conn: &mut DbConn) -> Result<Principal> {
         let link = repository::find(conn, Id::from_uuid(self.link.id))?;
-        let link = link.filter(|link| link.revoked_at.is_none() && link.screening_id.uuid() == self.link.subject);
+        let link = link.filter(|link| link.purpose == Purpose::AnswerScreening && link.revoked_at.is_none() && link.link() == self.link);
         let link = link.ok_or(Error::Unauthenticated("the link was revoked"))?;
-        let standing = auth::repository::find_standing(conn, link.client_id)?.filter(|standing| standing.is_active);
-        let standing = standing.filter(|standing| standing.scopes.contains(Scope::ScreeningsWrite));
-        if standing.is_none() {
+        if !link.is_vouched_for(conn, Scope::ScreeningsWrite)? {
             return Err(Refusal::ClientInactive.into());
         }
         Ok(Principal {
             client_id: link.client_id,
             organization_id: link.organization_id,
             scopes: [Scope::ScreeningsRead, Scope::ScreeningsWrite].into_iter().collect(),
-            on_behalf_of: Some(crate::links::name("screening", link.id)),
+            on_behalf_of: Some(links::name("screening", link.id)),
             request_id: self.request_id.clone(),
             at: self.at,
         })

@@ -2,10 +2,8 @@
 
 pub mod handlers;
 pub mod holder;
-pub mod repository;
 
 use chrono::Duration;
-use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
@@ -14,11 +12,11 @@ use super::api::Screening;
 use super::findings::{Answer, Completeness};
 use super::model::{CompletedBy, ScreeningStatus};
 use crate::config::Config;
-use crate::db::schema::screening_links;
 use crate::db::types::Instant;
 use crate::instruments::api::Instrument;
-use crate::kind::{ClientId, OrganizationId, ScreeningId, ScreeningLinkId};
+use crate::kind::{ScreeningId, ScreeningLinkId};
 use crate::languages;
+use crate::links::LinkRow;
 use crate::matching::Helpline;
 
 /// How a link is to be.
@@ -36,35 +34,10 @@ impl ScreeningLinkInput {
         3 * 24 * 60
     }
 
-    /// When a link that is made at this moment runs out: at a whole second.
-    pub fn expires_at(&self, now: Instant) -> Instant {
-        let end = now.plus(Duration::minutes(i64::from(self.valid_minutes)));
-        Instant::from_timestamp(end.utc().timestamp()).unwrap_or(end)
+    /// For how long.
+    pub fn lifetime(&self) -> Duration {
+        Duration::minutes(self.valid_minutes.into())
     }
-}
-
-/// A row of the table `screening_links`.
-#[derive(Debug, Clone, Queryable, Insertable)]
-#[diesel(table_name = screening_links, treat_none_as_default_value = false)]
-pub struct ScreeningLinkRow {
-    /// Its id.
-    pub id: ScreeningLinkId,
-    /// The organization that recorded the screening.
-    pub organization_id: OrganizationId,
-    /// The draft.
-    pub screening_id: ScreeningId,
-    /// The client that made the link.
-    pub client_id: ClientId,
-    /// The person it acted for.
-    pub on_behalf_of: Option<String>,
-    /// When it runs out.
-    pub expires_at: Instant,
-    /// When it was revoked.
-    pub revoked_at: Option<Instant>,
-    /// Version, from 1.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Instant,
 }
 
 /// A link to a draft.
@@ -85,11 +58,11 @@ pub struct ScreeningLink {
     pub created_at: Instant,
 }
 
-impl From<&ScreeningLinkRow> for ScreeningLink {
-    fn from(row: &ScreeningLinkRow) -> Self {
+impl From<&LinkRow> for ScreeningLink {
+    fn from(row: &LinkRow) -> Self {
         Self {
-            id: row.id,
-            screening_id: row.screening_id,
+            id: row.id.cast(),
+            screening_id: row.subject_id.cast(),
             version: row.version,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -191,11 +164,12 @@ impl UrgentHelp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::links::expiry;
 
     #[test]
     fn a_link_runs_out_at_a_whole_second_after_its_minutes() {
         let now: Instant = "2026-01-01T00:00:00.900Z".parse().unwrap();
-        let end = |minutes| ScreeningLinkInput { valid_minutes: minutes }.expires_at(now).to_text();
+        let end = |minutes| expiry(now, ScreeningLinkInput { valid_minutes: minutes }.lifetime()).to_text();
         assert_eq!(end(5), "2026-01-01T00:05:00.000000Z");
         assert_eq!(end(ScreeningLinkInput::three_days()), "2026-01-04T00:00:00.000000Z");
     }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http::Http;
-use super::server::Server;
 use super::times;
 use super::town::Town;
 use crate::harness::Place;
+use crate::server::Server;
+use crate::socket::Http;
 
 /// Patients of the import, without anything by which they could be known again.
 const PEOPLE: usize = 3_000;
@@ -28,7 +28,7 @@ fn an_import_is_taken_over_by_another_server_and_loses_and_doubles_nothing() {
 fn kill(place: &Place, count: usize) {
     let url = place.url();
     let mut town = Town::on(&url);
-    let start = || -> Vec<Server> { (0..count).map(|_| Server::start(&url)).collect() };
+    let start = || -> Vec<Server> { (0..count).map(|_| Server::start(&url, &[])).collect() };
     let mut servers = start();
     town.log_in(&servers[0].address);
     let clinic = &town.clinic;
@@ -50,7 +50,7 @@ fn kill(place: &Place, count: usize) {
         if servers.is_empty() {
             servers = start();
         } else {
-            servers.push(Server::start(&url));
+            servers.push(Server::start(&url, &[]));
         }
     }
     let job = until(|| Some(read(&servers)).filter(|job| job["status"] == "completed"));

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::http::Http;
-use super::server::Server;
 use super::town::{Client, Town};
 use super::{Dice, times};
 use crate::events::EventSource;
 use crate::harness::Place;
 use crate::replica::{Lists, Replica};
+use crate::server::Server;
+use crate::socket::Http;
 
 const WRITERS: usize = 6;
 
@@ -78,7 +78,7 @@ impl Work {
 fn copy(place: &Place, count: usize) {
     let url = place.url();
     let mut town = Town::on(&url);
-    let start = || (0..count).map(|_| Server::start(&url)).collect::<Vec<_>>();
+    let start = || (0..count).map(|_| Server::start(&url, &[])).collect::<Vec<_>>();
     let addresses_of = |servers: &[Server]| servers.iter().map(|server| server.address.clone()).collect::<Vec<_>>();
     let mut servers = start();
     town.log_in(&servers[0].address);
@@ -331,7 +331,7 @@ impl Writer<'_> {
             }
             // Others merge, withdraw and delete the same at the same time.
             Ok(answer) => {
-                assert!([404, 409, 410, 412, 422, 503].contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
+                assert!([404, 409, 410, 412, 422, 503].contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text());
                 None
             }
             Err(_) => {

@@ -12,14 +12,14 @@ use diesel::connection::SimpleConnection;
 use kith::db::DbConn;
 use serde_json::json;
 
-use super::http::Http;
 use super::ledger::{Work, Writer};
 use super::replay::Feed;
-use super::server::{Server, kith};
 use super::times;
 use super::town::Town;
 use crate::client::TestApp;
 use crate::harness::{TestDb, skip};
+use crate::server::Server;
+use crate::socket::Http;
 
 /// Whether we may mount things in a namespace of our own, which goes with its last process.
 fn can_mount() -> bool {
@@ -34,11 +34,9 @@ fn can_mount() -> bool {
 /// A server on the database in this folder, begun after this script, which sees the folder as `$1`.
 fn behind(script: &str, folder: &Path) -> Result<Server, Vec<String>> {
     let url = format!("sqlite:{}", folder.join("kith.db").display());
-    let server = kith(&url, &["serve", "--port=0"]);
     let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", &format!("{script} && exec \"$0\" serve --port=0")]).arg(server.get_program()).arg(folder);
-    command.env("KITH_DATABASE_URL", url).env("KITH_LOG_FORMAT", "json").env("KITH_LOG", "info").stderr(Stdio::piped());
-    Server::of(command.spawn().unwrap())
+    command.args(["-rm", "sh", "-c", &format!("{script} && exec \"$0\" serve --port=0")]).arg(env!("CARGO_BIN_EXE_kith")).arg(folder);
+    Server::of(command.env("KITH_DATABASE_URL", url).env("KITH_LOG", "info"))
 }
 
 #[test]

@@ -5,13 +5,13 @@ use diesel::dsl::sql;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 
-use super::http::Http;
 use super::ledger::{Sent, Work, Writer};
 use super::replay::Feed;
-use super::server::Server;
 use super::town::Town;
 use super::{Dice, times};
 use crate::harness::Place;
+use crate::server::Server;
+use crate::socket::Http;
 
 const WRITERS: usize = 8;
 
@@ -34,7 +34,7 @@ fn kill(place: &Place, count: usize) {
     let (mut sent, mut unchecked) = (Vec::new(), Vec::new());
     let (mut unanswered, kills) = (0, times(3, 100));
     for round in 0..=kills {
-        let mut servers: Vec<Server> = (0..count).map(|_| Server::start(&url)).collect();
+        let mut servers: Vec<Server> = (0..count).map(|_| Server::start(&url, &[])).collect();
         let addresses: Vec<String> = servers.iter().map(|server| server.address.clone()).collect();
         town.log_in(&addresses[0]);
         check_file(&url);

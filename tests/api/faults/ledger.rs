@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http};
 use super::town::{Client, Town};
+use crate::client::Answer;
+use crate::socket::Http;
 
 /// What a writer sent, and the answer, once it had one.
 #[derive(Debug, Clone)]
@@ -93,7 +94,7 @@ impl<'a> Writer<'a> {
                 Ok(answer) if answer.status == 409 => drop(answer.expect_in_use()),
                 Ok(answer) => {
                     let body = answer.expect(201);
-                    sent.answer = Some(answer.body);
+                    sent.answer = Some(answer.text());
                     self.work.answered.fetch_add(1, Ordering::SeqCst);
                     return Some(body);
                 }
@@ -149,8 +150,8 @@ impl Sent {
         };
         answer.expect(201);
         match &self.answer {
-            Some(first) => assert_eq!(*first, answer.body, "{} was answered otherwise before", self.key),
-            None => self.answer = Some(answer.body),
+            Some(first) => assert_eq!(*first, answer.text(), "{} was answered otherwise before", self.key),
+            None => self.answer = Some(answer.text()),
         }
     }
 
@@ -165,9 +166,9 @@ impl Sent {
         });
         let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
         waiting.into_iter().for_each(|answer| drop(answer.expect_in_use()));
-        let bodies: HashSet<&str> = done.iter().map(|answer| answer.body.as_str()).collect();
+        let bodies: HashSet<String> = done.iter().map(|answer| answer.text()).collect();
         assert_eq!(bodies.len(), 1, "one key had {} answers", bodies.len());
-        sent.answer = bodies.into_iter().next().map(str::to_owned);
+        sent.answer = bodies.into_iter().next();
         sent.check(town, &mut Http::to(&addresses[0]));
         sent
     }

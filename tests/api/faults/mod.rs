@@ -9,15 +9,14 @@
 
 mod bulk;
 mod clock;
+mod cluster;
 mod copies;
 mod disk;
-pub mod http;
 mod kills;
 mod ledger;
 mod outages;
 mod privacy;
 mod replay;
-mod server;
 mod soak;
 mod storm;
 pub mod town;

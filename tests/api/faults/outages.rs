@@ -7,13 +7,14 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 
-use super::http::Http;
+use super::cluster::Cluster;
 use super::ledger::{Work, Writer};
 use super::replay::Feed;
-use super::server::{Cluster, Server, kith};
 use super::times;
 use super::town::Town;
 use crate::harness::Place;
+use crate::server::Server;
+use crate::socket::Http;
 
 /// Writes from eight threads to this server while `fault` goes on, and some time after; whatever was not answered was sent again. Gives
 /// how often the server said that it could not.
@@ -45,8 +46,7 @@ fn under_load(what: &str, server: &mut Server, town: &Town, fault: impl FnOnce(&
 /// A town on a server that gives up soon.
 fn impatient(url: &str) -> (Server, Town) {
     let mut town = Town::on(url);
-    let arguments = ["serve", "--port=0", "--log-level=info", "--statement-timeout=1s", "--database-wait=1s"];
-    let server = Server::of(kith(url, &arguments).spawn().unwrap()).unwrap();
+    let server = Server::start(url, &["--statement-timeout=1s", "--database-wait=1s"]);
     town.log_in(&server.address);
     (server, town)
 }

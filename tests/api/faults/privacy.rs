@@ -4,10 +4,10 @@ use kith::db::DbConn;
 use kith::error::Chain;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http};
-use super::server::{Server, kith};
 use super::town::{Client, Town};
-use crate::harness::Place;
+use crate::client::Answer;
+use crate::server::{Server, places};
+use crate::socket::Http;
 
 /// In every text that is about somebody. In upper case too, for codes.
 const MARK: &str = "Zwaanmarke";
@@ -36,7 +36,7 @@ impl Witness {
     #[track_caller]
     fn refused(&mut self, client: &Client, method: &str, path: &str, headers: &[(&str, &str)], body: Value) {
         let answer = self.call(client, method, path, headers, &body);
-        assert!((400..500).contains(&answer.status), "{method} {path} {body}: {} {}", answer.status, answer.body);
+        assert!((400..500).contains(&answer.status), "{method} {path} {body}: {} {}", answer.status, answer.text());
     }
 }
 
@@ -180,7 +180,7 @@ fn err(witness: &mut Witness, town: &Town, patient: &str, referral: &str) {
         let authorization = clinic.authorization();
         let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];
         let answer = witness.http.call("POST", "/v1/patients", &headers, Some(&broken)).unwrap();
-        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
         witness.answers.push((format!("POST {broken}"), answer));
     }
 }
@@ -226,11 +226,10 @@ on_both!(a_document_that_does_not_fit_its_type_is_told_without_what_is_in_it, |d
 
 #[test]
 fn what_is_about_a_person_is_in_no_log_line_no_url_and_no_error() {
-    for place in std::iter::once(Place::on_sqlite()).chain(Place::on_postgres()) {
+    for place in places() {
         let url = place.url();
         let mut town = Town::on(&url);
-        let arguments = ["serve", "--port=0", "--log-level=debug", "--slow-query=0ms"];
-        let server = Server::of(kith(&url, &arguments).spawn().unwrap()).unwrap();
+        let server = Server::start(&url, &["--log-level=debug", "--slow-query=0ms"]);
         town.log_in(&server.address);
         let mut witness = Witness { http: Http::to(&server.address), answers: Vec::new() };
         let (patient, referral) = tell(&mut witness, &town);
@@ -243,9 +242,9 @@ fn what_is_about_a_person_is_in_no_log_line_no_url_and_no_error() {
             }
         };
         for (request, answer) in &witness.answers {
-            look(&format!("the head of the answer to {request}"), &answer.head);
+            look(&format!("the head of the answer to {request}"), &format!("{:?}", answer.headers));
             if answer.status >= 400 {
-                look(&format!("the error that answers {request}"), &answer.body);
+                look(&format!("the error that answers {request}"), &answer.text());
             }
         }
         let log = server.kill();

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use kith::referrals::lifecycle::{ReferralStatus, find_step};
 use serde_json::Value;
 
-use super::http::Http;
 use super::ledger::Sent;
 use super::town::Client;
+use crate::socket::Http;
 
 /// What is made of other rows whenever it is read, and so not in the journal.
 const MADE_ON_READING: &[&str] = &["patient", "service", "warnings"];

@@ -2,8 +2,6 @@
 //! was told of it holds the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
@@ -12,15 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::copies::{Addresses, Work, listen, settle, tail, write};
-use super::http::Http;
-use super::server::Server;
 use super::town::{Client, Town};
 use super::webhooks::{FLAGS, subscribe};
 use super::{Dice, times};
-use crate::events::Chunks;
 use crate::harness::Place;
 use crate::receiver::{Got, Receiver, Reply};
 use crate::replica::{Key, Lists, Replica};
+use crate::server::Server;
+use crate::socket::Http;
 
 const WRITERS: usize = 4;
 const READERS: usize = 3;
@@ -60,7 +57,7 @@ fn soak(place: &Place, count: usize) {
     let url = place.url();
     let lasts = Duration::from_secs(times(9, 300) as u64);
     let mut town = Town::on(&url);
-    let start = || (0..count).map(|_| Server::start_with(&url, &FLAGS)).collect::<Vec<_>>();
+    let start = || (0..count).map(|_| Server::start(&url, &FLAGS)).collect::<Vec<_>>();
     let addresses_of = |servers: &[Server]| servers.iter().map(|server| server.address.clone()).collect::<Vec<_>>();
     let mut servers = start();
     town.log_in(&servers[0].address);
@@ -177,17 +174,9 @@ fn export(client: &Client, http: &mut Http) -> Replica {
 
 /// A file of lines, which comes in chunks.
 fn download(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut stream = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        assert!(stream.read_line(&mut head).unwrap() > 0, "{head}");
-    }
-    assert!(head.contains(" 200 ") && head.to_lowercase().contains("transfer-encoding: chunked"), "{head}");
-    let mut body = String::new();
-    Chunks::of(stream).read_to_string(&mut body).unwrap();
-    body
+    let answer = Http::to(address).call("GET", path, &[], None).unwrap();
+    assert_eq!((answer.status, answer.header("transfer-encoding")), (200, Some("chunked")), "{answer:?}");
+    answer.text()
 }
 
 /// One endpoint is well, one fails a third of the time, though no event more than twice, and one is down for the first half.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use kith::referrals::lifecycle::ReferralStatus;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http};
 use super::replay::Feed;
-use super::server::Server;
 use super::town::{Client, Town};
 use super::{Dice, times};
+use crate::client::Answer;
 use crate::harness::Place;
+use crate::server::Server;
+use crate::socket::Http;
 
 const CLIENTS: usize = 64;
 const REFERRALS: usize = 12;
@@ -37,7 +38,7 @@ fn sixty_four_clients_at_once_lose_double_and_skip_nothing_on_two_servers_with_o
 fn storm(place: &Place, count: usize) {
     let url = place.url();
     let mut town = Town::on(&url);
-    let servers: Vec<Server> = (0..count).map(|_| Server::start(&url)).collect();
+    let servers: Vec<Server> = (0..count).map(|_| Server::start(&url, &[])).collect();
     town.log_in(&servers[0].address);
     let mut http = Http::to(&servers[0].address);
     let patient = town.clinic.try_call(&mut http, "POST", "/v1/patients", &[], Some(&Town::person("storm"))).unwrap().expect(201);
@@ -98,7 +99,7 @@ fn call(client: &Client, http: &mut Http, method: &str, path: &str, headers: &[(
 }
 
 fn version(answer: &Answer) -> i64 {
-    answer.header("etag").and_then(|tag| tag.trim_matches('"').parse().ok()).unwrap_or_else(|| panic!("no ETag: {}", answer.head))
+    answer.header("etag").and_then(|tag| tag.trim_matches('"').parse().ok()).unwrap_or_else(|| panic!("no ETag: {:?}", answer.headers))
 }
 
 /// Sends a new referral.
@@ -148,6 +149,6 @@ fn transition(town: &Town, http: &mut Http, id: &str, dice: &mut Dice, made: &mu
         201 => drop(made.insert((id.to_owned(), version(&answer)))),
         409 => assert_eq!(code, "illegal_transition"),
         403 => assert_eq!(code, "forbidden"),
-        status => assert_eq!((status, code), (412, json!("version_mismatch")), "{}", answer.body),
+        status => assert_eq!((status, code), (412, json!("version_mismatch")), "{}", answer.text()),
     }
 }

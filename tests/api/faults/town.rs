@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http};
-use super::server::kith;
+use crate::client::Answer;
+use crate::server::kith;
+use crate::socket::Http;
 
 /// Who calls: its secret, and the token it last had.
 #[derive(Clone)]

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http::{Answer, Http};
-use super::server::Server;
 use super::town::{Client, Town};
 use super::{Dice, times};
+use crate::client::Answer;
 use crate::harness::Place;
+use crate::server::Server;
+use crate::socket::Http;
 
 /// Who answer offers at the same time.
 const ACTORS: usize = 6;
@@ -160,7 +161,7 @@ fn offer(place: &Place, count: usize) {
     let kills = times(4, 100);
     let mut resent = 0;
     for round in 0..=kills {
-        let servers: Vec<Server> = (0..count).map(|_| Server::start(&url)).collect();
+        let servers: Vec<Server> = (0..count).map(|_| Server::start(&url, &[])).collect();
         town.log_in(&servers[0].address);
         let mut http = Http::to(&servers[0].address);
         let service = service.get_or_insert_with(|| {

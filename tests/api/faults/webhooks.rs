@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http::Http;
-use super::server::Server;
 use super::town::{Client, Town};
 use super::{Dice, times};
 use crate::harness::Place;
 use crate::receiver::{Got, Receiver, Reply};
+use crate::server::Server;
+use crate::socket::Http;
 
 /// Waits that are seconds in life are fractions of them here.
 pub const FLAGS: [&str; 3] = ["--webhook-allow=127.0.0.1", "--webhook-timeout=2s", "--webhook-retry=100ms"];
@@ -94,7 +94,7 @@ fn deliver(place: &Place, count: usize) {
     let url = place.url();
     let (mut town, mut dice) = (Town::on(&url), Dice(11));
     let receiver = Receiver::that(crowd());
-    let start = || -> Vec<Server> { (0..count).map(|_| Server::start_with(&url, &FLAGS)).collect() };
+    let start = || -> Vec<Server> { (0..count).map(|_| Server::start(&url, &FLAGS)).collect() };
     let mut servers = start();
     town.log_in(&servers[0].address);
     let mut http = Http::to(&servers[0].address);
