@@ -121,7 +121,8 @@ pub async fn delete_named_service_capacity(
 /// Set the capacities of many services
 ///
 /// Up to 500 lines in one call and one transaction. Each line is taken or refused by itself, and is answered as a call for that service
-/// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other.
+/// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other. Lines that
+/// come after 16 MiB of services have been written are refused with `too_much_at_once`, and can be sent by themselves.
 #[utoipa::path(tag = "services", request_body = CapacityList, responses((status = 200, description = "What became of each line.", body = CapacityAnswers)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/capacities")]
 pub async fn set_service_capacities(
@@ -129,7 +130,9 @@ pub async fn set_service_capacities(
     caller: Allowed<scope::ServicesWrite>,
     command: Command<CapacityList>,
 ) -> Result<HttpResponse> {
-    command.run(&app, &caller, |conn, caller, list| Reply::ok(&setting::set_all(conn, caller, list)?)).await
+    // Before the write: on SQLite all writes wait for each other.
+    let lines = setting::read(&command.input)?;
+    command.run(&app, &caller, move |conn, caller, _| Reply::ok(&setting::set_all(conn, caller, &lines)?)).await
 }
 
 /// Read the history of the capacity of a service
