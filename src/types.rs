@@ -166,6 +166,11 @@ pub struct Phone {
 #[schema(min_length = 1, max_length = 300, example = "gardening")]
 pub struct Term(pub String);
 
+/// A sentence or a few.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(min_length = 1, max_length = 1_000, example = "Proof of address")]
+pub struct Sentence(pub String);
+
 /// A language, as its BCP 47 tag.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr-CA")]

@@ -22,7 +22,7 @@ pub use self::provenance::{Origin, Provenance, Verification};
 pub use self::schedule::{Schedule, ScheduleKind};
 use crate::kind::OrganizationId;
 use crate::text_enum;
-use crate::types::{DateSpan, DeliveryMode, Identifier, Phone};
+use crate::types::{DateSpan, DeliveryMode, Identifier, Phone, Sentence, Term};
 
 text_enum! {
     /// What kind of entry this is.
@@ -171,21 +171,21 @@ pub struct Eligibility {
     #[schema(minimum = 0, maximum = 130, example = 120)]
     pub max_age: Option<i32>,
     /// Genders the service is for, where it is for some only: `woman`, `man`, `non_binary`, ….
-    #[schema(max_items = 20, example = json!(["woman"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["woman"]))]
     pub genders: Vec<String>,
     /// Populations it is restricted to: `newcomer`, `refugee`, `indigenous`, `veteran`, `caregiver`, `2slgbtqi`, `disability`, `parent`,
     /// `student`, …. A service that merely focuses on a population names it in `attributes.populations_served`.
-    #[schema(max_items = 50, example = json!(["caregiver"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["caregiver"]))]
     pub populations: Vec<String>,
     /// Whether income is tested.
     pub income_tested: Option<bool>,
     /// Whether a professional must refer.
     pub referral_route: Option<ReferralRoute>,
     /// Coverage the person must hold, such as `provincial_health` or `extended_health`.
-    #[schema(max_items = 20, example = json!(["provincial_health"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["provincial_health"]))]
     pub coverage_required: Vec<String>,
     /// Documents to bring.
-    #[schema(max_items = 50, example = json!(["Proof of address"]))]
+    #[schema(value_type = Vec<Sentence>, max_items = 50, example = json!(["Proof of address"]))]
     pub documents_required: Vec<String>,
     /// Who is not taken, in words.
     #[schema(max_length = 5_000, example = "Not for people in acute crisis.")]
@@ -252,19 +252,19 @@ pub struct Practice {
 #[serde(deny_unknown_fields, default)]
 pub struct Attributes {
     /// Diets it caters for: `vegetarian`, `vegan`, `halal`, `kosher`, `gluten_free`, `diabetic`, ….
-    #[schema(max_items = 30, example = json!(["vegetarian", "halal"]))]
+    #[schema(value_type = Vec<Term>, max_items = 30, example = json!(["vegetarian", "halal"]))]
     pub dietary: Vec<String>,
     /// Cultures it centres: `south_asian`, `first_nations`, `metis`, `chinese`, `francophone`, ….
-    #[schema(max_items = 30, example = json!(["francophone"]))]
+    #[schema(value_type = Vec<Term>, max_items = 30, example = json!(["francophone"]))]
     pub cultural_focus: Vec<String>,
     /// Populations it is made for without turning others away; codes as in `eligibility.populations`.
-    #[schema(max_items = 50, example = json!(["senior", "caregiver"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["senior", "caregiver"]))]
     pub populations_served: Vec<String>,
     /// Practices by which it works, each with who says so.
     #[schema(max_items = 20)]
     pub practices: Vec<Practice>,
     /// What one does there, for people's interests: `gardening`, `walking`, `music`, `cooking`, `crafts`, ….
-    #[schema(max_items = 50, example = json!(["gardening"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["gardening"]))]
     pub activities: Vec<String>,
     /// True where children are minded or welcome.
     pub childcare: Option<bool>,
@@ -307,6 +307,9 @@ pub struct Alert {
 }
 
 /// A community service as a directory keeps it: what is created and replaced.
+///
+/// As JSON it has at most 1,048,576 bytes, what is not known written as `null`: five hundred places, each with its address, telephone and
+/// opening times, are fewer. Search goes by the 5,000 of its words that say most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceInput {
@@ -315,7 +318,7 @@ pub struct ServiceInput {
     pub name: String,
     /// Other names it goes by.
     #[serde(default)]
-    #[schema(max_items = 20, example = json!(["The Pantry"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["The Pantry"]))]
     pub alternate_names: Vec<String>,
     /// What kind of entry this is.
     #[serde(default)]

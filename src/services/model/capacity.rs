@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::db::types::Instant;
 use crate::text_enum;
+use crate::types::Term;
 
 text_enum! {
     /// Whether a service takes people now.
@@ -57,7 +58,7 @@ pub struct Capacity {
     #[schema(minimum = 0, maximum = 1_000_000, example = 10)]
     pub funded: Option<i32>,
     /// The populations that this room is kept for: `newcomer`, `caregiver`, …; none: for everybody.
-    #[schema(max_items = 20, example = json!(["newcomer"]))]
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["newcomer"]))]
     pub populations: Vec<String>,
     /// Of the units free, those that are kept for somebody on the list that Kith keeps; null where nobody is on it. Who was offered one
     /// keeps it until they answer or the offer runs out, also where it was said since that none is free. Kith counts them: what a caller

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Schedule;
 use crate::text_enum;
-use crate::types::{Address, Identifier, Phone, Point};
+use crate::types::{Address, Identifier, LanguageTag, Phone, Point, Term};
 
 text_enum! {
     /// How well a point stands for the place.
@@ -61,7 +61,7 @@ pub struct Transit {
     #[schema(minimum = 0, maximum = 100_000, example = 180)]
     pub walk_m: Option<i32>,
     /// Routes that stop there.
-    #[schema(max_items = 50, example = json!(["4", "11"]))]
+    #[schema(value_type = Vec<Term>, max_items = 50, example = json!(["4", "11"]))]
     pub routes: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct Place {
     #[schema(max_items = 100)]
     pub schedules: Vec<Schedule>,
     /// Languages spoken here, where they differ from the service's. BCP 47.
-    #[schema(max_items = 50, example = json!(["en", "fr"]))]
+    #[schema(value_type = Vec<LanguageTag>, max_items = 50, example = json!(["en", "fr"]))]
     pub languages: Vec<String>,
     /// The source's keys for the place.
     #[schema(max_items = 20)]
