@@ -225,6 +225,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("too_many_jobs", "The organization has as many imports and exports under way as it may have; wait until one has ended."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
     ("too_many_sources", "The organization has as many sources as it may have; delete one first."),
+    ("too_much_at_once", "One request would change so much that all others would wait for it; detail says what there is too much of."),
     ("webhook_disabled", "The webhook endpoint is disabled; make it active first."),
 ];
 
