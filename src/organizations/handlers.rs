@@ -91,6 +91,11 @@ impl Resource for Organizations {
             Above::Whole => Ok(()),
             Above::Missing => Err(Error::invalid("/parent_id", "not_found", "is not an organization")),
             Above::Circle => Err(Error::invalid("/parent_id", "circular", "must be a part neither of this organization nor of itself")),
+            Above::TooMany => {
+                let message =
+                    format!("would make more than {} levels of organizations that are part of each other", repository::MOST_LEVELS);
+                Err(Error::invalid("/parent_id", "too_many", message))
+            }
         }
     }
 

@@ -117,7 +117,7 @@ pub struct OrganizationInput {
     /// What kind of organization it is.
     pub kind: OrganizationKind,
     /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it or a part of it, only it says so
-    /// itself; with the first one that calls for it, what others said ends.
+    /// itself; with the first one that calls for it, what others said ends. There are at most 20 levels.
     #[serde(default)]
     pub parent_id: Option<OrganizationId>,
     /// Keys in other systems, such as a 211's or a charity register's.

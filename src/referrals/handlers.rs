@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
 use super::model::{ReferralInput, ReferralRow};
-use super::{repository, shown, workflow};
+use super::repository::{self, Chain, LONGEST_CHAIN};
+use super::{shown, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -273,10 +274,14 @@ fn check_references(
     if input.parent_id.is_some() && parent.is_none() {
         faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient"));
     }
-    if let (Some(row), Some(parent)) = (current, &parent)
-        && repository::goes_on_from(conn, parent.id, row.id)?
-    {
-        faults.push(Fault::new("/parent_id", "not_allowed", "must go on neither from this referral nor from itself"));
+    // What is said already makes no chain longer.
+    if let Some(parent) = parent.as_ref().filter(|parent| current.is_none_or(|row| row.parent_id != Some(parent.id))) {
+        let fault = |code, message: String| Fault::new("/parent_id", code, message);
+        faults.extend(match repository::chain(conn, parent.id, current.map(|row| row.id))? {
+            Chain::Ends => None,
+            Chain::Circle => Some(fault("not_allowed", "must go on neither from this referral nor from itself".into())),
+            Chain::TooLong => Some(fault("too_many", format!("must go on from at most {LONGEST_CHAIN} referrals, one from the other"))),
+        });
     }
     let categories = match asked_to_help(conn, caller, parent.as_ref())? {
         Some(categories) => categories,

@@ -273,7 +273,7 @@ pub struct ReferralInput {
     /// The service; needed for a service referral.
     #[serde(default)]
     pub service_id: Option<ServiceId>,
-    /// The referral that this one goes on from.
+    /// The referral that this one goes on from, and that may go on from another: at most 100 of them.
     #[serde(default)]
     pub parent_id: Option<ReferralId>,
     /// Keys in other systems.

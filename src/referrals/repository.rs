@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use super::api::{Mailbox, ReferralQuery};
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
+use crate::changes;
 use crate::consents::model::DataCategory;
 use crate::db::schema::{self, clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
@@ -243,16 +244,35 @@ pub fn lock_drafts(conn: &mut DbConn, owner: OrganizationId) -> Result<()> {
     Ok(())
 }
 
-/// Whether the referral goes on, over however many others, from another one, is itself that one, or goes on from itself.
-pub fn goes_on_from(conn: &mut DbConn, id: ReferralId, other: ReferralId) -> Result<bool> {
-    let (mut met, mut at) = (HashSet::from([other]), Some(id));
+/// The referrals that one goes on from, over each other: whoever adds one has all of them looked at.
+pub const LONGEST_CHAIN: usize = 100;
+
+/// What comes of it where a referral goes on from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// An end: at most [`LONGEST_CHAIN`] are before it.
+    Ends,
+    /// It would go on from itself, or does so already.
+    Circle,
+    /// More are before it.
+    TooLong,
+}
+
+/// What comes of it where a referral, a new one where none is named, goes on from this parent.
+pub fn chain(conn: &mut DbConn, parent: ReferralId, child: Option<ReferralId>) -> Result<Chain> {
+    let mut met: HashSet<ReferralId> = child.into_iter().collect();
+    let (mut at, mut before) = (Some(parent), 0);
     while let Some(id) = at {
         if !met.insert(id) {
-            return Ok(true);
+            return Ok(Chain::Circle);
+        }
+        before += 1;
+        if before > LONGEST_CHAIN {
+            return Ok(Chain::TooLong);
         }
         at = referrals::table.find(id).select(referrals::parent_id).first(conn)?;
     }
-    Ok(false)
+    Ok(Chain::Ends)
 }
 
 /// True where the message is one of the referral's.
@@ -302,6 +322,9 @@ pub fn list_messages(conn: &mut DbConn, referral: ReferralId, after: Option<Refe
 }
 
 /// Marks the other side's messages as read, up to one of them; returns those that were not yet.
+///
+/// # Errors
+/// [`Error::Conflict`] where there are too many of them.
 pub fn acknowledge(
     conn: &mut DbConn,
     referral: ReferralId,
@@ -309,12 +332,13 @@ pub fn acknowledge(
     up_to: ReferralMessageId,
     at: Instant,
 ) -> Result<Vec<MessageRow>> {
-    let unread = referral_messages::table
-        .filter(referral_messages::referral_id.eq(referral))
-        .filter(referral_messages::organization_id.ne(reader))
-        .filter(referral_messages::id.le(up_to))
-        .filter(referral_messages::acknowledged_at.is_null());
-    let read = update(unread)
+    let unread = || {
+        let others = referral_messages::table.filter(referral_messages::referral_id.eq(referral));
+        let others = others.filter(referral_messages::organization_id.ne(reader)).filter(referral_messages::id.le(up_to));
+        others.filter(referral_messages::acknowledged_at.is_null())
+    };
+    changes::ensure_few(unread().count().get_result(conn)?, "messages that were not read", "acknowledge them up to an earlier one")?;
+    let read = update(unread())
         .set((referral_messages::acknowledged_at.eq(at), referral_messages::version.eq(referral_messages::version + 1)))
         .returning(referral_messages::all_columns);
     Ok(read.get_results(conn)?)

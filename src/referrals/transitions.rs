@@ -201,7 +201,7 @@ pub async fn list_referral_messages(
 /// Acknowledge messages
 ///
 /// Says that the other side's messages have been read, up to one of them.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 409, description = "The referral was not sent: `referral_not_sent`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 409, description = "The referral was not sent: `referral_not_sent`; or more than 20,000 messages were not read: `too_much_at_once`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/messages/acknowledge")]
 pub async fn acknowledge_referral_messages(
     app: State,
