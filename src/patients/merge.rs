@@ -49,6 +49,10 @@ macro_rules! tables_of_a_patient {
         /// Makes the rows of one patient another's. To be somebody else's is a change of a resource: it has its version and its entry
         /// in the journal.
         fn move_rows(conn: &mut DbConn, caller: &Principal, from: PatientId, to: PatientId) -> Result<()> {
+            let mut rows = 0;
+            $(rows += $table::table.filter($table::patient_id.eq(from)).count().get_result::<i64>(conn)?;)+
+            $(rows += $record::table.filter($record::patient_id.eq(from)).count().get_result::<i64>(conn)?;)+
+            changes::ensure_few(rows, "rows that are about the duplicate", "merge this patient into it")?;
             $({
                 let alive = $table::table.filter($table::patient_id.eq(from)).filter($table::deleted_at.is_null());
                 let ids: Vec<Id<<$resource as Resource>::Kind>> = alive.select($table::id).order($table::id).load(conn)?;

@@ -26,6 +26,8 @@ use crate::services::model::{Capacity, CapacityStatus, Queue};
 use crate::services::row::ServiceRow;
 use crate::services::{self, Services, capacity};
 
+/// The offers of one kind that are made or ended at once: the others are those of the next look.
+const MOST_MOVED: usize = 1_000;
 /// Steps of a referral that are looked at: more than any has.
 const MOST_STEPS: i64 = 1_000;
 
@@ -343,16 +345,17 @@ pub fn serve(conn: &mut DbConn, at: Instant, row: ServiceRow) -> Result<ServiceR
 /// it now, and would not be known to them.
 fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     let service = row.id;
-    for entry in repository::offered_in_vain(conn, service, actor.at)? {
+    for entry in repository::offered_in_vain(conn, service, actor.at)?.into_iter().take(MOST_MOVED) {
         let next = WaitlistEntryRow { offer_expires_at: None, ..entry.becoming(WaitlistStatus::Waiting, actor.at) };
         move_alone(conn, actor, &next, Some(PassedOver::ConsentEnded))?;
     }
-    let mut kept = Vec::new();
+    let (mut kept, mut ended) = (Vec::new(), 0);
     for entry in repository::offered(conn, service)? {
-        if entry.has_offer(actor.at) || !referrals::repository::try_lock(conn, entry.referral_id)? {
+        if entry.has_offer(actor.at) || ended == MOST_MOVED || !referrals::repository::try_lock(conn, entry.referral_id)? {
             kept.push(entry);
             continue;
         }
+        ended += 1;
         move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at), None)?;
         let referral = referrals::repository::get(conn, entry.referral_id)?;
         let reason = StatusReason { code: Some(ReasonCode::Expired), ..StatusReason::default() };
@@ -368,7 +371,7 @@ fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
         if free <= 0 {
             continue;
         }
-        for entry in repository::first_waiting(conn, row, room, free, actor.at)? {
+        for entry in repository::first_waiting(conn, row, room, free.min(MOST_MOVED as i64), actor.at)? {
             let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
             let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);
@@ -396,6 +399,7 @@ pub fn ensure_nobody_waits(conn: &mut DbConn, service: ServiceId, room: Option<&
 /// Whoever waits by these entries for a service, or has waited, waits for this one from now on, and hears whether they are passed over
 /// there. Whoever calls this has locked both.
 pub fn move_to(conn: &mut DbConn, actor: &Actor, entries: Vec<WaitlistEntryRow>, to: &ServiceRow) -> Result<()> {
+    changes::ensure_few(entries.len() as i64, "entries of the waiting list", "have some of those who wait leave it first")?;
     let ids: Vec<WaitlistEntryId> = entries.iter().map(|entry| entry.id).collect();
     let passed_over = repository::passed_over(conn, to, &ids, actor.at)?;
     for entry in entries {

@@ -25,13 +25,15 @@ use crate::waitlists::queue;
 /// said of room, suggestions and links to calendars become the service's in the same transaction.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps.
+/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps,
+/// [`Error::Conflict`] where too much belongs to it.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceMerge, version: &OptionalIfMatch) -> Result<Service> {
     lock(conn, id, input.duplicate_id)?;
     let row = resource::get_row::<Services>(conn, caller, id)?;
     permit(caller, &row)?;
     version.check(row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+    moving::ensure_few(conn, duplicate.id)?;
     let runs_unlisted =
         (merges::runs_unlisted(conn, duplicate.id, duplicate.content.status)?, merges::runs_unlisted(conn, id, row.content.status)?);
 
