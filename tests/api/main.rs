@@ -21,6 +21,8 @@ mod appointments;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod bulk;
 #[cfg(test)]
 mod capacity;

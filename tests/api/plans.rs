@@ -212,7 +212,7 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
 });
 
 /// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
-fn many_more(on_sqlite: bool) -> String {
+pub fn many_more(on_sqlite: bool) -> String {
     let (blind, id) = if on_sqlite {
         ("", "printf('00000000-0000-4000-8000-%012d', n.i)")
     } else {
