@@ -118,7 +118,7 @@ pub trait Resource: Sized + 'static {
         Ok(())
     }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
-    /// into the row.
+    /// into the row, and what these say of it.
     ///
     /// # Errors
     /// [`Error::Merged`] where the key is of such a record, and nothing says that what is written is meant for both.

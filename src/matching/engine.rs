@@ -114,7 +114,7 @@ pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candida
     let subject = Subject::new(person, setting.weights, setting.at);
     let (mut considered, mut tally) = (0, Tally::default());
     let (mut scored, mut excluded, mut programs) = (Vec::new(), Vec::new(), Vec::new());
-    for candidate in candidates {
+    for candidate in candidates.into_iter().filter(|candidate| !gate::is_withheld(&subject, candidate)) {
         considered += 1;
         if candidate.service.kind == ServiceKind::Program {
             // A link worker program is whom one turns to, not what one is sent to.

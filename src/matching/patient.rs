@@ -4,23 +4,38 @@ use chrono::NaiveDate;
 
 use super::person::{Area, AvoidReason, Avoidance, DigitalAccess, Person, PersonLocation, PersonNeed, PersonReach};
 use super::place;
+use crate::auth::Principal;
 use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 use crate::kind::PatientId;
-use crate::needs::model::{NeedInput, NeedVerification};
-use crate::organizations;
+use crate::needs::model::{NeedInput, NeedRow, NeedVerification};
+use crate::needs::repository::Seen;
 use crate::patients::equity::{AnswerStatus, EquityAnswer, EquityUse};
 use crate::patients::model::{DigitalLiteracy, PatientInput, Proficiency};
 use crate::patients::repository;
+use crate::{needs, organizations};
 
-/// The needs of a patient that somebody sees, as matching looks at them.
+/// The needs of a patient, as matching looks at them.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
-    /// Those for which services are sought.
+    /// Those for which services are sought, of those that are seen.
     pub wanted: Vec<NeedInput>,
-    /// Whether any of all, sought for or not, says that somebody may be violent to the person.
+    /// Whether any that is seen, sought for or not, says that somebody may be violent to the person.
     pub tell_of_violence: bool,
+    /// Whether any that is not seen could say so: not whether one does, or what is suggested would tell of it.
+    pub may_hide_violence: bool,
+}
+
+impl Needs {
+    /// Of a patient of whom the caller sees these categories; and the needs that it sees, none of which is sought for yet.
+    pub fn of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories) -> Result<(Self, Vec<NeedRow>)> {
+        let seen = needs::handlers::seen(caller, categories);
+        let mut rows = needs::repository::of_patient(conn, patient)?;
+        rows.retain(|row| seen.includes(row));
+        let tell_of_violence = rows.iter().any(|row| row.content.tells_of_violence());
+        Ok((Self { wanted: Vec::new(), tell_of_violence, may_hide_violence: seen != Seen::All }, rows))
+    }
 }
 
 /// What matching may know of a patient of whom the caller sees these categories and these needs.
@@ -101,6 +116,7 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
         coverage: patient.coverage.clone(),
         safe_contact_only: patient.safe_contact.is_some(),
         at_risk_of_violence: needs.tell_of_violence,
+        is_at_hidden_risk: needs.may_hide_violence,
         avoid: already_in_use(patient),
         must_haves: patient.must_haves.clone(),
     }

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::explain;
 use super::weights::Criterion;
 pub use super::words::Sentence;
 use crate::kind::ServiceId;
 use crate::text_enum;
+use crate::types::find_domain;
 
 text_enum! {
     /// How a match ended.
@@ -234,5 +236,14 @@ impl Suggestions {
             same_as: one.same_as.clone(),
         };
         Self { results: self.results.iter().map(result).collect(), excluded: Vec::new(), ..self.clone() }
+    }
+
+    /// The same without words of whoever asked; see [`Person::in_known_codes`](super::Person::in_known_codes).
+    #[must_use]
+    pub fn in_known_codes(mut self) -> Self {
+        let is_known = |need: &Unanswered| need.domain.as_deref().is_none_or(|domain| find_domain(domain).is_some());
+        self.unanswered.retain(is_known);
+        self.summary = explain::summary(self.outcome, &self.results, &self.unanswered, self.human_route.as_ref());
+        self
     }
 }

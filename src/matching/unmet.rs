@@ -163,7 +163,7 @@ pub async fn create_unmet_need(
 /// Count unmet needs
 ///
 /// By domain and area, with the reasons: where people lack what. Those of the caller's organization and its parts are counted, and
-/// those of strangers who asked a public directory.
+/// those of strangers who asked a public directory, up to a thousand of them for a domain in a day.
 ///
 /// Nobody can be told from the numbers. A person counts once for a domain, with what was found of them last. Fewer than five people are
 /// not counted apart: those of an area with too few are counted by province, and those of a province with too few by the domain alone.

@@ -118,12 +118,17 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
 }
 
 /// Makes a practitioner the one who accompanies a patient; the patient as it then is.
+///
+/// # Errors
+/// [`Error::Forbidden`] where somebody else's practitioner accompanies a patient whom the caller's organization does not manage,
+/// [`Error::Invalid`] where the caller may not name this one.
 pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch, input: &NavigatorInput) -> Result<Patient> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
     if seen.row.primary_navigator_id == Some(input.practitioner_id) {
         return Ok(Patient::whole(seen.row).shown(seen.categories));
     }
+    ensure_own_or_nobodys(conn, caller, &seen.row)?;
     let owner = seen.row.organization_id;
     let practitioner = practitioners::repository::find_living(conn, input.practitioner_id)?;
     let place = practitioner.filter(|found| found.is_active).map(|found| found.organization_id);
@@ -155,6 +160,19 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     save(conn, caller, seen, next)
 }
 
+/// Fails where another organization's practitioner accompanies a patient whom the caller's does not manage: whoever takes part in the care
+/// takes nobody's companion away.
+fn ensure_own_or_nobodys(conn: &mut DbConn, caller: &Principal, row: &PatientRow) -> Result<()> {
+    let own = caller.organization_id;
+    let Some(navigator) = row.primary_navigator_id.filter(|_| row.organization_id != own) else { return Ok(()) };
+    if practitioners::repository::find(conn, navigator)?.is_some_and(|navigator| navigator.organization_id == own) {
+        return Ok(());
+    }
+    let detail = "Another organization's practitioner accompanies the patient: only that organization, or the one that manages the patient, \
+                  can end that or name somebody else.";
+    Err(Error::Forbidden(detail.into()))
+}
+
 /// Ends the accompaniment; nothing where nobody accompanies the patient.
 ///
 /// # Errors
@@ -162,13 +180,7 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
 pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch) -> Result<()> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
-    if let Some(navigator) = seen.row.primary_navigator_id.filter(|_| seen.row.organization_id != caller.organization_id) {
-        let navigator = practitioners::repository::find(conn, navigator)?;
-        if navigator.is_none_or(|navigator| navigator.organization_id != caller.organization_id) {
-            let detail = "Only the organization that manages the patient, or that of the navigator, can end the accompaniment.";
-            return Err(Error::Forbidden(detail.into()));
-        }
-    }
+    ensure_own_or_nobodys(conn, caller, &seen.row)?;
     end_assignment(conn, caller, seen.row.organization_id, id)?;
     if seen.row.primary_navigator_id.is_some() {
         let next = PatientRow { primary_navigator_id: None, ..seen.row.clone() };

@@ -402,7 +402,8 @@ pub async fn list_need_levels(
 /// Set the primary navigator of a patient
 ///
 /// The practitioner who accompanies the patient throughout: of the caller's organization or the one that manages the patient, which may
-/// name one of any organization that takes part in the care. The one before is ended.
+/// name one of any organization that takes part in the care. The one before is ended; where that is another organization's practitioner, by
+/// the organization that manages the patient alone (403 to others): ask it, or that organization, to hand over.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NavigatorInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/primary-navigator")]
 pub async fn set_primary_navigator(

@@ -163,7 +163,8 @@ pub struct TransitionInput {
     /// else the answer is 422 `not_allowed`. Where absent, a new status has none, and within the present one it stays.
     #[serde(default)]
     pub business_status: Option<BusinessStatus>,
-    /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error.
+    /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error. Of one that is on hold the performer
+    /// may say another.
     #[serde(default)]
     pub reason: StatusReason,
     /// What became of it; needed for completed.
@@ -180,7 +181,7 @@ pub struct TransitionInput {
     #[serde(default)]
     #[schema(max_length = 5_000, example = "She came to the first lunch and will come again.")]
     pub note: Option<String>,
-    /// When sending: the patient's consent, where it is given with the referral.
+    /// When a draft is sent, and at no other step: the patient's consent, where it is given with the referral.
     #[serde(default)]
     pub consent: Option<ConsentGiven>,
 }

@@ -226,7 +226,16 @@ pub fn lock(conn: &mut DbConn, id: ReferralId) -> Result<()> {
     Ok(())
 }
 
-/// The same where nobody else is changing it; false where somebody is, whom nobody waits for.
+/// The same of every referral to a service, always in one order, so that no two wait for each other.
+pub fn lock_all_to(conn: &mut DbConn, service: ServiceId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        let to_it = referrals::table.filter(referrals::service_id.eq(service)).order(referrals::id);
+        to_it.select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The same of one where nobody else is changing it; false where somebody is, whom nobody waits for.
 pub fn try_lock(conn: &mut DbConn, id: ReferralId) -> Result<bool> {
     let DbConn::Pg(conn) = conn else { return Ok(true) };
     let free = referrals::table.find(id).select(referrals::id).for_no_key_update().skip_locked();

@@ -278,10 +278,18 @@ fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resu
 
 /// What only the performer says is said by it, and all of it goes with the status and the one before.
 fn check(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
-    let is_performers = input.business_status.is_some() || input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
+    // Within a status only one on hold has a reason, which is that of whoever waits.
+    let is_held_for_another_reason = row.status == input.status && input.reason.code.is_some();
+    let is_of_support = input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
+    let is_performers = input.business_status.is_some() || is_of_support || is_held_for_another_reason;
     if is_performers && !parties.contains(&Party::Performer) {
-        let detail = "The business_status, the support given and who gives it are said by the performer alone.";
+        let detail =
+            "The business_status, why the referral is on hold, the support given and who gives it are said by the performer alone.";
         return Err(Error::Forbidden(detail.into()));
+    }
+    if input.consent.is_some() && (row.status, input.status) != (ReferralStatus::Draft, ReferralStatus::Requested) {
+        let message = "is given when a draft is sent; record it with POST /v1/consents";
+        return Err(Error::invalid("/consent", "not_allowed", message));
     }
     check_words(row.status, input)
 }

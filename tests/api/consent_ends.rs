@@ -82,6 +82,17 @@ fn hidden() -> [Value; 4] {
     [Value::Null, Value::Null, json!([]), Value::Null]
 }
 
+on_both!(a_consent_with_a_step_that_sends_nothing_is_refused_and_not_lost, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&town.patient().await)).await.id();
+    for (caller, id, status) in [(&town.clinic, &id, "requested"), (&town.program, &id, "accepted"), (&town.clinic, &draft, "cancelled")] {
+        let reason = if status == "cancelled" { json!({ "code": "person_declined" }) } else { json!({}) };
+        let given = json!({ "status": status, "reason": reason, "consent": { "form": "verbal" } });
+        assert_eq!(step(caller, id, given).await.faults(422), [("/consent".into(), "not_allowed".into())], "{status}");
+    }
+});
+
 on_both!(the_consent_that_came_with_a_referral_is_read_among_the_consents_and_nowhere_else, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;

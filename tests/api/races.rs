@@ -285,6 +285,25 @@ async fn what_is_being_recorded_when_a_service_is_merged_goes_where_the_merge_se
 }
 
 #[actix_web::test]
+async fn a_merge_of_services_holds_neither_while_somebody_moves_a_referral_to_the_duplicate() {
+    let Some((town, url)) = town().await else { return };
+    let service = async |name: &str| town.agency.post("/v1/services", json!({ "name": name })).await.id();
+    let (survivor, duplicate) = (service("Lunch Club").await, service("Tuesday Lunch").await);
+    let referral = json!({ "patient_id": town.patient().await, "kind": "service", "service_id": duplicate,
+        "performer_organization_id": town.agency.organization_id, "source_type": "family_physician", "consent": { "form": "verbal" } });
+    let referral = town.clinic.post("/v1/referrals", referral).await.id();
+    let mut rival = Rival::doing(&url, &format!("SELECT 1 FROM referrals WHERE id = '{referral}' FOR NO KEY UPDATE"));
+    let merging = posting(&town.agency, &format!("/v1/services/{survivor}/merge"), json!({ "duplicate_id": duplicate }));
+    rival.is_met_by(&[&merging]).await;
+    // As whoever takes a place that is offered does after the referral.
+    rival.0.batch_execute(&format!("SELECT 1 FROM services WHERE id = '{duplicate}' FOR NO KEY UPDATE NOWAIT")).unwrap();
+    rival.leave();
+    merging.await.unwrap().expect(200);
+    let moved = town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
+    assert_eq!(moved["service_id"], json!(survivor));
+}
+
+#[actix_web::test]
 async fn two_processes_that_start_at_once_make_one_key() {
     let Some(db) = TestDb::postgres() else { return };
     let mut rival = Rival::doing(&db.settings.url, "LOCK TABLE signing_keys IN SHARE MODE");

@@ -1,6 +1,9 @@
 //! Unmet needs: reported, seen by those who found them, counted by domain and area.
 
 use kith::auth::{Scope, Scopes};
+use kith::db::types::Id;
+use kith::matching::model::{UnmetNeedInput, UnmetNeedRow};
+use kith::matching::repository::insert_unmet;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -188,6 +191,32 @@ on_both!(strangers_write_nothing_of_their_own_into_the_counts, |db| async move {
         .map(|item| ["domain", "postal_prefix", "city", "region"].map(|member| item[member].as_str().unwrap_or_default()))
         .collect();
     assert_eq!(told, [["food-insecurity", "", "", ""], ["x-legal", "V0X", "Alder Falls", "BC"]], "{counts}");
+});
+
+on_both!(strangers_who_ask_again_and_again_are_counted_up_to_so_many_in_a_day, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let mut clinic = app.clinic().await;
+    let now = app.clock.now();
+    let many = move |conn: &mut kith::db::DbConn| {
+        let unmet: UnmetNeedInput = serde_json::from_value(json!({ "domain": "stress", "reasons": ["no_service"] })).unwrap();
+        (0..999).try_for_each(|_| insert_unmet(conn, &UnmetNeedRow::new(Id::generate(), None, unmet.clone(), now)))
+    };
+    app.state.db.write(many).await.unwrap();
+    let ask = async |domain: &str| {
+        for _ in 0..6 {
+            app.stranger().post("/v1/matches", json!({ "person": { "needs": [{ "domain": domain }] } })).await.expect(201);
+        }
+    };
+    let counted = async |clinic: &Caller, domain: &str| {
+        clinic.get(&format!("{PATH}/counts?domain={domain}")).await.expect(200)["items"][0]["count"].clone()
+    };
+    ask("stress").await;
+    ask("food-insecurity").await;
+    assert_eq!((counted(&clinic, "stress").await, counted(&clinic, "food-insecurity").await), (json!(1_000), json!(5)));
+    app.clock.advance(chrono::Duration::days(1));
+    clinic.renew().await;
+    ask("stress").await;
+    assert_eq!(counted(&clinic, "stress").await, json!(1_005));
 });
 
 on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |db| async move {
