@@ -112,6 +112,8 @@ impl Resource for Referrals {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
+        // Who only repeats the consent that the draft has does not say that the patient gives it anew.
+        let consent_at = if input.consent == row.content.consent { row.consent_at } else { Some(caller.at) };
         let mut next = ReferralRow {
             manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,
@@ -122,6 +124,7 @@ impl Resource for Referrals {
             priority: input.priority,
             requester_practitioner_id: input.requester_practitioner_id,
             performer_practitioner_id: input.performer_practitioner_id,
+            consent_at,
             content: Json(input),
             version: row.version + 1,
             updated_at: caller.at,

@@ -147,6 +147,7 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
         referrals::due_on.eq(row.due_on),
         referrals::requested_at.eq(row.requested_at),
         referrals::status_at.eq(row.status_at),
+        referrals::consent_at.eq(row.consent_at),
         referrals::content.eq(&row.content),
         referrals::version.eq(row.version),
         referrals::updated_at.eq(row.updated_at),
