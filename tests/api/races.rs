@@ -201,6 +201,34 @@ async fn two_that_are_completed_at_once_raise_a_need_once() {
 }
 
 #[actix_web::test]
+async fn of_two_follow_ups_that_are_completed_at_once_the_second_plans_the_next() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let created = town.clinic.post("/v1/follow-ups", check_in.clone()).await;
+        paths.push(format!("{}/complete", created.header("location").unwrap()));
+    }
+    // The first comes to a halt when all is written but the answer.
+    let kept = format!("VALUES ('{}', 'f1', '', '', 0, '[]', '', now())", town.clinic.client_id);
+    let mut rival = Rival::doing(&url, &format!("INSERT INTO idempotency_keys {kept}"));
+    let first = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), paths[0].clone());
+        async move { clinic.post_once(&path, "f1", json!({})).await }
+    });
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, &paths[1], json!({}));
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    assert_eq!(first.await.unwrap().expect(200)["next_follow_up_id"], Value::Null, "another was still open");
+    let next = second.await.unwrap().expect(200)["next_follow_up_id"].clone();
+    let open = town.clinic.get(&format!("/v1/follow-ups?patient_id={patient}&status=open")).await.expect(200);
+    let open: Vec<&Value> = open["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(open, [&next]);
+}
+
+#[actix_web::test]
 async fn two_matches_at_once_find_a_need_unmet_once() {
     let Some((town, url)) = town().await else { return };
     let patient = town.patient().await;
