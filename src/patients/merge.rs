@@ -244,7 +244,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
         }
     }
     let mut content: PatientInput = serde_json::from_value(whole).map_err(Error::internal)?;
-    protect(&mut content, survivor, duplicate);
+    protect(&mut content, survivor, duplicate)?;
     // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
     content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
     content.normalise();
@@ -269,9 +269,10 @@ fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeCon
 
 /// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be
 /// needed, and no more agreed to than in both.
-fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) {
+fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) -> Result<()> {
     if let (Some(one), Some(other)) = (&survivor.safe_contact, &duplicate.safe_contact) {
-        content.safe_contact = Some(one.and(other));
+        let message = "has no safe time in common with the survivor; settle in one of them first when contact is safe";
+        content.safe_contact = Some(one.and(other).ok_or_else(|| Error::invalid("/duplicate_id", "not_allowed", message))?);
     }
     content.notes = joined(survivor.notes.as_deref(), duplicate.notes.as_deref(), "\n");
     content.interpreter_needed = survivor.interpreter_needed.max(duplicate.interpreter_needed);
@@ -289,6 +290,7 @@ fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &Pati
             content.related_persons.push(person);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
