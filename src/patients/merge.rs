@@ -13,7 +13,7 @@ use super::repository;
 use crate::appointments::{handlers::Appointments, model::AppointmentRow};
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
-use crate::consents::handlers::{Consents, withdraw};
+use crate::consents::handlers::{Consents, withdraw_unheeded};
 use crate::consents::model::ConsentRow;
 use crate::consents::repository::of_patient as consents_of;
 use crate::db::DbConn;
@@ -31,10 +31,11 @@ use crate::identifiers;
 use crate::kind::{PatientId, ResourceType};
 use crate::matching::{model::UnmetNeedRow, unmet::UnmetNeeds};
 use crate::needs::{handlers::Needs, model::NeedRow};
-use crate::referrals::{handlers::Referrals, model::ReferralRow};
+use crate::referrals::{handlers::Referrals, model::ReferralRow, repository::lock_of_patients};
 use crate::screenings::{handlers::Screenings, model::ScreeningRow};
 use crate::text::fold;
 use crate::types::Identifier;
+use crate::waitlists::queue;
 
 /// The most keys that a patient has; see [`PatientInput::identifiers`].
 const MOST_IDENTIFIERS: usize = 20;
@@ -97,8 +98,12 @@ struct Merged<'a> {
 /// # Errors
 /// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
+    let both = [id, input.duplicate_id];
+    // In the order in which whoever moves a referral or a waiting list comes to them.
+    lock_of_patients(conn, &both)?;
+    queue::lock_lists(conn, &both)?;
     // Otherwise what is recorded about the duplicate at the same moment would stay with it, and nobody would see it any more.
-    repository::close(conn, caller.organization_id, &[id, input.duplicate_id])?;
+    repository::close(conn, caller.organization_id, &both)?;
     let survivor = resource::get_row::<Patients>(conn, caller, id)?;
     Patients::permit(caller, &survivor)?;
     version.check(survivor.row.version)?;
@@ -132,6 +137,8 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     changes::record(conn, &caller.actor(), change)?;
 
     move_rows(conn, caller, gone.id, id)?;
+    // Who may be taken on is known only now that the consents of both are of one patient.
+    queue::heed_consent(conn, caller.at, id)?;
     let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
     diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;
 
@@ -205,7 +212,7 @@ fn carry_withdrawals(conn: &mut DbConn, caller: &Principal, one: PatientId, othe
             };
             if consents_there.iter().any(is_taken_back) {
                 let reason = "Withdrawn in the other of two records of the patient, which were merged.";
-                withdraw(conn, caller, consent.clone(), Some(reason.into()))?;
+                withdraw_unheeded(conn, caller, consent.clone(), Some(reason.into()))?;
             }
         }
     }

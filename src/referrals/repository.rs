@@ -234,6 +234,15 @@ pub fn try_lock(conn: &mut DbConn, id: ReferralId) -> Result<bool> {
     Ok(free.first::<ReferralId>(conn).optional()?.is_some())
 }
 
+/// Locks all referrals of these patients, in order of id; see [`lock`].
+pub fn lock_of_patients(conn: &mut DbConn, patients: &[PatientId]) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        let theirs = referrals::table.filter(referrals::patient_id.eq_any(patients)).order(referrals::id);
+        theirs.select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Waits until nobody else says from which other referral a draft of the organization goes on, and keeps others waiting until the
 /// transaction ends: each of two might see no circle and both together close one. What was sent does not change that any more, and
 /// nobody else names the organization's drafts. On SQLite whoever writes is alone.

@@ -23,7 +23,7 @@ use crate::harness::TestDb;
 use crate::referrals::Town;
 
 /// A connection beside the server's, whose open transaction stands in the way of others.
-struct Rival(PgConnection);
+pub struct Rival(PgConnection);
 
 #[derive(QueryableByName)]
 struct Waiting {
@@ -32,7 +32,7 @@ struct Waiting {
 }
 
 impl Rival {
-    fn doing(url: &str, sql: &str) -> Self {
+    pub fn doing(url: &str, sql: &str) -> Self {
         let mut conn = PgConnection::establish(url).unwrap();
         conn.batch_execute(&format!("BEGIN; {sql}")).unwrap();
         Self(conn)
@@ -52,7 +52,7 @@ impl Rival {
     }
 
     /// Returns when as many transactions wait, or the last of them has ended.
-    async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
+    pub async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -61,7 +61,12 @@ impl Rival {
         tokio::time::timeout(Duration::from_secs(20), met).await.expect("the requests meet");
     }
 
-    fn leave(mut self) {
+    /// Does more, without waiting for anybody where it says so.
+    pub fn also(&mut self, sql: &str) {
+        self.0.batch_execute(sql).unwrap();
+    }
+
+    pub fn leave(mut self) {
         self.0.batch_execute("ROLLBACK").unwrap();
     }
 }
@@ -74,7 +79,7 @@ async fn town() -> Option<(Town, String)> {
 }
 
 /// A POST that is under way.
-fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
+pub fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
     let (caller, path) = (caller.clone(), path.to_owned());
     actix_web::rt::spawn(async move { caller.post(&path, body).await })
 }
