@@ -117,7 +117,11 @@ fn next_due_on(
         Some(referral) => workflow::performer_sees(conn, referral, caller.at)?,
         None if done.referral_id.is_some() => false,
         // No referral that is closed would end it.
-        None => patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?,
+        None => {
+            // Otherwise each of two that are completed at once would count on the other.
+            patients::repository::lock(conn, done.patient_id)?;
+            patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?
+        }
     };
     if !goes_on {
         return Ok(None);

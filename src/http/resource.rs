@@ -7,7 +7,6 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
@@ -110,11 +109,6 @@ pub trait Resource: Sized + 'static {
     /// Fills in what the server derives. `current` is absent on creation.
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&Self::Row>, input: &mut Self::Input) -> Result<()> {
         let _ = (conn, caller, current, input);
-        Ok(())
-    }
-    /// Fails where a merge patch may not be laid over a row, whatever comes of it.
-    fn permit_patch(conn: &mut DbConn, row: &Self::Row, patch: &Value) -> Result<()> {
-        let _ = (conn, row, patch);
         Ok(())
     }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
@@ -293,7 +287,7 @@ pub async fn put<R: Resource>(
     mut input: R::Input,
 ) -> Result<HttpResponse> {
     R::normalise(&mut input);
-    change::<R>(app, caller, id, version, move |_, _| Ok(input.clone())).await
+    change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
 }
 
 /// `PATCH`: the same with a merge patch, whose result must be as valid as a whole new content.
@@ -304,9 +298,8 @@ pub async fn patch<R: Resource>(
     version: IfMatch,
     patch: MergePatch,
 ) -> Result<HttpResponse> {
-    let content = move |conn: &mut DbConn, row: &R::Row| {
-        R::permit_patch(conn, row, &patch.0)?;
-        let mut input = merged(&R::input(row), &patch)?;
+    let content = move |current: &R::Input| {
+        let mut input = merged(current, &patch)?;
         R::normalise(&mut input);
         Ok(input)
     };
@@ -330,7 +323,7 @@ async fn change<R: Resource>(
     caller: &Principal,
     id: Id<R::Kind>,
     version: IfMatch,
-    content: impl Fn(&mut DbConn, &R::Row) -> Result<R::Input> + Send + 'static,
+    content: impl Fn(&R::Input) -> Result<R::Input> + Send + 'static,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
@@ -339,8 +332,7 @@ async fn change<R: Resource>(
             let caller = caller.now(&clock);
             let row = get_row::<R>(conn, &caller, id)?;
             version.check(R::head(&row).version)?;
-            let input = content(conn, &row)?;
-            let (head, shape) = replace::<R>(conn, &caller, &row, input)?;
+            let (head, shape) = replace::<R>(conn, &caller, &row, content(&R::input(&row))?)?;
             Ok((head.version, R::view(conn, &caller, shape)?))
         })
         .await?;

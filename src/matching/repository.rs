@@ -1,7 +1,7 @@
 //! The queries of matches and unmet needs.
 
 use chrono::{Duration, NaiveTime};
-use diesel::dsl::{count_star, exists, not};
+use diesel::dsl::{count, count_star, exists, not};
 use diesel::prelude::*;
 
 use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery};
@@ -146,7 +146,7 @@ pub fn are_so_many_strangers(conn: &mut DbConn, domain: &str, at: Instant, many:
 }
 
 /// The people of whom a need was found unmet, by domain, area and reason: by the caller's organization and its parts, and by strangers.
-/// Of each person and domain what was found last counts.
+/// Of each person and domain what was found last counts; of those whom no record names, all.
 pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCountQuery) -> Result<Vec<UnmetNeedCount>> {
     let within = with_parts(conn, caller.organization_id)?.into_iter().map(Some).collect::<Vec<_>>();
     // With no end given, all that there is.
@@ -165,7 +165,7 @@ pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCount
     let area = (unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
     let mut counted = unmet_needs::table
         .group_by((unmet_needs::domain, area, unmet_needs::reason))
-        .select((unmet_needs::domain, area, unmet_needs::reason, count_star()))
+        .select((unmet_needs::domain, area, unmet_needs::reason, count(unmet_needs::patient_id), count_star()))
         .filter(unmet_needs::deleted_at.is_null())
         .filter(unmet_needs::organization_id.is_null().or(unmet_needs::organization_id.eq_any(within)))
         .filter(unmet_needs::created_at.lt(until))

@@ -97,7 +97,11 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     }
     let assessed_on = match input.assessed_on {
         Some(day) => day,
-        None => organizations::repository::today(conn, caller.organization_id, caller.at)?,
+        None => {
+            // Where the last who judged is, it may be a day later by now: what is judged after that is not older.
+            let today = organizations::repository::today(conn, caller.organization_id, caller.at)?;
+            latest_judgement(conn, id)?.map_or(today, |(_, day)| day.max(today))
+        }
     };
     let row = NeedLevelRow {
         id: Id::generate(),
@@ -205,9 +209,13 @@ pub fn end_assignment(conn: &mut DbConn, caller: &Principal, owner: Organization
 
 /// The level as it was judged on the latest day, and on that day last: what is only noted later does not count as newer.
 pub fn current_level(conn: &mut DbConn, id: PatientId) -> Result<Option<NeedLevel>> {
+    Ok(latest_judgement(conn, id)?.map(|(level, _)| level))
+}
+
+fn latest_judgement(conn: &mut DbConn, id: PatientId) -> Result<Option<(NeedLevel, NaiveDate)>> {
     let judged = patient_need_levels::table.filter(patient_need_levels::patient_id.eq(id));
     let latest = judged.order((patient_need_levels::assessed_on.desc(), patient_need_levels::id.desc()));
-    Ok(latest.select(patient_need_levels::level).first(conn).optional()?)
+    Ok(latest.select((patient_need_levels::level, patient_need_levels::assessed_on)).first(conn).optional()?)
 }
 
 /// The need levels of a patient, the latest first, below an id.

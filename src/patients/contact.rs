@@ -134,21 +134,20 @@ pub struct SafeContact {
 
 impl SafeContact {
     /// What makes contact safe for one person of whom two records say this: whatever either forbids stays forbidden, and nothing is safe
-    /// that one of them does not know to be so. Texts that are too long together are left so: whoever keeps them says that.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    /// that one of them does not know to be so. `None` where no time is safe by both: that cannot be said, since no times stand for any.
+    /// Texts that are too long together are left so: whoever keeps them says that.
+    pub fn and(&self, other: &Self) -> Option<Self> {
         let either = |one: Option<bool>, two: Option<bool>| one.max(two);
-        let shared = shared_times(&self.safe_times, &other.safe_times);
-        let clash = shared.is_empty().then_some(NO_SHARED_TIME);
-        let note = joined(self.note.as_deref(), other.note.as_deref(), "\n");
         let forbidden = other.do_not_contact.iter().filter(|entry| !self.do_not_contact.contains(entry));
-        let (safe_times, note) = match (self.safe_times.is_empty(), other.safe_times.is_empty()) {
-            (false, false) if clash.is_some() => (self.safe_times.clone(), joined(note.as_deref(), clash, "\n")),
-            (false, false) => (shared, note),
-            (true, _) => (other.safe_times.clone(), note),
-            (false, true) => (self.safe_times.clone(), note),
+        let safe_times = match (self.safe_times.is_empty(), other.safe_times.is_empty()) {
+            (false, false) => shared_times(&self.safe_times, &other.safe_times),
+            (true, _) => other.safe_times.clone(),
+            (false, true) => self.safe_times.clone(),
         };
-        Self {
+        if safe_times.is_empty() && !self.safe_times.is_empty() {
+            return None;
+        }
+        Some(Self {
             no_voicemail: either(self.no_voicemail, other.no_voicemail),
             no_text_messages: either(self.no_text_messages, other.no_text_messages),
             no_post: either(self.no_post, other.no_post),
@@ -156,8 +155,8 @@ impl SafeContact {
             code_word: both_words(self.code_word.as_deref(), other.code_word.as_deref()),
             do_not_contact: self.do_not_contact.iter().chain(forbidden).cloned().collect(),
             safe_times,
-            note,
-        }
+            note: joined(self.note.as_deref(), other.note.as_deref(), "\n"),
+        })
     }
 
     /// Whether this point must never be used; `country` is where numbers without a country code are read.
@@ -169,8 +168,6 @@ impl SafeContact {
         self.do_not_contact.iter().any(is_same)
     }
 }
-
-const NO_SHARED_TIME: &str = "Two records of this person were merged that have no safe time in common. Ask which times are safe.";
 
 /// Both texts, the one once where it is said in the other.
 pub(super) fn joined(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String> {

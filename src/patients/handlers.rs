@@ -331,7 +331,7 @@ pub async fn list_patient_history(
 /// that both call safe are safe, notes and code words of both stay, an interpreter or childcare that one says is needed is needed, nobody
 /// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
 /// number that one says must never be used is not taken over from the other. Where notes or lists of both together are longer than one
-/// record takes, the merge is refused (422).
+/// record takes, or no time is safe by both, the merge is refused (422).
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(

@@ -13,7 +13,7 @@ use super::repository;
 use crate::appointments::{handlers::Appointments, model::AppointmentRow};
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
-use crate::consents::handlers::{Consents, withdraw};
+use crate::consents::handlers::{Consents, withdraw_unheeded};
 use crate::consents::model::ConsentRow;
 use crate::consents::repository::of_patient as consents_of;
 use crate::db::DbConn;
@@ -31,10 +31,11 @@ use crate::identifiers;
 use crate::kind::{PatientId, ResourceType};
 use crate::matching::{model::UnmetNeedRow, unmet::UnmetNeeds};
 use crate::needs::{handlers::Needs, model::NeedRow};
-use crate::referrals::{handlers::Referrals, model::ReferralRow};
+use crate::referrals::{handlers::Referrals, model::ReferralRow, repository::lock_of_patients};
 use crate::screenings::{handlers::Screenings, model::ScreeningRow};
 use crate::text::fold;
 use crate::types::Identifier;
+use crate::waitlists::queue;
 
 /// The most keys that a patient has; see [`PatientInput::identifiers`].
 const MOST_IDENTIFIERS: usize = 20;
@@ -97,8 +98,12 @@ struct Merged<'a> {
 /// # Errors
 /// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
+    let both = [id, input.duplicate_id];
+    // In the order in which whoever moves a referral or a waiting list comes to them.
+    lock_of_patients(conn, &both)?;
+    queue::lock_lists(conn, &both)?;
     // Otherwise what is recorded about the duplicate at the same moment would stay with it, and nobody would see it any more.
-    repository::close(conn, caller.organization_id, &[id, input.duplicate_id])?;
+    repository::close(conn, caller.organization_id, &both)?;
     let survivor = resource::get_row::<Patients>(conn, caller, id)?;
     Patients::permit(caller, &survivor)?;
     version.check(survivor.row.version)?;
@@ -132,6 +137,8 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     changes::record(conn, &caller.actor(), change)?;
 
     move_rows(conn, caller, gone.id, id)?;
+    // Who may be taken on is known only now that the consents of both are of one patient.
+    queue::heed_consent(conn, caller.at, id)?;
     let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
     diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;
 
@@ -205,7 +212,7 @@ fn carry_withdrawals(conn: &mut DbConn, caller: &Principal, one: PatientId, othe
             };
             if consents_there.iter().any(is_taken_back) {
                 let reason = "Withdrawn in the other of two records of the patient, which were merged.";
-                withdraw(conn, caller, consent.clone(), Some(reason.into()))?;
+                withdraw_unheeded(conn, caller, consent.clone(), Some(reason.into()))?;
             }
         }
     }
@@ -244,7 +251,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
         }
     }
     let mut content: PatientInput = serde_json::from_value(whole).map_err(Error::internal)?;
-    protect(&mut content, survivor, duplicate);
+    protect(&mut content, survivor, duplicate)?;
     // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
     content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
     content.normalise();
@@ -269,9 +276,10 @@ fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeCon
 
 /// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be
 /// needed, and no more agreed to than in both.
-fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) {
+fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) -> Result<()> {
     if let (Some(one), Some(other)) = (&survivor.safe_contact, &duplicate.safe_contact) {
-        content.safe_contact = Some(one.and(other));
+        let message = "has no safe time in common with the survivor; settle in one of them first when contact is safe";
+        content.safe_contact = Some(one.and(other).ok_or_else(|| Error::invalid("/duplicate_id", "not_allowed", message))?);
     }
     content.notes = joined(survivor.notes.as_deref(), duplicate.notes.as_deref(), "\n");
     content.interpreter_needed = survivor.interpreter_needed.max(duplicate.interpreter_needed);
@@ -289,6 +297,7 @@ fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &Pati
             content.related_persons.push(person);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -147,6 +147,7 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
         referrals::due_on.eq(row.due_on),
         referrals::requested_at.eq(row.requested_at),
         referrals::status_at.eq(row.status_at),
+        referrals::consent_at.eq(row.consent_at),
         referrals::content.eq(&row.content),
         referrals::version.eq(row.version),
         referrals::updated_at.eq(row.updated_at),
@@ -240,6 +241,15 @@ pub fn try_lock(conn: &mut DbConn, id: ReferralId) -> Result<bool> {
     let DbConn::Pg(conn) = conn else { return Ok(true) };
     let free = referrals::table.find(id).select(referrals::id).for_no_key_update().skip_locked();
     Ok(free.first::<ReferralId>(conn).optional()?.is_some())
+}
+
+/// Locks all referrals of these patients, in order of id; see [`lock`].
+pub fn lock_of_patients(conn: &mut DbConn, patients: &[PatientId]) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        let theirs = referrals::table.filter(referrals::patient_id.eq_any(patients)).order(referrals::id);
+        theirs.select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Waits until nobody else says from which other referral a draft of the organization goes on, and keeps others waiting until the

@@ -133,7 +133,7 @@ pub fn carry_out(
     }
     if input.status == ReferralStatus::Requested && row.status == ReferralStatus::Draft {
         if input.consent.is_none() {
-            ensure_still_given(conn, row)?;
+            leave_out_outdated_consent(conn, &mut next, caller.at)?;
         }
         send(conn, caller, &mut next, input.consent.as_ref())?;
     } else if row.status != input.status {
@@ -236,16 +236,21 @@ pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given:
     set_due_dates(conn, row, caller.at)
 }
 
-/// Fails where a draft brings a consent of its own, and the patient has taken one back from the performer since the draft was written: what
-/// they agreed to before says nothing of what they agree to now.
-pub(super) fn ensure_still_given(conn: &mut DbConn, draft: &ReferralRow) -> Result<()> {
+/// Takes out of a draft the consent that it brings, where the patient has taken one back from the performer since that was written: what
+/// they agreed to before says nothing of what they agree to now. Fails unless another one stands.
+fn leave_out_outdated_consent(conn: &mut DbConn, draft: &mut ReferralRow, now: Instant) -> Result<()> {
     let performer = other_performer(draft.organization_id, draft.performer_id, draft.manager_id);
     let Some(performer) = performer.filter(|_| draft.content.consent.is_some()) else { return Ok(()) };
-    if !consents::repository::was_taken_back(conn, draft.patient_id, performer, draft.updated_at)? {
+    let written_at = draft.consent_at.unwrap_or(draft.created_at);
+    if !consents::repository::was_taken_back(conn, draft.patient_id, performer, written_at)? {
         return Ok(());
     }
-    let detail = "A consent of the patient to the performer was withdrawn or deleted after the draft was written. Name the consent that \
-                  they give now when you send it or change it, or put the draft again.";
+    draft.content.0.consent = None;
+    if sight::to_performer(conn, draft.patient_id, performer, now)?.is_some() {
+        return Ok(());
+    }
+    let detail = "A consent of the patient to the performer was withdrawn or deleted after the one in the draft was written. Name the \
+                  consent that they give now when you send it, or record it first.";
     Err(Error::conflict("draft_outdated", detail))
 }
 

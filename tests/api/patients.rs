@@ -377,6 +377,28 @@ on_both!(a_need_level_is_judged_on_the_day_that_it_is_where_the_organization_wor
     assert_eq!(levels["items"][0]["assessed_on"], "2026-03-02", "it is evening in Vancouver, and the third of March in London");
 });
 
+on_both!(who_judges_later_and_where_it_is_a_day_earlier_still_judges_last, |db| async move {
+    let app = TestApp::new(db).await;
+    let (mut clinic, mut program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    clinic.patch(&format!("/v1/organizations/{}", clinic.organization_id), 1, json!({ "time_zone": null })).await.expect(200);
+    let id = clinic.post(PATH, marie()).await.id();
+    let consent = json!({ "patient_id": id, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
+        "categories": ["needs"], "form": "verbal" });
+    clinic.post("/v1/consents", consent).await.expect(201);
+    let path = format!("{PATH}/{id}/need-level");
+    // In UTC it is the third of March already, and in Vancouver still the second.
+    app.clock.advance(chrono::Duration::hours(10));
+    clinic.renew().await;
+    program.renew().await;
+    clinic.put_any(&path, json!({ "level": "low" })).await.expect(200);
+    assert_eq!(program.put_any(&path, json!({ "level": "high" })).await.expect(200)["need_level"], "high");
+    let levels = clinic.get(&format!("{path}s")).await.expect(200);
+    assert_eq!((&levels["items"][0]["level"], &levels["items"][0]["assessed_on"]), (&json!("high"), &json!("2026-03-03")));
+    // Who names the day is taken at their word.
+    let said = json!({ "level": "medium", "assessed_on": "2026-03-02" });
+    assert_eq!(program.put_any(&path, said).await.expect(200)["need_level"], "high");
+});
+
 on_both!(an_accompaniment_is_ended_by_the_manager_and_by_the_navigators_own_organization, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);

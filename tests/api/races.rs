@@ -23,7 +23,7 @@ use crate::harness::TestDb;
 use crate::referrals::Town;
 
 /// A connection beside the server's, whose open transaction stands in the way of others.
-struct Rival(PgConnection);
+pub struct Rival(PgConnection);
 
 #[derive(QueryableByName)]
 struct Waiting {
@@ -32,7 +32,7 @@ struct Waiting {
 }
 
 impl Rival {
-    fn doing(url: &str, sql: &str) -> Self {
+    pub fn doing(url: &str, sql: &str) -> Self {
         let mut conn = PgConnection::establish(url).unwrap();
         conn.batch_execute(&format!("BEGIN; {sql}")).unwrap();
         Self(conn)
@@ -52,7 +52,7 @@ impl Rival {
     }
 
     /// Returns when as many transactions wait, or the last of them has ended.
-    async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
+    pub async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -61,7 +61,12 @@ impl Rival {
         tokio::time::timeout(Duration::from_secs(20), met).await.expect("the requests meet");
     }
 
-    fn leave(mut self) {
+    /// Does more, without waiting for anybody where it says so.
+    pub fn also(&mut self, sql: &str) {
+        self.0.batch_execute(sql).unwrap();
+    }
+
+    pub fn leave(mut self) {
         self.0.batch_execute("ROLLBACK").unwrap();
     }
 }
@@ -74,7 +79,7 @@ async fn town() -> Option<(Town, String)> {
 }
 
 /// A POST that is under way.
-fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
+pub fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
     let (caller, path) = (caller.clone(), path.to_owned());
     actix_web::rt::spawn(async move { caller.post(&path, body).await })
 }
@@ -198,6 +203,34 @@ async fn two_that_are_completed_at_once_raise_a_need_once() {
     second.await.unwrap().expect(200);
     let listed = town.clinic.get(&format!("/v1/patients/{patient}/needs")).await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
+}
+
+#[actix_web::test]
+async fn of_two_follow_ups_that_are_completed_at_once_the_second_plans_the_next() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let created = town.clinic.post("/v1/follow-ups", check_in.clone()).await;
+        paths.push(format!("{}/complete", created.header("location").unwrap()));
+    }
+    // The first comes to a halt when all is written but the answer.
+    let kept = format!("VALUES ('{}', 'f1', '', '', 0, '[]', '', now())", town.clinic.client_id);
+    let mut rival = Rival::doing(&url, &format!("INSERT INTO idempotency_keys {kept}"));
+    let first = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), paths[0].clone());
+        async move { clinic.post_once(&path, "f1", json!({})).await }
+    });
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, &paths[1], json!({}));
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    assert_eq!(first.await.unwrap().expect(200)["next_follow_up_id"], Value::Null, "another was still open");
+    let next = second.await.unwrap().expect(200)["next_follow_up_id"].clone();
+    let open = town.clinic.get(&format!("/v1/follow-ups?patient_id={patient}&status=open")).await.expect(200);
+    let open: Vec<&Value> = open["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(open, [&next]);
 }
 
 #[actix_web::test]
