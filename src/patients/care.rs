@@ -17,7 +17,7 @@ use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId, ResourceType};
+use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId};
 use crate::{organizations, practitioners};
 
 /// A judged need level as the table holds it.
@@ -251,17 +251,7 @@ fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> 
 }
 
 fn record_level(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, body: &NeedLevelAssessment) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::NeedLevelAssessment,
-        resource_id: body.id.uuid(),
-        owner_id: Some(owner),
-        version: 1,
-        action: Action::Created,
-        patient_id: Some(body.patient_id),
-        referral_id: None,
-        body,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    changes::record(conn, &caller.actor(), Change::of(body.id, 1, Action::Created, body).owned_by(owner).about(body.patient_id))?;
     Ok(())
 }
 
@@ -272,16 +262,6 @@ fn record_navigator(
     action: Action,
     body: &NavigatorAssignment,
 ) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::NavigatorAssignment,
-        resource_id: body.id.uuid(),
-        owner_id: Some(owner),
-        version: body.version,
-        action,
-        patient_id: Some(body.patient_id),
-        referral_id: None,
-        body,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    changes::record(conn, &caller.actor(), Change::of(body.id, body.version, action, body).owned_by(owner).about(body.patient_id))?;
     Ok(())
 }

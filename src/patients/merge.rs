@@ -124,16 +124,8 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     };
     save(conn, &duplicate.row, &gone)?;
     identifiers::replace(conn, owner, ResourceType::Patient, gone.id.uuid(), &[])?;
-    let change = Change {
-        resource_type: ResourceType::Patient,
-        resource_id: gone.id.uuid(),
-        owner_id: Some(owner),
-        version: gone.version,
-        action: Action::Merged,
-        patient_id: Some(gone.id),
-        referral_id: None,
-        body: &Merged { patient: &Patient::whole(gone.clone()), merged_into_id: id, merge_reason: input.reason.as_deref() },
-    };
+    let merged = Merged { patient: &Patient::whole(gone.clone()), merged_into_id: id, merge_reason: input.reason.as_deref() };
+    let change = Change::of(gone.id, gone.version, Action::Merged, &merged).owned_by(owner).about(gone.id);
     changes::record(conn, &caller.actor(), change)?;
 
     move_rows(conn, caller, gone.id, id)?;

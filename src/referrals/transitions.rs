@@ -21,7 +21,7 @@ use crate::http::etag::OptionalIfMatch;
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery};
-use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId, ResourceType};
+use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId};
 use crate::practitioners;
 
 /// Sends a draft of the caller's as it stands; false where it is none any more.
@@ -158,17 +158,8 @@ fn record_message(
     action: Action,
 ) -> Result<ReferralMessage> {
     let shape = ReferralMessage::from(row);
-    let change = Change {
-        resource_type: ResourceType::ReferralMessage,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action,
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: &shape,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let change = Change::of(shape.id, shape.version, action, &shape).owned_by(shape.organization_id);
+    changes::record(conn, &caller.actor(), change.about(referral.patient_id).within(referral.id))?;
     Ok(shape)
 }
 

@@ -17,7 +17,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ReferralId, ResourceType};
+use crate::kind::{OrganizationId, ReferralId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
@@ -432,17 +432,8 @@ fn record_transition(
     };
     repository::insert_transition(conn, &row)?;
     let shape = ReferralTransition::from(row);
-    let change = Change {
-        resource_type: ResourceType::ReferralTransition,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: 1,
-        action: Action::Created,
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: &shape,
-    };
-    changes::record(conn, actor, change)?;
+    let change = Change::of(shape.id, 1, Action::Created, &shape).owned_by(shape.organization_id);
+    changes::record(conn, actor, change.about(referral.patient_id).within(referral.id))?;
     Ok(shape)
 }
 
