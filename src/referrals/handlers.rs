@@ -79,7 +79,10 @@ impl Resource for Referrals {
         {
             warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
         }
-        let patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        if let Some(patient) = &mut patient {
+            patients::usability::judge_summary(conn, caller, patient)?;
+        }
         Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 

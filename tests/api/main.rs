@@ -83,6 +83,8 @@ mod races;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod reaching;
+#[cfg(test)]
 mod referral_links;
 #[cfg(test)]
 mod referrals;
