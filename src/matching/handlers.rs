@@ -33,6 +33,10 @@ use crate::types::find_domain;
 /// For a patient, with all that the caller may see of them (scope `patients:read`); or for a description of a person that names nobody,
 /// of which nothing personal is kept. Every result says why, what is not known of it and what to check. Nothing suitable is an answer:
 /// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from.
+///
+/// For a patient, the referrals that the caller sees (scope `referrals:read`) are remembered: what an open one asks, what the person has
+/// declined within a year, and what has rejected them since for what they are or where they live, is not suggested again. A later word of the
+/// person, or a later referral that was completed, takes it back.
 #[utoipa::path(tag = "matches", request_body = MatchInput, responses((status = 201, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[post("/v1/matches")]
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
@@ -118,7 +122,7 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
     found.patient_id.map_or(Ok(()), |patient| patients::repository::lock(conn, patient))?;
     let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, found.organization_id, patient, actor.at));
     let lately = lately.transpose()?.unwrap_or_default();
-    for need in &about.suggestions.unanswered {
+    for need in about.suggestions.unanswered.iter().filter(|need| !need.is_referred) {
         let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
         // What others read has no words of a stranger's own.
         let is_own_word = actor.organization_id.is_none() && find_domain(&domain).is_none();
@@ -141,8 +145,8 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
 
 /// Read a match
 ///
-/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact and
-/// demographics; one about a description by the organization that asked.
+/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact,
+/// demographics and referrals; one about a description by the organization that asked.
 #[utoipa::path(tag = "matches", params(("id" = MatchId, Path, description = "The match's id.")), responses((status = 200, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[get("/v1/matches/{id}")]
 pub async fn get_match(app: State, reader: DirectoryReader, id: Path<Id<kind::Match>>, known: IfNoneMatch) -> Result<HttpResponse> {

@@ -89,6 +89,8 @@ mod referral_links;
 #[cfg(test)]
 mod referrals;
 #[cfg(test)]
+mod remembered;
+#[cfg(test)]
 mod replica;
 #[cfg(test)]
 mod responsiveness;

@@ -61,7 +61,7 @@ on_both!(violence_is_known_though_another_need_is_asked_about, |db| async move {
     let body = matched.expect(201);
     assert_eq!((names(&body), &body["is_sensitive"]), (vec!["Walking Group"], &json!(true)));
     // Who does not see the need is not told of it, neither by a match of its own nor by that of another.
-    consent(&clinic, &person, &program, &["needs", "contact", "demographics"]).await;
+    consent(&clinic, &person, &program, &["needs", "contact", "demographics", "referrals"]).await;
     let unseen = program.post(PATH, asked.clone()).await.expect(201);
     assert_eq!((names(&unseen), &unseen["person"]["at_risk_of_violence"]), (vec!["Couples Counselling", "Walking Group"], &json!(false)));
     program.get(&format!("{PATH}/{}", matched.id())).await.expect_problem(404, "not_found");
