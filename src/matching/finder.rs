@@ -6,6 +6,7 @@ use super::api::{EligibilityCheckInput, MatchInput};
 use super::candidate::Candidate;
 use super::eligibility::{self, EligibilityChecklist};
 use super::engine::{self, Helpline, Setting};
+use super::memory;
 use super::patient::{self, Needs};
 use super::person::{Area, Person, PersonNeed};
 use super::report::Suggestions;
@@ -156,6 +157,9 @@ fn answer(
     is_sensitive: bool,
 ) -> Result<About> {
     input.add_to(&mut person);
+    if let (Some(patient), Some(caller)) = (input.patient_id, &reader.principal) {
+        person.avoid.extend(memory::avoidances(conn, caller, patient)?);
+    }
     let helpline = app.config.helpline();
     let ask = Ask {
         limit: input.limit(),

@@ -117,6 +117,7 @@ fn is_not_avoided<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
         Some(AvoidReason::RefusedByPerson) => Verdict::Closed(Exclusion::RefusedByPerson),
         Some(AvoidReason::RefusedByProvider) => Verdict::Closed(Exclusion::RefusedByProvider),
         Some(AvoidReason::AlreadyInUse) => Verdict::Closed(Exclusion::AlreadyInUse),
+        Some(AvoidReason::AlreadyReferred) => Verdict::Closed(Exclusion::AlreadyReferred),
     }
 }
 

@@ -39,8 +39,12 @@ const MOST_STRANGERS: i64 = 1_000;
 /// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from. What a stranger asks of a public
 /// directory is kept for a day, in codes alone.
 ///
-/// Nobody at risk of violence is sent where the other may sit beside them, whether or not the caller sees the need that says so; who does
-/// not is not told of it.
+/// Nobody at risk of violence is sent where the other may sit beside them. Who does not see all needs of the patient is suggested nothing
+/// that one of them could make unsafe, whether it does or not.
+///
+/// For a patient, the referrals that the caller sees (scope `referrals:read`) are remembered: what an open one asks, what the person has
+/// declined within a year, and what has rejected them since for what they are or where they live, is not suggested again. A later word of the
+/// person, or a later referral that was completed, takes it back.
 #[utoipa::path(tag = "matches", request_body = MatchInput, responses((status = 201, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[post("/v1/matches")]
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
@@ -126,7 +130,7 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
     let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, found.organization_id, patient, actor.at));
     let lately = lately.transpose()?.unwrap_or_default();
     let is_strangers = actor.organization_id.is_none();
-    for need in &about.suggestions.unanswered {
+    for need in about.suggestions.unanswered.iter().filter(|need| !need.is_referred) {
         let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
         if lately.contains(&domain) || (is_strangers && !counts_for_strangers(conn, &domain, actor.at)?) {
             continue;
@@ -154,8 +158,9 @@ fn counts_for_strangers(conn: &mut DbConn, domain: &str, at: Instant) -> Result<
 
 /// Read a match
 ///
-/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact and
-/// demographics; one about a description by the organization that asked, and that of a stranger for a day by whoever has its id.
+/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact,
+/// demographics and referrals; one about a description by the organization that asked, and that of a stranger for a day by whoever has its
+/// id.
 #[utoipa::path(tag = "matches", params(("id" = MatchId, Path, description = "The match's id.")), responses((status = 200, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[get("/v1/matches/{id}")]
 pub async fn get_match(app: State, reader: DirectoryReader, id: Path<Id<kind::Match>>, known: IfNoneMatch) -> Result<HttpResponse> {

@@ -1,6 +1,7 @@
 //! A patient as matching knows them: the chart with the name taken away.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::person::{Area, AvoidReason, Avoidance, DigitalAccess, Person, PersonLocation, PersonNeed, PersonReach};
 use super::place;
@@ -8,7 +9,7 @@ use crate::auth::Principal;
 use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::PatientId;
+use crate::kind::{OrganizationId, PatientId};
 use crate::needs::model::{NeedInput, NeedRow, NeedVerification};
 use crate::needs::repository::Seen;
 use crate::patients::equity::{AnswerStatus, EquityAnswer, EquityUse};
@@ -44,12 +45,18 @@ pub fn person_of(conn: &mut DbConn, id: PatientId, seen: Categories, needs: &Nee
     let patient = row.content.0;
     // That there is a rule is told to everybody who may send somebody; the rule itself is not.
     let safe_contact_only = patient.safe_contact.is_some();
-    let mut person = Person { safe_contact_only, ..person(&patient.shown(seen), needs, today) };
+    let patient = patient.shown(seen);
+    let mut person = Person { safe_contact_only, ..person(&patient, needs, today) };
     if !person.free_times.is_empty() {
-        let usual = organizations::repository::zone(conn, row.organization_id)?;
-        person.time_zone = place::zone(&person.location, usual).map(|zone| zone.name().to_owned());
+        person.time_zone = zone(conn, &patient, row.organization_id)?.map(|zone| zone.name().to_owned());
     }
     Ok(person)
+}
+
+/// The time zone that a patient of this manager lives by, as far as it can be told.
+pub fn zone(conn: &mut DbConn, patient: &PatientInput, manager: OrganizationId) -> Result<Option<Tz>> {
+    let usual = organizations::repository::zone(conn, manager)?;
+    Ok(place::zone(&location(patient), usual))
 }
 
 /// Where a patient's unmet needs are counted.

@@ -68,6 +68,8 @@ text_enum! {
         RefusedByProvider = "refused_by_provider",
         /// The person already goes there.
         AlreadyInUse = "already_in_use",
+        /// An open referral of the person asks it already.
+        AlreadyReferred = "already_referred",
     }
 }
 

@@ -51,7 +51,7 @@ text_enum! {
         Accessibility = "accessibility",
         /// They do not suit culture or diet.
         Culture = "culture",
-        /// The person or the provider has refused, or the person is there already.
+        /// The person or the provider has refused, or the person is there already, or has been referred there.
         Refused = "refused",
         /// They would not be safe.
         Unsafe = "unsafe",
@@ -170,6 +170,10 @@ pub struct Unanswered {
     /// Why, the commonest reason first.
     #[schema(example = json!(["too_far", "all_full"]))]
     pub reasons: Vec<UnmetReason>,
+    /// Whether an open referral of the person asks a service that would answer it. It is not recorded as an unmet need then.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub is_referred: bool,
 }
 
 /// Somebody to speak to where no service is suitable.

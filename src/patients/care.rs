@@ -130,7 +130,7 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
     if seen.row.primary_navigator_id == Some(input.practitioner_id) {
-        return Ok(Patient::whole(seen.row).shown(seen.categories));
+        return Patients::view(conn, caller, Patients::shape(seen));
     }
     ensure_own_or_nobodys(conn, caller, &seen.row)?;
     let owner = seen.row.organization_id;
@@ -247,7 +247,7 @@ fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> 
     let (head, categories) = (Patients::head(&next), next.categories);
     let whole = Patient::whole(next.row);
     resource::record::<Patients>(conn, caller, &head, Action::Updated, &whole)?;
-    Ok(whole.shown(categories))
+    Patients::view(conn, caller, Patient { withheld: categories.missing(), ..whole })
 }
 
 fn record_level(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, body: &NeedLevelAssessment) -> Result<()> {

@@ -10,7 +10,7 @@ use super::api::{
     PatientSearch,
 };
 use super::model::{PatientInput, PatientRow};
-use super::{care, health_number, merge, repository, search};
+use super::{care, health_number, merge, repository, search, usability};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -74,13 +74,15 @@ impl Resource for Patients {
         Patient { withheld: seen.categories.missing(), ..Patient::whole(seen.row) }
     }
 
-    fn view(_: &mut DbConn, _: &Principal, shape: Patient) -> Result<Patient> {
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Patient) -> Result<Patient> {
         let categories = Categories::without(&shape.withheld);
-        Ok(shape.shown(categories))
+        let mut shown = shape.shown(categories);
+        usability::judge(conn, caller, &mut shown.content)?;
+        Ok(shown)
     }
 
     fn is_settled(caller: &Principal, row: &Seen) -> bool {
-        row.row.organization_id == caller.organization_id
+        row.row.organization_id == caller.organization_id && !usability::depends_on_the_day(&row.row.content)
     }
 
     fn normalise(input: &mut PatientInput) {
@@ -189,6 +191,7 @@ pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, m
     command
         .run(&app, &caller, move |conn, caller, input| {
             let (head, patient) = resource::insert::<Patients>(conn, caller, input.clone())?;
+            let patient = Patients::view(conn, caller, patient)?;
             let possible_duplicates = possible_duplicates.clone();
             Reply::created(&resource::location::<Patients>(head.id), head.version, &NewPatient { possible_duplicates, patient })
         })
@@ -344,6 +347,7 @@ pub async fn merge_patient(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let survivor = merge::merge(conn, caller, *id, input, &version)?;
+            let survivor = Patients::view(conn, caller, survivor)?;
             Reply::versioned(survivor.version, &survivor)
         })
         .await

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::api::{Patient, PatientMerge};
 use super::care;
-use super::contact::{RelatedPerson, SafeContact, joined};
+use super::contact::{RelatedPerson, SafeContact, country, joined};
 use super::handlers::{Patients, Seen};
 use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
@@ -262,8 +262,8 @@ fn of_both(fault: Fault) -> Fault {
 /// A number or address that one record forbids is no way to reach the person because the other has it.
 fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeContact>) {
     let Some(safe_contact) = safe_contact else { return };
-    let country = content.address.as_ref().and_then(|address| address.country.clone()).unwrap_or_else(|| "CA".into());
-    content.contact_points.retain(|point| !safe_contact.forbids(point, &country));
+    let country = country(content.address.as_ref());
+    content.contact_points.retain(|point| !safe_contact.forbids(point, country));
 }
 
 /// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, ReferralId};
 use crate::matching::finder::{self, Ask};
+use crate::matching::memory;
 use crate::matching::patient::{self, Needs};
 use crate::matching::person::{AvoidReason, Avoidance, Person, PersonNeed};
 use crate::matching::report::Suggestions;
@@ -48,6 +49,9 @@ pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralR
         let reason = AvoidReason::RefusedByProvider;
         person.avoid.push(Avoidance { service_id: Some(service.id), organization_id: None, reason });
     }
+    if seen.is_some() {
+        person.avoid.extend(memory::avoidances(conn, caller, row.patient_id)?);
+    }
     let helpline = app.config.helpline();
     let responsiveness = caller.has(Scope::ReferralsWrite).then_some(&app.responsiveness);
     let demand = Demand::Own(Some(caller.client_id));
@@ -76,7 +80,7 @@ pub async fn for_rejection(app: &State, caller: &Principal, id: ReferralId) -> R
 /// Find alternatives to the service of a referral
 ///
 /// Where it has no room, or does not suit: what matching finds for the needs that the referral serves, as far as the caller sees the
-/// patient, without the service itself. Each says why. Nothing is written down; a match that a new referral can name is made by
+/// patient, without the service itself and what a match for the patient would leave out for their other referrals. Each says why. Nothing is written down; a match that a new referral can name is made by
 /// `POST /v1/matches`.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The suggestions, the best first.", body = Suggestions), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/referrals/{id}/alternatives")]

@@ -52,8 +52,8 @@ pub struct Referral {
     pub patient: Option<PatientSummary>,
     /// The service as it stands today. Null in histories and lists.
     pub service: Option<ServiceBrief>,
-    /// What to know before relying on it: that the service is full or closed, that nobody answers for the performer, that the consent
-    /// has ended. Null in histories and lists.
+    /// What to know before relying on it: that the service is full or closed, that the person has been referred to it already, that nobody
+    /// answers for the performer, that the consent has ended. Null in histories and lists.
     pub warnings: Option<Vec<Warning>>,
     /// What is written of it. To the performer whom the patient lets in no longer, nothing that tells of the person is shown: `reason`,
     /// `source_text` and the reasons of `offered` are null, and `plain_language_purpose` is empty.
@@ -120,6 +120,8 @@ text_enum! {
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
         /// to decide.
         NotEligible = "not_eligible",
+        /// Another open referral of the patient asks the same service, as far as the caller sees: one of the two is too many.
+        AlreadyReferred = "already_referred",
         /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
         /// cannot take them on.
         ConsentEnded = "consent_ended",

@@ -74,12 +74,16 @@ impl Resource for Referrals {
             None => shown::shown_one(conn, caller, shape)?,
         };
         let patient = patient.zip(seen);
-        if let (Some((patient, seen)), Some(service)) = (&patient, &service)
-            && !shape.status.is_final()
-        {
-            warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+        if let Some(service) = service.as_ref().filter(|_| !shape.status.is_final()) {
+            warnings.extend(workflow::already_referred(conn, caller, &shape, service)?);
+            if let Some((patient, seen)) = &patient {
+                warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+            }
         }
-        let patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        if let Some(patient) = &mut patient {
+            patients::usability::judge_summary(conn, caller, patient)?;
+        }
         Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 

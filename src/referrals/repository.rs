@@ -7,6 +7,7 @@ use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
 use super::api::{Mailbox, ReferralQuery};
+use super::lifecycle::ReferralStatus;
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
@@ -207,6 +208,27 @@ pub fn has_received(conn: &mut DbConn, organization: OrganizationId, patient: Pa
     let of_patient = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::performer_id.eq(organization));
     let received = of_patient.filter(referrals::requested_at.lt(before));
     Ok(received.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
+}
+
+/// The latest referrals of a patient that the caller sees, its own drafts among them, the newest first.
+pub fn latest_of_patient(conn: &mut DbConn, caller: &Principal, patient: PatientId, limit: i64) -> Result<Vec<ReferralRow>> {
+    let alive = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::deleted_at.is_null());
+    let seen = alive.filter(sight::referrals(caller)).order(referrals::id.desc()).limit(limit);
+    Ok(each!(conn, |conn| seen.load(conn))?)
+}
+
+/// Whether the caller sees another open referral of the patient to a service.
+pub fn is_referred_elsewhere(
+    conn: &mut DbConn,
+    caller: &Principal,
+    patient: PatientId,
+    service: ServiceId,
+    by: ReferralId,
+) -> Result<bool> {
+    let to_service = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::service_id.eq(service));
+    let others = to_service.filter(referrals::id.ne(by)).filter(sight::is_sent()).filter(sight::referrals(caller));
+    let statuses: Vec<ReferralStatus> = each!(conn, |conn| others.select(referrals::status).load(conn))?;
+    Ok(statuses.into_iter().any(ReferralStatus::is_open))
 }
 
 /// True where the match was made for the patient, by the organization or by whomever.

@@ -460,6 +460,13 @@ pub fn not_eligible(patient: &PatientRow, seen: Categories, service: &ServiceRow
     (!rules.is_empty()).then(|| Warning { code: WarningCode::NotEligible, message: message() })
 }
 
+/// The warning that another referral of the patient, which the caller sees, asks the same service.
+pub fn already_referred(conn: &mut DbConn, caller: &Principal, referral: &Referral, service: &ServiceRow) -> Result<Option<Warning>> {
+    let is_too_many = repository::is_referred_elsewhere(conn, caller, referral.content.patient_id, service.id, referral.id)?;
+    let message = "Another open referral of the person asks the same service: agree on one of them.";
+    Ok(is_too_many.then(|| Warning { code: WarningCode::AlreadyReferred, message: message.into() }))
+}
+
 /// What to know before relying on a referral that is not closed.
 pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&ServiceRow>, now: Instant) -> Result<Vec<Warning>> {
     if referral.status.is_final() {

@@ -51,7 +51,7 @@ on_both!(violence_is_known_though_another_need_is_asked_about, |db| async move {
     assert_eq!((suggested(&body), &body["is_sensitive"]), (vec!["Walking Group"], &json!(true)));
     // Who does not see the need sends the person nowhere unsafe either, and is not told of it, neither by a match of its own nor by that of
     // another.
-    consent(&clinic, &person, &program, &["needs", "contact", "demographics"]).await;
+    consent(&clinic, &person, &program, &["needs", "contact", "demographics", "referrals"]).await;
     let unseen = program.post(PATH, asked.clone()).await.expect(201);
     assert_eq!((suggested(&unseen), &unseen["person"]["at_risk_of_violence"]), (vec!["Walking Group"], &json!(false)));
     assert_eq!((&unseen["is_sensitive"], &unseen["excluded_counts"]), (&json!(false), &json!([])));
