@@ -81,6 +81,12 @@ pub enum Error {
         /// The path of the survivor.
         into: String,
     },
+    /// It was merged into another, which was merged into this one since: the later merge is taken back first.
+    #[error("it was merged into {into}, which was merged since")]
+    MergedSince {
+        /// The path of the other.
+        into: String,
+    },
     /// A unique key is taken.
     #[error("already exists")]
     Duplicate {
@@ -197,14 +203,13 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
     ("job_finished", "The import or export has ended."),
     ("merge_not_kept", "What the record was before it was merged is not known, so that the merge cannot be taken back."),
-    ("merged_since", "The record that it was merged into was itself merged since; take that merge back first."),
     ("no_offer", "No place is kept for the entry of the waiting list, or no longer."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
     ("not_merged", "The record was not merged into the service, or that was taken back."),
     ("not_waiting", "The entry stands in no waiting list any more."),
     ("organization_in_use", "Systems call for the organization, and nobody could any more; disable its clients first."),
     ("people_waiting", "People stand on the waiting list of what is to be removed; they leave it first."),
-    ("referral_closed", "The referral is closed; its content can no longer change."),
+    ("referral_closed", "The referral is closed: its content can no longer change, and nobody waits or is expected by it."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
     ("referral_unanswerable", "The referral names no organization for which somebody could answer by a link."),
@@ -242,6 +247,10 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         (Error::TooSlow, "The body did not arrive in the time that a request may take."),
         (Error::Gone, "It has been deleted."),
         (Error::Merged { into: String::new() }, "It was merged into another; merged_into is its path."),
+        (
+            Error::MergedSince { into: String::new() },
+            "The record that it was merged into, which merged_into names, was itself merged since; take that merge back first.",
+        ),
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
         (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
@@ -319,6 +328,7 @@ impl Error {
             Self::MethodNotAllowed { .. } => kind("method_not_allowed", 405, "Method not allowed"),
             Self::Gone => kind("gone", 410, "Gone"),
             Self::Merged { .. } => kind("merged", 410, "Merged into another"),
+            Self::MergedSince { .. } => kind("merged_since", 409, "Conflict"),
             Self::Duplicate { .. } => kind("duplicate", 409, "Already exists"),
             Self::Reference { .. } => kind("reference_conflict", 409, "Reference conflict"),
             Self::IllegalTransition { .. } => kind("illegal_transition", 409, "Illegal transition"),
@@ -352,6 +362,9 @@ impl Error {
             Self::MethodNotAllowed { allow } => format!("This path has the methods {allow}."),
             Self::Gone => "The resource has been deleted.".into(),
             Self::Merged { into } => format!("The resource was merged into {into}."),
+            Self::MergedSince { into } => {
+                format!("The record was merged into {into}, which was merged into this service: take that merge back first.")
+            }
             Self::Duplicate { constraint } if constraint.starts_with("identifiers_") => {
                 "Another resource of this organization has the same identifier.".into()
             }
@@ -392,7 +405,7 @@ impl Error {
             _ => None,
         };
         let merged_into = match self {
-            Self::Merged { into } => Some(into.clone()),
+            Self::Merged { into } | Self::MergedSince { into } => Some(into.clone()),
             _ => None,
         };
         let current_as_of = match self {
@@ -440,7 +453,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 3)]
     pub current_version: Option<i64>,
-    /// Where the resource was merged into another, the path of that one.
+    /// Where the resource was merged into another, the path of that one, also where that is not what the request asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub merged_into: Option<String>,

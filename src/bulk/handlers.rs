@@ -85,7 +85,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// Newline-delimited JSON, up to a gigabyte, packed with gzip or not. Each line is a `BulkLine`: the `type` of a resource and its body, as
 /// the single call takes it, with the same rules; it needs the scope that writes this type. A body whose first identifier the organization
 /// knows replaces what has it, as `PUT …/by-identifier` does, and leaves it where it is the same; so a file can be sent again. A patient
-/// that was merged into another is refused as there, with `merged`. A line without identifiers, and without an `id` from which it was loaded before, makes a new resource.
+/// or service that was merged into another is refused as there, with `merged`. A line without identifiers, and without an `id` from which
+/// it was loaded before, makes a new resource.
 ///
 /// **Referrals.** A new one is a draft, as with `PUT …/by-identifier`. A line with `"draft": false` sends it, as `POST /v1/referrals` does:
 /// with the consent that stands or that the body brings, the due dates of the performer's policies and the first transition, in the

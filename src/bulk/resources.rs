@@ -11,7 +11,7 @@ use crate::appointments::handlers::Appointments;
 use crate::appointments::model::{AppointmentInput, AppointmentStatus};
 use crate::auth::{Principal, Scope, sight};
 use crate::consents::handlers::{Consents, withdraw};
-use crate::consents::model::ConsentRow;
+use crate::consents::model::{Categories, ConsentRow};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::kind::{PractitionerId, ResourceType as T, SlotId};
 use crate::matching::unmet::UnmetNeeds;
 use crate::needs::handlers::Needs;
 use crate::organizations::handlers::Organizations;
-use crate::patients::api::{NavigatorInput, NeedLevelInput};
+use crate::patients::api::{NavigatorInput, NeedLevelInput, Patient};
 use crate::patients::care;
 use crate::patients::handlers::{Patients, Seen};
 use crate::patients::model::{NeedLevel, PatientInput, PatientRow};
@@ -168,6 +168,15 @@ impl Bulk for Patients {
             care::assign(conn, caller, id, &OptionalIfMatch::ANY, &NavigatorInput { practitioner_id, reason: None })?;
         }
         Ok(level.is_some() || navigator.is_some())
+    }
+
+    /// What may be used today is not said in what is read later.
+    fn listed(_: &mut DbConn, _: &Principal, shapes: Vec<Patient>) -> Result<Vec<Patient>> {
+        let shown = |shape: Patient| {
+            let categories = Categories::without(&shape.withheld);
+            shape.shown(categories)
+        };
+        Ok(shapes.into_iter().map(shown).collect())
     }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: PatientInput) -> Result<Seen> {

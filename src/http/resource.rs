@@ -9,7 +9,6 @@ use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use validator::Validate;
@@ -114,13 +113,8 @@ pub trait Resource: Sized + 'static {
         let _ = (conn, caller, current, input);
         Ok(())
     }
-    /// Fails where a merge patch may not be laid over a row, whatever comes of it.
-    fn permit_patch(conn: &mut DbConn, row: &Self::Row, patch: &Value) -> Result<()> {
-        let _ = (conn, row, patch);
-        Ok(())
-    }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
-    /// into the row.
+    /// into the row, and what these say of it.
     ///
     /// # Errors
     /// [`Error::Merged`] where the key is of such a record, and nothing says that what is written is meant for both.
@@ -295,7 +289,7 @@ pub async fn put<R: Resource>(
     mut input: R::Input,
 ) -> Result<HttpResponse> {
     R::normalise(&mut input);
-    change::<R>(app, caller, id, version, move |_, _| Ok(input.clone())).await
+    change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
 }
 
 /// `PATCH`: the same with a merge patch, whose result must be as valid as a whole new content.
@@ -313,12 +307,10 @@ pub async fn patch<R: Resource>(
         .db
         .read(move |conn| {
             let row = to_change::<R>(conn, &reader, id, &wanted)?;
-            R::permit_patch(conn, &row, &laid.0)?;
             Ok((R::head(&row).version, patched::<R>(&row, &laid)?))
         })
         .await?;
-    let content = move |conn: &mut DbConn, row: &R::Row| {
-        R::permit_patch(conn, row, &patch.0)?;
+    let content = move |row: &R::Row| {
         // Whoever named no version has their patch laid over what another has written meanwhile.
         if R::head(row).version == checked { Ok(input.clone()) } else { patched::<R>(row, &patch) }
     };
@@ -366,7 +358,7 @@ async fn change<R: Resource>(
     caller: &Principal,
     id: Id<R::Kind>,
     version: IfMatch,
-    content: impl Fn(&mut DbConn, &R::Row) -> Result<R::Input> + Send + 'static,
+    content: impl Fn(&R::Row) -> Result<R::Input> + Send + 'static,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
@@ -374,8 +366,7 @@ async fn change<R: Resource>(
         .write(move |conn| {
             let caller = caller.now(&clock);
             let row = to_change::<R>(conn, &caller, id, &version)?;
-            let input = content(conn, &row)?;
-            let (head, shape) = replace::<R>(conn, &caller, &row, input)?;
+            let (head, shape) = replace::<R>(conn, &caller, &row, content(&row)?)?;
             Ok((head.version, R::view(conn, &caller, shape)?))
         })
         .await?;

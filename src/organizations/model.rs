@@ -59,7 +59,7 @@ pub struct Policies {
     /// Days after acceptance within which the person is first reached; 5 where absent.
     #[schema(minimum = 0, maximum = 365, example = 5)]
     pub first_contact_days: Option<i32>,
-    /// Attempts to reach a person before the referral is closed as unable_to_contact; 3 where absent.
+    /// Attempts in vain after which a follow-up is given up as unable_to_contact, and with a first contact its referral; 3 where absent.
     #[schema(minimum = 1, maximum = 50, example = 3)]
     pub contact_attempts: Option<i32>,
     /// Days between two attempts; 2 where absent.

@@ -2,7 +2,6 @@
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use serde_json::Value;
 
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
@@ -76,12 +75,16 @@ impl Resource for Referrals {
             None => shown::shown_one(conn, caller, shape)?,
         };
         let patient = patient.zip(seen);
-        if let (Some((patient, seen)), Some(service)) = (&patient, &service)
-            && !shape.status.is_final()
-        {
-            warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+        if let Some(service) = service.as_ref().filter(|_| !shape.status.is_final()) {
+            warnings.extend(workflow::already_referred(conn, caller, &shape, service)?);
+            if let Some((patient, seen)) = &patient {
+                warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+            }
         }
-        let patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        if let Some(patient) = &mut patient {
+            patients::usability::judge_summary(conn, caller, patient)?;
+        }
         Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 
@@ -108,18 +111,14 @@ impl Resource for Referrals {
         check(conn, caller, current, input, true)
     }
 
-    /// One that says nothing of the draft's consent does not make it a consent of today.
-    fn permit_patch(conn: &mut DbConn, row: &ReferralRow, patch: &Value) -> Result<()> {
-        let is_silent = row.status == ReferralStatus::Draft && patch.get("consent").is_none();
-        if is_silent { workflow::ensure_still_given(conn, row) } else { Ok(()) }
-    }
-
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
         let draft = workflow::draft(conn, caller, id, input)?;
         workflow::insert(conn, caller, draft)
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
+        // Who only repeats the consent that the draft has does not say that the patient gives it anew.
+        let consent_at = if input.consent == row.content.consent { row.consent_at } else { Some(caller.at) };
         let mut next = ReferralRow {
             manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,
@@ -130,6 +129,7 @@ impl Resource for Referrals {
             priority: input.priority,
             requester_practitioner_id: input.requester_practitioner_id,
             performer_practitioner_id: input.performer_practitioner_id,
+            consent_at,
             content: Json(input),
             version: row.version + 1,
             updated_at: caller.at,
@@ -452,9 +452,8 @@ pub async fn update_referral(
 /// Change a referral
 ///
 /// What is sent changes, the rest stays. Once it is sent, its patient, kind, service, performer and parent stay as they are; once it
-/// is closed, all of it does. Where a draft brings a consent, and one to the performer was withdrawn or deleted since, a change says what
-/// the patient agrees to now: `consent` anew, or null.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`; it is a draft whose consent may not be the patient's any more: `draft_outdated`.")), security(("oauth2" = ["referrals:write"])))]
+/// is closed, all of it does.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/referrals/{id}")]
 pub async fn patch_referral(
     app: State,

@@ -262,6 +262,11 @@ async fn a_day(town: &Town) {
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
         "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
     let screening = created(clinic, "/v1/screenings?suggest=5", screening).await;
+    let draft = created(clinic, "/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
+    let link = clinic.post(&format!("/v1/screenings/{draft}/links"), json!({})).await.expect(201);
+    let holder = Caller { token: link["token"].as_str().map(str::to_owned), ..clinic.clone() };
+    let often = json!({ "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
+    holder.post("/v1/screening-link/complete", often).await.expect(200);
     let all = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["care_coordination"], "form": "verbal",
         "categories": ["summary", "contact", "demographics", "needs", "screenings", "referrals", "follow_ups"] });
     created(clinic, "/v1/consents", all).await;

@@ -473,3 +473,19 @@ on_both!(the_page_is_its_own_and_nobody_elses, |db| async move {
     assert_eq!(page.get("/accept").await.status, 404, "no address changes anything by being opened");
     assert_eq!(village.status().await, "requested");
 });
+
+on_both!(the_page_offers_no_way_to_reach_the_person_that_must_not_or_cannot_be_used, |db| async move {
+    let village = Village::new(db, &["summary", "contact"]).await;
+    let points = json!([
+        { "kind": "phone", "value": "778-555-0199" },
+        { "kind": "phone", "value": "778-555-0111", "valid": { "until": "2026-03-01" } },
+        { "kind": "sms", "value": "778-555-0122" },
+        { "kind": "phone", "value": "778-555-0133" },
+    ]);
+    let safe = json!({ "no_text_messages": true, "do_not_contact": ["(778) 555-0199"] });
+    let change = json!({ "contact_points": points, "safe_contact": safe });
+    village.town.clinic.patch(&format!("/v1/patients/{}", village.patient), 1, change).await.expect(200);
+    let shown = village.link().await.text("").await;
+    shows(&shown, &["tel:+17785550133", "Never use: (778) 555-0199", "Send no text messages."]);
+    hides(&shown, &["+17785550199", "778-555-0199", "778-555-0111", "+17785550111", "778-555-0122", "sms:"]);
+});

@@ -24,7 +24,7 @@ use crate::http::command::{Command, Reply};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::HistoryQuery;
-use crate::kind::{self, CalendarLinkId, PractitionerId, ResourceType, ServiceId};
+use crate::kind::{self, CalendarLinkId, PractitionerId, ServiceId};
 use crate::links::{LinkRow, repository};
 use crate::slots::handlers::permit_publishing;
 use crate::slots::repository::Diary;
@@ -126,17 +126,8 @@ const fn subject(diary: Diary) -> Id<()> {
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, row: &LinkRow, diary: Diary, action: Action) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::CalendarLink,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action,
-        patient_id: None,
-        referral_id: None,
-        body: &CalendarLink::new(row, diary),
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let link = CalendarLink::new(row, diary);
+    changes::record(conn, &caller.actor(), Change::of(link.id, link.version, action, &link).owned_by(row.organization_id))?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::languages;
 use crate::organizations::model::OrganizationRow;
 use crate::patients::api::PatientSummary;
-use crate::patients::contact::{ContactKind, SafeContact};
+use crate::patients::contact::{ContactKind, SafeContact, Usability};
 use crate::referrals::api::Referral;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::services::model::{Capacity, CapacityStatus};
@@ -241,7 +241,8 @@ fn person(patient: &PatientSummary, language: Language) -> Person {
     if patient.interpreter_needed == Some(true) {
         facts.push(Fact::new(language.pick("Interpreter", "Interprète"), language.pick("needed", "nécessaire")));
     }
-    for point in &patient.contact_points {
+    // What must not or cannot be used is no way to reach the person.
+    for point in patient.contact_points.iter().filter(|point| point.usability == Some(Usability::Usable)) {
         let value = match &point.owner_name {
             Some(owner) => format!("{} ({owner})", point.value),
             None => point.value.clone(),

@@ -63,16 +63,7 @@ fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInpu
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::ServiceSuggestion,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action,
-        patient_id: None,
-        referral_id: None,
-        body: shape,
-    };
+    let change = Change::of(shape.id, shape.version, action, shape).owned_by(shape.organization_id);
     changes::record(conn, &caller.actor(), change)?;
     Ok(())
 }
