@@ -11,6 +11,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db::types::Instant;
+
 /// The result of anything that can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,9 +51,12 @@ pub enum Error {
     /// Parsed, and wrong.
     #[error("the request is not valid")]
     Invalid(Vec<Fault>),
-    /// No valid credentials.
+    /// Credentials that are not valid.
     #[error("no valid access token: {0}")]
     Unauthenticated(&'static str),
+    /// No credentials, or none of the kind that is taken.
+    #[error("no access token: {0}")]
+    NoToken(&'static str),
     /// The token lacks a scope.
     #[error("the token lacks the scope {0}")]
     InsufficientScope(&'static str),
@@ -74,6 +79,12 @@ pub enum Error {
     #[error("it was merged into {into}")]
     Merged {
         /// The path of the survivor.
+        into: String,
+    },
+    /// It was merged into another, which was merged into this one since: the later merge is taken back first.
+    #[error("it was merged into {into}, which was merged since")]
+    MergedSince {
+        /// The path of the other.
         into: String,
     },
     /// A unique key is taken.
@@ -106,6 +117,12 @@ pub enum Error {
         /// What of the request clashes, where that can be told one by one.
         faults: Vec<Fault>,
     },
+    /// Something newer is known of a room than what is said of it.
+    #[error("something newer is known of the room, as of {known}")]
+    CapacityOutdated {
+        /// When that was true.
+        known: Instant,
+    },
     /// `If-Match` names another version.
     #[error("the version is another one")]
     VersionMismatch {
@@ -127,8 +144,8 @@ pub enum Error {
     /// The body is of a type that is not taken.
     #[error("the media type is not supported")]
     UnsupportedMediaType {
-        /// What is taken.
-        expected: &'static str,
+        /// The media types that are taken, the one that is meant first.
+        expected: &'static [&'static str],
     },
     /// The body is packed in a way that is not taken.
     #[error("the content coding is not supported")]
@@ -173,7 +190,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("already_waiting", "The referral is on a waiting list already."),
     ("appointment_closed", "The appointment is over and can no longer change."),
     ("appointment_to_come", "The appointment has not begun; whether the person came is said later."),
-    ("capacity_outdated", "Something newer is known of the room; what was true before changes nothing."),
+    ("capacity_outdated", "Something newer is known of the room, as of current_as_of; what was true before changes nothing."),
     ("consent_ended", "Whoever is asked to take the patient on, or calls for it, does not see them, or no longer."),
     ("consent_withdrawn", "The consent has been withdrawn and can no longer change."),
     (
@@ -186,14 +203,13 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("instrument_in_use", "Screenings stand on the instrument; load the changed one as another edition."),
     ("job_finished", "The import or export has ended."),
     ("merge_not_kept", "What the record was before it was merged is not known, so that the merge cannot be taken back."),
-    ("merged_since", "The record that it was merged into was itself merged since; take that merge back first."),
     ("no_offer", "No place is kept for the entry of the waiting list, or no longer."),
     ("not_a_draft", "Only a draft can be deleted; cancel the referral."),
     ("not_merged", "The record was not merged into the service, or that was taken back."),
     ("not_waiting", "The entry stands in no waiting list any more."),
     ("organization_in_use", "Systems call for the organization, and nobody could any more; disable its clients first."),
     ("people_waiting", "People stand on the waiting list of what is to be removed; they leave it first."),
-    ("referral_closed", "The referral is closed; its content can no longer change."),
+    ("referral_closed", "The referral is closed: its content can no longer change, and nobody waits or is expected by it."),
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
     ("referral_unanswerable", "The referral names no organization for which somebody could answer by a link."),
@@ -214,6 +230,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("too_many_jobs", "The organization has as many imports and exports under way as it may have; wait until one has ended."),
     ("too_many_missing", "The file lacks so many services of this source that it cannot be a full one; nothing was retired."),
     ("too_many_sources", "The organization has as many sources as it may have; delete one first."),
+    ("too_much_at_once", "One request would change so much that all others would wait for it; detail says what there is too much of."),
     ("webhook_disabled", "The webhook endpoint is disabled; make it active first."),
 ];
 
@@ -230,6 +247,10 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         (Error::TooSlow, "The body did not arrive in the time that a request may take."),
         (Error::Gone, "It has been deleted."),
         (Error::Merged { into: String::new() }, "It was merged into another; merged_into is its path."),
+        (
+            Error::MergedSince { into: String::new() },
+            "The record that it was merged into, which merged_into names, was itself merged since; take that merge back first.",
+        ),
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
         (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
@@ -241,7 +262,7 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         (Error::IdempotencyKeyReused, "The Idempotency-Key was used for another request."),
         (Error::IdempotencyKeyInUse, "The first request with this Idempotency-Key still runs; try again."),
         (Error::TooLarge, "The body is larger than the server takes."),
-        (Error::UnsupportedMediaType { expected: "" }, "The body is of another media type; detail names the right one."),
+        (Error::UnsupportedMediaType { expected: &[] }, "The body is of another media type; detail names those that are taken."),
         (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
@@ -300,17 +321,19 @@ impl Error {
         match self {
             Self::Malformed { .. } => kind("malformed_request", 400, "Malformed request"),
             Self::Invalid(_) => kind("invalid_request", 422, "Invalid request"),
-            Self::Unauthenticated(_) => kind("unauthenticated", 401, "Unauthenticated"),
+            Self::Unauthenticated(_) | Self::NoToken(_) => kind("unauthenticated", 401, "Unauthenticated"),
             Self::InsufficientScope(_) => kind("insufficient_scope", 403, "Insufficient scope"),
             Self::Forbidden(_) => kind("forbidden", 403, "Forbidden"),
             Self::NotFound => kind("not_found", 404, "Not found"),
             Self::MethodNotAllowed { .. } => kind("method_not_allowed", 405, "Method not allowed"),
             Self::Gone => kind("gone", 410, "Gone"),
             Self::Merged { .. } => kind("merged", 410, "Merged into another"),
+            Self::MergedSince { .. } => kind("merged_since", 409, "Conflict"),
             Self::Duplicate { .. } => kind("duplicate", 409, "Already exists"),
             Self::Reference { .. } => kind("reference_conflict", 409, "Reference conflict"),
             Self::IllegalTransition { .. } => kind("illegal_transition", 409, "Illegal transition"),
             Self::Conflict { code, .. } => kind(code, 409, "Conflict"),
+            Self::CapacityOutdated { .. } => kind("capacity_outdated", 409, "Conflict"),
             Self::VersionMismatch { .. } => kind("version_mismatch", 412, "Version mismatch"),
             Self::PreconditionRequired => kind("precondition_required", 428, "Precondition required"),
             Self::IdempotencyKeyReused => kind("idempotency_key_reused", 422, "Idempotency key reused"),
@@ -332,19 +355,25 @@ impl Error {
             Self::Malformed { detail, .. } | Self::Conflict { detail, .. } => detail.clone(),
             Self::Invalid(faults) if faults.len() == 1 => "The request has a fault; see errors.".into(),
             Self::Invalid(faults) => format!("The request has {} faults; see errors.", faults.len()),
-            Self::Unauthenticated(reason) => format!("A valid access token is required: {reason}."),
+            Self::Unauthenticated(reason) | Self::NoToken(reason) => format!("A valid access token is required: {reason}."),
             Self::InsufficientScope(scope) => format!("This operation needs a token with the scope {scope}."),
             Self::Forbidden(reason) => reason.clone().into_owned(),
             Self::NotFound => "There is no such resource, or it is not visible to this client.".into(),
             Self::MethodNotAllowed { allow } => format!("This path has the methods {allow}."),
             Self::Gone => "The resource has been deleted.".into(),
             Self::Merged { into } => format!("The resource was merged into {into}."),
+            Self::MergedSince { into } => {
+                format!("The record was merged into {into}, which was merged into this service: take that merge back first.")
+            }
             Self::Duplicate { constraint } if constraint.starts_with("identifiers_") => {
                 "Another resource of this organization has the same identifier.".into()
             }
             Self::Duplicate { .. } => "A resource with the same key exists.".into(),
             Self::Reference { .. } => "The request refers to a resource that does not exist, or removes one that is in use.".into(),
             Self::IllegalTransition { from, to } => format!("It is {from} and cannot become {to}."),
+            Self::CapacityOutdated { known } => {
+                format!("Something newer is known of this room, as of {known}; what was true before changes nothing.")
+            }
             Self::VersionMismatch { current: Some(current) } => {
                 format!("If-Match does not name the present version, which is \"{current}\".")
             }
@@ -353,7 +382,7 @@ impl Error {
             Self::IdempotencyKeyReused => "This Idempotency-Key was used for a request with another body or path.".into(),
             Self::IdempotencyKeyInUse => "The first request with this Idempotency-Key is still running; try again.".into(),
             Self::TooLarge => "The body is larger than this server takes.".into(),
-            Self::UnsupportedMediaType { expected } => format!("Send the body as {expected}."),
+            Self::UnsupportedMediaType { expected } => format!("Send the body as {}.", expected.join(" or ")),
             Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
             Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
@@ -376,7 +405,11 @@ impl Error {
             _ => None,
         };
         let merged_into = match self {
-            Self::Merged { into } => Some(into.clone()),
+            Self::Merged { into } | Self::MergedSince { into } => Some(into.clone()),
+            _ => None,
+        };
+        let current_as_of = match self {
+            Self::CapacityOutdated { known } => Some(*known),
             _ => None,
         };
         Problem {
@@ -388,6 +421,7 @@ impl Error {
             errors,
             current_version,
             merged_into,
+            current_as_of,
             request_id: None,
         }
     }
@@ -419,10 +453,13 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 3)]
     pub current_version: Option<i64>,
-    /// Where the resource was merged into another, the path of that one.
+    /// Where the resource was merged into another, the path of that one, also where that is not what the request asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub merged_into: Option<String>,
+    /// Where something newer is known of a room, the moment at which that was true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_as_of: Option<Instant>,
     /// The request's id, as in `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
@@ -455,9 +492,17 @@ impl ResponseError for Error {
             Self::Unauthenticated(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"kith\", error=\"invalid_token\""));
             }
+            // RFC 6750 §3.1: whoever sends no token is not told of a fault in it.
+            Self::NoToken(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"kith\""));
+            }
             Self::InsufficientScope(scope) => {
                 let challenge = format!("Bearer realm=\"kith\", error=\"insufficient_scope\", scope=\"{scope}\"");
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            // RFC 9110 §15.5.16.
+            Self::UnsupportedMediaType { expected } => {
+                response.insert_header((header::ACCEPT, expected.join(", ")));
             }
             Self::UnsupportedCoding => {
                 response.insert_header((header::ACCEPT_ENCODING, "gzip"));

@@ -135,7 +135,7 @@ pub fn name(tag: &str) -> (&str, &str) {
 }
 
 /// Whether a text has the form of a tag; see [`LANGUAGE_PATTERN`].
-pub fn is_tag(text: &str) -> bool {
+fn is_tag(text: &str) -> bool {
     static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(LANGUAGE_PATTERN).ok());
     TAG.as_ref().is_some_and(|pattern| pattern.is_match(text))
 }

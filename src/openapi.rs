@@ -136,6 +136,7 @@ fn finish(document: &mut Value) {
             }
         }
     }
+    operations::excuse_bodies(document);
     operations::add_headers(document);
     examples::add(document);
     links::add(document);

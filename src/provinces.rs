@@ -3,6 +3,7 @@
 use chrono_tz::{America, Tz};
 
 use crate::text::fold;
+use crate::types::Address;
 
 /// A province or territory of Canada.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub struct Province {
     pub neighbours: &'static [&'static str],
     /// Its time zones, the one that most people live by first.
     pub zones: &'static [Tz],
+}
+
+impl Province {
+    /// The time zone of somebody there: the one that is usual for them, where it is one of the province; else that of most people.
+    pub fn zone(&self, usual: Option<Tz>) -> Option<Tz> {
+        usual.filter(|zone| self.zones.contains(zone)).or(self.zones.first().copied())
+    }
 }
 
 /// All thirteen.
@@ -99,6 +107,16 @@ pub fn named(text: &str) -> Option<&'static Province> {
     let letters: String = folded.chars().filter(|letter| letter.is_alphanumeric()).collect();
     let code = letters.strip_prefix("ca").unwrap_or(&letters);
     PROVINCES.iter().find(|province| province.code.eq_ignore_ascii_case(code) || province.names.contains(&letters.as_str()))
+}
+
+/// The province of an address that is in Canada.
+pub fn of(address: &Address) -> Option<&'static Province> {
+    address.region.as_deref().filter(|_| is_canada(address.country.as_deref())).and_then(named)
+}
+
+/// Whether the country is Canada, as it is where none is told.
+pub fn is_canada(country: Option<&str>) -> bool {
+    country.is_none_or(|country| country.eq_ignore_ascii_case("CA"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -166,6 +166,11 @@ pub struct Phone {
 #[schema(min_length = 1, max_length = 300, example = "gardening")]
 pub struct Term(pub String);
 
+/// A sentence or a few.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(min_length = 1, max_length = 1_000, example = "Proof of address")]
+pub struct Sentence(pub String);
+
 /// A language, as its BCP 47 tag.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(pattern = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length = 35, example = "fr-CA")]
@@ -322,6 +327,14 @@ pub struct WeeklyWindow {
     #[serde(with = "wall_time")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "12:30")]
     pub until: NaiveTime,
+}
+
+impl WeeklyWindow {
+    /// Whether a moment, told in the same local time, lies in the window, of which the end is no part.
+    pub fn contains(&self, moment: NaiveDateTime) -> bool {
+        let day = Weekday::ALL.get(moment.weekday().num_days_from_monday() as usize);
+        day == Some(&self.day) && (self.from..self.until).contains(&moment.time())
+    }
 }
 
 /// A span of dates, both ends included; an open end has no date.

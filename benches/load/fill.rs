@@ -299,6 +299,7 @@ impl Region {
             updated_at: now,
             deleted_at: None,
             manager_id: requester,
+            consent_at: None,
         });
         let before = std::iter::once(None).chain(path.iter().copied().map(Some));
         rows.transitions.extend(path.iter().zip(before).map(|(to, from)| TransitionRow {

@@ -75,7 +75,7 @@ fn ensure_kept(conn: &mut DbConn, row: &AppointmentRow, now: Instant) -> Result<
 /// Confirm a hold
 ///
 /// The place that is held is booked, if it still is.
-#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`; the place was given to somebody else: `slot_full`; the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentConfirmation, responses((status = 200, description = "The appointment, booked.", body = Appointment), (status = 409, description = "It is not held, or the hold has run out: `illegal_transition`; its referral is closed: `referral_closed`; the place was given to somebody else: `slot_full`; the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/confirm")]
 pub async fn confirm_appointment(
     app: State,
@@ -92,6 +92,7 @@ pub async fn confirm_appointment(
             slots::repository::lock(conn, &[row.slot_id])?;
             let now = clock.now().max(caller.at);
             check_step(&row, now, AppointmentStatus::Booked)?;
+            booking::ensure_referral_is_open(conn, &row)?;
             ensure_kept(conn, &row, now)?;
             booking::ensure_agreed(conn, caller, &row)?;
             let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };

@@ -111,6 +111,16 @@ pub fn ensure_agreed(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow
     if is_side || may_know(conn, row.patient_id, provider, caller.at)? { Ok(()) } else { Err(ended()) }
 }
 
+/// Fails where the referral of an appointment is closed: nobody expects the person by it any more.
+pub fn ensure_referral_is_open(conn: &mut DbConn, row: &AppointmentRow) -> Result<()> {
+    let Some(id) = row.referral_id else { return Ok(()) };
+    if referrals::repository::get(conn, id)?.status.is_open() {
+        Ok(())
+    } else {
+        Err(Error::conflict("referral_closed", "The referral is closed: no place is booked by it any more."))
+    }
+}
+
 fn ended() -> Error {
     let detail = "The organization that the appointment is with, or the client's own, does not see the patient: the patient's consent to \
                   it has ended, or the patient was deleted.";

@@ -60,11 +60,14 @@ pub fn calendar(events: impl IntoIterator<Item = Event>) -> Calendar {
     calendar
 }
 
-/// What an appointment with an organization is called in calendars, in its language as far as Kith speaks it.
-pub fn title(conn: &mut DbConn, provider: OrganizationId) -> Result<&'static str> {
-    let language = organizations::repository::find(conn, provider)?.map(|row| row.content.0.language);
-    let is_french = language.as_deref().is_some_and(languages::is_french);
-    Ok(if is_french { "Rendez-vous" } else { "Appointment" })
+/// The language of an organization's calendars.
+pub fn language(conn: &mut DbConn, provider: OrganizationId) -> Result<String> {
+    Ok(organizations::repository::find(conn, provider)?.map(|row| row.content.0.language).unwrap_or_default())
+}
+
+/// What an appointment is called in calendars of this language, as far as Kith speaks it.
+pub fn title(language: &str) -> &'static str {
+    if languages::is_french(language) { "Rendez-vous" } else { "Appointment" }
 }
 
 /// Download an appointment for a calendar
@@ -84,7 +87,8 @@ pub async fn get_appointment_calendar(
         .read(move |conn| {
             let row = resource::get_row::<Appointments>(conn, &caller, id)?;
             let location = slots::repository::find(conn, row.slot_id)?.and_then(|slot| slot.content.0.location);
-            Ok(calendar([event(&row, location.as_deref(), title(conn, row.provider_id)?, caller.at)]).to_string())
+            let language = language(conn, row.provider_id)?;
+            Ok(calendar([event(&row, location.as_deref(), title(&language), caller.at)]).to_string())
         })
         .await?;
     let disposition = "attachment; filename=\"appointment.ics\"";

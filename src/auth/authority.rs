@@ -52,8 +52,7 @@ pub struct Authority {
     /// Secrets that matched, by the SHA-256 of client and secret, with the hash they matched. A client that logs in again needs no
     /// hash, so a flood of strangers, who do, cannot keep it out.
     matched: Cache<[u8; 32], Arc<str>>,
-    hashing: Semaphore,
-    waiting: Semaphore,
+    hashing: Hashing,
 }
 
 struct Verified {
@@ -88,8 +87,7 @@ impl Authority {
             verified: Cache::new(TOKENS_REMEMBERED),
             standings: Cache::new(CLIENTS_REMEMBERED),
             matched: Cache::new(LOGINS_REMEMBERED),
-            hashing: Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(HASHES_AT_ONCE)),
-            waiting: Semaphore::new(LOGINS_WAITING),
+            hashing: Hashing::default(),
         })
     }
 
@@ -173,13 +171,10 @@ impl Authority {
         Ok(standing.filter(|standing| standing.is_active))
     }
 
-    /// The hash that is the secret's, if one is. Runs beside the threads that answer requests, a few at a time.
+    /// The hash that is the secret's, if one is.
     async fn verify(&self, secret: &str, hashes: Vec<String>) -> Result<Option<String>> {
-        let _place = self.waiting.try_acquire().map_err(|_| Error::Busy)?;
-        let _turn = self.hashing.acquire().await.map_err(Error::internal)?;
         let secret = secret.to_owned();
-        let search = move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash));
-        actix_web::web::block(search).await.map_err(Error::internal)
+        self.hashing.run(move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash))).await
     }
 
     /// A token for this client, of the newest key that every process knows.
@@ -189,8 +184,73 @@ impl Authority {
     }
 }
 
+/// Hashes beside the threads that answer requests, a few at a time.
+///
+/// A hash keeps its place until it has ended: whoever asked for it may be gone long before.
+struct Hashing {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(HASHES_AT_ONCE);
+        Self { turns: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(LOGINS_WAITING)) }
+    }
+}
+
+impl Hashing {
+    /// Fails with [`Error::Busy`] where too many wait.
+    async fn run<T: Send + 'static>(&self, hash: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
+        let hash_in_turn = move || {
+            let found = hash();
+            drop((turn, place));
+            found
+        };
+        actix_web::web::block(hash_in_turn).await.map_err(Error::internal)
+    }
+}
+
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_hash_that_nobody_waits_for_any_more_keeps_its_place_until_it_has_ended() {
+        let hashing = Arc::new(Hashing::default());
+        let (free, all) = (hashing.turns.available_permits(), hashing.places.available_permits());
+        let (begun, begins) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let asked = Arc::clone(&hashing);
+        let caller = actix_web::rt::spawn(async move {
+            asked
+                .run(move || {
+                    begun.send(()).unwrap();
+                    ended.recv().unwrap();
+                })
+                .await
+        });
+        // The caller runs on this thread, until the other one has begun.
+        while begins.try_recv().is_err() {
+            actix_web::rt::task::yield_now().await;
+        }
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        assert_eq!((hashing.turns.available_permits(), hashing.places.available_permits()), (free - 1, all - 1));
+        end.send(()).unwrap();
+        while hashing.places.available_permits() < all {
+            actix_web::rt::task::yield_now().await;
+        }
+        assert_eq!(hashing.turns.available_permits(), free);
     }
 }

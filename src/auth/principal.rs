@@ -109,7 +109,7 @@ impl<S: RequiredScope> FromRequest for Allowed<S> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let allowed = || {
             let identity = request.extensions_mut().remove::<Identity>();
-            let principal = identity.map_or(Err(Error::Unauthenticated("there is none")), |identity| identity.0)?;
+            let principal = identity.map_or(Err(Error::NoToken("there is none")), |identity| identity.0)?;
             principal.require_any(S::SCOPES)?;
             query::check(request)?;
             Ok(Self(principal, PhantomData))
@@ -173,7 +173,7 @@ pub(crate) fn state(request: &HttpRequest) -> Result<&State> {
 
 /// The token of the `Authorization` header; `None` where there is no such header.
 pub(crate) fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
-    const OTHER: Error = Error::Unauthenticated("send one header, Authorization: Bearer TOKEN");
+    const OTHER: Error = Error::NoToken("send one header, Authorization: Bearer TOKEN");
     let mut values = request.headers().get_all(AUTHORIZATION);
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -328,5 +328,8 @@ pub const fn guard(kind: ResourceType) -> (Scope, Option<DataCategory>) {
 pub const fn sees_match(categories: Categories, is_own: bool, is_sensitive: bool) -> bool {
     categories.contains(DataCategory::Needs)
         && (categories.contains(DataCategory::Sensitive) || !is_sensitive)
-        && (is_own || (categories.contains(DataCategory::Contact) && categories.contains(DataCategory::Demographics)))
+        && (is_own
+            || (categories.contains(DataCategory::Contact)
+                && categories.contains(DataCategory::Demographics)
+                && categories.contains(DataCategory::Referrals)))
 }

@@ -103,12 +103,17 @@ impl Engine {
     async fn import(&self, job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
         let mut lines = self.lines(&job, job.lines).await?;
         while let Some(current) = lines {
-            let last = current.last();
-            let current = Arc::new(current);
-            // What comes next is read while this is written.
-            let (is_held, next) = join(self.write_lines(job.id, current), self.lines(&job, last)).await;
-            // Not beside the writing, too: whoever searches meanwhile would wait for a processor.
-            self.show().await;
+            let (last, has_services) = (current.last(), current.has_services());
+            let writing = self.write_lines(job.id, Arc::new(current));
+            let (is_held, next) = if has_services {
+                // One after the other: whoever searches meanwhile would wait for a processor.
+                let is_held = writing.await;
+                self.show().await;
+                (is_held, self.lines(&job, last).await)
+            } else {
+                // What comes next is read while this is written.
+                join(writing, self.lines(&job, last)).await
+            };
             if !is_held? {
                 return Ok(false);
             }

@@ -1,6 +1,6 @@
 //! HTTP of imports.
 
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, Duration};
@@ -19,7 +19,7 @@ use crate::auth::{Allowed, Principal};
 use crate::db::types::Instant;
 use crate::db::{Db, DbConn};
 use crate::error::{Chain, Error, Result};
-use crate::http::body::{Arrival, unreadable};
+use crate::http::body::{self, Arrival, unreadable};
 use crate::http::command::{Command, Reply, StreamedKey};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
@@ -85,7 +85,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// Newline-delimited JSON, up to a gigabyte, packed with gzip or not. Each line is a `BulkLine`: the `type` of a resource and its body, as
 /// the single call takes it, with the same rules; it needs the scope that writes this type. A body whose first identifier the organization
 /// knows replaces what has it, as `PUT …/by-identifier` does, and leaves it where it is the same; so a file can be sent again. A patient
-/// that was merged into another is refused as there, with `merged`. A line without identifiers, and without an `id` from which it was loaded before, makes a new resource.
+/// or service that was merged into another is refused as there, with `merged`. A line without identifiers, and without an `id` from which
+/// it was loaded before, makes a new resource.
 ///
 /// **Referrals.** A new one is a draft, as with `PUT …/by-identifier`. A line with `"draft": false` sends it, as `POST /v1/referrals` does:
 /// with the consent that stands or that the body brings, the due dates of the performer's policies and the first transition, in the
@@ -129,11 +130,7 @@ pub async fn create_import(
     payload: web::Payload,
 ) -> Result<HttpResponse> {
     let (caller, key) = (caller.into_principal(), StreamedKey::of(&request)?);
-    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if ![NDJSON, "application/jsonl", "application/ndjson"].iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-        return Err(Error::UnsupportedMediaType { expected: NDJSON });
-    }
+    body::media_type(&request, &[NDJSON, "application/ndjson", "application/jsonl"])?;
     let (limit, line_limit) = (app.config.bulk_limit, app.config.body_limit as usize);
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit) {

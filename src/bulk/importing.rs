@@ -93,6 +93,17 @@ enum Content {
     Open { head: Head, body: Value },
 }
 
+impl Content {
+    /// What it says that it is.
+    const fn of(&self) -> Option<BulkType> {
+        match self {
+            Self::Blank => None,
+            Self::Refused(of, _) => *of,
+            Self::Ready { head, .. } | Self::Open { head, .. } => Some(head.of),
+        }
+    }
+}
+
 /// What a line says besides its body.
 #[derive(Debug)]
 struct Head {
@@ -115,6 +126,11 @@ impl Lines {
     /// The number of the last one.
     pub fn last(&self) -> i64 {
         self.lines.last().map_or(self.first_line, |line| line.number)
+    }
+
+    /// Whether services are among them, which searches are to find.
+    pub fn has_services(&self) -> bool {
+        self.lines.iter().any(|line| line.content.of() == Some(BulkType::Service))
     }
 }
 

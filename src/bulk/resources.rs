@@ -11,7 +11,7 @@ use crate::appointments::handlers::Appointments;
 use crate::appointments::model::{AppointmentInput, AppointmentStatus};
 use crate::auth::{Principal, Scope, sight};
 use crate::consents::handlers::{Consents, withdraw};
-use crate::consents::model::ConsentRow;
+use crate::consents::model::{Categories, ConsentRow};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::kind::{PractitionerId, ResourceType as T, SlotId};
 use crate::matching::unmet::UnmetNeeds;
 use crate::needs::handlers::Needs;
 use crate::organizations::handlers::Organizations;
-use crate::patients::api::{NavigatorInput, NeedLevelInput};
+use crate::patients::api::{NavigatorInput, NeedLevelInput, Patient};
 use crate::patients::care;
 use crate::patients::handlers::{Patients, Seen};
 use crate::patients::model::{NeedLevel, PatientInput, PatientRow};
@@ -74,7 +74,7 @@ impl Bulk for Services {
         let mut rooms: Vec<(Option<String>, Capacity, String)> = Vec::new();
         if let Some(default) = said(was, "capacity") {
             let pointer = "/read_only/capacity";
-            let default: Capacity = shape(default, pointer)?;
+            let default = room(default, pointer)?;
             // Who waits elsewhere for a room of which nobody has said anything does not wait here.
             if !default.is_unsaid() {
                 rooms.push((None, default, pointer.to_owned()));
@@ -87,11 +87,12 @@ impl Bulk for Services {
                 return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
             };
             let pointer = format!("{pointer}/capacity");
-            rooms.push((Some(checked_key(key.to_owned())?), shape(capacity, &pointer)?, pointer));
+            rooms.push((Some(checked_key(key.to_owned())?), room(capacity, &pointer)?, pointer));
         }
         let mut is_changed = false;
         for (key, capacity, pointer) in rooms {
             let row = setting::lock(conn, caller, id)?;
+            let capacity = capacity.stated(row.has_list(key.as_deref()));
             if row.room_of(key.as_deref()).is_none_or(|known| is_news(&capacity, known)) {
                 setting::say(conn, caller, &row, key.as_deref(), &capacity, &pointer)?;
                 is_changed = true;
@@ -111,6 +112,17 @@ impl Bulk for Services {
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::services(conn, caller, window)
     }
+}
+
+/// A room as a line says it. Of one that is full or closed and has free places its status is certain, and not how many.
+fn room(value: &Value, pointer: &str) -> Result<Capacity> {
+    let mut value = value.clone();
+    if serde_json::from_value::<Capacity>(value.clone()).is_ok_and(|room| room.contradicts_itself())
+        && let Some(members) = value.as_object_mut()
+    {
+        members.remove("available");
+    }
+    shape(&value, pointer)
 }
 
 /// Whether what is said of a room is newer than what is known of it. What does not say as of when is true now, and news if it is something
@@ -156,6 +168,15 @@ impl Bulk for Patients {
             care::assign(conn, caller, id, &OptionalIfMatch::ANY, &NavigatorInput { practitioner_id, reason: None })?;
         }
         Ok(level.is_some() || navigator.is_some())
+    }
+
+    /// What may be used today is not said in what is read later.
+    fn listed(_: &mut DbConn, _: &Principal, shapes: Vec<Patient>) -> Result<Vec<Patient>> {
+        let shown = |shape: Patient| {
+            let categories = Categories::without(&shape.withheld);
+            shape.shown(categories)
+        };
+        Ok(shapes.into_iter().map(shown).collect())
     }
 
     fn row(caller: &Principal, id: Id<Self::Kind>, input: PatientInput) -> Result<Seen> {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::db::schema::changes;
 use crate::db::types::{Id, Instant, Json};
+use crate::error::{Error, Result};
 use crate::kind::{ClientId, Kind, OrganizationId, PatientId, ReferralId, ResourceType};
 use crate::text_enum;
 
@@ -34,6 +35,20 @@ text_enum! {
         /// In the feed only, of a consent: the moment until which it held has come.
         Expired = "expired",
     }
+}
+
+/// The rows that one request changes: while it does, all others who write wait on SQLite.
+const MOST_AT_ONCE: i64 = 20_000;
+
+/// Fails where one request would change so many rows.
+///
+/// # Errors
+/// [`Error::Conflict`] `too_much_at_once`, with what there are too many of, and what can be done instead.
+pub fn ensure_few(rows: i64, what: &str, instead: &str) -> Result<()> {
+    if rows <= MOST_AT_ONCE {
+        return Ok(());
+    }
+    Err(Error::conflict("too_much_at_once", format!("There are more than {MOST_AT_ONCE} {what}; {instead}.")))
 }
 
 /// Who does something, as far as the journal keeps it, and when.
@@ -176,4 +191,16 @@ pub(super) struct NewEntry<'a> {
     pub(super) patient_id: Option<PatientId>,
     pub(super) referral_id: Option<ReferralId>,
     pub(super) body: Json<Box<RawValue>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_too_much_of_is_told_with_what_can_be_done() {
+        assert!(ensure_few(MOST_AT_ONCE, "messages", "read some").is_ok());
+        let problem = ensure_few(MOST_AT_ONCE + 1, "messages", "read some").unwrap_err().problem();
+        assert_eq!((&*problem.code, &*problem.detail), ("too_much_at_once", "There are more than 20000 messages; read some."));
+    }
 }

@@ -1,10 +1,13 @@
 //! `kith export`: the directory, and records, for others.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek as _, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use tempfile::NamedTempFile;
 
 use super::{Failure, database, say};
 use crate::clock::Clock;
@@ -63,20 +66,41 @@ fn hsds(db: &Db, format: Format, output: Option<PathBuf>) -> Result<(), Failure>
     }
 }
 
-/// Has a file written that is there when it is whole: until then the one of before stays. What is no file, such as a pipe, is written to
-/// as it is.
+/// Has a file written that is there when it is whole: until then the one of before stays. What cannot be replaced, such as a pipe, or a file
+/// that is mounted by itself, is written to as it is.
 fn whole_file(path: &Path, write: impl FnOnce(&mut File) -> Result<(), Failure>) -> Result<(), Failure> {
     let told = |fault: io::Error| Failure::because(format!("cannot write {}: {fault}", path.display()));
-    if path.exists() && !path.is_file() {
+    let Some((mut file, target)) = replacement(path) else {
         return write(&mut File::create(path).map_err(told)?);
+    };
+    write(file.as_file_mut())?;
+    // Otherwise a crash might leave the name of the file, and not yet what is in it.
+    file.as_file().sync_all().map_err(told)?;
+    let Err(refused) = file.persist(&target) else { return Ok(()) };
+    let mut whole = refused.file;
+    let copied = whole.rewind().and_then(|()| io::copy(whole.as_file_mut(), &mut File::create(path)?));
+    copied.map(drop).map_err(told)
+}
+
+/// An empty file that can take the place of another: beside what the path leads to, with its owner and permissions. `None` where there is
+/// something else than a file that may be written, or no such file can be made.
+fn replacement(path: &Path) -> Option<(NamedTempFile, PathBuf)> {
+    let target = if path.is_symlink() { path.canonicalize().ok()? } else { path.to_owned() };
+    let before = fs::metadata(&target).ok();
+    if before.as_ref().is_some_and(|before| !before.is_file() || before.permissions().readonly()) {
+        return None;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(told)?;
-    write(file.as_file_mut())?;
-    file.persist(path).map(drop).map_err(|fault| told(fault.error))
+    let file = builder.tempfile_in(folder).ok()?;
+    if let Some(before) = before {
+        #[cfg(unix)]
+        std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid())).ok()?;
+        file.as_file().set_permissions(before.permissions()).ok()?;
+    }
+    Some((file, target))
 }
 
 /// Gives every service, everything nested, in the order of their ids.

@@ -113,6 +113,7 @@ impl Resource for Consents {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ConsentId, input: ConsentInput) -> Result<ConsentRow> {
+        queue::lock_lists(conn, &[input.patient_id])?;
         let sight = sight::patient(conn, caller, input.patient_id)?;
         let row = ConsentRow {
             id,
@@ -158,6 +159,7 @@ impl Resource for Consents {
 }
 
 fn replace(conn: &mut DbConn, caller: &Principal, row: ConsentRow) -> Result<Option<ConsentRow>> {
+    queue::lock_lists(conn, &[row.patient_id])?;
     if !repository::update(conn, &row)? {
         return Ok(None);
     }
@@ -176,6 +178,15 @@ fn withdrawn() -> Error {
 
 /// Takes a consent back: what it let an organization see is closed from the next request on.
 pub fn withdraw(conn: &mut DbConn, caller: &Principal, row: ConsentRow, reason: Option<String>) -> Result<(i64, Consent)> {
+    let patient = row.patient_id;
+    queue::lock_lists(conn, &[patient])?;
+    let withdrawn = withdraw_unheeded(conn, caller, row, reason)?;
+    queue::heed_consent(conn, caller.at, patient)?;
+    Ok(withdrawn)
+}
+
+/// The same, where the lists in which the patient stands are locked, and looked after, by whoever calls this.
+pub fn withdraw_unheeded(conn: &mut DbConn, caller: &Principal, row: ConsentRow, reason: Option<String>) -> Result<(i64, Consent)> {
     if row.withdrawn_at.is_some() {
         return Err(withdrawn());
     }
@@ -186,9 +197,8 @@ pub fn withdraw(conn: &mut DbConn, caller: &Principal, row: ConsentRow, reason: 
         return Err(Error::Busy);
     }
     let head = Consents::head(&row);
-    let shape = Consent::from(row.clone());
+    let shape = Consent::from(row);
     resource::record::<Consents>(conn, caller, &head, Action::Updated, &shape)?;
-    heed(conn, caller, &row)?;
     Ok((head.version, shape))
 }
 

@@ -564,6 +564,7 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         manager_id -> Id,
+        consent_at -> Nullable<Instant>,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Slow statements are logged, without the values bound to them.
+//! Slow statements are logged, without the values bound to them: their beginnings, and all of them at the level `trace`.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
@@ -23,7 +24,10 @@ impl Instrumentation for Log {
             InstrumentationEvent::FinishQuery { query, .. } => {
                 let Some(elapsed) = self.started.take().map(|started| started.elapsed()) else { return };
                 if elapsed >= self.threshold {
-                    log::warn!("slow statement, {} ms: {}", elapsed.as_millis(), head(without_values(&query.to_string())));
+                    let query = query.to_string();
+                    let statement = without_values(&query);
+                    log::warn!("slow statement, {} ms: {}", elapsed.as_millis(), head(statement));
+                    log::trace!("the whole of it: {statement}");
                 }
             }
             _ => {}
@@ -36,10 +40,14 @@ fn without_values(statement: &str) -> &str {
     statement.split_once(" -- binds: ").map_or(statement, |(statement, _)| statement)
 }
 
-/// The beginning of a statement, which is enough to know it by: one that writes a thousand rows has a thousand rows of placeholders.
-fn head(statement: &str) -> &str {
-    const LONGEST: usize = 4_000;
-    statement.char_indices().nth(LONGEST).and_then(|(end, _)| statement.get(..end)).unwrap_or(statement)
+/// The beginning of a statement, which is enough to know it by, and how long it is: one that writes a thousand rows has a thousand rows of
+/// placeholders.
+fn head(statement: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 1_000;
+    match statement.char_indices().nth(LONGEST).and_then(|(end, _)| statement.get(..end)) {
+        Some(head) => format!("{head}… ({} characters)", statement.chars().count()).into(),
+        None => statement.into(),
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +57,9 @@ mod tests {
     #[test]
     fn a_long_statement_is_cut() {
         let insert = format!("INSERT INTO t (a) VALUES {}", "(?), ".repeat(2_000));
-        assert_eq!(head(&insert).len(), 4_000);
+        let logged = head(&insert);
+        assert!(logged.starts_with("INSERT INTO t (a) VALUES (?), ") && logged.ends_with("… (10025 characters)"), "{logged}");
+        assert_eq!(logged.chars().count(), 1_000 + "… (10025 characters)".chars().count());
         assert_eq!(head("COMMIT"), "COMMIT");
     }
 

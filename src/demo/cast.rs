@@ -104,3 +104,19 @@ async fn enrol(app: &App, organization: String, organization_id: OrganizationId,
     app.db.write(move |conn| tenants::admit(conn, &actor, &client)).await?;
     Ok(Credentials { role, organization, organization_id, client_id, client_secret: secret.expose().to_owned(), scopes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Scope;
+
+    #[test]
+    fn every_client_of_the_town_may_have_events_sent_to_it() {
+        let members: Vec<Member> = serde_json::from_str(crate::demo::ORGANIZATIONS).unwrap();
+        let clients: Vec<Access> = members.into_iter().filter_map(|member| member.client).collect();
+        assert!(clients.iter().filter(|client| client.role == "agency").count() > 1);
+        for Access { name, scopes, .. } in clients {
+            assert!([Scope::WebhooksRead, Scope::WebhooksWrite].into_iter().all(|scope| scopes.contains(scope)), "{name}");
+        }
+    }
+}

@@ -65,3 +65,29 @@ fn settle(parsed: &mut Parsed, providers: &HashMap<String, OrganizationId>, now:
         capacity.as_of.get_or_insert(now.plus(-Duration::days(1)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::DeliveryMode;
+
+    #[test]
+    fn what_is_given_at_a_place_alone_has_one() {
+        let mut importer = Importer::new(Mapping::hsds(SOURCE));
+        if importer.wants_survey() {
+            read(crate::demo::DIRECTORY.as_bytes(), Form::Json, |raw| importer.survey(raw)).unwrap();
+        }
+        let mut services = Vec::new();
+        let mut give = |outcome: Outcome| {
+            if let Outcome::Parsed(parsed) = outcome {
+                services.push(parsed.service);
+            }
+        };
+        read(crate::demo::DIRECTORY.as_bytes(), Form::Json, |raw| importer.take(raw, &mut give)).unwrap();
+        importer.finish(&mut give);
+        assert!(services.len() > 60, "{}", services.len());
+        for service in services.iter().filter(|service| service.delivery_modes == [DeliveryMode::InPerson]) {
+            assert!(!service.places.is_empty(), "{}", service.name);
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::model::{AttemptInput, AttemptRow, Cancellation, FollowUpInput, Follow
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::kind::{ClientId, ContactAttemptId, FollowUpId, NeedId, OrganizationId, PatientId, PractitionerId, ReferralId};
+use crate::text_enum;
 
 /// A follow-up.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,7 +32,7 @@ pub struct FollowUp {
     pub result: Option<FollowUpResult>,
     /// The needs that the result raised, as far as the caller sees them.
     pub new_need_ids: Vec<NeedId>,
-    /// The follow-up that was planned when this one was completed.
+    /// The follow-up that was planned when this one was completed, or given up.
     pub next_follow_up_id: Option<FollowUpId>,
     /// Why it will not be done; null unless it is cancelled.
     pub cancellation: Option<Cancellation>,
@@ -96,11 +97,39 @@ impl From<AttemptRow> for ContactAttempt {
     }
 }
 
+text_enum! {
+    /// What an attempt did not keep to of what makes contact with the person safe.
+    pub enum ContactWarningCode {
+        /// A message was left, and none must be.
+        NoVoicemail = "no_voicemail",
+        /// A text message was sent, and none must be.
+        NoTextMessages = "no_text_messages",
+        /// The number or address is one that must never be used.
+        DoNotContact = "do_not_contact",
+        /// The number or address is one whose days are over, or have not begun.
+        ContactNotValid = "contact_not_valid",
+        /// It was made at a time that is not safe.
+        OutsideSafeTimes = "outside_safe_times",
+    }
+}
+
+/// What an attempt did not keep to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ContactWarning {
+    /// The stable code of the warning.
+    pub code: ContactWarningCode,
+    /// The warning in words.
+    #[schema(example = "The person asked that no voicemail be left.")]
+    pub message: String,
+}
+
 /// A new attempt, and where it leaves the follow-up.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct NewContactAttempt {
     /// The follow-up as it now is.
     pub follow_up: FollowUp,
+    /// What the attempt did not keep to of what makes contact with the person safe, as far as the caller sees that.
+    pub warnings: Vec<ContactWarning>,
     /// The attempt.
     #[serde(flatten)]
     pub attempt: ContactAttempt,

@@ -7,7 +7,7 @@ use super::api::{ContactAttempt, FollowUp, NewContactAttempt};
 use super::conclude::{complete, open_row, referral_of, reread};
 use super::handlers::FollowUps;
 use super::model::{AttemptInput, AttemptOutcome, AttemptRow, Cancellation, CancellationCode, FollowUpResult, FollowUpRow, Purpose};
-use super::{plan, repository, rhythm};
+use super::{plan, repository, rhythm, safety};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
@@ -30,9 +30,14 @@ use crate::{organizations, practitioners};
 /// Record an attempt to reach the person
 ///
 /// An attempt in vain moves the follow-up's day on. When as many in a row were in vain as the organization's `contact_attempts` says, the
-/// follow-up is cancelled and its referral closed as `failed` with `unable_to_contact`, which the requester sees. The first contact is
-/// completed by the attempt that reaches the person; other follow-ups are completed with their result. What follows where the person
-/// `declined` is for people to decide.
+/// follow-up is cancelled with `unable_to_contact`. Where it was the first contact by the performer, its referral is closed with it as
+/// `failed` for the same reason, which the requester sees. After any other the help goes on: a `barrier_review` is planned by the rhythm of the
+/// person's need level, as a next follow-up would be, and nothing after one with the purpose `closing`. The first contact is completed by the
+/// attempt that reaches the person; other follow-ups are completed with their result. What follows where the person `declined` is for people
+/// to decide.
+///
+/// An attempt that did not keep to what makes contact with the person safe is recorded all the same, for it has happened, and answers with
+/// `warnings`.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/attempts")]
 pub async fn create_contact_attempt(
@@ -47,9 +52,10 @@ pub async fn create_contact_attempt(
         .run(&app, &caller, move |conn, caller, input| {
             let row = open_row(conn, caller, id, &version)?;
             let attempt = insert(conn, caller, &row, input)?;
+            let warnings = safety::warnings(conn, caller, &row, input)?;
             let row = follow(conn, caller, row, input.outcome)?;
             let version = row.version;
-            let shape = NewContactAttempt { follow_up: FollowUp::from(row), attempt };
+            let shape = NewContactAttempt { follow_up: FollowUp::from(row), warnings, attempt };
             Reply::created(&format!("/v1/follow-ups/{id}/attempts"), version, &shape)
         })
         .await
@@ -73,7 +79,7 @@ fn insert(conn: &mut DbConn, caller: &Principal, follow_up: &FollowUpRow, input:
         at: input.at.unwrap_or(caller.at),
         outcome: input.outcome,
         minutes: input.minutes,
-        content: Json(input.clone()),
+        content: Json(AttemptInput { contact_value: None, ..input.clone() }),
         client_id: Some(caller.client_id),
         on_behalf_of: caller.on_behalf_of.clone(),
         created_at: caller.at,
@@ -102,18 +108,24 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, outcome: Atte
     plan::save(conn, caller, FollowUpRow { due_on, ..row })
 }
 
-/// Closes the referral as unable to contact, and with it its follow-ups; a follow-up of no open referral is cancelled alone.
+/// A person who was never reached is nobody's: the performer's first contact closes the referral as unable to contact, and with it its
+/// follow-ups. Of somebody who is known what stands in the way is looked into, and the help that they have goes on.
 fn give_up(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, policies: &Policies) -> Result<FollowUpRow> {
-    if let Some(referral) = referral_of(conn, caller, &row)?
+    let referral = referral_of(conn, caller, &row)?;
+    let text = format!("Not reached in {} tries.", policies.contact_attempts());
+    if row.purpose == Purpose::FirstContact
+        && let Some(referral) = &referral
         && find_step(referral.status, ReferralStatus::Failed).is_some()
-        && workflow::parties(conn, caller.organization_id, &referral)?.contains(&Party::Performer)
+        && workflow::parties(conn, caller.organization_id, referral)?.contains(&Party::Performer)
     {
-        let text = format!("Not reached in {} tries.", policies.contact_attempts());
         let reason = StatusReason { code: Some(ReasonCode::UnableToContact), text: Some(text) };
-        workflow::transition(conn, caller, &referral, &TransitionInput { reason, ..TransitionInput::to(ReferralStatus::Failed) })?;
+        workflow::transition(conn, caller, referral, &TransitionInput { reason, ..TransitionInput::to(ReferralStatus::Failed) })?;
         return reread(conn, caller, row.id);
     }
-    plan::cancel(conn, caller, row, Cancellation::because(CancellationCode::UnableToContact))
+    let purpose = rhythm::purpose_after_vain_attempts(row.purpose);
+    let given_up = plan::cancel(conn, caller, row, Cancellation::because(CancellationCode::UnableToContact))?;
+    let unheard = FollowUpResult { next_step: Some(text), ..FollowUpResult::default() };
+    plan::next(conn, caller, given_up, referral.as_ref(), purpose, &unheard)
 }
 
 /// List the attempts of a follow-up

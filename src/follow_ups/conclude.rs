@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, post};
 use super::api::FollowUp;
 use super::handlers::FollowUps;
 use super::model::{Cancellation, Conclusion, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
-use super::{plan, repository};
+use super::{plan, repository, rhythm};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::db::DbConn;
@@ -84,9 +84,8 @@ pub fn complete(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, result:
     {
         referral = Some(begin(conn, caller, accepted)?);
     }
-    let Some(next) = plan::next(conn, caller, &done, referral.as_ref(), result)? else { return Ok(done) };
-    let conclusion = Conclusion { next_follow_up_id: Some(next), ..done.conclusion.0.clone() };
-    plan::save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
+    let purpose = rhythm::purpose_after(done.purpose, result);
+    plan::next(conn, caller, done, referral.as_ref(), purpose, result)
 }
 
 /// Fails where a result does not go with what the follow-up is for.

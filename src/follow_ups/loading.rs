@@ -34,12 +34,12 @@ pub fn load(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: Follow
     loaded.map(|_| ())
 }
 
-/// Says of a completed follow-up which one was planned after it: the one that was loaded under the first of these ids, else the one that
+/// Says of a follow-up that has ended which one was planned after it: the one that was loaded under the first of these ids, else the one that
 /// has the second. It must be the organization's own and about the same patient. Where it is not there, the first is awaited, for a later
 /// line may [load](follow) it. False where nothing has changed.
 pub fn precede(conn: &mut DbConn, caller: &Principal, id: FollowUpId, next: [FollowUpId; 2]) -> Result<bool> {
     let row = resource::get_row::<FollowUps>(conn, caller, id)?;
-    if row.status != FollowUpStatus::Completed || row.conclusion.next_follow_up_id.is_some() {
+    if row.status == FollowUpStatus::Open || row.conclusion.next_follow_up_id.is_some() {
         return Ok(false);
     }
     FollowUps::permit(caller, &row)?;

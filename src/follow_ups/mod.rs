@@ -1,8 +1,8 @@
 //! Follow-ups: somebody must reach a person by a date, so that nobody who was referred is lost from sight.
 //!
 //! Accepting a navigation referral plans the first contact; each completed follow-up plans the next in the [`rhythm`] of the person's
-//! need level, until the referral is closed. Attempts that run out close the referral, so that its requester learns of it. What was spent
-//! on a person is their [`dose`].
+//! need level, until the referral is closed. Attempts at the first contact that run out close the referral, so that its requester learns of
+//! it; after others what stands in the way is looked into. What was spent on a person is their [`dose`].
 
 pub mod api;
 pub mod attempts;
@@ -14,6 +14,7 @@ pub mod model;
 pub mod plan;
 pub mod repository;
 pub mod rhythm;
+pub mod safety;
 pub mod shown;
 
 use utoipa_actix_web::service_config::ServiceConfig;

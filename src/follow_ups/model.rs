@@ -334,6 +334,10 @@ pub struct AttemptInput {
     /// The practitioner who made the attempt.
     #[serde(default)]
     pub practitioner_id: Option<PractitionerId>,
+    /// The number or address that was tried, to be held against what makes contact safe. It is not kept: null where an attempt is read.
+    #[serde(default)]
+    #[schema(max_length = 500, example = json!(null))]
+    pub contact_value: Option<String>,
     /// A note on the attempt.
     #[serde(default)]
     #[schema(max_length = 5_000, example = "Her son answered; she is back at four.")]

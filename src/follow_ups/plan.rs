@@ -51,7 +51,7 @@ pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUp
 
 /// A patient, by themselves or in a referral, as far as an organization sees them that is to follow up, for what is planned tells of them;
 /// `None` where it does not.
-fn shown_to(
+pub fn shown_to(
     conn: &mut DbConn,
     caller: &Principal,
     owner: OrganizationId,
@@ -63,24 +63,26 @@ fn shown_to(
     Ok(living.map(|row| Patient::whole(row).shown(seen)))
 }
 
-/// Plans the follow-up after a completed one: on the day that the result names, or else by the rhythm of the person's need level, where its
-/// organization sees that, while the referral is open, nothing else is planned in it, and both its performer and that organization see the
-/// person. One without a referral goes on so while the person is active and seen, and the organization has nothing else planned for them.
-/// `None` where nothing follows. Fails where a day is named and the caller might not plan a follow-up by hand.
+/// Plans the follow-up after one that has ended, for this purpose: on the day that the result names, or else by the rhythm of the person's
+/// need level, where its organization sees that, while the referral is open, nothing else is planned in it, and both its performer and that
+/// organization see the person. One without a referral goes on so while the person is active and seen, and the organization has nothing else
+/// planned for them. The one that has ended, as it is with the next, or as it was where nothing follows. Fails where a day is named and the
+/// caller might not plan a follow-up by hand.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
-    done: &FollowUpRow,
+    done: FollowUpRow,
     referral: Option<&ReferralRow>,
+    purpose: Option<Purpose>,
     result: &FollowUpResult,
-) -> Result<Option<FollowUpId>> {
-    let Some(purpose) = rhythm::purpose_after(done.purpose, result) else { return Ok(None) };
-    let Some(due_on) = next_due_on(conn, caller, done, referral, result)? else { return Ok(None) };
+) -> Result<FollowUpRow> {
+    let Some(purpose) = purpose else { return Ok(done) };
+    let Some(due_on) = next_due_on(conn, caller, &done, referral, result)? else { return Ok(done) };
     if let Some(referral) = referral
         && result.next_due_on.is_none()
         && repository::open_of_referral(conn, referral.id)?.iter().any(|row| row.organization_id == done.organization_id)
     {
-        return Ok(None);
+        return Ok(done);
     }
     let note = result.next_step.clone();
     let input = FollowUpInput { purpose, due_on, note, identifiers: Vec::new(), ..done.input() };
@@ -89,7 +91,8 @@ pub fn next(
     }
     let id = Id::generate();
     add(conn, caller, id, done.organization_id, input)?;
-    Ok(Some(id))
+    let conclusion = Conclusion { next_follow_up_id: Some(id), ..done.conclusion.0.clone() };
+    save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
 }
 
 /// Fails where the caller might not plan by hand what it asks for.
@@ -117,7 +120,11 @@ fn next_due_on(
         Some(referral) => workflow::performer_sees(conn, referral, caller.at)?,
         None if done.referral_id.is_some() => false,
         // No referral that is closed would end it.
-        None => patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?,
+        None => {
+            // Otherwise each of two that are completed at once would count on the other.
+            patients::repository::lock(conn, done.patient_id)?;
+            patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?
+        }
     };
     if !goes_on {
         return Ok(None);
@@ -126,8 +133,9 @@ fn next_due_on(
     Ok(Some(rhythm::days_after(today, rhythm::days_between(patient.need_level, &policies))))
 }
 
-/// The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.
-fn add(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<()> {
+/// Adds a follow-up that is the duty of an organization. The caller's own right is not asked for: what is planned follows from a step that it
+/// was allowed to take.
+pub fn add(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<()> {
     let row = new_row(conn, caller, id, owner, input)?;
     repository::insert(conn, &row)?;
     resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row))

@@ -143,6 +143,14 @@ pub fn has_open(conn: &mut DbConn, organization: OrganizationId, patient: Patien
     Ok(open.contains(&organization))
 }
 
+/// Whether an organization is to follow up a patient for this purpose by a day.
+pub fn has_open_by(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, purpose: Purpose, day: NaiveDate) -> Result<bool> {
+    let alive = follow_ups::table.filter(follow_ups::patient_id.eq(patient)).filter(follow_ups::deleted_at.is_null());
+    let open = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::purpose.eq(purpose));
+    let open: Vec<OrganizationId> = open.filter(follow_ups::due_on.le(day)).select(follow_ups::organization_id).load(conn)?;
+    Ok(open.contains(&organization))
+}
+
 /// The follow-ups of a referral that the caller sees.
 pub fn of_referral(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
     let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());

@@ -37,6 +37,15 @@ pub fn purpose_after(purpose: Purpose, result: &FollowUpResult) -> Option<Purpos
     }
 }
 
+/// What is to be done next where the person could not be reached for this: what stands in the way is looked into. Nothing follows where leave
+/// was to be taken.
+pub const fn purpose_after_vain_attempts(purpose: Purpose) -> Option<Purpose> {
+    match purpose {
+        Purpose::Closing => None,
+        Purpose::FirstContact | Purpose::CheckIn | Purpose::BarrierReview | Purpose::OutcomeReview => Some(Purpose::BarrierReview),
+    }
+}
+
 /// Whether the attempts have run out: as many in vain, one after the other, as the program makes.
 pub fn has_run_out(outcomes: &[AttemptOutcome], policies: &Policies) -> bool {
     let in_vain = outcomes.iter().rev().take_while(|outcome| outcome.is_in_vain()).count();

@@ -298,13 +298,8 @@ async fn services(app: State, reader: &DirectoryReader, query: ServicesQuery) ->
 }
 
 async fn service_at_locations(app: State, reader: &DirectoryReader, query: ServiceAtLocationsQuery) -> Result<HttpResponse> {
-    let refuse = |code: &'static str, name: &str, message: &str| Err(query::refusal(vec![Fault::new(name, code, message)]));
     if query.proximity.is_some() && query.postcode.is_none() {
-        return refuse("needs_postcode", "proximity", "needs `postcode`");
-    }
-    let postcode = query.postcode.as_deref().map(postal_codes::compact);
-    if postcode.as_deref().is_some_and(str::is_empty) {
-        return refuse("invalid_parameter", "postcode", "must have letters or digits");
+        return Err(query::refusal(vec![Fault::new("proximity", "needs_postcode", "needs `postcode`")]));
     }
     let extent = Extent { is_full: query.full == Some(true), ..Extent::of(reader) };
     let part = query.part();
@@ -313,7 +308,7 @@ async fn service_at_locations(app: State, reader: &DirectoryReader, query: Servi
         taxonomy: query.taxonomy_id.map(Id::uuid),
         organization: query.organization_id.map(Id::uuid),
         modified_after: query.modified_after,
-        postcode,
+        postcode: query.postcode.as_deref().map(postal_codes::compact),
         radius_m: query.proximity.as_deref().and_then(|metres| metres.parse().ok()),
     };
     let select = move |app: &State| {

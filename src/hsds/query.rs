@@ -121,8 +121,8 @@ list_queries! {
         modified_after: Instant [] query [inline],
         /// Everything nested, as by its id.
         full: bool [example = false],
-        /// A postal code. Leaves out services that serve other postal codes only.
-        postcode: String [min_length = 1, max_length = 20, example = "V0X 1A0"],
+        /// A postal code, which has a digit. Leaves out services that serve other postal codes only.
+        postcode: String [max_length = 20, pattern = "[0-9]", example = "V0X 1A0"],
         /// Metres from the middle of `postcode`: only locations known to lie within. The middle is that of the places of the directory with this code, else with its first three letters; where there are none, 400.
         proximity: String [pattern = "^[0-9]{1,8}(\\.[0-9]{1,6})?$", example = "5000"],
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
@@ -34,7 +35,7 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Valid<
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let bytes = read(request, payload, JSON);
+        let bytes = read_json(request, payload);
         Box::pin(async move { Ok(Self(schema::check(json::parse(&bytes.await?)?)?)) })
     }
 }
@@ -96,28 +97,50 @@ impl Arrival {
     }
 }
 
-/// The body as bytes, unpacked, within the limit of the settings, and of one of the media types; the first of them is
-/// named when it is none.
-pub fn read(
-    request: &HttpRequest,
-    payload: &mut Payload,
-    media_types: &'static [&'static str],
-) -> impl Future<Output = Result<web::Bytes>> + 'static {
-    let expected = media_types.first().copied().unwrap_or_default();
+/// Which of the media types that are taken the body of a request has; [`Error::UnsupportedMediaType`] where it is none of them, or not in
+/// UTF-8.
+pub fn media_type(request: &HttpRequest, taken: &'static [&'static str]) -> Result<&'static str> {
     let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = given.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     let is_utf8 = parts
         .filter_map(|part| part.split_once('='))
         .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"));
-    let is_expected = is_utf8 && media_types.iter().any(|media_type| essence.eq_ignore_ascii_case(media_type));
+    let found = taken.iter().copied().find(|media_type| is_utf8 && essence.eq_ignore_ascii_case(media_type));
+    found.ok_or(Error::UnsupportedMediaType { expected: taken })
+}
+
+/// The body as bytes, unpacked, within the limit of the settings, and of one of the media types.
+pub fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    media_types: &'static [&'static str],
+) -> impl Future<Output = Result<web::Bytes>> + 'static {
+    read_or(request, payload, media_types, None)
+}
+
+/// The JSON of a body as bytes. A POST that has no body says all by its path, and is taken as `{}`: of a PUT and a PATCH the body is what
+/// they are for.
+pub fn read_json(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<web::Bytes>> + 'static {
+    read_or(request, payload, JSON, (request.method() == Method::POST).then_some(&b"{}"[..]))
+}
+
+/// The body, or what stands for one that is empty: of that no media type is asked.
+fn read_or(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    media_types: &'static [&'static str],
+    if_empty: Option<&'static [u8]>,
+) -> impl Future<Output = Result<web::Bytes>> + 'static {
+    let mut refusal = media_type(request, media_types).err();
     let arrival = Arrival::of(request);
     let limit = request.app_data::<State>().map_or(0, |app| app.config.body_limit as usize);
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let unpacked = Unpacked::of(request, payload.take());
     async move {
-        if !is_expected {
-            return Err(Error::UnsupportedMediaType { expected });
+        let must_have_a_body = if_empty.is_none() || declared.is_some_and(|length| length > 0);
+        if must_have_a_body && let Some(refusal) = refusal.take() {
+            return Err(refusal);
         }
         let mut unpacked = unpacked?;
         if declared.is_some_and(|length| length > limit) {
@@ -128,13 +151,21 @@ pub fn read(
         let mut bytes = web::BytesMut::with_capacity(declared.unwrap_or_default().min(64 * 1024));
         while let Some(piece) = unpacked.next().await {
             let piece = piece.map_err(unreadable)?;
+            if !piece.is_empty()
+                && let Some(refusal) = refusal.take()
+            {
+                return Err(refusal);
+            }
             if bytes.len() + piece.len() > limit {
                 return Err(Error::TooLarge);
             }
             bytes.extend_from_slice(&piece);
         }
         arrival.set_awaited(false);
-        Ok(bytes.freeze())
+        Ok(match if_empty {
+            Some(instead) if bytes.is_empty() => web::Bytes::from_static(instead),
+            _ => bytes.freeze(),
+        })
     }
 }
 

@@ -125,7 +125,7 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Comman
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let key = key_of(request);
         let route = format!("{} {}", request.method(), request.uri());
-        let bytes = body::read(request, payload, body::JSON);
+        let bytes = body::read_json(request, payload);
         Box::pin(async move {
             let text = key?;
             let bytes = bytes.await?;

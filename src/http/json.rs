@@ -3,20 +3,29 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::schema::MOST_FAULTS;
 use crate::error::{Error, Fault, Result};
 
 /// Arrays and objects stand in each other so many deep at most. What is kept is read again with others around it, and serde_json takes 127.
 const DEEPEST: u8 = 64;
-/// The most values in one: in memory each needs some thirty times what the shortest is on the wire.
-const MOST_VALUES: usize = 4_000_000;
+/// The most values in a body: in memory each needs some thirty times what the shortest is on the wire, and for each something may be wrong.
+/// A service with as many corners of polygons as fit into a body has fewer.
+const MOST_VALUES: usize = 100_000;
+/// The most in a document of another system, of which a whole directory may be one.
+const MOST_FOREIGN_VALUES: usize = 4_000_000;
+/// The bytes of the longest key of a body. The place of whatever is wrong below it names it.
+const LONGEST_KEY: usize = 1_024;
+/// So many characters of the place of a U+0000 are told.
+const LONGEST_POINTER: usize = 300;
 
 /// Parses a body.
 ///
-/// Refused beyond what JSON itself refuses: a key given twice, nesting deeper than 64, more than 4,000,000 values, and U+0000, which one of
-/// the databases cannot store. A whole number written with a fraction (`1.0`) is that whole number, as JSON Schema has it.
+/// Refused beyond what JSON itself refuses: a key given twice or longer than 1,024 bytes, nesting deeper than 64, more than 100,000 values,
+/// and U+0000, which one of the databases cannot store. A whole number written with a fraction (`1.0`) is that whole number, as JSON Schema has it.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Reader::strict(&Cell::new(0)).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|error| {
@@ -34,9 +43,13 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 }
 
 fn find_nul(value: &Value, pointer: &mut String, faults: &mut Vec<Fault>) {
-    let fault = |pointer: &str| Fault::new(pointer, "nul_character", "must not contain the character U+0000");
+    let fault = |pointer: &str| {
+        let shown: String = pointer.chars().take(LONGEST_POINTER).collect();
+        Fault::new(shown, "nul_character", "must not contain the character U+0000")
+    };
     let length = pointer.len();
     match value {
+        _ if faults.len() >= MOST_FAULTS => {}
         Value::String(text) if text.contains('\0') => faults.push(fault(pointer)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -72,6 +85,11 @@ pub fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
+/// The bytes of a value as it is written.
+pub fn length(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |text| text.len())
+}
+
 /// Whether serde_json tells itself by this key that a text is to be read as more JSON, so that nobody else may use it.
 pub fn is_private(key: &str) -> bool {
     key.starts_with("$serde_json::private::")
@@ -94,7 +112,7 @@ pub struct Foreign;
 impl<'de> DeserializeSeed<'de> for Foreign {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
-        Reader { takes_last: true, ..Reader::strict(&Cell::new(0)) }.deserialize(deserializer)
+        Reader { most: MOST_FOREIGN_VALUES, is_foreign: true, ..Reader::strict(&Cell::new(0)) }.deserialize(deserializer)
     }
 }
 
@@ -105,13 +123,15 @@ struct Reader<'c> {
     room: u8,
     /// How many values were read.
     values: &'c Cell<usize>,
-    /// Whether a key may be given twice.
-    takes_last: bool,
+    /// How many may be.
+    most: usize,
+    /// Whether what another system says is read: a key may be given twice, and be of any length.
+    is_foreign: bool,
 }
 
 impl<'c> Reader<'c> {
     const fn strict(values: &'c Cell<usize>) -> Self {
-        Self { room: DEEPEST, values, takes_last: false }
+        Self { room: DEEPEST, values, most: MOST_VALUES, is_foreign: false }
     }
 
     fn inside<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
@@ -124,8 +144,8 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
         self.values.set(self.values.get() + 1);
-        if self.values.get() > MOST_VALUES {
-            return Err(D::Error::custom(format!("more than {MOST_VALUES} values")));
+        if self.values.get() > self.most {
+            return Err(D::Error::custom(format!("more than {} values", self.most)));
         }
         deserializer.deserialize_any(self)
     }
@@ -176,8 +196,11 @@ impl<'de> Visitor<'de> for Reader<'_> {
             if is_private(&key) {
                 return Err(A::Error::custom("a key that is not allowed"));
             }
+            if key.len() > LONGEST_KEY && !self.is_foreign {
+                return Err(A::Error::custom(format!("a key of more than {LONGEST_KEY} bytes")));
+            }
             let value = members.next_value_seed(inside)?;
-            if object.insert(key, value).is_some() && !self.takes_last {
+            if object.insert(key, value).is_some() && !self.is_foreign {
                 return Err(A::Error::custom("a key is given twice"));
             }
         }
@@ -215,7 +238,19 @@ mod tests {
             assert_eq!((parse(text.as_bytes()).is_ok(), foreign(text.as_bytes()).is_ok()), (is_taken, is_taken), "{text}");
         }
         let many = format!("[{}0]", "0,".repeat(MOST_VALUES));
-        assert!(foreign(many.as_bytes()).unwrap_err().to_string().starts_with("more than 4000000 values"));
+        assert!(foreign(many.as_bytes()).is_ok());
+        assert_eq!(code(many.as_bytes()), "malformed_request");
+        let long = format!(r#"{{"{}": 1}}"#, "k".repeat(LONGEST_KEY + 1));
+        assert!(foreign(long.as_bytes()).is_ok());
+        assert_eq!(code(long.as_bytes()), "malformed_request");
+    }
+
+    #[test]
+    fn of_many_nuls_a_hundred_are_told_and_of_a_long_place_its_beginning() {
+        let body = format!(r#"{{"{}":{{"{0}":[{}1]}}}}"#, "é".repeat(400), r#""\u0000","#.repeat(1_000));
+        let Error::Invalid(faults) = parse(body.as_bytes()).unwrap_err() else { panic!("not a fault") };
+        assert_eq!(faults.len(), MOST_FAULTS);
+        assert!(faults.iter().all(|fault| fault.pointer.chars().count() == LONGEST_POINTER));
     }
 
     #[test]

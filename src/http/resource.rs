@@ -3,6 +3,8 @@
 //! A resource says what its rows and shapes are and who sees what ([`Resource`]); the functions here see to versions, tombstones,
 //! identifiers, the journal and the headers. Handlers stay one-liners that carry the documentation.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
@@ -15,7 +17,7 @@ use super::body::MergePatch;
 use super::command::{Command, Reply};
 use super::etag::{IfMatch, IfNoneMatch, tag};
 use super::page::{Limit, Page};
-use super::{patch, schema};
+use super::{json, patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::changes::view::{Reader, View};
@@ -112,7 +114,7 @@ pub trait Resource: Sized + 'static {
         Ok(())
     }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
-    /// into the row.
+    /// into the row, and what these say of it.
     ///
     /// # Errors
     /// [`Error::Merged`] where the key is of such a record, and nothing says that what is written is meant for both.
@@ -298,15 +300,36 @@ pub async fn patch<R: Resource>(
     version: IfMatch,
     patch: MergePatch,
 ) -> Result<HttpResponse> {
-    let content = move |current: &R::Input| {
-        let mut input = merged(current, &patch)?;
-        R::normalise(&mut input);
-        Ok(input)
+    let patch = Arc::new(patch);
+    // Before the write: on SQLite all writes wait for each other, and what is wrong with a patch may take long to tell.
+    let (reader, wanted, laid) = (caller.clone(), version.clone(), Arc::clone(&patch));
+    let (checked, input) = app
+        .db
+        .read(move |conn| {
+            let row = to_change::<R>(conn, &reader, id, &wanted)?;
+            Ok((R::head(&row).version, patched::<R>(&row, &laid)?))
+        })
+        .await?;
+    let content = move |row: &R::Row| {
+        // Whoever named no version has their patch laid over what another has written meanwhile.
+        if R::head(row).version == checked { Ok(input.clone()) } else { patched::<R>(row, &patch) }
     };
     change::<R>(app, caller, id, version, content).await
 }
 
+fn patched<R: Resource>(row: &R::Row, patch: &MergePatch) -> Result<R::Input> {
+    let mut input = merged(&R::input(row), patch)?;
+    R::normalise(&mut input);
+    Ok(input)
+}
+
+/// The bytes of the largest content that a merge patch may make larger: by patches alone it could grow without end.
+const LARGEST: usize = 1 << 20;
+
 /// The content after a merge patch.
+///
+/// # Errors
+/// [`Error::Invalid`] where it does not fit the schema, or the patch makes it larger than a mebibyte.
 pub fn merged<T: Serialize + DeserializeOwned + ToSchema + Validate + 'static>(current: &T, change: &MergePatch) -> Result<T> {
     let mut value = serde_json::to_value(current).map_err(Error::internal)?;
     // What is cleared is gone before the rest is checked.
@@ -315,7 +338,19 @@ pub fn merged<T: Serialize + DeserializeOwned + ToSchema + Validate + 'static>(c
         return Err(Error::Invalid(unknown));
     }
     patch::merge(&mut value, change.0.clone());
+    let length = json::length(&value);
+    if length > LARGEST && length > json::length(current) {
+        return Err(Error::invalid("", "too_long", format!("must have at most {LARGEST} bytes as JSON")));
+    }
     schema::check(value)
+}
+
+/// The row that a caller may change, of the version that they know.
+fn to_change<R: Resource>(conn: &mut DbConn, caller: &Principal, id: Id<R::Kind>, version: &IfMatch) -> Result<R::Row> {
+    let row = get_row::<R>(conn, caller, id)?;
+    version.check(R::head(&row).version)?;
+    R::permit(caller, &row)?;
+    Ok(row)
 }
 
 async fn change<R: Resource>(
@@ -323,16 +358,15 @@ async fn change<R: Resource>(
     caller: &Principal,
     id: Id<R::Kind>,
     version: IfMatch,
-    content: impl Fn(&R::Input) -> Result<R::Input> + Send + 'static,
+    content: impl Fn(&R::Row) -> Result<R::Input> + Send + 'static,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
         .db
         .write(move |conn| {
             let caller = caller.now(&clock);
-            let row = get_row::<R>(conn, &caller, id)?;
-            version.check(R::head(&row).version)?;
-            let (head, shape) = replace::<R>(conn, &caller, &row, content(&R::input(&row))?)?;
+            let row = to_change::<R>(conn, &caller, id, &version)?;
+            let (head, shape) = replace::<R>(conn, &caller, &row, content(&row)?)?;
             Ok((head.version, R::view(conn, &caller, shape)?))
         })
         .await?;

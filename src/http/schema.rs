@@ -17,7 +17,7 @@ use super::json::push_token;
 use crate::error::{Error, Fault, Result};
 
 /// A fault list longer than this helps nobody; the rest is left out.
-const MOST_FAULTS: usize = 100;
+pub(super) const MOST_FAULTS: usize = 100;
 
 /// The code of a fault of a member that a schema does not have.
 const UNKNOWN_FIELD: &str = "unknown_field";
@@ -45,6 +45,7 @@ pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
     read.validate().map_err(|errors| {
         let mut faults = Vec::new();
         collect(&errors, &mut String::new(), &mut faults);
+        faults.truncate(MOST_FAULTS);
         Error::Invalid(faults)
     })?;
     Ok(read)

@@ -183,6 +183,7 @@ impl Draft {
             merge(&mut value, &name, stated);
         }
         let (mut service, removed) = schema::mend::<ServiceInput>(&mut value)?;
+        let is_mended = !removed.is_empty();
         for (notice, part) in removed {
             let name = format!("unfit:{}", notice.field.trim_start_matches('/'));
             service.source_fields.insert(name, part);
@@ -190,6 +191,10 @@ impl Draft {
         }
         if let Some(fields) = value.get_mut("source_fields") {
             *fields = serde_json::to_value(&service.source_fields).map_err(|error| fault(&error))?;
+        }
+        // With what was taken out the service may be too large again.
+        if is_mended {
+            schema::whole::<ServiceInput>(value.clone())?;
         }
         Ok((service, value))
     }
@@ -217,7 +222,7 @@ impl Draft {
             self.keep(format!("unfit:{}", field.trim_start_matches('/')), part);
             self.notices.push(Notice { field, ..notice });
         }
-        Ok(capacity)
+        Ok(capacity.stated(false))
     }
 }
 

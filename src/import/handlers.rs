@@ -2,7 +2,6 @@
 
 use std::io::Cursor;
 
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpRequest, HttpResponse, post};
 use futures_util::StreamExt;
@@ -22,7 +21,7 @@ use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
-use crate::http::body::unreadable;
+use crate::http::body::{self, unreadable};
 use crate::http::query;
 use crate::http::unpack::Unpacked;
 
@@ -76,13 +75,7 @@ pub async fn import_services(
     payload: web::Payload,
 ) -> Result<HttpResponse> {
     let query: ImportQuery = query::read(&request)?;
-    let given = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if !["application/x-ndjson", "application/jsonl", "application/ndjson", PACKAGE].iter().any(|known| essence.eq_ignore_ascii_case(known))
-    {
-        return Err(Error::UnsupportedMediaType { expected: "application/x-ndjson" });
-    }
-    let is_package = essence.eq_ignore_ascii_case(PACKAGE);
+    let is_package = body::media_type(&request, &["application/x-ndjson", PACKAGE, "application/ndjson", "application/jsonl"])? == PACKAGE;
     let mapping = mapping(&query)?;
     let (owner, source) = (caller.organization_id, query.source.clone());
     // Small imports into a large source are many: all of it is read only where what is missing must be known.

@@ -34,10 +34,10 @@ pub fn join(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &st
         if !is_unsaid || (part != owner && repository::has_had_clients(conn, part, owner)?) {
             continue;
         }
-        if repository::above(conn, Some(part), whole)? == Above::Circle {
-            told.push(circular(key, key_of_whole));
-        } else {
-            tenants::join(conn, actor, row, Some(whole))?;
+        match repository::above(conn, Some(part), whole)? {
+            Above::Circle => told.push(circular(key, key_of_whole)),
+            Above::TooMany => told.push(too_many(key, key_of_whole)),
+            Above::Whole | Above::Missing => tenants::join(conn, actor, row, Some(whole))?,
         }
     }
     Ok(told)
@@ -45,6 +45,16 @@ pub fn join(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &st
 
 fn circular(part: &str, whole: &str) -> Line {
     let message = format!("as a part of {whole} the organization {part} would be part of itself, or of one that is; left as it was");
-    let notices = vec![Notice::new("organization_circular", "organization.parent_organization_id", message)];
+    noted(part, "organization_circular", message)
+}
+
+fn too_many(part: &str, whole: &str) -> Line {
+    let most = repository::MOST_LEVELS;
+    let message = format!("with {part} as a part of {whole} there would be more than {most} levels of organizations; left as it was");
+    noted(part, "organization_too_deep", message)
+}
+
+fn noted(part: &str, code: &'static str, message: String) -> Line {
+    let notices = vec![Notice::new(code, "organization.parent_organization_id", message)];
     Line { position: None, key: Some(part.to_owned()), verdict: Verdict::Noted, service_id: None, notices }
 }

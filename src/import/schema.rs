@@ -101,6 +101,13 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_is_too_large_as_a_whole_is_refused() {
+        let of = |bytes: usize| mend::<ServiceInput>(&mut json!({"name": "Pantry", "source_fields": {"page": "x".repeat(bytes)}}));
+        assert!(of(1_000_000).is_ok());
+        assert_eq!(of(1_100_000).unwrap_err()[0].code, "not_valid");
+    }
+
+    #[test]
     fn a_service_without_a_name_is_refused() {
         assert!(mend::<ServiceInput>(&mut json!({"description": "x"})).is_err());
         assert!(mend::<ServiceInput>(&mut json!({"name": ""})).is_err());

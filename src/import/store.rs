@@ -213,7 +213,7 @@ pub fn insert(conn: &mut DbConn, actor: &Actor, owner: OrganizationId, source: &
     }
     let shapes: Vec<Service> = rows.into_iter().map(Service::of).collect();
     let changes: Vec<Change<'_, Service>> =
-        shapes.iter().map(|shape| change(ResourceType::Service, shape.id.uuid(), owner, shape.version, Action::Created, shape)).collect();
+        shapes.iter().map(|shape| Change::of(shape.id, shape.version, Action::Created, shape).owned_by(owner)).collect();
     changes::record_all(conn, actor, &changes)
 }
 
@@ -238,7 +238,7 @@ pub fn update(conn: &mut DbConn, actor: &Actor, before: &ServiceRow, after: Serv
         remember_rooms(conn, actor, Some(before), &after)?;
     }
     let shape = Service::of(after.clone());
-    let entry = change(ResourceType::Service, shape.id.uuid(), shape.organization_id, shape.version, Action::Updated, &shape);
+    let entry = Change::of(shape.id, shape.version, Action::Updated, &shape).owned_by(shape.organization_id);
     changes::record(conn, actor, entry)?;
     Ok(after)
 }
@@ -298,18 +298,7 @@ pub fn insert_providers(
     identifiers::insert_all(conn, owner, ResourceType::Organization, keys)?;
     let shapes: Vec<Organization> = rows.into_iter().map(Organization::from).collect();
     let changes: Vec<Change<'_, Organization>> =
-        shapes.iter().map(|shape| change(ResourceType::Organization, shape.id.uuid(), owner, 1, Action::Created, shape)).collect();
+        shapes.iter().map(|shape| Change::of(shape.id, 1, Action::Created, shape).owned_by(owner)).collect();
     changes::record_all(conn, actor, &changes)?;
     Ok(changes.len() as u64)
-}
-
-fn change<T>(
-    resource_type: ResourceType,
-    resource_id: uuid::Uuid,
-    owner: OrganizationId,
-    version: i64,
-    action: Action,
-    body: &T,
-) -> Change<'_, T> {
-    Change { resource_type, resource_id, owner_id: Some(owner), version, action, patient_id: None, referral_id: None, body }
 }

@@ -288,10 +288,11 @@ pub struct UnmetNeedCount {
     /// The domain.
     #[schema(example = "food-insecurity")]
     pub domain: String,
-    /// First three characters of the postal code; null where not known, of too few people, or of a sensitive domain.
+    /// First three characters of the postal code; null where not known, of too few people, of a sensitive domain, or of people whom no
+    /// `patient_id` names.
     #[schema(example = "V0X")]
     pub postal_prefix: Option<String>,
-    /// City, town or village; null where not known, of too few people, or of a sensitive domain.
+    /// City, town or village; null where not known, of too few people, of a sensitive domain, or of people whom no `patient_id` names.
     #[schema(example = "Alder Falls")]
     pub city: Option<String>,
     /// ISO 3166-2 subdivision without the country; null where not known, or of too few people.

@@ -1,8 +1,9 @@
 //! Unmet needs counted so that nobody can be told from the numbers.
 //!
 //! A person counts once for a domain, however often the same was found of them. What too few people share is counted where more do: by
-//! province, else by the domain alone, else not at all. Numbers are in steps, so that the one before a person and the one after do not
-//! tell of them.
+//! province, else by the domain alone, else not at all. Somebody whom no record names may be counted again each time: five of them may be
+//! one, who is not to be told in a town, so they are counted by province at the finest. Numbers are in steps, so that the one before a
+//! person and the one after do not tell of them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,19 +22,23 @@ const MOST_COUNTS: usize = 1_000;
 
 /// Postal prefix, city and region.
 pub(super) type AreaKey = (Option<String>, Option<String>, Option<String>);
-/// People of whom a need was found unmet, by domain and area, and for what reason.
-pub(super) type Counted = (String, AreaKey, UnmetReason, i64);
+/// How often a need was found unmet, by domain and area, and for what reason: first of people whom a record names, each of whom counts
+/// once, then of all.
+pub(super) type Counted = (String, AreaKey, UnmetReason, i64, i64);
 type Reasons = BTreeMap<UnmetReason, i64>;
 type Cells = BTreeMap<(String, AreaKey), Reasons>;
 
 /// The counts that may be shown of these, the commonest first.
 pub(super) fn shown(counted: impl IntoIterator<Item = Counted>) -> Vec<UnmetNeedCount> {
     let mut cells = Cells::new();
-    for (domain, (prefix, city, region), reason, count) in counted {
+    for (domain, (prefix, city, region), reason, named, all) in counted {
         let region = region.map(|region| provinces::named(&region).map_or(region, |province| province.code.to_owned()));
         let is_sensitive = find_domain(&domain).is_some_and(|domain| domain.is_sensitive);
-        let area = if is_sensitive { (None, None, region) } else { (prefix, city, region) };
-        *cells.entry((domain, area)).or_default().entry(reason).or_default() += count;
+        let province = (None, None, region.clone());
+        let area = if is_sensitive { province.clone() } else { (prefix, city, region) };
+        for (area, count) in [(area, named), (province, all - named)] {
+            *cells.entry((domain.clone(), area)).or_default().entry(reason).or_default() += count;
+        }
     }
     for coarser in [|(_, _, region): AreaKey| (None, None, region), |_: AreaKey| (None, None, None)] {
         cells = rolled_up(cells, coarser);
@@ -79,7 +84,7 @@ mod tests {
 
     fn counted(domain: &str, area: [&str; 3], reason: UnmetReason, count: i64) -> Counted {
         let [prefix, city, region] = area.map(|part| (!part.is_empty()).then(|| part.to_owned()));
-        (domain.into(), (prefix, city, region), reason, count)
+        (domain.into(), (prefix, city, region), reason, count, count)
     }
 
     /// Each as `domain prefix city region count`.
@@ -111,6 +116,18 @@ mod tests {
     fn what_is_sensitive_is_not_counted_by_town() {
         let of = |area| counted("intimate-partner-violence", area, UnmetReason::NoService, 6);
         assert_eq!(told(vec![of(["V0X", "Falls", "BC"]), of(["V1Y", "Bay", "BC"])]), ["intimate-partner-violence - - BC 10"]);
+    }
+
+    #[test]
+    fn whom_no_record_names_is_counted_by_province_at_the_finest() {
+        let of = |named, all| {
+            let (domain, area, reason, ..) = counted("x-nature", ["V0X", "Falls", "BC"], UnmetReason::Cost, 0);
+            told(vec![(domain, area, reason, named, all)])
+        };
+        assert_eq!(of(0, 5), ["x-nature - - BC 5"]);
+        assert_eq!(of(4, 8), ["x-nature - - BC 5"]);
+        assert_eq!(of(6, 13), ["x-nature - - BC 5", "x-nature V0X Falls BC 5"]);
+        assert_eq!(of(6, 9), ["x-nature V0X Falls BC 5"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! answered for the same needs and people under a longer and a shorter form of one name, not at different places.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use strsim::jaro_winkler;
 
@@ -14,95 +15,135 @@ use crate::text::bare;
 
 /// How alike two names at one provider's door must be.
 const NEARLY_THE_SAME: f64 = 0.92;
+/// So many letters of two names are compared. The work grows with their square.
+const COMPARED_LETTERS: usize = 60;
+/// The keys of each kind by which one service is looked for: as many as it has places.
+const MOST_KEYS: usize = 500;
+/// The services that are remembered at one door and on one line.
+const MOST_ALIKE: usize = 50;
 
 /// The services seen so far, by what tells them apart.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    exact: HashMap<String, usize>,
-    at_the_door: HashMap<String, Vec<(String, usize)>>,
-    on_the_line: HashMap<String, Vec<(Called, usize)>>,
+    known: Vec<Known>,
+    exact: Places,
+    at_the_door: Places,
+    on_the_line: Places,
 }
 
-/// Under what name a telephone is answered, and where.
-#[derive(Debug, Clone)]
-struct Called {
-    words: BTreeSet<String>,
-    doors: BTreeSet<String>,
+/// Where services stand in [`Seen::known`], by fingerprints of their keys.
+#[derive(Debug, Default)]
+struct Places(HashMap<u64, Vec<usize>>);
+
+/// A service as others are compared with it.
+#[derive(Debug)]
+struct Known {
+    group: usize,
+    name: String,
+    /// The fingerprints of its streets.
+    streets: BTreeSet<u64>,
 }
 
-impl Called {
-    fn new(name: &str, service: &ServiceInput) -> Self {
-        let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
-        let doors = addresses.filter_map(|address| Some(bare(address.line1.as_deref()?)));
-        Self { words: name.split(' ').map(str::to_owned).collect(), doors: doors.collect() }
+impl Places {
+    /// The services that have one of these keys, each once, those that were seen first before the others.
+    fn with_any(&self, keys: &BTreeSet<u64>) -> BTreeSet<usize> {
+        keys.iter().filter_map(|key| self.0.get(key)).flatten().copied().collect()
+    }
+
+    /// Remembers a service under its keys, where fewer than `most` are under one already.
+    fn add(&mut self, keys: BTreeSet<u64>, number: usize, most: usize) {
+        for key in keys {
+            let numbers = self.0.entry(key).or_default();
+            if numbers.len() < most {
+                numbers.push(number);
+            }
+        }
+    }
+}
+
+impl Known {
+    fn new(service: &ServiceInput, group: usize) -> Self {
+        let name = bare(&service.name).chars().take(5 * COMPARED_LETTERS).collect();
+        let streets = streets(service).map(|(street, _)| fingerprint(street)).collect();
+        Self { group, name, streets }
+    }
+
+    /// Whether both have nearly the same name.
+    fn is_called_as(&self, other: &Self) -> bool {
+        let first = |name: &str| name.chars().take(COMPARED_LETTERS).collect::<String>();
+        jaro_winkler(&first(&self.name), &first(&other.name)) >= NEARLY_THE_SAME
     }
 
     /// Whether one name holds the other, and no two doors say that these are branches.
     fn is_also(&self, other: &Self) -> bool {
-        let is_part = self.words.is_subset(&other.words) || other.words.is_subset(&self.words);
-        is_part && (self.doors.is_empty() || other.doors.is_empty() || !self.doors.is_disjoint(&other.doors))
+        let (mine, theirs): (BTreeSet<&str>, BTreeSet<&str>) = (self.name.split(' ').collect(), other.name.split(' ').collect());
+        let is_part = mine.is_subset(&theirs) || theirs.is_subset(&mine);
+        is_part && (self.streets.is_empty() || other.streets.is_empty() || !self.streets.is_disjoint(&other.streets))
     }
 }
 
 impl Seen {
     /// The group of an earlier service that this one repeats, else `new_group`, under which it is then known.
     pub(super) fn group_of(&mut self, service: &ServiceInput, new_group: usize) -> usize {
-        let name = bare(&service.name);
-        let keys = exact_keys(&name, service);
-        let doors = door_keys(service);
-        let alike = |known: &(String, usize)| (jaro_winkler(&known.0, &name) >= NEARLY_THE_SAME).then_some(known.1);
-        let by_key = keys.iter().find_map(|key| self.exact.get(key).copied());
-        let by_door = || doors.iter().filter_map(|door| self.at_the_door.get(door)).flatten().find_map(alike);
-        let (called, lines) = (Called::new(&name, service), line_keys(service));
-        let by_line = || {
-            let known = lines.iter().filter_map(|line| self.on_the_line.get(line)).flatten();
-            known.filter(|(other, _)| other.is_also(&called)).map(|(_, group)| *group).next()
+        let one = Known::new(service, new_group);
+        let (exact, doors, lines) = (exact_keys(&one.name, service), door_keys(service), line_keys(service));
+        let first = |places: &Places, keys: &BTreeSet<u64>, is_alike: &dyn Fn(&Known) -> bool| {
+            let mut known = places.with_any(keys).into_iter().filter_map(|number| self.known.get(number));
+            known.find(|known| is_alike(known)).map(|known| known.group)
         };
+        let by_key = first(&self.exact, &exact, &|_| true);
+        let by_door = || first(&self.at_the_door, &doors, &|known| known.is_called_as(&one));
+        let by_line = || first(&self.on_the_line, &lines, &|known| known.is_also(&one));
         let group = by_key.or_else(by_door).or_else(by_line).unwrap_or(new_group);
-        for key in keys {
-            self.exact.entry(key).or_insert(group);
-        }
-        for door in doors {
-            self.at_the_door.entry(door).or_default().push((name.clone(), group));
-        }
-        for line in lines {
-            self.on_the_line.entry(line).or_default().push((called.clone(), group));
-        }
+        let number = self.known.len();
+        // Whoever has the same exact key is of the same group.
+        self.exact.add(exact, number, 1);
+        self.at_the_door.add(doors, number, MOST_ALIKE);
+        self.on_the_line.add(lines, number, MOST_ALIKE);
+        self.known.push(Known { group, ..one });
         group
     }
 }
 
-/// Name with each telephone, name with each street address.
-fn exact_keys(name: &str, service: &ServiceInput) -> Vec<String> {
-    let by_phone = keys::lines(service).map(|line| format!("{name}|{line}"));
+/// Street and city of each place.
+fn streets(service: &ServiceInput) -> impl Iterator<Item = (String, String)> + '_ {
     let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
-    let by_address = addresses.filter_map(|address| {
-        let street = bare(address.line1.as_deref()?);
-        Some(format!("{name}|{street}|{}", bare(address.city.as_deref().unwrap_or_default())))
-    });
-    by_phone.chain(by_address).collect()
+    addresses.filter_map(|address| Some((bare(address.line1.as_deref()?), bare(address.city.as_deref().unwrap_or_default()))))
+}
+
+/// Name with each telephone, name with each street address.
+fn exact_keys(name: &str, service: &ServiceInput) -> BTreeSet<u64> {
+    let by_phone = keys::lines(service).take(MOST_KEYS).map(|line| fingerprint((name, line)));
+    by_phone.chain(streets(service).map(|address| fingerprint((name, address)))).collect()
 }
 
 /// Provider, needs and point, the point to about ten metres.
-fn door_keys(service: &ServiceInput) -> Vec<String> {
-    let Some(provider) = keys::provider(service) else { return Vec::new() };
-    let mut domains: Vec<&str> = service.need_domains.iter().map(|domain| domain.code.as_str()).collect();
-    domains.sort_unstable();
+fn door_keys(service: &ServiceInput) -> BTreeSet<u64> {
+    let Some(provider) = keys::provider(service) else { return BTreeSet::new() };
+    let domains: BTreeSet<&str> = service.need_domains.iter().map(|domain| domain.code.as_str()).collect();
     let points = service.places.iter().filter_map(|place| place.point);
-    points.map(|point| format!("{provider}|{}|{}", domains.join(","), keys::spot(point))).collect()
+    points.map(|point| fingerprint((&provider, &domains, keys::spot(point)))).collect()
 }
 
 /// Each telephone with the needs that the service meets and the people it is for; none where no need is known.
-fn line_keys(service: &ServiceInput) -> Vec<String> {
+fn line_keys(service: &ServiceInput) -> BTreeSet<u64> {
     let direct = service.need_domains.iter().filter(|domain| domain.strength == DomainStrength::Direct);
     let needs: BTreeSet<&str> = direct.map(|domain| domain.code.as_str()).collect();
     if needs.is_empty() {
-        return Vec::new();
+        return BTreeSet::new();
     }
     let (rule, attributes) = (&service.eligibility, &service.attributes);
     let people: BTreeSet<&str> =
         [&rule.genders, &rule.populations, &attributes.populations_served].into_iter().flatten().map(String::as_str).collect();
-    keys::lines(service).map(|line| format!("{line}|{needs:?}|{people:?}|{:?}|{:?}", rule.min_age, rule.max_age)).collect()
+    let of_all = fingerprint((needs, people, rule.min_age, rule.max_age));
+    keys::lines(service).take(MOST_KEYS).map(|line| fingerprint((of_all, line))).collect()
+}
+
+/// Without a random key: the same in all runs.
+fn fingerprint(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -156,5 +197,33 @@ mod tests {
         assert_eq!(groups(&[network(), line("Interior Crisis Line", seniors)]), [0, 1]);
         let food = json!({ "need_domains": [{ "code": "food-insecurity" }] });
         assert_eq!(groups(&[network(), line("Interior Crisis Line", food)]), [0, 1]);
+    }
+
+    #[test]
+    fn however_much_services_have_in_common_what_is_remembered_of_them_is_bounded() {
+        let at = |name: String| {
+            let place =
+                json!({ "point": { "latitude": 49.35, "longitude": -120.12 }, "phones": vec![json!({ "original": "250-555-0142" }); 20] });
+            json!({ "name": name, "provider_name": "Seniors' Centre", "need_domains": [{ "code": "stress" }], "places": vec![place; 60],
+                "eligibility": { "populations": vec!["x".repeat(300); 50] } })
+        };
+        let name = |number: usize| format!("{} {}", char::from(b'a' + (number % 26) as u8).to_string().repeat(70), "z".repeat(number));
+        let mut seen = Seen::default();
+        for number in 0..MOST_ALIKE + 10 {
+            seen.group_of(&serde_json::from_value(at(name(number))).unwrap(), number);
+        }
+        for places in [&seen.at_the_door, &seen.on_the_line] {
+            assert_eq!(places.0.values().map(Vec::len).collect::<Vec<_>>(), [MOST_ALIKE], "one door and one line, named once each");
+        }
+        assert_eq!(seen.exact.0.len(), seen.known.len());
+    }
+
+    #[test]
+    fn a_service_of_many_places_is_known_by_each_of_them() {
+        let at = |places: std::ops::Range<usize>| {
+            let places: Vec<Value> = places.map(|number| json!({ "address": { "line1": format!("{number} Mill St") } })).collect();
+            json!({ "name": "Immunization", "places": places })
+        };
+        assert_eq!(groups(&[at(0..500), at(321..322), at(500..501)]), [0, 0, 2]);
     }
 }

@@ -83,6 +83,8 @@ impl Scored<'_> {
 struct Tally {
     /// Bit n: the nth need has a suitable service. Without needs, bit 0 stands for the wish.
     answered: u64,
+    /// The same for a service that has been asked already.
+    referred: u64,
     reasons: BTreeMap<(usize, UnmetReason), u32>,
 }
 
@@ -114,7 +116,7 @@ pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candida
     let subject = Subject::new(person, setting.weights, setting.at);
     let (mut considered, mut tally) = (0, Tally::default());
     let (mut scored, mut excluded, mut programs) = (Vec::new(), Vec::new(), Vec::new());
-    for candidate in candidates {
+    for candidate in candidates.into_iter().filter(|candidate| !gate::is_withheld(&subject, candidate)) {
         considered += 1;
         if candidate.service.kind == ServiceKind::Program {
             // A link worker program is whom one turns to, not what one is sent to.
@@ -132,6 +134,7 @@ pub fn rank<'a>(person: &'a Person, candidates: impl IntoIterator<Item = Candida
         };
         if let Some(exclusion) = exclusion {
             tally.count(covered, Some(exclusion.unmet_reason()));
+            tally.referred |= if exclusion == Exclusion::AlreadyReferred { covered } else { 0 };
             excluded.push((candidate, exclusion, answer.map_or(0.0, |answer| answer.value)));
             continue;
         }
@@ -193,12 +196,17 @@ fn unanswered(subject: &Subject<'_>, tally: &Tally) -> Vec<Unanswered> {
     let domains: Vec<Option<&str>> =
         if subject.wanted.is_empty() { vec![None] } else { subject.wanted.iter().map(|wanted| Some(wanted.domain)).collect() };
     let open = domains.into_iter().enumerate().filter(|(need, _)| tally.answered & (1 << need) == 0);
-    open.map(|(need, domain)| Unanswered { domain: domain.map(str::to_owned), reasons: tally.reasons(need) }).collect()
+    let unanswered = |(need, domain): (usize, Option<&str>)| Unanswered {
+        domain: domain.map(str::to_owned),
+        reasons: tally.reasons(need),
+        is_referred: tally.referred & (1 << need) != 0,
+    };
+    open.map(unanswered).collect()
 }
 
-/// The nearest link worker program that takes the person, else the help line.
+/// The nearest link worker program that takes the person, or has been asked to, else the help line.
 fn human_route<'a>(subject: &Subject<'a>, programs: &[Candidate<'a>], helpline: &Helpline) -> HumanRoute {
-    let taking = programs.iter().filter(|program| gate::first_closed(subject, program).is_none());
+    let taking = programs.iter().filter(|program| gate::all_closed(subject, program).all(|shut| shut == Exclusion::AlreadyReferred));
     let nearest_first = taking.min_by(|a, b| {
         let distance = |program: &Candidate<'a>| nearest(&subject.home, &program.service.places).unwrap_or(f64::INFINITY);
         distance(a).total_cmp(&distance(b)).then(a.id.cmp(&b.id))

@@ -6,6 +6,7 @@ use super::api::{EligibilityCheckInput, MatchInput};
 use super::candidate::Candidate;
 use super::eligibility::{self, EligibilityChecklist};
 use super::engine::{self, Helpline, Setting};
+use super::memory;
 use super::patient::{self, Needs};
 use super::person::{Area, Person, PersonNeed};
 use super::report::Suggestions;
@@ -19,7 +20,7 @@ use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::kind::{NeedId, PatientId, ServiceId};
-use crate::needs::{self, model::NeedInput};
+use crate::needs::model::NeedInput;
 use crate::responsiveness::Known;
 use crate::services::Directory;
 use crate::services::row::ServiceRow;
@@ -117,6 +118,17 @@ pub struct About {
     pub(super) is_sensitive: bool,
 }
 
+impl About {
+    /// What of it is kept: all of a patient; of somebody without a record nothing personal; of what a stranger tells no words either.
+    pub(super) fn kept(&self, is_of_patient: bool, is_strangers: bool) -> (Person, Suggestions) {
+        if is_of_patient {
+            return (self.person.clone(), self.suggestions.clone());
+        }
+        let (person, suggestions) = (self.person.without_traces(&self.area), self.suggestions.without_traces());
+        if is_strangers { (person.in_known_codes(), suggestions.in_known_codes()) } else { (person, suggestions) }
+    }
+}
+
 /// Makes the suggestions that a request asks for.
 ///
 /// It reads only, and is done before the write that keeps the match: on SQLite all writes wait for each other.
@@ -145,6 +157,9 @@ fn answer(
     is_sensitive: bool,
 ) -> Result<About> {
     input.add_to(&mut person);
+    if let (Some(patient), Some(caller)) = (input.patient_id, &reader.principal) {
+        person.avoid.extend(memory::avoidances(conn, caller, patient)?);
+    }
     let helpline = app.config.helpline();
     let ask = Ask {
         limit: input.limit(),
@@ -199,7 +214,7 @@ fn somebody(
     raised: &[NeedInput],
 ) -> Result<(Person, bool)> {
     let Some(id) = patient else { return Ok((described.cloned().unwrap_or_default(), false)) };
-    let caller = reader.principal.as_ref().ok_or(Error::Unauthenticated("a patient is matched for those who may see them"))?;
+    let caller = reader.principal.as_ref().ok_or(Error::NoToken("a patient is matched for those who may see them"))?;
     caller.require(Scope::PatientsRead)?;
     let sight = sight::referenced(conn, caller, id, "/patient_id")?;
     if !sight.categories.contains(DataCategory::Needs) {
@@ -212,16 +227,13 @@ fn somebody(
     Ok((patient::person_of(conn, id, sight.categories, &needs, reader.at.utc().date_naive())?, is_sensitive))
 }
 
-/// The patient's needs that the caller sees: sought for are the open ones, and only those that are named where any are.
+/// The patient's needs: sought for are the open ones that the caller sees, and only those that are named where any are.
 fn needs_of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories, named: &[NeedId]) -> Result<Needs> {
-    let seen = needs::handlers::seen(caller, categories);
-    let mut rows = needs::repository::of_patient(conn, patient)?;
-    rows.retain(|row| seen.includes(row));
-    let tell_of_violence = rows.iter().any(|row| row.content.tells_of_violence());
+    let (needs, mut rows) = Needs::of(conn, caller, patient, categories)?;
     rows.retain(|row| row.status.is_open());
     if let Some(index) = named.iter().position(|id| rows.iter().all(|row| row.id != *id)) {
         return Err(Error::invalid(format!("/need_ids/{index}"), "not_found", "is not an open need of this patient that this client sees"));
     }
     rows.retain(|row| named.is_empty() || named.contains(&row.id));
-    Ok(Needs { wanted: rows.into_iter().map(|row| row.content.0).collect(), tell_of_violence })
+    Ok(Needs { wanted: rows.into_iter().map(|row| row.content.0).collect(), ..needs })
 }

@@ -117,6 +117,7 @@ fn is_not_avoided<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdi
         Some(AvoidReason::RefusedByPerson) => Verdict::Closed(Exclusion::RefusedByPerson),
         Some(AvoidReason::RefusedByProvider) => Verdict::Closed(Exclusion::RefusedByProvider),
         Some(AvoidReason::AlreadyInUse) => Verdict::Closed(Exclusion::AlreadyInUse),
+        Some(AvoidReason::AlreadyReferred) => Verdict::Closed(Exclusion::AlreadyReferred),
     }
 }
 
@@ -254,11 +255,18 @@ fn speaks_of_joint_sessions(text: &str) -> bool {
     JOINT_SESSIONS.iter().any(|words| folded.contains(words))
 }
 
-/// A person at risk of violence is not sent where the other may sit beside them, unless the service says that it knows of violence.
+/// A person at risk of violence is not sent where the other may sit beside them.
 fn safety<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
-    if !subject.is_at_risk {
-        return Verdict::Open;
-    }
+    if subject.is_at_risk { apart(subject, candidate) } else { Verdict::Open }
+}
+
+/// Whether a service is left out without a word: whoever asks cannot know of a risk, and would be told of it by any.
+pub(super) fn is_withheld(subject: &Subject<'_>, candidate: &Candidate<'_>) -> bool {
+    subject.person.is_at_hidden_risk && !subject.is_at_risk && apart(subject, candidate) != Verdict::Open
+}
+
+/// Whether people come to a service without the other, or to one that says that it knows of violence.
+fn apart<'a>(subject: &Subject<'a>, candidate: &Candidate<'a>) -> Verdict<'a> {
     let service = candidate.service;
     if subject.knows_of_violence(&service.need_domains) {
         return Verdict::Open;

@@ -3,12 +3,11 @@
 use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::Duration;
 
 use super::api::{EligibilityCheckInput, Match, MatchInput, MatchQuery, MatchSummary};
 use super::eligibility::EligibilityChecklist;
 use super::model::{MatchContent, MatchRow, UnmetNeedInput, UnmetNeedRow};
-use super::person::Person;
-use super::report::Suggestions;
 use super::unmet;
 use super::weights::Weights;
 use super::{finder, repository};
@@ -17,7 +16,7 @@ use crate::auth::{Allowed, DirectoryReader, Scope, scope, sight};
 use crate::changes::{self, Action, Actor, Change};
 use crate::consents::model::DataCategory;
 use crate::db::DbConn;
-use crate::db::types::{Id, Json};
+use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::body::Valid;
 use crate::http::command::{Command, Reply};
@@ -28,11 +27,24 @@ use crate::kind::{self, MatchId};
 use crate::patients;
 use crate::types::find_domain;
 
+/// How long a stranger's match is kept.
+const KEPT_FOR_STRANGERS: Duration = Duration::days(1);
+/// Of so many strangers in a day it is recorded that they have a need of one domain unmet.
+const MOST_STRANGERS: i64 = 1_000;
+
 /// Suggest services for somebody
 ///
 /// For a patient, with all that the caller may see of them (scope `patients:read`); or for a description of a person that names nobody,
 /// of which nothing personal is kept. Every result says why, what is not known of it and what to check. Nothing suitable is an answer:
-/// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from.
+/// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from. What a stranger asks of a public
+/// directory is kept for a day, in codes alone.
+///
+/// Nobody at risk of violence is sent where the other may sit beside them. Who does not see all needs of the patient is suggested nothing
+/// that one of them could make unsafe, whether it does or not.
+///
+/// For a patient, the referrals that the caller sees (scope `referrals:read`) are remembered: what an open one asks, what the person has
+/// declined within a year, and what has rejected them since for what they are or where they live, is not suggested again. A later word of the
+/// person, or a later referral that was completed, takes it back.
 #[utoipa::path(tag = "matches", request_body = MatchInput, responses((status = 201, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[post("/v1/matches")]
 pub async fn create_match(app: State, reader: DirectoryReader, command: Command<MatchInput>) -> Result<HttpResponse> {
@@ -67,14 +79,12 @@ fn created(found: &Match) -> Result<Reply> {
 }
 
 /// Writes down a match, and the unmet needs that it found.
+///
+/// What a stranger was suggested is nobody's: nobody could read it in the journal, and the next ones take the place of what is past.
 pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder::About) -> Result<Match> {
     let id = MatchId::generate();
-    let is_about_patient = input.patient_id.is_some();
-    let kept: (Person, Suggestions) = if is_about_patient {
-        (about.person.clone(), about.suggestions.clone())
-    } else {
-        (about.person.without_traces(), about.suggestions.without_traces())
-    };
+    let is_strangers = actor.organization_id.is_none();
+    let (person, suggestions) = about.kept(input.patient_id.is_some(), is_strangers);
     let row = MatchRow {
         id,
         organization_id: actor.organization_id,
@@ -85,8 +95,8 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
             client_id: actor.client_id,
             on_behalf_of: actor.on_behalf_of.clone(),
             need_ids: input.need_ids.clone(),
-            person: kept.0,
-            suggestions: kept.1,
+            person,
+            suggestions,
         }),
         version: 1,
         created_at: actor.at,
@@ -94,11 +104,20 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
         deleted_at: None,
     };
     repository::insert(conn, &row)?;
-    let shape = Match::from(row.clone());
-    let change = Change::of(id, 1, Action::Created, &shape).owned_by(actor.organization_id).about(input.patient_id);
-    changes::record(conn, actor, change)?;
+    if is_strangers {
+        repository::forget_strangers(conn, actor.at.plus(-KEPT_FOR_STRANGERS))?;
+    } else {
+        record(conn, actor, &row)?;
+    }
     keep_unmet(conn, actor, &row, about)?;
     Ok(Match { suggestions: about.suggestions.clone(), ..Match::from(row) })
+}
+
+fn record(conn: &mut DbConn, actor: &Actor, row: &MatchRow) -> Result<()> {
+    let shape = Match::from(row.clone());
+    let change = Change::of(row.id, 1, Action::Created, &shape).owned_by(row.organization_id).about(row.patient_id);
+    changes::record(conn, actor, change)?;
+    Ok(())
 }
 
 /// Records what stays unmet, once for an organization, patient and domain: what others found does not show in it.
@@ -110,16 +129,16 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
     found.patient_id.map_or(Ok(()), |patient| patients::repository::lock(conn, patient))?;
     let lately = found.patient_id.map(|patient| repository::lately_unmet(conn, found.organization_id, patient, actor.at));
     let lately = lately.transpose()?.unwrap_or_default();
-    for need in &about.suggestions.unanswered {
+    let is_strangers = actor.organization_id.is_none();
+    for need in about.suggestions.unanswered.iter().filter(|need| !need.is_referred) {
         let domain = need.domain.clone().unwrap_or_else(|| "sdoh-category-unspecified".into());
-        // What others read has no words of a stranger's own.
-        let is_own_word = actor.organization_id.is_none() && find_domain(&domain).is_none();
-        if is_own_word || lately.contains(&domain) {
+        if lately.contains(&domain) || (is_strangers && !counts_for_strangers(conn, &domain, actor.at)?) {
             continue;
         }
         let input = UnmetNeedInput {
             patient_id: found.patient_id,
-            match_id: Some(found.id),
+            // That of a stranger does not last.
+            match_id: Some(found.id).filter(|_| !is_strangers),
             domain,
             reasons: need.reasons.clone(),
             area: Some(about.area.clone()),
@@ -131,10 +150,17 @@ fn keep_unmet(conn: &mut DbConn, actor: &Actor, found: &MatchRow, about: &finder
     Ok(())
 }
 
+/// Whether it is counted that a stranger has such a need unmet: no words of their own stand in what others read, and no more of them than a
+/// day brings, however often somebody asks.
+fn counts_for_strangers(conn: &mut DbConn, domain: &str, at: Instant) -> Result<bool> {
+    Ok(find_domain(domain).is_some() && !repository::are_so_many_strangers(conn, domain, at, MOST_STRANGERS)?)
+}
+
 /// Read a match
 ///
-/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact and
-/// demographics; one about a description by the organization that asked.
+/// One about a patient is seen by the organization that asked, while it sees the patient's needs, and by whoever sees needs, contact,
+/// demographics and referrals; one about a description by the organization that asked, and that of a stranger for a day by whoever has its
+/// id.
 #[utoipa::path(tag = "matches", params(("id" = MatchId, Path, description = "The match's id.")), responses((status = 200, description = "The match.", body = Match)), security(("oauth2" = ["services:read"]), ()))]
 #[get("/v1/matches/{id}")]
 pub async fn get_match(app: State, reader: DirectoryReader, id: Path<Id<kind::Match>>, known: IfNoneMatch) -> Result<HttpResponse> {
@@ -158,8 +184,15 @@ fn seen(conn: &mut DbConn, reader: &DirectoryReader, id: MatchId) -> Result<Matc
             }
         }
         (Some(_), None) => return Err(Error::NotFound),
-        (None, _) if row.organization_id.is_some() && row.organization_id != reader.organization_id() => return Err(Error::NotFound),
-        (None, _) => {}
+        (None, _) => {
+            let is_seen = match row.organization_id {
+                Some(_) => row.organization_id == reader.organization_id(),
+                None => row.created_at > reader.at.plus(-KEPT_FOR_STRANGERS),
+            };
+            if !is_seen {
+                return Err(Error::NotFound);
+            }
+        }
     }
     if row.deleted_at.is_some() { Err(Error::Gone) } else { Ok(row) }
 }

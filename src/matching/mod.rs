@@ -23,6 +23,7 @@ pub mod finder;
 mod finding;
 mod gate;
 pub mod handlers;
+pub mod memory;
 pub mod model;
 pub mod patient;
 pub mod person;

@@ -1,26 +1,42 @@
 //! A patient as matching knows them: the chart with the name taken away.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::person::{Area, AvoidReason, Avoidance, DigitalAccess, Person, PersonLocation, PersonNeed, PersonReach};
 use super::place;
+use crate::auth::Principal;
 use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::PatientId;
-use crate::needs::model::{NeedInput, NeedVerification};
-use crate::organizations;
+use crate::kind::{OrganizationId, PatientId};
+use crate::needs::model::{NeedInput, NeedRow, NeedVerification};
+use crate::needs::repository::Seen;
 use crate::patients::equity::{AnswerStatus, EquityAnswer, EquityUse};
 use crate::patients::model::{DigitalLiteracy, PatientInput, Proficiency};
 use crate::patients::repository;
+use crate::{needs, organizations};
 
-/// The needs of a patient that somebody sees, as matching looks at them.
+/// The needs of a patient, as matching looks at them.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
-    /// Those for which services are sought.
+    /// Those for which services are sought, of those that are seen.
     pub wanted: Vec<NeedInput>,
-    /// Whether any of all, sought for or not, says that somebody may be violent to the person.
+    /// Whether any that is seen, sought for or not, says that somebody may be violent to the person.
     pub tell_of_violence: bool,
+    /// Whether any that is not seen could say so: not whether one does, or what is suggested would tell of it.
+    pub may_hide_violence: bool,
+}
+
+impl Needs {
+    /// Of a patient of whom the caller sees these categories; and the needs that it sees, none of which is sought for yet.
+    pub fn of(conn: &mut DbConn, caller: &Principal, patient: PatientId, categories: Categories) -> Result<(Self, Vec<NeedRow>)> {
+        let seen = needs::handlers::seen(caller, categories);
+        let mut rows = needs::repository::of_patient(conn, patient)?;
+        rows.retain(|row| seen.includes(row));
+        let tell_of_violence = rows.iter().any(|row| row.content.tells_of_violence());
+        Ok((Self { wanted: Vec::new(), tell_of_violence, may_hide_violence: seen != Seen::All }, rows))
+    }
 }
 
 /// What matching may know of a patient of whom the caller sees these categories and these needs.
@@ -29,12 +45,18 @@ pub fn person_of(conn: &mut DbConn, id: PatientId, seen: Categories, needs: &Nee
     let patient = row.content.0;
     // That there is a rule is told to everybody who may send somebody; the rule itself is not.
     let safe_contact_only = patient.safe_contact.is_some();
-    let mut person = Person { safe_contact_only, ..person(&patient.shown(seen), needs, today) };
+    let patient = patient.shown(seen);
+    let mut person = Person { safe_contact_only, ..person(&patient, needs, today) };
     if !person.free_times.is_empty() {
-        let usual = organizations::repository::zone(conn, row.organization_id)?;
-        person.time_zone = place::zone(&person.location, usual).map(|zone| zone.name().to_owned());
+        person.time_zone = zone(conn, &patient, row.organization_id)?.map(|zone| zone.name().to_owned());
     }
     Ok(person)
+}
+
+/// The time zone that a patient of this manager lives by, as far as it can be told.
+pub fn zone(conn: &mut DbConn, patient: &PatientInput, manager: OrganizationId) -> Result<Option<Tz>> {
+    let usual = organizations::repository::zone(conn, manager)?;
+    Ok(place::zone(&location(patient), usual))
 }
 
 /// Where a patient's unmet needs are counted.
@@ -101,6 +123,7 @@ pub fn person(patient: &PatientInput, needs: &Needs, today: NaiveDate) -> Person
         coverage: patient.coverage.clone(),
         safe_contact_only: patient.safe_contact.is_some(),
         at_risk_of_violence: needs.tell_of_violence,
+        is_at_hidden_risk: needs.may_hide_violence,
         avoid: already_in_use(patient),
         must_haves: patient.must_haves.clone(),
     }

@@ -12,10 +12,10 @@ use validator::{Validate, ValidationError};
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::needs::model::{NeedSeverity, Readiness};
-use crate::postal_codes;
 use crate::services::model::{Accessibility, PracticeCode};
 use crate::text_enum;
 use crate::types::{DeliveryMode, Money, Point, WeeklyWindow, find_domain};
+use crate::{languages, postal_codes};
 
 text_enum! {
     /// How somebody gets about.
@@ -68,6 +68,8 @@ text_enum! {
         RefusedByProvider = "refused_by_provider",
         /// The person already goes there.
         AlreadyInUse = "already_in_use",
+        /// An open referral of the person asks it already.
+        AlreadyReferred = "already_referred",
     }
 }
 
@@ -269,6 +271,10 @@ pub struct Person {
     /// True where somebody may be violent to them, whatever they want help with: they are not sent where the other may sit beside them. A
     /// need of such a domain says the same.
     pub at_risk_of_violence: bool,
+    /// Where whoever asks does not see all needs, and so cannot know: what would not be safe is left out then, whether there is a risk or
+    /// not, and nothing is said of that. It is neither sent nor shown nor kept.
+    #[serde(skip)]
+    pub is_at_hidden_risk: bool,
     /// Services and providers not to suggest.
     #[schema(max_items = 200)]
     #[validate(nested)]
@@ -302,11 +308,11 @@ impl Person {
         words.join(" ")
     }
 
-    /// What may be kept of a description of somebody without a record: needs without their words, risk, languages, ways, and the area. It
+    /// What may be kept of a description of somebody without a record: needs without their words, risk, languages, ways, and this area. It
     /// says enough to understand the answer, and names nobody.
     #[must_use]
-    pub fn without_traces(&self) -> Self {
-        let area = self.area();
+    pub fn without_traces(&self, area: &Area) -> Self {
+        let area = area.clone();
         Self {
             needs: self.needs.iter().map(|need| PersonNeed { words: None, ..need.clone() }).collect(),
             languages: self.languages.clone(),
@@ -325,6 +331,14 @@ impl Person {
             must_haves: self.must_haves.clone(),
             ..Self::default()
         }
+    }
+
+    /// The same without words of its own, where it was told by a stranger: a code that nobody here knows may say anything.
+    #[must_use]
+    pub fn in_known_codes(mut self) -> Self {
+        self.needs.retain(|need| find_domain(&need.domain).is_some());
+        self.languages = self.languages.iter().filter_map(|tag| languages::read(tag)).collect();
+        self
     }
 
     /// Where an unmet need of this person is counted: the first three characters of the postal code and the city, never the point.

@@ -7,7 +7,7 @@ use geo::{Contains, Coord, Distance, Haversine, LineString, Polygon};
 
 use super::person::PersonLocation;
 use crate::postal_codes::{compact, is_canadian_prefix, province};
-use crate::provinces;
+use crate::provinces::{self, is_canada};
 use crate::services::model::{AREA_SLACK_M, AreaKind, Place, PointPrecision, ServiceArea};
 use crate::text::bare;
 use crate::types::Point;
@@ -129,11 +129,6 @@ impl Region {
     }
 }
 
-/// Whether the country is Canada, as it is where none is told.
-fn is_canada(country: Option<&str>) -> bool {
-    country.is_none_or(|country| country.eq_ignore_ascii_case("CA"))
-}
-
 /// Whether words may be the code of a region.
 fn is_code(words: &str) -> bool {
     matches!(words.len(), 1..=3) && words.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -235,8 +230,7 @@ pub(super) fn at_least_away(home: &Home, places: &[Place]) -> Option<f64> {
 pub(super) fn is_provinces_away(home: &Home, places: &[Place]) -> bool {
     let Some(Region::Province(own)) = home.region else { return false };
     let is_away = |place: &Place| {
-        let Some(address) = &place.address else { return false };
-        let province = address.region.as_deref().filter(|_| is_canada(address.country.as_deref())).and_then(provinces::named);
+        let province = place.address.as_ref().and_then(provinces::of);
         province.is_some_and(|province| province.code != own && !province.neighbours.contains(&own))
     };
     !places.is_empty() && places.iter().all(is_away)
@@ -270,7 +264,7 @@ pub(super) fn region_of(location: &PersonLocation) -> Option<Cow<'_, str>> {
 pub(super) fn zone(location: &PersonLocation, usual: Option<Tz>) -> Option<Tz> {
     let province = region_of(location).filter(|_| is_canada(location.country.as_deref())).and_then(|region| provinces::named(&region));
     match province {
-        Some(province) => usual.filter(|zone| province.zones.contains(zone)).or(province.zones.first().copied()),
+        Some(province) => province.zone(usual),
         None => usual,
     }
 }

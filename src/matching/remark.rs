@@ -61,6 +61,7 @@ pub(super) enum Exclusion<'a> {
     RefusedByPerson,
     RefusedByProvider,
     AlreadyInUse,
+    AlreadyReferred,
     Age(Option<i32>, Option<i32>),
     Gender(&'a [String]),
     Population(&'a [String]),
@@ -79,7 +80,7 @@ impl Exclusion<'_> {
         match self {
             Self::NotRunning(_) | Self::TakesNoReferrals => UnmetReason::Closed,
             Self::CapacityClosed => UnmetReason::AllFull,
-            Self::RefusedByPerson | Self::RefusedByProvider | Self::AlreadyInUse => UnmetReason::Refused,
+            Self::RefusedByPerson | Self::RefusedByProvider | Self::AlreadyInUse | Self::AlreadyReferred => UnmetReason::Refused,
             Self::Age(..) | Self::Gender(_) | Self::Population(_) => UnmetReason::NotEligible,
             Self::Coverage(_) => UnmetReason::NoCoverage,
             Self::OutOfArea => UnmetReason::OutOfArea,
@@ -113,6 +114,9 @@ impl Exclusion<'_> {
                 remark("refused_by_provider", "The provider does not take this person.", "Le prestataire n’accueille pas cette personne.")
             }
             Self::AlreadyInUse => remark("already_in_use", "The person already goes there.", "La personne y va déjà."),
+            Self::AlreadyReferred => {
+                remark("already_referred", "The person has been referred there already.", "La personne y a déjà été dirigée.")
+            }
             Self::Age(min, max) => {
                 let (en, fr) = ages(min, max);
                 remark("age", format!("It is for people aged {en}."), format!("Ce service s’adresse aux personnes {fr}."))

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::explain;
 use super::weights::Criterion;
 pub use super::words::Sentence;
 use crate::kind::ServiceId;
 use crate::text_enum;
+use crate::types::find_domain;
 
 text_enum! {
     /// How a match ended.
@@ -49,7 +51,7 @@ text_enum! {
         Accessibility = "accessibility",
         /// They do not suit culture or diet.
         Culture = "culture",
-        /// The person or the provider has refused, or the person is there already.
+        /// The person or the provider has refused, or the person is there already, or has been referred there.
         Refused = "refused",
         /// They would not be safe.
         Unsafe = "unsafe",
@@ -168,6 +170,10 @@ pub struct Unanswered {
     /// Why, the commonest reason first.
     #[schema(example = json!(["too_far", "all_full"]))]
     pub reasons: Vec<UnmetReason>,
+    /// Whether an open referral of the person asks a service that would answer it. It is not recorded as an unmet need then.
+    #[serde(default)]
+    #[schema(example = false)]
+    pub is_referred: bool,
 }
 
 /// Somebody to speak to where no service is suitable.
@@ -234,5 +240,14 @@ impl Suggestions {
             same_as: one.same_as.clone(),
         };
         Self { results: self.results.iter().map(result).collect(), excluded: Vec::new(), ..self.clone() }
+    }
+
+    /// The same without words of whoever asked; see [`Person::in_known_codes`](super::Person::in_known_codes).
+    #[must_use]
+    pub fn in_known_codes(mut self) -> Self {
+        let is_known = |need: &Unanswered| need.domain.as_deref().is_none_or(|domain| find_domain(domain).is_some());
+        self.unanswered.retain(is_known);
+        self.summary = explain::summary(self.outcome, &self.results, &self.unanswered, self.human_route.as_ref());
+        self
     }
 }

@@ -1,7 +1,7 @@
 //! The queries of matches and unmet needs.
 
 use chrono::{Duration, NaiveTime};
-use diesel::dsl::{count_star, exists, not};
+use diesel::dsl::{count, count_star, exists, not};
 use diesel::prelude::*;
 
 use super::api::{UnmetNeedCount, UnmetNeedCountQuery, UnmetNeedQuery};
@@ -12,6 +12,7 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::{consents, matches, patients, unmet_needs};
 use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
+use crate::each;
 use crate::error::Result;
 use crate::kind::{MatchId, OrganizationId, PatientId, UnmetNeedId};
 use crate::organizations::repository::with_parts;
@@ -27,6 +28,18 @@ pub fn find(conn: &mut DbConn, id: MatchId) -> Result<Option<MatchRow>> {
 /// Adds a match.
 pub fn insert(conn: &mut DbConn, row: &MatchRow) -> Result<()> {
     diesel::insert_into(matches::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Deletes the two oldest matches of strangers, if they were made before a moment. Done with each that is made, it leaves no more of them
+/// than are made in the time for which they are kept.
+pub fn forget_strangers(conn: &mut DbConn, before: Instant) -> Result<()> {
+    let oldest = matches::table.filter(matches::organization_id.is_null()).order(matches::id).limit(2);
+    let oldest: Vec<(MatchId, Instant)> = oldest.select((matches::id, matches::created_at)).load(conn)?;
+    let past: Vec<MatchId> = oldest.into_iter().filter(|(_, made_at)| *made_at <= before).map(|(id, _)| id).collect();
+    if !past.is_empty() {
+        diesel::delete(matches::table.filter(matches::id.eq_any(past))).execute(conn)?;
+    }
     Ok(())
 }
 
@@ -124,8 +137,16 @@ pub fn lately_unmet(conn: &mut DbConn, finder: Option<OrganizationId>, patient: 
     Ok(lately.select(unmet_needs::domain).load(conn)?)
 }
 
+/// Whether so many strangers have been found since the day of a moment began to have a need of a domain unmet.
+pub fn are_so_many_strangers(conn: &mut DbConn, domain: &str, at: Instant, many: i64) -> Result<bool> {
+    let of_domain = unmet_needs::table.filter(unmet_needs::domain.eq(domain)).filter(unmet_needs::created_at.ge(beginning_of_day(at)));
+    let last = of_domain.filter(unmet_needs::organization_id.is_null()).offset(many - 1).select(unmet_needs::id);
+    let last: Option<UnmetNeedId> = each!(conn, |conn| last.first(conn)).optional()?;
+    Ok(last.is_some())
+}
+
 /// The people of whom a need was found unmet, by domain, area and reason: by the caller's organization and its parts, and by strangers.
-/// Of each person and domain what was found last counts.
+/// Of each person and domain what was found last counts; of those whom no record names, all.
 pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCountQuery) -> Result<Vec<UnmetNeedCount>> {
     let within = with_parts(conn, caller.organization_id)?.into_iter().map(Some).collect::<Vec<_>>();
     // With no end given, all that there is.
@@ -144,7 +165,7 @@ pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCount
     let area = (unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
     let mut counted = unmet_needs::table
         .group_by((unmet_needs::domain, area, unmet_needs::reason))
-        .select((unmet_needs::domain, area, unmet_needs::reason, count_star()))
+        .select((unmet_needs::domain, area, unmet_needs::reason, count(unmet_needs::patient_id), count_star()))
         .filter(unmet_needs::deleted_at.is_null())
         .filter(unmet_needs::organization_id.is_null().or(unmet_needs::organization_id.eq_any(within)))
         .filter(unmet_needs::created_at.lt(until))

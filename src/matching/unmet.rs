@@ -163,11 +163,12 @@ pub async fn create_unmet_need(
 /// Count unmet needs
 ///
 /// By domain and area, with the reasons: where people lack what. Those of the caller's organization and its parts are counted, and
-/// those of strangers who asked a public directory.
+/// those of strangers who asked a public directory, up to a thousand of them for a domain in a day.
 ///
 /// Nobody can be told from the numbers. A person counts once for a domain, with what was found of them last. Fewer than five people are
 /// not counted apart: those of an area with too few are counted by province, and those of a province with too few by the domain alone.
-/// Sensitive domains are counted by province at the finest. Numbers are rounded down to steps of five.
+/// Somebody whom no `patient_id` names counts each time, since the next may be another. They are counted by province at the finest, as
+/// sensitive domains are. Numbers are rounded down to steps of five.
 #[utoipa::path(tag = "unmet_needs", params(UnmetNeedCountQuery), responses((status = 200, description = "The counts, the commonest first.", body = UnmetNeedCounts)), security(("oauth2" = ["reports:read"])))]
 #[get("/v1/unmet-needs/counts")]
 pub async fn count_unmet_needs(app: State, caller: Allowed<scope::ReportsRead>, query: Query<UnmetNeedCountQuery>) -> Result<HttpResponse> {

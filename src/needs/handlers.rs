@@ -19,8 +19,8 @@ use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, NeedId, PatientId};
-use crate::screenings;
 use crate::types::{DOMAINS, Identifier};
+use crate::{patients, screenings};
 
 /// Needs, for the common verbs.
 #[derive(Debug)]
@@ -42,6 +42,16 @@ pub fn permit_recording(seen: Categories) -> Result<()> {
     } else {
         Err(Error::Forbidden("The patient's consent does not let this organization see their needs.".into()))
     }
+}
+
+/// Fails where the caller may not say of a sensitive need that it is none: whoever was let in to help tells it to nobody who was not.
+fn permit_opening(conn: &mut DbConn, caller: &Principal, row: &NeedRow) -> Result<()> {
+    let own = caller.organization_id;
+    if row.organization_id == own || patients::repository::manager(conn, row.patient_id)? == own {
+        return Ok(());
+    }
+    let detail = "Only the organization that recorded a sensitive need, or that manages the patient, can say that it is not sensitive.";
+    Err(Error::Forbidden(detail.into()))
 }
 
 impl Resource for Needs {
@@ -101,6 +111,9 @@ impl Resource for Needs {
                 }
                 if !row.status.may_become(input.status) {
                     return Err(Error::IllegalTransition { from: row.status.as_str(), to: input.status.as_str() });
+                }
+                if row.is_sensitive && !input.is_sensitive() {
+                    permit_opening(conn, caller, row)?;
                 }
             }
         }
@@ -256,7 +269,8 @@ pub async fn get_need(
 
 /// Replace a need
 ///
-/// Whoever sees a need may work on it; what was entered in error stays so.
+/// Whoever sees a need may work on it; what was entered in error stays so. That one is not sensitive any more is said by the organization
+/// that recorded it, or that manages the patient.
 #[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), request_body = NeedInput, responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/needs/{id}")]
 pub async fn update_need(

@@ -1,9 +1,11 @@
 //! What the contract makes true of every operation: the problems that it can answer, its conditional and idempotency headers, the headers of
 //! its answers.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
-use super::METHODS;
+use super::{METHODS, schemas};
 use crate::auth::scopes::Scope;
 use crate::error::{Error, Problem};
 
@@ -38,7 +40,7 @@ fn problem_example(status: &str) -> Value {
         "410" => Error::Gone,
         "412" => Error::VersionMismatch { current: Some(3) },
         "413" => Error::TooLarge,
-        "415" => Error::UnsupportedMediaType { expected: "application/json" },
+        "415" => Error::UnsupportedMediaType { expected: crate::http::body::JSON },
         "422" => Error::invalid("/names", "required", "is required"),
         "428" => Error::PreconditionRequired,
         "429" => Error::RateLimited { retry_after_seconds: 1 },
@@ -55,26 +57,29 @@ const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/ser
 const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
 
 pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
+    let is_face = path.starts_with("/hsds/");
+    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
+        // The standard has the conditions in the query string.
+        body.insert("required".into(), false.into());
+    }
+    let (headers, problems) = promised(path, method, operation);
+    add_parameters(operation, &headers);
+    add_responses(operation, &problems, headers.contains(&"IfNoneMatch"));
+}
+
+/// The headers that an operation takes, by their names among the components, and the statuses of the problems that it can answer.
+fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'static str>, Vec<&'static str>) {
     let has_scopes = has_scopes(operation.get("security"));
-    let takes_json = operation.get("requestBody").is_some();
     let is_api = path.starts_with("/v1/");
     // The face in the standard of directories asks only, by whatever method, and knows no versions.
     let is_face = path.starts_with("/hsds/");
     let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
     // A part of a resource has the version of the whole.
     let is_part = path.ends_with("/{key}");
-    if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
-        // The standard has the conditions in the query string.
-        body.insert("required".into(), false.into());
-    }
-    let has_304 = is_api && is_item && method == "get" && !ALWAYS_SENT.contains(&path);
-    let has_path_parameter = path.contains('{');
-    let is_write = method != "get";
     // Asks with a body what is too private for a query string, or tries something out: it changes nothing, and needs no key to be sent again.
     let is_question = path.ends_with("/search") || path.ends_with("/ping") || path == "/v1/eligibility-checks";
 
-    let mut headers = Vec::new();
-    let mut problems: Vec<&str> = Vec::new();
+    let (mut headers, mut problems) = (Vec::new(), Vec::new());
     if is_api || is_face && has_scopes {
         problems.extend(["400", "500", "503"]);
     }
@@ -84,10 +89,10 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
     if knows_callers(operation.get("security")) {
         problems.extend(["401", "429"]);
     }
-    if has_path_parameter {
+    if path.contains('{') {
         problems.push("404");
     }
-    if takes_json && (is_api || is_face) {
+    if operation.contains_key("requestBody") && (is_api || is_face) {
         problems.extend(["408", "413", "415", "422"]);
     }
     // Keys belong to clients. An import of a directory needs none to be sent again: what it has seen before changes nothing.
@@ -101,7 +106,7 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
     }
     if is_api && is_item {
         match method {
-            "get" if has_304 => headers.push("IfNoneMatch"),
+            "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
             "put" | "patch" | "delete" => {
                 headers.push("IfMatch");
                 problems.extend(["409", "412", "428"]);
@@ -122,10 +127,13 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
         headers.push("OptionalIfMatch");
         problems.push("412");
     }
-    if is_api && is_write && !is_question && has_scopes {
+    if is_api && method != "get" && !is_question && has_scopes {
         headers.push("OnBehalfOf");
     }
+    (headers, problems)
+}
 
+fn add_parameters(operation: &mut Map<String, Value>, headers: &[&str]) {
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
         parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
@@ -134,6 +142,9 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         operation.remove("parameters");
     }
+}
+
+fn add_responses(operation: &mut Map<String, Value>, problems: &[&str], has_304: bool) {
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
     if has_304 {
@@ -183,6 +194,21 @@ const ALLOWANCE: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLim
 
 fn header_reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// A POST whose body needs no member needs no body.
+pub(super) fn excuse_bodies(document: &mut Value) {
+    let schemas = document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
+    let needs_nothing = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "object") && schema.get("required").is_none();
+    let names: HashSet<String> = schemas.filter(|(_, schema)| needs_nothing(schema)).map(|(name, _)| name.clone()).collect();
+    for item in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        let Some(operation) = item.get_mut("post") else { continue };
+        if schemas::request_schema(operation).is_some_and(|name| names.contains(name))
+            && let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut)
+        {
+            body.insert("required".into(), false.into());
+        }
+    }
 }
 
 /// The headers of every answer that is no problem.

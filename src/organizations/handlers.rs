@@ -69,8 +69,9 @@ impl Resource for Organizations {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&OrganizationRow>, input: &mut OrganizationInput) -> Result<()> {
+        let is_said = current.is_some_and(|row| row.parent_id == input.parent_id);
         // Before any row is locked. What is new is nobody's whole yet.
-        if input.parent_id.is_some() && current.is_some_and(|row| row.parent_id != input.parent_id) {
+        if input.parent_id.is_some() && current.is_some() && !is_said {
             repository::lock_kinship(conn)?;
         }
         if let Some(row) = current.filter(|row| row.is_active && !input.is_active && row.id != caller.organization_id)
@@ -79,18 +80,24 @@ impl Resource for Organizations {
             return Err(Error::Forbidden("Systems call for this organization; only the organization itself can close it.".into()));
         }
         // The whole counts what its parts find.
-        if let Some(row) = current.filter(|row| row.parent_id != input.parent_id && row.id != caller.organization_id)
+        if let Some(row) = current.filter(|row| !is_said && row.id != caller.organization_id)
             && repository::has_had_clients(conn, row.id, caller.organization_id)?
         {
             let reason =
                 "Systems call for this organization or a part of it, or did; only the organization itself says what it is part of.";
             return Err(Error::Forbidden(reason.into()));
         }
-        let Some(whole) = input.parent_id else { return Ok(()) };
+        // What was said before holds up no change of anything else, whatever has become of the whole.
+        let Some(whole) = input.parent_id.filter(|_| !is_said) else { return Ok(()) };
         match repository::above(conn, current.map(|row| row.id), whole)? {
             Above::Whole => Ok(()),
             Above::Missing => Err(Error::invalid("/parent_id", "not_found", "is not an organization")),
             Above::Circle => Err(Error::invalid("/parent_id", "circular", "must be a part neither of this organization nor of itself")),
+            Above::TooMany => {
+                let message =
+                    format!("would make more than {} levels of organizations that are part of each other", repository::MOST_LEVELS);
+                Err(Error::invalid("/parent_id", "too_many", message))
+            }
         }
     }
 

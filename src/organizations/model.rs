@@ -59,7 +59,7 @@ pub struct Policies {
     /// Days after acceptance within which the person is first reached; 5 where absent.
     #[schema(minimum = 0, maximum = 365, example = 5)]
     pub first_contact_days: Option<i32>,
-    /// Attempts to reach a person before the referral is closed as unable_to_contact; 3 where absent.
+    /// Attempts in vain after which a follow-up is given up as unable_to_contact, and with a first contact its referral; 3 where absent.
     #[schema(minimum = 1, maximum = 50, example = 3)]
     pub contact_attempts: Option<i32>,
     /// Days between two attempts; 2 where absent.
@@ -117,7 +117,7 @@ pub struct OrganizationInput {
     /// What kind of organization it is.
     pub kind: OrganizationKind,
     /// The organization it is part of, which counts its unmet needs with its own. Where systems call for it or a part of it, only it says so
-    /// itself; with the first one that calls for it, what others said ends.
+    /// itself; with the first one that calls for it, what others said ends. There are at most 20 levels.
     #[serde(default)]
     pub parent_id: Option<OrganizationId>,
     /// Keys in other systems, such as a 211's or a charity register's.

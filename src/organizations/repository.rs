@@ -61,14 +61,29 @@ pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId, who: OrganizationI
 
 /// An organization and all its parts.
 pub fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<OrganizationId>> {
-    let (mut all, mut level) = (vec![id], vec![id]);
+    let (mut all, mut level, mut met) = (vec![id], vec![id], HashSet::from([id]));
     while !level.is_empty() {
-        let parts = dsl::organizations.filter(dsl::parent_id.eq_any(&level)).filter(dsl::deleted_at.is_null());
-        level = parts.select(dsl::id).load::<OrganizationId>(conn)?;
-        level.retain(|part| !all.contains(part));
+        level = parts(conn, &level)?;
+        level.retain(|part| met.insert(*part));
         all.extend(&level);
     }
     Ok(all)
+}
+
+/// The parts of these organizations.
+fn parts(conn: &mut DbConn, of: &[OrganizationId]) -> Result<Vec<OrganizationId>> {
+    let parts = dsl::organizations.filter(dsl::parent_id.eq_any(of)).filter(dsl::deleted_at.is_null());
+    Ok(parts.select(dsl::id).load(conn)?)
+}
+
+/// How many levels an organization and its parts are, up to a few more than there may be.
+fn levels(conn: &mut DbConn, id: OrganizationId) -> Result<usize> {
+    let (mut level, mut levels) = (vec![id], 0);
+    while !level.is_empty() && levels <= MOST_LEVELS {
+        levels += 1;
+        level = parts(conn, &level)?;
+    }
+    Ok(levels)
 }
 
 fn told_zone(row: &OrganizationRow) -> Option<Tz> {
@@ -89,7 +104,12 @@ pub enum Above {
     Missing,
     /// The organization itself, or others that are part of each other.
     Circle,
+    /// So many that with the organization and its parts they would be more than [`MOST_LEVELS`].
+    TooMany,
 }
+
+/// The levels of organizations that are part of each other: whoever says what one is part of has all of them looked at.
+pub const MOST_LEVELS: usize = 20;
 
 /// What would stand above an organization, a new one where none is named, if it were part of this whole.
 pub fn above(conn: &mut DbConn, part: Option<OrganizationId>, whole: OrganizationId) -> Result<Above> {
@@ -98,12 +118,18 @@ pub fn above(conn: &mut DbConn, part: Option<OrganizationId>, whole: Organizatio
         if !met.insert(id) {
             return Ok(Above::Circle);
         }
+        if met.len() > MOST_LEVELS {
+            return Ok(Above::TooMany);
+        }
         match find(conn, id)?.filter(|row| row.deleted_at.is_none()) {
             Some(row) => next = row.parent_id,
             None => return Ok(Above::Missing),
         }
     }
-    Ok(Above::Whole)
+    // The first level of the parts is that of the organization itself, which has been met.
+    let below = part.map_or(Ok(1), |part| levels(conn, part))?;
+    let above = met.len() - usize::from(part.is_some());
+    Ok(if above + below > MOST_LEVELS { Above::TooMany } else { Above::Whole })
 }
 
 /// The lock of whoever says which organization is part of which: "kith-kin" in ASCII.

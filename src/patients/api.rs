@@ -259,7 +259,7 @@ pub struct PatientMerge {
 pub struct NeedLevelInput {
     /// The need level.
     pub level: NeedLevel,
-    /// The day it was judged; today where absent.
+    /// The day it was judged; where absent, today, or the day of the patient's latest judgement where that is a later one already.
     #[serde(default)]
     #[schema(example = "2026-03-01")]
     pub assessed_on: Option<NaiveDate>,

@@ -17,7 +17,7 @@ use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId, ResourceType};
+use crate::kind::{NavigatorAssignmentId, NeedLevelAssessmentId, OrganizationId, PatientId, PractitionerId};
 use crate::{organizations, practitioners};
 
 /// A judged need level as the table holds it.
@@ -97,7 +97,11 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     }
     let assessed_on = match input.assessed_on {
         Some(day) => day,
-        None => organizations::repository::today(conn, caller.organization_id, caller.at)?,
+        None => {
+            // Where the last who judged is, it may be a day later by now: what is judged after that is not older.
+            let today = organizations::repository::today(conn, caller.organization_id, caller.at)?;
+            latest_judgement(conn, id)?.map_or(today, |(_, day)| day.max(today))
+        }
     };
     let row = NeedLevelRow {
         id: Id::generate(),
@@ -118,12 +122,17 @@ pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
 }
 
 /// Makes a practitioner the one who accompanies a patient; the patient as it then is.
+///
+/// # Errors
+/// [`Error::Forbidden`] where somebody else's practitioner accompanies a patient whom the caller's organization does not manage,
+/// [`Error::Invalid`] where the caller may not name this one.
 pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch, input: &NavigatorInput) -> Result<Patient> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
     if seen.row.primary_navigator_id == Some(input.practitioner_id) {
-        return Ok(Patient::whole(seen.row).shown(seen.categories));
+        return Patients::view(conn, caller, Patients::shape(seen));
     }
+    ensure_own_or_nobodys(conn, caller, &seen.row)?;
     let owner = seen.row.organization_id;
     let practitioner = practitioners::repository::find_living(conn, input.practitioner_id)?;
     let place = practitioner.filter(|found| found.is_active).map(|found| found.organization_id);
@@ -155,6 +164,19 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
     save(conn, caller, seen, next)
 }
 
+/// Fails where another organization's practitioner accompanies a patient whom the caller's does not manage: whoever takes part in the care
+/// takes nobody's companion away.
+fn ensure_own_or_nobodys(conn: &mut DbConn, caller: &Principal, row: &PatientRow) -> Result<()> {
+    let own = caller.organization_id;
+    let Some(navigator) = row.primary_navigator_id.filter(|_| row.organization_id != own) else { return Ok(()) };
+    if practitioners::repository::find(conn, navigator)?.is_some_and(|navigator| navigator.organization_id == own) {
+        return Ok(());
+    }
+    let detail = "Another organization's practitioner accompanies the patient: only that organization, or the one that manages the patient, \
+                  can end that or name somebody else.";
+    Err(Error::Forbidden(detail.into()))
+}
+
 /// Ends the accompaniment; nothing where nobody accompanies the patient.
 ///
 /// # Errors
@@ -162,13 +184,7 @@ pub fn assign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &Op
 pub fn unassign(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch) -> Result<()> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;
-    if let Some(navigator) = seen.row.primary_navigator_id.filter(|_| seen.row.organization_id != caller.organization_id) {
-        let navigator = practitioners::repository::find(conn, navigator)?;
-        if navigator.is_none_or(|navigator| navigator.organization_id != caller.organization_id) {
-            let detail = "Only the organization that manages the patient, or that of the navigator, can end the accompaniment.";
-            return Err(Error::Forbidden(detail.into()));
-        }
-    }
+    ensure_own_or_nobodys(conn, caller, &seen.row)?;
     end_assignment(conn, caller, seen.row.organization_id, id)?;
     if seen.row.primary_navigator_id.is_some() {
         let next = PatientRow { primary_navigator_id: None, ..seen.row.clone() };
@@ -193,9 +209,13 @@ pub fn end_assignment(conn: &mut DbConn, caller: &Principal, owner: Organization
 
 /// The level as it was judged on the latest day, and on that day last: what is only noted later does not count as newer.
 pub fn current_level(conn: &mut DbConn, id: PatientId) -> Result<Option<NeedLevel>> {
+    Ok(latest_judgement(conn, id)?.map(|(level, _)| level))
+}
+
+fn latest_judgement(conn: &mut DbConn, id: PatientId) -> Result<Option<(NeedLevel, NaiveDate)>> {
     let judged = patient_need_levels::table.filter(patient_need_levels::patient_id.eq(id));
     let latest = judged.order((patient_need_levels::assessed_on.desc(), patient_need_levels::id.desc()));
-    Ok(latest.select(patient_need_levels::level).first(conn).optional()?)
+    Ok(latest.select((patient_need_levels::level, patient_need_levels::assessed_on)).first(conn).optional()?)
 }
 
 /// The need levels of a patient, the latest first, below an id.
@@ -227,21 +247,11 @@ fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> 
     let (head, categories) = (Patients::head(&next), next.categories);
     let whole = Patient::whole(next.row);
     resource::record::<Patients>(conn, caller, &head, Action::Updated, &whole)?;
-    Ok(whole.shown(categories))
+    Patients::view(conn, caller, Patient { withheld: categories.missing(), ..whole })
 }
 
 fn record_level(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, body: &NeedLevelAssessment) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::NeedLevelAssessment,
-        resource_id: body.id.uuid(),
-        owner_id: Some(owner),
-        version: 1,
-        action: Action::Created,
-        patient_id: Some(body.patient_id),
-        referral_id: None,
-        body,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    changes::record(conn, &caller.actor(), Change::of(body.id, 1, Action::Created, body).owned_by(owner).about(body.patient_id))?;
     Ok(())
 }
 
@@ -252,16 +262,6 @@ fn record_navigator(
     action: Action,
     body: &NavigatorAssignment,
 ) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::NavigatorAssignment,
-        resource_id: body.id.uuid(),
-        owner_id: Some(owner),
-        version: body.version,
-        action,
-        patient_id: Some(body.patient_id),
-        referral_id: None,
-        body,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    changes::record(conn, &caller.actor(), Change::of(body.id, body.version, action, body).owned_by(owner).about(body.patient_id))?;
     Ok(())
 }

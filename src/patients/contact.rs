@@ -1,5 +1,6 @@
 //! How a person is reached, and what makes that safe.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
@@ -7,7 +8,7 @@ use validator::{Validate, ValidationError};
 use crate::http::schema::rule;
 use crate::phones;
 use crate::text_enum;
-use crate::types::{DateSpan, Term, WeeklyWindow};
+use crate::types::{Address, DateSpan, Term, WeeklyWindow};
 
 text_enum! {
     /// A way to reach a person.
@@ -55,6 +56,20 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Whether a contact point may be used.
+    pub enum Usability {
+        /// It may.
+        Usable = "usable",
+        /// Never: what makes contact safe rules it out.
+        Forbidden = "forbidden",
+        /// Its last day is over.
+        Expired = "expired",
+        /// Its first day is to come.
+        NotYetValid = "not_yet_valid",
+    }
+}
+
 /// A way to reach the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +114,10 @@ pub struct ContactPoint {
     #[serde(default)]
     #[schema(max_length = 500, example = "Shared with her sister; ask for Marie.")]
     pub note: Option<String>,
+    /// Whether it may be used today, by `valid` and by what makes contact safe; set by the server where somebody is read, written or found
+    /// alone. Null in lists, exports, histories and the feed, which are read later.
+    #[serde(default)]
+    pub usability: Option<Usability>,
 }
 
 /// What makes contact safe for a person at risk from somebody near them. Every rule binds whoever contacts the person.
@@ -134,21 +153,20 @@ pub struct SafeContact {
 
 impl SafeContact {
     /// What makes contact safe for one person of whom two records say this: whatever either forbids stays forbidden, and nothing is safe
-    /// that one of them does not know to be so. Texts that are too long together are left so: whoever keeps them says that.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    /// that one of them does not know to be so. `None` where no time is safe by both: that cannot be said, since no times stand for any.
+    /// Texts that are too long together are left so: whoever keeps them says that.
+    pub fn and(&self, other: &Self) -> Option<Self> {
         let either = |one: Option<bool>, two: Option<bool>| one.max(two);
-        let shared = shared_times(&self.safe_times, &other.safe_times);
-        let clash = shared.is_empty().then_some(NO_SHARED_TIME);
-        let note = joined(self.note.as_deref(), other.note.as_deref(), "\n");
         let forbidden = other.do_not_contact.iter().filter(|entry| !self.do_not_contact.contains(entry));
-        let (safe_times, note) = match (self.safe_times.is_empty(), other.safe_times.is_empty()) {
-            (false, false) if clash.is_some() => (self.safe_times.clone(), joined(note.as_deref(), clash, "\n")),
-            (false, false) => (shared, note),
-            (true, _) => (other.safe_times.clone(), note),
-            (false, true) => (self.safe_times.clone(), note),
+        let safe_times = match (self.safe_times.is_empty(), other.safe_times.is_empty()) {
+            (false, false) => shared_times(&self.safe_times, &other.safe_times),
+            (true, _) => other.safe_times.clone(),
+            (false, true) => self.safe_times.clone(),
         };
-        Self {
+        if safe_times.is_empty() && !self.safe_times.is_empty() {
+            return None;
+        }
+        Some(Self {
             no_voicemail: either(self.no_voicemail, other.no_voicemail),
             no_text_messages: either(self.no_text_messages, other.no_text_messages),
             no_post: either(self.no_post, other.no_post),
@@ -156,21 +174,46 @@ impl SafeContact {
             code_word: both_words(self.code_word.as_deref(), other.code_word.as_deref()),
             do_not_contact: self.do_not_contact.iter().chain(forbidden).cloned().collect(),
             safe_times,
-            note,
-        }
+            note: joined(self.note.as_deref(), other.note.as_deref(), "\n"),
+        })
     }
 
     /// Whether this point must never be used; `country` is where numbers without a country code are read.
     pub fn forbids(&self, point: &ContactPoint, country: &str) -> bool {
-        let is_same = |entry: &String| {
-            let is_written_so = entry.trim().eq_ignore_ascii_case(point.value.trim());
-            is_written_so || (point.number.is_some() && phones::e164(entry, phones::country(country)) == point.number)
-        };
-        self.do_not_contact.iter().any(is_same)
+        self.do_not_contact.iter().any(|entry| point.is_written_as(entry, country))
+    }
+
+    /// The same of a number or address as somebody has written it.
+    pub fn forbids_value(&self, value: &str, country: &str) -> bool {
+        let number = phones::e164(value, phones::country(country));
+        self.do_not_contact.iter().any(|entry| are_same(entry, value, number.as_deref(), country))
+    }
+
+    /// Whether no point of this kind may be used.
+    fn rules_out(&self, kind: ContactKind) -> bool {
+        match kind {
+            ContactKind::Sms => self.no_text_messages == Some(true),
+            ContactKind::Post => self.no_post == Some(true),
+            ContactKind::Phone | ContactKind::Email | ContactKind::InPerson => false,
+        }
+    }
+
+    /// Whether contact is safe at a moment, which is told as it is where the person lives.
+    pub fn is_safe_at(&self, moment: NaiveDateTime) -> bool {
+        self.safe_times.is_empty() || self.safe_times.iter().any(|window| window.contains(moment))
     }
 }
 
-const NO_SHARED_TIME: &str = "Two records of this person were merged that have no safe time in common. Ask which times are safe.";
+/// Whether a text is this number or address, whose E.164 form is `number` where it has one.
+fn are_same(text: &str, value: &str, number: Option<&str>, country: &str) -> bool {
+    let is_written_so = text.trim().eq_ignore_ascii_case(value.trim());
+    is_written_so || (number.is_some() && phones::e164(text, phones::country(country)).as_deref() == number)
+}
+
+/// Where numbers without a country code are read.
+pub fn country(address: Option<&Address>) -> &str {
+    address.and_then(|address| address.country.as_deref()).unwrap_or("CA")
+}
 
 /// Both texts, the one once where it is said in the other.
 pub(super) fn joined(one: Option<&str>, other: Option<&str>, between: &str) -> Option<String> {
@@ -246,12 +289,33 @@ pub struct RelatedPerson {
 }
 
 impl ContactPoint {
-    /// Fills in the E.164 form of a phone; `country` is where numbers without a country code are read.
+    /// Fills in the E.164 form of a phone; `country` is where numbers without a country code are read. Whether it may be used is said when it
+    /// is read.
     pub fn normalise(&mut self, country: &str) {
         self.number = match self.kind {
             ContactKind::Phone | ContactKind::Sms => phones::e164(&self.value, phones::country(country)),
             ContactKind::Email | ContactKind::Post | ContactKind::InPerson => None,
         };
+        self.usability = None;
+    }
+
+    /// Whether this is the number or address that somebody has written in one way or another.
+    pub fn is_written_as(&self, written: &str, country: &str) -> bool {
+        are_same(written, &self.value, self.number.as_deref(), country)
+    }
+
+    /// Whether it may be used on a day.
+    pub fn usability_on(&self, day: NaiveDate, safe_contact: Option<&SafeContact>, country: &str) -> Usability {
+        let is_ruled_out = |safe: &SafeContact| safe.rules_out(self.kind) || safe.forbids(self, country);
+        if safe_contact.is_some_and(is_ruled_out) {
+            Usability::Forbidden
+        } else if self.valid.until.is_some_and(|last| last < day) {
+            Usability::Expired
+        } else if self.valid.from.is_some_and(|first| day < first) {
+            Usability::NotYetValid
+        } else {
+            Usability::Usable
+        }
     }
 }
 
@@ -283,5 +347,35 @@ mod tests {
         let one = times(&[("monday", "09:00", "12:00"), ("monday", "13:00", "17:00"), ("tuesday", "09:00", "12:00")]);
         let other = times(&[("monday", "11:00", "14:00"), ("tuesday", "12:00", "15:00")]);
         assert_eq!(shared_times(&one, &other), times(&[("monday", "11:00", "12:00"), ("monday", "13:00", "14:00")]));
+    }
+
+    #[test]
+    fn a_way_to_reach_somebody_is_usable_on_its_days_unless_a_rule_of_theirs_is_against_it() {
+        let safe: SafeContact =
+            serde_json::from_value(serde_json::json!({ "no_text_messages": true, "do_not_contact": ["(250) 555-0199"] })).unwrap();
+        let on = |day: &str, point: serde_json::Value| {
+            let mut point: ContactPoint = serde_json::from_value(point).unwrap();
+            point.normalise("CA");
+            let day = day.parse().unwrap();
+            (point.usability_on(day, Some(&safe), "CA"), point.usability_on(day, None, "CA"))
+        };
+        let (point, day) = (|kind: &str, value: &str| serde_json::json!({ "kind": kind, "value": value }), "2026-03-02");
+        assert_eq!(on(day, point("phone", "250-555-0142")), (Usability::Usable, Usability::Usable));
+        assert_eq!(on(day, point("phone", "+1 250 555 0199")), (Usability::Forbidden, Usability::Usable));
+        assert_eq!(on(day, point("sms", "250-555-0142")), (Usability::Forbidden, Usability::Usable));
+        let mut spring = point("phone", "250-555-0142");
+        spring["valid"] = serde_json::json!({ "from": "2026-03-01", "until": "2026-05-31" });
+        let days = ["2026-02-28", "2026-03-01", "2026-05-31", "2026-06-01"].map(|day| on(day, spring.clone()).0);
+        assert_eq!(days, [Usability::NotYetValid, Usability::Usable, Usability::Usable, Usability::Expired]);
+    }
+
+    #[test]
+    fn contact_is_safe_in_the_windows_that_are_named_and_always_where_none_is() {
+        let windows = serde_json::json!({ "safe_times": [{ "day": "monday", "from": "09:00", "until": "12:00" }] });
+        let safe: SafeContact = serde_json::from_value(windows).unwrap();
+        let at = |moment: &str| moment.parse::<NaiveDateTime>().unwrap();
+        assert!(safe.is_safe_at(at("2026-03-02T09:00:00")) && safe.is_safe_at(at("2026-03-02T11:59:59")));
+        assert!(!safe.is_safe_at(at("2026-03-02T12:00:00")) && !safe.is_safe_at(at("2026-03-03T09:00:00")));
+        assert!(SafeContact::default().is_safe_at(at("2026-03-03T03:00:00")));
     }
 }

@@ -42,6 +42,12 @@ const POSTAL_CODE: f64 = 5.0;
 /// The points that must have been compared for full certainty: a name alone is not enough.
 const ENOUGH: f64 = 70.0;
 
+/// The names of one record that are compared, the words of one name, and the letters of one word: more than it takes to tell people apart.
+/// Each is compared with each, letter by letter.
+const MOST_NAMES: usize = 10;
+const MOST_WORDS: usize = 12;
+const MOST_LETTERS: usize = 30;
+
 /// From this score on a record is told as a possible duplicate.
 pub const LIKELY: u8 = 75;
 
@@ -156,8 +162,13 @@ impl From<Distinguishing> for Traits {
 impl Traits {
     /// Somebody of whom these names are known.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let names = names.into_iter().map(words).filter(|words| !words.is_empty()).collect();
-        Self { names, ..Self::default() }
+        let mut different: Vec<Vec<String>> = Vec::new();
+        for words in names.into_iter().map(words).filter(|words| !words.is_empty()) {
+            if different.len() < MOST_NAMES && !different.contains(&words) {
+                different.push(words);
+            }
+        }
+        Self { names: different, ..Self::default() }
     }
 
     /// How sure one can be that the other is the same person. A trait that one of them lacks says nothing; a trait alone says little.
@@ -228,10 +239,11 @@ impl Traits {
     }
 }
 
-/// The words of a name, folded; hyphens separate, apostrophes do not.
+/// The first words of a name, folded; hyphens separate, apostrophes do not.
 fn words(name: &str) -> Vec<String> {
     let folded = fold(name).replace('\'', "");
-    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let words = folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).take(MOST_WORDS);
+    words.map(|word| word.chars().take(MOST_LETTERS).collect()).collect()
 }
 
 /// Half alike is not alike at all: names of strangers share letters.
@@ -323,6 +335,21 @@ mod tests {
             let other = traits(given, family, birth);
             assert!(likeness(&marie, &other) < LIKELY, "{given} {family} {birth:?}: {}", likeness(&marie, &other));
         }
+    }
+
+    #[test]
+    fn of_names_without_end_so_much_is_compared_as_tells_people_apart() {
+        let letters = "a b c d e f g h i j k l m n o p q r s t u v w x y z".repeat(5);
+        let ligatures = "\u{fdfa}".repeat(150);
+        let names: Vec<String> = (0..30).map(|number| format!("n{number} {letters}{ligatures}")).chain([ligatures.clone()]).collect();
+        let known = Traits::named(names.iter().map(String::as_str));
+        assert_eq!(known.names.len(), MOST_NAMES);
+        assert!(known.names.iter().all(|words| words.len() <= MOST_WORDS && words.iter().all(|word| word.chars().count() <= MOST_LETTERS)));
+        // A name that is given in parts and as a whole is one.
+        assert_eq!(Traits::named(["Marie-Ève Tremblay", "marie eve TREMBLAY"]).names, [["marie", "eve", "tremblay"]]);
+        let long = traits("Pedro de Alcântara João Carlos Leopoldo", "Salvador Bibiano Francisco Xavier", Some("1954-03-18"));
+        let same = traits("PEDRO DE ALCANTARA JOAO CARLOS LEOPOLDO", "SALVADOR BIBIANO FRANCISCO XAVIER", Some("1954-03-18"));
+        assert_eq!(likeness(&long, &same), 99);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::api::{
     PatientSearch,
 };
 use super::model::{PatientInput, PatientRow};
-use super::{care, health_number, merge, repository, search};
+use super::{care, health_number, merge, repository, search, usability};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -74,13 +74,15 @@ impl Resource for Patients {
         Patient { withheld: seen.categories.missing(), ..Patient::whole(seen.row) }
     }
 
-    fn view(_: &mut DbConn, _: &Principal, shape: Patient) -> Result<Patient> {
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Patient) -> Result<Patient> {
         let categories = Categories::without(&shape.withheld);
-        Ok(shape.shown(categories))
+        let mut shown = shape.shown(categories);
+        usability::judge(conn, caller, &mut shown.content)?;
+        Ok(shown)
     }
 
     fn is_settled(caller: &Principal, row: &Seen) -> bool {
-        row.row.organization_id == caller.organization_id
+        row.row.organization_id == caller.organization_id && !usability::depends_on_the_day(&row.row.content)
     }
 
     fn normalise(input: &mut PatientInput) {
@@ -189,6 +191,7 @@ pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, m
     command
         .run(&app, &caller, move |conn, caller, input| {
             let (head, patient) = resource::insert::<Patients>(conn, caller, input.clone())?;
+            let patient = Patients::view(conn, caller, patient)?;
             let possible_duplicates = possible_duplicates.clone();
             Reply::created(&resource::location::<Patients>(head.id), head.version, &NewPatient { possible_duplicates, patient })
         })
@@ -331,7 +334,7 @@ pub async fn list_patient_history(
 /// that both call safe are safe, notes and code words of both stay, an interpreter or childcare that one says is needed is needed, nobody
 /// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
 /// number that one says must never be used is not taken over from the other. Where notes or lists of both together are longer than one
-/// record takes, the merge is refused (422).
+/// record takes, or no time is safe by both, the merge is refused (422).
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(
@@ -344,6 +347,7 @@ pub async fn merge_patient(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let survivor = merge::merge(conn, caller, *id, input, &version)?;
+            let survivor = Patients::view(conn, caller, survivor)?;
             Reply::versioned(survivor.version, &survivor)
         })
         .await
@@ -402,7 +406,8 @@ pub async fn list_need_levels(
 /// Set the primary navigator of a patient
 ///
 /// The practitioner who accompanies the patient throughout: of the caller's organization or the one that manages the patient, which may
-/// name one of any organization that takes part in the care. The one before is ended.
+/// name one of any organization that takes part in the care. The one before is ended; where that is another organization's practitioner, by
+/// the organization that manages the patient alone (403 to others): ask it, or that organization, to hand over.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NavigatorInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/primary-navigator")]
 pub async fn set_primary_navigator(

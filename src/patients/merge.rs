@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::api::{Patient, PatientMerge};
 use super::care;
-use super::contact::{RelatedPerson, SafeContact, joined};
+use super::contact::{RelatedPerson, SafeContact, country, joined};
 use super::handlers::{Patients, Seen};
 use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
 use crate::appointments::{handlers::Appointments, model::AppointmentRow};
 use crate::auth::Principal;
 use crate::changes::{self, Action, Change};
-use crate::consents::handlers::{Consents, withdraw};
+use crate::consents::handlers::{Consents, withdraw_unheeded};
 use crate::consents::model::ConsentRow;
 use crate::consents::repository::of_patient as consents_of;
 use crate::db::DbConn;
@@ -31,10 +31,11 @@ use crate::identifiers;
 use crate::kind::{PatientId, ResourceType};
 use crate::matching::{model::UnmetNeedRow, unmet::UnmetNeeds};
 use crate::needs::{handlers::Needs, model::NeedRow};
-use crate::referrals::{handlers::Referrals, model::ReferralRow};
+use crate::referrals::{handlers::Referrals, model::ReferralRow, repository::lock_of_patients};
 use crate::screenings::{handlers::Screenings, model::ScreeningRow};
 use crate::text::fold;
 use crate::types::Identifier;
+use crate::waitlists::queue;
 
 /// The most keys that a patient has; see [`PatientInput::identifiers`].
 const MOST_IDENTIFIERS: usize = 20;
@@ -49,6 +50,10 @@ macro_rules! tables_of_a_patient {
         /// Makes the rows of one patient another's. To be somebody else's is a change of a resource: it has its version and its entry
         /// in the journal.
         fn move_rows(conn: &mut DbConn, caller: &Principal, from: PatientId, to: PatientId) -> Result<()> {
+            let mut rows = 0;
+            $(rows += $table::table.filter($table::patient_id.eq(from)).count().get_result::<i64>(conn)?;)+
+            $(rows += $record::table.filter($record::patient_id.eq(from)).count().get_result::<i64>(conn)?;)+
+            changes::ensure_few(rows, "rows that are about the duplicate", "merge this patient into it")?;
             $({
                 let alive = $table::table.filter($table::patient_id.eq(from)).filter($table::deleted_at.is_null());
                 let ids: Vec<Id<<$resource as Resource>::Kind>> = alive.select($table::id).order($table::id).load(conn)?;
@@ -97,8 +102,12 @@ struct Merged<'a> {
 /// # Errors
 /// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
+    let both = [id, input.duplicate_id];
+    // In the order in which whoever moves a referral or a waiting list comes to them.
+    lock_of_patients(conn, &both)?;
+    queue::lock_lists(conn, &both)?;
     // Otherwise what is recorded about the duplicate at the same moment would stay with it, and nobody would see it any more.
-    repository::close(conn, caller.organization_id, &[id, input.duplicate_id])?;
+    repository::close(conn, caller.organization_id, &both)?;
     let survivor = resource::get_row::<Patients>(conn, caller, id)?;
     Patients::permit(caller, &survivor)?;
     version.check(survivor.row.version)?;
@@ -119,19 +128,13 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     };
     save(conn, &duplicate.row, &gone)?;
     identifiers::replace(conn, owner, ResourceType::Patient, gone.id.uuid(), &[])?;
-    let change = Change {
-        resource_type: ResourceType::Patient,
-        resource_id: gone.id.uuid(),
-        owner_id: Some(owner),
-        version: gone.version,
-        action: Action::Merged,
-        patient_id: Some(gone.id),
-        referral_id: None,
-        body: &Merged { patient: &Patient::whole(gone.clone()), merged_into_id: id, merge_reason: input.reason.as_deref() },
-    };
+    let merged = Merged { patient: &Patient::whole(gone.clone()), merged_into_id: id, merge_reason: input.reason.as_deref() };
+    let change = Change::of(gone.id, gone.version, Action::Merged, &merged).owned_by(owner).about(gone.id);
     changes::record(conn, &caller.actor(), change)?;
 
     move_rows(conn, caller, gone.id, id)?;
+    // Who may be taken on is known only now that the consents of both are of one patient.
+    queue::heed_consent(conn, caller.at, id)?;
     let earlier = patients::table.filter(patients::merged_into_id.eq(gone.id));
     diesel::update(earlier).set(patients::merged_into_id.eq(id)).execute(conn)?;
 
@@ -205,7 +208,7 @@ fn carry_withdrawals(conn: &mut DbConn, caller: &Principal, one: PatientId, othe
             };
             if consents_there.iter().any(is_taken_back) {
                 let reason = "Withdrawn in the other of two records of the patient, which were merged.";
-                withdraw(conn, caller, consent.clone(), Some(reason.into()))?;
+                withdraw_unheeded(conn, caller, consent.clone(), Some(reason.into()))?;
             }
         }
     }
@@ -244,7 +247,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
         }
     }
     let mut content: PatientInput = serde_json::from_value(whole).map_err(Error::internal)?;
-    protect(&mut content, survivor, duplicate);
+    protect(&mut content, survivor, duplicate)?;
     // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
     content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
     content.normalise();
@@ -263,15 +266,16 @@ fn of_both(fault: Fault) -> Fault {
 /// A number or address that one record forbids is no way to reach the person because the other has it.
 fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeContact>) {
     let Some(safe_contact) = safe_contact else { return };
-    let country = content.address.as_ref().and_then(|address| address.country.clone()).unwrap_or_else(|| "CA".into());
-    content.contact_points.retain(|point| !safe_contact.forbids(point, &country));
+    let country = country(content.address.as_ref());
+    content.contact_points.retain(|point| !safe_contact.forbids(point, country));
 }
 
 /// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be
 /// needed, and no more agreed to than in both.
-fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) {
+fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &PatientInput) -> Result<()> {
     if let (Some(one), Some(other)) = (&survivor.safe_contact, &duplicate.safe_contact) {
-        content.safe_contact = Some(one.and(other));
+        let message = "has no safe time in common with the survivor; settle in one of them first when contact is safe";
+        content.safe_contact = Some(one.and(other).ok_or_else(|| Error::invalid("/duplicate_id", "not_allowed", message))?);
     }
     content.notes = joined(survivor.notes.as_deref(), duplicate.notes.as_deref(), "\n");
     content.interpreter_needed = survivor.interpreter_needed.max(duplicate.interpreter_needed);
@@ -289,6 +293,7 @@ fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &Pati
             content.related_persons.push(person);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod merge;
 pub mod model;
 pub mod repository;
 pub mod search;
+pub mod usability;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
-use super::contact::{ContactPoint, RelatedPerson, SafeContact, windows_end_after_they_begin};
+use super::contact::{ContactPoint, RelatedPerson, SafeContact, country, windows_end_after_they_begin};
 use super::equity::Equity;
 use super::health_number;
 use crate::consents::model::{Categories, DataCategory};
@@ -404,7 +404,7 @@ impl PatientInput {
                 *health_card_version = read.version_code.or_else(|| health_card_version.take());
             }
         }
-        let country = address.as_ref().and_then(|address| address.country.as_deref()).unwrap_or("CA");
+        let country = country(address.as_ref());
         let related = related_persons.iter_mut().flat_map(|person| person.contact_points.iter_mut());
         for point in contact_points.iter_mut().chain(related) {
             point.normalise(country);

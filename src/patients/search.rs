@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::api::{Patient, PatientHit, PatientHits, PatientSearch, PossibleDuplicate};
 use super::duplicates::{LIKELY, Likeness, Traits};
-use super::health_number;
 use super::model::{PatientInput, PatientRow};
 use super::repository::{self, Seeking};
+use super::{health_number, usability};
 use crate::auth::{Principal, sight};
 use crate::consents::repository::granting_owners;
 use crate::db::DbConn;
@@ -76,7 +76,9 @@ pub fn search(conn: &mut DbConn, caller: &Principal, search: &PatientSearch) -> 
         let (row, categories) = rows.remove(&id).zip(seen.get(&id))?;
         Some(PatientHit { score, reasons, patient: Patient::whole(row).shown(*categories) })
     };
-    Ok(PatientHits { items: found.into_iter().filter_map(hit).collect() })
+    let mut items: Vec<PatientHit> = found.into_iter().filter_map(hit).collect();
+    items.iter_mut().try_for_each(|hit| usability::judge(conn, caller, &mut hit.patient.content))?;
+    Ok(PatientHits { items })
 }
 
 fn normal_identifier(identifier: &Identifier) -> Identifier {

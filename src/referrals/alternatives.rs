@@ -9,36 +9,38 @@ use super::workflow;
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, Scope, scope};
 use crate::changes::Demand;
-use crate::consents::model::{Categories, DataCategory};
+use crate::consents::model::Categories;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, ReferralId};
 use crate::matching::finder::{self, Ask};
+use crate::matching::memory;
 use crate::matching::patient::{self, Needs};
 use crate::matching::person::{AvoidReason, Avoidance, Person, PersonNeed};
 use crate::matching::report::Suggestions;
+use crate::patients;
 use crate::services::row::ServiceRow;
-use crate::{needs, patients};
 
 /// How many are suggested.
 const MOST: usize = 5;
 
 /// Suggests services in the place of that of a referral, as far as the caller sees the patient. Call it in a read.
 ///
-/// The needs are those that the referral serves, where the caller sees them; else what its service is for.
+/// The needs are those that the referral serves, where the caller sees them; else what its service is for. Where the
+/// caller does not see all needs, what would not be safe by one of the others is left out.
 pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralRow) -> Result<Suggestions> {
     let referral = Referrals::shape(row.clone());
     let service = workflow::service(conn, &referral)?;
     let patient = patients::repository::find(conn, row.patient_id)?.ok_or(Error::NotFound)?;
     let seen = seen_of(conn, caller, &referral, &patient)?;
+    let (mut needs, rows) = Needs::of(conn, caller, row.patient_id, seen.unwrap_or(Categories::NONE))?;
+    let served = row.content.need_ids.iter().filter_map(|id| rows.iter().find(|need| need.id == *id));
+    needs.wanted = served.map(|need| need.content.0.clone()).collect();
     let mut person = match seen {
-        Some(seen) => {
-            let needs = needs_of(conn, caller, row, seen)?;
-            patient::person_of(conn, row.patient_id, seen, &needs, caller.at.utc().date_naive())?
-        }
-        None => Person::default(),
+        Some(seen) => patient::person_of(conn, row.patient_id, seen, &needs, caller.at.utc().date_naive())?,
+        None => Person { is_at_hidden_risk: true, ..Person::default() },
     };
     if let Some(service) = &service {
         if person.needs.is_empty() {
@@ -47,23 +49,14 @@ pub fn suggest(conn: &mut DbConn, app: &App, caller: &Principal, row: &ReferralR
         let reason = AvoidReason::RefusedByProvider;
         person.avoid.push(Avoidance { service_id: Some(service.id), organization_id: None, reason });
     }
+    if seen.is_some() {
+        person.avoid.extend(memory::avoidances(conn, caller, row.patient_id)?);
+    }
     let helpline = app.config.helpline();
     let responsiveness = caller.has(Scope::ReferralsWrite).then_some(&app.responsiveness);
     let demand = Demand::Own(Some(caller.client_id));
     let ask = Ask { limit: MOST, include_excluded: false, at: caller.at, demand, helpline: &helpline, responsiveness };
     finder::suggest(conn, &app.directory, &person, &ask)
-}
-
-/// The patient's needs that the caller sees: sought for are those that the referral serves.
-fn needs_of(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, seen: Categories) -> Result<Needs> {
-    if !seen.contains(DataCategory::Needs) {
-        return Ok(Needs::default());
-    }
-    let (seen, mut rows) = (needs::handlers::seen(caller, seen), needs::repository::of_patient(conn, row.patient_id)?);
-    rows.retain(|need| seen.includes(need));
-    let tell_of_violence = rows.iter().any(|need| need.content.tells_of_violence());
-    let wanted = row.content.need_ids.iter().filter_map(|id| rows.iter().find(|need| need.id == *id)).map(|need| need.content.0.clone());
-    Ok(Needs { wanted: wanted.collect(), tell_of_violence })
 }
 
 /// What a service is for, as needs.
@@ -87,7 +80,7 @@ pub async fn for_rejection(app: &State, caller: &Principal, id: ReferralId) -> R
 /// Find alternatives to the service of a referral
 ///
 /// Where it has no room, or does not suit: what matching finds for the needs that the referral serves, as far as the caller sees the
-/// patient, without the service itself. Each says why. Nothing is written down; a match that a new referral can name is made by
+/// patient, without the service itself and what a match for the patient would leave out for their other referrals. Each says why. Nothing is written down; a match that a new referral can name is made by
 /// `POST /v1/matches`.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The suggestions, the best first.", body = Suggestions), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
 #[get("/v1/referrals/{id}/alternatives")]

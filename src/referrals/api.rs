@@ -52,8 +52,8 @@ pub struct Referral {
     pub patient: Option<PatientSummary>,
     /// The service as it stands today. Null in histories and lists.
     pub service: Option<ServiceBrief>,
-    /// What to know before relying on it: that the service is full or closed, that nobody answers for the performer, that the consent
-    /// has ended. Null in histories and lists.
+    /// What to know before relying on it: that the service is full or closed, that the person has been referred to it already, that nobody
+    /// answers for the performer, that the consent has ended. Null in histories and lists.
     pub warnings: Option<Vec<Warning>>,
     /// What is written of it. To the performer whom the patient lets in no longer, nothing that tells of the person is shown: `reason`,
     /// `source_text` and the reasons of `offered` are null, and `plain_language_purpose` is empty.
@@ -120,6 +120,8 @@ text_enum! {
         /// The patient does not meet a rule of the service, such as its ages, as far as this caller may know; what to do is for people
         /// to decide.
         NotEligible = "not_eligible",
+        /// Another open referral of the patient asks the same service, as far as the caller sees: one of the two is too many.
+        AlreadyReferred = "already_referred",
         /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
         /// cannot take them on.
         ConsentEnded = "consent_ended",
@@ -163,7 +165,8 @@ pub struct TransitionInput {
     /// else the answer is 422 `not_allowed`. Where absent, a new status has none, and within the present one it stays.
     #[serde(default)]
     pub business_status: Option<BusinessStatus>,
-    /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error.
+    /// Why; needed on entering rejected, on_hold, failed and cancelled, possible for entered_in_error. Of one that is on hold the performer
+    /// may say another.
     #[serde(default)]
     pub reason: StatusReason,
     /// What became of it; needed for completed.
@@ -180,7 +183,7 @@ pub struct TransitionInput {
     #[serde(default)]
     #[schema(max_length = 5_000, example = "She came to the first lunch and will come again.")]
     pub note: Option<String>,
-    /// When sending: the patient's consent, where it is given with the referral.
+    /// When a draft is sent, and at no other step: the patient's consent, where it is given with the referral.
     #[serde(default)]
     pub consent: Option<ConsentGiven>,
 }

@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
 use super::model::{ReferralInput, ReferralRow};
-use super::{repository, shown, workflow};
+use super::repository::{self, Chain, LONGEST_CHAIN};
+use super::{shown, workflow};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::consents::model::{Categories, DataCategory};
@@ -74,12 +75,16 @@ impl Resource for Referrals {
             None => shown::shown_one(conn, caller, shape)?,
         };
         let patient = patient.zip(seen);
-        if let (Some((patient, seen)), Some(service)) = (&patient, &service)
-            && !shape.status.is_final()
-        {
-            warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+        if let Some(service) = service.as_ref().filter(|_| !shape.status.is_final()) {
+            warnings.extend(workflow::already_referred(conn, caller, &shape, service)?);
+            if let Some((patient, seen)) = &patient {
+                warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
+            }
         }
-        let patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        if let Some(patient) = &mut patient {
+            patients::usability::judge_summary(conn, caller, patient)?;
+        }
         Ok(Referral { patient, warnings: Some(warnings), service: brief, ..shape })
     }
 
@@ -112,6 +117,8 @@ impl Resource for Referrals {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
+        // Who only repeats the consent that the draft has does not say that the patient gives it anew.
+        let consent_at = if input.consent == row.content.consent { row.consent_at } else { Some(caller.at) };
         let mut next = ReferralRow {
             manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,
@@ -122,6 +129,7 @@ impl Resource for Referrals {
             priority: input.priority,
             requester_practitioner_id: input.requester_practitioner_id,
             performer_practitioner_id: input.performer_practitioner_id,
+            consent_at,
             content: Json(input),
             version: row.version + 1,
             updated_at: caller.at,
@@ -266,10 +274,14 @@ fn check_references(
     if input.parent_id.is_some() && parent.is_none() {
         faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient"));
     }
-    if let (Some(row), Some(parent)) = (current, &parent)
-        && repository::goes_on_from(conn, parent.id, row.id)?
-    {
-        faults.push(Fault::new("/parent_id", "not_allowed", "must go on neither from this referral nor from itself"));
+    // What is said already makes no chain longer.
+    if let Some(parent) = parent.as_ref().filter(|parent| current.is_none_or(|row| row.parent_id != Some(parent.id))) {
+        let fault = |code, message: String| Fault::new("/parent_id", code, message);
+        faults.extend(match repository::chain(conn, parent.id, current.map(|row| row.id))? {
+            Chain::Ends => None,
+            Chain::Circle => Some(fault("not_allowed", "must go on neither from this referral nor from itself".into())),
+            Chain::TooLong => Some(fault("too_many", format!("must go on from at most {LONGEST_CHAIN} referrals, one from the other"))),
+        });
     }
     let categories = match asked_to_help(conn, caller, parent.as_ref())? {
         Some(categories) => categories,
@@ -441,7 +453,7 @@ pub async fn update_referral(
 ///
 /// What is sent changes, the rest stays. Once it is sent, its patient, kind, service, performer and parent stay as they are; once it
 /// is closed, all of it does.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/referrals/{id}")]
 pub async fn patch_referral(
     app: State,

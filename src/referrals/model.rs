@@ -273,7 +273,7 @@ pub struct ReferralInput {
     /// The service; needed for a service referral.
     #[serde(default)]
     pub service_id: Option<ServiceId>,
-    /// The referral that this one goes on from.
+    /// The referral that this one goes on from, and that may go on from another: at most 100 of them.
     #[serde(default)]
     pub parent_id: Option<ReferralId>,
     /// Keys in other systems.
@@ -454,6 +454,9 @@ pub struct ReferralRow {
     pub deleted_at: Option<Instant>,
     /// The organization that manages the patient.
     pub manager_id: OrganizationId,
+    /// When the consent was written that a draft brings, where that was after the draft itself. What moves the draft, or changes the rest of
+    /// it, does not renew that.
+    pub consent_at: Option<Instant>,
 }
 
 impl ReferralRow {
@@ -497,6 +500,7 @@ impl ReferralRow {
             updated_at: at,
             deleted_at: None,
             manager_id: manager,
+            consent_at: None,
         }
     }
 

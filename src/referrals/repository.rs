@@ -7,8 +7,10 @@ use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
 use super::api::{Mailbox, ReferralQuery};
+use super::lifecycle::ReferralStatus;
 use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
+use crate::changes;
 use crate::consents::model::DataCategory;
 use crate::db::schema::{self, clients, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
@@ -147,6 +149,7 @@ pub fn replace(conn: &mut DbConn, before: &ReferralRow, row: &ReferralRow) -> Re
         referrals::due_on.eq(row.due_on),
         referrals::requested_at.eq(row.requested_at),
         referrals::status_at.eq(row.status_at),
+        referrals::consent_at.eq(row.consent_at),
         referrals::content.eq(&row.content),
         referrals::version.eq(row.version),
         referrals::updated_at.eq(row.updated_at),
@@ -208,6 +211,27 @@ pub fn has_received(conn: &mut DbConn, organization: OrganizationId, patient: Pa
     Ok(received.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
 }
 
+/// The latest referrals of a patient that the caller sees, its own drafts among them, the newest first.
+pub fn latest_of_patient(conn: &mut DbConn, caller: &Principal, patient: PatientId, limit: i64) -> Result<Vec<ReferralRow>> {
+    let alive = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::deleted_at.is_null());
+    let seen = alive.filter(sight::referrals(caller)).order(referrals::id.desc()).limit(limit);
+    Ok(each!(conn, |conn| seen.load(conn))?)
+}
+
+/// Whether the caller sees another open referral of the patient to a service.
+pub fn is_referred_elsewhere(
+    conn: &mut DbConn,
+    caller: &Principal,
+    patient: PatientId,
+    service: ServiceId,
+    by: ReferralId,
+) -> Result<bool> {
+    let to_service = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::service_id.eq(service));
+    let others = to_service.filter(referrals::id.ne(by)).filter(sight::is_sent()).filter(sight::referrals(caller));
+    let statuses: Vec<ReferralStatus> = each!(conn, |conn| others.select(referrals::status).load(conn))?;
+    Ok(statuses.into_iter().any(ReferralStatus::is_open))
+}
+
 /// True where the match was made for the patient, by the organization or by whomever.
 pub fn is_match_of(conn: &mut DbConn, id: MatchId, patient: PatientId, by: Option<OrganizationId>) -> Result<bool> {
     let mut found = matches::table.filter(matches::id.eq(id)).filter(matches::patient_id.eq(patient)).into_boxed();
@@ -226,11 +250,29 @@ pub fn lock(conn: &mut DbConn, id: ReferralId) -> Result<()> {
     Ok(())
 }
 
-/// The same where nobody else is changing it; false where somebody is, whom nobody waits for.
+/// The same of every referral to a service, always in one order, so that no two wait for each other.
+pub fn lock_all_to(conn: &mut DbConn, service: ServiceId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        let to_it = referrals::table.filter(referrals::service_id.eq(service)).order(referrals::id);
+        to_it.select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The same of one where nobody else is changing it; false where somebody is, whom nobody waits for.
 pub fn try_lock(conn: &mut DbConn, id: ReferralId) -> Result<bool> {
     let DbConn::Pg(conn) = conn else { return Ok(true) };
     let free = referrals::table.find(id).select(referrals::id).for_no_key_update().skip_locked();
     Ok(free.first::<ReferralId>(conn).optional()?.is_some())
+}
+
+/// Locks all referrals of these patients, in order of id; see [`lock`].
+pub fn lock_of_patients(conn: &mut DbConn, patients: &[PatientId]) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        let theirs = referrals::table.filter(referrals::patient_id.eq_any(patients)).order(referrals::id);
+        theirs.select(referrals::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Waits until nobody else says from which other referral a draft of the organization goes on, and keeps others waiting until the
@@ -243,16 +285,35 @@ pub fn lock_drafts(conn: &mut DbConn, owner: OrganizationId) -> Result<()> {
     Ok(())
 }
 
-/// Whether the referral goes on, over however many others, from another one, is itself that one, or goes on from itself.
-pub fn goes_on_from(conn: &mut DbConn, id: ReferralId, other: ReferralId) -> Result<bool> {
-    let (mut met, mut at) = (HashSet::from([other]), Some(id));
+/// The referrals that one goes on from, over each other: whoever adds one has all of them looked at.
+pub const LONGEST_CHAIN: usize = 100;
+
+/// What comes of it where a referral goes on from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// An end: at most [`LONGEST_CHAIN`] are before it.
+    Ends,
+    /// It would go on from itself, or does so already.
+    Circle,
+    /// More are before it.
+    TooLong,
+}
+
+/// What comes of it where a referral, a new one where none is named, goes on from this parent.
+pub fn chain(conn: &mut DbConn, parent: ReferralId, child: Option<ReferralId>) -> Result<Chain> {
+    let mut met: HashSet<ReferralId> = child.into_iter().collect();
+    let (mut at, mut before) = (Some(parent), 0);
     while let Some(id) = at {
         if !met.insert(id) {
-            return Ok(true);
+            return Ok(Chain::Circle);
+        }
+        before += 1;
+        if before > LONGEST_CHAIN {
+            return Ok(Chain::TooLong);
         }
         at = referrals::table.find(id).select(referrals::parent_id).first(conn)?;
     }
-    Ok(false)
+    Ok(Chain::Ends)
 }
 
 /// True where the message is one of the referral's.
@@ -302,6 +363,9 @@ pub fn list_messages(conn: &mut DbConn, referral: ReferralId, after: Option<Refe
 }
 
 /// Marks the other side's messages as read, up to one of them; returns those that were not yet.
+///
+/// # Errors
+/// [`Error::Conflict`] where there are too many of them.
 pub fn acknowledge(
     conn: &mut DbConn,
     referral: ReferralId,
@@ -309,12 +373,13 @@ pub fn acknowledge(
     up_to: ReferralMessageId,
     at: Instant,
 ) -> Result<Vec<MessageRow>> {
-    let unread = referral_messages::table
-        .filter(referral_messages::referral_id.eq(referral))
-        .filter(referral_messages::organization_id.ne(reader))
-        .filter(referral_messages::id.le(up_to))
-        .filter(referral_messages::acknowledged_at.is_null());
-    let read = update(unread)
+    let unread = || {
+        let others = referral_messages::table.filter(referral_messages::referral_id.eq(referral));
+        let others = others.filter(referral_messages::organization_id.ne(reader)).filter(referral_messages::id.le(up_to));
+        others.filter(referral_messages::acknowledged_at.is_null())
+    };
+    changes::ensure_few(unread().count().get_result(conn)?, "messages that were not read", "acknowledge them up to an earlier one")?;
+    let read = update(unread())
         .set((referral_messages::acknowledged_at.eq(at), referral_messages::version.eq(referral_messages::version + 1)))
         .returning(referral_messages::all_columns);
     Ok(read.get_results(conn)?)

@@ -21,7 +21,7 @@ use crate::http::etag::OptionalIfMatch;
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery};
-use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId, ResourceType};
+use crate::kind::{self, ReferralId, ReferralMessageId, ReferralTransitionId};
 use crate::practitioners;
 
 /// Sends a draft of the caller's as it stands; false where it is none any more.
@@ -43,7 +43,7 @@ pub fn send(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<boo
 /// lets the first have it and tells the second. Nobody takes on a person whom they do not see: once the consent to the performer has ended,
 /// accepting a referral and going on with it answer 409 `consent_ended`, whoever speaks for the performer. The answer to one that rejects
 /// for want of room (`no_capacity`) suggests where else the person could turn.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step; `draft_outdated`: something that the draft names is no longer there, or it brings a consent and one to the performer was withdrawn or deleted since it was written; `consent_ended`: the performer does not see the patient any more."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step; `draft_outdated`: something that the draft names is no longer there, or it brings a consent, one to the performer was withdrawn or deleted since that was written, and none stands; `consent_ended`: the performer does not see the patient any more."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/transitions")]
 pub async fn create_referral_transition(
     app: State,
@@ -158,17 +158,8 @@ fn record_message(
     action: Action,
 ) -> Result<ReferralMessage> {
     let shape = ReferralMessage::from(row);
-    let change = Change {
-        resource_type: ResourceType::ReferralMessage,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action,
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: &shape,
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let change = Change::of(shape.id, shape.version, action, &shape).owned_by(shape.organization_id);
+    changes::record(conn, &caller.actor(), change.about(referral.patient_id).within(referral.id))?;
     Ok(shape)
 }
 
@@ -201,7 +192,7 @@ pub async fn list_referral_messages(
 /// Acknowledge messages
 ///
 /// Says that the other side's messages have been read, up to one of them.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 409, description = "The referral was not sent: `referral_not_sent`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = AcknowledgeInput, responses((status = 200, description = "How many were not acknowledged before.", body = Acknowledged), (status = 409, description = "The referral was not sent: `referral_not_sent`; or more than 20,000 messages were not read: `too_much_at_once`."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/messages/acknowledge")]
 pub async fn acknowledge_referral_messages(
     app: State,

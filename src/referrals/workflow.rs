@@ -17,7 +17,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ReferralId, ResourceType};
+use crate::kind::{OrganizationId, ReferralId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
@@ -133,7 +133,7 @@ pub fn carry_out(
     }
     if input.status == ReferralStatus::Requested && row.status == ReferralStatus::Draft {
         if input.consent.is_none() {
-            ensure_still_given(conn, row)?;
+            leave_out_outdated_consent(conn, &mut next, caller.at)?;
         }
         send(conn, caller, &mut next, input.consent.as_ref())?;
     } else if row.status != input.status {
@@ -236,16 +236,21 @@ pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given:
     set_due_dates(conn, row, caller.at)
 }
 
-/// Fails where a draft brings a consent of its own, and the patient has taken one back from the performer since the draft was written: what
-/// they agreed to before says nothing of what they agree to now.
-fn ensure_still_given(conn: &mut DbConn, draft: &ReferralRow) -> Result<()> {
+/// Takes out of a draft the consent that it brings, where the patient has taken one back from the performer since that was written: what
+/// they agreed to before says nothing of what they agree to now. Fails unless another one stands.
+fn leave_out_outdated_consent(conn: &mut DbConn, draft: &mut ReferralRow, now: Instant) -> Result<()> {
     let performer = other_performer(draft.organization_id, draft.performer_id, draft.manager_id);
     let Some(performer) = performer.filter(|_| draft.content.consent.is_some()) else { return Ok(()) };
-    if !consents::repository::was_taken_back(conn, draft.patient_id, performer, draft.updated_at)? {
+    let written_at = draft.consent_at.unwrap_or(draft.created_at);
+    if !consents::repository::was_taken_back(conn, draft.patient_id, performer, written_at)? {
         return Ok(());
     }
-    let detail = "A consent of the patient to the performer was withdrawn or deleted after the draft was written. Name the consent that \
-                  they give now when you send it, or put the draft again.";
+    draft.content.0.consent = None;
+    if sight::to_performer(conn, draft.patient_id, performer, now)?.is_some() {
+        return Ok(());
+    }
+    let detail = "A consent of the patient to the performer was withdrawn or deleted after the one in the draft was written. Name the \
+                  consent that they give now when you send it, or record it first.";
     Err(Error::conflict("draft_outdated", detail))
 }
 
@@ -278,10 +283,18 @@ fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resu
 
 /// What only the performer says is said by it, and all of it goes with the status and the one before.
 fn check(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Result<()> {
-    let is_performers = input.business_status.is_some() || input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
+    // Within a status only one on hold has a reason, which is that of whoever waits.
+    let is_held_for_another_reason = row.status == input.status && input.reason.code.is_some();
+    let is_of_support = input.support_intensity.is_some() || input.performer_practitioner_id.is_some();
+    let is_performers = input.business_status.is_some() || is_of_support || is_held_for_another_reason;
     if is_performers && !parties.contains(&Party::Performer) {
-        let detail = "The business_status, the support given and who gives it are said by the performer alone.";
+        let detail =
+            "The business_status, why the referral is on hold, the support given and who gives it are said by the performer alone.";
         return Err(Error::Forbidden(detail.into()));
+    }
+    if input.consent.is_some() && (row.status, input.status) != (ReferralStatus::Draft, ReferralStatus::Requested) {
+        let message = "is given when a draft is sent; record it with POST /v1/consents";
+        return Err(Error::invalid("/consent", "not_allowed", message));
     }
     check_words(row.status, input)
 }
@@ -419,17 +432,8 @@ fn record_transition(
     };
     repository::insert_transition(conn, &row)?;
     let shape = ReferralTransition::from(row);
-    let change = Change {
-        resource_type: ResourceType::ReferralTransition,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: 1,
-        action: Action::Created,
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: &shape,
-    };
-    changes::record(conn, actor, change)?;
+    let change = Change::of(shape.id, 1, Action::Created, &shape).owned_by(shape.organization_id);
+    changes::record(conn, actor, change.about(referral.patient_id).within(referral.id))?;
     Ok(shape)
 }
 
@@ -454,6 +458,13 @@ pub fn not_eligible(patient: &PatientRow, seen: Categories, service: &ServiceRow
     let rules: Vec<&str> = unmet.iter().map(|item| item.sentence.en.as_str()).collect();
     let message = || format!("The person does not meet what the service asks. {}", rules.join(" "));
     (!rules.is_empty()).then(|| Warning { code: WarningCode::NotEligible, message: message() })
+}
+
+/// The warning that another referral of the patient, which the caller sees, asks the same service.
+pub fn already_referred(conn: &mut DbConn, caller: &Principal, referral: &Referral, service: &ServiceRow) -> Result<Option<Warning>> {
+    let is_too_many = repository::is_referred_elsewhere(conn, caller, referral.content.patient_id, service.id, referral.id)?;
+    let message = "Another open referral of the person asks the same service: agree on one of them.";
+    Ok(is_too_many.then(|| Warning { code: WarningCode::AlreadyReferred, message: message.into() }))
 }
 
 /// What to know before relying on a referral that is not closed.

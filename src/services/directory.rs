@@ -8,6 +8,7 @@ use std::thread;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -23,11 +24,14 @@ use crate::changes::{Demand, Follower};
 use crate::db::DbConn;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
+use crate::http::json;
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::text::fold;
 
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 16 << 20;
+/// What each value takes of what a source says beyond our fields.
+const BYTES_A_VALUE: usize = 64;
 /// Services that are put into the index while those who search wait.
 const AT_ONCE: usize = 16;
 /// Services that are read at once when all are.
@@ -42,7 +46,7 @@ pub struct Directory {
     journal: Follower,
     /// False while the whole table is read.
     is_open: watch::Sender<bool>,
-    rows: Cache<ServiceId, Arc<ServiceRow>, Size>,
+    rows: Cache<ServiceId, Kept, Size>,
     texts: Texts,
     /// Counts the changes of the index.
     changed: AtomicU64,
@@ -58,16 +62,39 @@ struct LookAlikes {
     pairs: Arc<Vec<Pair>>,
 }
 
+/// A service that was read, and the bytes that it takes in memory, roughly: they are asked for often, and counted once.
+#[derive(Debug, Clone)]
+struct Kept {
+    row: Arc<ServiceRow>,
+    bytes: u64,
+}
+
+impl Kept {
+    fn new(row: Arc<ServiceRow>) -> Self {
+        let contents = || std::iter::once(&row.content).chain(&row.own_content);
+        let texts: usize = contents().map(|content| json::length(&content.0)).sum();
+        // What no field of ours holds is kept as it came, and a value of a letter takes as much as one of many.
+        let beyond: usize = contents().flat_map(|content| content.source_fields.values()).map(values).sum();
+        let bytes = (2_000 + texts + beyond * BYTES_A_VALUE) as u64;
+        Self { row, bytes }
+    }
+}
+
+/// How many values a value is.
+fn values(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Size;
 
-impl Weighter<ServiceId, Arc<ServiceRow>> for Size {
-    /// The texts are most of it.
-    fn weight(&self, _: &ServiceId, row: &Arc<ServiceRow>) -> u64 {
-        let content = &row.content;
-        let texts = content.translations.iter().filter_map(|t| t.description.as_deref()).chain(content.description.as_deref());
-        let places = content.places.len() * 600;
-        (4_000 + places + texts.map(str::len).sum::<usize>()) as u64
+impl Weighter<ServiceId, Kept> for Size {
+    fn weight(&self, _: &ServiceId, kept: &Kept) -> u64 {
+        kept.bytes
     }
 }
 
@@ -128,15 +155,15 @@ impl Directory {
         let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(ids.len());
         let mut missing = Vec::new();
         for id in ids {
-            match versions.get(id).and_then(|version| self.rows.get(id).filter(|row| row.version == *version)) {
-                Some(row) => drop(found.insert(*id, row)),
+            match versions.get(id).and_then(|version| self.rows.get(id).filter(|kept| kept.row.version == *version)) {
+                Some(kept) => drop(found.insert(*id, kept.row)),
                 None => missing.push(*id),
             }
         }
         for ids in missing.chunks(BATCH) {
             for row in repository::load(conn, ids)?.into_iter().filter(ServiceRow::is_listed) {
                 let row = Arc::new(row);
-                self.rows.insert(row.id, Arc::clone(&row));
+                self.rows.insert(row.id, Kept::new(Arc::clone(&row)));
                 found.insert(row.id, row);
             }
         }
@@ -278,6 +305,33 @@ fn read_all(conn: &mut DbConn, pages: &mpsc::SyncSender<Vec<ServiceRow>>) -> Res
         after = rows.last().map(|row| row.id);
         if pages.send(rows).is_err() || is_last {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::db::types::Id;
+
+    #[test]
+    fn a_service_weighs_what_it_takes_whatever_it_is_made_of() {
+        let bytes = |more: serde_json::Value| {
+            let mut service = json!({ "name": "Pantry" });
+            service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let at = "2026-01-01T00:00:00Z".parse().unwrap();
+            Kept::new(Arc::new(ServiceRow::new(Id::generate(), Id::generate(), serde_json::from_value(service).unwrap(), at))).bytes
+        };
+        let least = bytes(json!({}));
+        for (more, takes) in [
+            (json!({ "places": vec![json!({ "accessibility_text": "x".repeat(2_000) }); 10] }), 20_000),
+            (json!({ "eligibility": { "documents_required": vec!["x".repeat(1_000); 20] } }), 20_000),
+            (json!({ "source_fields": { "numbers": vec![0; 1_000] } }), 64_000),
+        ] {
+            let bytes = bytes(more);
+            assert!((least + takes..least + 2 * takes).contains(&bytes), "{bytes} and not {takes} more than {least}");
         }
     }
 }

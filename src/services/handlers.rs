@@ -142,7 +142,12 @@ pub async fn create_service(app: State, caller: Allowed<scope::ServicesWrite>, c
 /// Create or replace a service by identifier
 ///
 /// Among the services that the caller's organization keeps: a directory synchronizes with its own keys this way.
-#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service)), security(("oauth2" = ["services:write"])))]
+///
+/// Where others were merged into the service, what is sent is what it says itself: it keeps their keys, and what they add. By one of
+/// their keys it is replaced only where the body has a key of its own too; else the answer is 410 with code `merged` and the service's path
+/// in `merged_into`, so that one record does not take the place of what stands for both. Go on under that path, import the record as a
+/// source of its own, or merge so that the record that you keep up by its key is the one that stands for both.
+#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/by-identifier")]
 pub async fn upsert_service(
     app: State,

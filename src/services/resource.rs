@@ -85,6 +85,10 @@ impl Resource for Services {
         }
     }
 
+    fn sync(conn: &mut DbConn, row: &ServiceRow, key: Option<&Identifier>, input: &mut ServiceInput) -> Result<()> {
+        sources::sync(conn, row, key, input)
+    }
+
     fn insert(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: ServiceInput) -> Result<ServiceRow> {
         let row = ServiceRow::new(id, caller.organization_id, input, caller.at);
         repository::insert(conn, &row)?;
@@ -92,7 +96,7 @@ impl Resource for Services {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &ServiceRow, input: ServiceInput) -> Result<Option<ServiceRow>> {
-        let own = row.own_content.as_ref().map(|own| sources::edited(own, &row.content, &input)).transpose()?;
+        let own = row.own_content.as_ref().map(|own| sources::edited(conn, row, own, &input)).transpose()?;
         let next = ServiceRow { own_content: own.map(Json), ..row.with_content(input, caller.at) };
         let row = queue::renewed(conn, caller.at, row, next)?;
         Ok(repository::update(conn, &row)?.then_some(row))

@@ -11,6 +11,7 @@ use crate::changes::Actor;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::{Id, Instant, Json};
 use crate::kind::{ClientId, OrganizationId, ServiceId};
+use crate::languages;
 use crate::text::fold;
 
 /// A row of the table `services`.
@@ -165,6 +166,11 @@ impl ServiceRow {
         }
     }
 
+    /// Whether people stand on Kith's list of one room: the default one where there is no key.
+    pub fn has_list(&self, key: Option<&str>) -> bool {
+        self.room_of(key).is_some_and(|room| room.held.is_some()) || (key.is_none() && self.queue.is_some())
+    }
+
     /// The room that takes somebody of these populations soonest, of what is for everybody and what is for them.
     pub fn room_for(&self, populations: &[String]) -> Option<&Capacity> {
         self.rooms().filter(|room| room.is_for(populations)).min_by_key(|room| room.rank())
@@ -221,6 +227,12 @@ impl ServiceRow {
 
     fn next(&self, at: Instant) -> Self {
         Self { version: self.version + 1, updated_at: at, ..self.clone() }
+    }
+
+    /// Its name in a language, or as it calls itself.
+    pub fn name_in(&self, language: &str) -> &str {
+        let translated = self.content.translations.iter().find(|texts| languages::same(&texts.language, language));
+        translated.and_then(|texts| texts.name.as_deref()).unwrap_or(&self.name)
     }
 
     /// What the index takes of it.

@@ -6,15 +6,18 @@ use std::hash::Hash;
 use validator::{Validate, ValidationError, ValidationErrors};
 
 use super::capacity::api::CapacityLine;
-use super::model::{AreaKind, Capacity, Place, Schedule, ServiceInput};
+use super::model::{AreaKind, Capacity, Schedule, ServiceInput};
 use super::schedule;
 use super::search::ServiceQuery;
 use crate::error::Fault;
-use crate::languages;
-use crate::types::{DateSpan, LANGUAGE_PATTERN, Point, find_domain};
+use crate::http::json;
+use crate::types::{DateSpan, Point, find_domain};
 
 /// Different rules of one body of which the days have to be counted. Each costs time, and none is known to need more than two.
 const MOST_EXPANSIONS: usize = 10;
+/// The bytes of the largest service as JSON: one with five hundred places, each with its address, telephone and opening times, has fewer.
+/// Whoever reads the journal, or matches, may have hundreds of services in memory.
+const LARGEST: usize = 1 << 20;
 
 impl Validate for ServiceInput {
     fn validate(&self) -> Result<(), ValidationErrors> {
@@ -23,7 +26,7 @@ impl Validate for ServiceInput {
         faults.check_eligibility(self);
         faults.check_areas(self);
         faults.check_openings(self);
-        faults.check_languages(&self.places);
+        faults.check_size(self);
         faults.check_unique("/identifiers", self.identifiers.iter());
         faults.check_unique("/translations", self.translations.iter().map(|translation| &translation.language));
         for (number, alert) in self.alerts.iter().enumerate() {
@@ -86,6 +89,10 @@ impl Faults {
                 self.add(format!("{at}/{name}"), "out_of_order", "must not be more than `maximum`");
             }
         }
+        if capacity.contradicts_itself() {
+            let message = format!("must be 0 or left out where `status` is `{}`", capacity.status);
+            self.add(format!("{at}/available"), "contradictory", message);
+        }
     }
 
     fn check_domains(&mut self, service: &ServiceInput) {
@@ -144,13 +151,9 @@ impl Faults {
         }
     }
 
-    fn check_languages(&mut self, places: &[Place]) {
-        for (place, value) in places.iter().enumerate() {
-            for (number, tag) in value.languages.iter().enumerate() {
-                if !languages::is_tag(tag) {
-                    self.add(format!("/places/{place}/languages/{number}"), "format", format!("must match {LANGUAGE_PATTERN}"));
-                }
-            }
+    fn check_size(&mut self, service: &ServiceInput) {
+        if json::length(service) > LARGEST {
+            self.add("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known"));
         }
     }
 

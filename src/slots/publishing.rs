@@ -24,7 +24,7 @@ use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{self, OrganizationId, PractitionerId, ServiceId};
+use crate::kind::{self, OrganizationId, PractitionerId, ServiceId, SlotId};
 use crate::services;
 use crate::services::model::Schedule;
 use crate::services::rules::{Faults, numbered};
@@ -92,7 +92,7 @@ impl Validate for SlotPublication {
 }
 
 /// What a publication did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct SlotsPublished {
     /// Slots that were not there before.
     #[schema(example = 24)]
@@ -100,6 +100,8 @@ pub struct SlotsPublished {
     /// Openings at whose moment there was one already, which is left as it is: changed, closed or booked.
     #[schema(example = 8)]
     pub already_there: usize,
+    /// The ids of the new ones, in order of time.
+    pub slot_ids: Vec<SlotId>,
 }
 
 /// Publish the slots of a service
@@ -108,7 +110,7 @@ pub struct SlotsPublished {
 /// time, with more days or another rule: where a slot of the service, with the same practitioner or with none, begins at the same moment,
 /// it is left as it is. Wall-clock times follow daylight saving: what opens at a time that is skipped opens when the clock has jumped, and
 /// an hour that comes twice has slots twice.
-#[utoipa::path(tag = "slots", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = SlotPublication, responses((status = 200, description = "How many slots are new.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "slots", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = SlotPublication, responses((status = 200, description = "Which slots are new, and how many were there already.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/slots")]
 pub async fn publish_service_slots(
     app: State,
@@ -122,7 +124,7 @@ pub async fn publish_service_slots(
 /// Publish the slots of a practitioner
 ///
 /// As those of a service, for whatever the practitioner is met for. The openings are those of the request.
-#[utoipa::path(tag = "slots", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), request_body = SlotPublication, responses((status = 200, description = "How many slots are new.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "slots", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), request_body = SlotPublication, responses((status = 200, description = "Which slots are new, and how many were there already.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/practitioners/{id}/slots")]
 pub async fn publish_practitioner_slots(
     app: State,
@@ -171,7 +173,7 @@ fn publish_at(
     }
     let (service, practitioner, owner) = offer(conn, caller, diary, input)?;
     repository::lock_diary(conn, diary)?;
-    let Some((first, last)) = times.first().zip(times.last()) else { return Ok(SlotsPublished { created: 0, already_there: 0 }) };
+    let Some((first, last)) = times.first().zip(times.last()) else { return Ok(SlotsPublished::default()) };
     let span = (Instant::from_utc(*first), Instant::from_utc(*last).plus(Duration::microseconds(1)));
     let there = repository::beginnings(conn, diary, practitioner, span)?;
     let length = Duration::minutes(input.slot_minutes.into());
@@ -191,7 +193,8 @@ fn publish_at(
     let missing = to_come.iter().filter(|moment| !there.contains(moment));
     let rows: Vec<SlotRow> = missing.map(|moment| SlotRow::new(Id::generate(), owner, slot(*moment), caller.at)).collect();
     add(conn, caller, &rows)?;
-    Ok(SlotsPublished { created: rows.len(), already_there: to_come.len() - rows.len() })
+    let slot_ids = rows.iter().map(|row| row.id).collect();
+    Ok(SlotsPublished { created: rows.len(), already_there: to_come.len() - rows.len(), slot_ids })
 }
 
 fn whose(diary: Diary, input: &SlotPublication) -> Result<(Option<ServiceId>, Option<PractitionerId>)> {

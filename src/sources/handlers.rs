@@ -2,8 +2,10 @@
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use serde_json::Value;
 
 use super::api::{Source, SourceQuery};
+use super::credentials::{CredentialError, Credentials};
 use super::model::{SourceInput, SourceRow, SourceRunKind, SourceRunStatus, SourceStatus};
 use super::repository;
 use crate::app::{App, State};
@@ -17,7 +19,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
-use crate::kind::{self, SourceId};
+use crate::kind::{self, OrganizationId, SourceId};
 use crate::outbound::address;
 
 /// An organization has at most so many sources.
@@ -154,6 +156,31 @@ fn check_url(app: &App, url: &str) -> Result<()> {
     }
 }
 
+/// Fails where the operator has set no credential of the name that a source is to be read with, or not for this organization or this
+/// address: which of these it is, is nobody's business but the operator's. What the source named before is not looked at again, and a file
+/// that cannot be read is no fault of the caller; its runs tell of both.
+fn check_credential(app: &App, owner: OrganizationId, name: Option<&str>, url: &str, before: Option<&SourceInput>) -> Result<()> {
+    let Some(name) = name.filter(|name| before.is_none_or(|was| (was.credential.as_deref(), was.url.as_str()) != (Some(*name), url)))
+    else {
+        return Ok(());
+    };
+    let Ok(url) = address::parse(url, app.outbound.exceptions()) else { return check_url(app, url) };
+    match Credentials::new(app.config.source_credentials.clone()).find(name, owner, &url) {
+        Ok(_) | Err(CredentialError::Unreadable(_)) => Ok(()),
+        Err(CredentialError::NoFile | CredentialError::Unknown) => {
+            let message = "is no credential that the operator of this server has set for this organization and this address";
+            Err(Error::invalid("/credential", "not_found", message))
+        }
+    }
+}
+
+/// A source of the caller's organization as it is written, if it is there.
+async fn written(app: &App, caller: &Principal, id: SourceId) -> Result<Option<SourceInput>> {
+    let owner = caller.organization_id;
+    let row = app.db.read_briefly(move |conn| repository::find(conn, owner, id)).await?;
+    Ok(row.map(|row| row.content.0))
+}
+
 /// List sources
 ///
 /// Of the caller's organization, in order of creation.
@@ -184,11 +211,18 @@ pub async fn list_sources(
 /// has vanished. Its services become services of the caller's organization, as with an import under the same name; each change is written
 /// in the name of the client that last wrote the source, which must keep `services:write`. Two processes never read it at once. A partner
 /// that cannot be read is asked again, six times in all, for nearly three hours unless the server was told otherwise; then the run is
-/// given up, and the next one is due later than usual.
+/// given up, and the next one is due later than usual. A credential must be one that the operator has set for this organization and this
+/// address.
 #[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources")]
 pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {
-    check_url(&app, &command.input.url)?;
+    let input = &command.input;
+    check_url(&app, &input.url)?;
+    // What was set then may be set no more.
+    if let Some(answer) = command.answered(&app, &caller).await? {
+        return Ok(answer);
+    }
+    check_credential(&app, caller.organization_id, input.credential.as_deref(), &input.url, None)?;
     resource::create::<Sources>(&app, &caller, command).await
 }
 
@@ -219,8 +253,11 @@ pub async fn update_source(
     version: IfMatch,
     input: Valid<SourceInput>,
 ) -> Result<HttpResponse> {
-    check_url(&app, &input.0.url)?;
-    resource::put::<Sources>(&app, &caller, *id, version, input.0).await
+    let input = input.0;
+    check_url(&app, &input.url)?;
+    let before = written(&app, &caller, *id).await?;
+    check_credential(&app, caller.organization_id, input.credential.as_deref(), &input.url, before.as_ref())?;
+    resource::put::<Sources>(&app, &caller, *id, version, input).await
 }
 
 /// Change a source
@@ -235,8 +272,12 @@ pub async fn patch_source(
     version: IfMatch,
     patch: MergePatch,
 ) -> Result<HttpResponse> {
-    if let Some(url) = patch.0.get("url").and_then(serde_json::Value::as_str) {
-        check_url(&app, url)?;
+    let [url, credential] = ["url", "credential"].map(|name| patch.0.get(name));
+    let url = url.and_then(Value::as_str);
+    url.map_or(Ok(()), |url| check_url(&app, url))?;
+    if let Some(before) = written(&app, &caller, *id).await? {
+        let name = credential.map_or(before.credential.as_deref(), Value::as_str);
+        check_credential(&app, caller.organization_id, name, url.unwrap_or(&before.url), Some(&before))?;
     }
     resource::patch::<Sources>(&app, &caller, *id, version, patch).await
 }

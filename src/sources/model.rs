@@ -124,7 +124,8 @@ pub struct SourceInput {
     #[serde(default)]
     #[schema(max_length = 500, example = "The regional 211")]
     pub description: Option<String>,
-    /// The name of the credential it is read with, as the operator of this server has set it; null where the partner asks for none.
+    /// The name of the credential it is read with, which the operator of this server has set for this organization and the address in
+    /// `url`; null where the partner asks for none.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_-]+$", example = "alder-valley-211")]
     pub credential: Option<String>,

@@ -2,7 +2,8 @@
 //!
 //! Everything here holds the service's row until its transaction ends, after that of a referral where both are held: what is free, and
 //! to whom it is offered, is read and written by one at a time. Whoever holds the service waits for no referral any more: where an offer
-//! has run out and somebody is at its referral, it is left to them or to the next look.
+//! has run out and somebody is at its referral, it is left to them or to the next look. It may write of any patient who waits, so that
+//! whoever holds a patient against that holds [their lists](lock_lists) first.
 
 use std::collections::HashMap;
 
@@ -26,6 +27,8 @@ use crate::services::model::{Capacity, CapacityStatus, Queue};
 use crate::services::row::ServiceRow;
 use crate::services::{self, Services, capacity};
 
+/// The offers of one kind that are made or ended at once: the others are those of the next look.
+const MOST_MOVED: usize = 1_000;
 /// Steps of a referral that are looked at: more than any has.
 const MOST_STEPS: i64 = 1_000;
 
@@ -185,7 +188,7 @@ pub fn leave(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistE
 }
 
 /// Who has left the list does not wait any more: the referral stands again where it stood before, whatever finer word was said of it
-/// meanwhile. One that was put on hold for another reason since stays so.
+/// meanwhile. One that was put on hold for another reason since stays so, and is not said to wait any more.
 fn go_back(
     conn: &mut DbConn,
     actor: &Actor,
@@ -193,15 +196,19 @@ fn go_back(
     (entry, referral): (&WaitlistEntryRow, &ReferralRow),
     reason: &StatusReason,
 ) -> Result<()> {
-    let is_for_want_of_room = referral.status_reason.code == Some(ReasonCode::NoCapacity);
     let is_waiting = referral.business_status == Some(BusinessStatus::Waitlisted);
+    let is_for_want_of_room = referral.status_reason.code.map_or(is_waiting, |code| code == ReasonCode::NoCapacity);
     if referral.status != ReferralStatus::OnHold || !(is_for_want_of_room || is_waiting) {
         return Ok(());
     }
-    let mut steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
-    // What was said of those who waited already is not where they stood before.
-    steps.retain(|step| step.created_at <= entry.created_at);
-    let stood = before_waiting(&steps).unwrap_or_else(|| Standing::plain(ReferralStatus::OnHold));
+    let stood = if is_for_want_of_room {
+        let mut steps = referrals::repository::list_transitions(conn, referral.id, None, MOST_STEPS)?;
+        // What was said of those who waited already is not where they stood before.
+        steps.retain(|step| step.created_at <= entry.created_at);
+        before_waiting(&steps).unwrap_or_else(|| Standing::plain(ReferralStatus::OnHold))
+    } else {
+        Standing { reason: referral.status_reason.0.clone(), ..Standing::plain(ReferralStatus::OnHold) }
+    };
     workflow::resume(conn, actor, by, referral, &stood, reason)
 }
 
@@ -271,10 +278,22 @@ pub fn settle(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
 }
 
 /// What a change of a patient's consents means for the lists in which they stand: an offer to somebody who may not be taken on any more
-/// ends, and whoever may be again is offered what is free.
+/// ends, and whoever may be again is offered what is free. Whoever changes them has locked the lists before.
 pub fn heed_consent(conn: &mut DbConn, at: Instant, patient: PatientId) -> Result<()> {
-    for service in repository::awaited_by(conn, patient)? {
+    for service in repository::awaited_by(conn, &[patient])? {
         offer_places(conn, at, service)?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody else moves the lists in which these patients stand, and keeps others waiting until the transaction ends. A referral
+/// comes before, and a patient or a consent after that: two who took them in turns would wait for each other. On SQLite whoever writes is
+/// alone.
+pub fn lock_lists(conn: &mut DbConn, patients: &[PatientId]) -> Result<()> {
+    if let DbConn::Pg(_) = conn {
+        for service in repository::awaited_by(conn, patients)? {
+            services::repository::lock(conn, service)?;
+        }
     }
     Ok(())
 }
@@ -339,20 +358,21 @@ pub fn serve(conn: &mut DbConn, at: Instant, row: ServiceRow) -> Result<ServiceR
 }
 
 /// Offers as many places as there are, less those that are kept for somebody already. Who may not be taken on is passed over, and goes on
-/// waiting where an offer was made. Who waits by a referral that asks whoever gave the service before is offered nothing of those who give
-/// it now, and would not be known to them.
+/// waiting where an offer was made. So does who waits by a referral that asks whoever gave the service before: they are offered nothing of
+/// those who give it now, and would not be known to them.
 fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
     let service = row.id;
-    for entry in repository::offered_in_vain(conn, service, actor.at)? {
+    for (entry, why) in repository::offered_in_vain(conn, row, actor.at)?.into_iter().take(MOST_MOVED) {
         let next = WaitlistEntryRow { offer_expires_at: None, ..entry.becoming(WaitlistStatus::Waiting, actor.at) };
-        move_alone(conn, actor, &next, Some(PassedOver::ConsentEnded))?;
+        move_alone(conn, actor, &next, Some(why))?;
     }
-    let mut kept = Vec::new();
+    let (mut kept, mut ended) = (Vec::new(), 0);
     for entry in repository::offered(conn, service)? {
-        if entry.has_offer(actor.at) || !referrals::repository::try_lock(conn, entry.referral_id)? {
+        if entry.has_offer(actor.at) || ended == MOST_MOVED || !referrals::repository::try_lock(conn, entry.referral_id)? {
             kept.push(entry);
             continue;
         }
+        ended += 1;
         move_alone(conn, actor, &entry.becoming(WaitlistStatus::Expired, actor.at), None)?;
         let referral = referrals::repository::get(conn, entry.referral_id)?;
         let reason = StatusReason { code: Some(ReasonCode::Expired), ..StatusReason::default() };
@@ -368,7 +388,7 @@ fn offer(conn: &mut DbConn, actor: &Actor, row: &ServiceRow) -> Result<()> {
         if free <= 0 {
             continue;
         }
-        for entry in repository::first_waiting(conn, row, room, free, actor.at)? {
+        for entry in repository::first_waiting(conn, row, room, free.min(MOST_MOVED as i64), actor.at)? {
             let (policies, _) = organizations::repository::practice(conn, Some(entry.organization_id), actor.at)?;
             let end = actor.at.plus(chrono::Duration::hours(policies.place_offer_hours().into()));
             let next = entry.becoming(WaitlistStatus::Offered, actor.at);
@@ -396,6 +416,7 @@ pub fn ensure_nobody_waits(conn: &mut DbConn, service: ServiceId, room: Option<&
 /// Whoever waits by these entries for a service, or has waited, waits for this one from now on, and hears whether they are passed over
 /// there. Whoever calls this has locked both.
 pub fn move_to(conn: &mut DbConn, actor: &Actor, entries: Vec<WaitlistEntryRow>, to: &ServiceRow) -> Result<()> {
+    changes::ensure_few(entries.len() as i64, "entries of the waiting list", "have some of those who wait leave it first")?;
     let ids: Vec<WaitlistEntryId> = entries.iter().map(|entry| entry.id).collect();
     let passed_over = repository::passed_over(conn, to, &ids, actor.at)?;
     for entry in entries {

@@ -142,14 +142,19 @@ pub fn first_waiting(conn: &mut DbConn, service: &ServiceRow, room: &str, most: 
     Ok(waiting.order(order).limit(most).load(conn)?)
 }
 
-/// The entries of a service with an offer to somebody who may not be taken on.
-pub fn offered_in_vain(conn: &mut DbConn, service: ServiceId, now: Instant) -> Result<Vec<WaitlistEntryRow>> {
-    let taken_on = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::taken_on(now));
-    let in_vain = waitlist_entries::table
-        .filter(waitlist_entries::service_id.eq(service))
-        .filter(waitlist_entries::status.eq(WaitlistStatus::Offered))
-        .filter(not(exists(taken_on)));
-    Ok(in_vain.load(conn)?)
+/// The entries of a service with an offer to somebody who is passed over from now on, and why.
+pub fn offered_in_vain(conn: &mut DbConn, service: &ServiceRow, now: Instant) -> Result<Vec<(WaitlistEntryRow, PassedOver)>> {
+    let its = || referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id));
+    let offered = || {
+        let of_service = waitlist_entries::table.filter(waitlist_entries::service_id.eq(service.id));
+        of_service.filter(waitlist_entries::status.eq(WaitlistStatus::Offered))
+    };
+    let is_asked = || exists(its().filter(asking(service.given_by())));
+    let ended = offered().filter(is_asked()).filter(not(exists(its().filter(sight::taken_on(now)))));
+    let ended: Vec<WaitlistEntryRow> = ended.load(conn)?;
+    let elsewhere: Vec<WaitlistEntryRow> = offered().filter(not(is_asked())).load(conn)?;
+    let ended = ended.into_iter().map(|entry| (entry, PassedOver::ConsentEnded));
+    Ok(ended.chain(elsewhere.into_iter().map(|entry| (entry, PassedOver::AsksAnotherOrganization))).collect())
 }
 
 /// Of these entries of a service those that are passed over when a place opens, and why.
@@ -180,9 +185,9 @@ pub fn waiting(conn: &mut DbConn, service: ServiceId) -> Result<Vec<WaitlistEntr
     Ok(waiting.load(conn)?)
 }
 
-/// The services in whose lists a patient stands, in order of id.
-pub fn awaited_by(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ServiceId>> {
-    let its = referrals::table.filter(referrals::patient_id.eq(patient)).select(referrals::id);
+/// The services in whose lists one of these patients stands, in order of id.
+pub fn awaited_by(conn: &mut DbConn, patients: &[PatientId]) -> Result<Vec<ServiceId>> {
+    let its = referrals::table.filter(referrals::patient_id.eq_any(patients)).select(referrals::id);
     let open = waitlist_entries::table
         .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN))
         .filter(waitlist_entries::referral_id.eq_any(its));

@@ -84,9 +84,12 @@ impl Engine {
         }
     }
 
-    /// Deletes what was finished long ago, a bounded number in each transaction.
+    /// Deletes what was finished long ago, and cancels what waits for endpoints to which nothing more is sent, a bounded number in each
+    /// transaction.
     pub async fn purge(&self) -> Result<(), Error> {
-        let before = self.app.clock.now().plus(-KEPT);
+        let now = self.app.clock.now();
+        while self.app.db.write(move |conn| queue::cancel_rest(conn, now)).await? > 0 {}
+        let before = now.plus(-KEPT);
         while self.app.db.write(move |conn| queue::purge(conn, before)).await? > 0 {}
         Ok(())
     }

@@ -134,7 +134,7 @@ impl Resource for WebhookEndpoints {
             return Ok(None);
         }
         if next.status != row.status {
-            lifecycle::keep(conn, &next, caller.at)?;
+            lifecycle::keep(conn, row.status, &next, caller.at)?;
         }
         Ok(Some(next))
     }

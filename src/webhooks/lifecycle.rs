@@ -43,20 +43,24 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
     row.at(behind)
 }
 
-/// Keeps another status. What waits for a disabled endpoint is not sent any more; what waits for one that becomes active is sent now, and
-/// has all its attempts before it: those that failed before tell nothing of how it is now.
-pub fn keep(conn: &mut DbConn, row: &EndpointRow, now: Instant) -> Result<()> {
+/// Keeps another status than before. What waits for a disabled endpoint is not sent any more; what waits for one that becomes active is sent
+/// now, and has all its attempts before it: those that failed before tell nothing of how it is now.
+pub fn keep(conn: &mut DbConn, before: WebhookStatus, row: &EndpointRow, now: Instant) -> Result<()> {
     repository::set_status(conn, row)?;
+    if before == WebhookStatus::Disabled {
+        // Of what waited for it then, some may not be cancelled yet.
+        while queue::cancel(conn, row.id, now)? > 0 {}
+    }
     match row.status {
         WebhookStatus::Active => queue::begin_anew(conn, row.id, now),
-        WebhookStatus::Disabled => queue::cancel(conn, row.id, now),
+        WebhookStatus::Disabled => queue::cancel(conn, row.id, now).map(|_| ()),
         WebhookStatus::Paused => Ok(()),
     }
 }
 
 /// Pauses or disables an endpoint because of what was found out, and says so in the journal.
 pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reason: WebhookStatusReason, now: Instant) -> Result<()> {
-    let place = places::reached(conn, Work::Webhooks)?;
+    let (place, before) = (places::reached(conn, Work::Webhooks)?, row.status);
     let row = EndpointRow {
         status_reason: Some(reason),
         version: row.version + 1,
@@ -67,7 +71,7 @@ pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reas
         // Somebody has changed it in this moment: what was found out is looked at again.
         return Err(Error::Busy);
     }
-    keep(conn, &row, now)?;
+    keep(conn, before, &row, now)?;
     log::warn!("webhook endpoint {} is {status}: {reason}", row.id);
     let (head, shape) = (WebhookEndpoints::head(&row), WebhookEndpoints::shape(row));
     resource::record_by::<WebhookEndpoints>(conn, &Actor::operator(now), &head, Action::Updated, &shape)

@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
 
 use super::api::WebhookDeliveryQuery;
-use super::model::{AttemptRow, DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus};
+use super::model::{AttemptRow, DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus};
 use crate::changes::Position;
 use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
@@ -24,6 +24,9 @@ const SHORTEST_PAGE: i64 = 32;
 const LONGEST_PAGE: i64 = 1_000;
 /// After so many others have their turn at the database.
 const LONGEST_STRETCH: i64 = 2_000;
+
+/// How many are cancelled in one transaction.
+const CANCELLED_AT_ONCE: usize = 20_000;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
@@ -225,18 +228,40 @@ pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     Ok(())
 }
 
-/// Sends everything that waits for an endpoint now, as if it had not been tried.
+/// Sends everything that waits for an endpoint now, as if it had not been tried. Most of it has not been, however much it is.
 pub fn begin_anew(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<()> {
     let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    update(waiting).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
+    let was_tried = dsl::attempt_count.gt(0).or(dsl::next_attempt_at.gt(now));
+    update(waiting.filter(was_tried)).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
     Ok(())
 }
 
-/// Cancels everything that waits for an endpoint.
-pub fn cancel(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<()> {
+/// Cancels what waits for an endpoint to which nothing more is sent, up to 20,000 deliveries; how many there were. The rest is for
+/// [`cancel_rest`].
+pub fn cancel(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<usize> {
     let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    update(waiting).set((dsl::status.eq(WebhookDeliveryStatus::Cancelled), dsl::finished_at.eq(Some(now)))).execute(conn)?;
-    Ok(())
+    let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
+    let ids: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(CANCELLED_AT_ONCE as i64).load(conn)?;
+    for ids in ids.chunks(500) {
+        let over = (dsl::status.eq(WebhookDeliveryStatus::Cancelled), dsl::finished_at.eq(Some(now)));
+        update(dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec()))).set(over).execute(conn)?;
+    }
+    Ok(ids.len())
+}
+
+/// Cancels some of what still waits for endpoints that were deleted or disabled; how much there was.
+pub fn cancel_rest(conn: &mut DbConn, now: Instant) -> Result<usize> {
+    use webhook_endpoints as endpoints;
+    let over = endpoints::table.filter(endpoints::deleted_at.is_not_null().or(endpoints::status.eq(WebhookStatus::Disabled)));
+    let over: Vec<WebhookEndpointId> = over.select(endpoints::id).load(conn)?;
+    let mut cancelled = 0;
+    for endpoint in over {
+        cancelled += cancel(conn, endpoint, now)?;
+        if cancelled >= CANCELLED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(cancelled)
 }
 
 /// One page of an endpoint's deliveries, the latest first, and one row more.
@@ -317,7 +342,6 @@ pub fn purge(conn: &mut DbConn, before: Instant) -> Result<usize> {
 
 /// Of these endpoints, those for which events are still queued.
 pub fn still_wanted(conn: &mut DbConn, ids: &[WebhookEndpointId]) -> Result<Vec<WebhookEndpointId>> {
-    use super::model::WebhookStatus;
     use webhook_endpoints as endpoints;
     let mut wanted = Vec::new();
     for ids in ids.chunks(500) {

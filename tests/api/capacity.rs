@@ -210,7 +210,8 @@ on_both!(room_is_true_as_of_a_moment_that_has_come_and_the_newest_word_stands, |
     assert_eq!(town.read().await["version"], 1);
     let ahead = said(2, "2026-03-02T18:00:00Z").await.expect(200);
     assert_eq!(ahead["as_of"], "2026-03-02T17:00:00.000000Z", "a clock that is ahead says what is true now");
-    said(3, "2026-03-02T16:59:59Z").await.expect_problem(409, "capacity_outdated");
+    let outdated = said(3, "2026-03-02T16:59:59Z").await.expect_problem(409, "capacity_outdated");
+    assert_eq!(outdated["current_as_of"], "2026-03-02T17:00:00.000000Z");
     assert_eq!((&town.read().await["version"], &town.read().await["capacity"]["available"]), (&json!(2), &json!(2)));
     assert_eq!(said(4, "2026-03-02T17:00:00Z").await.expect(200)["available"], 4, "what was said is put right");
     let line = |as_of: &str| json!({ "service_id": town.service, "capacity": { "status": "full", "as_of": as_of } });
@@ -219,8 +220,128 @@ on_both!(room_is_true_as_of_a_moment_that_has_come_and_the_newest_word_stands, |
     let refused = |code| ("refused", Some(code));
     assert_eq!(outcomes(&answers), [refused("invalid_request"), refused("capacity_outdated"), ("set", None)]);
     assert_eq!(answers["items"][0]["problem"]["errors"][0]["pointer"], "/capacity/as_of");
+    assert_eq!(answers["items"][1]["problem"]["current_as_of"], "2026-03-02T17:00:00.000000Z");
     let part = town.provider.put_any(&town.part("newcomers"), json!({ "status": "open", "as_of": "2026-02-01T00:00:00Z" })).await;
     part.expect(200);
+});
+
+on_both!(a_room_that_is_full_or_closed_has_no_free_places, |db| async move {
+    let town = Town::new(db).await;
+    let capacity = format!("{}/capacity", town.path());
+    let contradictory = [json!({ "status": "full", "available": 7 }), json!({ "status": "closed", "available": 1 })];
+    for said in &contradictory {
+        for path in [&capacity, &town.part("newcomers")] {
+            let refused = town.provider.put_any(path, said.clone()).await;
+            assert_eq!(refused.faults(422), [("/available".to_owned(), "contradictory".to_owned())], "{path}: {said}");
+        }
+    }
+    let line = |capacity: &Value| json!({ "service_id": town.service, "key": "newcomers", "capacity": capacity });
+    let list = json!({ "items": [line(&contradictory[0]), line(&contradictory[1]), line(&json!({ "status": "full", "available": 0 }))] });
+    let answers = town.provider.post(LIST, list).await.expect(200);
+    let refused = ("refused", Some("invalid_request"));
+    assert_eq!(outcomes(&answers), [refused, refused, ("set", None)]);
+    assert_eq!(answers["items"][1]["problem"]["errors"][0]["pointer"], "/capacity/available");
+    assert_eq!((&town.read().await["version"], &town.read().await["capacity"]), (&json!(2), &Value::Null));
+});
+
+on_both!(of_what_an_import_says_of_a_full_room_what_is_certain_is_kept, |db| async move {
+    let town = Town::new(db).await;
+    let keeper = &town.keeper;
+    let record = |number: u8, name: &str, capacity: Value| {
+        json!({ "id": format!("ac148810-d857-441c-9679-408f346de14{number}"), "name": name, "status": "active",
+            "organization": { "id": "o", "name": "Shelter Society" }, "kith": { "capacity": capacity } })
+    };
+    let full = record(1, "Night shelter", json!({ "status": "full", "available": 7, "note": "Call after six." }));
+    let (_, counts) = crate::duplicates::import(keeper, "partner", "", &[full, record(2, "Day shelter", json!({ "available": 2 }))]).await;
+    assert_eq!(counts, [2, 0, 0, 0, 0]);
+    let found = async |name: &str| {
+        let found = keeper.get(&format!("/v1/services?q={name}+shelter")).await.expect(200);
+        let items = found["items"].as_array().unwrap();
+        items.iter().find(|item| item["name"] == format!("{name} shelter")).unwrap_or_else(|| panic!("{found}"))["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let night = keeper.get(&format!("/v1/services/{}", found("Night").await)).await.expect(200);
+    let told = |capacity: &Value| ["status", "available", "note"].map(|field| capacity[field].clone());
+    assert_eq!(told(&night["capacity"]), [json!("full"), Value::Null, json!("Call after six.")]);
+    assert_eq!(night["source_fields"]["unfit:capacity/available"], 7, "{night}");
+    let day = keeper.get(&format!("/v1/services/{}", found("Day").await)).await.expect(200);
+    assert_eq!(told(&day["capacity"]), [json!("open"), json!(2), Value::Null]);
+
+    // A line of a bulk import.
+    let line = |key: &str, capacity: Value| {
+        let resource = json!({ "name": key, "identifiers": [{ "system": "urn:example:a", "value": key }] });
+        json!({ "type": "service", "resource": resource, "read_only": { "capacity": capacity } })
+    };
+    let lines = [line("a", json!({ "status": "closed", "available": 4, "expected_wait_days": 30 })), line("b", json!({ "available": 2 }))];
+    for expected in [[2, 0, 0, 0], [0, 0, 2, 0]] {
+        let job = crate::bulk::load(keeper, crate::bulk::text(&lines)).await;
+        assert_eq!(crate::bulk::counts(&job), expected, "{:?}", crate::bulk::results(keeper, &job).await);
+    }
+    let job = crate::bulk::load(keeper, crate::bulk::text(&lines)).await;
+    let told = crate::bulk::results(keeper, &job).await;
+    for (line, expected) in told.iter().zip([[json!("closed"), Value::Null, json!(30)], [json!("open"), json!(2), Value::Null]]) {
+        let service = keeper.get(&format!("/v1/services/{}", line["id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(["status", "available", "expected_wait_days"].map(|field| service["capacity"][field].clone()), expected);
+    }
+});
+
+on_both!(the_status_follows_from_the_free_places_where_none_is_said, |db| async move {
+    let town = Town::new(db).await;
+    let capacity = format!("{}/capacity", town.path());
+    for (said, status) in [
+        (json!({ "available": 7 }), "open"),
+        (json!({ "status": "unknown", "available": 7 }), "open"),
+        (json!({ "available": 0 }), "full"),
+        (json!({ "available": 0, "waitlist_length": 0 }), "full"),
+        (json!({ "available": 0, "waitlist_length": 2 }), "waitlist"),
+        (json!({ "available": 0, "expected_wait_days": 14 }), "waitlist"),
+        (json!({ "status": "waitlist", "available": 3 }), "waitlist"),
+        (json!({ "status": "closed", "available": 0 }), "closed"),
+        (json!({ "unit": "place" }), "unknown"),
+    ] {
+        assert_eq!(town.provider.put_any(&capacity, said.clone()).await.expect(200)["status"], status, "{said}");
+        assert_eq!(town.read().await["capacity"]["status"], status, "{said}");
+    }
+    let list = json!({ "items": [{ "service_id": town.service, "capacity": { "available": 1 } }] });
+    assert_eq!(town.provider.post(LIST, list).await.expect(200)["items"][0]["capacity"]["status"], "open");
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=open").await), std::slice::from_ref(&town.service));
+});
+
+on_both!(a_place_that_was_offered_is_theirs_whatever_is_said_of_the_room_since, |db| async move {
+    let town = Town::new(db).await;
+    let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);
+    let (capacity, list) = (format!("{}/capacity", town.path()), format!("{}/waitlist-entries", town.path()));
+    let say = async |said: Value| provider.put_any(&capacity, said).await.expect(200);
+    let wait = async || {
+        let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({ "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" } });
+        let referral = clinic.post("/v1/referrals", referral).await.id();
+        format!("{list}/{}", provider.post(&list, json!({ "referral_id": referral })).await.id())
+    };
+    let status = async |entry: &str| clinic.get(entry).await.expect(200)["status"].clone();
+    say(json!({ "status": "open", "unit": "place", "available": 1 })).await;
+    let (first, second) = (wait().await, wait().await);
+    for said in [json!({ "status": "full" }), json!({ "status": "closed", "available": 0 })] {
+        let room = say(said).await;
+        assert_eq!((&room["held"], &room["waitlist_length"]), (&json!(1), &json!(1)), "{room}");
+        assert_eq!((status(&first).await, status(&second).await), (json!("offered"), json!("waiting")));
+    }
+    clinic.post(&format!("{first}/accept"), json!({})).await.expect(200);
+    assert_eq!((&town.read().await["capacity"]["held"], status(&second).await), (&json!(0), json!("waiting")));
+
+    // Where people wait, a room without a place has a list.
+    assert_eq!(say(json!({ "available": 0 })).await["status"], "waitlist");
+    let third = wait().await;
+    say(json!({ "available": 1 })).await;
+    assert_eq!(status(&second).await, "offered");
+    say(json!({ "status": "full" })).await;
+    // The provider takes it back; it is nobody's while the service is full.
+    provider.post(&format!("{second}/decline"), json!({})).await.expect(200);
+    assert_eq!((status(&second).await, status(&third).await), (json!("declined"), json!("waiting")));
+    assert_eq!(town.read().await["capacity"]["held"], 0);
 });
 
 on_both!(nobody_waits_for_what_is_there_no_more, |db| async move {

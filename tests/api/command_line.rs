@@ -239,6 +239,40 @@ fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
 }
 
 #[test]
+fn an_export_over_a_file_leaves_it_where_and_whose_it_is() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let place = Place::on_sqlite();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let export = |name: &str| printed(&place, &["export", "hsds", &format!("--output={}", at(name))]);
+    let is_written = |name: &str| assert_eq!(fs::read_to_string(at(name)).unwrap().trim_end(), "[\n]", "{name}");
+    let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+
+    // What a link leads to is written, and stays readable by its owner alone.
+    fs::create_dir(at("kept")).unwrap();
+    fs::write(at("kept/out.json"), "before").unwrap();
+    fs::set_permissions(at("kept/out.json"), Permissions::from_mode(0o600)).unwrap();
+    symlink(at("kept/out.json"), at("link.json")).unwrap();
+    export("link.json");
+    assert!(fs::symlink_metadata(at("link.json")).unwrap().is_symlink());
+    is_written("kept/out.json");
+    assert_eq!(mode("kept/out.json"), 0o600);
+    symlink(at("kept/new.json"), at("early.json")).unwrap();
+    export("early.json");
+    is_written("kept/new.json");
+    assert!(fs::symlink_metadata(at("early.json")).unwrap().is_symlink());
+
+    // Nothing can be made in a folder that may not be written, and the file in it may be written all the same.
+    fs::set_permissions(at("kept"), Permissions::from_mode(0o500)).unwrap();
+    fs::write(at("kept/out.json"), "before").unwrap();
+    export("kept/out.json");
+    fs::set_permissions(at("kept"), Permissions::from_mode(0o700)).unwrap();
+    is_written("kept/out.json");
+    assert_eq!((mode("kept/out.json"), fs::read_dir(at("kept")).unwrap().count()), (0o600, 2), "and nothing is left beside");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_makes_no_command_fail() {
     let place = Place::on_sqlite();
     let folder = tempfile::tempdir().unwrap();

@@ -82,6 +82,17 @@ fn hidden() -> [Value; 4] {
     [Value::Null, Value::Null, json!([]), Value::Null]
 }
 
+on_both!(a_consent_with_a_step_that_sends_nothing_is_refused_and_not_lost, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&town.patient().await)).await.id();
+    for (caller, id, status) in [(&town.clinic, &id, "requested"), (&town.program, &id, "accepted"), (&town.clinic, &draft, "cancelled")] {
+        let reason = if status == "cancelled" { json!({ "code": "person_declined" }) } else { json!({}) };
+        let given = json!({ "status": status, "reason": reason, "consent": { "form": "verbal" } });
+        assert_eq!(step(caller, id, given).await.faults(422), [("/consent".into(), "not_allowed".into())], "{status}");
+    }
+});
+
 on_both!(the_consent_that_came_with_a_referral_is_read_among_the_consents_and_nowhere_else, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
@@ -195,11 +206,13 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
     assert_eq!(told[0]["problem"]["code"], "draft_outdated", "{told:#?}");
     assert_eq!(standing(&town).await, 0, "nobody has agreed to anything since");
     assert_eq!(town.clinic.get(&path(&drafts[1])).await.expect(200)["status"], "draft");
-    // Neither what is said now nor what was written since is of before.
+    // Neither what is said now nor what was written since is of before. The same words once more are no other consent.
     let given = json!({ "status": "requested", "consent": { "form": "verbal" } });
     step(&town.clinic, &drafts[1], given).await.expect(201);
     withdraw_all(&town, &patient).await;
     town.clinic.put(&path(&drafts[2]), 1, town.navigation(&patient)).await.expect(200);
+    step(&town.clinic, &drafts[2], send()).await.expect_problem(409, "draft_outdated");
+    town.clinic.patch(&path(&drafts[2]), 2, json!({ "consent": { "form": "written" } })).await.expect(200);
     step(&town.clinic, &drafts[2], send()).await.expect(201);
     assert_eq!(standing(&town).await, 1);
 
@@ -216,6 +229,58 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
     let mistaken = make(&town.clinic, "/v1/consents", consent(&other, &town.program, "referral", &["summary"])).await;
     town.clinic.delete(&format!("/v1/consents/{mistaken}"), 1).await.expect(204);
     step(&town.clinic, &draft, send()).await.expect_problem(409, "draft_outdated");
+});
+
+on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_the_draft, |db| async move {
+    let town = Town::new(db).await;
+    let service = json!({ "name": "Garden Group", "provider_id": town.program.organization_id });
+    let [kept, twice] = [make(&town.agency, "/v1/services", service.clone()).await, make(&town.agency, "/v1/services", service).await];
+    let mut drafts = Vec::new();
+    for number in 0..3 {
+        let patient = town.patient().await;
+        let mut draft = town.navigation(&patient);
+        if number == 2 {
+            draft = json!({ "patient_id": patient, "kind": "service", "service_id": twice, "source_type": "family_physician",
+                "consent": { "form": "verbal" } });
+        }
+        drafts.push((make(&town.clinic, "/v1/referrals?draft=true", draft).await, patient));
+    }
+    for (_, patient) in &drafts {
+        give(&town, consent(patient, &town.program, "referral", &["summary"])).await;
+        withdraw_all(&town, patient).await;
+    }
+    town.clinic.patch(&path(&drafts[0].0), 1, json!({ "priority": "urgent" })).await.expect(200);
+    let survivor = town.patient().await;
+    town.clinic.post(&format!("/v1/patients/{survivor}/merge"), json!({ "duplicate_id": drafts[1].1 })).await.expect(200);
+    town.agency.post(&format!("/v1/services/{kept}/merge"), json!({ "duplicate_id": twice })).await.expect(200);
+    for (draft, _) in &drafts {
+        assert_eq!(town.clinic.get(&path(draft)).await.expect(200)["version"], 2, "it was changed since");
+        step(&town.clinic, draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
+    }
+    let moved = town.clinic.get(&path(&drafts[1].0)).await.expect(200);
+    assert_eq!((&moved["patient_id"], &moved["status"]), (&json!(survivor), &json!("draft")));
+});
+
+on_both!(a_draft_is_sent_by_the_consent_that_was_given_since_and_not_by_its_own, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut whole = town.navigation(&patient);
+    whole["identifiers"] = json!([{ "system": "urn:example:emr", "value": "1" }]);
+    let mut drafts = Vec::new();
+    for draft in [whole.clone(), town.navigation(&patient)] {
+        drafts.push(make(&town.clinic, "/v1/referrals?draft=true", draft).await);
+    }
+    for _ in 0..2 {
+        withdraw_all(&town, &patient).await;
+        give(&town, consent(&patient, &town.program, "referral", &["summary"])).await;
+    }
+    let line = json!({ "type": "referral", "draft": false, "resource": whole });
+    crate::bulk::load(&town.clinic, crate::bulk::text(&[line])).await;
+    assert_eq!(town.clinic.get(&path(&drafts[0])).await.expect(200)["status"], "requested");
+    step(&town.clinic, &drafts[1], json!({ "status": "requested" })).await.expect(201);
+    let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents?is_active=true")).await.expect(200);
+    let standing: Vec<&Value> = consents["items"].as_array().unwrap().iter().map(|consent| &consent["categories"]).collect();
+    assert_eq!(standing, [&json!(["summary"])], "no more than they agree to now");
 });
 
 on_both!(nobody_takes_on_a_person_whose_consent_has_ended_and_all_can_be_reported, |db| async move {

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
+use crate::bulk::{counts, load, results};
 use crate::client::{Answer, Caller, TestApp};
 use crate::harness::TestDb;
 
@@ -151,9 +152,9 @@ on_both!(a_merged_record_leads_to_the_one_that_stands_for_both, |db| async move 
     let listed = keeper.get("/v1/services?status=active&status=inactive&status=defunct").await.expect(200);
     assert!(!ids(&listed["items"]).contains(&valley.second.as_str()));
     assert_eq!(valley.pairs().await, Vec::<Value>::new());
-    let replaced = bank("Alder Falls Food Bank", json!({ "identifiers": [{ "system": "b", "value": "2" }] }));
-    let replaced = keeper.put_any("/v1/services/by-identifier?system=b&value=2", replaced).await.expect(200);
-    assert_eq!(replaced["id"], json!(valley.first), "its keys lead there too");
+    let by_key = bank("Alder Falls Food Bank", json!({ "identifiers": [{ "system": "b", "value": "2" }] }));
+    let by_key = keeper.put_any("/v1/services/by-identifier?system=b&value=2", by_key).await.expect_problem(410, "merged");
+    assert_eq!(by_key["merged_into"], json!(path(&valley.first, "")), "its keys lead there too");
 
     let hsds = keeper.get("/hsds/services").await.expect(200);
     let of = |id: &str| hsds["contents"].as_array().unwrap().iter().find(|service| service["id"] == id).unwrap()["status"].clone();
@@ -163,6 +164,64 @@ on_both!(a_merged_record_leads_to_the_one_that_stands_for_both, |db| async move 
     let about = changes["items"].as_array().unwrap().iter().filter(|entry| entry["resource_id"] == json!(valley.second));
     let actions: Vec<(&Value, &Value)> = about.map(|entry| (&entry["action"], &entry["resource"]["merged_into_id"])).collect();
     assert_eq!(actions, [(&json!("created"), &Value::Null), (&json!("merged"), &json!(valley.first))]);
+});
+
+on_both!(a_sync_that_goes_on_after_a_merge_of_services_loses_nothing_and_takes_the_place_of_nothing, |db| async move {
+    let valley = Valley::new(db).await;
+    let keeper = &valley.keeper;
+    let key = |system: &str, value: &str| json!({ "system": system, "value": value });
+    let (ours, theirs) = (key("a", "1"), key("b", "2"));
+    let sync = async |key: &Value, more: Value| {
+        let query = format!("system={}&value={}", key["system"].as_str().unwrap(), key["value"].as_str().unwrap());
+        keeper.put_any(&format!("/v1/services/by-identifier?{query}"), bank("Alder Falls Food Bank", more)).await
+    };
+    let by_theirs = || json!({ "identifiers": [theirs], "description": "Theirs, again." });
+    valley.merge().await;
+    let place = path(&valley.first, "");
+    let whole = keeper.get(&place).await.expect(200);
+    assert_eq!(sync(&theirs, by_theirs()).await.expect_problem(410, "merged")["merged_into"], place);
+    assert_eq!(keeper.get(&place).await.expect(200), whole, "the service is as it was");
+
+    let again = sync(&ours, json!({ "identifiers": [ours], "description": "Ours, again." })).await.expect(200);
+    assert_eq!((&again["description"], &again["email"]), (&json!("Ours, again."), &json!("food@example.ca")));
+    assert_eq!((&again["id"], &again["identifiers"]), (&json!(valley.first), &json!([ours, theirs])));
+    assert_eq!(again["alternate_names"], json!(["Alder Falls Food Bank Society"]));
+    let silent = sync(&ours, json!({ "identifiers": [ours] })).await.expect(200);
+    assert_eq!(silent["description"], "Theirs.");
+    let sources = keeper.get(&path(&valley.first, "/sources")).await.expect(200)["items"].clone();
+    assert_eq!((&sources[0]["content"]["description"], &sources[0]["content"]["identifiers"]), (&Value::Null, &json!([ours])));
+    let knowing = sync(&theirs, json!({ "identifiers": [theirs, ours], "description": "One record." })).await.expect(200);
+    assert_eq!((&knowing["id"], &knowing["description"]), (&json!(valley.first), &json!("One record.")));
+    sync(&theirs, by_theirs()).await.expect_problem(410, "merged");
+    let many: Vec<Value> = std::iter::once(ours.clone()).chain((0..19).map(|number| key("x", &number.to_string()))).collect();
+    assert_eq!(sync(&ours, json!({ "identifiers": many })).await.faults(422), [("/identifiers".into(), "too_many".into())]);
+    assert_eq!(keeper.get("/v1/services").await.expect(200)["items"].as_array().unwrap().len(), 2, "nothing is there twice");
+
+    keeper.post(&path(&valley.first, "/unmerge"), json!({ "duplicate_id": valley.second })).await.expect(200);
+    assert_eq!(sync(&theirs, by_theirs()).await.expect(200)["id"], json!(valley.second), "it stands by itself again");
+    assert_eq!(keeper.get(&place).await.expect(200)["identifiers"], json!([ours]));
+});
+
+on_both!(a_file_of_services_that_is_loaded_again_after_a_merge_loses_and_doubles_nothing, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let line = |key: &str, description: &str| {
+        let resource = record("a", key, key, json!({ "description": description }));
+        json!({ "type": "service", "resource": resource })
+    };
+    let file = |description: &str| format!("{}\n{}\n", line("first", description), line("second", description));
+    load(&keeper, file("Old.")).await;
+    let listed = keeper.get("/v1/services?sort=name").await.expect(200)["items"].clone();
+    let ids = ids(&listed);
+    keeper.post(&path(ids[0], "/merge"), json!({ "duplicate_id": ids[1] })).await.expect(200);
+
+    let again = load(&keeper, file("Old.")).await;
+    assert_eq!(counts(&again), [0, 0, 1, 1], "nothing has changed, and what came with the merge is no change");
+    let lines = results(&keeper, &again).await;
+    assert_eq!((&lines[1]["problem"]["code"], &lines[1]["problem"]["merged_into"]), (&json!("merged"), &json!(path(ids[0], ""))));
+    assert_eq!(counts(&load(&keeper, file("New.")).await), [0, 1, 0, 1]);
+    let listed = keeper.get("/v1/services").await.expect(200)["items"].clone();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["description"]), (1, &json!("New.")));
+    assert_eq!((&listed[0]["name"], &listed[0]["alternate_names"]), (&json!("first"), &json!(["second"])));
 });
 
 on_both!(what_belongs_to_a_duplicate_follows_it, |db| async move {

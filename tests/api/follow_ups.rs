@@ -105,6 +105,40 @@ on_both!(tries_that_run_out_close_the_referral_and_the_referrer_sees_why, |db| a
     assert_eq!(tries["items"].as_array().unwrap().len(), 2);
 });
 
+on_both!(who_is_not_reached_later_on_keeps_the_help_and_what_stands_in_the_way_is_looked_into, |db| async move {
+    let town = Town::new(db).await;
+    let organization = format!("/v1/organizations/{}", town.program.organization_id);
+    town.program.patch(&organization, 1, json!({ "policies": { "contact_attempts": 2 } })).await.expect(200);
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    attempt(&town.program, &id_of(&open(&town.program, &referral).await), "reached").await.expect(201);
+    let check_in = open(&town.program, &referral).await;
+    assert_eq!(check_in["purpose"], "check_in");
+    attempt(&town.program, &id_of(&check_in), "no_answer").await.expect(201);
+    let given_up = attempt(&town.program, &id_of(&check_in), "voicemail").await.expect(201)["follow_up"].clone();
+    assert_eq!((&given_up["status"], &given_up["cancellation"]["code"]), (&json!("cancelled"), &json!("unable_to_contact")));
+    let review = open(&town.program, &referral).await;
+    assert_eq!((&review["id"], &review["purpose"]), (&given_up["next_follow_up_id"], &json!("barrier_review")));
+    assert_eq!((&review["due_on"], &review["note"]), (&json!("2026-03-16"), &json!("Not reached in 2 tries.")));
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200)["status"], "in_progress");
+
+    // Nothing follows where leave was to be taken, and whoever has no referral is not lost from sight either.
+    town.program.post(&format!("{}/cancel", path(&id_of(&review))), json!({ "code": "no_longer_needed" })).await.expect(200);
+    let leave = json!({ "patient_id": patient, "referral_id": referral, "purpose": "closing", "due_on": "2026-03-20" });
+    let leave = town.program.post(PATH, leave).await.id();
+    attempt(&town.program, &leave, "no_answer").await.expect(201);
+    let given_up = attempt(&town.program, &leave, "no_answer").await.expect(201)["follow_up"].clone();
+    assert_eq!((&given_up["status"], &given_up["next_follow_up_id"]), (&json!("cancelled"), &Value::Null));
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200)["status"], "in_progress");
+    let own = town.clinic.post(PATH, json!({ "patient_id": patient, "purpose": "first_contact", "due_on": "2026-03-10" })).await.id();
+    let mut last = Value::Null;
+    for _ in 0..3 {
+        last = attempt(&town.clinic, &own, "no_answer").await.expect(201)["follow_up"].clone();
+    }
+    let next = town.clinic.get(&path(last["next_follow_up_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&next["purpose"], &next["status"]), (&json!("barrier_review"), &json!("open")));
+});
+
 on_both!(a_follow_up_is_planned_by_hand_moved_and_cancelled, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;

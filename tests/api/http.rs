@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use actix_web::http::Method;
+use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
 use crate::client::TestApp;
@@ -110,4 +111,75 @@ on_both!(whoever_waits_is_answered_before_the_request_has_taken_too_long, |db| a
     let next = clinic.get("/v1/changes").await.expect(200)["next"].as_str().unwrap().to_owned();
     let piece = clinic.get(&format!("/v1/changes?cursor={next}&wait=30")).await.expect(200);
     assert_eq!(piece["items"], json!([]));
+});
+
+on_both!(a_post_that_needs_no_member_needs_no_body, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let patient = caller.post("/v1/patients", json!({ "names": [{ "family": "Roy" }] })).await.id();
+    let screening = caller.post("/v1/screenings", json!({ "patient_id": patient, "instrument": "phq-9" })).await.id();
+    let path = format!("/v1/screenings/{screening}/links");
+    let (json, form) = (("content-type", "application/json"), ("content-type", "application/x-www-form-urlencoded"));
+    let post = || caller.request(Method::POST, &path);
+    let nothing = [post(), post().insert_header(json), post().insert_header(form), post().insert_header(("content-length", "0"))];
+    for request in nothing {
+        caller.app.send(request).await.expect(201);
+    }
+    let keyed = |request: TestRequest| caller.app.send(request.insert_header(("idempotency-key", "link-1")));
+    let (first, again) = (keyed(post()).await.expect(201), keyed(post().set_json(json!({}))).await.expect(201));
+    assert_eq!(first, again, "nothing says the same as an empty object");
+
+    // What must be said is told, and what is something is of a media type.
+    let silent = caller.app.send(caller.request(Method::POST, "/v1/patients")).await;
+    assert_eq!(silent.faults(422), [("/names".to_owned(), "required".to_owned())]);
+    for length in [None, Some(("content-length", "2"))] {
+        let request = length.into_iter().fold(post().insert_header(form), TestRequest::insert_header);
+        caller.app.send(request.set_payload("{}")).await.expect_problem(415, "unsupported_media_type");
+    }
+    // The body is what these are for.
+    let service = caller.post("/v1/services", json!({ "name": "Lunch" })).await.id();
+    let put = || caller.request(Method::PUT, &format!("/v1/services/{service}/capacity"));
+    caller.app.send(put()).await.expect_problem(415, "unsupported_media_type");
+    caller.app.send(put().insert_header(json)).await.expect_problem(400, "malformed_request");
+    let patch = caller.request(Method::PATCH, &format!("/v1/services/{service}")).insert_header(("if-match", "\"1\""));
+    caller.app.send(patch.insert_header(json)).await.expect_problem(400, "malformed_request");
+});
+
+on_both!(a_body_of_another_media_type_is_refused_with_all_that_are_taken, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let text = |method: Method, path: &str| {
+        let request = caller.request(method, path).insert_header(("content-type", "text/plain")).insert_header(("if-match", "\"1\""));
+        caller.app.send(request.set_payload("{}"))
+    };
+    for (method, path, taken) in [
+        (Method::POST, "/v1/patients", &["application/json"][..]),
+        (Method::PATCH, "/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", &["application/merge-patch+json", "application/json"]),
+        (Method::POST, "/hsds/services", &["application/json", "application/x-www-form-urlencoded"]),
+        (Method::POST, "/v1/imports", &["application/x-ndjson", "application/ndjson", "application/jsonl"]),
+        (
+            Method::POST,
+            "/v1/imports/services?source=a",
+            &["application/x-ndjson", "application/zip", "application/ndjson", "application/jsonl"],
+        ),
+    ] {
+        let refused = text(method, path).await;
+        let problem = refused.expect_problem(415, "unsupported_media_type");
+        assert_eq!(problem["detail"], format!("Send the body as {}.", taken.join(" or ")), "{path}");
+        assert_eq!(refused.header("accept"), Some(&*taken.join(", ")), "{path}");
+    }
+});
+
+on_both!(who_sends_no_token_is_told_of_no_fault_in_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let challenge = async |authorization: Option<&str>| {
+        let request = app.stranger().request(Method::GET, "/v1/patients");
+        let headers = authorization.map(|value| ("authorization", value.to_owned()));
+        let refused = app.send(headers.into_iter().fold(request, TestRequest::insert_header)).await;
+        refused.expect_problem(401, "unauthenticated");
+        refused.header("www-authenticate").unwrap().to_owned()
+    };
+    // RFC 6750 §3.1: nothing, and a way of logging in that is not taken.
+    for authorization in [None, Some("Basic a2l0aDprw6l0aA==")] {
+        assert_eq!(challenge(authorization).await, "Bearer realm=\"kith\"", "{authorization:?}");
+    }
+    assert_eq!(challenge(Some("Bearer spoiled")).await, "Bearer realm=\"kith\", error=\"invalid_token\"");
 });

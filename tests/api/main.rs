@@ -21,6 +21,8 @@ mod appointments;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod bulk;
 #[cfg(test)]
 mod capacity;
@@ -85,9 +87,13 @@ mod races;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod reaching;
+#[cfg(test)]
 mod referral_links;
 #[cfg(test)]
 mod referrals;
+#[cfg(test)]
+mod remembered;
 #[cfg(test)]
 mod replica;
 #[cfg(test)]

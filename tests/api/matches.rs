@@ -1,7 +1,10 @@
 //! Matches: services suggested for a patient or for a described person, kept as a record, and what they find unmet.
 
 use actix_web::http::Method;
+use chrono::Duration;
+use diesel::prelude::*;
 use kith::auth::Scope;
+use kith::db::schema::{changes, matches};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -120,7 +123,8 @@ on_both!(a_match_may_ask_about_some_needs_only, |db| async move {
 on_both!(anybody_is_matched_where_the_directory_is_public_and_nothing_personal_is_kept, |db| async move {
     let app = TestApp::with(db, &["--public-directory"]).await;
     let clinic = app.clinic().await;
-    service(&clinic, json!({ "places": [{ "point": { "latitude": 49.36, "longitude": -120.12 } }] })).await;
+    let place = json!({ "point": { "latitude": 49.36, "longitude": -120.12 }, "address": { "city": "Alder Falls", "region": "BC" } });
+    service(&clinic, json!({ "places": [place] })).await;
     let stranger = app.stranger();
     let created = stranger.post(PATH, json!({ "person": hungry() })).await;
     let matched = created.expect(201);
@@ -137,6 +141,42 @@ on_both!(anybody_is_matched_where_the_directory_is_public_and_nothing_personal_i
     assert!(!text.contains("cupboard") && !text.contains("1A0") && !text.contains(" km "), "{text}");
     assert_eq!(kept["results"][0]["distance_m"], Value::Null);
     stranger.post(PATH, json!({ "patient_id": NOBODY })).await.expect_problem(401, "unauthenticated");
+});
+
+on_both!(what_a_stranger_asks_is_kept_for_a_day_and_in_codes_alone, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    service(&app.clinic().await, json!({})).await;
+    let person = json!({
+        "needs": [{ "domain": "x-call-5550100" }, { "domain": "stress" }, { "domain": "food-insecurity" }],
+        "languages": ["Ask for Ines", "pa"],
+        "location": { "city": "Behind the mill", "region": "Ask for Ines", "postal_code": "V0X 1A0" },
+    });
+    let ask = async || app.stranger().post(PATH, json!({ "person": person })).await;
+    let asked = ask().await;
+    assert_eq!(asked.expect(201)["unanswered"].as_array().unwrap().len(), 2, "the answer tells all");
+    let path = format!("{PATH}/{}", asked.id());
+    let kept = app.stranger().get(&path).await.expect(200);
+    let domains: Vec<&Value> = kept["person"]["needs"].as_array().unwrap().iter().map(|need| &need["domain"]).collect();
+    assert_eq!(domains, ["stress", "food-insecurity"]);
+    assert_eq!((&kept["person"]["languages"], &kept["person"]["location"]["postal_code"]), (&json!(["pa"]), &json!("V0X")));
+    let text = kept.to_string();
+    assert!(["5550100", "Ines", "mill"].iter().all(|word| !text.contains(word)), "{text}");
+
+    let count = async || {
+        let rows = |conn: &mut kith::db::DbConn| {
+            let of_matches = changes::table.filter(changes::resource_type.eq("match"));
+            Ok((matches::table.count().get_result::<i64>(conn)?, of_matches.count().get_result::<i64>(conn)?))
+        };
+        app.state.db.read(rows).await.unwrap()
+    };
+    assert_eq!(count().await, (1, 0), "nobody would read it in the journal");
+    app.clock.advance(Duration::hours(23));
+    ask().await.expect(201);
+    app.stranger().get(&path).await.expect(200);
+    app.clock.advance(Duration::hours(1));
+    app.stranger().get(&path).await.expect_problem(404, "not_found");
+    ask().await.expect(201);
+    assert_eq!(count().await, (2, 0), "what is past makes room for the next");
 });
 
 on_both!(a_described_persons_match_is_seen_by_who_asked, |db| async move {

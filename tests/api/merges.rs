@@ -81,12 +81,15 @@ on_both!(what_protects_a_person_in_one_record_still_does_so_after_a_merge, |db| 
     assert_eq!((&whole["equity"]["religion"]["text"], &whole["equity"]["pronouns"]["codes"]), (&json!("Sikh"), &json!(["she"])));
 });
 
-on_both!(safe_times_that_two_records_do_not_share_are_not_widened_by_their_merge, |db| async move {
+on_both!(two_records_that_share_no_safe_time_are_not_merged, |db| async move {
     let clinic = TestApp::new(db).await.clinic().await;
     let at = |day: &str| json!({ "safe_contact": { "safe_times": [window(day, "09:00", "12:00")] } });
-    let whole = merged(&clinic, at("monday"), at("friday")).await.expect(200);
-    assert_eq!(whole["safe_contact"]["safe_times"], json!([window("monday", "09:00", "12:00")]));
-    assert!(whole["safe_contact"]["note"].as_str().unwrap().contains("no safe time"), "{whole}");
+    let refused = merged(&clinic, at("monday"), at("friday")).await;
+    assert_eq!(refused.faults(422), [("/duplicate_id".into(), "not_allowed".into())]);
+    assert!(refused.json()["errors"][0]["message"].as_str().unwrap().contains("no safe time"), "{}", refused.json());
+    let page = clinic.get(PATH).await.expect(200);
+    let stands = page["items"].as_array().unwrap().iter().map(|patient| patient["safe_contact"]["safe_times"][0]["day"].clone());
+    assert_eq!(stands.collect::<Vec<_>>(), ["monday", "friday"], "both stand as they stood");
     let at_any_time = json!({ "safe_contact": { "no_post": true } });
     let whole = merged(&clinic, at_any_time, at("friday")).await.expect(200);
     assert_eq!(whole["safe_contact"]["safe_times"], json!([window("friday", "09:00", "12:00")]));

@@ -13,6 +13,7 @@ use diesel_migrations::MigrationHarness;
 use kith::changes::Position;
 use kith::changes::places::{self, Work};
 use kith::db::migrate::{POSTGRES, SQLITE};
+use kith::db::schema::{matches, unmet_needs};
 use kith::db::{Db, DbConn};
 use kith::each;
 use serde_json::json;
@@ -199,6 +200,28 @@ on_both!(who_asked_to_hear_of_an_event_that_there_is_no_longer_is_read_and_hears
     for (path, left) in paths.iter().zip([json!(["patient.created"]), json!(["patient.deleted"])]) {
         assert_eq!(clinic.get(path).await.expect(200)["event_types"], left);
     }
+});
+
+on_both!(what_strangers_asked_for_before_goes_and_what_they_lacked_is_still_counted, |db| async move {
+    let mut conn = connect(&db);
+    revert_to(&mut conn, "20260101000102");
+    let id = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
+    let rest = "'{}', 1, '2026-03-01T00:00:00.000000Z', '2026-03-01T00:00:00.000000Z'";
+    for statement in [
+        format!(
+            "INSERT INTO matches (id, outcome, is_sensitive, content, version, created_at, updated_at) \
+             VALUES ('{id}', 'suggested', FALSE, {rest})"
+        ),
+        format!(
+            "INSERT INTO unmet_needs (id, match_id, domain, reason, content, version, created_at, updated_at) \
+             VALUES ('{id}', '{id}', 'stress', 'no_service', {rest})"
+        ),
+    ] {
+        conn.batch_execute(&statement).unwrap();
+    }
+    drop(Db::open(&db.settings).unwrap());
+    assert_eq!(matches::table.count().get_result::<i64>(&mut conn).unwrap(), 0);
+    assert_eq!(unmet_needs::table.filter(unmet_needs::match_id.is_null()).count().get_result::<i64>(&mut conn).unwrap(), 1);
 });
 
 on_both!(opening_again_changes_nothing, |db| async move {

@@ -139,6 +139,26 @@ on_both!(what_was_sensitive_once_stays_so_in_the_history, |db| async move {
     assert_eq!(versions(program.get(&format!("{path}/history")).await.expect(200)), [1, 2]);
 });
 
+on_both!(whoever_helps_with_a_sensitive_need_does_not_open_it_to_others, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    let violence = record(&clinic, &person, "intimate-partner-violence").await;
+    let mut private = need(&person, "stress");
+    private["treat_as_sensitive"] = json!(true);
+    let told = clinic.post(PATH, private.clone()).await.header("location").unwrap().to_owned();
+    consent(&clinic, &person, &program, &["needs", "sensitive"]).await;
+    let open = || json!({ "treat_as_sensitive": false });
+    program.patch(&told, 1, open()).await.expect_problem(403, "forbidden");
+    program.patch(&violence, 1, json!({ "domain": "stress" })).await.expect_problem(403, "forbidden");
+    program.patch(&told, 1, json!({ "status": "being_addressed" })).await.expect(200);
+    let own = program.post(PATH, private).await.header("location").unwrap().to_owned();
+    for (caller, path, version) in [(&clinic, &told, 2), (&program, &own, 1), (&clinic, &violence, 1)] {
+        let change = if path == &violence { json!({ "domain": "stress" }) } else { open() };
+        assert_eq!(caller.patch(path, version, change).await.expect(200)["is_sensitive"], false);
+    }
+});
+
 on_both!(the_keys_of_a_need_are_its_recorders_alone, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.clinic().await);

@@ -230,7 +230,7 @@ on_both!(the_keys_of_an_organization_are_its_keepers_alone, |db| async move {
     assert_eq!(same.id(), created.id());
 });
 
-on_both!(a_circle_of_organizations_that_is_there_is_told_and_holds_up_nobody, |db| async move {
+on_both!(a_circle_of_organizations_that_is_there_holds_up_nobody_and_is_not_made_larger, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;
     let mut ids = Vec::new();
@@ -259,14 +259,16 @@ on_both!(a_circle_of_organizations_that_is_there_is_told_and_holds_up_nobody, |d
     let all = async {
         for number in 0..3 {
             assert_eq!(caller.post(PATH, beneath(number)).await.faults(422), told);
-            assert_eq!(caller.patch(&path(number), 1, json!({ "description": "Hampers" })).await.faults(422), told);
-            assert_eq!(caller.put(&path(number), 1, beneath(number)).await.faults(422), told);
+            caller.patch(&path(number), 1, json!({ "description": "Hampers" })).await.expect(200);
+            assert_eq!(caller.put(&path(number), 2, beneath(number)).await.faults(422), told);
         }
-        // Whoever may leaves it.
-        caller.patch(&path(0), 1, json!({ "parent_id": null })).await.expect(200);
+        // Whoever goes elsewhere breaks it.
+        let elsewhere = caller.post(PATH, json!({ "name": "Elsewhere", "kind": "agency" })).await.id();
+        caller.patch(&path(0), 2, json!({ "parent_id": elsewhere })).await.expect(200);
         for number in 0..3 {
             caller.post(PATH, beneath(number)).await.expect(201);
         }
+        caller.patch(&path(0), 3, json!({ "parent_id": null })).await.expect(200);
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), all).await.expect("nothing is held up");
 });

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::client::Caller;
 use crate::duplicates::import;
 use crate::harness::TestDb;
+use crate::races::{Rival, posting};
 use crate::waitlists::Town;
 
 fn referral_of(entry: &Value) -> String {
@@ -27,12 +28,17 @@ async fn withdraw(town: &Town, entry: &Value) {
     }
 }
 
+/// A consent of a patient that lets the agency take them on.
+fn consent(town: &Town, patient: &str) -> Value {
+    json!({
+        "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["referral"], "categories": ["summary"],
+        "form": "verbal",
+    })
+}
+
 /// Lets the agency take the person on who waits.
 async fn give(town: &Town, entry: &Value, more: Value) {
-    let mut consent = json!({
-        "patient_id": patient_of(town, entry).await, "grantee_id": town.agency.organization_id, "purposes": ["referral"],
-        "categories": ["summary"], "form": "verbal",
-    });
+    let mut consent = consent(town, &patient_of(town, entry).await);
     consent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     town.clinic.post("/v1/consents", consent).await.expect(201);
 }
@@ -202,6 +208,55 @@ on_both!(those_who_asked_whoever_gave_the_service_before_hear_that_they_are_pass
     assert_eq!(told(&town.clinic, &second).await.last(), Some(&step("waiting", Value::Null)), "and this is told too");
 });
 
+on_both!(an_offer_ends_once_another_organization_gives_the_service, |db| async move {
+    let town = Town::new(db).await;
+    let successor = town.clinic.app.tenant("Another agency", OrganizationKind::Agency).await;
+    let first = town.wait(json!({})).await;
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&first]).await, ["offered"]);
+    let path = format!("/v1/services/{}", town.service);
+    let version = town.agency.get(&path).await.expect(200)["version"].as_i64().unwrap();
+    town.agency.patch(&path, version, json!({ "provider_id": successor.organization_id })).await.expect(200);
+    let read = town.clinic.get(&town.path(&first)).await.expect(200);
+    assert_eq!((&read["status"], &read["offer_expires_at"]), (&json!("waiting"), &Value::Null));
+    assert_eq!(passed_over(&town, &first).await, "asks_another_organization");
+    for caller in [&town.clinic, &town.agency] {
+        town.act(caller, &first, "accept").await.expect_problem(409, "no_offer");
+        let expected = [step("waiting", Value::Null), step("offered", Value::Null), step("waiting", json!("asks_another_organization"))];
+        assert_eq!(told(caller, &first).await, expected, "everyone concerned hears of it");
+    }
+    // The place is for those who ask whoever gives the service now.
+    let after = successor.post(&town.list(), json!({ "referral_id": town.refer().await })).await.expect(201);
+    assert_eq!(after["status"], "offered");
+    town.act(&successor, &after, "accept").await.expect(200);
+    assert_eq!(town.clinic.get(&path).await.expect(200)["capacity"]["available"], 0, "one place is taken once");
+});
+
+on_both!(a_merge_of_patients_is_heeded_with_the_consents_of_both, |db| async move {
+    let mut town = Town::new(db).await;
+    let (first, second) = (town.wait(json!({})).await, town.wait(json!({})).await);
+    let (survivor, duplicate) = (patient_of(&town, &first).await, patient_of(&town, &second).await);
+    withdraw(&town, &first).await;
+    town.free(1).await;
+    assert_eq!(town.statuses(&[&first, &second]).await, ["waiting", "offered"]);
+    let other = async |town: &Town| {
+        let record = town.clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        (town.clinic.post("/v1/consents", consent(town, &record)).await.id(), record)
+    };
+    // What was taken back in the other record ends an offer.
+    let (taken_back, record) = other(&town).await;
+    town.clinic.post(&format!("/v1/consents/{taken_back}/withdraw"), json!({})).await.expect(200);
+    town.clinic.post(&format!("/v1/patients/{record}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    assert_eq!(town.statuses(&[&first, &second]).await, ["waiting", "waiting"]);
+    assert_eq!(passed_over(&town, &second).await, "consent_ended");
+    // What was given in the other record since brings one about.
+    town.clinic.app.clock.advance(Duration::hours(1));
+    town.renew().await;
+    let (_, record) = other(&town).await;
+    town.clinic.post(&format!("/v1/patients/{survivor}/merge"), json!({ "duplicate_id": record })).await.expect(200);
+    assert_eq!(town.statuses(&[&first, &second]).await, ["offered", "waiting"]);
+});
+
 on_both!(those_who_wait_hear_that_an_import_has_another_organization_give_the_service, |db| async move {
     let Town { clinic, agency, .. } = Town::new(db).await;
     let stated = async |organization: &str| {
@@ -266,6 +321,32 @@ async fn whoever_holds_a_service_waits_for_no_referral() {
     assert_eq!(town.statuses(&[&first, &second]).await, ["offered", "waiting"], "it is left for the next look");
     sweeper::sweep(&town.clinic.app.state).await.unwrap();
     assert_eq!(town.statuses(&[&first, &second]).await, ["expired", "offered"]);
+}
+
+#[actix_web::test]
+async fn whoever_holds_a_patient_or_adds_a_consent_has_locked_their_lists_before() {
+    let Some(db) = TestDb::postgres() else { return };
+    let town = Town::new(db).await;
+    let (first, second) = (town.wait(json!({})).await, town.wait(json!({})).await);
+    let (survivor, duplicate) = (patient_of(&town, &first).await, patient_of(&town, &second).await);
+    // What follows from a withdrawal for the list of the other record is of the merge.
+    let taken_back = town.clinic.post("/v1/consents", consent(&town, &survivor)).await.id();
+    town.clinic.post(&format!("/v1/consents/{taken_back}/withdraw"), json!({})).await.expect(200);
+    let requests = [
+        ("/v1/consents".to_owned(), consent(&town, &survivor)),
+        (format!("/v1/patients/{survivor}/merge"), json!({ "duplicate_id": duplicate })),
+    ];
+    for (path, body) in requests {
+        // Whoever is at the service will want the patient next: each would wait for the other.
+        let service = format!("SELECT 1 FROM services WHERE id = '{}' FOR NO KEY UPDATE", town.service);
+        let mut rival = Rival::doing(town.clinic.app.database_url(), &service);
+        let writing = posting(&town.clinic, &path, body);
+        rival.is_met_by(&[&writing]).await;
+        rival.also(&format!("SELECT 1 FROM patients WHERE id IN ('{survivor}', '{duplicate}') FOR UPDATE NOWAIT"));
+        rival.leave();
+        let written = writing.await.unwrap();
+        assert!([200, 201].contains(&written.status), "{path}: {}", written.json());
+    }
 }
 
 on_both!(lists_that_were_kept_before_they_were_counted_are_counted_once_a_server_runs, |db| async move {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
 use crate::referrals::Town;
+use crate::screenings::consent;
 
 const PATH: &str = "/v1/patients";
 const NOBODY: &str = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
@@ -166,9 +167,7 @@ on_both!(a_search_follows_what_is_changed_and_sees_only_what_may_be_seen, |db| a
     assert_eq!(search(&clinic, json!({ "name": "Tremblay" })).await, []);
 
     assert_eq!(search(&program, json!({ "name": "Marie Lavoie" })).await, []);
-    let consent = json!({ "patient_id": id, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
-        "categories": ["summary"], "form": "verbal" });
-    clinic.post("/v1/consents", consent).await.expect(201);
+    consent(&clinic, &id, &program, &["summary"]).await;
     assert_eq!(search(&program, json!({ "name": "Marie Lavoie" })).await.len(), 1);
     assert_eq!(search(&program, json!({ "phone": "250-861-5555" })).await, [], "the telephone is withheld");
     assert_eq!(search(&program, json!({ "identifier": { "system": BRITISH_COLUMBIA, "value": "9012372173" } })).await, []);
@@ -327,17 +326,11 @@ on_both!(need_levels_and_navigators_have_a_history, |db| async move {
     clinic.put_any(&navigator, json!({ "practitioner_id": nurse })).await.expect(200);
     let refused = clinic.put_any(&navigator, json!({ "practitioner_id": harpreet })).await;
     assert_eq!(refused.faults(422), [("/practitioner_id".into(), "not_found".into())], "her program does not take part yet");
-    let consent = json!({ "patient_id": id, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
-        "categories": ["summary"], "form": "verbal" });
-    clinic.post("/v1/consents", consent).await.expect(201);
-    let assigned = program.put_any(&navigator, json!({ "practitioner_id": harpreet, "reason": "Speaks Punjabi." })).await.expect(200);
-    assert_eq!((&assigned["primary_navigator_id"], &assigned["need_level"]), (&json!(harpreet), &Value::Null));
-    let version = assigned["version"].clone();
-    assert_eq!(
-        program.put_any(&navigator, json!({ "practitioner_id": harpreet })).await.expect(200)["version"],
-        version,
-        "nothing to change"
-    );
+    consent(&clinic, &id, &program, &["summary"]).await;
+    let assigned = clinic.put_any(&navigator, json!({ "practitioner_id": harpreet, "reason": "Speaks Punjabi." })).await.expect(200);
+    let again = program.put_any(&navigator, json!({ "practitioner_id": harpreet })).await.expect(200);
+    assert_eq!(again["version"], assigned["version"], "nothing to change");
+    assert_eq!((&again["primary_navigator_id"], &again["need_level"]), (&json!(harpreet), &Value::Null));
     assert_eq!(program.get(&format!("{PATH}?primary_navigator_id={harpreet}")).await.expect(200)["items"].as_array().unwrap().len(), 1);
     program.put_any(&format!("{path}/need-level"), json!({ "level": "low" })).await.expect_problem(403, "forbidden");
     program.get(&format!("{path}/need-levels")).await.expect_problem(404, "not_found");
@@ -356,9 +349,7 @@ on_both!(naming_a_navigator_tells_nobody_but_the_manager_whom_the_patient_lets_i
     let (agency, stranger) = (app.tenant("Alder House", OrganizationKind::Agency).await, app.clinic().await);
     let id = clinic.post(PATH, named("Anaïs", "Tremblay")).await.id();
     for grantee in [&program, &agency] {
-        let consent = json!({ "patient_id": id, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"],
-            "categories": ["summary"], "form": "verbal" });
-        clinic.post("/v1/consents", consent).await.expect(201);
+        consent(&clinic, &id, grantee, &["summary"]).await;
     }
     let navigator = format!("{PATH}/{id}/primary-navigator");
     let worker = async |caller: &Caller| {
@@ -386,15 +377,35 @@ on_both!(a_need_level_is_judged_on_the_day_that_it_is_where_the_organization_wor
     assert_eq!(levels["items"][0]["assessed_on"], "2026-03-02", "it is evening in Vancouver, and the third of March in London");
 });
 
+on_both!(who_judges_later_and_where_it_is_a_day_earlier_still_judges_last, |db| async move {
+    let app = TestApp::new(db).await;
+    let (mut clinic, mut program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    clinic.patch(&format!("/v1/organizations/{}", clinic.organization_id), 1, json!({ "time_zone": null })).await.expect(200);
+    let id = clinic.post(PATH, marie()).await.id();
+    let consent = json!({ "patient_id": id, "grantee_id": program.organization_id, "purposes": ["care_coordination"],
+        "categories": ["needs"], "form": "verbal" });
+    clinic.post("/v1/consents", consent).await.expect(201);
+    let path = format!("{PATH}/{id}/need-level");
+    // In UTC it is the third of March already, and in Vancouver still the second.
+    app.clock.advance(chrono::Duration::hours(10));
+    clinic.renew().await;
+    program.renew().await;
+    clinic.put_any(&path, json!({ "level": "low" })).await.expect(200);
+    assert_eq!(program.put_any(&path, json!({ "level": "high" })).await.expect(200)["need_level"], "high");
+    let levels = clinic.get(&format!("{path}s")).await.expect(200);
+    assert_eq!((&levels["items"][0]["level"], &levels["items"][0]["assessed_on"]), (&json!("high"), &json!("2026-03-03")));
+    // Who names the day is taken at their word.
+    let said = json!({ "level": "medium", "assessed_on": "2026-03-02" });
+    assert_eq!(program.put_any(&path, said).await.expect(200)["need_level"], "high");
+});
+
 on_both!(an_accompaniment_is_ended_by_the_manager_and_by_the_navigators_own_organization, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
     let agency = app.tenant("Alder House", OrganizationKind::Agency).await;
     let id = clinic.post(PATH, named("Anaïs", "Tremblay")).await.id();
     for grantee in [&program, &agency] {
-        let consent = json!({ "patient_id": id, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"],
-            "categories": ["summary"], "form": "verbal" });
-        clinic.post("/v1/consents", consent).await.expect(201);
+        consent(&clinic, &id, grantee, &["summary"]).await;
     }
     let navigator = format!("{PATH}/{id}/primary-navigator");
     let end = async |caller: &Caller| app.send(caller.request(Method::DELETE, &navigator)).await;
@@ -411,6 +422,37 @@ on_both!(an_accompaniment_is_ended_by_the_manager_and_by_the_navigators_own_orga
     assert!(past["items"].as_array().unwrap().iter().all(|assignment| assignment["ended_at"].is_string()), "{past}");
 });
 
+on_both!(nobody_takes_away_a_navigator_of_others_but_who_manages_the_patient, |db| async move {
+    let town = Town::new(db).await;
+    let Town { clinic, program, agency, .. } = &town;
+    let id = town.patient().await;
+    for grantee in [program, agency] {
+        consent(clinic, &id, grantee, &["summary"]).await;
+    }
+    let navigator = format!("{PATH}/{id}/primary-navigator");
+    let mut named = Vec::new();
+    for caller in [clinic, program, agency] {
+        let worker = caller.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await;
+        named.push(json!({ "practitioner_id": worker.id() }));
+    }
+    let [nurse, worker, volunteer] = &named[..] else { panic!("three") };
+    // Whom the manager has named, as well as another program's.
+    for (caller, named) in [(clinic, nurse), (clinic, worker)] {
+        caller.put_any(&navigator, named.clone()).await.expect(200);
+        agency.put_any(&navigator, volunteer.clone()).await.expect_problem(403, "forbidden");
+        agency.put_any(&navigator, json!({ "practitioner_id": NOBODY })).await.expect_problem(403, "forbidden");
+        assert_eq!(clinic.get(&format!("{PATH}/{id}")).await.expect(200)["primary_navigator_id"], named["practitioner_id"]);
+    }
+    // Its own organization hands over, or leaves the place to whoever takes it.
+    program.put_any(&navigator, nurse.clone()).await.expect(200);
+    program.put_any(&navigator, worker.clone()).await.expect_problem(403, "forbidden");
+    clinic.put_any(&navigator, worker.clone()).await.expect(200);
+    town.app.send(program.request(Method::DELETE, &navigator)).await.expect(204);
+    agency.put_any(&navigator, volunteer.clone()).await.expect(200);
+    let past = clinic.get(&format!("{PATH}/{id}/primary-navigators")).await.expect(200);
+    assert_eq!(past["items"].as_array().unwrap().iter().filter(|assignment| assignment["ended_at"] == Value::Null).count(), 1);
+});
+
 on_both!(a_list_of_patients_is_filtered_and_walked_in_pages, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
@@ -420,9 +462,7 @@ on_both!(a_list_of_patients_is_filtered_and_walked_in_pages, |db| async move {
         input["status"] = json!(if index == 4 { "inactive" } else { "active" });
         let id = caller.post(PATH, input).await.id();
         if index % 2 == 1 {
-            let consent = json!({ "patient_id": id, "grantee_id": clinic.organization_id, "purposes": ["care_coordination"],
-                "categories": ["summary"], "form": "verbal" });
-            program.post("/v1/consents", consent).await.expect(201);
+            consent(&program, &id, &clinic, &["summary"]).await;
         }
         ids.push(id);
     }

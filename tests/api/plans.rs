@@ -1,7 +1,7 @@
 //! No statement that a request issues reads a whole table: every one is explained by the database that would run it.
 //!
-//! The statements are those that the application really sends, as its own log of slow statements writes them when every statement counts
-//! as slow.
+//! The statements are those that the application really sends, as its own log of slow statements writes all of them when every statement
+//! counts as slow.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -59,7 +59,7 @@ impl log::Log for Ear {
     }
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata())
-            && let Some((_, statement)) = record.args().to_string().split_once(" ms: ")
+            && let Some(statement) = record.args().to_string().strip_prefix("the whole of it: ")
         {
             HEARD.lock().unwrap_or_else(PoisonError::into_inner).push(statement.to_owned());
         }
@@ -161,7 +161,7 @@ fn overheard(db: TestDb) -> TestDb {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
         log::set_logger(&Ear).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
+        log::set_max_level(log::LevelFilter::Trace);
     });
     let settings = DbSettings { slow_query: Duration::ZERO, ..db.settings.clone() };
     TestDb { db: Db::open(&settings).unwrap(), settings, place: db.place }
@@ -212,7 +212,7 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
 });
 
 /// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
-fn many_more(on_sqlite: bool) -> String {
+pub fn many_more(on_sqlite: bool) -> String {
     let (blind, id) = if on_sqlite {
         ("", "printf('00000000-0000-4000-8000-%012d', n.i)")
     } else {
@@ -262,6 +262,11 @@ async fn a_day(town: &Town) {
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
         "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
     let screening = created(clinic, "/v1/screenings?suggest=5", screening).await;
+    let draft = created(clinic, "/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
+    let link = clinic.post(&format!("/v1/screenings/{draft}/links"), json!({})).await.expect(201);
+    let holder = Caller { token: link["token"].as_str().map(str::to_owned), ..clinic.clone() };
+    let often = json!({ "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
+    holder.post("/v1/screening-link/complete", often).await.expect(200);
     let all = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["care_coordination"], "form": "verbal",
         "categories": ["summary", "contact", "demographics", "needs", "screenings", "referrals", "follow_ups"] });
     created(clinic, "/v1/consents", all).await;

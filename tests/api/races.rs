@@ -23,7 +23,7 @@ use crate::harness::TestDb;
 use crate::referrals::Town;
 
 /// A connection beside the server's, whose open transaction stands in the way of others.
-struct Rival(PgConnection);
+pub struct Rival(PgConnection);
 
 #[derive(QueryableByName)]
 struct Waiting {
@@ -32,7 +32,7 @@ struct Waiting {
 }
 
 impl Rival {
-    fn doing(url: &str, sql: &str) -> Self {
+    pub fn doing(url: &str, sql: &str) -> Self {
         let mut conn = PgConnection::establish(url).unwrap();
         conn.batch_execute(&format!("BEGIN; {sql}")).unwrap();
         Self(conn)
@@ -52,7 +52,7 @@ impl Rival {
     }
 
     /// Returns when as many transactions wait, or the last of them has ended.
-    async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
+    pub async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -61,7 +61,12 @@ impl Rival {
         tokio::time::timeout(Duration::from_secs(20), met).await.expect("the requests meet");
     }
 
-    fn leave(mut self) {
+    /// Does more, without waiting for anybody where it says so.
+    pub fn also(&mut self, sql: &str) {
+        self.0.batch_execute(sql).unwrap();
+    }
+
+    pub fn leave(mut self) {
         self.0.batch_execute("ROLLBACK").unwrap();
     }
 }
@@ -74,7 +79,7 @@ async fn town() -> Option<(Town, String)> {
 }
 
 /// A POST that is under way.
-fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
+pub fn posting(caller: &Caller, path: &str, body: Value) -> JoinHandle<Answer> {
     let (caller, path) = (caller.clone(), path.to_owned());
     actix_web::rt::spawn(async move { caller.post(&path, body).await })
 }
@@ -201,6 +206,34 @@ async fn two_that_are_completed_at_once_raise_a_need_once() {
 }
 
 #[actix_web::test]
+async fn of_two_follow_ups_that_are_completed_at_once_the_second_plans_the_next() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let created = town.clinic.post("/v1/follow-ups", check_in.clone()).await;
+        paths.push(format!("{}/complete", created.header("location").unwrap()));
+    }
+    // The first comes to a halt when all is written but the answer.
+    let kept = format!("VALUES ('{}', 'f1', '', '', 0, '[]', '', now())", town.clinic.client_id);
+    let mut rival = Rival::doing(&url, &format!("INSERT INTO idempotency_keys {kept}"));
+    let first = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), paths[0].clone());
+        async move { clinic.post_once(&path, "f1", json!({})).await }
+    });
+    rival.is_met_by(&[&first]).await;
+    let second = posting(&town.clinic, &paths[1], json!({}));
+    rival.is_met_by(&[&first, &second]).await;
+    rival.leave();
+    assert_eq!(first.await.unwrap().expect(200)["next_follow_up_id"], Value::Null, "another was still open");
+    let next = second.await.unwrap().expect(200)["next_follow_up_id"].clone();
+    let open = town.clinic.get(&format!("/v1/follow-ups?patient_id={patient}&status=open")).await.expect(200);
+    let open: Vec<&Value> = open["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(open, [&next]);
+}
+
+#[actix_web::test]
 async fn two_matches_at_once_find_a_need_unmet_once() {
     let Some((town, url)) = town().await else { return };
     let patient = town.patient().await;
@@ -282,6 +315,25 @@ async fn what_is_being_recorded_when_a_service_is_merged_goes_where_the_merge_se
         .batch_execute(&format!("UPDATE services SET merged_into_id = '{survivor}', deleted_at = now() WHERE id = '{late}'; COMMIT"))
         .unwrap();
     assert_eq!(referring.await.unwrap().faults(422), [("/service_id".into(), "not_found".into())]);
+}
+
+#[actix_web::test]
+async fn a_merge_of_services_holds_neither_while_somebody_moves_a_referral_to_the_duplicate() {
+    let Some((town, url)) = town().await else { return };
+    let service = async |name: &str| town.agency.post("/v1/services", json!({ "name": name })).await.id();
+    let (survivor, duplicate) = (service("Lunch Club").await, service("Tuesday Lunch").await);
+    let referral = json!({ "patient_id": town.patient().await, "kind": "service", "service_id": duplicate,
+        "performer_organization_id": town.agency.organization_id, "source_type": "family_physician", "consent": { "form": "verbal" } });
+    let referral = town.clinic.post("/v1/referrals", referral).await.id();
+    let mut rival = Rival::doing(&url, &format!("SELECT 1 FROM referrals WHERE id = '{referral}' FOR NO KEY UPDATE"));
+    let merging = posting(&town.agency, &format!("/v1/services/{survivor}/merge"), json!({ "duplicate_id": duplicate }));
+    rival.is_met_by(&[&merging]).await;
+    // As whoever takes a place that is offered does after the referral.
+    rival.0.batch_execute(&format!("SELECT 1 FROM services WHERE id = '{duplicate}' FOR NO KEY UPDATE NOWAIT")).unwrap();
+    rival.leave();
+    merging.await.unwrap().expect(200);
+    let moved = town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
+    assert_eq!(moved["service_id"], json!(survivor));
 }
 
 #[actix_web::test]

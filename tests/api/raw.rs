@@ -195,7 +195,7 @@ fn bodies_that_no_library_writes_are_problem_documents() {
         let target = Target::new(&place);
         let person = |field: &str| format!("{{\"names\":[{{\"family\":\"Roy\"}}],{field}}}").into_bytes();
         let bodies: &[(&str, u16, Vec<u8>)] = &[
-            ("nothing", 400, Vec::new()),
+            ("nothing", 422, Vec::new()),
             ("10,000 deep arrays", 400, "[".repeat(10_000).into_bytes()),
             ("10,000 deep objects", 400, "{\"a\":".repeat(10_000).into_bytes()),
             ("deep in a known field", 400, person(&format!("\"notes\":{}1{}", "[".repeat(10_000), "]".repeat(10_000)))),

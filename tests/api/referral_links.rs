@@ -21,12 +21,22 @@ struct Village {
 
 impl Village {
     async fn new(db: crate::harness::TestDb, categories: &[&str]) -> Self {
+        Self::of(db, categories, json!({}), json!({})).await
+    }
+
+    /// The same with more that is known of the agency, and of its service.
+    async fn of(db: crate::harness::TestDb, categories: &[&str], of_agency: Value, of_service: Value) -> Self {
+        let with = |mut all: Value, more: Value| {
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
         let town = Town::new(db).await;
         let agency = format!("/v1/organizations/{}", town.agency.organization_id);
-        town.agency.patch(&agency, 1, json!({ "translations": [{ "language": "fr", "name": "Club des dîners" }] })).await.expect(200);
+        let texts = json!({ "translations": [{ "language": "fr", "name": "Club des dîners" }] });
+        town.agency.patch(&agency, 1, with(texts, of_agency)).await.expect(200);
         let clinic = format!("/v1/organizations/{}", town.clinic.organization_id);
         town.clinic.patch(&clinic, 1, json!({ "phones": [{ "original": "250-555-0100" }] })).await.expect(200);
-        let service = json!({ "name": "Lunch Club", "provider_id": town.agency.organization_id });
+        let service = with(json!({ "name": "Lunch Club", "provider_id": town.agency.organization_id }), of_service);
         let service = town.agency.post("/v1/services", service).await.id();
         disconnect(&town.agency).await;
         let person = json!({
@@ -373,6 +383,37 @@ on_both!(a_link_that_ends_soon_says_at_what_time, |db| async move {
     hides(&long, &["PST", "a.m."]);
 });
 
+on_both!(a_page_tells_times_by_the_clocks_where_the_service_is, |db| async move {
+    let hours = json!([{ "rrule": "FREQ=WEEKLY;BYDAY=TU", "opens_at": "10:00", "closes_at": "12:00", "time_zone": "America/Toronto" }]);
+    let village = Village::of(db, &["summary"], json!({ "time_zone": null }), json!({ "schedules": hours })).await;
+    let links = format!("/v1/referrals/{}/links", village.referral);
+    let made = village.town.clinic.post(&links, json!({ "valid_minutes": 60 })).await.expect(201);
+    let page = Page { town: &village.town, path: made["url"].as_str().unwrap().to_owned() };
+    shows(&page.text("").await, &["It opens until March 2, 2026, 1:00 p.m. EST"]);
+    shows(&page.text("?lang=fr").await, &["Elle s’ouvre jusqu’au 2 mars 2026 à 13 h 00 HNE"]);
+});
+
+on_both!(an_agency_that_is_full_says_so_over_the_number_that_the_page_shows_and_not_over_one_of_its_own, |db| async move {
+    let village = Village::new(db, &["summary"]).await;
+    let page = village.link().await;
+    let say = async |version: &str, status: &str, places: &str, shown: &str| {
+        let fields = [("version", version), ("name", "Mina"), ("status", status), ("places", places), ("shown_places", shown)];
+        page.send("capacity", &fields).await
+    };
+    assert_eq!(say("1", "open", "7", "").await.status, 303);
+    shows(&page.text("").await, &["name=\"shown_places\" value=\"7\"", "name=\"places\" min=\"0\"", "value=\"7\""]);
+    let wrong = say("2", "full", "3", "7").await;
+    assert_eq!(wrong.status, 422);
+    shows(&text(&wrong), &["You say that you take nobody, and that places are free.", "name=\"shown_places\" value=\"7\""]);
+    assert_eq!(say("2", "closed", "3", "7").await.status, 422);
+    for time in ["the first", "the second"] {
+        assert_eq!(say("2", "full", "7", "7").await.status, 303, "sent {time} time");
+    }
+    let said = village.town.clinic.get(&format!("/v1/services/{}", village.service)).await.expect(200);
+    assert_eq!((&said["version"], &said["capacity"]["status"]), (&json!(3), &json!("full")));
+    assert_eq!(said["capacity"]["available"], Value::Null);
+});
+
 on_both!(an_agency_says_how_much_room_it_has, |db| async move {
     let village = Village::new(db, &["summary"]).await;
     let page = village.link().await;
@@ -431,4 +472,20 @@ on_both!(the_page_is_its_own_and_nobody_elses, |db| async move {
     assert_eq!((refused.status, refused.header("content-type")), (415, Some("text/html; charset=utf-8")));
     assert_eq!(page.get("/accept").await.status, 404, "no address changes anything by being opened");
     assert_eq!(village.status().await, "requested");
+});
+
+on_both!(the_page_offers_no_way_to_reach_the_person_that_must_not_or_cannot_be_used, |db| async move {
+    let village = Village::new(db, &["summary", "contact"]).await;
+    let points = json!([
+        { "kind": "phone", "value": "778-555-0199" },
+        { "kind": "phone", "value": "778-555-0111", "valid": { "until": "2026-03-01" } },
+        { "kind": "sms", "value": "778-555-0122" },
+        { "kind": "phone", "value": "778-555-0133" },
+    ]);
+    let safe = json!({ "no_text_messages": true, "do_not_contact": ["(778) 555-0199"] });
+    let change = json!({ "contact_points": points, "safe_contact": safe });
+    village.town.clinic.patch(&format!("/v1/patients/{}", village.patient), 1, change).await.expect(200);
+    let shown = village.link().await.text("").await;
+    shows(&shown, &["tel:+17785550133", "Never use: (778) 555-0199", "Send no text messages."]);
+    hides(&shown, &["+17785550199", "778-555-0199", "778-555-0111", "+17785550111", "778-555-0122", "sms:"]);
 });

@@ -405,6 +405,7 @@ on_both!(the_finer_word_is_the_performers_and_goes_with_the_status, |db| async m
     step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await.expect(201);
     assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["business_status"], Value::Null);
     step(&town.clinic, &id, json!({ "status": "on_hold", "note": "Here it is." })).await.expect(201);
+    step(&town.clinic, &id, json!({ "status": "on_hold", "reason": { "code": "moved" } })).await.expect_problem(403, "forbidden");
     assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["status_reason"]["code"], "missing_information");
     step(&town.program, &id, json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
     assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["status_reason"]["code"], "no_capacity");

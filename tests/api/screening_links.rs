@@ -179,3 +179,71 @@ on_both!(only_the_organization_that_recorded_a_draft_makes_links_to_it, |db| asy
     held.get(LINK).await.expect_problem(410, "gone");
     held.post(&format!("{LINK}/complete"), json!({})).await.expect_problem(410, "gone");
 });
+
+/// Completes the draft by a link, with these answers to items that count and this one to the question of self-harm.
+async fn fill_in(clinic: &Caller, draft: &str, code: &str, alarm: &str) {
+    let items = ["/44250-9", "/44255-8", "/44259-0", "/44254-1", "/44251-7", "/44258-2", "/44252-5", "/44253-3"];
+    let mut given: Vec<(&str, &str)> = items.map(|item| (item, code)).into();
+    given.push(("/44260-8", alarm));
+    let person = holder(clinic, draft).await;
+    for _ in 0..2 {
+        person.post(&format!("{LINK}/complete"), answers(&given)).await.expect(200);
+    }
+}
+
+/// What is to be done for the person of a draft: the day, and what is to be remembered.
+async fn planned(clinic: &Caller, draft: &str) -> Vec<(String, String)> {
+    let patient = clinic.get(draft).await.expect(200)["patient_id"].as_str().unwrap().to_owned();
+    let open = clinic.get(&format!("/v1/follow-ups?patient_id={patient}&status=open")).await.expect(200);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let items = open["items"].as_array().unwrap().iter();
+    items.filter(|item| item["purpose"] == "check_in").map(|item| (text(&item["due_on"]), text(&item["note"]))).collect()
+}
+
+on_both!(a_form_that_is_filled_in_alone_is_talked_about_where_something_was_found, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let [never, some, most] = ["LA6568-5", "LA6569-3", "LA6571-9"];
+    let quiet = draft(&clinic).await;
+    fill_in(&clinic, &quiet, never, never).await;
+    assert_eq!(planned(&clinic, &quiet).await, []);
+
+    let found = draft(&clinic).await;
+    fill_in(&clinic, &found, most, never).await;
+    let talk = planned(&clinic, &found).await;
+    assert_eq!((talk.len(), talk[0].0.as_str()), (1, "2026-03-07"), "by the days of a first contact, and once");
+    assert!(talk[0].1.contains(&found) && !talk[0].1.contains("PHQ"), "{}", talk[0].1);
+
+    // What is planned by then anyway is enough, unless somebody must act at once.
+    let check_in = async |draft: &str, due_on: &str| {
+        let patient = clinic.get(draft).await.expect(200)["patient_id"].clone();
+        let body = json!({ "patient_id": patient, "purpose": "check_in", "due_on": due_on });
+        clinic.post("/v1/follow-ups", body).await.expect(201);
+    };
+    for (due_on, alarm, expected) in [
+        ("2026-03-06", never, vec!["2026-03-06"]),
+        ("2026-03-20", never, vec!["2026-03-07", "2026-03-20"]),
+        ("2026-03-02", some, vec!["2026-03-02", "2026-03-02"]),
+    ] {
+        let known = draft(&clinic).await;
+        check_in(&known, due_on).await;
+        fill_in(&clinic, &known, most, alarm).await;
+        let days: Vec<String> = planned(&clinic, &known).await.into_iter().map(|(day, _)| day).collect();
+        assert_eq!(days, expected);
+    }
+});
+
+on_both!(who_may_not_take_part_in_follow_ups_plans_none_for_a_form_of_its_own, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, partner) = (app.clinic().await, app.clinic().await);
+    let person = patient(&clinic).await;
+    consent(&clinic, &person, &partner, &["screenings", "sensitive"]).await;
+    for (categories, expected) in [(&[][..], 0), (&["follow_ups"][..], 1)] {
+        if !categories.is_empty() {
+            consent(&clinic, &person, &partner, categories).await;
+        }
+        let made = partner.post("/v1/screenings", json!({ "patient_id": person, "instrument": "phq-9" })).await;
+        let draft = made.header("location").unwrap().to_owned();
+        fill_in(&partner, &draft, "LA6571-9", "LA6569-3").await;
+        assert_eq!(planned(&partner, &draft).await.len(), expected);
+    }
+});

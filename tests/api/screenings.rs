@@ -288,9 +288,10 @@ async fn directory(caller: &Caller) {
     }
 }
 
-fn suggested(body: &Value) -> Vec<&str> {
-    let results = body["suggestions"]["results"].as_array().into_iter().flatten();
-    let mut names: Vec<_> = results.map(|result| result["name"].as_str().unwrap()).collect();
+/// The names of what is suggested, sorted.
+pub fn suggested(suggestions: &Value) -> Vec<&str> {
+    let results = suggestions["results"].as_array().unwrap_or_else(|| panic!("{suggestions}"));
+    let mut names: Vec<_> = results.iter().map(|result| result["name"].as_str().unwrap()).collect();
     names.sort_unstable();
     names
 }
@@ -304,7 +305,11 @@ on_both!(a_completed_screening_suggests_services_in_the_same_answer, |db| async 
     let hungry = screening(&person, "ahc-hrsn-core", "completed", vec![answer("food-worry", "LA28397-0")]);
     let path = format!("{PATH}?suggest=5");
     let body = caller.post_once(&path, "s1", hungry.clone()).await.expect(201);
-    assert_eq!(suggested(&body), ["Alder Falls Food Bank", "Valley Rides"], "for the need it raises and the one that was open");
+    assert_eq!(
+        suggested(&body["suggestions"]),
+        ["Alder Falls Food Bank", "Valley Rides"],
+        "for the need it raises and the one that was open"
+    );
     assert_eq!(caller.post_once(&path, "s1", hungry.clone()).await.expect(201), body);
     let kept = caller.get(&format!("/v1/matches/{}", body["suggestions"]["id"].as_str().unwrap())).await.expect(200);
     assert_eq!((&kept["patient_id"], &kept["results"]), (&json!(person), &body["suggestions"]["results"]));
@@ -322,7 +327,7 @@ on_both!(a_draft_suggests_services_when_it_is_completed, |db| async move {
     let path = created.header("location").unwrap().to_owned();
     let last = json!({ "answers": [answer("transport", "LA33-6")] });
     let body = caller.post(&format!("{path}/complete?suggest=5"), last).await.expect(200);
-    assert_eq!(suggested(&body), ["Alder Falls Food Bank", "Valley Rides"]);
+    assert_eq!(suggested(&body["suggestions"]), ["Alder Falls Food Bank", "Valley Rides"]);
     caller.post(&format!("{path}/complete?suggest=5"), json!({})).await.expect_problem(409, "illegal_transition");
 });
 

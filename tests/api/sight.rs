@@ -104,6 +104,8 @@ on_both!(a_list_of_matches_holds_those_that_can_be_read, |db| async move {
     assert_eq!(seen.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(own)]);
 
     consent(&clinic, &person, &other, &["summary", "needs", "contact", "demographics"]).await;
+    other.get(&format!("/v1/matches/{made}")).await.expect_problem(404, "not_found");
+    consent(&clinic, &person, &other, &["referrals"]).await;
     other.get(&format!("/v1/matches/{made}")).await.expect(200);
     assert_eq!(items(&other, &list).await.len(), 2);
 });

@@ -304,17 +304,37 @@ on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async 
     let elsewhere = Receiver::that(|_| Reply::json(&json!({ "contents": [] })));
     let there = elsewhere.url("/moved");
     let partner = Receiver::that(move |_| Reply { headers: vec![("Location", there.clone())], ..Reply::status(302) });
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
-    assert_eq!(partner.count(), 0, "without its credential nothing is asked");
     let entry = |organization: &str| {
         format!(
             "[partner]\norigin = \"{}\"\norganization = \"{organization}\"\nheader = \"X-Api-Key\"\nvalue = \"hush-hush\"\n",
             partner.url("")
         )
     };
-    std::fs::write(file.path(), entry(&app.stranger().organization_id.to_string())).unwrap();
+    let stranger = entry(&app.stranger().organization_id.to_string());
+    let wished = |url: &str| json!({ "name": "partner", "url": partner.url(url), "credential": "partner" });
+    let mut refusals = Vec::new();
+    for set in ["", &stranger] {
+        std::fs::write(file.path(), set).unwrap();
+        let refused = clinic.post(PATH, wished("/hsds")).await;
+        refusals.push(refused.expect_problem(422, "invalid_request")["errors"].clone());
+    }
+    assert_eq!((&refusals[0], &refusals[0][0]["pointer"]), (&refusals[1], &json!("/credential")), "whose it is, is told to nobody");
+    std::fs::write(file.path(), entry(&clinic.organization_id.to_string())).unwrap();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
+    let fault = [("/credential".to_owned(), "not_found".to_owned())];
+    assert_eq!(clinic.patch(&source, 1, json!({ "credential": "other" })).await.faults(422), fault);
+    assert_eq!(clinic.patch(&source, 1, json!({ "url": "https://other.example" })).await.faults(422), fault);
+    assert_eq!(
+        clinic.put(&source, 1, json!({ "name": "partner", "url": "https://other.example", "credential": "partner" })).await.faults(422),
+        fault
+    );
+    std::fs::write(file.path(), "").unwrap();
+    let kept = clinic.put(&source, 1, wished("/hsds")).await.expect(200);
+    assert_eq!(kept["version"], 2, "what it names already is not asked for again");
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
+    assert_eq!(partner.count(), 0, "without its credential nothing is asked");
+    std::fs::write(file.path(), stranger).unwrap();
     let again = json!({ "kind": "pull" });
     app.clock.advance(Span::seconds(1));
     clinic.post(&format!("{source}/runs"), again.clone()).await.expect(201);

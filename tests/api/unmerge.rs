@@ -155,7 +155,7 @@ on_both!(of_merges_one_after_the_other_the_last_is_taken_back_first, |db| async 
     merge(keeper, first, second).await;
     merge(keeper, first, &other).await;
     let problem = unmerge(keeper, first, &third).await.expect_problem(409, "merged_since");
-    assert!(problem["detail"].as_str().unwrap().contains(second.as_str()), "{problem}");
+    assert_eq!(problem["merged_into"], path(second, ""), "which merge is to be taken back first");
 
     unmerge(keeper, first, second).await.expect(200);
     assert_eq!(bare(read(keeper, second).await), bare(both), "with what was merged into it");

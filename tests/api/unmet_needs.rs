@@ -1,6 +1,9 @@
 //! Unmet needs: reported, seen by those who found them, counted by domain and area.
 
 use kith::auth::{Scope, Scopes};
+use kith::db::types::Id;
+use kith::matching::model::{UnmetNeedInput, UnmetNeedRow};
+use kith::matching::repository::insert_unmet;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -91,12 +94,12 @@ on_both!(unmet_needs_are_counted_by_domain_and_area_over_an_organization_and_its
     }
     record["parent_id"] = json!(authority.organization_id);
     clinic.put(&format!("/v1/organizations/{}", clinic.organization_id), 1, record).await.expect(200);
-    let falls = json!({ "area": { "postal_prefix": "V0X", "city": "Alder Falls" } });
     for _ in 0..5 {
-        clinic.post(PATH, respite(falls.clone())).await.expect(201);
-        authority.post(PATH, respite(falls.clone())).await.expect(201);
+        for caller in [&clinic, &authority] {
+            caller.post(PATH, respite(json!({ "patient_id": patient(caller).await }))).await.expect(201);
+        }
     }
-    clinic.post(PATH, respite(json!({ "area": falls["area"], "reasons": ["cost"] }))).await.expect(201);
+    clinic.post(PATH, respite(json!({ "patient_id": patient(&clinic).await, "reasons": ["cost"] }))).await.expect(201);
     for _ in 0..5 {
         authority.post(PATH, json!({ "domain": "food-insecurity", "reasons": ["too_far"] })).await.expect(201);
     }
@@ -110,7 +113,7 @@ on_both!(unmet_needs_are_counted_by_domain_and_area_over_an_organization_and_its
     assert_eq!(
         counts["items"][0],
         json!({
-            "domain": "x-caregiver-support", "postal_prefix": "V0X", "city": "Alder Falls", "region": null, "count": 10,
+            "domain": "x-caregiver-support", "postal_prefix": "V0X", "city": "Alder Falls", "region": "BC", "count": 10,
             "reasons": [{ "reason": "no_service", "count": 10 }]
         })
     );
@@ -166,6 +169,30 @@ on_both!(nobodys_unmet_need_can_be_told_from_the_counts, |db| async move {
     assert_eq!(counts(&format!("?until=2026-03-03T20:00:00Z{food}")).await.as_array().unwrap().len(), 1);
 });
 
+on_both!(whom_no_record_names_is_counted_by_province_at_the_finest, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    // All of these may be one person.
+    let location = json!({ "city": "Alder Falls", "region": "BC", "postal_code": "V0X 1A0" });
+    let person = json!({ "person": { "needs": [{ "domain": "food-insecurity" }], "location": location } });
+    for _ in 0..5 {
+        clinic.post("/v1/matches", person.clone()).await.expect(201);
+    }
+    let count = |prefix: Value, city: Value, people: i64| {
+        json!({
+            "domain": "food-insecurity", "postal_prefix": prefix, "city": city, "region": "BC", "count": people,
+            "reasons": [{ "reason": "no_service", "count": people }]
+        })
+    };
+    let counts = async || clinic.get(&format!("{PATH}/counts")).await.expect(200)["items"].clone();
+    assert_eq!(counts().await, json!([count(Value::Null, Value::Null, 5)]));
+    // Whom a record names is told of in the town where there are enough of them.
+    for _ in 0..5 {
+        let unmet = json!({ "domain": "food-insecurity", "reasons": ["no_service"], "patient_id": patient(&clinic).await });
+        clinic.post(PATH, unmet).await.expect(201);
+    }
+    assert_eq!(counts().await, json!([count(Value::Null, Value::Null, 5), count(json!("V0X"), json!("Alder Falls"), 5)]));
+});
+
 on_both!(strangers_write_nothing_of_their_own_into_the_counts, |db| async move {
     let app = TestApp::with(db, &["--public-directory"]).await;
     let clinic = app.clinic().await;
@@ -187,7 +214,33 @@ on_both!(strangers_write_nothing_of_their_own_into_the_counts, |db| async move {
         .iter()
         .map(|item| ["domain", "postal_prefix", "city", "region"].map(|member| item[member].as_str().unwrap_or_default()))
         .collect();
-    assert_eq!(told, [["food-insecurity", "", "", ""], ["x-legal", "V0X", "Alder Falls", "BC"]], "{counts}");
+    assert_eq!(told, [["food-insecurity", "", "", ""], ["x-legal", "", "", "BC"]], "{counts}");
+});
+
+on_both!(strangers_who_ask_again_and_again_are_counted_up_to_so_many_in_a_day, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let mut clinic = app.clinic().await;
+    let now = app.clock.now();
+    let many = move |conn: &mut kith::db::DbConn| {
+        let unmet: UnmetNeedInput = serde_json::from_value(json!({ "domain": "stress", "reasons": ["no_service"] })).unwrap();
+        (0..999).try_for_each(|_| insert_unmet(conn, &UnmetNeedRow::new(Id::generate(), None, unmet.clone(), now)))
+    };
+    app.state.db.write(many).await.unwrap();
+    let ask = async |domain: &str| {
+        for _ in 0..6 {
+            app.stranger().post("/v1/matches", json!({ "person": { "needs": [{ "domain": domain }] } })).await.expect(201);
+        }
+    };
+    let counted = async |clinic: &Caller, domain: &str| {
+        clinic.get(&format!("{PATH}/counts?domain={domain}")).await.expect(200)["items"][0]["count"].clone()
+    };
+    ask("stress").await;
+    ask("food-insecurity").await;
+    assert_eq!((counted(&clinic, "stress").await, counted(&clinic, "food-insecurity").await), (json!(1_000), json!(5)));
+    app.clock.advance(chrono::Duration::days(1));
+    clinic.renew().await;
+    ask("stress").await;
+    assert_eq!(counted(&clinic, "stress").await, json!(1_005));
 });
 
 on_both!(a_keeper_does_not_make_an_organization_with_systems_a_part_of_itself, |db| async move {

@@ -382,6 +382,13 @@ on_both!(whoever_leaves_a_list_is_on_hold_no_longer_though_the_finer_word_has_ch
         .await;
     town.act(&town.clinic, &asked, "leave").await.expect(200);
     assert_eq!(stands(&asked).await, ("on_hold".to_owned(), Some("missing_information".to_owned())));
+    // So does one of which no other word was said with the reason; only that it waits is said no more.
+    let unsaid = town.wait(json!({})).await;
+    say(&unsaid, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await;
+    town.act(&town.clinic, &unsaid, "leave").await.expect(200);
+    assert_eq!(stands(&unsaid).await, ("on_hold".to_owned(), Some("missing_information".to_owned())));
+    let referral = town.clinic.get(&format!("/v1/referrals/{}", unsaid["referral_id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(referral["business_status"], Value::Null);
 });
 
 on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move {
@@ -453,12 +460,12 @@ on_both!(whoever_gives_a_service_now_offers_its_places_to_those_who_ask_it, |db|
     let after = successor.post(&town.list(), json!({ "referral_id": referral })).await.expect(201);
     let capacity = json!({ "status": "waitlist", "unit": "place", "available": 2 });
     successor.put_any(&format!("{path}/capacity"), capacity).await.expect(200);
-    assert_eq!(town.statuses(&[&before, &offered, &after]).await, ["waiting", "offered", "offered"]);
-    town.act(&town.clinic, &offered, "accept").await.expect(200);
+    assert_eq!(town.statuses(&[&before, &offered, &after]).await, ["waiting", "waiting", "offered"]);
+    town.act(&town.clinic, &offered, "accept").await.expect_problem(409, "no_offer");
     town.act(&town.clinic, &after, "accept").await.expect(200);
     let room = town.clinic.get(&path).await.expect(200)["capacity"].clone();
     assert_eq!((&room["available"], &room["held"]), (&json!(1), &json!(0)), "one of those who now give it is taken");
-    assert_eq!(town.statuses(&[&before]).await, ["waiting"]);
+    assert_eq!(town.statuses(&[&before, &offered]).await, ["waiting", "waiting"]);
 });
 
 on_both!(a_step_on_a_list_names_its_organization_to_those_alone_who_see_the_entry, |db| async move {

@@ -4,11 +4,12 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use chrono::Duration;
+use icalendar::Property;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::{TEXT_CALENDAR, calendar, event, title};
+use super::{TEXT_CALENDAR, calendar, event, language, title};
 use crate::app::State;
 use crate::appointments::repository as appointments;
 use crate::auth::limits::CountedAs;
@@ -23,10 +24,11 @@ use crate::http::command::{Command, Reply};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::HistoryQuery;
-use crate::kind::{self, CalendarLinkId, PractitionerId, ResourceType, ServiceId};
+use crate::kind::{self, CalendarLinkId, PractitionerId, ServiceId};
 use crate::links::{LinkRow, repository};
 use crate::slots::handlers::permit_publishing;
 use crate::slots::repository::Diary;
+use crate::{languages, practitioners, services};
 
 /// A calendar shows what was up to so long ago.
 const PAST: Duration = Duration::days(31);
@@ -124,17 +126,8 @@ const fn subject(diary: Diary) -> Id<()> {
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, row: &LinkRow, diary: Diary, action: Action) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::CalendarLink,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action,
-        patient_id: None,
-        referral_id: None,
-        body: &CalendarLink::new(row, diary),
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let link = CalendarLink::new(row, diary);
+    changes::record(conn, &caller.actor(), Change::of(link.id, link.version, action, &link).owned_by(row.organization_id))?;
     Ok(())
 }
 
@@ -293,15 +286,35 @@ pub async fn read_calendar(app: State, token: Path<String>, request: HttpRequest
             }
             // The service may have been merged into another since the link was made.
             let diary = if let Diary::Service(_) = diary { Diary::Service(row.subject_id.cast()) } else { diary };
-            let title = title(conn, row.organization_id)?;
+            let language = language(conn, row.organization_id)?;
             let shown = appointments::of_diary(conn, row.organization_id, diary, (now.plus(-PAST), now.plus(AHEAD)), MOST)?;
-            let events = shown.iter().map(|(appointment, slot)| event(appointment, slot.location.as_deref(), title, now));
+            let events = shown.iter().map(|(appointment, slot)| event(appointment, slot.location.as_deref(), title(&language), now));
             let mut calendar = calendar(events);
-            calendar.name(title).ttl(&Duration::hours(1));
-            Ok(calendar.to_string())
+            for name in names(&name_of(conn, diary, &language)?) {
+                calendar.append_property(name);
+            }
+            Ok(calendar.ttl(&Duration::hours(1)).to_string())
         })
         .await?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, TEXT_CALENDAR)).body(file))
+}
+
+/// What a calendar is called: whose it is, and nothing of those who come.
+fn name_of(conn: &mut DbConn, diary: Diary, language: &str) -> Result<String> {
+    let whose = match diary {
+        Diary::Service(id) => services::repository::find(conn, id)?.map(|row| row.name_in(language).to_owned()),
+        Diary::Practitioner(id) => practitioners::repository::find(conn, id)?.map(|row| row.content.0.name),
+    };
+    let whose = whose.ok_or(Error::NotFound)?;
+    // On one line.
+    let whose = whose.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(if languages::is_french(language) { format!("Rendez-vous\u{a0}: {whose}") } else { format!("Appointments: {whose}") })
+}
+
+/// The name as the standard has it (RFC 7986 §5.1) and as programs knew it before. The former is told to be a text, for the writer of the
+/// file, which escapes texts, does not know it.
+fn names(name: &str) -> [Property; 2] {
+    [Property::new("NAME", name).add_parameter("VALUE", "TEXT").done(), Property::new("X-WR-CALNAME", name)]
 }
 
 /// The link of a token, and whose calendar it opens.

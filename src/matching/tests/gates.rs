@@ -172,6 +172,23 @@ fn a_person_at_risk_is_not_sent_to_sit_beside_the_other() {
 }
 
 #[test]
+fn what_is_not_safe_by_a_risk_that_is_not_told_is_as_if_it_were_not_there() {
+    let service = |name: &str, more: Value| -> ServiceInput {
+        serde_json::from_value(merged(json!({ "name": name, "need_domains": [{ "code": "stress" }] }), more)).unwrap()
+    };
+    let group = service("Walking Group", json!({}));
+    let unsafe_ones = [service("Couples Counselling", json!({})), service("Counselling", json!({ "description": "Family counselling." }))];
+    let hidden = Person { is_at_hidden_risk: true, ..person(json!({ "needs": [{ "domain": "stress" }] })) };
+    let alone = run_services(&hidden, std::slice::from_ref(&group));
+    let [couples, family] = unsafe_ones;
+    assert_eq!(run_services(&hidden, &[group, couples, family]), alone);
+    let knows = json!({ "need_domains": [{ "code": "stress" }, { "code": "intimate-partner-violence", "basis": "stated" }] });
+    assert!(exclusions(&hidden, &service("Family Counselling", knows.clone())).is_empty());
+    only(&hidden, &service("Family Counselling", knows));
+    assert_eq!(serde_json::to_value(&hidden).unwrap().get("is_at_hidden_risk"), None);
+}
+
+#[test]
 fn words_alone_do_not_bring_a_person_at_risk_to_a_service() {
     let service: ServiceInput = serde_json::from_value(json!({ "name": "Husbands' club" })).unwrap();
     let suggested = |domain: &str| {

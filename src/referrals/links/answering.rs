@@ -55,6 +55,8 @@ pub struct Form {
     pub status: String,
     /// Places free.
     pub places: String,
+    /// The same as the page had filled it in.
+    pub shown_places: String,
     /// Days of waiting.
     pub wait_days: String,
 }
@@ -74,6 +76,7 @@ impl Form {
             text: tidy(self.text),
             status: tidy(self.status),
             places: tidy(self.places),
+            shown_places: tidy(self.shown_places),
             wait_days: tidy(self.wait_days),
         }
     }
@@ -142,10 +145,19 @@ impl Form {
         let (available, expected_wait_days) =
             (number(&self.places, "room-places", 1_000_000), number(&self.wait_days, "room-wait", 10_000));
         self.check_name("room-name", language, &mut mistakes);
-        match status.filter(|_| mistakes.is_empty()) {
-            Some(status) => Ok(Capacity { status, available, expected_wait_days, ..Capacity::default() }),
-            None => Err(mistakes),
+        let mut room = Capacity { status: status.unwrap_or_default(), available, expected_wait_days, ..Capacity::default() };
+        if room.contradicts_itself() {
+            // A number that the page had filled in is nothing that somebody says now.
+            if self.places != self.shown_places {
+                let message = language.pick(
+                    "You say that you take nobody, and that places are free. Please correct one of the two.",
+                    "Vous dites ne prendre personne et avoir des places libres. Veuillez corriger l’un ou l’autre.",
+                );
+                mistakes.push(Mistake { field: "room-places", message });
+            }
+            room.available = None;
         }
+        if mistakes.is_empty() { Ok(room) } else { Err(mistakes) }
     }
 }
 

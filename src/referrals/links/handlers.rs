@@ -15,7 +15,7 @@ use crate::http::command::{Command, Reply};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery};
-use crate::kind::{self, ReferralId, ResourceType};
+use crate::kind::{self, ReferralId};
 use crate::links::{LinkRow, repository};
 use crate::referrals::handlers::Referrals;
 use crate::referrals::lifecycle::Party;
@@ -35,17 +35,9 @@ fn spoken_for(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<R
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, row: &LinkRow, action: Action) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::ReferralLink,
-        resource_id: row.id.uuid(),
-        owner_id: Some(row.organization_id),
-        version: row.version,
-        action,
-        patient_id: Some(referral.patient_id),
-        referral_id: Some(referral.id),
-        body: &ReferralLink::from(row),
-    };
-    changes::record(conn, &caller.actor(), change)?;
+    let link = ReferralLink::from(row);
+    let change = Change::of(link.id, link.version, action, &link).owned_by(row.organization_id);
+    changes::record(conn, &caller.actor(), change.about(referral.patient_id).within(referral.id))?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod handlers;
 pub mod holder;
 pub mod page;
 pub mod texts;
+pub mod zones;
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};

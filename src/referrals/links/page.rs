@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, VARY};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Duration, NaiveDate};
+use chrono::{DateTime, Duration};
 use chrono_tz::Tz;
 use minijinja::{Environment, context};
 use serde::Serialize;
@@ -19,12 +19,13 @@ use sha2::{Digest, Sha256};
 use super::answering::Form;
 use super::holder::{Closed, Opened};
 use super::texts::{self, Language, Texts};
+use super::zones;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::languages;
 use crate::organizations::model::OrganizationRow;
 use crate::patients::api::PatientSummary;
-use crate::patients::contact::{ContactKind, SafeContact};
+use crate::patients::contact::{ContactKind, SafeContact, Usability};
 use crate::referrals::api::Referral;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::services::model::{Capacity, CapacityStatus};
@@ -96,12 +97,6 @@ pub fn name_in(organization: &OrganizationRow, language: Language) -> String {
     translated.filter(|_| !is_in(&organization.content.language)).unwrap_or_else(|| organization.name.clone())
 }
 
-/// The name of a service in a language, or as it calls itself.
-fn service_in(service: &ServiceRow, language: Language) -> String {
-    let translated = service.content.translations.iter().find(|texts| languages::same(&texts.language, language.as_str()));
-    translated.and_then(|texts| texts.name.clone()).unwrap_or_else(|| service.name.clone())
-}
-
 /// A choice of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Choice {
@@ -125,6 +120,8 @@ struct Room {
     version: i64,
     choices: Vec<Choice>,
     places: String,
+    /// The number of places as it was filled in before anybody wrote another.
+    shown_places: String,
     wait_days: String,
     last: Option<String>,
 }
@@ -165,6 +162,22 @@ pub struct Seen {
     pub at: Instant,
 }
 
+impl Seen {
+    /// A moment as the clocks show it where the service is given.
+    fn local(&self, moment: Instant) -> DateTime<Tz> {
+        let service = self.service.as_ref().map(|row| &row.content.0);
+        let requester = self.opened.requester.as_ref().map(|row| &row.content.0);
+        moment.utc().with_timezone(&zones::zone(service, &self.performer.content, requester))
+    }
+
+    /// Until when the link opens the page: the day, and the time where that is less than two days away.
+    fn ending(&self, language: Language) -> String {
+        let end = self.opened.row.expires_at;
+        let moment = self.local(end);
+        if end >= self.at.plus(Duration::days(2)) { language.day(moment.date_naive()) } else { language.moment(&moment) }
+    }
+}
+
 impl ReferralPage {
     /// The page in a language, with what was filled in.
     pub fn new(seen: &Seen, language: Language, form: &Form) -> Self {
@@ -175,9 +188,9 @@ impl ReferralPage {
             facts.push(Fact::new(words.from, name_in(requester, language)));
         }
         facts.push(Fact::new(words.to, name_in(&seen.performer, language)));
-        facts.extend(seen.service.iter().map(|service| Fact::new(words.service, service_in(service, language))));
+        facts.extend(seen.service.iter().map(|service| Fact::new(words.service, service.name_in(language.as_str()))));
         if let Some(sent) = referral.requested_at {
-            facts.push(Fact::new(words.sent, language.day(local_day(&seen.performer, sent))));
+            facts.push(Fact::new(words.sent, language.day(seen.local(sent).date_naive())));
         }
         let is_open = matches!(referral.status, ReferralStatus::Requested | ReferralStatus::Received);
         if let Some(day) = content.decide_by.filter(|_| is_open) {
@@ -204,27 +217,10 @@ impl ReferralPage {
             is_agreed,
             person: referral.patient.as_ref().filter(|_| is_at_work).map(|patient| person(patient, language)),
             reasons: reasons.collect(),
-            room: seen.service.as_ref().filter(|_| seen.may_say_room).map(|service| room(service, &seen.performer, language, form)),
-            expires: ending(&seen.performer, seen.opened.row.expires_at, seen.at, language),
+            room: seen.service.as_ref().filter(|_| seen.may_say_room).map(|service| room(seen, service, language, form)),
+            expires: seen.ending(language),
         }
     }
-}
-
-/// The moment where an organization works.
-fn local(organization: &OrganizationRow, moment: Instant) -> DateTime<Tz> {
-    let zone = organization.content.time_zone.as_deref().and_then(|zone| zone.parse::<Tz>().ok()).unwrap_or_default();
-    moment.utc().with_timezone(&zone)
-}
-
-/// The day that a moment falls on where an organization works.
-fn local_day(organization: &OrganizationRow, moment: Instant) -> NaiveDate {
-    local(organization, moment).date_naive()
-}
-
-/// Until when a link opens the page: the day, and the time where that is less than two days away.
-fn ending(organization: &OrganizationRow, end: Instant, now: Instant, language: Language) -> String {
-    let moment = local(organization, end);
-    if end >= now.plus(Duration::days(2)) { language.day(moment.date_naive()) } else { language.moment(&moment) }
 }
 
 fn person(patient: &PatientSummary, language: Language) -> Person {
@@ -245,7 +241,8 @@ fn person(patient: &PatientSummary, language: Language) -> Person {
     if patient.interpreter_needed == Some(true) {
         facts.push(Fact::new(language.pick("Interpreter", "Interprète"), language.pick("needed", "nécessaire")));
     }
-    for point in &patient.contact_points {
+    // What must not or cannot be used is no way to reach the person.
+    for point in patient.contact_points.iter().filter(|point| point.usability == Some(Usability::Usable)) {
         let value = match &point.owner_name {
             Some(owner) => format!("{} ({owner})", point.value),
             None => point.value.clone(),
@@ -304,7 +301,7 @@ fn safety(safe: &SafeContact, language: Language) -> Vec<String> {
     said
 }
 
-fn room(service: &ServiceRow, performer: &OrganizationRow, language: Language, form: &Form) -> Room {
+fn room(seen: &Seen, service: &ServiceRow, language: Language, form: &Form) -> Room {
     let last = service.capacity.as_ref().map(|capacity| &capacity.0);
     let is_filled_in = !form.status.is_empty();
     let chosen = if is_filled_in { form.status.as_str() } else { last.map_or("", |last| last.status.as_str()) };
@@ -317,18 +314,20 @@ fn room(service: &ServiceRow, performer: &OrganizationRow, language: Language, f
     let number = |filled: &str, last: Option<i32>| {
         if is_filled_in { filled.to_owned() } else { last.map(|number| number.to_string()).unwrap_or_default() }
     };
+    let available = last.and_then(|last| last.available);
     Room {
-        service: service_in(service, language),
+        service: service.name_in(language.as_str()).to_owned(),
         version: service.version,
         choices: choices.collect(),
-        places: number(&form.places, last.and_then(|last| last.available)),
+        places: number(&form.places, available),
+        shown_places: number(&form.shown_places, available),
         wait_days: number(&form.wait_days, last.and_then(|last| last.expected_wait_days)),
-        last: last.and_then(|last| last_said(last, performer, language)),
+        last: last.and_then(|last| last_said(seen, last, language)),
     }
 }
 
-fn last_said(capacity: &Capacity, performer: &OrganizationRow, language: Language) -> Option<String> {
-    let day = language.day(local_day(performer, capacity.as_of?));
+fn last_said(seen: &Seen, capacity: &Capacity, language: Language) -> Option<String> {
+    let day = language.day(seen.local(capacity.as_of?).date_naive());
     let said = texts::room(capacity.status, language);
     Some(match language {
         Language::English => format!("Last said on {day}: {said}."),

@@ -4,7 +4,7 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 
 use super::holder::LinkHolder;
-use super::{LinkedAnswers, LinkedScreening, NewScreeningLink, ScreeningLink, ScreeningLinkInput};
+use super::{LinkedAnswers, LinkedScreening, NewScreeningLink, ScreeningLink, ScreeningLinkInput, conversation};
 use crate::app::State;
 use crate::auth::links::Purpose;
 use crate::auth::{Allowed, Principal, scope};
@@ -180,8 +180,10 @@ fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<
 
 /// Complete a screening by a link
 ///
-/// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. From then
-/// on the link only says that it is done: sending this request again changes nothing. Show the person what is in `help` at once.
+/// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. Where
+/// something was found (needs, flags, a safety alert), a follow-up of theirs is planned, so that somebody speaks with the person: a `check_in`
+/// that is due today on an alert, else by the organization's `first_contact_days`, unless one is open that is due by then. From then on the
+/// link only says that it is done: sending this request again changes nothing. Show the person what is in `help` at once.
 #[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "It is completed.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It was declined or retracted: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
 #[post("/v1/screening-link/complete")]
 pub async fn complete_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
@@ -196,7 +198,9 @@ fn complete(conn: &mut DbConn, holder: &LinkHolder, last: &ScreeningCompletion) 
     let screening = match row.status {
         ScreeningStatus::Draft => {
             let input = last.laid_over(Screenings::input(&row));
-            resource::replace::<Screenings>(conn, &caller, &row, input)?.1
+            let (_, screening) = resource::replace::<Screenings>(conn, &caller, &row, input)?;
+            conversation::plan(conn, &caller, &screening)?;
+            screening
         }
         ScreeningStatus::Completed => row.into(),
         ScreeningStatus::Declined | ScreeningStatus::EnteredInError => {

@@ -77,7 +77,7 @@ impl FromRequest for LinkHolder {
             let app = state(&request)?;
             // Another token may have been counted; it is not the one that opens this.
             request.extensions_mut().remove::<Allowance>();
-            let token = bearer_token(&request)?.ok_or(Error::Unauthenticated("there is none"))?;
+            let token = bearer_token(&request)?.ok_or(Error::NoToken("there is none"))?;
             let link = app.authority.open_link(&app.db, &app.clock, Purpose::AnswerScreening, token).await?;
             let holder = Self { link, request_id: RequestId::get(&request), at: app.clock.now() };
             let standing = holder.clone();

@@ -1,5 +1,6 @@
 //! Links to a draft: whoever holds one answers the questions without being a client, in one sitting or in several, alone or with help.
 
+mod conversation;
 pub mod handlers;
 pub mod holder;
 

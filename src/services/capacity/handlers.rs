@@ -28,12 +28,15 @@ use crate::services::row::CapacityEntryRow;
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
 /// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
-/// 60 days ago is stale, and counts half in search and matching.
+/// 60 days ago is stale, and counts half in search and matching. A service that is `full` or `closed` has no free places: what says both is
+/// refused.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
 /// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. This is so
-/// where nobody has said anything of the capacity yet, too: its status is `unknown` then.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+/// where nobody has said anything of the capacity yet, too: its status is `unknown` then. A place that was offered to somebody is theirs
+/// until they answer or the offer runs out, whatever is said of the capacity meanwhile, `full` too; the provider takes it back by declining
+/// it in their place. Given back while the service is full, it is offered to nobody.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacity")]
 pub async fn set_service_capacity(
     app: State,
@@ -50,7 +53,7 @@ pub async fn set_service_capacity(
 /// A service may have several capacities: places kept for newcomers beside those for everybody, hours beside places. Each has a key, which
 /// the caller chooses, and is set and remembered like the default one, which has none. Matching takes for each person the capacity that is
 /// for them and takes them soonest; search goes by what is for everybody. A service has at most 50 of them.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacities/{key}")]
 pub async fn set_named_service_capacity(
     app: State,
@@ -118,7 +121,8 @@ pub async fn delete_named_service_capacity(
 /// Set the capacities of many services
 ///
 /// Up to 500 lines in one call and one transaction. Each line is taken or refused by itself, and is answered as a call for that service
-/// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other.
+/// alone would have been: only the provider and who keeps the record may say it, and what is wrong with one line harms no other. Lines that
+/// come after 16 MiB of services have been written are refused with `too_much_at_once`, and can be sent by themselves.
 #[utoipa::path(tag = "services", request_body = CapacityList, responses((status = 200, description = "What became of each line.", body = CapacityAnswers)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/capacities")]
 pub async fn set_service_capacities(
@@ -126,7 +130,9 @@ pub async fn set_service_capacities(
     caller: Allowed<scope::ServicesWrite>,
     command: Command<CapacityList>,
 ) -> Result<HttpResponse> {
-    command.run(&app, &caller, |conn, caller, list| Reply::ok(&setting::set_all(conn, caller, list)?)).await
+    // Before the write: on SQLite all writes wait for each other.
+    let lines = setting::read(&command.input)?;
+    command.run(&app, &caller, move |conn, caller, _| Reply::ok(&setting::set_all(conn, caller, &lines)?)).await
 }
 
 /// Read the history of the capacity of a service

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
 use crate::auth::Principal;
 use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::types::Instant;
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::http::schema;
+use crate::http::{json, schema};
 use crate::identifiers;
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::services::model::Capacity;
@@ -22,6 +20,9 @@ use crate::waitlists::queue;
 
 /// The most rooms that one service counts apart.
 pub const MOST_ROOMS: usize = 50;
+/// The bytes of services that one list writes: with its room each is written whole into the journal. Five hundred with a dozen places each
+/// are fewer.
+const MOST_WRITTEN: usize = 16 << 20;
 
 /// The service, of which the caller may say how much room it has; nobody else changes it until the transaction ends.
 pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<ServiceRow> {
@@ -31,10 +32,11 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
     Ok(row)
 }
 
-/// Takes what somebody says of a room, at `pointer` of their request: see [`set`].
+/// Takes what somebody says of a room, at `pointer` of their request, with the status that follows from it where none is said: see
+/// [`set`].
 ///
 /// # Errors
-/// [`Error::Invalid`] where the moment lies in the future, [`Error::Conflict`] where something newer has been said.
+/// [`Error::Invalid`] where the moment lies in the future, [`Error::CapacityOutdated`] where something newer has been said.
 pub fn say(
     conn: &mut DbConn,
     caller: &Principal,
@@ -43,7 +45,8 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, capacity) };
+    let capacity = capacity.clone().stated(row.has_list(key));
+    let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
     if as_of.utc().date_naive() > caller.at.latest_date() {
         return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
     }
@@ -51,10 +54,9 @@ pub fn say(
     let as_of = as_of.min(caller.at);
     let known = row.room_of(key).and_then(|known| known.as_of).filter(|known| *known <= caller.at);
     if let Some(known) = known.filter(|known| *known > as_of) {
-        let detail = format!("Something newer is known of this room, as of {known}; what was true before changes nothing.");
-        return Err(Error::conflict("capacity_outdated", detail));
+        return Err(Error::CapacityOutdated { known });
     }
-    set(conn, &caller.actor(), row, key, &Capacity { as_of: Some(as_of), ..capacity.clone() })
+    set(conn, &caller.actor(), row, key, &Capacity { as_of: Some(as_of), ..capacity })
 }
 
 /// Writes a room of a service, the default one where there is no key, with its history and the journal, and offers what is free to those
@@ -105,50 +107,73 @@ fn write(conn: &mut DbConn, actor: &Actor, next: &ServiceRow) -> Result<()> {
     resource::record_by::<Services>(conn, actor, &Services::head(next), Action::Updated, &shape)
 }
 
+/// A line as it was read, or what is wrong with it by itself.
+type Line = Result<CapacityLine, Problem>;
+
+/// Reads the lines, each by itself.
+///
+/// # Errors
+/// Only those that have nothing to do with what the lines say.
+pub(super) fn read(list: &CapacityList) -> Result<Vec<Line>> {
+    list.items.iter().map(|line| told(schema::check(line.clone()))).collect()
+}
+
 /// Takes each line by itself; what is wrong with one stands in its answer.
 ///
 /// # Errors
 /// Only those that have nothing to do with what the lines say.
-pub(super) fn set_all(conn: &mut DbConn, caller: &Principal, list: &CapacityList) -> Result<CapacityAnswers> {
-    let lines: Vec<Result<(ServiceId, CapacityLine)>> = list.items.iter().map(|line| read(conn, caller, line)).collect();
+pub(super) fn set_all(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<CapacityAnswers> {
+    let mut named = Vec::with_capacity(lines.len());
+    for line in lines {
+        named.push(line.as_ref().ok().map(|line| service_of(conn, caller, line)).transpose()?.flatten());
+    }
     // Two lists with the same services in another order would wait for each other.
-    let ids: BTreeSet<ServiceId> = lines.iter().flatten().map(|(id, _)| *id).collect();
+    let ids: BTreeSet<ServiceId> = named.iter().flatten().copied().collect();
     for id in ids {
         repository::lock(conn, id)?;
     }
     let mut answers = CapacityAnswers { set: 0, refused: 0, items: Vec::with_capacity(lines.len()) };
-    for line in lines {
-        let named = line.as_ref().ok().map(|(id, line)| (*id, line.key.clone()));
-        let done = line.and_then(|(id, line)| take(conn, caller, id, &line));
-        let (service_id, key) = named.map_or((None, None), |(id, key)| (Some(id), key));
+    let mut written = 0;
+    for (line, service_id) in lines.iter().zip(named) {
+        let done = match (line, service_id) {
+            (Ok(_), Some(_)) if written > MOST_WRITTEN => Err(too_much().problem()),
+            (Ok(line), Some(id)) => told(take(conn, caller, id, line))?,
+            (Ok(_), None) => Err(Error::NotFound.problem()),
+            (Err(problem), _) => Err(problem.clone()),
+        };
+        let key = line.as_ref().ok().filter(|_| service_id.is_some()).and_then(|line| line.key.clone());
         answers.items.push(match done {
             Ok((capacity, row)) => {
                 answers.set += 1;
+                written += json::length(&row.content.0);
                 let (version, capacity) = (Some(row.version), Some(capacity));
                 CapacityAnswer { outcome: CapacityOutcome::Set, service_id, key, version, capacity, problem: None }
             }
-            Err(error) if is_of_the_line(&error) => {
+            Err(problem) => {
                 answers.refused += 1;
-                let problem = Some(error.problem());
+                let problem = Some(problem);
                 CapacityAnswer { outcome: CapacityOutcome::Refused, service_id, key, version: None, capacity: None, problem }
             }
-            Err(error) => return Err(error),
         });
     }
     Ok(answers)
 }
 
-fn read(conn: &mut DbConn, caller: &Principal, line: &Value) -> Result<(ServiceId, CapacityLine)> {
-    let line: CapacityLine = schema::check(line.clone())?;
-    let id = match (line.service_id, &line.identifier) {
-        (Some(id), _) => Some(id),
+/// The service that a line names, if there is one.
+fn service_of(conn: &mut DbConn, caller: &Principal, line: &CapacityLine) -> Result<Option<ServiceId>> {
+    match (line.service_id, &line.identifier) {
+        (Some(id), _) => Ok(Some(id)),
         (None, Some(key)) => {
             let known = identifiers::find(conn, caller.organization_id, ResourceType::Service, &key.system, &key.value)?;
-            known.map(ServiceId::from_uuid)
+            Ok(known.map(ServiceId::from_uuid))
         }
-        (None, None) => None,
-    };
-    Ok((id.ok_or(Error::NotFound)?, line))
+        (None, None) => Ok(None),
+    }
+}
+
+fn too_much() -> Error {
+    let detail = "The services of the lines before are so large that this line is for another request.";
+    Error::conflict("too_much_at_once", detail)
 }
 
 fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLine) -> Result<(Capacity, ServiceRow)> {
@@ -159,10 +184,25 @@ fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLin
     say(conn, caller, &row, line.key.as_deref(), &line.capacity, "/capacity")
 }
 
+/// What is wrong with a line; an error of the server or the database, and not of the line, is given back.
+fn told<T>(result: Result<T>) -> Result<Result<T, Problem>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if is_of_the_line(&error) => Ok(Err(error.problem())),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether an error is the line's own, which leaves nothing behind, and not one of the server or the database.
 fn is_of_the_line(error: &Error) -> bool {
     matches!(
         error,
-        Error::Invalid(_) | Error::NotFound | Error::Gone | Error::Forbidden(_) | Error::VersionMismatch { .. } | Error::Conflict { .. }
+        Error::Invalid(_)
+            | Error::NotFound
+            | Error::Gone
+            | Error::Forbidden(_)
+            | Error::VersionMismatch { .. }
+            | Error::Conflict { .. }
+            | Error::CapacityOutdated { .. }
     )
 }

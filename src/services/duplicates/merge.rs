@@ -12,6 +12,7 @@ use crate::http::etag::OptionalIfMatch;
 use crate::http::resource::{self, Resource as _};
 use crate::identifiers;
 use crate::kind::{ResourceType, ServiceId};
+use crate::referrals;
 use crate::responsiveness::repository::{Subject, ask_for};
 use crate::services::Services;
 use crate::services::api::Service;
@@ -25,13 +26,15 @@ use crate::waitlists::queue;
 /// said of room, suggestions and links to calendars become the service's in the same transaction.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps.
+/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps,
+/// [`Error::Conflict`] where too much belongs to it.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceMerge, version: &OptionalIfMatch) -> Result<Service> {
-    lock(conn, id, input.duplicate_id)?;
+    lock(conn, input.duplicate_id, id)?;
     let row = resource::get_row::<Services>(conn, caller, id)?;
     permit(caller, &row)?;
     version.check(row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+    moving::ensure_few(conn, duplicate.id)?;
     let runs_unlisted =
         (merges::runs_unlisted(conn, duplicate.id, duplicate.content.status)?, merges::runs_unlisted(conn, id, row.content.status)?);
 
@@ -69,10 +72,16 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     Ok(Services::shape(repository::get(conn, id)?))
 }
 
-/// Waits until nobody else is changing the two or recording anything with them. Two who merge the same two the other way round would wait
-/// for each other.
-pub fn lock(conn: &mut DbConn, one: ServiceId, other: ServiceId) -> Result<()> {
-    for id in [one.min(other), one.max(other)] {
+/// Waits until nobody else is changing the two or recording anything with them, nor moving a referral that goes from one to the other. Two
+/// who merge the same two the other way round would wait for each other, and so would whoever holds a referral and then its service: see
+/// [`queue`].
+///
+/// Slots and appointments go too, and are not held before: of those who book some hold a slot before the service, and of those who offer
+/// slots some hold them after, so that no order goes with all. Where a merge waits for one of them and they for it, PostgreSQL says so, and
+/// it is made again.
+pub fn lock(conn: &mut DbConn, from: ServiceId, to: ServiceId) -> Result<()> {
+    referrals::repository::lock_all_to(conn, from)?;
+    for id in [from.min(to), from.max(to)] {
         repository::close(conn, id)?;
     }
     Ok(())

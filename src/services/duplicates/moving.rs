@@ -9,9 +9,11 @@ use crate::appointments::calendar::feed;
 use crate::appointments::{handlers::Appointments, model::AppointmentRow};
 use crate::auth::Principal;
 use crate::auth::links::Purpose;
-use crate::changes::Action;
+use crate::changes::{self, Action};
 use crate::db::DbConn;
-use crate::db::schema::{appointments, capacity_entries, links, referrals, service_merge_rows, service_suggestions, slots};
+use crate::db::schema::{
+    appointments, capacity_entries, links, referrals, service_merge_rows, service_suggestions, slots, waitlist_entries,
+};
 use crate::db::types::Id;
 use crate::error::Result;
 use crate::http::resource::{self, Resource};
@@ -39,6 +41,19 @@ macro_rules! give {
         }
         ids
     }};
+}
+
+/// Fails where so much belongs to a duplicate that it cannot become the survivor's in one transaction. What was said of its room counts a
+/// tenth: nobody is told that it is another's.
+pub fn ensure_few(conn: &mut DbConn, from: ServiceId) -> Result<()> {
+    macro_rules! rows {
+        ($table:ident) => {
+            $table::table.filter($table::service_id.eq(from)).count().get_result::<i64>(conn)?
+        };
+    }
+    let said = rows!(capacity_entries) / 10;
+    let rows = rows!(referrals) + rows!(slots) + rows!(appointments) + rows!(waitlist_entries) + said;
+    changes::ensure_few(rows, "referrals, slots, appointments and entries of waiting lists of the duplicate", "merge this service into it")
 }
 
 /// Makes all that belongs to a duplicate the survivor's; the ids of what goes back with it by itself, if the merge is taken back.

@@ -16,6 +16,7 @@ use crate::services::repository;
 use crate::services::resource::Services;
 use crate::services::row::ServiceRow;
 use crate::text::fold;
+use crate::types::Identifier;
 
 /// What a record says of itself and of where it is from, which no other record says for it.
 const OWN: &[&str] = &["name", "kind", "language", "status", "identifiers", "provenance", "source_fields", "alternate_names"];
@@ -24,19 +25,45 @@ const OWN: &[&str] = &["name", "kind", "language", "status", "identifiers", "pro
 pub const MOST_IDENTIFIERS: usize = 20;
 const MOST_NAMES: usize = 20;
 
+/// A service of which nothing is said.
+static EMPTY: LazyLock<Value> =
+    LazyLock::new(|| silent().and_then(|silent| serde_json::to_value(silent).map_err(Error::internal)).unwrap_or_default());
+
+fn silent() -> Result<ServiceInput> {
+    serde_json::from_value(serde_json::json!({ "name": "" })).map_err(Error::internal)
+}
+
 /// A record's own words with what those merged into it add.
 pub fn composed(conn: &mut DbConn, row: &ServiceRow, own: &ServiceInput) -> Result<ServiceInput> {
     let others = repository::merged_into(conn, row.id)?;
     others.iter().try_fold(own.clone(), |content, other| united(&content, &other.content))
 }
 
+/// Makes of what is written by a key of a service, which is what the service says itself, the whole: with what the records add that were
+/// merged into it, and their keys.
+///
+/// # Errors
+/// [`Error::Merged`] where the key is of one of those records and no key of the service's own is written with it: what is told of the
+/// record that went is not meant for the one that stands for both. [`Error::Invalid`] where a service cannot have so many keys.
+pub fn sync(conn: &mut DbConn, row: &ServiceRow, key: Option<&Identifier>, input: &mut ServiceInput) -> Result<()> {
+    let Some(own) = &row.own_content else { return Ok(()) };
+    let is_own = |key: &Identifier| own.identifiers.contains(key);
+    if key.is_some_and(|key| !is_own(key)) && !input.identifiers.iter().any(is_own) {
+        return Err(Error::Merged { into: resource::location::<Services>(row.id) });
+    }
+    let mut keys = input.identifiers.clone();
+    keys.extend(row.content.identifiers.iter().filter(|key| !is_own(key) && !input.identifiers.contains(key)).cloned());
+    if keys.len() > MOST_IDENTIFIERS {
+        let message = format!("are more than {MOST_IDENTIFIERS} with those that came to the service with a merge");
+        return Err(Error::invalid("/identifiers", "too_many", message));
+    }
+    *input = ServiceInput { identifiers: keys, ..composed(conn, row, input)? };
+    Ok(())
+}
+
 /// The one with what only the other says: whole members that are empty in the one. Identifiers are united, and the other's name is one
 /// more name.
 pub fn united(one: &ServiceInput, other: &ServiceInput) -> Result<ServiceInput> {
-    static EMPTY: LazyLock<Value> = LazyLock::new(|| {
-        let nameless = serde_json::from_value::<ServiceInput>(serde_json::json!({ "name": "" }));
-        nameless.and_then(serde_json::to_value).unwrap_or_default()
-    });
     let json = |content: &ServiceInput| serde_json::to_value(content).map_err(Error::internal);
     let mut whole = json(one)?;
     let has_provider = one.provider_id.is_some() || one.provider_name.is_some();
@@ -60,14 +87,35 @@ pub fn united(one: &ServiceInput, other: &ServiceInput) -> Result<ServiceInput> 
     Ok(content)
 }
 
-/// A record's own words after somebody has edited the whole: what they changed is its own from then on.
-pub fn edited(own: &ServiceInput, before: &ServiceInput, after: &ServiceInput) -> Result<ServiceInput> {
+/// The own words of a service into which others were merged, after somebody has written the whole anew: what they changed is its own from
+/// then on, unless it is what one of the others says. The keys and names that came with those stay theirs.
+pub fn edited(conn: &mut DbConn, row: &ServiceRow, own: &ServiceInput, after: &ServiceInput) -> Result<ServiceInput> {
+    let added = composed(conn, row, &silent()?)?;
+    own_words(own, &row.content, after, &added)
+}
+
+fn own_words(own: &ServiceInput, before: &ServiceInput, after: &ServiceInput, added: &ServiceInput) -> Result<ServiceInput> {
     let json = |content: &ServiceInput| serde_json::to_value(content).map_err(Error::internal);
-    let (mut own, before, after) = (json(own)?, json(before)?, json(after)?);
-    if let (Value::Object(members), Value::Object(after)) = (&mut own, after) {
-        members.extend(after.into_iter().filter(|(key, value)| before.get(key) != Some(value)));
+    let (mut words, was, added) = (json(own)?, json(before)?, json(added)?);
+    if let (Value::Object(members), Value::Object(written)) = (&mut words, json(after)?) {
+        for (key, value) in written.into_iter().filter(|(key, value)| was.get(key) != Some(value)) {
+            let is_theirs = !OWN.contains(&key.as_str()) && added.get(&key) == Some(&value);
+            let value = if is_theirs { EMPTY.get(&key).cloned().unwrap_or_default() } else { value };
+            members.insert(key, value);
+        }
     }
-    serde_json::from_value(own).map_err(Error::internal)
+    let words: ServiceInput = serde_json::from_value(words).map_err(Error::internal)?;
+    Ok(ServiceInput {
+        identifiers: without_theirs(&own.identifiers, &before.identifiers, &after.identifiers),
+        alternate_names: without_theirs(&own.alternate_names, &before.alternate_names, &after.alternate_names),
+        ..words
+    })
+}
+
+/// What is left of a list without what it had before from others.
+fn without_theirs<T: Clone + PartialEq>(own: &[T], before: &[T], after: &[T]) -> Vec<T> {
+    let is_theirs = |item: &&T| before.contains(item) && !own.contains(item);
+    after.iter().filter(|item| !is_theirs(item)).cloned().collect()
 }
 
 /// Writes into the journal what becomes of a merged record.
@@ -101,8 +149,17 @@ mod tests {
         assert_eq!((united.identifiers.len(), &united.source_fields), (2, &one.source_fields));
         assert_eq!(super::united(&united, &other).unwrap(), united, "twice is once");
 
-        let after = ServiceInput { description: Some("Edited.".into()), ..united.clone() };
-        let own = edited(&one, &united, &after).unwrap();
+        let written = |description: Option<&str>| {
+            let mut keys = united.identifiers.clone();
+            keys.push(Identifier { system: "c".into(), value: "3".into() });
+            let after = ServiceInput { description: description.map(str::to_owned), identifiers: keys, ..united.clone() };
+            own_words(&one, &united, &after, &other).unwrap()
+        };
+        let own = written(Some("Edited."));
         assert_eq!((own.description.as_deref(), own.email), (Some("Edited."), None), "what is taken over stays the other's");
+        let systems: Vec<&str> = own.identifiers.iter().map(|key| key.system.as_str()).collect();
+        assert_eq!((systems, own.alternate_names), (vec!["a", "c"], Vec::new()));
+        assert_eq!(written(Some("Theirs.")).description, None);
+        assert_eq!(written(None).description, None);
     }
 }

@@ -28,7 +28,8 @@ use crate::waitlists::queue;
 ///
 /// # Errors
 /// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where there is no such duplicate,
-/// [`Error::Conflict`] where it was not merged into the service, or what is needed to take that back was not kept.
+/// [`Error::Conflict`] where it was not merged into the service, or what is needed to take that back was not kept,
+/// [`Error::MergedSince`] where it came with another one.
 pub fn unmerge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceUnmerge, version: &OptionalIfMatch) -> Result<Service> {
     lock(conn, id, input.duplicate_id)?;
     let row = resource::get_row::<Services>(conn, caller, id)?;
@@ -83,9 +84,7 @@ fn merged(conn: &mut DbConn, survivor: ServiceId, id: ServiceId) -> Result<(Serv
         return Err(Error::conflict("merge_not_kept", detail));
     };
     if merge.survivor_id != survivor {
-        let detail =
-            format!("The record was merged into {}, which was merged into this service: take that merge back first.", merge.survivor_id);
-        return Err(Error::conflict("merged_since", detail));
+        return Err(Error::MergedSince { into: resource::location::<Services>(merge.survivor_id) });
     }
     Ok((gone, merge))
 }

@@ -24,6 +24,9 @@ mod weight {
     pub(super) const NOTES: u16 = 12;
 }
 
+/// The words by which one service is found: those that weigh most. Long texts in ten languages have fewer.
+pub(super) const MOST_WORDS: usize = 5_000;
+
 /// The searchable facts of one service.
 #[derive(Default)]
 pub(super) struct Facts {
@@ -89,7 +92,12 @@ impl Facts {
         let translated = translations().flat_map(|t| [&t.eligibility, &t.application_process]);
         let notes = [&service.eligibility.text, &service.application_process].into_iter().chain(translated);
         add(weight::NOTES, &mut notes.filter_map(|note| note.as_deref()).chain(plain_words(service)));
-        self.words = weights.into_iter().map(|(word, weight)| (word, u8::try_from(weight).unwrap_or(u8::MAX))).collect();
+        let mut words: Vec<(String, u16)> = weights.into_iter().collect();
+        if words.len() > MOST_WORDS {
+            words.sort_unstable_by(|(one, its), (other, others)| others.cmp(its).then_with(|| one.cmp(other)));
+            words.truncate(MOST_WORDS);
+        }
+        self.words = words.into_iter().map(|(word, weight)| (word, u8::try_from(weight).unwrap_or(u8::MAX))).collect();
     }
 
     fn label(&mut self, kind: LabelKind, value: impl Into<String>) {

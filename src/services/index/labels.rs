@@ -93,7 +93,7 @@ impl Flag {
     }
 }
 
-/// Number of a label.
+/// Number of a label; reused once no service carries it.
 pub(in crate::services) type LabelId = u32;
 
 #[derive(Debug)]
@@ -108,14 +108,19 @@ struct Label {
 pub(in crate::services) struct Labels {
     labels: Vec<Label>,
     ids: [HashMap<Box<str>, LabelId>; KINDS],
+    free: Vec<LabelId>,
 }
 
 impl Labels {
     /// Puts a label on a service; the label's number.
     pub(super) fn add(&mut self, kind: LabelKind, value: &str, slot: Slot) -> LabelId {
         let id = self.find(kind, value).unwrap_or_else(|| {
-            let id = self.labels.len() as LabelId;
-            self.labels.push(Label { kind, value: value.into(), services: RoaringBitmap::new() });
+            let id = self.free.pop().unwrap_or(self.labels.len() as LabelId);
+            let label = Label { kind, value: value.into(), services: RoaringBitmap::new() };
+            match self.labels.get_mut(id as usize) {
+                Some(free) => *free = label,
+                None => self.labels.push(label),
+            }
             if let Some(ids) = self.ids.get_mut(kind as usize) {
                 ids.insert(value.into(), id);
             }
@@ -131,6 +136,16 @@ impl Labels {
     pub(super) fn remove(&mut self, label: LabelId, slot: Slot) {
         if let Some(label) = self.labels.get_mut(label as usize) {
             label.services.remove(slot);
+        }
+    }
+
+    /// Forgets a label that no service carries any more; where one does, it stays.
+    pub(super) fn forget(&mut self, label: LabelId) {
+        let Some(known) = self.labels.get_mut(label as usize).filter(|known| known.services.is_empty()) else { return };
+        let value = std::mem::take(&mut known.value);
+        // One that was forgotten before has no value left by which it could be found.
+        if self.ids.get_mut(known.kind as usize).and_then(|ids| ids.remove(&value)).is_some() {
+            self.free.push(label);
         }
     }
 

@@ -163,7 +163,18 @@ pub(super) struct Spot {
 impl DirectoryIndex {
     /// Puts a service in, in the place of what was known of it. A full index (16 million) leaves it out.
     pub fn upsert(&mut self, card: Card) {
-        self.remove(card.entry.id);
+        let before = self.take_out(card.entry.id);
+        self.put_in(card);
+        self.forget(before);
+    }
+
+    /// Takes a service out.
+    pub fn remove(&mut self, id: ServiceId) {
+        let entry = self.take_out(id);
+        self.forget(entry);
+    }
+
+    fn put_in(&mut self, card: Card) {
         let slot = self.free.pop().unwrap_or(self.entries.len() as Slot);
         if slot >= Posting::MOST_SLOTS {
             return;
@@ -179,10 +190,9 @@ impl DirectoryIndex {
         self.live.insert(slot);
     }
 
-    /// Takes a service out.
-    pub fn remove(&mut self, id: ServiceId) {
-        let Some(slot) = self.slots.remove(&id) else { return };
-        let Some(entry) = self.entries.get_mut(slot as usize).and_then(Option::take) else { return };
+    fn take_out(&mut self, id: ServiceId) -> Option<Entry> {
+        let slot = self.slots.remove(&id)?;
+        let mut entry = self.entries.get_mut(slot as usize).and_then(Option::take)?;
         for word in &entry.words {
             self.vocabulary.remove(*word, slot);
         }
@@ -195,9 +205,12 @@ impl DirectoryIndex {
         for identifier in &entry.identifiers {
             if let Some(slots) = self.identifiers.get_mut(identifier) {
                 slots.retain(|other| *other != slot);
+                if slots.is_empty() {
+                    self.identifiers.remove(identifier);
+                }
             }
         }
-        for table in entry.timetables {
+        for table in std::mem::take(&mut entry.timetables) {
             // The set's own and this one: nobody else has these opening times.
             if Arc::strong_count(&table) == 2 {
                 self.timetables.remove(&table);
@@ -205,6 +218,19 @@ impl DirectoryIndex {
         }
         self.live.remove(slot);
         self.free.push(slot);
+        Some(entry)
+    }
+
+    /// Forgets words and labels that were those of a service, or of what it said before, and of no other: whatever services have once said
+    /// would be kept otherwise. Most of what is put in the place of something has the same words, so that this comes last.
+    fn forget(&mut self, entry: Option<Entry>) {
+        let Some(entry) = entry else { return };
+        for word in &entry.words {
+            self.vocabulary.forget(*word);
+        }
+        for label in &entry.labels {
+            self.labels.forget(*label);
+        }
     }
 
     /// How many services it holds.
@@ -384,5 +410,42 @@ mod tests {
         put(&mut index, b, json!({"name": "Museum"}));
         assert_eq!((index.len(), index.entries.len()), (1, 1));
         assert!(index.vocabulary().find("library").is_none());
+    }
+
+    #[test]
+    fn words_and_labels_that_no_service_has_any_more_are_forgotten() {
+        let mut index = DirectoryIndex::default();
+        let [a, b] = [1, 2].map(|n| ServiceId::from_uuid(uuid::Uuid::from_u128(n)));
+        let said =
+            |number: usize| json!({"name": format!("Pantry w{number} x{number}"), "attributes": {"dietary": [format!("y{number}")]}});
+        let size = |index: &DirectoryIndex| (index.vocabulary.len(), index.labels.len());
+        put(&mut index, a, json!({"name": "Pantry"}));
+        put(&mut index, b, json!({"name": "Pantry", "service_areas": [{"kind": "city", "value": "Kelowna"}]}));
+        let before = size(&index);
+        for number in 0..20 {
+            put(&mut index, b, said(number));
+        }
+        // What is said now beside what was said last.
+        assert!(size(&index).0 <= before.0 + 6 && size(&index).1 <= before.1 + 2, "{:?} after {before:?}", size(&index));
+        let found = |index: &DirectoryIndex, word: &str| index.vocabulary().find(word).is_some();
+        assert!(found(&index, "w19") && found(&index, "pantry") && !found(&index, "w18"));
+        assert!(index.labels().services(LabelKind::City, "kelowna").is_none());
+        index.remove(b);
+        assert!(found(&index, "pantry") && !found(&index, "w19"));
+    }
+
+    #[test]
+    fn of_a_service_of_very_many_words_those_that_say_most_are_known() {
+        let mut index = DirectoryIndex::default();
+        let id = ServiceId::from_uuid(uuid::Uuid::from_u128(1));
+        let places: Vec<_> = (0..120)
+            .map(|place| {
+                let words: Vec<String> = (0..50).map(|word| format!("p{}", place * 50 + word)).collect();
+                json!({"name": words.join(" ")})
+            })
+            .collect();
+        put(&mut index, id, json!({"name": "Pantry zebra", "places": places}));
+        assert_eq!(index.vocabulary.len(), facts::MOST_WORDS);
+        assert!(index.vocabulary().find("zebra").is_some());
     }
 }

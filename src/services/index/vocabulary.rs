@@ -1,11 +1,12 @@
 //! The words of the directory and the services that hold them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::services::text::stems;
 
-/// Number of a word.
+/// Number of a word; reused once no service holds it.
 pub(in crate::services) type WordId = u32;
 /// Number of a service within the index; reused after a removal.
 pub(in crate::services) type Slot = u32;
@@ -40,6 +41,7 @@ pub(in crate::services) struct Vocabulary {
     ids: BTreeMap<Arc<str>, WordId>,
     stems: HashMap<Box<str>, Vec<WordId>>,
     trigrams: HashMap<[char; 3], Vec<WordId>>,
+    free: Vec<WordId>,
 }
 
 /// Candidates for a misspelled word that are measured exactly.
@@ -51,21 +53,39 @@ impl Vocabulary {
         if let Some(id) = self.ids.get(word) {
             return *id;
         }
-        let id = self.words.len() as WordId;
+        let id = self.free.pop().unwrap_or(self.words.len() as WordId);
         let text: Arc<str> = word.into();
-        self.words.push((Arc::clone(&text), Vec::new()));
+        let entry = (Arc::clone(&text), Vec::new());
+        match self.words.get_mut(id as usize) {
+            Some(free) => *free = entry,
+            None => self.words.push(entry),
+        }
         self.ids.insert(text, id);
-        let (english, french) = stems(word);
-        for stem in std::iter::once(english).chain(french) {
-            self.stems.entry(stem.into()).or_default().push(id);
+        for stem in stems_of(word) {
+            list(&mut self.stems, stem, id);
         }
         for trigram in trigrams(word) {
-            let ids = self.trigrams.entry(trigram).or_default();
-            if ids.last() != Some(&id) {
-                ids.push(id);
-            }
+            list(&mut self.trigrams, trigram, id);
         }
         id
+    }
+
+    /// Forgets a word that no service holds any more; where one does, it stays.
+    pub(super) fn forget(&mut self, word: WordId) {
+        let Some((text, postings)) = self.words.get_mut(word as usize) else { return };
+        if !postings.is_empty() || self.ids.get(&**text) != Some(&word) {
+            return;
+        }
+        *postings = Vec::new();
+        let text = std::mem::take(text);
+        self.ids.remove(&*text);
+        for stem in stems_of(&text) {
+            strike(&mut self.stems, &stem, word);
+        }
+        for trigram in trigrams(&text) {
+            strike(&mut self.trigrams, &trigram, word);
+        }
+        self.free.push(word);
     }
 
     /// Notes that a service holds a word.
@@ -87,6 +107,12 @@ impl Vocabulary {
         }
     }
 
+    /// How many words there are, those that are to be used again among them.
+    #[cfg(test)]
+    pub(super) const fn len(&self) -> usize {
+        self.words.len()
+    }
+
     /// The services that hold a word, in the order of slots.
     pub(in crate::services) fn postings(&self, word: WordId) -> &[Posting] {
         self.words.get(word as usize).map_or(&[], |(_, postings)| postings)
@@ -99,8 +125,7 @@ impl Vocabulary {
 
     /// The words in use that share an English or French stem with this one.
     pub(in crate::services) fn of_same_stem(&self, word: &str) -> impl Iterator<Item = WordId> + '_ {
-        let (english, french) = stems(word);
-        let found = std::iter::once(english).chain(french).filter_map(|stem| self.stems.get(stem.as_str()));
+        let found = stems_of(word).filter_map(|stem| self.stems.get(&stem));
         found.flatten().copied().filter(|id| self.is_used(*id)).collect::<Vec<_>>().into_iter()
     }
 
@@ -155,6 +180,31 @@ impl Vocabulary {
     }
 }
 
+/// Enters a number under a key, in rising order, once.
+fn list<K: Eq + Hash>(lists: &mut HashMap<K, Vec<WordId>>, key: K, id: WordId) {
+    let ids = lists.entry(key).or_default();
+    if let Err(place) = ids.binary_search(&id) {
+        ids.insert(place, id);
+    }
+}
+
+/// Takes it out again, and the key where nothing is left under it.
+fn strike<K: Eq + Hash>(lists: &mut HashMap<K, Vec<WordId>>, key: &K, id: WordId) {
+    let Some(ids) = lists.get_mut(key) else { return };
+    if let Ok(place) = ids.binary_search(&id) {
+        ids.remove(place);
+    }
+    if ids.is_empty() {
+        lists.remove(key);
+    }
+}
+
+/// The stems of a word, English and French.
+fn stems_of(word: &str) -> impl Iterator<Item = Box<str>> {
+    let (english, french) = stems(word);
+    std::iter::once(english).chain(french).map(String::into_boxed_str)
+}
+
 /// The overlapping threes of letters of a word with its ends marked.
 fn trigrams(word: &str) -> Vec<[char; 3]> {
     let letters: Vec<char> = std::iter::once('^').chain(word.chars()).chain(std::iter::once('$')).collect();
@@ -199,5 +249,27 @@ mod tests {
         vocabulary.remove(0, 0);
         assert_eq!(vocabulary.find("house"), None);
         assert_eq!(vocabulary.beginning("hous").count(), 1);
+    }
+
+    #[test]
+    fn a_word_that_nobody_holds_is_forgotten_and_its_number_is_used_again() {
+        let mut vocabulary = vocabulary(&["house", "housing"]);
+        let all = |vocabulary: &Vocabulary| (vocabulary.words.len(), vocabulary.stems.len(), vocabulary.trigrams.len());
+        let before = all(&vocabulary);
+        for _ in 0..2 {
+            let id = vocabulary.intern("zebra");
+            vocabulary.add(id, 9, 10);
+            vocabulary.forget(id);
+            assert_eq!(vocabulary.find("zebra"), Some(id), "somebody holds it");
+            vocabulary.remove(id, 9);
+            vocabulary.forget(id);
+            vocabulary.forget(id);
+            assert_eq!((vocabulary.find("zebra"), vocabulary.words.len() - vocabulary.free.len()), (None, 2));
+        }
+        assert_eq!(all(&vocabulary), (before.0 + 1, before.1, before.2));
+        let id = vocabulary.intern("kitchen");
+        vocabulary.add(id, 3, 10);
+        assert_eq!(similar(&vocabulary, "kitchin"), ["kitchen"]);
+        assert_eq!(vocabulary.words.len(), 3);
     }
 }

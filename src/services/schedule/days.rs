@@ -128,6 +128,15 @@ impl Days {
             }
     }
 
+    /// The days on which the rule falls between two days, both included, in rising order.
+    pub(super) fn between(&self, from: NaiveDate, until: NaiveDate) -> Box<dyn Iterator<Item = NaiveDate> + '_> {
+        match &self.on {
+            // Asked of each day by itself, it would look through the day's whole period each time.
+            On::Other { rule, .. } => Box::new(rule.days(from, until).filter(|date| self.within.contains(*date))),
+            _ => Box::new(from.iter_days().take_while(move |date| *date <= until).filter(|date| self.contains(*date))),
+        }
+    }
+
     /// Whether its days had to be counted when it was read, which is slow.
     pub(super) const fn is_counted(&self) -> bool {
         self.is_counted
@@ -416,7 +425,8 @@ mod tests {
             prop_assume!(parsed.is_ok() || !wanted.is_empty());
             let days = parsed.unwrap();
             let found: Vec<_> = first.iter_days().take_while(|date| *date <= until).filter(|date| days.contains(*date)).collect();
-            prop_assert_eq!(found, wanted, "{}", rule);
+            prop_assert_eq!(&found, &wanted, "{}", rule);
+            prop_assert_eq!(days.between(first, until).collect::<Vec<_>>(), wanted, "{}", rule);
         }
     }
 }

@@ -8,6 +8,8 @@ mod days;
 mod recurrence;
 mod spans;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Days as DayCount, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use chrono_tz::{GapInfo, Tz};
 
@@ -54,7 +56,11 @@ struct Rule {
 impl Timetable {
     /// The timetable of these schedules. Those that [`check`] would refuse are left out: they say nothing that could be relied on.
     pub fn new(schedules: &[Schedule]) -> Self {
-        Self(schedules.iter().filter_map(|schedule| Rule::new(schedule).ok()).collect())
+        Self::of(schedules, &mut Known::default())
+    }
+
+    fn of<'s>(schedules: &'s [Schedule], known: &mut Known<'s>) -> Self {
+        Self(schedules.iter().filter_map(|schedule| Rule::new(schedule, known).ok()).collect())
     }
 
     /// The different timetables of a service: its own, and that of each place which has one.
@@ -63,8 +69,8 @@ impl Timetable {
     pub fn of_service(service: &ServiceInput) -> Vec<Self> {
         let own = service.places.is_empty() || service.places.iter().any(|place| place.schedules.is_empty());
         let schedules = own.then_some(&service.schedules).into_iter().chain(service.places.iter().map(|place| &place.schedules));
-        let mut tables: Vec<Self> = Vec::new();
-        for table in schedules.map(|schedules| Self::new(schedules)).filter(Self::is_known) {
+        let (mut tables, mut known) = (Vec::new(), Known::default());
+        for table in schedules.map(|schedules| Self::of(schedules, &mut known)).filter(Self::is_known) {
             if !tables.contains(&table) {
                 tables.push(table);
             }
@@ -155,16 +161,20 @@ impl Timetable {
     }
 }
 
+/// What came of the rules that were read, by rule and first day: places repeat those of each other, and to read one may take long.
+type Known<'s> = HashMap<(&'s str, Option<NaiveDate>), Result<Days, (&'static str, String)>>;
+
 impl Rule {
-    fn new(schedule: &Schedule) -> Result<Self, Vec<Fault>> {
+    fn new<'s>(schedule: &'s Schedule, known: &mut Known<'s>) -> Result<Self, Vec<Fault>> {
         let zone = schedule.time_zone.parse::<Tz>();
-        let days = Days::parse(&schedule.rrule, schedule.starts_on.or(schedule.valid.from));
-        let (Ok(zone), Ok(days)) = (zone, days.as_ref().cloned()) else {
+        let first = schedule.starts_on.or(schedule.valid.from);
+        let days = known.entry((schedule.rrule.as_str(), first)).or_insert_with(|| Days::parse(&schedule.rrule, first)).as_ref();
+        let (Ok(zone), Ok(days)) = (zone, days.cloned()) else {
             let mut faults = Vec::new();
             if zone.is_err() {
                 faults.push(Fault::new("/time_zone", "unknown_time_zone", "is not an IANA time zone such as America/Vancouver"));
             }
-            faults.extend(days.err().map(|error| days::fault("", error)));
+            faults.extend(days.err().map(|error| days::fault("", error.clone())));
             return Err(faults);
         };
         let minute = |time: chrono::NaiveTime| (time.num_seconds_from_midnight() / 60) as u16;
@@ -175,20 +185,19 @@ impl Rule {
         Ok(Self { days, valid: schedule.valid, opens, length, zone, is_closing })
     }
 
-    /// The stretch that starts on this local day, in seconds of Unix time, where the rule falls on it.
-    fn span(&self, date: NaiveDate) -> Option<(i64, i64)> {
-        if !self.valid.contains(date) || !self.days.contains(date) {
-            return None;
-        }
+    /// The stretch that starts on this local day, in seconds of Unix time; the rule falls on it.
+    fn span(&self, date: NaiveDate) -> (i64, i64) {
         let opens = date.and_time(chrono::NaiveTime::MIN) + chrono::Duration::minutes(self.opens.into());
         let closes = opens + chrono::Duration::minutes(self.length.into());
-        Some((first_moment(self.zone, opens).timestamp(), first_moment(self.zone, closes).timestamp()))
+        (first_moment(self.zone, opens).timestamp(), first_moment(self.zone, closes).timestamp())
     }
 
     fn covers(&self, moment: DateTime<Utc>) -> bool {
         let today = moment.with_timezone(&self.zone).date_naive();
         let seconds = moment.timestamp();
-        let within = |date| self.span(date).is_some_and(|(from, until)| (from..until).contains(&seconds));
+        let falls_on = |date| self.valid.contains(date) && self.days.contains(date);
+        let covers = |(from, until): (i64, i64)| (from..until).contains(&seconds);
+        let within = |date| falls_on(date) && covers(self.span(date));
         within(today) || today.pred_opt().is_some_and(within)
     }
 
@@ -196,8 +205,7 @@ impl Rule {
         let local = |moment: DateTime<Utc>| moment.with_timezone(&self.zone).date_naive();
         // A stretch lasts a day at most; the second day back allows for clocks that were put back across midnight.
         let first = local(from).checked_sub_days(DayCount::new(2)).unwrap_or(NaiveDate::MIN);
-        let last = local(until);
-        first.iter_days().take_while(move |date| *date <= last).filter_map(|date| self.span(date))
+        self.days.between(first, local(until)).filter(|date| self.valid.contains(*date)).map(|date| self.span(date))
     }
 
     /// The minutes of the week, Monday 00:00 being 0; the end may lie beyond the week's.
@@ -247,7 +255,7 @@ fn wrapped((from, until): (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
 
 /// What is wrong with a schedule, with pointers relative to it; and whether the days of its rule had to be counted, which is slow.
 pub fn check(schedule: &Schedule) -> (Vec<Fault>, bool) {
-    match Rule::new(schedule) {
+    match Rule::new(schedule, &mut Known::default()) {
         Ok(rule) => (Vec::new(), rule.days.is_counted()),
         Err(faults) => {
             let is_expanded = faults.iter().any(|fault| fault.code == days::NEVER);

@@ -3,6 +3,9 @@
 //!
 //! A rule divides time into periods, of which each so many-th is in turn. The days of a period are those that pass every part that the
 //! rule names; `BYSETPOS` picks some of these.
+//!
+//! The `rrule` crate, against which this is held in tests, is not used for it: it only lists the days of a rule, one after the other from
+//! a first day that it must be given. Matching asks for one day, of many services, whose rules mostly name no first day at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 

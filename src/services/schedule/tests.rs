@@ -151,6 +151,16 @@ fn faults_name_their_member() {
 }
 
 #[test]
+fn a_rule_that_many_places_have_is_read_once() {
+    let last_workday = schedule("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "09:00", "17:00", "America/Vancouver");
+    let mornings = Schedule { closes_at: time("12:00"), ..last_workday.clone() };
+    let schedules = [last_workday.clone(), mornings, schedule("FREQ=DAILY", "09:00", "17:00", "America/Vancouver"), last_workday];
+    let mut known = Known::default();
+    assert_eq!(Timetable::of(&schedules, &mut known), Timetable::new(&schedules));
+    assert_eq!(known.len(), 2);
+}
+
+#[test]
 fn a_service_is_open_where_any_of_its_places_is() {
     let weekday = schedule("FREQ=WEEKLY;BYDAY=MO", "09:00", "17:00", "America/Vancouver");
     let mut service: ServiceInput = serde_json::from_value(serde_json::json!({"name": "Library", "places": [{}, {}]})).unwrap();

@@ -34,6 +34,15 @@ fn changed(row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<ServiceIn
     merged.map_err(|error| error.at_pointers(|fault| format!("/patch{fault}")))
 }
 
+/// Fails where the suggestion would change nothing, or nothing that is valid, or what was changed since its base version.
+fn check(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<()> {
+    check_base(conn, row, input)?;
+    if changed(row, input)? == row.content.0 {
+        return Err(Error::conflict("suggestion_unneeded", "The service says already what is suggested."));
+    }
+    Ok(())
+}
+
 /// Fails where what the suggestion changes was changed since its base version.
 fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<()> {
     if input.base_version == row.version {
@@ -54,16 +63,7 @@ fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInpu
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
-    let change = Change {
-        resource_type: ResourceType::ServiceSuggestion,
-        resource_id: shape.id.uuid(),
-        owner_id: Some(shape.organization_id),
-        version: shape.version,
-        action,
-        patient_id: None,
-        referral_id: None,
-        body: shape,
-    };
+    let change = Change::of(shape.id, shape.version, action, shape).owned_by(shape.organization_id);
     changes::record(conn, &caller.actor(), change)?;
     Ok(())
 }
@@ -116,13 +116,23 @@ pub async fn suggest(
     id: Path<Id<kind::Service>>,
     command: Command<ServiceSuggestionInput>,
 ) -> Result<HttpResponse> {
+    if let Some(known) = command.answered(&app, &caller).await? {
+        return Ok(known);
+    }
     let id = *id;
+    let (reader, input) = (Principal::clone(&caller), command.input.clone());
+    // Before the write: on SQLite all writes wait for each other, and what is wrong with a patch may take long to tell.
+    let check_now = move |conn: &mut DbConn| {
+        let service = resource::get_row::<Services>(conn, &reader, id)?;
+        check(conn, &service, &input)?;
+        Ok(service.version)
+    };
+    let checked = app.db.read(check_now).await?;
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = resource::get_row::<Services>(conn, caller, id)?;
-            check_base(conn, &service, input)?;
-            if changed(&service, input)? == service.content.0 {
-                return Err(Error::conflict("suggestion_unneeded", "The service says already what is suggested."));
+            if service.version != checked {
+                check(conn, &service, input)?;
             }
             let row = SuggestionRow {
                 id: Id::generate(),

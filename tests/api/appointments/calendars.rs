@@ -73,6 +73,9 @@ on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| a
     let feed = read().await;
     assert_eq!((feed.status, feed.header("content-type")), (200, Some("text/calendar; charset=utf-8")));
     let text = String::from_utf8(feed.bytes.to_vec()).unwrap();
+    for line in ["NAME;VALUE=TEXT:Appointments: Harpreet Gill", "X-WR-CALNAME:Appointments: Harpreet Gill"] {
+        assert!(text.split("\r\n").any(|given| given == line), "{line} is not in {text}");
+    }
     for (id, status) in made.iter().zip(["CANCELLED", "CONFIRMED"]) {
         let event = text.split("BEGIN:VEVENT").find(|event| event.contains(&format!("UID:appointment-{id}@kith"))).unwrap();
         assert!(event.contains(&format!("STATUS:{status}\r\n")) && event.contains("LOCATION:Room 2\r\n"), "{event}");
@@ -90,6 +93,13 @@ on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| a
     let link = town.program.post(&format!("/v1/services/{service}/calendar-links"), json!({})).await.expect(201);
     let empty = town.app.send(actix_web::test::TestRequest::default().uri(link["url"].as_str().unwrap())).await;
     assert!(empty.status == 200 && !String::from_utf8_lossy(&empty.bytes).contains("VEVENT"));
+    let names = json!({ "name": "Café, rencontre; mardi", "language": "fr", "translations": [{ "language": "en", "name": "Coffee, \\o/; Tuesday" }] });
+    town.program.patch(&format!("/v1/services/{service}"), 1, names).await.expect(200);
+    let named = town.app.send(actix_web::test::TestRequest::default().uri(link["url"].as_str().unwrap())).await;
+    let named = String::from_utf8(named.bytes.to_vec()).unwrap();
+    for name in ["NAME;VALUE=TEXT", "X-WR-CALNAME"] {
+        assert!(named.contains(&format!("{name}:Appointments: Coffee\\, \\\\o/\\; Tuesday\r\n")), "{named}");
+    }
     let short = town.program.post(&links, json!({ "valid_days": 1 })).await.expect(201);
     let short = short["url"].as_str().unwrap().to_owned();
     let changed = short.replace("/calendars/", "/r/");

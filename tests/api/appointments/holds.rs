@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{PATH, act, free, path, slot, unwell, worker};
 use crate::client::{Answer, Caller, TestApp};
-use crate::referrals::Town;
+use crate::referrals::{Town, step};
 
 on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself, |db| async move {
     let town = Town::new(db).await;
@@ -97,6 +97,24 @@ on_both!(a_place_that_is_held_no_longer_when_it_is_confirmed_is_not_given_twice,
     town.program.post(PATH, json!({ "slot_id": id, "patient_id": patients[1] })).await.expect(201);
     town.app.clock.set(now.plus(Duration::minutes(4)));
     act(&town.program, &held, "confirm", json!({})).await.expect_problem(409, "slot_full");
+});
+
+on_both!(a_hold_is_not_confirmed_once_its_referral_is_closed, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let id = slot(&town.program, &worker, 18, 1).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let held = json!({ "slot_id": id, "patient_id": patient, "referral_id": referral });
+    let held = town.clinic.post(&format!("{PATH}?hold_minutes=10"), held).await;
+    held.expect(201);
+    step(&town.program, &referral, json!({ "status": "completed", "outcome": "resourced_elsewhere" })).await.expect(201);
+    for caller in [&town.clinic, &town.program] {
+        act(caller, &held.id(), "confirm", json!({})).await.expect_problem(409, "referral_closed");
+    }
+    assert_eq!(town.clinic.get(&path(&held.id())).await.expect(200)["status"], "held");
+    act(&town.clinic, &held.id(), "cancel", unwell()).await.expect(200);
+    assert_eq!(free(&town.program, &id).await, 1);
 });
 
 on_both!(a_client_and_a_patient_hold_so_many_places_at_once_and_no_more, |db| async move {

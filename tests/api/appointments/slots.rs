@@ -1,7 +1,7 @@
 //! Openings, and the slots that become of them.
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{free, service, worker};
 use crate::referrals::Town;
@@ -17,8 +17,10 @@ on_both!(openings_become_slots_once_however_often_they_are_published, |db| async
         json!({ "from": "2026-03-01", "until": "2026-03-09", "slot_minutes": 30, "places": 3, "schedules": [mornings, sunday] });
     // The first Sunday lies in the past, and so does the slot that begins at this moment.
     let published = town.agency.post(&slots, publication.clone()).await.expect(200);
-    assert_eq!(published, json!({ "created": 7, "already_there": 0 }));
+    assert_eq!((&published["created"], &published["already_there"]), (&json!(7), &json!(0)));
     let listed = town.clinic.get(&slots).await.expect(200);
+    let ids = |listed: &Value| Value::from_iter(listed["items"].as_array().unwrap().iter().map(|slot| slot["id"].clone()));
+    assert_eq!(published["slot_ids"], ids(&listed), "they are named in order of time");
     let times: Vec<&str> = listed["items"].as_array().unwrap().iter().map(|slot| slot["starts_at"].as_str().unwrap()).collect();
     // Vancouver's clocks go forward on Sunday the 8th.
     let expected = ["02T17:30", "06T17:00", "06T17:30", "08T16:00", "08T16:30", "09T16:00", "09T16:30"];
@@ -30,7 +32,9 @@ on_both!(openings_become_slots_once_however_often_they_are_published, |db| async
     publication["until"] = json!("2026-03-13");
     publication["places"] = json!(5);
     let again = town.agency.post(&slots, publication.clone()).await.expect(200);
-    assert_eq!(again, json!({ "created": 2, "already_there": 7 }));
+    assert_eq!((&again["created"], &again["already_there"]), (&json!(2), &json!(7)));
+    let all = ids(&town.clinic.get(&slots).await.expect(200));
+    assert_eq!(again["slot_ids"], json!(all.as_array().unwrap()[7..]));
     assert_eq!(free(&town.clinic, first).await, 0, "what was closed stays closed");
     let open = town.clinic.get(&format!("{slots}?free=true&until=2026-03-07T00:00:00Z")).await.expect(200);
     assert_eq!(open["items"].as_array().unwrap().len(), 2);

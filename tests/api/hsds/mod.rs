@@ -257,6 +257,10 @@ on_both!(locations_are_found_around_a_postal_code, |db| async move {
     assert!(!all(&clinic, "/hsds/service_at_locations?postcode=V0X+9Z9&proximity=100000").await.is_empty());
     let faults = clinic.get("/hsds/service_at_locations?postcode=K7L+1A1&proximity=100").await.faults(400);
     assert_eq!(faults, [("postcode".to_owned(), "unknown_postcode".to_owned())]);
+    for more in ["", "&proximity=100"] {
+        let faults = clinic.get(&format!("/hsds/service_at_locations?postcode=zzz{more}")).await.faults(400);
+        assert_eq!(faults, [("postcode".to_owned(), "format".to_owned())], "it cannot be one");
+    }
     let faults = clinic.get("/hsds/service_at_locations?proximity=100").await.faults(400);
     assert_eq!(faults, [("proximity".to_owned(), "needs_postcode".to_owned())]);
     let elsewhere = all(&clinic, "/hsds/service_at_locations?postcode=K7L+1A1").await;

@@ -70,7 +70,7 @@ public final class Loop {
     FollowUpsApi followUps = new FollowUpsApi(program);
     UUID due = followUps.listFollowUps(null, null, referral, null, List.of("open"), null, null, null, null, null).getItems().get(0).getId();
     var result = body("{ 'utilisation': 'regular', 'attended': true, 'change': 'better', 'need_met': 'yes' }", FollowUpResult.class);
-    followUps.completeFollowUp(due, result, null, null, null);
+    followUps.completeFollowUp(due, null, null, null, result);
     asProgram.createReferralTransition(referral, body("{ 'status': 'completed', 'outcome': 'need_met' }", TransitionInput.class), null, null, null);
     var outcome = asClinic.getReferral(referral, null);
     check(outcome.getStatus().getValue().equals("completed"), outcome);

@@ -1,0 +1,2 @@
+-- What strangers asked for is not known any more.
+SELECT 1;

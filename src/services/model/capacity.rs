@@ -1,0 +1,185 @@
+//! How much room a service has.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::db::types::Instant;
+use crate::text_enum;
+use crate::types::Term;
+
+text_enum! {
+    /// Whether a service takes people now.
+    #[derive(Default)]
+    pub enum CapacityStatus {
+        /// There is room.
+        Open = "open",
+        /// People are put on a list.
+        Waitlist = "waitlist",
+        /// No room and no list.
+        Full = "full",
+        /// It takes nobody at present.
+        Closed = "closed",
+        /// Nobody has said.
+        #[default]
+        Unknown = "unknown",
+    }
+}
+
+/// How much room a service has, as its provider last said; or how much of one kind, which it counts apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capacity {
+    /// Whether it takes people now. Where that is not said and `available` is, it follows: `open` where a place is free, and where none is,
+    /// `waitlist` if people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`.
+    pub status: CapacityStatus,
+    /// What is counted: `place`, `hamper`, `hour`, ….
+    #[schema(max_length = 60, example = "place")]
+    pub unit: Option<String>,
+    /// Units free now, as said: less `held` they are free to whoever is referred next. None can be where the status is `full` or `closed`;
+    /// where it is `waitlist`, they are for those who wait.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 3)]
+    pub available: Option<i32>,
+    /// Units in all.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 12)]
+    pub maximum: Option<i32>,
+    /// People waiting: as said, or else, where people stand on the list that Kith keeps, those on it who have no offer.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 5)]
+    pub waitlist_length: Option<i32>,
+    /// Days until one is taken.
+    #[schema(minimum = 0, maximum = 10_000, example = 21)]
+    pub expected_wait_days: Option<i32>,
+    /// The moment it was true; the moment of the request where absent, or where it lies ahead by less than a day. What is later is refused.
+    pub as_of: Option<Instant>,
+    /// A remark.
+    #[schema(max_length = 1_000, example = "New group starts in May.")]
+    pub note: Option<String>,
+    /// Of the units in all, those that are paid for.
+    #[schema(minimum = 0, maximum = 1_000_000, example = 10)]
+    pub funded: Option<i32>,
+    /// The populations that this room is kept for: `newcomer`, `caregiver`, …; none: for everybody.
+    #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["newcomer"]))]
+    pub populations: Vec<String>,
+    /// Of the units free, those that are kept for somebody on the list that Kith keeps; null where nobody is on it. Who was offered one
+    /// keeps it until they answer or the offer runs out, also where it was said since that none is free. Kith counts them: what a caller
+    /// says here is not taken.
+    #[schema(minimum = 0, example = json!(null))]
+    pub held: Option<i32>,
+    /// True where `waitlist_length` is what Kith counts on its own list; false where people stand on it and the provider said the length.
+    /// Where a caller says true, the length that comes with it is not taken.
+    #[schema(example = json!(null))]
+    pub is_waitlist_counted: Option<bool>,
+}
+
+/// Those who stand on the list that Kith keeps for a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Queue {
+    /// They have an offer: a place is kept for them.
+    pub offered: i32,
+    /// They wait.
+    pub waiting: i32,
+}
+
+impl Capacity {
+    /// For so many days what was said of room is believed. After that it counts half in search and in matching.
+    pub const BELIEVED_DAYS: u64 = 60;
+
+    /// The last day on which it is not stale; none where it is not said when it was true.
+    pub fn fresh_until(&self) -> Option<NaiveDate> {
+        self.as_of?.utc().date_naive().checked_add_days(chrono::Days::new(Self::BELIEVED_DAYS))
+    }
+
+    /// Whether it was said too long ago to be believed.
+    pub fn is_stale(&self, today: NaiveDate) -> bool {
+        self.fresh_until().is_some_and(|until| until < today)
+    }
+
+    /// Whether it has free places that its status rules out.
+    pub fn contradicts_itself(&self) -> bool {
+        matches!(self.status, CapacityStatus::Full | CapacityStatus::Closed) && self.available.is_some_and(|free| free > 0)
+    }
+
+    /// With the status that follows from the free places, where none is said; `has_list` where people stand on the list that Kith keeps.
+    #[must_use]
+    pub fn stated(self, has_list: bool) -> Self {
+        let said = self.said();
+        let is_waited_for = has_list || said.waitlist_length.is_some_and(|people| people > 0) || said.expected_wait_days.is_some();
+        let status = match (self.status, self.available) {
+            (CapacityStatus::Unknown, Some(1..)) => CapacityStatus::Open,
+            (CapacityStatus::Unknown, Some(_)) if is_waited_for => CapacityStatus::Waitlist,
+            (CapacityStatus::Unknown, Some(_)) => CapacityStatus::Full,
+            (status, _) => status,
+        };
+        Self { status, ..self }
+    }
+
+    /// Without what Kith has counted: what the provider said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        let waitlist_length = self.waitlist_length.filter(|_| self.is_waitlist_counted != Some(true));
+        Self { waitlist_length, held: None, is_waitlist_counted: None, ..self.clone() }
+    }
+
+    /// Whether nobody has said anything, so that it tells at most who waits.
+    pub fn is_unsaid(&self) -> bool {
+        self.said() == Self::default()
+    }
+
+    /// With what Kith counts of those on its list; none where nobody stands on it.
+    #[must_use]
+    pub fn counted(&self, queue: Option<Queue>) -> Self {
+        let said = self.said();
+        let Some(queue) = queue else { return said };
+        let is_waitlist_counted = Some(said.waitlist_length.is_none());
+        Self { waitlist_length: said.waitlist_length.or(Some(queue.waiting)), held: Some(queue.offered), is_waitlist_counted, ..said }
+    }
+
+    /// The units that are free and kept for nobody; `None` where they are not counted.
+    pub fn free(&self) -> Option<i32> {
+        self.available.map(|available| available.saturating_sub(self.held.unwrap_or(0)).max(0))
+    }
+
+    /// Whether it takes people now who come anew. What was counted down to none, or is kept for others, has no room: they wait where
+    /// Kith keeps a list, or else it is full.
+    pub fn standing(&self) -> CapacityStatus {
+        match self.status {
+            CapacityStatus::Open if self.free() == Some(0) && self.held.is_some() => CapacityStatus::Waitlist,
+            CapacityStatus::Open if self.free() == Some(0) => CapacityStatus::Full,
+            status => status,
+        }
+    }
+
+    /// Whether somebody of these populations may have it.
+    pub fn is_for(&self, populations: &[String]) -> bool {
+        self.populations.is_empty() || self.populations.iter().any(|population| populations.contains(population))
+    }
+
+    /// How soon it takes somebody: the lower, the sooner.
+    pub fn rank(&self) -> u8 {
+        match self.standing() {
+            CapacityStatus::Open => 0,
+            CapacityStatus::Waitlist => 1,
+            CapacityStatus::Unknown => 2,
+            CapacityStatus::Full => 3,
+            CapacityStatus::Closed => 4,
+        }
+    }
+}
+
+/// A room that a service counts apart from its default one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NamedCapacity {
+    /// Its name in paths, unique within the service.
+    #[schema(example = "newcomers")]
+    pub key: String,
+    /// How much of it there is.
+    pub capacity: Capacity,
+}
+
+impl NamedCapacity {
+    /// Without what Kith has counted: what the provider said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        Self { key: self.key.clone(), capacity: self.capacity.said() }
+    }
+}

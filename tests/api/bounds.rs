@@ -1,0 +1,162 @@
+//! What one request may bring about: bounds that keep one caller from holding up all others, and that nobody meets who means well.
+
+use diesel::connection::SimpleConnection as _;
+use kith::organizations::model::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::client::{Caller, TestApp};
+use crate::duplicates::{Valley, path};
+use crate::harness::TestDb;
+use crate::plans::many_more;
+use crate::referrals::Town;
+
+fn fault(pointer: &str, code: &str) -> [(String, String); 1] {
+    [(pointer.to_owned(), code.to_owned())]
+}
+
+/// A directory with a service, and where that is.
+async fn directory(db: TestDb, service: Value) -> (Caller, String) {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let created = keeper.post("/v1/services", service).await;
+    created.expect(201);
+    let path = path(&created.id(), "");
+    (keeper, path)
+}
+
+on_both!(a_body_with_more_values_than_any_resource_has_is_not_read, |db| async move {
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
+    let suggest = async |zeros: usize| {
+        keeper.post(&format!("{service}/suggestions"), json!({ "base_version": 1, "patch": { "places": vec![0; zeros] } })).await
+    };
+    suggest(100_001).await.expect_problem(400, "malformed_request");
+    assert_eq!(suggest(1_000).await.faults(422).len(), 100, "of many faults a hundred are told");
+});
+
+on_both!(whoever_may_not_change_a_resource_hears_that_before_what_is_wrong_with_the_change, |db| async move {
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
+    let other = keeper.app.clinic().await;
+    other.patch(&service, 1, json!({ "name": 7 })).await.expect_problem(403, "forbidden");
+    assert_eq!(keeper.patch(&service, 1, json!({ "name": 7 })).await.faults(422), fault("/name", "type"));
+    keeper.patch(&service, 2, json!({ "name": 7 })).await.expect_problem(412, "version_mismatch");
+});
+
+on_both!(a_suggestion_that_was_made_is_answered_again_whatever_has_become_of_the_service, |db| async move {
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
+    let (path, body) = (format!("{service}/suggestions"), json!({ "base_version": 1, "patch": { "name": "Tea" } }));
+    let first = keeper.post_once(&path, "key", body.clone()).await.expect(201);
+    keeper.patch(&service, 1, json!({ "name": "Tea" })).await.expect(200);
+    assert_eq!(keeper.post_once(&path, "key", body.clone()).await.expect(201), first);
+    keeper.post(&path, body).await.expect_problem(409, "suggestion_unneeded");
+});
+
+on_both!(a_service_does_not_grow_without_end, |db| async move {
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
+    let more = |key: &str| json!({ "source_fields": { key: "x".repeat(600_000) } });
+    keeper.patch(&service, 1, more("a")).await.expect(200);
+    assert_eq!(keeper.patch(&service, 2, more("b")).await.faults(422), fault("", "too_long"));
+    keeper.patch(&service, 2, json!({ "source_fields": { "a": null, "b": 1 } })).await.expect(200);
+    let long = json!({
+        "alternate_names": ["x".repeat(301)],
+        "eligibility": { "populations": ["x".repeat(301)], "documents_required": ["x".repeat(1_000), "x".repeat(1_001)] },
+    });
+    let faults = keeper.patch(&service, 3, long).await.faults(422);
+    let places = ["/alternate_names/0", "/eligibility/documents_required/1", "/eligibility/populations/0"];
+    assert_eq!(faults, places.map(|place| (place.to_owned(), "too_long".to_owned())));
+});
+
+on_both!(a_list_of_capacities_writes_so_much_and_leaves_the_rest_for_another, |db| async move {
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club", "source_fields": { "page": "x".repeat(1_030_000) } })).await;
+    let id = service.rsplit('/').next().unwrap();
+    let line = |number: usize| json!({ "service_id": id, "key": format!("k{number}"), "capacity": { "status": "open" } });
+    let set = async |lines: Vec<Value>| keeper.post("/v1/services/capacities", json!({ "items": lines })).await.expect(200);
+    let answers = set((0..20).map(line).collect()).await;
+    assert_eq!((&answers["set"], &answers["refused"]), (&json!(17), &json!(3)));
+    assert_eq!(answers["items"][17]["problem"]["code"], "too_much_at_once");
+    assert_eq!(set((17..20).map(line).collect()).await["set"], 3);
+});
+
+/// Twenty thousand slots more, like the one that there is.
+fn many_slots(on_sqlite: bool) -> String {
+    let id = if on_sqlite {
+        "printf('00000000-0000-4000-8000-%012d', n.i)"
+    } else {
+        "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
+    };
+    format!(
+        "INSERT INTO slots WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+         SELECT {id}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
+             one.content, one.version, one.created_at, one.updated_at, one.deleted_at \
+         FROM n, (SELECT * FROM slots LIMIT 1) AS one"
+    )
+}
+
+on_both!(a_duplicate_to_which_very_much_belongs_is_no_duplicate_but_what_the_other_is_merged_into, |db| async move {
+    let valley = Valley::new(db).await;
+    let slot = json!({ "service_id": valley.second, "starts_at": "2026-03-09T17:00:00Z", "ends_at": "2026-03-09T18:00:00Z" });
+    valley.keeper.post("/v1/slots", slot).await.expect(201);
+    let app = &valley.keeper.app;
+    let more = many_slots(app.database_url().starts_with("sqlite:"));
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+    let merge = async |one: &str, other: &str| valley.keeper.post(&path(one, "/merge"), json!({ "duplicate_id": other })).await;
+    merge(&valley.first, &valley.second).await.expect_problem(409, "too_much_at_once");
+    assert_eq!(valley.keeper.get(&path(&valley.second, "")).await.expect(200)["version"], 1, "nothing is half done");
+    merge(&valley.second, &valley.first).await.expect(200);
+});
+
+on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let endpoint = clinic.post("/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await.id();
+    let endpoint = format!("/v1/webhook-endpoints/{endpoint}");
+    clinic.post("/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await.expect(201);
+    let is_any = async |status: &str| {
+        let page = clinic.get(&format!("{endpoint}/deliveries?status={status}&limit=1")).await.expect(200);
+        page["items"][0].is_object()
+    };
+    let engine = kith::webhooks::Engine::new(app.state.clone());
+    while !is_any("pending").await {
+        engine.dispatch().await.unwrap();
+    }
+    let more = many_more(app.database_url().starts_with("sqlite:"));
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+    clinic.patch(&endpoint, 1, json!({ "status": "disabled" })).await.expect(200);
+    assert!(is_any("cancelled").await && is_any("pending").await, "most of it, and not all at once");
+    engine.purge().await.unwrap();
+    assert!(is_any("cancelled").await && !is_any("pending").await);
+});
+
+on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let add = async |whole: Option<&String>| {
+        caller.post("/v1/organizations", json!({ "name": "Branch", "kind": "agency", "parent_id": whole })).await
+    };
+    let mut ids: Vec<String> = Vec::new();
+    for _ in 0..20 {
+        let added = add(ids.last()).await;
+        added.expect(201);
+        ids.push(added.id());
+    }
+    assert_eq!(add(ids.last()).await.faults(422), fault("/parent_id", "too_many"));
+    let above = add(None).await.id();
+    let join = async |part: &str| caller.patch(&format!("/v1/organizations/{part}"), 1, json!({ "parent_id": above })).await;
+    assert_eq!(join(&ids[0]).await.faults(422), fault("/parent_id", "too_many"), "what is below counts too");
+    join(&ids[1]).await.expect(200);
+});
+
+on_both!(a_referral_goes_on_from_a_hundred_others_at_most, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let go_on = async |parent: Option<&String>| {
+        let mut onward = town.navigation(&patient);
+        onward["parent_id"] = json!(parent);
+        town.clinic.post("/v1/referrals?draft=true", onward).await
+    };
+    let mut last = go_on(None).await.id();
+    for _ in 0..100 {
+        let next = go_on(Some(&last)).await;
+        next.expect(201);
+        last = next.id();
+    }
+    assert_eq!(go_on(Some(&last)).await.faults(422), fault("/parent_id", "too_many"));
+    town.clinic.patch(&format!("/v1/referrals/{last}"), 1, json!({ "reason": "Alone since the autumn." })).await.expect(200);
+});
