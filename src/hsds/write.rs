@@ -3,7 +3,11 @@
 //! Every fact goes where the standard has a field for it; what the standard lacks, or cannot say exactly, goes into the object `kith`
 //! beside it. Nothing depends on the day or on chance, but for notices that have run out: the same record gives the same objects.
 
+mod capacity;
+mod money;
+mod parts;
 pub mod schedules;
+mod terms;
 
 use std::sync::LazyLock;
 
@@ -12,22 +16,23 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::capacity::is_counted;
+use self::capacity::of_capacity;
+use self::money::cost_options;
+use self::parts::{language, location, of_area, of_contact, phones};
+use self::terms::attributes;
+pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, foreign_term, need_term};
 use super::ids;
 use super::model::{
-    Accessibility, AccessibilityExtra, Address, Attribute, AttributeExtra, CapacityExtra, Contact, ContactExtra, CostOption,
-    CostOptionExtra, CostRules, EligibilityRules, Funding, Language, LanguageExtra, Location, LocationExtra, Organization,
-    OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION, Phone, PhoneExtra, Program, RequiredDocument, Service, ServiceArea,
-    ServiceAreaExtra, ServiceAtLocation, ServiceCapacity, ServiceExtra, Taxonomy, TaxonomyTerm, Unit,
+    CostRules, EligibilityRules, Funding, Location, LocationExtra, Organization, OrganizationExtra, OrganizationIdentifier,
+    PROFILE_VERSION, Program, RequiredDocument, Service, ServiceAtLocation, ServiceExtra,
 };
 use crate::db::types::Instant;
-use crate::languages;
 use crate::organizations::model::{OrganizationKind, OrganizationRow, Policies};
-use crate::services::model::{self, AreaKind, Attributes, CapacityStatus, CostKind, Origin, ServiceInput, ServiceKind, ServiceStatus};
+use crate::services::model::{self, Attributes, Origin, ServiceInput, ServiceKind, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::types::{self, DeliveryMode, PhoneKind, find_domain};
+use crate::types::{self, DeliveryMode};
 
-/// The name of the taxonomy of need domains.
-pub const NEEDS: &str = "kith-need-domains";
 /// Fields of the standard that no field of ours holds and a source may fill: read into `source_fields`, and given back from there.
 pub const KEPT_TEXTS: [&str; 3] = ["wait_time", "accreditations", "licenses"];
 
@@ -360,198 +365,6 @@ fn origin(row: &ServiceRow) -> Origin {
     }
 }
 
-fn phones(phones: &[types::Phone], of: Uuid) -> Vec<Phone> {
-    let kind = |kind| match kind {
-        PhoneKind::Voice => "voice",
-        PhoneKind::Text => "text",
-        PhoneKind::Mobile => "cell",
-        PhoneKind::Fax => "fax",
-        PhoneKind::Tty => "textphone",
-    };
-    let row = |(number, phone): (usize, &types::Phone)| {
-        let extension = phone.extension.as_deref().and_then(|text| text.parse().ok().filter(|number: &u64| number.to_string() == text));
-        Phone {
-            id: ids::part(of, "phone", number),
-            number: Some(phone.original.clone()),
-            extension,
-            kind: phone.kind.map(|of| kind(of).into()),
-            description: phone.note.clone(),
-            kith: filled(PhoneExtra { number: phone.number.clone(), extension: phone.extension.clone().filter(|_| extension.is_none()) }),
-        }
-    };
-    phones.iter().enumerate().map(row).collect()
-}
-
-fn of_contact(contact: &model::Contact, of: Uuid, number: usize) -> Contact {
-    let id = ids::part(of, "contact", number);
-    let (email, other) = of_email(contact.email.as_ref());
-    Contact {
-        id,
-        name: contact.name.clone(),
-        title: contact.role.clone(),
-        email,
-        phones: phones(&contact.phones, id),
-        kith: filled(ContactExtra { email: other }),
-    }
-}
-
-fn language(tag: &str, note: Option<&String>, of: Uuid, number: usize) -> Language {
-    let code = languages::code(tag);
-    Language {
-        id: ids::part(of, "language", number),
-        name: Some(languages::name(tag).0.to_owned()),
-        note: note.cloned(),
-        kith: (code != tag).then(|| LanguageExtra { language: Some(tag.to_owned()) }),
-        code: Some(code.into_owned()),
-    }
-}
-
-fn of_area(area: &model::ServiceArea, of: Uuid, number: usize) -> ServiceArea {
-    let ring: Vec<[f64; 2]> = area.ring.iter().map(|point| [point.longitude, point.latitude]).collect();
-    let has_extent = !ring.is_empty();
-    ServiceArea {
-        id: ids::part(of, "service_area", number),
-        name: Some(area.value.clone()),
-        extent: has_extent.then(|| json!({ "type": "Polygon", "coordinates": [ring] }).to_string()),
-        extent_type: has_extent.then(|| "geojson".into()),
-        kith: (area.kind != AreaKind::Text).then_some(ServiceAreaExtra { kind: Some(area.kind) }),
-    }
-}
-
-fn cost_options(cost: &model::Cost, of: Uuid) -> Vec<CostOption> {
-    let id = |number| ids::part(of, "cost_option", number);
-    if cost.options.is_empty() && cost.kind == Some(CostKind::Free) {
-        let kith = Some(CostOptionExtra { is_implied: Some(true), per: None });
-        return vec![CostOption { id: id(0), currency: Some("CAD".into()), amount: Some(0.0), kith, ..CostOption::default() }];
-    }
-    let row = |(number, option): (usize, &model::CostOption)| CostOption {
-        id: id(number),
-        option: option.option.clone(),
-        currency: Some(option.amount.currency.clone()),
-        amount: Some(option.amount.amount()),
-        amount_description: option.per.map(|per| format!("per {per}")),
-        kith: option.per.map(|per| CostOptionExtra { per: Some(per), is_implied: None }),
-    };
-    cost.options.iter().enumerate().map(row).collect()
-}
-
-/// Whether the standard can say it: it needs a number, and who takes nobody has none free.
-pub fn is_counted(capacity: &model::Capacity) -> bool {
-    capacity.available.is_some() || matches!(capacity.status, CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed)
-}
-
-fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {
-    if !is_counted(capacity) {
-        return None;
-    }
-    let unit = capacity.unit.clone().unwrap_or_else(|| "place".into());
-    Some(ServiceCapacity {
-        id: ids::part(of, &key.map_or_else(|| "service_capacity".to_owned(), |key| format!("service_capacity/{key}")), 0),
-        unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit) }),
-        available: Some(capacity.free().unwrap_or(0)),
-        maximum: capacity.maximum,
-        description: capacity.note.clone(),
-        updated: Some(capacity.as_of.unwrap_or(row.updated_at).to_text()),
-        kith: Some(CapacityExtra {
-            status: Some(capacity.status),
-            waitlist_length: capacity.waitlist_length,
-            expected_wait_days: capacity.expected_wait_days,
-            funded: capacity.funded,
-            populations: capacity.populations.clone(),
-            key: key.map(str::to_owned),
-            is_available_implied: capacity.available.is_none().then_some(true),
-            is_unit_implied: capacity.unit.is_none().then_some(true),
-        }),
-    })
-}
-
-/// The needs that a service answers and the terms it carries.
-fn attributes(service: &ServiceInput, of: Uuid) -> Vec<Attribute> {
-    let needs = service.need_domains.iter().map(|domain| Attribute {
-        link_type: Some("service topic".into()),
-        taxonomy_term: Some(need_term(&domain.code)),
-        kith: Some(AttributeExtra {
-            strength: Some(domain.strength),
-            basis: Some(domain.basis),
-            evidence: domain.evidence.clone(),
-            uri: None,
-        }),
-        ..Attribute::default()
-    });
-    let terms = service.taxonomy_terms.iter().map(|term| {
-        let (uri, other) = of_uri(term.uri.as_ref());
-        Attribute {
-            link_type: Some("taxonomy term".into()),
-            label: term.label.clone(),
-            taxonomy_term: Some(TaxonomyTerm { term_uri: uri, ..foreign_term(service, term) }),
-            kith: other.map(|uri| AttributeExtra { uri: Some(uri), ..AttributeExtra::default() }),
-            ..Attribute::default()
-        }
-    });
-    let numbered = needs.chain(terms).enumerate();
-    numbered.map(|(number, row)| Attribute { id: ids::part(of, "attribute", number), link_entity: Some("service".into()), ..row }).collect()
-}
-
-/// The taxonomy of need domains.
-fn needs_taxonomy() -> Taxonomy {
-    Taxonomy {
-        id: ids::of_taxonomy(NEEDS),
-        name: Some(NEEDS.into()),
-        description: Some("Social needs: the domains of HL7's Gravity project, and codes that begin with x- for what it lacks.".into()),
-        uri: None,
-        version: None,
-    }
-}
-
-/// The term of a need domain.
-pub fn need_term(code: &str) -> TaxonomyTerm {
-    let name = find_domain(code).map_or(code, |domain| domain.en);
-    let taxonomy = needs_taxonomy();
-    TaxonomyTerm {
-        id: ids::of_term(NEEDS, code),
-        code: Some(code.into()),
-        name: Some(name.into()),
-        description: Some(name.into()),
-        taxonomy: taxonomy.name.clone(),
-        language: Some("en".into()),
-        taxonomy_detail: Some(taxonomy),
-        ..TaxonomyTerm::default()
-    }
-}
-
-/// Where `source_fields` keeps what the source says of the terms beyond their codes, by `taxonomy|code`.
-pub const TERM_DETAILS: &str = "taxonomy_terms";
-/// The same of taxonomies, by their names.
-pub const TAXONOMY_DETAILS: &str = "taxonomies";
-
-/// A term of another taxonomy, as its source described it.
-pub fn foreign_term(service: &ServiceInput, term: &model::TaxonomyTerm) -> TaxonomyTerm {
-    let name = term.label.clone().unwrap_or_else(|| term.code.clone());
-    let key = format!("{}|{}", term.taxonomy, term.code);
-    let of_term = service.source_fields.get(TERM_DETAILS).and_then(|all| all.get(key));
-    let of_taxonomy = service.source_fields.get(TAXONOMY_DETAILS).and_then(|all| all.get(&term.taxonomy));
-    let said = |of: Option<&Value>, name: &str| of.and_then(|details| details.get(name)?.as_str()).map(str::to_owned);
-    let uuid = |of: Option<&Value>, name: &str| said(of, name).and_then(|text| Uuid::try_parse(&text).ok());
-    TaxonomyTerm {
-        id: uuid(of_term, "id").unwrap_or_else(|| ids::of_term(&term.taxonomy, &term.code)),
-        code: Some(term.code.clone()),
-        description: said(of_term, "description").or_else(|| Some(name.clone())),
-        name: Some(name),
-        parent_id: uuid(of_term, "parent_id"),
-        taxonomy: Some(term.taxonomy.clone()),
-        taxonomy_detail: Some(Taxonomy {
-            id: uuid(of_taxonomy, "id").unwrap_or_else(|| ids::of_taxonomy(&term.taxonomy)),
-            name: Some(term.taxonomy.clone()),
-            description: said(of_taxonomy, "description").or_else(|| Some(term.taxonomy.clone())),
-            uri: of_uri(said(of_taxonomy, "uri").as_ref()).0,
-            version: said(of_taxonomy, "version"),
-        }),
-        language: said(of_term, "language"),
-        taxonomy_id: None,
-        term_uri: of_uri(term.uri.as_ref()).0,
-    }
-}
-
 /// Whether a field of the source is one of the standard that is written as such.
 fn is_given_back(service: &ServiceInput, name: &str) -> bool {
     let value = service.source_fields.get(name);
@@ -582,75 +395,4 @@ fn named_program(service: &ServiceInput) -> Option<(String, String)> {
 fn program(service: &ServiceInput, of: Uuid) -> Option<Program> {
     let (name, description) = named_program(service)?;
     Some(Program { id: ids::part(of, "program", 0), name: Some(name), description: Some(description) })
-}
-
-/// What is accessible, in words.
-const fn accessibility_in_words(code: model::Accessibility) -> &'static str {
-    use model::Accessibility as Code;
-    match code {
-        Code::Wheelchair => "Wheelchair accessible",
-        Code::AccessibleWashroom => "Accessible washroom",
-        Code::AccessibleParking => "Accessible parking",
-        Code::Elevator => "Elevator",
-        Code::HearingLoop => "Hearing loop",
-        Code::SignLanguage => "Sign language",
-        Code::LargePrint => "Braille or large print",
-        Code::LowSensory => "Quiet, low stimulus",
-        Code::CognitiveSupport => "Help for people with a cognitive impairment or dementia",
-        Code::ServiceAnimals => "Service animals welcome",
-        Code::ScentFree => "Scent-free",
-    }
-}
-
-fn location(place: &model::Place, id: Uuid) -> Location {
-    let codes = place.accessibility.iter().map(|code| Accessibility {
-        description: Some(accessibility_in_words(*code).into()),
-        kith: Some(AccessibilityExtra { code: Some(*code) }),
-        ..Accessibility::default()
-    });
-    let text = place.accessibility_text.iter().map(|text| Accessibility { description: Some(text.clone()), ..Accessibility::default() });
-    let rows = codes.chain(text).enumerate();
-    let key = match place.identifiers.as_slice() {
-        [one] => Some(one.clone()),
-        _ => None,
-    };
-    let extra = LocationExtra {
-        point_precision: place.point_precision,
-        transit: place.transit.clone(),
-        identifiers: if key.is_none() { place.identifiers.clone() } else { vec![] },
-        is_implied: None,
-    };
-    Location {
-        id,
-        location_type: Some("physical".into()),
-        name: place.name.clone(),
-        transportation: place.transit.as_ref().and_then(|transit| transit.nearest_stop.clone()),
-        latitude: place.point.map(|point| point.latitude),
-        longitude: place.point.map(|point| point.longitude),
-        external_identifier: key.as_ref().map(|key| key.value.clone()),
-        external_identifier_type: key.map(|key| key.system),
-        languages: place.languages.iter().enumerate().map(|(number, tag)| language(tag, None, id, number)).collect(),
-        addresses: place.address.as_ref().and_then(|address| of_address(address, id)).into_iter().collect(),
-        accessibility: rows.map(|(number, row)| Accessibility { id: ids::part(id, "accessibility", number), ..row }).collect(),
-        kith: filled(extra),
-        ..Location::default()
-    }
-}
-
-/// An address; the standard wants all its parts, and what is not known is empty.
-fn of_address(address: &types::Address, of: Uuid) -> Option<Address> {
-    if *address == types::Address::default() {
-        return None;
-    }
-    let known = |part: &Option<String>| Some(part.clone().unwrap_or_default());
-    Some(Address {
-        id: ids::part(of, "address", 0),
-        address_1: known(&address.line1),
-        address_2: address.line2.clone(),
-        city: known(&address.city),
-        state_province: known(&address.region),
-        postal_code: known(&address.postal_code),
-        country: known(&address.country),
-        address_type: Some("physical".into()),
-    })
 }
