@@ -5,6 +5,7 @@
 
 mod capacity;
 mod money;
+pub mod names;
 mod parts;
 pub mod schedules;
 mod terms;
@@ -21,20 +22,18 @@ use self::capacity::of_capacity;
 use self::money::cost_options;
 use self::parts::{language, location, of_area, of_contact, phones};
 use self::terms::attributes;
-pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, foreign_term, need_term};
+pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, described_taxonomy, described_term, foreign_term, need_term, terms_of};
 use super::ids;
 use super::model::{
-    CostRules, EligibilityRules, Funding, Location, LocationExtra, Organization, OrganizationExtra, OrganizationIdentifier,
-    PROFILE_VERSION, Program, RequiredDocument, Service, ServiceAtLocation, ServiceExtra,
+    CostRules, EligibilityRules, Location, LocationExtra, Organization, OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION,
+    RequiredDocument, Service, ServiceAtLocation, ServiceExtra, shown,
 };
+use super::said::{self, Fields};
 use crate::db::types::Instant;
 use crate::organizations::model::{OrganizationKind, OrganizationRow, Policies};
 use crate::services::model::{self, Attributes, Origin, ServiceInput, ServiceKind, ServiceStatus};
 use crate::services::row::ServiceRow;
 use crate::types::{self, DeliveryMode};
-
-/// Fields of the standard that no field of ours holds and a source may fill: read into `source_fields`, and given back from there.
-pub const KEPT_TEXTS: [&str; 3] = ["wait_time", "accreditations", "licenses"];
 
 /// For whom objects are written.
 #[derive(Debug, Clone, Copy)]
@@ -82,17 +81,67 @@ pub const fn status(status: ServiceStatus) -> &'static str {
     }
 }
 
-/// When a service last changed. A record that came from another Kith unchanged is as old as it is there.
+/// When a service last changed. A record that came from a source unchanged is as old as it is there.
 pub fn last_modified(row: &ServiceRow) -> Instant {
     let provenance = &row.content.provenance;
-    let there = provenance.origin.as_ref().and_then(|origin| origin.modified_at);
+    let said = row.content.source_fields.get("last_modified").and_then(|moment| moment.as_str()?.parse().ok());
+    let there = provenance.origin.as_ref().and_then(|origin| origin.modified_at).or(said);
     let is_untouched = provenance.imported_at == Some(row.updated_at);
-    there.filter(|_| is_untouched).unwrap_or(row.updated_at)
+    there.filter(|there| is_untouched && *there <= row.updated_at).unwrap_or(row.updated_at)
 }
 
-/// How many entries a service has among the services at locations: its places, or where one reaches it without any.
+/// How many entries a service has among the services at locations: its places, or where one reaches it without any, and what its source
+/// lists besides.
 pub fn sites(service: &ServiceInput) -> usize {
-    if service.places.is_empty() && is_remote(service) { 1 } else { service.places.len() }
+    own_sites(service) + besides(service).count()
+}
+
+fn own_sites(service: &ServiceInput) -> usize {
+    let is_implied = service.places.is_empty() && is_remote(service) && besides(service).next().is_none();
+    if is_implied { 1 } else { service.places.len() }
+}
+
+/// What its source lists among the services at locations and Kith does not read: virtual and postal locations.
+fn besides(service: &ServiceInput) -> impl Iterator<Item = &Value> {
+    let listed = service.source_fields.get("service_at_locations").and_then(Value::as_array);
+    listed.into_iter().flatten().filter(|site| site.is_object() && site.get(said::OF).is_none())
+}
+
+/// The ids that its source gives to a service's sites, in their order; none where it gives none.
+pub fn claimed_sites(row: &ServiceRow) -> Box<[Option<Uuid>]> {
+    if !row.content.source_fields.contains_key("service_at_locations") {
+        return Box::default();
+    }
+    let writer = Writer { is_known: false, today: NaiveDate::MIN };
+    let id = ids::claimed_by_service(row);
+    let mut service = Fields::from_iter([("id".to_owned(), Value::from(id.to_string()))]);
+    let own: Vec<Value> = (0..own_sites(&row.content)).filter_map(|number| writer.site(row, id, number)).map(|site| shown(&site)).collect();
+    service.insert("service_at_locations".into(), own.into());
+    let said = row.content.source_fields.iter().filter(|(name, _)| *name == "service_at_locations");
+    said::give_back("service", &mut service, said, true);
+    let sites = service.get("service_at_locations").and_then(Value::as_array).into_iter().flatten();
+    let claimed = |(number, site): (usize, &Value)| {
+        let given = site.get("id").and_then(|id| Uuid::try_parse(id.as_str()?).ok());
+        given.filter(|given| *given != site_id(id, number))
+    };
+    sites.enumerate().map(claimed).collect()
+}
+
+/// Whether the parts of a service have the ids that its source gave them: it is known by its source's id itself.
+pub fn has_ids(row: &ServiceRow, shown: Uuid) -> bool {
+    shown != row.id.uuid() && shown == ids::claimed_by_service(row)
+}
+
+/// What is left to say of a service that was deleted, so that those who have copied it hear of it.
+pub fn deleted_service(row: &ServiceRow, id: Uuid) -> Service {
+    Service {
+        id,
+        name: Some(row.content.name.clone()),
+        status: Some(status(ServiceStatus::Inactive).into()),
+        last_modified: Some(row.updated_at.to_text()),
+        kith: Some(ServiceExtra { profile: Some(PROFILE_VERSION.into()), ..ServiceExtra::default() }),
+        ..Service::default()
+    }
 }
 
 fn is_remote(service: &ServiceInput) -> bool {
@@ -106,18 +155,10 @@ pub fn site_id(service: Uuid, number: usize) -> Uuid {
 }
 
 impl Writer {
-    /// A service as lists have it: its own fields, without what hangs on it.
-    pub fn listed_service(self, row: &ServiceRow, id: Uuid, organization: Option<Organization>) -> Service {
-        let whole = self.head(row, id);
-        let organization = organization.map(|organization| Box::new(flat(organization)));
-        Service { kith: None, organization, ..whole }
-    }
-
-    /// A service with all that hangs on it.
-    pub fn service(self, row: &ServiceRow, id: Uuid, organization: Option<Organization>) -> Service {
+    /// A service with all that hangs on it, but for who gives it and for what its source says besides.
+    pub fn service(self, row: &ServiceRow, id: Uuid) -> Service {
         let content = &row.content;
         let mut service = self.head(row, id);
-        service.organization = organization.map(Box::new);
         service.phones = phones(&content.phones, id);
         service.contacts = content.contacts.iter().enumerate().map(|(number, contact)| of_contact(contact, id, number)).collect();
         service.schedules = schedules::of(&content.schedules, content.hours_text.as_deref(), id);
@@ -127,14 +168,17 @@ impl Writer {
         service.cost_options = cost_options(&content.cost, id);
         let documents = content.eligibility.documents_required.iter().enumerate();
         service.required_documents = documents
-            .map(|(number, document)| RequiredDocument { id: ids::part(id, "required_document", number), document: Some(document.clone()) })
+            .map(|(number, document)| RequiredDocument {
+                id: ids::part(id, "required_document", number),
+                document: Some(document.clone()),
+                ..RequiredDocument::default()
+            })
             .collect();
         let named = row.capacities.iter().map(|named| (Some(named.key.as_str()), &named.capacity));
         let rooms = row.capacity.as_deref().map(|capacity| (None, capacity)).into_iter().chain(named);
         service.capacities = rooms.filter_map(|(key, capacity)| of_capacity(key, capacity, row, id)).collect();
         service.attributes = attributes(content, id);
-        service.funding = funding(content, id);
-        service.service_at_locations = (0..sites(content)).filter_map(|number| self.site(row, id, number)).collect();
+        service.service_at_locations = (0..own_sites(content)).filter_map(|number| self.site(row, id, number)).collect();
         service
     }
 
@@ -142,7 +186,7 @@ impl Writer {
     pub fn site(self, row: &ServiceRow, service: Uuid, number: usize) -> Option<ServiceAtLocation> {
         let id = site_id(service, number);
         let Some(place) = row.content.places.get(number) else {
-            let is_there = number < sites(&row.content);
+            let is_there = number < own_sites(&row.content);
             let location = Location {
                 id: ids::part(id, "location", 0),
                 location_type: Some("virtual".into()),
@@ -154,33 +198,19 @@ impl Writer {
         };
         Some(ServiceAtLocation {
             id,
-            service: None,
             location: Some(location(place, ids::part(id, "location", 0))),
             phones: phones(&place.phones, id),
             schedules: schedules::of(&place.schedules, None, id),
+            ..ServiceAtLocation::default()
         })
     }
 
-    /// A service at a location as lists have it.
-    pub fn listed_site(self, row: &ServiceRow, service: Uuid, number: usize) -> Option<ServiceAtLocation> {
-        let site = self.site(row, service, number)?;
-        let bare = |location: Location| Location { languages: vec![], addresses: vec![], accessibility: vec![], kith: None, ..location };
-        Some(ServiceAtLocation {
-            service: Some(Box::new(self.listed_service(row, service, None))),
-            location: site.location.map(bare),
-            phones: vec![],
-            schedules: vec![],
-            ..site
-        })
-    }
-
-    /// The service's own fields.
-    fn head(self, row: &ServiceRow, id: Uuid) -> Service {
+    /// The service's own fields, without what hangs on it.
+    pub fn head(self, row: &ServiceRow, id: Uuid) -> Service {
         let content = &row.content;
         let (url, other_url) = of_uri(content.url.as_ref());
         let (email, other_email) = of_email(content.email.as_ref());
         let (assurer_email, _) = of_email(content.verification.verified_by.as_ref());
-        let kept = |name: &str| content.source_fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let current: Vec<&str> = content
             .alerts
             .iter()
@@ -198,9 +228,6 @@ impl Writer {
             interpretation_services: content.interpretation.clone(),
             application_process: content.application_process.clone(),
             fees_description: content.cost.text.clone(),
-            wait_time: kept("wait_time"),
-            accreditations: kept("accreditations"),
-            licenses: kept("licenses"),
             eligibility_description: content.eligibility.text.clone(),
             minimum_age: content.eligibility.min_age,
             maximum_age: content.eligibility.max_age,
@@ -208,7 +235,6 @@ impl Writer {
             assurer_email,
             alert: (!current.is_empty()).then(|| current.join("\n")),
             last_modified: Some(last_modified(row).to_text()),
-            program: program(content, id),
             kith: Some(ServiceExtra { url: other_url, email: other_email, ..self.extra(row) }),
             ..Service::default()
         }
@@ -225,7 +251,6 @@ impl Writer {
             [alert] => alert.language.is_none() && alert.shown == types::DateSpan::default() && !alert.text.is_empty(),
             _ => false,
         };
-        let kept = |name: &str| !is_given_back(content, name);
         ServiceExtra {
             profile: Some(PROFILE_VERSION.into()),
             kind: (content.kind != ServiceKind::Service).then_some(content.kind),
@@ -254,7 +279,6 @@ impl Writer {
             connector_notes: content.connector_notes.clone().filter(|_| self.is_known),
             capacity: row.capacity.as_ref().filter(|capacity| !is_counted(capacity)).map(|capacity| capacity.said()),
             rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).map(model::NamedCapacity::said).collect(),
-            source_fields: content.source_fields.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..ServiceExtra::default()
         }
     }
@@ -297,7 +321,8 @@ impl Writer {
             policies: filled::<Policies>(content.policies.clone()),
             is_active: (!content.is_active).then_some(false),
             is_undescribed: description.is_none().then_some(true),
-            is_unknown: None,
+            profile: Some(PROFILE_VERSION.into()),
+            ..OrganizationExtra::default()
         };
         Organization {
             id,
@@ -313,10 +338,11 @@ impl Writer {
                     identifier_scheme: Some(identifier.system.clone()),
                     identifier_type: Some(identifier.system.clone()),
                     identifier: Some(identifier.value.clone()),
+                    ..OrganizationIdentifier::default()
                 })
                 .collect(),
-            services: vec![],
-            kith: filled(extra),
+            kith: Some(extra),
+            ..Organization::default()
         }
     }
 }
@@ -327,7 +353,7 @@ pub fn named_organization(name: &str) -> Organization {
         id: ids::of_name(name),
         name: Some(name.into()),
         description: Some(name.into()),
-        kith: Some(OrganizationExtra { is_undescribed: Some(true), ..OrganizationExtra::default() }),
+        kith: Some(OrganizationExtra { profile: Some(PROFILE_VERSION.into()), is_undescribed: Some(true), ..OrganizationExtra::default() }),
         ..Organization::default()
     }
 }
@@ -339,14 +365,9 @@ pub fn unknown_organization(service: &Value) -> Organization {
         id: ids::of_nobody(text("id").and_then(|id| Uuid::try_parse(&id).ok()).unwrap_or_default()),
         name: text("name"),
         description: text("name"),
-        kith: Some(OrganizationExtra { is_unknown: Some(true), ..OrganizationExtra::default() }),
+        kith: Some(OrganizationExtra { profile: Some(PROFILE_VERSION.into()), is_unknown: Some(true), ..OrganizationExtra::default() }),
         ..Organization::default()
     }
-}
-
-/// An organization as lists have it.
-pub fn flat(organization: Organization) -> Organization {
-    Organization { phones: vec![], organization_identifiers: vec![], services: vec![], kith: None, ..organization }
 }
 
 /// Where a record first came from.
@@ -363,36 +384,4 @@ fn origin(row: &ServiceRow) -> Origin {
         imported_at: provenance.imported_at,
         modified_at: None,
     }
-}
-
-/// Whether a field of the source is one of the standard that is written as such.
-fn is_given_back(service: &ServiceInput, name: &str) -> bool {
-    let value = service.source_fields.get(name);
-    match name {
-        "funding" => sources_of_funding(service).is_some(),
-        "program" => named_program(service).is_some(),
-        _ => KEPT_TEXTS.contains(&name) && value.is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())),
-    }
-}
-
-fn sources_of_funding(service: &ServiceInput) -> Option<Vec<String>> {
-    let rows = service.source_fields.get("funding")?.as_array()?;
-    let source = |row: &Value| row.as_object().filter(|row| row.len() == 1)?.get("source")?.as_str().map(str::to_owned);
-    rows.iter().map(source).collect::<Option<Vec<_>>>().filter(|rows| !rows.is_empty())
-}
-
-fn funding(service: &ServiceInput, of: Uuid) -> Vec<Funding> {
-    let rows = sources_of_funding(service).unwrap_or_default().into_iter().enumerate();
-    rows.map(|(number, source)| Funding { id: ids::part(of, "funding", number), source: Some(source) }).collect()
-}
-
-fn named_program(service: &ServiceInput) -> Option<(String, String)> {
-    let program = service.source_fields.get("program")?.as_object().filter(|fields| fields.len() == 2)?;
-    let text = |name: &str| program.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    text("name").zip(text("description"))
-}
-
-fn program(service: &ServiceInput, of: Uuid) -> Option<Program> {
-    let (name, description) = named_program(service)?;
-    Some(Program { id: ids::part(of, "program", 0), name: Some(name), description: Some(description) })
 }

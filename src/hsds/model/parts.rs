@@ -1,9 +1,13 @@
 //! What hangs on services, their locations and those who give them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Attribute;
 use crate::services::model;
 
 /// A telephone number.
@@ -26,6 +30,12 @@ pub struct Phone {
     /// What it is for.
     #[schema(example = "Intake line, weekday mornings")]
     pub description: Option<String>,
+    /// Languages in which it is answered.
+    pub languages: Vec<Language>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<PhoneExtra>,
 }
@@ -41,6 +51,12 @@ pub struct PhoneExtra {
     /// An extension that is no number.
     #[schema(example = "204a")]
     pub extension: Option<String>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// A language in which one is served without an interpreter.
@@ -59,6 +75,10 @@ pub struct Language {
     /// A remark.
     #[schema(example = "Wednesdays only")]
     pub note: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<LanguageExtra>,
 }
@@ -71,6 +91,12 @@ pub struct LanguageExtra {
     /// BCP 47, where it says more than the code.
     #[schema(example = "pa-Guru")]
     pub language: Option<String>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// Recurring opening times, a slice of RFC 5545.
@@ -93,7 +119,7 @@ pub struct Schedule {
     #[schema(example = -8.0)]
     pub timezone: Option<f64>,
     /// `WEEKLY` or `MONTHLY`.
-    #[schema(example = "WEEKLY")]
+    #[schema(pattern = "^(WEEKLY|MONTHLY)$", example = "WEEKLY")]
     pub freq: Option<String>,
     /// Every so many weeks or months.
     #[schema(example = 2)]
@@ -125,6 +151,22 @@ pub struct Schedule {
     /// A remark.
     #[schema(example = "Closed on statutory holidays.")]
     pub notes: Option<String>,
+    /// Last day of the rule.
+    #[schema(example = "2026-12-31")]
+    pub until: Option<String>,
+    /// First day of the week.
+    #[schema(pattern = "^(MO|TU|WE|TH|FR|SA|SU)$", example = "MO")]
+    pub wkst: Option<String>,
+    /// Where it is published.
+    #[schema(format = "uri", example = "https://alderfoodbank.example.ca/hours")]
+    pub schedule_link: Option<String>,
+    /// How one attends.
+    #[schema(example = "in person")]
+    pub attending_type: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<ScheduleExtra>,
 }
@@ -146,6 +188,12 @@ pub struct ScheduleExtra {
     /// Open around the clock; written 00:00 to 23:59.
     #[schema(example = true)]
     pub all_day: Option<bool>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// A price.
@@ -167,6 +215,16 @@ pub struct CostOption {
     /// What it buys.
     #[schema(example = "a month")]
     pub amount_description: Option<String>,
+    /// First day of the price.
+    #[schema(example = "2026-01-01")]
+    pub valid_from: Option<String>,
+    /// Last day of the price.
+    #[schema(example = "2026-12-31")]
+    pub valid_to: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<CostOptionExtra>,
 }
@@ -182,6 +240,12 @@ pub struct CostOptionExtra {
     /// It says by an amount of 0 what `kith.cost.kind` says: the service is free.
     #[schema(example = true)]
     pub is_implied: Option<bool>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// A document to bring.
@@ -194,6 +258,15 @@ pub struct RequiredDocument {
     /// The document.
     #[schema(example = "Proof of address")]
     pub document: Option<String>,
+    /// Where it is described.
+    #[schema(format = "uri", example = "https://alderfoodbank.example.ca/proof")]
+    pub uri: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
 }
 
 /// What a capacity counts.
@@ -206,6 +279,21 @@ pub struct Unit {
     /// Its name.
     #[schema(example = "place")]
     pub name: Option<String>,
+    /// The list that it is of.
+    #[schema(example = "SI")]
+    pub scheme: Option<String>,
+    /// Its code there.
+    #[schema(example = "kgm")]
+    pub identifier: Option<String>,
+    /// Where it is published.
+    #[schema(format = "uri", example = "https://units.example.org/kgm")]
+    pub uri: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
 }
 
 /// How much room there is.
@@ -229,6 +317,10 @@ pub struct ServiceCapacity {
     /// When it was true.
     #[schema(format = DateTime, example = "2026-03-01T17:00:00.000000Z")]
     pub updated: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// The status, the waiting list and what else the standard has no field for.
     pub kith: Option<CapacityExtra>,
 }
@@ -262,6 +354,12 @@ pub struct CapacityExtra {
     /// Nobody said what is counted.
     #[schema(example = true)]
     pub is_unit_implied: Option<bool>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// A person or desk to speak to.
@@ -277,11 +375,18 @@ pub struct Contact {
     /// Role of the person or desk.
     #[schema(example = "Coordinator")]
     pub title: Option<String>,
+    /// Its department.
+    #[schema(example = "Intake")]
+    pub department: Option<String>,
     /// Electronic mail.
     #[schema(format = Email, example = "intake@alderfoodbank.example.ca")]
     pub email: Option<String>,
     /// Telephones.
     pub phones: Vec<Phone>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<ContactExtra>,
 }
@@ -294,6 +399,12 @@ pub struct ContactExtra {
     /// An address that is none in the form of the standard.
     #[schema(example = "intake at alderfoodbank")]
     pub email: Option<String>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }
 
 /// A program that services belong to.
@@ -306,9 +417,20 @@ pub struct Program {
     /// Its name.
     #[schema(example = "Living Well")]
     pub name: Option<String>,
+    /// Another name.
+    #[schema(example = "Wellness for all")]
+    pub alternate_name: Option<String>,
     /// What the program is.
     #[schema(example = "Peer-led self-management.")]
     pub description: Option<String>,
+    /// The organization that runs it.
+    pub organization_id: Option<Uuid>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
 }
 
 /// What pays for a service.
@@ -321,4 +443,76 @@ pub struct Funding {
     /// Where the money comes from.
     #[schema(example = "A provincial grant")]
     pub source: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
+}
+
+/// A web address.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = HsdsUrl)]
+pub struct Url {
+    /// Identifier of the row.
+    pub id: Uuid,
+    /// What is found there.
+    #[schema(example = "Volunteers")]
+    pub label: Option<String>,
+    /// The address.
+    #[schema(format = "uri", example = "https://alderfoodbank.example.ca/volunteers")]
+    pub url: Option<String>,
+    /// Terms that it carries.
+    pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
+}
+
+/// A change of a record, as its source has it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = HsdsMetadata)]
+pub struct Metadata {
+    /// Identifier of the row.
+    pub id: Uuid,
+    /// The table of the record.
+    #[schema(example = "service")]
+    pub resource_type: Option<String>,
+    /// When it was changed.
+    #[schema(example = "2026-01-12")]
+    pub last_action_date: Option<String>,
+    /// What was done.
+    #[schema(example = "update")]
+    pub last_action_type: Option<String>,
+    /// What was changed of it.
+    #[schema(example = "name")]
+    pub field_name: Option<String>,
+    /// What it said before.
+    #[schema(example = "The Pantry")]
+    pub previous_value: Option<String>,
+    /// What it said then.
+    #[schema(example = "Alder Falls Food Bank")]
+    pub replacement_value: Option<String>,
+    /// Who changed it.
+    #[schema(example = "Dana Whitford")]
+    pub updated_by: Option<String>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
+}
+
+/// Of an object: what its source says and the standard has no field for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = HsdsKeptExtra)]
+pub struct KeptExtra {
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Attribute, Contact, CostOption, Funding, Language, Organization, Phone, Program, RequiredDocument, Schedule, ServiceArea,
-    ServiceAtLocation, ServiceCapacity,
+    Attribute, Contact, CostOption, Funding, Language, Metadata, Organization, Phone, Program, RequiredDocument, Schedule, ServiceArea,
+    ServiceAtLocation, ServiceCapacity, Url,
 };
 use crate::services::model::{self, Alert, Attributes, Capacity, NamedCapacity, Origin, ServiceKind, ServiceTranslation, Verification};
 use crate::types::{DeliveryMode, Identifier};
@@ -36,11 +36,13 @@ pub struct Service {
     /// Web site.
     #[schema(format = "uri", example = "https://alderfoodbank.example.ca")]
     pub url: Option<String>,
+    /// More web addresses.
+    pub additional_urls: Vec<Url>,
     /// Electronic mail.
     #[schema(format = Email, example = "hello@alderfoodbank.example.ca")]
     pub email: Option<String>,
     /// `active`, `inactive`, `defunct` or `temporarily closed`.
-    #[schema(example = "active")]
+    #[schema(pattern = "^(active|inactive|defunct|temporarily closed)$", example = "active")]
     pub status: Option<String>,
     /// What interpretation there is, in words.
     #[schema(example = "Telephone interpreters on request.")]
@@ -54,6 +56,9 @@ pub struct Service {
     /// As its source has it; see `capacities`.
     #[schema(example = "Two weeks")]
     pub wait_time: Option<String>,
+    /// As its source has it; see `cost_options`.
+    #[schema(example = "Free")]
+    pub fees: Option<String>,
     /// As its source has it.
     #[schema(example = "Accredited in 2024")]
     pub accreditations: Option<String>,
@@ -109,6 +114,8 @@ pub struct Service {
     pub capacities: Vec<ServiceCapacity>,
     /// Needs it answers, and terms of taxonomies.
     pub attributes: Vec<Attribute>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<ServiceExtra>,
 }

@@ -1,9 +1,13 @@
 //! Taxonomies, their terms, and what carries them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::{KeptExtra, Metadata};
 use crate::services::model;
 
 /// A taxonomy that terms are of.
@@ -25,6 +29,10 @@ pub struct Taxonomy {
     /// Its version.
     #[schema(example = "2024")]
     pub version: Option<String>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
 }
 
 /// A term of a taxonomy.
@@ -58,6 +66,10 @@ pub struct TaxonomyTerm {
     /// Where it is published.
     #[schema(format = "uri", example = "https://openeligibility.org/terms/1102")]
     pub term_uri: Option<String>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
+    /// What the standard has no field for.
+    pub kith: Option<KeptExtra>,
 }
 
 /// A term that a record carries.
@@ -81,6 +93,8 @@ pub struct Attribute {
     pub label: Option<String>,
     /// The term.
     pub taxonomy_term: Option<TaxonomyTerm>,
+    /// What was changed of it, as its source has it.
+    pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
     pub kith: Option<AttributeExtra>,
 }
@@ -102,4 +116,10 @@ pub struct AttributeExtra {
     /// An address of the term that is no URI.
     #[schema(example = "openeligibility.org/terms/1102")]
     pub uri: Option<String>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }

@@ -19,7 +19,7 @@ pub(super) fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &S
     let unit = capacity.unit.clone().unwrap_or_else(|| "place".into());
     Some(ServiceCapacity {
         id: ids::part(of, &key.map_or_else(|| "service_capacity".to_owned(), |key| format!("service_capacity/{key}")), 0),
-        unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit) }),
+        unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit), ..Unit::default() }),
         available: Some(capacity.free().unwrap_or(0)),
         maximum: capacity.maximum,
         description: capacity.note.clone(),
@@ -33,6 +33,8 @@ pub(super) fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &S
             key: key.map(str::to_owned),
             is_available_implied: capacity.available.is_none().then_some(true),
             is_unit_implied: capacity.unit.is_none().then_some(true),
+            ..CapacityExtra::default()
         }),
+        ..ServiceCapacity::default()
     })
 }

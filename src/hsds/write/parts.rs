@@ -29,7 +29,12 @@ pub(super) fn phones(phones: &[types::Phone], of: Uuid) -> Vec<Phone> {
             extension,
             kind: phone.kind.map(|of| kind(of).into()),
             description: phone.note.clone(),
-            kith: filled(PhoneExtra { number: phone.number.clone(), extension: phone.extension.clone().filter(|_| extension.is_none()) }),
+            kith: filled(PhoneExtra {
+                number: phone.number.clone(),
+                extension: phone.extension.clone().filter(|_| extension.is_none()),
+                ..PhoneExtra::default()
+            }),
+            ..Phone::default()
         }
     };
     phones.iter().enumerate().map(row).collect()
@@ -44,7 +49,8 @@ pub(super) fn of_contact(contact: &model::Contact, of: Uuid, number: usize) -> C
         title: contact.role.clone(),
         email,
         phones: phones(&contact.phones, id),
-        kith: filled(ContactExtra { email: other }),
+        kith: filled(ContactExtra { email: other, ..ContactExtra::default() }),
+        ..Contact::default()
     }
 }
 
@@ -54,8 +60,9 @@ pub(super) fn language(tag: &str, note: Option<&String>, of: Uuid, number: usize
         id: ids::part(of, "language", number),
         name: Some(languages::name(tag).0.to_owned()),
         note: note.cloned(),
-        kith: (code != tag).then(|| LanguageExtra { language: Some(tag.to_owned()) }),
+        kith: (code != tag).then(|| LanguageExtra { language: Some(tag.to_owned()), ..LanguageExtra::default() }),
         code: Some(code.into_owned()),
+        ..Language::default()
     }
 }
 
@@ -67,7 +74,8 @@ pub(super) fn of_area(area: &model::ServiceArea, of: Uuid, number: usize) -> Ser
         name: Some(area.value.clone()),
         extent: has_extent.then(|| json!({ "type": "Polygon", "coordinates": [ring] }).to_string()),
         extent_type: has_extent.then(|| "geojson".into()),
-        kith: (area.kind != AreaKind::Text).then_some(ServiceAreaExtra { kind: Some(area.kind) }),
+        kith: (area.kind != AreaKind::Text).then(|| ServiceAreaExtra { kind: Some(area.kind), ..ServiceAreaExtra::default() }),
+        ..ServiceArea::default()
     }
 }
 
@@ -92,7 +100,7 @@ const fn accessibility_in_words(code: model::Accessibility) -> &'static str {
 pub(super) fn location(place: &model::Place, id: Uuid) -> Location {
     let codes = place.accessibility.iter().map(|code| Accessibility {
         description: Some(accessibility_in_words(*code).into()),
-        kith: Some(AccessibilityExtra { code: Some(*code) }),
+        kith: Some(AccessibilityExtra { code: Some(*code), ..AccessibilityExtra::default() }),
         ..Accessibility::default()
     });
     let text = place.accessibility_text.iter().map(|text| Accessibility { description: Some(text.clone()), ..Accessibility::default() });
@@ -105,7 +113,7 @@ pub(super) fn location(place: &model::Place, id: Uuid) -> Location {
         point_precision: place.point_precision,
         transit: place.transit.clone(),
         identifiers: if key.is_none() { place.identifiers.clone() } else { vec![] },
-        is_implied: None,
+        ..LocationExtra::default()
     };
     Location {
         id,
@@ -139,5 +147,6 @@ fn of_address(address: &types::Address, of: Uuid) -> Option<Address> {
         postal_code: known(&address.postal_code),
         country: known(&address.country),
         address_type: Some("physical".into()),
+        ..Address::default()
     })
 }
