@@ -7,25 +7,25 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use super::{Failure, database, say};
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, LogConfig};
-use crate::db::Db;
+use crate::db::{Db, DbConn};
+use crate::error::Error;
 use crate::hsds::Catalogue;
 use crate::hsds::package::Package;
-use crate::hsds::pages::{Entry, Extent, Shelves, all_services, render};
+use crate::hsds::pages::{Entry, Extent, Shelves, all_services, batches, everything, packed, render};
 use crate::services::Directory;
-
-/// Services that are read and written together.
-const BATCH: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
     /// Export the directory as HSDS 3.2, with the profile of Kith
     ///
-    /// All services, everything nested, under the ids by which the server shows them. `kith import services` takes it back under the same ids.
+    /// All services, everything nested, under the ids by which the server shows them; a package holds organizations without services and all
+    /// terms, too. `kith import services` takes it back under the same ids.
     /// It may run while the server does.
     Hsds {
         /// An array or lines of JSON, or a tabular package: CSV files with `datapackage.json`
@@ -103,18 +103,22 @@ fn replacement(path: &Path) -> Option<(NamedTempFile, PathBuf)> {
     Some((file, target))
 }
 
-/// Gives every service, everything nested, in the order of their ids.
-fn each(db: &Db, mut give: impl FnMut(serde_json::Value) -> Result<(), Failure>) -> Result<usize, Failure> {
+/// Gives what `choose` chooses of the directory, everything nested, each with its table.
+fn each(
+    db: &Db,
+    choose: fn(Shelves<'_>, &mut DbConn) -> Result<Vec<Entry>, Error>,
+    mut give: impl FnMut(&'static str, &Value) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let (directory, catalogue) = (Directory::default(), Catalogue::default());
     let shelves = Shelves { directory: &directory, catalogue: &catalogue };
-    let entries: Vec<Entry> = db.read_blocking(|conn| all_services(shelves, conn))?;
+    let entries = db.read_blocking(|conn| choose(shelves, conn))?;
     let today = Clock::default().now().utc().date_naive();
     let extent = Extent { is_full: true, ..Extent::on(today, true) };
-    for entries in entries.chunks(BATCH) {
-        let services = db.read_blocking(|conn| render(shelves, conn, entries, extent))?;
-        services.into_iter().try_for_each(&mut give)?;
+    for (table, entries) in batches(&entries) {
+        let records = db.read_blocking(|conn| render(shelves, conn, entries, extent))?;
+        records.iter().try_for_each(|record| give(table, record))?;
     }
-    Ok(entries.len())
+    Ok(())
 }
 
 fn json(db: &Db, format: Format, mut output: impl Write) -> Result<(), Failure> {
@@ -123,7 +127,7 @@ fn json(db: &Db, format: Format, mut output: impl Write) -> Result<(), Failure> 
     if is_array {
         output.write_all(b"[")?;
     }
-    each(db, |service| {
+    each(db, all_services, |_, service| {
         let before: &[u8] = match (is_array, count) {
             (true, 0) => b"\n",
             (true, _) => b",\n",
@@ -131,7 +135,7 @@ fn json(db: &Db, format: Format, mut output: impl Write) -> Result<(), Failure> 
         };
         count += 1;
         output.write_all(before)?;
-        serde_json::to_writer(&mut output, &service)?;
+        serde_json::to_writer(&mut output, service)?;
         if !is_array {
             output.write_all(b"\n")?;
         }
@@ -148,7 +152,14 @@ fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
     let told = |fault: crate::hsds::package::PackageError| Failure::because(format!("{}: {fault}", path.display()));
     let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path) }.map_err(told)?;
-    let count = each(db, |service| package.add(&service).map_err(told))?;
+    let mut count = 0;
+    each(db, everything, |table, record| {
+        count += usize::from(table == "service");
+        package.add(table, record).map_err(told)
+    })?;
+    for (table, row) in db.read_blocking(packed)? {
+        package.add(table, &row).map_err(told)?;
+    }
     if let Some(mut zip) = package.finish().map_err(told)? {
         whole_file(path, |file| Ok(io::copy(&mut zip, file).map(drop)?))?;
     }

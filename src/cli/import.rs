@@ -233,6 +233,9 @@ impl Services {
             };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
+        if let Some(unseen) = load.unseen().filter(|_| !self.dry_run) {
+            db.write_blocking(move |conn| unseen.forget(conn))?;
+        }
         Ok(())
     }
 

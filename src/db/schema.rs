@@ -302,6 +302,22 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
+    /// What sources of directories say that no record of ours holds.
+    source_rows (organization_id, source, kind, key) {
+        organization_id -> Id,
+        source -> Text,
+        kind -> Text,
+        key -> Text,
+        content -> Document,
+        changed_at -> Instant,
+        revision -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
     /// Changes of a service that others than its keeper suggest.
     service_suggestions (id) {
         id -> Id,

@@ -5,15 +5,18 @@
 
 mod names;
 mod postcodes;
+mod terms;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use uuid::Uuid;
 
 use self::names::Names;
 use self::postcodes::{Postcodes, Site};
+use self::terms::Terms;
 use super::model::{Taxonomy, TaxonomyTerm};
+use super::repository::{self, Mark};
 use super::{ids, write};
 use crate::changes::follower::BATCH;
 use crate::changes::{Demand, Follower};
@@ -40,12 +43,14 @@ pub struct Catalogue {
     shelf: RwLock<Shelf>,
     services: Follower,
     organizations: Follower,
+    /// What of the terms of sources has been read.
+    terms: Mutex<Option<Mark>>,
 }
 
 impl Default for Catalogue {
     fn default() -> Self {
         let (services, organizations) = (Follower::of(ResourceType::Service), Follower::of(ResourceType::Organization));
-        Self { shelf: RwLock::default(), services, organizations }
+        Self { shelf: RwLock::default(), services, organizations, terms: Mutex::default() }
     }
 }
 
@@ -63,6 +68,10 @@ pub enum Provider {
 struct Item {
     provider: Option<Provider>,
     sites: Box<[Site]>,
+    /// How many entries it has among the services at locations.
+    count: u16,
+    /// The ids that its source gives them.
+    site_ids: Box<[Option<Uuid>]>,
     /// Rising.
     terms: Box<[Uuid]>,
     updated_at: Instant,
@@ -70,8 +79,6 @@ struct Item {
     modified_at: Instant,
     /// The beginnings of postal codes, where it serves these and nothing else.
     postal_areas: Option<Box<[Box<str>]>>,
-    /// Whether all it has is a way to be reached without a place.
-    is_remote: bool,
 }
 
 /// An organization, as far as lists need it.
@@ -79,6 +86,8 @@ struct Item {
 struct Firm {
     text: Box<str>,
     parent: Option<OrganizationId>,
+    /// Whether a source lists it: then it is listed here, too, though it gives no service.
+    is_listed: bool,
 }
 
 /// What is listed.
@@ -93,15 +102,8 @@ pub struct Shelf {
     given: HashMap<Provider, BTreeSet<ServiceId>>,
     /// The names of providers of which nothing else is known.
     named: HashMap<Uuid, Box<str>>,
-    terms: BTreeMap<Uuid, Counted<TaxonomyTerm>>,
-    taxonomies: BTreeMap<Uuid, Counted<Taxonomy>>,
+    terms: Terms,
     postcodes: Postcodes,
-}
-
-#[derive(Debug)]
-struct Counted<T> {
-    value: T,
-    uses: usize,
 }
 
 /// What services, and their organizations and locations, are kept for.
@@ -127,7 +129,20 @@ impl Catalogue {
     pub fn refresh(&self, conn: &mut DbConn) -> Result<()> {
         let load = |conn: &mut DbConn| self.load_organizations(conn);
         self.organizations.follow(conn, Demand::All, load, |conn, ids| self.reload_organizations(conn, ids))?;
-        self.services.follow(conn, Demand::All, |conn| self.load_services(conn), |conn, ids| self.reload_services(conn, ids))
+        self.services.follow(conn, Demand::All, |conn| self.load_services(conn), |conn, ids| self.reload_services(conn, ids))?;
+        self.refresh_terms(conn)
+    }
+
+    /// Reads what sources have of taxonomies and terms, where it is something else than before: that stands in no journal.
+    fn refresh_terms(&self, conn: &mut DbConn) -> Result<()> {
+        let mark = repository::terms_mark(conn)?;
+        let mut known = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != Some(mark) {
+            let rows = repository::terms(conn)?;
+            self.shelf.write().unwrap_or_else(PoisonError::into_inner).terms.replace_said(rows);
+            *known = Some(mark);
+        }
+        Ok(())
     }
 
     /// Brings in some of what was written since somebody asked last, so that the next does not wait for it; true where there is more.
@@ -144,7 +159,7 @@ impl Catalogue {
     fn load_services(&self, conn: &mut DbConn) -> Result<()> {
         let mut after = None;
         loop {
-            let rows = services::list_after(conn, after, BATCH as i64)?;
+            let rows = repository::every_after(conn, after, BATCH as i64)?;
             self.apply(&rows);
             after = rows.last().map(|row| row.id);
             if rows.len() < BATCH {
@@ -181,9 +196,7 @@ impl Catalogue {
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             shelf.remove(row.id);
-            if row.deleted_at.is_none() {
-                shelf.insert(row);
-            }
+            shelf.insert(row);
         }
     }
 
@@ -193,12 +206,13 @@ impl Catalogue {
             shelf.firms.remove(&row.id);
             shelf.firm_names.remove(row.id.uuid());
             if row.deleted_at.is_none() {
-                shelf.firm_names.insert(row.id.uuid(), ids::claimed_by_organization(row), row.created_at);
+                shelf.firm_names.insert(row.id.uuid(), ids::claimed_by_organization(row), (false, row.created_at));
                 let content = &row.content;
                 let others = content.translations.iter().filter_map(|texts| texts.name.as_deref());
                 let description: String = content.description.as_deref().unwrap_or_default().chars().take(SEARCHED).collect();
                 let text = others.fold(format!("{} {description}", content.name), |text, name| text + " " + name);
-                shelf.firms.insert(row.id, Firm { text: fold(&text).into(), parent: row.parent_id });
+                let is_listed = ids::source_of_organization(row).is_some();
+                shelf.firms.insert(row.id, Firm { text: fold(&text).into(), parent: row.parent_id, is_listed });
             }
         }
     }
@@ -207,19 +221,10 @@ impl Catalogue {
 impl Shelf {
     fn insert(&mut self, row: &ServiceRow) {
         let content = &row.content;
-        let needs = content.need_domains.iter().map(|domain| write::need_term(&domain.code));
-        let terms: Vec<TaxonomyTerm> = needs.chain(content.taxonomy_terms.iter().map(|term| write::foreign_term(content, term))).collect();
-        let mut own: Vec<Uuid> = terms.iter().map(|term| term.id).collect();
-        own.sort_unstable();
-        own.dedup();
-        for id in &own {
-            let Some(term) = terms.iter().find(|term| term.id == *id) else { continue };
-            if let Some(taxonomy) = &term.taxonomy_detail {
-                let known = self.taxonomies.entry(taxonomy.id).or_insert_with(|| Counted { value: taxonomy.clone(), uses: 0 });
-                known.uses += 1;
-            }
-            self.terms.entry(*id).or_insert_with(|| Counted { value: term.clone(), uses: 0 }).uses += 1;
-        }
+        // Of what was deleted its name is left, and who gave it.
+        let is_there = row.deleted_at.is_none();
+        let terms = if is_there { write::terms_of(content) } else { Vec::new() };
+        let terms = self.terms.count(&terms);
         let provider = match (content.provider_id, content.provider_name.as_deref().filter(|name| !name.is_empty())) {
             (Some(id), _) => Some(Provider::Known(id)),
             (None, Some(name)) => {
@@ -235,6 +240,7 @@ impl Shelf {
         let sites: Box<[Site]> = content
             .places
             .iter()
+            .filter(|_| is_there)
             .map(|place| Site {
                 point: place.point.filter(|_| place.point_precision != Some(PointPrecision::Area)),
                 postcode: place.address.as_ref().and_then(|address| address.postal_code.as_deref()).map(|code| compact(code).into()),
@@ -245,25 +251,22 @@ impl Shelf {
         let is_postal = !areas.is_empty() && areas.iter().all(|area| area.kind == AreaKind::PostalPrefix);
         let item = Item {
             provider,
-            is_remote: sites.is_empty() && write::sites(content) > 0,
             sites,
-            terms: own.into(),
+            count: if is_there { u16::try_from(write::sites(content)).unwrap_or(u16::MAX) } else { 0 },
+            site_ids: if is_there { write::claimed_sites(row) } else { Box::default() },
+            terms,
             updated_at: row.updated_at,
             modified_at: write::last_modified(row),
             postal_areas: is_postal.then(|| areas.iter().map(|area| compact(&area.value).into()).collect()),
         };
         self.items.insert(row.id, item);
-        let renamed = self.service_names.insert(row.id.uuid(), ids::claimed_by_service(row), row.created_at);
+        let renamed = self.service_names.insert(row.id.uuid(), ids::claimed_by_service(row), (!is_there, row.created_at));
         self.place_sites(renamed);
     }
 
     fn remove(&mut self, id: ServiceId) {
         let Some(item) = self.items.remove(&id) else { return };
-        for term in &item.terms {
-            let taxonomy = self.terms.get(term).and_then(|known| known.value.taxonomy_detail.as_ref()).map(|taxonomy| taxonomy.id);
-            taxonomy.into_iter().for_each(|taxonomy| discount(&mut self.taxonomies, taxonomy));
-            discount(&mut self.terms, *term);
-        }
+        self.terms.discount(&item.terms);
         if let Some(provider) = item.provider
             && let Some(services) = self.given.get_mut(&provider)
         {
@@ -276,8 +279,9 @@ impl Shelf {
             }
         }
         item.sites.iter().for_each(|site| self.postcodes.remove(site));
-        for number in 0..item.count() {
-            self.sites.remove(&write::site_id(self.service_names.shown(id.uuid()), usize::from(number)));
+        let name = self.service_names.shown(id.uuid());
+        for number in 0..item.count {
+            self.forget_site(item.site_id(id, name, number), id);
         }
         let renamed = self.service_names.remove(id.uuid());
         self.place_sites(renamed);
@@ -289,12 +293,19 @@ impl Shelf {
             let id = ServiceId::from_uuid(own);
             let Some(item) = self.items.get(&id) else { continue };
             let name = self.service_names.shown(own);
-            for number in 0..item.count() {
-                if let Some(before) = before {
-                    self.sites.remove(&write::site_id(before, usize::from(number)));
-                }
-                self.sites.insert(write::site_id(name, usize::from(number)), (id, number));
+            let sites = (0..item.count)
+                .map(|number| (number, before.map(|before| item.site_id(id, before, number)), item.site_id(id, name, number)));
+            for (number, before, now) in sites.collect::<Vec<_>>() {
+                before.into_iter().for_each(|before| self.forget_site(before, id));
+                // A source may give two sites one id: the first has it.
+                self.sites.entry(now).or_insert((id, number));
             }
+        }
+    }
+
+    fn forget_site(&mut self, site: Uuid, of: ServiceId) {
+        if self.sites.get(&site).is_some_and(|(service, _)| *service == of) {
+            self.sites.remove(&site);
         }
     }
 
@@ -326,21 +337,23 @@ impl Shelf {
 
     /// The same of the one it is part of, where that is listed.
     pub fn parent_id(&self, id: OrganizationId) -> Option<Uuid> {
-        let parent = self.firms.get(&id)?.parent.filter(|parent| self.given.contains_key(&Provider::Known(*parent)))?;
+        let parent = self.firms.get(&id)?.parent.filter(|parent| self.is_listed(Provider::Known(*parent)))?;
         self.organization_id(parent)
     }
 
-    /// The provider that is known under an id, where it gives a service.
+    /// The provider that is known under an id, where it is listed.
     pub fn provider(&self, id: Uuid) -> Option<Provider> {
         let own = self.firm_names.own(id).unwrap_or(id);
         let known = Provider::Known(OrganizationId::from_uuid(own));
-        [known, Provider::Named(id)].into_iter().find(|provider| self.given.contains_key(provider) && self.is_there(*provider))
+        [known, Provider::Named(id)].into_iter().find(|provider| self.is_listed(*provider))
     }
 
-    fn is_there(&self, provider: Provider) -> bool {
+    /// Whether it is there, and gives a service or is listed by a source.
+    fn is_listed(&self, provider: Provider) -> bool {
+        let gives = || self.given.contains_key(&provider);
         match provider {
-            Provider::Known(id) => self.firms.contains_key(&id),
-            Provider::Named(id) => self.named.contains_key(&id),
+            Provider::Known(id) => self.firms.get(&id).is_some_and(|firm| firm.is_listed || gives()),
+            Provider::Named(id) => self.named.contains_key(&id) && gives(),
         }
     }
 
@@ -358,12 +371,12 @@ impl Shelf {
 
     /// A term.
     pub fn term(&self, id: Uuid) -> Option<&TaxonomyTerm> {
-        self.terms.get(&id).map(|term| &term.value)
+        self.terms.term(id)
     }
 
     /// A taxonomy.
     pub fn taxonomy(&self, id: Uuid) -> Option<&Taxonomy> {
-        self.taxonomies.get(&id).map(|taxonomy| &taxonomy.value)
+        self.terms.taxonomy(id)
     }
 
     /// The services that pass a filter: those found by words in their order, else all in the order of their ids.
@@ -393,12 +406,13 @@ impl Shelf {
         let mut sites = Vec::new();
         for id in self.services(filter, found) {
             let Some(item) = self.items.get(&id) else { continue };
-            sites.extend((0..item.count()).filter(|number| near(item, *number)).map(|number| (id, number)));
+            sites.extend((0..item.count).filter(|number| near(item, *number)).map(|number| (id, number)));
         }
         sites
     }
 
-    /// The providers whose services pass a filter and whose texts hold all the words, in the order of their ids.
+    /// The providers whose services pass a filter and whose texts hold all the words, in the order of their ids. Where no filter asks for
+    /// services, those that give none are among them.
     pub fn providers(&self, filter: &Filter, words: &str) -> Vec<Provider> {
         let folded = fold(words);
         let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty()).collect();
@@ -413,47 +427,35 @@ impl Shelf {
         let keeps = |services: &BTreeSet<ServiceId>| {
             is_unfiltered || services.iter().any(|id| self.items.get(id).is_some_and(|item| self.keeps(item, filter, None)))
         };
-        let kept = self.given.iter().filter(|(provider, services)| says(provider) && keeps(services));
-        let mut providers: Vec<(Uuid, Provider)> = kept
-            .map(|(provider, _)| match provider {
-                Provider::Known(id) => (self.firm_names.shown(id.uuid()), *provider),
-                Provider::Named(id) => (*id, *provider),
+        let giving = self.given.iter().filter(|(_, services)| keeps(services)).map(|(provider, _)| *provider);
+        let listed = self.firms.iter().filter(|(_, firm)| is_unfiltered && firm.is_listed).map(|(id, _)| Provider::Known(*id));
+        let mut providers: Vec<(Uuid, Provider)> = giving
+            .chain(listed)
+            .filter(says)
+            .map(|provider| match provider {
+                Provider::Known(id) => (self.firm_names.shown(id.uuid()), provider),
+                Provider::Named(id) => (id, provider),
             })
             .collect();
         providers.sort_unstable();
+        providers.dedup();
         providers.into_iter().map(|(_, provider)| provider).collect()
     }
 
-    /// The taxonomies in use whose names hold the words, in the order of their ids.
+    /// The taxonomies whose names hold the words, in the order of their ids.
     pub fn taxonomies(&self, words: &str) -> Vec<Uuid> {
-        let words = fold(words);
-        let says = |taxonomy: &&Counted<Taxonomy>| {
-            let Taxonomy { name, description, .. } = &taxonomy.value;
-            [name, description].into_iter().flatten().any(|text| fold(text).contains(&words))
-        };
-        self.taxonomies.values().filter(says).map(|taxonomy| taxonomy.value.id).collect()
+        self.terms.taxonomies(words)
     }
 
-    /// The terms in use of a taxonomy, below a term, or at the top, whose names or codes hold the words, in the order of their ids.
+    /// The terms of a taxonomy, below a term, or at the top, whose names or codes hold the words, in the order of their ids.
     pub fn terms(&self, words: &str, taxonomy: Option<Uuid>, parent: Option<Uuid>, top_only: bool) -> Vec<Uuid> {
-        let words = fold(words);
-        let keeps = |term: &&TaxonomyTerm| {
-            taxonomy.is_none_or(|id| term.taxonomy_detail.as_ref().is_some_and(|taxonomy| taxonomy.id == id))
-                && parent.is_none_or(|id| term.parent_id == Some(id))
-                && (!top_only || term.parent_id.is_none())
-                && [&term.name, &term.code, &term.description].into_iter().flatten().any(|text| fold(text).contains(&words))
-        };
-        self.terms.values().map(|term| &term.value).filter(keeps).map(|term| term.id).collect()
+        self.terms.terms(words, taxonomy, parent, top_only)
     }
 
     /// `provider` is that of the filter, where it names one; one that is not there gives nothing.
     fn keeps(&self, item: &Item, filter: &Filter, provider: Option<Option<Provider>>) -> bool {
-        let is_of = |id: Uuid, term: &Uuid| {
-            let taxonomy = self.terms.get(term).and_then(|term| term.value.taxonomy_detail.as_ref());
-            taxonomy.is_some_and(|taxonomy| taxonomy.id == id)
-        };
         filter.term.is_none_or(|term| item.terms.binary_search(&term).is_ok())
-            && filter.taxonomy.is_none_or(|taxonomy| item.terms.iter().any(|term| is_of(taxonomy, term)))
+            && filter.taxonomy.is_none_or(|taxonomy| item.terms.iter().any(|term| self.terms.is_of(*term, taxonomy)))
             && provider.is_none_or(|provider| provider.is_some() && item.provider == provider)
             && filter.modified_after.is_none_or(|moment| item.updated_at >= moment)
             && filter.postcode.as_deref().is_none_or(|code| {
@@ -464,17 +466,10 @@ impl Shelf {
 }
 
 impl Item {
-    /// How many entries it has among the services at locations.
-    fn count(&self) -> u16 {
-        if self.is_remote { 1 } else { u16::try_from(self.sites.len()).unwrap_or(u16::MAX) }
-    }
-}
-
-fn discount<T>(all: &mut BTreeMap<Uuid, Counted<T>>, id: Uuid) {
-    if let Some(known) = all.get_mut(&id) {
-        known.uses = known.uses.saturating_sub(1);
-        if known.uses == 0 {
-            all.remove(&id);
-        }
+    /// The id of one of its entries among the services at locations, where the service `own` is known by a name: with that of its source
+    /// they have those of its source.
+    fn site_id(&self, own: ServiceId, name: Uuid, number: u16) -> Uuid {
+        let claimed = self.site_ids.get(usize::from(number)).copied().flatten().filter(|_| name != own.uuid());
+        claimed.unwrap_or_else(|| write::site_id(name, usize::from(number)))
     }
 }

@@ -13,7 +13,7 @@ use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceLis
 use super::catalogue::Filter;
 use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION};
 use super::package::{self, Package, PackageError};
-use super::pages::{Entry, Extent, Shelves, all_services, render};
+use super::pages::{BATCH, Entry, Extent, Shelves, batches, everything, packed, render};
 use super::query::{
     Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, Part, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
     TaxonomyTermsQuery,
@@ -29,8 +29,6 @@ use crate::postal_codes;
 
 /// Packages that are made at once, at most: each reads the whole directory into a file.
 pub const MOST_PACKAGES: usize = 2;
-/// Services that are added to a package together.
-const BATCH: usize = 500;
 
 /// Describe the HSDS API
 ///
@@ -63,7 +61,8 @@ pub(super) fn base(app: &State, request: &HttpRequest) -> String {
 
 /// List services in HSDS
 ///
-/// In the order of their ids, or the best first where words are looked for. Services that have ended or are not listed any more stay, as `inactive` or `defunct`.
+/// In the order of their ids, or the best first where words are looked for. Services that have ended, were merged or deleted stay, as `inactive`
+/// or `defunct`; of one that was deleted only its name and organization are left.
 #[utoipa::path(tag = "hsds", params(ServicesQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsServiceList = "application/json"), (Service = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/services")]
 pub async fn list_hsds_services(app: State, reader: DirectoryReader, query: Query<ServicesQuery>) -> Result<HttpResponse> {
@@ -131,7 +130,7 @@ pub async fn get_hsds_service_at_location(app: State, reader: DirectoryReader, i
 
 /// List organizations in HSDS
 ///
-/// Those that give services, in the order of their ids.
+/// Those that give services, and those that a source lists though they give none, in the order of their ids.
 #[utoipa::path(tag = "hsds", params(OrganizationsQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsOrganizationList = "application/json"), (Organization = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/organizations")]
 pub async fn list_hsds_organizations(app: State, reader: DirectoryReader, query: Query<OrganizationsQuery>) -> Result<HttpResponse> {
@@ -166,7 +165,7 @@ pub async fn get_hsds_organization(
 
 /// List taxonomies in HSDS
 ///
-/// Those of which some service carries a term, in the order of their ids.
+/// Those of which some service carries a term, and those that came with an imported package, in the order of their ids.
 #[utoipa::path(tag = "hsds", params(TaxonomiesQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyList = "application/json"), (Taxonomy = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/taxonomies")]
 pub async fn list_hsds_taxonomies(app: State, reader: DirectoryReader, query: Query<TaxonomiesQuery>) -> Result<HttpResponse> {
@@ -185,7 +184,7 @@ pub async fn query_hsds_taxonomies(app: State, reader: DirectoryReader, query: A
 
 /// Read a taxonomy in HSDS
 ///
-/// One of which some service carries a term.
+/// One of which some service carries a term, or that came with an imported package.
 #[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = Taxonomy)), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/taxonomies/{id}")]
 pub async fn get_hsds_taxonomy(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
@@ -196,7 +195,7 @@ pub async fn get_hsds_taxonomy(app: State, reader: DirectoryReader, id: Path<Id<
 
 /// List terms of taxonomies in HSDS
 ///
-/// Those that some service carries, in the order of their ids.
+/// Those that some service carries, and those that came with an imported package, in the order of their ids.
 #[utoipa::path(tag = "hsds", params(TaxonomyTermsQuery), responses((status = 200, description = "A page; with `format=ndjson` all, an object in each line.", content((HsdsTaxonomyTermList = "application/json"), (TaxonomyTerm = "application/x-ndjson")))), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/taxonomy_terms")]
 pub async fn list_hsds_taxonomy_terms(app: State, reader: DirectoryReader, query: Query<TaxonomyTermsQuery>) -> Result<HttpResponse> {
@@ -215,7 +214,7 @@ pub async fn query_hsds_taxonomy_terms(app: State, reader: DirectoryReader, quer
 
 /// Read a term of a taxonomy in HSDS
 ///
-/// One that some service carries.
+/// One that some service carries, or that came with an imported package.
 #[utoipa::path(tag = "hsds", params(("id" = ServiceId, Path, description = "Its id.")), responses((status = 200, description = "All that is known of it.", body = TaxonomyTerm)), security((), ("oauth2" = ["services:read"])))]
 #[get("/hsds/taxonomy_terms/{id}")]
 pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Path<Id<()>>) -> Result<HttpResponse> {
@@ -227,6 +226,7 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
 /// Download the directory as an HSDS tabular package
 ///
 /// A zip file with `datapackage.json` and a CSV file for each table; columns named `kith` hold what the standard has no field for, as JSON.
+/// Organizations without services, terms that nobody carries and what an imported package said besides are in it.
 /// `POST /v1/imports/services` takes it, with the ids that records have here. Two are made at once; whoever asks meanwhile is answered 503
 /// with `Retry-After`.
 #[utoipa::path(tag = "hsds", responses((status = 200, description = "The package.", content((String = "application/zip", example = json!("PK"))))), security((), ("oauth2" = ["services:read"])))]
@@ -235,19 +235,22 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     let _turn = app.packages.try_acquire().map_err(|_| Error::Busy)?;
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
-    let entries = app.read_directory(move |conn| all_services(shelves(&shared), conn)).await?;
+    let entries = app.read_directory(move |conn| everything(shelves(&shared), conn)).await?;
     let mut package = Package::zipped().map_err(Error::internal)?;
-    for entries in entries.chunks(BATCH) {
+    for (table, entries) in batches(&entries) {
         let (shared, entries) = (app.clone(), entries.to_vec());
         package = app
             .db
             .read(move |conn| {
-                for service in render(shelves(&shared), conn, &entries, extent)? {
-                    package.add(&service).map_err(Error::internal)?;
+                for record in render(shelves(&shared), conn, &entries, extent)? {
+                    package.add(table, &record).map_err(Error::internal)?;
                 }
                 Ok(package)
             })
             .await?;
+    }
+    for (table, row) in app.db.read(packed).await? {
+        package.add(table, &row).map_err(Error::internal)?;
     }
     let finish = move || {
         let file = package.finish()?.ok_or_else(|| io::Error::other("a zip file was to be made"))?;

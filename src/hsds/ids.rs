@@ -55,12 +55,16 @@ pub fn claimed_by_service(row: &ServiceRow) -> Uuid {
     derived.unwrap_or_else(|| row.id.uuid())
 }
 
-/// The identifier that an organization's record was made from, where it is a UUID.
+/// The identifier that an organization's record was made from: its key in a source.
+pub fn source_of_organization(row: &OrganizationRow) -> Option<&Identifier> {
+    let is_made_of_it =
+        |identifier: &&Identifier| stable_id::<Organization>(row.organization_id, &identifier.system, &identifier.value) == row.id;
+    row.content.identifiers.iter().find(is_made_of_it)
+}
+
+/// The same, where it is a UUID.
 pub fn key_of_organization(row: &OrganizationRow) -> Option<(&Identifier, Uuid)> {
-    row.content.identifiers.iter().find_map(|identifier| {
-        let is_made_of_it = stable_id::<Organization>(row.organization_id, &identifier.system, &identifier.value) == row.id;
-        is_made_of_it.then(|| Uuid::try_parse(&identifier.value).ok()).flatten().map(|uuid| (identifier, uuid))
-    })
+    source_of_organization(row).and_then(|identifier| Some((identifier, Uuid::try_parse(&identifier.value).ok()?)))
 }
 
 /// The id under which an organization would be known.

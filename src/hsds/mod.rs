@@ -2,7 +2,8 @@
 //!
 //! It shows what the directory holds and changes nothing; what comes in is read by [`import`](crate::import). [`write`] makes
 //! the standard's objects of our records, [`ids`] their ids, and [`catalogue`] keeps in memory what lists by page number need. What the
-//! standard has no field for stands in objects named `kith`, described by our [`profile`] of it.
+//! standard has no field for stands in objects named `kith`, described by our [`profile`] of it. What a source says that Kith makes
+//! nothing of is [`said`] again.
 
 pub mod api;
 pub mod catalogue;
@@ -13,6 +14,8 @@ pub mod package;
 pub mod pages;
 pub mod profile;
 pub mod query;
+pub mod repository;
+pub mod said;
 pub mod scroll;
 pub mod tables;
 pub mod write;

@@ -15,7 +15,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::model::{PROFILE_VERSION, VERSION, shown};
-use super::tables::{LISTS, NUMBERS, SINGLES, TABLES, Table};
+use super::tables::{self, NUMBERS, SINGLES, TABLES, Table};
 use super::write::unknown_organization;
 use crate::bulk::pieces::{pack, unpack};
 
@@ -132,15 +132,15 @@ impl Package {
         Self { target, sheets: BTreeMap::new(), written: HashSet::new() }
     }
 
-    /// Adds a service, everything nested.
-    pub fn add(&mut self, service: &Value) -> Result<(), PackageError> {
-        let Some(members) = service.as_object() else { return Ok(()) };
-        let provider = service.pointer("/organization/id").cloned();
-        if provider.is_some() {
-            return self.row("service", members, None, provider.as_ref());
+    /// Adds a record of a table, everything nested.
+    pub fn add(&mut self, table: &'static str, record: &Value) -> Result<(), PackageError> {
+        let Some(members) = record.as_object() else { return Ok(()) };
+        let provider = record.pointer("/organization/id").cloned();
+        if table != "service" || provider.is_some() {
+            return self.row(table, members, None, provider.as_ref());
         }
         // A package wants an organization for every service.
-        let unknown = shown(&unknown_organization(service));
+        let unknown = shown(&unknown_organization(record));
         let mut members = members.clone();
         let id = unknown.get("id").cloned();
         members.insert("organization".into(), unknown);
@@ -154,32 +154,38 @@ impl Package {
         parent: Option<(&'static str, &Value)>,
         provider: Option<&Value>,
     ) -> Result<(), PackageError> {
-        let Some(table) = table(name) else { return Ok(()) };
+        let Some(table) = tables::of(name) else { return Ok(()) };
         let id = members.get("id").cloned().unwrap_or_default();
+        // What several objects share is written once.
+        let is_shared = SINGLES.iter().any(|(_, shared, _)| *shared == name);
+        if is_shared && !self.written.insert((name, cell(&id))) {
+            return Ok(());
+        }
         let mut cells: BTreeMap<&str, String> = BTreeMap::new();
         if let Some((parent, parent_id)) = parent {
-            // An attribute says what it hangs on by its own name; anything else by the name of that table.
-            let column = if name == "attribute" { "link_id".to_owned() } else { format!("{parent}_id") };
+            // Attributes and metadata say what they hang on by names of their own; anything else by the name of that table.
+            let (column, entity) = match name {
+                "attribute" => ("link_id".to_owned(), Some("link_entity")),
+                "metadata" => ("resource_id".to_owned(), Some("resource_type")),
+                _ => (format!("{parent}_id"), None),
+            };
             if let Some(column) = table.columns.iter().find(|known| **known == column) {
                 cells.insert(column, cell(parent_id));
             }
+            entity.into_iter().for_each(|column| drop(cells.insert(column, parent.to_owned())));
         }
         if let (Some(provider), "program") = (provider, name) {
             cells.insert("organization_id", cell(provider));
         }
         for (member, value) in members {
-            if let Some((_, child)) = LISTS.iter().find(|(list, _)| list == member) {
+            if let Some(child) = tables::list(member) {
                 for item in value.as_array().into_iter().flatten().filter_map(Value::as_object) {
                     self.row(child, item, Some((name, &id)), provider)?;
                 }
             } else if let Some((_, child, column)) = SINGLES.iter().find(|(single, ..)| single == member) {
                 if let Some(item) = value.as_object() {
-                    let item_id = item.get("id").cloned().unwrap_or_default();
-                    cells.insert(column, cell(&item_id));
-                    let is_shared = *child != "location";
-                    if !is_shared || self.written.insert((child, cell(&item_id))) {
-                        self.row(child, item, None, provider)?;
-                    }
+                    cells.insert(column, cell(item.get("id").unwrap_or(&Value::Null)));
+                    self.row(child, item, None, provider)?;
                 }
             } else if let Some(column) = table.columns.iter().find(|known| **known == member.as_str()) {
                 cells.insert(column, cell(value));
@@ -225,7 +231,7 @@ impl Package {
         whole.start_file(DESCRIPTOR, SimpleFileOptions::default())?;
         whole.write_all(&described)?;
         for (name, writer) in self.sheets {
-            let (Some(table), Sheet::Spooled(rows)) = (table(name), sheet(writer)?) else { continue };
+            let (Some(table), Sheet::Spooled(rows)) = (tables::of(name), sheet(writer)?) else { continue };
             whole.start_file(table.file, SimpleFileOptions::default().large_file(true))?;
             rows.copy_to(&mut whole)?;
         }
@@ -233,10 +239,6 @@ impl Package {
         file.rewind()?;
         Ok(Some(file))
     }
-}
-
-fn table(name: &str) -> Option<&'static Table> {
-    TABLES.iter().find(|table| table.name == name)
 }
 
 /// A value as the text of a cell; objects as JSON.
@@ -299,8 +301,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut zipped, mut laid_out) = (Package::zipped().unwrap(), Package::in_folder(folder.path()).unwrap());
         for number in 0..1_000 {
-            zipped.add(&service(number)).unwrap();
-            laid_out.add(&service(number)).unwrap();
+            zipped.add("service", &service(number)).unwrap();
+            laid_out.add("service", &service(number)).unwrap();
         }
         assert!(laid_out.finish().unwrap().is_none());
         let mut archive = zip::ZipArchive::new(zipped.finish().unwrap().unwrap()).unwrap();

@@ -1,16 +1,18 @@
 //! Entries of lists, made into objects: which rows it takes, and how much of them is written.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Catalogue;
 use super::catalogue::{Filter, Provider};
-use super::model::{Organization, Service, ServiceAtLocation, shown};
+use super::model::{Organization, Service, shown};
+use super::said::{self, Fields};
 use super::write::{self, Writer};
+use super::{Catalogue, ids, repository};
 use crate::auth::DirectoryReader;
 use crate::changes::Demand;
 use crate::db::DbConn;
@@ -39,6 +41,28 @@ pub enum Entry {
     /// A term.
     Term(Uuid),
 }
+
+impl Entry {
+    /// The table of what it is.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Service(_) | Self::Nested(_) => "service",
+            Self::Site(..) => "service_at_location",
+            Self::Provider(_) | Self::End => "organization",
+            Self::Taxonomy(_) => "taxonomy",
+            Self::Term(_) => "taxonomy_term",
+        }
+    }
+}
+
+/// Entries that are rendered together, with their table.
+pub fn batches(entries: &[Entry]) -> impl Iterator<Item = (&'static str, &[Entry])> {
+    let alike = entries.chunk_by(|one, other| one.table() == other.table());
+    alike.flat_map(|entries| entries.chunks(BATCH)).filter_map(|entries| Some((entries.first()?.table(), entries)))
+}
+
+/// Entries that are rendered together where there are no pages.
+pub const BATCH: usize = 500;
 
 /// How much of each entry is written.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +103,22 @@ pub fn all_services(shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<Entry
     Ok(shelves.catalogue.read().services(&Filter::default(), None).into_iter().map(Entry::Service).collect())
 }
 
+/// All that a package holds, in this order: services, those who give them or are listed without any, taxonomies and terms. Refreshes what it
+/// reads from.
+pub fn everything(shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<Entry>> {
+    let mut entries = all_services(shelves, conn)?;
+    let shelf = shelves.catalogue.read();
+    entries.extend(shelf.providers(&Filter::default(), "").into_iter().map(Entry::Provider));
+    entries.extend(shelf.taxonomies("").into_iter().map(Entry::Taxonomy));
+    entries.extend(shelf.terms("", None, None, false).into_iter().map(Entry::Term));
+    Ok(entries)
+}
+
+/// What a package holds besides: rows that no list shows, each with its table.
+pub fn packed(conn: &mut DbConn) -> Result<Vec<(&'static str, Value)>> {
+    Ok(repository::packed(conn)?.into_iter().map(|row| (row.kind.as_str(), row.content.0)).collect())
+}
+
 /// Where the directory is kept in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Shelves<'a> {
@@ -102,6 +142,10 @@ pub(super) struct Pages<'a> {
     extent: Extent,
     services: HashMap<ServiceId, Arc<ServiceRow>>,
     organizations: HashMap<OrganizationId, OrganizationRow>,
+    /// What their sources say of organizations besides.
+    said: HashMap<OrganizationId, Fields>,
+    /// The service whose sites were shown last: they follow each other.
+    whole: RefCell<Option<(ServiceId, Value)>>,
 }
 
 impl<'a> Pages<'a> {
@@ -122,12 +166,11 @@ impl<'a> Pages<'a> {
         wanted.sort_unstable();
         wanted.dedup();
         let mut rows = shelves.directory.services(conn, &wanted)?;
-        // What was merged into another is in no search, and is listed here as inactive.
+        // What was merged into another or deleted is in no search, and is listed here as inactive.
         let found: HashSet<ServiceId> = rows.iter().map(|row| row.id).collect();
-        let merged: Vec<ServiceId> = wanted.into_iter().filter(|id| !found.contains(id)).collect();
-        for ids in merged.chunks(1_000) {
-            let living = services::load(conn, ids)?.into_iter().filter(|row| row.deleted_at.is_none());
-            rows.extend(living.map(Arc::new));
+        let unlisted: Vec<ServiceId> = wanted.into_iter().filter(|id| !found.contains(id)).collect();
+        for ids in unlisted.chunks(1_000) {
+            rows.extend(services::load(conn, ids)?.into_iter().map(Arc::new));
         }
         firms.extend(rows.iter().filter_map(|row| row.provider_id));
         let firms: Vec<OrganizationId> = firms.into_iter().collect();
@@ -136,46 +179,38 @@ impl<'a> Pages<'a> {
             let rows = organizations::load(conn, ids)?;
             organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
         }
+        let said = said_of(conn, &organizations)?;
         let services = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { shelves, extent, services, organizations })
+        Ok(Self { shelves, extent, services, organizations, said, whole: RefCell::default() })
     }
 
     /// The object of an entry, if it is still there.
     pub(super) fn object(&self, entry: Entry) -> Option<Value> {
-        let Extent { writer, is_minimal, is_full, has_full_services } = self.extent;
+        let Extent { is_minimal, is_full, has_full_services, .. } = self.extent;
         match entry {
+            Entry::Service(id) if is_minimal => {
+                // A sweep asks for all of them, and needs no row.
+                let shelf = self.shelves.catalogue.read();
+                let date = Some(shelf.modified_at(id)?.to_text());
+                let id = shelf.service_id(id);
+                Some(shown(&Service { id, last_modified: date.clone(), modified_date: date, ..Service::default() }))
+            }
             Entry::Service(id) => {
-                if is_minimal {
-                    // A sweep asks for all of them, and needs no row.
-                    let shelf = self.shelves.catalogue.read();
-                    let date = Some(shelf.modified_at(id)?.to_text());
-                    let id = shelf.service_id(id);
-                    return Some(shown(&Service { id, last_modified: date.clone(), modified_date: date, ..Service::default() }));
-                }
                 let row = self.services.get(&id)?;
-                let name = self.shelves.catalogue.read().service_id(id);
                 let organization = self.organization_of(row);
-                Some(shown(&if is_full { writer.service(row, name, organization) } else { writer.listed_service(row, name, organization) }))
+                Some(if is_full { self.service(row, organization) } else { self.listed_service(row, organization) })
             }
-            Entry::Site(id, number) => {
-                let row = self.services.get(&id)?;
-                let name = self.shelves.catalogue.read().service_id(id);
-                if !is_full {
-                    return Some(shown(&writer.listed_site(row, name, number.into())?));
-                }
-                let service = writer.service(row, name, self.organization_of(row));
-                let service = Service { service_at_locations: vec![], ..service };
-                let site = writer.site(row, name, number.into())?;
-                Some(shown(&ServiceAtLocation { service: Some(Box::new(service)), ..site }))
-            }
+            Entry::Site(id, number) => self.site(id, number),
             Entry::Provider(provider) => {
-                let organization = self.organization(provider)?;
-                Some(shown(&if is_full { organization } else { write::flat(organization) }))
+                let mut organization = self.organization(provider)?;
+                if !is_full {
+                    flatten(&mut organization);
+                }
+                Some(organization)
             }
             Entry::Nested(id) => {
                 let row = self.services.get(&id)?;
-                let name = self.shelves.catalogue.read().service_id(id);
-                Some(shown(&if has_full_services { writer.service(row, name, None) } else { writer.listed_service(row, name, None) }))
+                Some(if has_full_services { self.service(row, None) } else { self.listed_service(row, None) })
             }
             Entry::End => None,
             Entry::Taxonomy(id) => self.shelves.catalogue.read().taxonomy(id).map(shown),
@@ -183,22 +218,112 @@ impl<'a> Pages<'a> {
         }
     }
 
-    fn organization_of(&self, row: &ServiceRow) -> Option<Organization> {
+    fn name(&self, row: &ServiceRow) -> Uuid {
+        self.shelves.catalogue.read().service_id(row.id)
+    }
+
+    /// A service with all that hangs on it, and what its source says besides.
+    fn service(&self, row: &ServiceRow, organization: Option<Value>) -> Value {
+        let name = self.name(row);
+        if row.deleted_at.is_some() {
+            return given_by(shown(&write::deleted_service(row, name)), organization);
+        }
+        let mut service = shown(&self.extent.writer.service(row, name));
+        if let Value::Object(members) = &mut service {
+            said::give_back("service", members, &row.content.source_fields, write::has_ids(row, name));
+        }
+        given_by(service, organization)
+    }
+
+    /// A service as lists have it: its own fields.
+    fn listed_service(&self, row: &ServiceRow, organization: Option<Value>) -> Value {
+        let name = self.name(row);
+        let is_deleted = row.deleted_at.is_some();
+        let mut service = shown(&if is_deleted { write::deleted_service(row, name) } else { self.extent.writer.head(row, name) });
+        if let Some(members) = service.as_object_mut().filter(|_| !is_deleted) {
+            let own = row.content.source_fields.iter().filter(|(_, value)| !value.is_array());
+            said::give_back("service", members, own, write::has_ids(row, name));
+        }
+        let mut service = given_by(service, organization);
+        flatten(&mut service);
+        service
+    }
+
+    fn site(&self, id: ServiceId, number: u16) -> Option<Value> {
+        let row = self.services.get(&id)?;
+        let mut whole = self.whole.borrow_mut();
+        if whole.as_ref().is_none_or(|(known, _)| *known != id) {
+            *whole = Some((id, self.service(row, self.organization_of(row))));
+        }
+        let (_, whole) = whole.as_ref()?;
+        let mut site = whole.get("service_at_locations")?.get(usize::from(number))?.clone();
+        let service = if self.extent.is_full {
+            let mut service = whole.clone();
+            service.as_object_mut()?.shift_remove("service_at_locations");
+            service
+        } else {
+            flatten(&mut site);
+            self.listed_service(row, None)
+        };
+        site.as_object_mut()?.insert("service".into(), service);
+        Some(site)
+    }
+
+    fn organization_of(&self, row: &ServiceRow) -> Option<Value> {
         match (row.provider_id, row.content.provider_name.as_deref().filter(|name| !name.is_empty())) {
             (Some(id), _) => self.organization(Provider::Known(id)),
-            (None, Some(name)) => Some(write::named_organization(name)),
+            (None, Some(name)) => Some(shown(&write::named_organization(name))),
             (None, None) => None,
         }
     }
 
-    fn organization(&self, provider: Provider) -> Option<Organization> {
+    /// An organization with all that is known of it, and what its source says besides.
+    fn organization(&self, provider: Provider) -> Option<Value> {
         let shelf = self.shelves.catalogue.read();
-        match provider {
-            Provider::Known(id) => {
-                let row = self.organizations.get(&id)?;
-                Some(self.extent.writer.organization(row, shelf.organization_id(id)?, shelf.parent_id(id)))
-            }
-            Provider::Named(id) => shelf.name(id).map(write::named_organization),
+        let id = match provider {
+            Provider::Known(id) => id,
+            Provider::Named(id) => return shelf.name(id).map(|name| shown(&write::named_organization(name))),
+        };
+        let (row, name) = (self.organizations.get(&id)?, shelf.organization_id(id)?);
+        let organization: Organization = self.extent.writer.organization(row, name, shelf.parent_id(id));
+        let mut organization = shown(&organization);
+        if let (Value::Object(members), Some(said)) = (&mut organization, self.said.get(&id)) {
+            let has_ids = name != id.uuid() && name == ids::claimed_by_organization(row);
+            said::give_back("organization", members, said, has_ids);
         }
+        Some(organization)
+    }
+}
+
+/// What their sources say of organizations besides their records.
+fn said_of(conn: &mut DbConn, rows: &HashMap<OrganizationId, OrganizationRow>) -> Result<HashMap<OrganizationId, Fields>> {
+    let place = |row: &'_ OrganizationRow| {
+        let key = ids::source_of_organization(row)?;
+        Some((row.id, (row.organization_id, key.system.clone(), key.value.clone())))
+    };
+    let places: Vec<_> = rows.values().filter_map(place).collect();
+    let wanted: Vec<repository::Place<'_>> =
+        places.iter().map(|(_, (owner, source, key))| (*owner, source.as_str(), key.as_str())).collect();
+    let mut said = repository::of_organizations(conn, &wanted)?;
+    let found = places.iter().filter_map(|(id, (owner, source, key))| Some((*id, said.remove(&(*owner, source.as_str(), key.as_str()))?)));
+    Ok(found.collect())
+}
+
+/// With who gives it, behind its id.
+fn given_by(service: Value, organization: Option<Value>) -> Value {
+    let (Value::Object(members), Some(organization)) = (&service, organization) else { return service };
+    let id = members.get("id").cloned().unwrap_or_default();
+    let mut whole = json!({ "id": id, "organization": organization });
+    if let (Value::Object(whole), Value::Object(members)) = (&mut whole, service) {
+        whole.extend(members.into_iter().filter(|(name, _)| name != "id"));
+    }
+    whole
+}
+
+/// Leaves what lists have: no rows that hang on it, and nothing of ours.
+fn flatten(value: &mut Value) {
+    if let Value::Object(members) = value {
+        members.retain(|name, member| name != "kith" && !member.is_array());
+        members.values_mut().for_each(flatten);
     }
 }

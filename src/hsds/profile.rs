@@ -14,34 +14,15 @@ use utoipa::ToSchema;
 
 use super::handlers::base;
 use super::model::{PROFILE_VERSION, VERSION};
+use super::tables::{TABLES, Table};
 use crate::app::State;
 use crate::error::{Error, Result};
 use crate::openapi;
 
-/// The schemas of the standard that we serve: file, component of our document, what is required.
-const FILES: &[(&str, &str, &[&str])] = &[
-    ("accessibility.json", "HsdsAccessibility", &["id"]),
-    ("address.json", "HsdsAddress", &["id", "address_1", "city", "state_province", "postal_code", "country", "address_type"]),
-    ("attribute.json", "HsdsAttribute", &["id"]),
-    ("contact.json", "HsdsContact", &["id"]),
-    ("cost_option.json", "HsdsCostOption", &["id"]),
-    ("funding.json", "HsdsFunding", &["id"]),
-    ("language.json", "HsdsLanguage", &["id"]),
-    ("location.json", "HsdsLocation", &["id", "location_type"]),
-    ("organization.json", "HsdsOrganization", &["id", "name", "description"]),
-    ("organization_identifier.json", "HsdsOrganizationIdentifier", &["id", "identifier_type", "identifier"]),
-    ("phone.json", "HsdsPhone", &["id", "number"]),
-    ("program.json", "HsdsProgram", &["id", "name", "description"]),
-    ("required_document.json", "HsdsRequiredDocument", &["id"]),
-    ("schedule.json", "HsdsSchedule", &["id"]),
-    ("service.json", "HsdsService", &["id", "name", "status"]),
-    ("service_area.json", "HsdsServiceArea", &["id"]),
-    ("service_at_location.json", "HsdsServiceAtLocation", &["id"]),
-    ("service_capacity.json", "HsdsServiceCapacity", &["id", "unit", "available", "updated"]),
-    ("taxonomy.json", "HsdsTaxonomy", &["id", "name", "description"]),
-    ("taxonomy_term.json", "HsdsTaxonomyTerm", &["id", "name", "description"]),
-    ("unit.json", "HsdsUnit", &["id", "name"]),
-];
+/// The tables whose schemas we serve, each in a file of its name.
+fn files() -> impl Iterator<Item = (String, &'static Table)> {
+    TABLES.iter().filter(|table| !table.component.is_empty()).map(|table| (format!("{}.json", table.name), table))
+}
 
 /// A file of the profile.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -112,8 +93,8 @@ pub async fn get_hsds_schema(name: Path<String>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(SCHEMAS.get(name.as_str()).ok_or(Error::NotFound)?))
 }
 
-fn described<'a>(base: &str, under: &str, names: impl Iterator<Item = &'a &'static str>) -> Profile {
-    let file = |name: &&'static str| File { name: (*name).to_owned(), url: format!("{base}/hsds/{under}/{name}") };
+fn described<'a>(base: &str, under: &str, names: impl Iterator<Item = &'a String>) -> Profile {
+    let file = |name: &String| File { name: name.clone(), url: format!("{base}/hsds/{under}/{name}") };
     Profile {
         name: "Kith".into(),
         version: PROFILE_VERSION.into(),
@@ -126,31 +107,31 @@ fn described<'a>(base: &str, under: &str, names: impl Iterator<Item = &'a &'stat
 }
 
 /// The patches, by file.
-static PATCHES: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
-    let patch = |(file, component, _): &(&'static str, &str, &[&str])| {
-        let extra = openapi::schemas().get(*component)?.pointer("/properties/kith")?;
+static PATCHES: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+    let patch = |(file, table): (String, &Table)| {
+        let extra = openapi::schemas().get(table.component)?.pointer("/properties/kith")?;
         let mut extra = inlined(extra, 0);
         without_null(&mut extra);
-        Some((*file, json!({ "properties": { "kith": extra } })))
+        Some((file, json!({ "properties": { "kith": extra } })))
     };
-    FILES.iter().filter_map(patch).collect()
+    files().filter_map(patch).collect()
 });
 
 /// The schemas with the patches, by file.
-static SCHEMAS: LazyLock<BTreeMap<&'static str, Value>> = LazyLock::new(|| {
-    let schema = |(file, component, required): &(&'static str, &str, &[&str])| {
-        let mut schema = linked(openapi::schemas().get(*component)?);
+static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+    let schema = |(file, table): (String, &Table)| {
+        let mut schema = linked(openapi::schemas().get(table.component)?);
         without_null(&mut schema);
         let members = schema.as_object_mut()?;
         let properties = members.get_mut("properties").and_then(Value::as_object_mut)?;
         properties.shift_remove("modified_date");
-        members.insert("name".into(), file.trim_end_matches(".json").into());
-        members.insert("required".into(), json!(required));
+        members.insert("name".into(), table.name.into());
+        members.insert("required".into(), json!(table.required));
         let mut whole = Map::from_iter([("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"))]);
         whole.append(members);
-        Some((*file, Value::Object(whole)))
+        Some((file, Value::Object(whole)))
     };
-    FILES.iter().filter_map(schema).collect()
+    files().filter_map(schema).collect()
 });
 
 fn component(reference: &Value) -> Option<&str> {
@@ -176,8 +157,8 @@ fn inlined(schema: &Value, depth: usize) -> Value {
 /// A schema that refers to the files of others, with anything else inside it.
 fn linked(schema: &Value) -> Value {
     if let Some(name) = component(schema) {
-        return match FILES.iter().find(|(_, component, _)| *component == name) {
-            Some((file, ..)) => json!({ "$ref": file }),
+        return match files().find(|(_, table)| table.component == name) {
+            Some((file, _)) => json!({ "$ref": file }),
             None => inlined(schema, 0),
         };
     }

@@ -3,7 +3,12 @@
 //! Every fact goes where the standard has a field for it; what the standard lacks, or cannot say exactly, goes into the object `kith`
 //! beside it. Nothing depends on the day or on chance, but for notices that have run out: the same record gives the same objects.
 
+mod capacity;
+mod money;
+pub mod names;
+mod parts;
 pub mod schedules;
+mod terms;
 
 use std::sync::LazyLock;
 
@@ -12,24 +17,23 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::capacity::is_counted;
+use self::capacity::of_capacity;
+use self::money::cost_options;
+use self::parts::{language, location, of_area, of_contact, phones};
+use self::terms::attributes;
+pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, described_taxonomy, described_term, foreign_term, need_term, terms_of};
 use super::ids;
 use super::model::{
-    Accessibility, AccessibilityExtra, Address, Attribute, AttributeExtra, CapacityExtra, Contact, ContactExtra, CostOption,
-    CostOptionExtra, CostRules, EligibilityRules, Funding, Language, LanguageExtra, Location, LocationExtra, Organization,
-    OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION, Phone, PhoneExtra, Program, RequiredDocument, Service, ServiceArea,
-    ServiceAreaExtra, ServiceAtLocation, ServiceCapacity, ServiceExtra, Taxonomy, TaxonomyTerm, Unit,
+    CostRules, EligibilityRules, Location, LocationExtra, Organization, OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION,
+    RequiredDocument, Service, ServiceAtLocation, ServiceExtra, shown,
 };
+use super::said::{self, Fields};
 use crate::db::types::Instant;
-use crate::languages;
 use crate::organizations::model::{OrganizationKind, OrganizationRow, Policies};
-use crate::services::model::{self, AreaKind, Attributes, CapacityStatus, CostKind, Origin, ServiceInput, ServiceKind, ServiceStatus};
+use crate::services::model::{self, Attributes, Origin, ServiceInput, ServiceKind, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::types::{self, DeliveryMode, PhoneKind, find_domain};
-
-/// The name of the taxonomy of need domains.
-pub const NEEDS: &str = "kith-need-domains";
-/// Fields of the standard that no field of ours holds and a source may fill: read into `source_fields`, and given back from there.
-pub const KEPT_TEXTS: [&str; 3] = ["wait_time", "accreditations", "licenses"];
+use crate::types::{self, DeliveryMode};
 
 /// For whom objects are written.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +81,67 @@ pub const fn status(status: ServiceStatus) -> &'static str {
     }
 }
 
-/// When a service last changed. A record that came from another Kith unchanged is as old as it is there.
+/// When a service last changed. A record that came from a source unchanged is as old as it is there.
 pub fn last_modified(row: &ServiceRow) -> Instant {
     let provenance = &row.content.provenance;
-    let there = provenance.origin.as_ref().and_then(|origin| origin.modified_at);
+    let said = row.content.source_fields.get("last_modified").and_then(|moment| moment.as_str()?.parse().ok());
+    let there = provenance.origin.as_ref().and_then(|origin| origin.modified_at).or(said);
     let is_untouched = provenance.imported_at == Some(row.updated_at);
-    there.filter(|_| is_untouched).unwrap_or(row.updated_at)
+    there.filter(|there| is_untouched && *there <= row.updated_at).unwrap_or(row.updated_at)
 }
 
-/// How many entries a service has among the services at locations: its places, or where one reaches it without any.
+/// How many entries a service has among the services at locations: its places, or where one reaches it without any, and what its source
+/// lists besides.
 pub fn sites(service: &ServiceInput) -> usize {
-    if service.places.is_empty() && is_remote(service) { 1 } else { service.places.len() }
+    own_sites(service) + besides(service).count()
+}
+
+fn own_sites(service: &ServiceInput) -> usize {
+    let is_implied = service.places.is_empty() && is_remote(service) && besides(service).next().is_none();
+    if is_implied { 1 } else { service.places.len() }
+}
+
+/// What its source lists among the services at locations and Kith does not read: virtual and postal locations.
+fn besides(service: &ServiceInput) -> impl Iterator<Item = &Value> {
+    let listed = service.source_fields.get("service_at_locations").and_then(Value::as_array);
+    listed.into_iter().flatten().filter(|site| site.is_object() && site.get(said::OF).is_none())
+}
+
+/// The ids that its source gives to a service's sites, in their order; none where it gives none.
+pub fn claimed_sites(row: &ServiceRow) -> Box<[Option<Uuid>]> {
+    if !row.content.source_fields.contains_key("service_at_locations") {
+        return Box::default();
+    }
+    let writer = Writer { is_known: false, today: NaiveDate::MIN };
+    let id = ids::claimed_by_service(row);
+    let mut service = Fields::from_iter([("id".to_owned(), Value::from(id.to_string()))]);
+    let own: Vec<Value> = (0..own_sites(&row.content)).filter_map(|number| writer.site(row, id, number)).map(|site| shown(&site)).collect();
+    service.insert("service_at_locations".into(), own.into());
+    let said = row.content.source_fields.iter().filter(|(name, _)| *name == "service_at_locations");
+    said::give_back("service", &mut service, said, true);
+    let sites = service.get("service_at_locations").and_then(Value::as_array).into_iter().flatten();
+    let claimed = |(number, site): (usize, &Value)| {
+        let given = site.get("id").and_then(|id| Uuid::try_parse(id.as_str()?).ok());
+        given.filter(|given| *given != site_id(id, number))
+    };
+    sites.enumerate().map(claimed).collect()
+}
+
+/// Whether the parts of a service have the ids that its source gave them: it is known by its source's id itself.
+pub fn has_ids(row: &ServiceRow, shown: Uuid) -> bool {
+    shown != row.id.uuid() && shown == ids::claimed_by_service(row)
+}
+
+/// What is left to say of a service that was deleted, so that those who have copied it hear of it.
+pub fn deleted_service(row: &ServiceRow, id: Uuid) -> Service {
+    Service {
+        id,
+        name: Some(row.content.name.clone()),
+        status: Some(status(ServiceStatus::Inactive).into()),
+        last_modified: Some(row.updated_at.to_text()),
+        kith: Some(ServiceExtra { profile: Some(PROFILE_VERSION.into()), ..ServiceExtra::default() }),
+        ..Service::default()
+    }
 }
 
 fn is_remote(service: &ServiceInput) -> bool {
@@ -101,18 +155,10 @@ pub fn site_id(service: Uuid, number: usize) -> Uuid {
 }
 
 impl Writer {
-    /// A service as lists have it: its own fields, without what hangs on it.
-    pub fn listed_service(self, row: &ServiceRow, id: Uuid, organization: Option<Organization>) -> Service {
-        let whole = self.head(row, id);
-        let organization = organization.map(|organization| Box::new(flat(organization)));
-        Service { kith: None, organization, ..whole }
-    }
-
-    /// A service with all that hangs on it.
-    pub fn service(self, row: &ServiceRow, id: Uuid, organization: Option<Organization>) -> Service {
+    /// A service with all that hangs on it, but for who gives it and for what its source says besides.
+    pub fn service(self, row: &ServiceRow, id: Uuid) -> Service {
         let content = &row.content;
         let mut service = self.head(row, id);
-        service.organization = organization.map(Box::new);
         service.phones = phones(&content.phones, id);
         service.contacts = content.contacts.iter().enumerate().map(|(number, contact)| of_contact(contact, id, number)).collect();
         service.schedules = schedules::of(&content.schedules, content.hours_text.as_deref(), id);
@@ -122,14 +168,17 @@ impl Writer {
         service.cost_options = cost_options(&content.cost, id);
         let documents = content.eligibility.documents_required.iter().enumerate();
         service.required_documents = documents
-            .map(|(number, document)| RequiredDocument { id: ids::part(id, "required_document", number), document: Some(document.clone()) })
+            .map(|(number, document)| RequiredDocument {
+                id: ids::part(id, "required_document", number),
+                document: Some(document.clone()),
+                ..RequiredDocument::default()
+            })
             .collect();
         let named = row.capacities.iter().map(|named| (Some(named.key.as_str()), &named.capacity));
         let rooms = row.capacity.as_deref().map(|capacity| (None, capacity)).into_iter().chain(named);
         service.capacities = rooms.filter_map(|(key, capacity)| of_capacity(key, capacity, row, id)).collect();
         service.attributes = attributes(content, id);
-        service.funding = funding(content, id);
-        service.service_at_locations = (0..sites(content)).filter_map(|number| self.site(row, id, number)).collect();
+        service.service_at_locations = (0..own_sites(content)).filter_map(|number| self.site(row, id, number)).collect();
         service
     }
 
@@ -137,7 +186,7 @@ impl Writer {
     pub fn site(self, row: &ServiceRow, service: Uuid, number: usize) -> Option<ServiceAtLocation> {
         let id = site_id(service, number);
         let Some(place) = row.content.places.get(number) else {
-            let is_there = number < sites(&row.content);
+            let is_there = number < own_sites(&row.content);
             let location = Location {
                 id: ids::part(id, "location", 0),
                 location_type: Some("virtual".into()),
@@ -149,33 +198,19 @@ impl Writer {
         };
         Some(ServiceAtLocation {
             id,
-            service: None,
             location: Some(location(place, ids::part(id, "location", 0))),
             phones: phones(&place.phones, id),
             schedules: schedules::of(&place.schedules, None, id),
+            ..ServiceAtLocation::default()
         })
     }
 
-    /// A service at a location as lists have it.
-    pub fn listed_site(self, row: &ServiceRow, service: Uuid, number: usize) -> Option<ServiceAtLocation> {
-        let site = self.site(row, service, number)?;
-        let bare = |location: Location| Location { languages: vec![], addresses: vec![], accessibility: vec![], kith: None, ..location };
-        Some(ServiceAtLocation {
-            service: Some(Box::new(self.listed_service(row, service, None))),
-            location: site.location.map(bare),
-            phones: vec![],
-            schedules: vec![],
-            ..site
-        })
-    }
-
-    /// The service's own fields.
-    fn head(self, row: &ServiceRow, id: Uuid) -> Service {
+    /// The service's own fields, without what hangs on it.
+    pub fn head(self, row: &ServiceRow, id: Uuid) -> Service {
         let content = &row.content;
         let (url, other_url) = of_uri(content.url.as_ref());
         let (email, other_email) = of_email(content.email.as_ref());
         let (assurer_email, _) = of_email(content.verification.verified_by.as_ref());
-        let kept = |name: &str| content.source_fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let current: Vec<&str> = content
             .alerts
             .iter()
@@ -193,9 +228,6 @@ impl Writer {
             interpretation_services: content.interpretation.clone(),
             application_process: content.application_process.clone(),
             fees_description: content.cost.text.clone(),
-            wait_time: kept("wait_time"),
-            accreditations: kept("accreditations"),
-            licenses: kept("licenses"),
             eligibility_description: content.eligibility.text.clone(),
             minimum_age: content.eligibility.min_age,
             maximum_age: content.eligibility.max_age,
@@ -203,7 +235,6 @@ impl Writer {
             assurer_email,
             alert: (!current.is_empty()).then(|| current.join("\n")),
             last_modified: Some(last_modified(row).to_text()),
-            program: program(content, id),
             kith: Some(ServiceExtra { url: other_url, email: other_email, ..self.extra(row) }),
             ..Service::default()
         }
@@ -220,7 +251,6 @@ impl Writer {
             [alert] => alert.language.is_none() && alert.shown == types::DateSpan::default() && !alert.text.is_empty(),
             _ => false,
         };
-        let kept = |name: &str| !is_given_back(content, name);
         ServiceExtra {
             profile: Some(PROFILE_VERSION.into()),
             kind: (content.kind != ServiceKind::Service).then_some(content.kind),
@@ -249,7 +279,6 @@ impl Writer {
             connector_notes: content.connector_notes.clone().filter(|_| self.is_known),
             capacity: row.capacity.as_ref().filter(|capacity| !is_counted(capacity)).map(|capacity| capacity.said()),
             rooms: row.capacities.iter().filter(|named| !is_counted(&named.capacity)).map(model::NamedCapacity::said).collect(),
-            source_fields: content.source_fields.iter().filter(|(name, _)| kept(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..ServiceExtra::default()
         }
     }
@@ -292,7 +321,8 @@ impl Writer {
             policies: filled::<Policies>(content.policies.clone()),
             is_active: (!content.is_active).then_some(false),
             is_undescribed: description.is_none().then_some(true),
-            is_unknown: None,
+            profile: Some(PROFILE_VERSION.into()),
+            ..OrganizationExtra::default()
         };
         Organization {
             id,
@@ -308,10 +338,11 @@ impl Writer {
                     identifier_scheme: Some(identifier.system.clone()),
                     identifier_type: Some(identifier.system.clone()),
                     identifier: Some(identifier.value.clone()),
+                    ..OrganizationIdentifier::default()
                 })
                 .collect(),
-            services: vec![],
-            kith: filled(extra),
+            kith: Some(extra),
+            ..Organization::default()
         }
     }
 }
@@ -322,7 +353,7 @@ pub fn named_organization(name: &str) -> Organization {
         id: ids::of_name(name),
         name: Some(name.into()),
         description: Some(name.into()),
-        kith: Some(OrganizationExtra { is_undescribed: Some(true), ..OrganizationExtra::default() }),
+        kith: Some(OrganizationExtra { profile: Some(PROFILE_VERSION.into()), is_undescribed: Some(true), ..OrganizationExtra::default() }),
         ..Organization::default()
     }
 }
@@ -334,14 +365,9 @@ pub fn unknown_organization(service: &Value) -> Organization {
         id: ids::of_nobody(text("id").and_then(|id| Uuid::try_parse(&id).ok()).unwrap_or_default()),
         name: text("name"),
         description: text("name"),
-        kith: Some(OrganizationExtra { is_unknown: Some(true), ..OrganizationExtra::default() }),
+        kith: Some(OrganizationExtra { profile: Some(PROFILE_VERSION.into()), is_unknown: Some(true), ..OrganizationExtra::default() }),
         ..Organization::default()
     }
-}
-
-/// An organization as lists have it.
-pub fn flat(organization: Organization) -> Organization {
-    Organization { phones: vec![], organization_identifiers: vec![], services: vec![], kith: None, ..organization }
 }
 
 /// Where a record first came from.
@@ -358,299 +384,4 @@ fn origin(row: &ServiceRow) -> Origin {
         imported_at: provenance.imported_at,
         modified_at: None,
     }
-}
-
-fn phones(phones: &[types::Phone], of: Uuid) -> Vec<Phone> {
-    let kind = |kind| match kind {
-        PhoneKind::Voice => "voice",
-        PhoneKind::Text => "text",
-        PhoneKind::Mobile => "cell",
-        PhoneKind::Fax => "fax",
-        PhoneKind::Tty => "textphone",
-    };
-    let row = |(number, phone): (usize, &types::Phone)| {
-        let extension = phone.extension.as_deref().and_then(|text| text.parse().ok().filter(|number: &u64| number.to_string() == text));
-        Phone {
-            id: ids::part(of, "phone", number),
-            number: Some(phone.original.clone()),
-            extension,
-            kind: phone.kind.map(|of| kind(of).into()),
-            description: phone.note.clone(),
-            kith: filled(PhoneExtra { number: phone.number.clone(), extension: phone.extension.clone().filter(|_| extension.is_none()) }),
-        }
-    };
-    phones.iter().enumerate().map(row).collect()
-}
-
-fn of_contact(contact: &model::Contact, of: Uuid, number: usize) -> Contact {
-    let id = ids::part(of, "contact", number);
-    let (email, other) = of_email(contact.email.as_ref());
-    Contact {
-        id,
-        name: contact.name.clone(),
-        title: contact.role.clone(),
-        email,
-        phones: phones(&contact.phones, id),
-        kith: filled(ContactExtra { email: other }),
-    }
-}
-
-fn language(tag: &str, note: Option<&String>, of: Uuid, number: usize) -> Language {
-    let code = languages::code(tag);
-    Language {
-        id: ids::part(of, "language", number),
-        name: Some(languages::name(tag).0.to_owned()),
-        note: note.cloned(),
-        kith: (code != tag).then(|| LanguageExtra { language: Some(tag.to_owned()) }),
-        code: Some(code.into_owned()),
-    }
-}
-
-fn of_area(area: &model::ServiceArea, of: Uuid, number: usize) -> ServiceArea {
-    let ring: Vec<[f64; 2]> = area.ring.iter().map(|point| [point.longitude, point.latitude]).collect();
-    let has_extent = !ring.is_empty();
-    ServiceArea {
-        id: ids::part(of, "service_area", number),
-        name: Some(area.value.clone()),
-        extent: has_extent.then(|| json!({ "type": "Polygon", "coordinates": [ring] }).to_string()),
-        extent_type: has_extent.then(|| "geojson".into()),
-        kith: (area.kind != AreaKind::Text).then_some(ServiceAreaExtra { kind: Some(area.kind) }),
-    }
-}
-
-fn cost_options(cost: &model::Cost, of: Uuid) -> Vec<CostOption> {
-    let id = |number| ids::part(of, "cost_option", number);
-    if cost.options.is_empty() && cost.kind == Some(CostKind::Free) {
-        let kith = Some(CostOptionExtra { is_implied: Some(true), per: None });
-        return vec![CostOption { id: id(0), currency: Some("CAD".into()), amount: Some(0.0), kith, ..CostOption::default() }];
-    }
-    let row = |(number, option): (usize, &model::CostOption)| CostOption {
-        id: id(number),
-        option: option.option.clone(),
-        currency: Some(option.amount.currency.clone()),
-        amount: Some(option.amount.amount()),
-        amount_description: option.per.map(|per| format!("per {per}")),
-        kith: option.per.map(|per| CostOptionExtra { per: Some(per), is_implied: None }),
-    };
-    cost.options.iter().enumerate().map(row).collect()
-}
-
-/// Whether the standard can say it: it needs a number, and who takes nobody has none free.
-pub fn is_counted(capacity: &model::Capacity) -> bool {
-    capacity.available.is_some() || matches!(capacity.status, CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed)
-}
-
-fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &ServiceRow, of: Uuid) -> Option<ServiceCapacity> {
-    if !is_counted(capacity) {
-        return None;
-    }
-    let unit = capacity.unit.clone().unwrap_or_else(|| "place".into());
-    Some(ServiceCapacity {
-        id: ids::part(of, &key.map_or_else(|| "service_capacity".to_owned(), |key| format!("service_capacity/{key}")), 0),
-        unit: Some(Unit { id: ids::of_unit(&unit), name: Some(unit) }),
-        available: Some(capacity.free().unwrap_or(0)),
-        maximum: capacity.maximum,
-        description: capacity.note.clone(),
-        updated: Some(capacity.as_of.unwrap_or(row.updated_at).to_text()),
-        kith: Some(CapacityExtra {
-            status: Some(capacity.status),
-            waitlist_length: capacity.waitlist_length,
-            expected_wait_days: capacity.expected_wait_days,
-            funded: capacity.funded,
-            populations: capacity.populations.clone(),
-            key: key.map(str::to_owned),
-            is_available_implied: capacity.available.is_none().then_some(true),
-            is_unit_implied: capacity.unit.is_none().then_some(true),
-        }),
-    })
-}
-
-/// The needs that a service answers and the terms it carries.
-fn attributes(service: &ServiceInput, of: Uuid) -> Vec<Attribute> {
-    let needs = service.need_domains.iter().map(|domain| Attribute {
-        link_type: Some("service topic".into()),
-        taxonomy_term: Some(need_term(&domain.code)),
-        kith: Some(AttributeExtra {
-            strength: Some(domain.strength),
-            basis: Some(domain.basis),
-            evidence: domain.evidence.clone(),
-            uri: None,
-        }),
-        ..Attribute::default()
-    });
-    let terms = service.taxonomy_terms.iter().map(|term| {
-        let (uri, other) = of_uri(term.uri.as_ref());
-        Attribute {
-            link_type: Some("taxonomy term".into()),
-            label: term.label.clone(),
-            taxonomy_term: Some(TaxonomyTerm { term_uri: uri, ..foreign_term(service, term) }),
-            kith: other.map(|uri| AttributeExtra { uri: Some(uri), ..AttributeExtra::default() }),
-            ..Attribute::default()
-        }
-    });
-    let numbered = needs.chain(terms).enumerate();
-    numbered.map(|(number, row)| Attribute { id: ids::part(of, "attribute", number), link_entity: Some("service".into()), ..row }).collect()
-}
-
-/// The taxonomy of need domains.
-fn needs_taxonomy() -> Taxonomy {
-    Taxonomy {
-        id: ids::of_taxonomy(NEEDS),
-        name: Some(NEEDS.into()),
-        description: Some("Social needs: the domains of HL7's Gravity project, and codes that begin with x- for what it lacks.".into()),
-        uri: None,
-        version: None,
-    }
-}
-
-/// The term of a need domain.
-pub fn need_term(code: &str) -> TaxonomyTerm {
-    let name = find_domain(code).map_or(code, |domain| domain.en);
-    let taxonomy = needs_taxonomy();
-    TaxonomyTerm {
-        id: ids::of_term(NEEDS, code),
-        code: Some(code.into()),
-        name: Some(name.into()),
-        description: Some(name.into()),
-        taxonomy: taxonomy.name.clone(),
-        language: Some("en".into()),
-        taxonomy_detail: Some(taxonomy),
-        ..TaxonomyTerm::default()
-    }
-}
-
-/// Where `source_fields` keeps what the source says of the terms beyond their codes, by `taxonomy|code`.
-pub const TERM_DETAILS: &str = "taxonomy_terms";
-/// The same of taxonomies, by their names.
-pub const TAXONOMY_DETAILS: &str = "taxonomies";
-
-/// A term of another taxonomy, as its source described it.
-pub fn foreign_term(service: &ServiceInput, term: &model::TaxonomyTerm) -> TaxonomyTerm {
-    let name = term.label.clone().unwrap_or_else(|| term.code.clone());
-    let key = format!("{}|{}", term.taxonomy, term.code);
-    let of_term = service.source_fields.get(TERM_DETAILS).and_then(|all| all.get(key));
-    let of_taxonomy = service.source_fields.get(TAXONOMY_DETAILS).and_then(|all| all.get(&term.taxonomy));
-    let said = |of: Option<&Value>, name: &str| of.and_then(|details| details.get(name)?.as_str()).map(str::to_owned);
-    let uuid = |of: Option<&Value>, name: &str| said(of, name).and_then(|text| Uuid::try_parse(&text).ok());
-    TaxonomyTerm {
-        id: uuid(of_term, "id").unwrap_or_else(|| ids::of_term(&term.taxonomy, &term.code)),
-        code: Some(term.code.clone()),
-        description: said(of_term, "description").or_else(|| Some(name.clone())),
-        name: Some(name),
-        parent_id: uuid(of_term, "parent_id"),
-        taxonomy: Some(term.taxonomy.clone()),
-        taxonomy_detail: Some(Taxonomy {
-            id: uuid(of_taxonomy, "id").unwrap_or_else(|| ids::of_taxonomy(&term.taxonomy)),
-            name: Some(term.taxonomy.clone()),
-            description: said(of_taxonomy, "description").or_else(|| Some(term.taxonomy.clone())),
-            uri: of_uri(said(of_taxonomy, "uri").as_ref()).0,
-            version: said(of_taxonomy, "version"),
-        }),
-        language: said(of_term, "language"),
-        taxonomy_id: None,
-        term_uri: of_uri(term.uri.as_ref()).0,
-    }
-}
-
-/// Whether a field of the source is one of the standard that is written as such.
-fn is_given_back(service: &ServiceInput, name: &str) -> bool {
-    let value = service.source_fields.get(name);
-    match name {
-        "funding" => sources_of_funding(service).is_some(),
-        "program" => named_program(service).is_some(),
-        _ => KEPT_TEXTS.contains(&name) && value.is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())),
-    }
-}
-
-fn sources_of_funding(service: &ServiceInput) -> Option<Vec<String>> {
-    let rows = service.source_fields.get("funding")?.as_array()?;
-    let source = |row: &Value| row.as_object().filter(|row| row.len() == 1)?.get("source")?.as_str().map(str::to_owned);
-    rows.iter().map(source).collect::<Option<Vec<_>>>().filter(|rows| !rows.is_empty())
-}
-
-fn funding(service: &ServiceInput, of: Uuid) -> Vec<Funding> {
-    let rows = sources_of_funding(service).unwrap_or_default().into_iter().enumerate();
-    rows.map(|(number, source)| Funding { id: ids::part(of, "funding", number), source: Some(source) }).collect()
-}
-
-fn named_program(service: &ServiceInput) -> Option<(String, String)> {
-    let program = service.source_fields.get("program")?.as_object().filter(|fields| fields.len() == 2)?;
-    let text = |name: &str| program.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    text("name").zip(text("description"))
-}
-
-fn program(service: &ServiceInput, of: Uuid) -> Option<Program> {
-    let (name, description) = named_program(service)?;
-    Some(Program { id: ids::part(of, "program", 0), name: Some(name), description: Some(description) })
-}
-
-/// What is accessible, in words.
-const fn accessibility_in_words(code: model::Accessibility) -> &'static str {
-    use model::Accessibility as Code;
-    match code {
-        Code::Wheelchair => "Wheelchair accessible",
-        Code::AccessibleWashroom => "Accessible washroom",
-        Code::AccessibleParking => "Accessible parking",
-        Code::Elevator => "Elevator",
-        Code::HearingLoop => "Hearing loop",
-        Code::SignLanguage => "Sign language",
-        Code::LargePrint => "Braille or large print",
-        Code::LowSensory => "Quiet, low stimulus",
-        Code::CognitiveSupport => "Help for people with a cognitive impairment or dementia",
-        Code::ServiceAnimals => "Service animals welcome",
-        Code::ScentFree => "Scent-free",
-    }
-}
-
-fn location(place: &model::Place, id: Uuid) -> Location {
-    let codes = place.accessibility.iter().map(|code| Accessibility {
-        description: Some(accessibility_in_words(*code).into()),
-        kith: Some(AccessibilityExtra { code: Some(*code) }),
-        ..Accessibility::default()
-    });
-    let text = place.accessibility_text.iter().map(|text| Accessibility { description: Some(text.clone()), ..Accessibility::default() });
-    let rows = codes.chain(text).enumerate();
-    let key = match place.identifiers.as_slice() {
-        [one] => Some(one.clone()),
-        _ => None,
-    };
-    let extra = LocationExtra {
-        point_precision: place.point_precision,
-        transit: place.transit.clone(),
-        identifiers: if key.is_none() { place.identifiers.clone() } else { vec![] },
-        is_implied: None,
-    };
-    Location {
-        id,
-        location_type: Some("physical".into()),
-        name: place.name.clone(),
-        transportation: place.transit.as_ref().and_then(|transit| transit.nearest_stop.clone()),
-        latitude: place.point.map(|point| point.latitude),
-        longitude: place.point.map(|point| point.longitude),
-        external_identifier: key.as_ref().map(|key| key.value.clone()),
-        external_identifier_type: key.map(|key| key.system),
-        languages: place.languages.iter().enumerate().map(|(number, tag)| language(tag, None, id, number)).collect(),
-        addresses: place.address.as_ref().and_then(|address| of_address(address, id)).into_iter().collect(),
-        accessibility: rows.map(|(number, row)| Accessibility { id: ids::part(id, "accessibility", number), ..row }).collect(),
-        kith: filled(extra),
-        ..Location::default()
-    }
-}
-
-/// An address; the standard wants all its parts, and what is not known is empty.
-fn of_address(address: &types::Address, of: Uuid) -> Option<Address> {
-    if *address == types::Address::default() {
-        return None;
-    }
-    let known = |part: &Option<String>| Some(part.clone().unwrap_or_default());
-    Some(Address {
-        id: ids::part(of, "address", 0),
-        address_1: known(&address.line1),
-        address_2: address.line2.clone(),
-        city: known(&address.city),
-        state_province: known(&address.region),
-        postal_code: known(&address.postal_code),
-        country: known(&address.country),
-        address_type: Some("physical".into()),
-    })
 }

@@ -10,9 +10,22 @@ use super::inference;
 use super::keys;
 use super::mapping::Mapping;
 use super::text;
-use super::{Notice, Outcome, Parsed, Provider, Refused, schema};
+use super::{Notice, Outcome, Parsed, Provider, Refused, rest, schema};
+use crate::hsds::said::Fields;
 use crate::services::capacity::MOST_ROOMS;
 use crate::services::model::{Capacity, NamedCapacity, Place, ServiceInput};
+
+/// What a reader has left of a record.
+#[derive(Debug, Clone, Default)]
+pub enum Besides {
+    /// Words under the names that the source has for them.
+    #[default]
+    Words,
+    /// An object of the standard without what was read of it.
+    Rest,
+    /// Nothing: it is an object of ours, of which what is left is what we would not write.
+    Object(Fields),
+}
 
 /// What has been read of one record.
 #[derive(Debug, Clone)]
@@ -35,6 +48,8 @@ pub struct Draft {
     pub categories: Vec<String>,
     /// What no field holds, by the source's names.
     pub leftovers: BTreeMap<String, Value>,
+    /// What that is.
+    pub besides: Besides,
     /// What was not understood, so far.
     pub notices: Vec<Notice>,
 }
@@ -57,6 +72,7 @@ impl Draft {
             rooms: Vec::new(),
             categories: Vec::new(),
             leftovers: BTreeMap::new(),
+            besides: Besides::Words,
             notices: Vec::new(),
         })
     }
@@ -157,7 +173,11 @@ impl Draft {
         let rooms = self.checked_rooms();
         self.service.source_fields = std::mem::take(&mut self.leftovers);
         match self.checked_service().and_then(|(service, value)| Ok((service, value, rooms?))) {
-            Ok((service, value, (capacity, rooms))) => {
+            Ok((mut service, mut value, (capacity, rooms))) => {
+                service.source_fields = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
+                if let Some(fields) = value.get_mut("source_fields") {
+                    *fields = service.source_fields.iter().map(|(name, part)| (name.clone(), part.clone())).collect();
+                }
                 let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, self.provider.as_ref());
                 self.notices.sort();
                 self.notices.dedup();

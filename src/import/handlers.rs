@@ -59,7 +59,8 @@ pub struct ImportQuery {
 /// As NDJSON one record in each line, as a zip file an HSDS tabular package (`datapackage.json` and CSV files). A record is an HSDS 3.x object (a service, or an organization with its services), or a service in the form of this API with
 /// its key among `identifiers`. Records are read and written as they arrive, 500 at a time; each is created, updated, unchanged or refused
 /// with reasons, and one that is refused does not hold up the others. What was not understood is kept in `source_fields` and reported.
-/// Ids are stable for each source, so sending the same records again changes nothing.
+/// Ids are stable for each source, so sending the same records again changes nothing. Of a package, organizations are imported that give no
+/// service, and terms, taxonomies, units and descriptions of tables are kept as they are; of rows that hang on nothing that is there is told.
 #[utoipa::path(
     tag = "services",
     params(ImportQuery),
@@ -107,6 +108,9 @@ pub async fn import_services(
     }
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;
+        if let Some(unseen) = desk.load.unseen() {
+            app.db.write_patiently(move |conn| unseen.forget(conn)).await?;
+        }
     }
     Ok(HttpResponse::Ok().json(import.report))
 }

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use super::draft::Draft;
 use super::kin::Kin;
 use super::mapping::{Format, Mapping, Trust};
-use super::read::Raw;
+use super::read::{Of, Raw};
 use super::text::fold;
-use super::{Notice, Outcome, Parsed, Refused, hsds, keys, records, schema};
+use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, records, schema};
+use crate::hsds::repository::SourceRowKind;
 use crate::services::model::{Place, ServiceInput};
 use crate::types::Point;
 
@@ -79,6 +80,9 @@ impl Importer {
     /// Sees a record in the first pass.
     pub fn survey(&mut self, raw: Raw) {
         let Ok(value) = raw.value else { return };
+        if !matches!(raw.of, Of::Records | Of::Service) {
+            return;
+        }
         if !self.weighs_points() {
             let keys = self.each(value, |record, outer| hsds::keys(&self.mapping, record, outer));
             let census = self.census.get_or_insert_default();
@@ -100,11 +104,17 @@ impl Importer {
 
     /// Takes a record and gives what became of it; records of a group come at the end.
     pub fn take(&mut self, raw: Raw, give: &mut dyn FnMut(Outcome)) {
-        let Raw { position, value } = raw;
+        let Raw { position, value, of } = raw;
         let value = match value {
             Ok(value) => value,
             Err(fault) => return give(refused(None, position, Notice::new("not_readable", "", fault))),
         };
+        match of {
+            Of::Records | Of::Service => {}
+            Of::Organization => return self.organization(value).into_iter().for_each(give),
+            Of::Row(kind) => return kept(kind, value).into_iter().for_each(give),
+            Of::LeftOut => return left_out(&value).into_iter().for_each(give),
+        }
         if self.mapping.format == Format::Hsds && is_ours(&value) {
             let outcome = self.ours(value, position);
             return give(outcome);
@@ -112,13 +122,28 @@ impl Importer {
         for draft in self.drafts(value) {
             match draft {
                 Ok(draft) if self.mapping.group.is_some() => self.join(draft, position),
-                Ok(draft) => {
+                Ok(mut draft) => {
+                    // What is left of its organization is said with that.
+                    if let Some(provider) = draft.provider.as_mut().filter(|_| of == Of::Service) {
+                        provider.rest = None;
+                    }
                     let outcome = self.keyed(draft, position);
                     give(outcome);
                 }
                 Err(notice) => give(refused(None, position, notice)),
             }
         }
+    }
+
+    /// An organization that is listed by itself; none where it stands in for one that is not known.
+    fn organization(&mut self, value: Value) -> Option<Outcome> {
+        let read = hsds::organization::listed(&self.mapping, value)?;
+        if let Outcome::Listed(provider, _) = &read
+            && let Some(parent) = &provider.parent
+        {
+            self.kin.insert(provider.key.clone(), parent.clone());
+        }
+        Some(read)
     }
 
     /// Gives the groups.
@@ -212,7 +237,8 @@ impl Importer {
                 return refused(None, position, Notice::new("key_missing", "key", "the record has no key"));
             }
             None => {
-                if draft.key.is_some() {
+                if let Some(key) = draft.key.take() {
+                    draft.keep("id", Value::String(key));
                     draft.notice("key_from_content", "id", "its id occurs more than once in the file; names and address are the key");
                 }
                 let parts: Vec<&str> = draft.identity.iter().map(String::as_str).collect();
@@ -284,6 +310,19 @@ impl Importer {
         let (rooms, notices) = (Vec::new(), Vec::new());
         Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, rooms, fingerprint, notices }))
     }
+}
+
+/// What belongs to no record, in the form of the standard; none where it says nothing.
+fn kept(kind: SourceRowKind, value: Value) -> Option<Outcome> {
+    let Value::Object(row) = value else { return None };
+    let (key, content) = hsds::terms::row(kind, row)?;
+    Some(Outcome::Kept(Kept { kind, key: keys::fitted(&key), content }))
+}
+
+/// What is told of rows that belong to nothing.
+fn left_out(value: &Value) -> Option<Outcome> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Outcome::Noted(Notice::new("row_left_out", text("table")?, text("told")?)))
 }
 
 fn refused(key: Option<String>, position: u64, reason: Notice) -> Outcome {

@@ -19,19 +19,38 @@ pub fn content_key(parts: &[&str]) -> String {
     format!("{readable}-{}", hex(digest.get(..5).unwrap_or_default()))
 }
 
-/// A fingerprint of everything that a source says of a service. It does not know when the record was imported.
+/// A fingerprint of everything that a source says of a service, but for when and by whom it says that something was changed: there are
+/// sources that say so anew whenever they are asked. It does not know when the record was imported.
 pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedCapacity], provider: Option<&super::Provider>) -> String {
     let mut digest = Sha256::new();
-    let provider = provider.map(|p| (&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers));
-    for part in [serde_json::to_vec(service), serde_json::to_vec(&capacity), serde_json::to_vec(&provider)] {
+    let provider = provider.map(|p| ((&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers), &p.rest));
+    let named = provider.map(|(named, _)| named);
+    let service = without_metadata(service.clone());
+    for part in [serde_json::to_vec(&service), serde_json::to_vec(&capacity), serde_json::to_vec(&named)] {
         digest.update(part.unwrap_or_default());
         digest.update(b"\0");
+    }
+    // What is said of its organization besides, where it is said here.
+    if let Some(rest) = provider.and_then(|(_, rest)| rest.as_ref()).filter(|rest| !rest.is_empty()) {
+        let rest = without_metadata(Value::Object(rest.clone()));
+        digest.update(serde_json::to_vec(&rest).unwrap_or_default());
     }
     // What counts no room apart has the fingerprint that it had before rooms were read.
     if !rooms.is_empty() {
         digest.update(serde_json::to_vec(rooms).unwrap_or_default());
     }
     hex(digest.finalize().get(..16).unwrap_or_default())
+}
+
+fn without_metadata(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(name, _)| name != "metadata");
+            Value::Object(kept.map(|(name, member)| (name, without_metadata(member))).collect())
+        }
+        Value::Array(items) => items.into_iter().map(without_metadata).collect(),
+        other => other,
+    }
 }
 
 /// A key that fits an identifier: long ones are cut and end in a digest of the whole.

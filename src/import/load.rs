@@ -11,34 +11,28 @@
 //! A record that was merged into another stays what its source says, and the one that stands for it is composed anew. A new record that
 //! bears a key of a service which is known from elsewhere is one more source of it: no two services of a directory have the same key.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+pub use super::batch::{Batch, Written, retire};
+use super::batch::{Planned, line, noted};
 use super::keys::stable_id;
-use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
-use super::store::{self, NewService, Said};
-use super::{Notice, Outcome, Parsed, Provider};
-use crate::changes::Actor;
+use super::{Kept, Notice, Outcome, Provider, store};
 use crate::db::DbConn;
-use crate::db::types::Instant;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::hsds::repository::{self as hsds, SourceRowKind};
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
-use crate::services::capacity::MOST_ROOMS;
-use crate::services::duplicates::{merges, sources};
-use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
-use crate::services::repository;
-use crate::services::row::ServiceRow;
-use crate::types::Identifier;
 
 /// How many services are written in one transaction.
 pub const BATCH: usize = 500;
 
+/// So many taxonomies, terms and the like are kept of a source: who lists terms has them all in memory.
+const MOST_KEPT: usize = 50_000;
+
 /// The fingerprint of a service that was retired: equal to no record's, so that its return is a change.
-const RETIRED: &str = "";
+pub(super) const RETIRED: &str = "";
 
 /// An import on its way: what is known of the source, and what has been seen of it.
 #[derive(Debug)]
@@ -54,46 +48,13 @@ pub struct Load {
     /// The keys of those that were not known.
     new_providers: HashSet<String>,
     planned: Vec<Planned>,
-}
-
-#[derive(Debug, Clone)]
-struct Planned {
-    id: ServiceId,
-    is_new: bool,
-    /// Whether it was retired, for its source did not list it.
-    is_back: bool,
-    parsed: Parsed,
-}
-
-/// Records that are written together.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    owner: OrganizationId,
-    source: String,
-    records: Arc<Vec<Planned>>,
-    providers: Arc<HashMap<String, OrganizationId>>,
-    /// Those of them that were not known when the import began. Every batch brings those of its records: who was to be added by one before
-    /// may not have been.
-    new_providers: Arc<Vec<(OrganizationId, Provider)>>,
-    /// How many of these are named for the first time.
-    first_named: u64,
-}
-
-/// What was written.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// What became of the records.
-    pub lines: Vec<Line>,
-    /// Organizations that are new: not those that another import has added since this one looked.
-    pub organizations_created: u64,
-}
-
-impl Written {
-    /// Adds what was written besides.
-    pub fn add(&mut self, more: Self) {
-        self.lines.extend(more.lines);
-        self.organizations_created += more.organizations_created;
-    }
+    /// Organizations that are listed by themselves, and what belongs to no record.
+    listed: Vec<Provider>,
+    kept: Vec<Kept>,
+    /// What of the latter has been seen.
+    seen_kept: HashSet<(SourceRowKind, String)>,
+    /// Whether it has been told that there are too many.
+    is_told_full: bool,
 }
 
 impl Load {
@@ -108,6 +69,10 @@ impl Load {
             providers: HashMap::new(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
+            listed: Vec::new(),
+            kept: Vec::new(),
+            seen_kept: HashSet::new(),
+            is_told_full: false,
         }
     }
 
@@ -120,8 +85,11 @@ impl Load {
             let parsed = || outcomes.iter().filter_map(|outcome| if let Outcome::Parsed(parsed) = outcome { Some(parsed) } else { None });
             let ids: Vec<ServiceId> = parsed().map(|parsed| self.id(&parsed.key)).collect();
             self.known.extend(store::fingerprints_of(conn, &ids)?);
-            let keys = parsed().filter_map(|parsed| Some(parsed.provider.as_ref()?.key.as_str()));
-            let keys: Vec<&str> = keys.filter(|key| !self.providers.contains_key(*key)).collect();
+            let listed =
+                outcomes.iter().filter_map(|outcome| if let Outcome::Listed(provider, _) = outcome { Some(provider) } else { None });
+            let given = parsed().filter_map(|parsed| Some(parsed.provider.as_ref()?.key.as_str()));
+            let keys: Vec<&str> =
+                given.chain(listed.map(|provider| provider.key.as_str())).filter(|key| !self.providers.contains_key(*key)).collect();
             let found = identifiers::of_values(conn, self.owner, ResourceType::Organization, &self.source, &keys)?;
             self.providers.extend(found.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))));
         }
@@ -140,6 +108,10 @@ impl Load {
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
+            listed: Vec::new(),
+            kept: Vec::new(),
+            seen_kept: HashSet::new(),
+            is_told_full: false,
         })
     }
 
@@ -147,6 +119,28 @@ impl Load {
     pub fn take(&mut self, outcome: Outcome, tell: &mut dyn FnMut(Line)) -> Option<Batch> {
         let parsed = match outcome {
             Outcome::Parsed(parsed) => *parsed,
+            Outcome::Listed(provider, notices) => {
+                if !notices.is_empty() {
+                    tell(noted(Some(provider.key.clone()), notices));
+                }
+                self.listed.push(*provider);
+                return self.full();
+            }
+            Outcome::Kept(kept) => {
+                let is_full = self.seen_kept.len() >= MOST_KEPT;
+                if is_full && !std::mem::replace(&mut self.is_told_full, true) {
+                    let told = format!("the first {MOST_KEPT} taxonomies, terms and the like are kept, and no more");
+                    tell(noted(None, vec![Notice::new("row_left_out", kept.kind.as_str(), told)]));
+                }
+                if !is_full && self.seen_kept.insert((kept.kind, kept.key.clone())) {
+                    self.kept.push(kept);
+                }
+                return self.full();
+            }
+            Outcome::Noted(notice) => {
+                tell(noted(None, vec![notice]));
+                return None;
+            }
             Outcome::Refused(refused) => {
                 // What is refused is still there: it is not retired.
                 self.seen.extend(refused.key.as_deref().map(|key| self.id(key)));
@@ -173,17 +167,23 @@ impl Load {
                 self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
             }
         }
-        if self.planned.len() >= BATCH { self.rest() } else { None }
+        self.full()
+    }
+
+    /// The batch, where it is full.
+    fn full(&mut self) -> Option<Batch> {
+        if self.planned.len() + self.listed.len() + self.kept.len() >= BATCH { self.rest() } else { None }
     }
 
     /// The batch that is not full yet.
     pub fn rest(&mut self) -> Option<Batch> {
         let records = std::mem::take(&mut self.planned);
-        if records.is_empty() {
+        let (listed, kept) = (std::mem::take(&mut self.listed), std::mem::take(&mut self.kept));
+        if records.is_empty() && listed.is_empty() && kept.is_empty() {
             return None;
         }
         let (mut new_providers, mut first_named, mut named) = (Vec::new(), 0, HashSet::new());
-        for provider in records.iter().filter_map(|planned| planned.parsed.provider.as_ref()) {
+        for provider in listed.iter().chain(records.iter().filter_map(|planned| planned.parsed.provider.as_ref())) {
             let id = stable_id::<kind::Organization>(self.owner, &self.source, &provider.key);
             if !self.providers.contains_key(&provider.key) {
                 self.providers.insert(provider.key.clone(), id);
@@ -194,7 +194,7 @@ impl Load {
                 new_providers.push((id, provider.clone()));
             }
         }
-        let of_batch = records.iter().filter_map(|planned| planned.parsed.provider.as_ref());
+        let of_batch = listed.iter().chain(records.iter().filter_map(|planned| planned.parsed.provider.as_ref()));
         let providers = of_batch.filter_map(|provider| Some((provider.key.clone(), *self.providers.get(&provider.key)?))).collect();
         Some(Batch {
             owner: self.owner,
@@ -203,7 +203,14 @@ impl Load {
             providers: Arc::new(providers),
             new_providers: Arc::new(new_providers),
             first_named,
+            listed: Arc::new(listed),
+            kept: Arc::new(kept),
         })
+    }
+
+    /// What the source has that belongs to no record and that this import has not seen; nothing where it has seen none at all.
+    pub fn unseen(&self) -> Option<Unseen> {
+        (!self.seen_kept.is_empty()).then(|| Unseen { owner: self.owner, source: self.source.clone(), seen: self.seen_kept.clone().into() })
     }
 
     /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
@@ -230,330 +237,18 @@ impl Load {
     }
 }
 
-fn line(parsed: &Parsed, id: ServiceId, verdict: Verdict, notices: Vec<Notice>) -> Line {
-    Line { position: Some(parsed.position), key: Some(parsed.key.clone()), verdict, service_id: Some(id), notices }
+/// What a source had that belongs to no record, but for what an import has seen.
+#[derive(Debug, Clone)]
+pub struct Unseen {
+    owner: OrganizationId,
+    source: String,
+    seen: Arc<HashSet<(SourceRowKind, String)>>,
 }
 
-impl Batch {
-    /// What the batch would do, for a dry run.
-    pub fn preview(&self) -> Written {
-        let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
-        let told = |planned: &Planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone());
-        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.first_named }
+impl Unseen {
+    /// Forgets it.
+    pub fn forget(&self, conn: &mut DbConn) -> Result<()> {
+        let is_seen = |kind, key: &str| self.seen.contains(&(kind, key.to_owned()));
+        hsds::forget(conn, self.owner, &self.source, is_seen)
     }
-
-    /// The records one by one, each with its provider, for a batch that failed as a whole: a provider that cannot be added costs its own
-    /// services alone.
-    pub fn split(self) -> Vec<Self> {
-        // The writer may still hold its copy of the batch that failed.
-        let records = Arc::unwrap_or_clone(self.records);
-        let part = |planned: Planned| {
-            let key = planned.parsed.provider.as_ref().map(|provider| &provider.key);
-            let own = self.new_providers.iter().filter(|(_, provider)| Some(&provider.key) == key).cloned().collect();
-            Self {
-                owner: self.owner,
-                source: self.source.clone(),
-                providers: Arc::clone(&self.providers),
-                new_providers: Arc::new(own),
-                first_named: 0,
-                records: Arc::new(vec![planned]),
-            }
-        };
-        records.into_iter().map(part).collect()
-    }
-
-    /// Lines that refuse every record, for a fault that lies in them; any other is given back.
-    pub fn refused(&self, fault: Error) -> Result<Written> {
-        let field = match &fault {
-            Error::Duplicate { constraint } if constraint.starts_with("identifiers_") => "identifiers",
-            Error::Duplicate { .. } | Error::Reference { .. } => "",
-            _ => return Err(fault),
-        };
-        let notice = Notice::new("clash", field, fault.problem().detail);
-        let lines = self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()]));
-        Ok(Written { lines: lines.collect(), organizations_created: 0 })
-    }
-
-    /// The new records that bear a key of a service which no record of this source is of yet, with that service.
-    fn known_elsewhere(&self, conn: &mut DbConn) -> Result<HashMap<ServiceId, ServiceId>> {
-        let new = || self.records.iter().filter(|planned| planned.is_new);
-        let wanted: Vec<_> = new().flat_map(|planned| &planned.parsed.service.identifiers).collect();
-        let holders = store::holders::<kind::Service>(conn, self.owner, &wanted)?;
-        let mut found = HashMap::new();
-        if holders.is_empty() {
-            return Ok(found);
-        }
-        let mut taken = HashSet::new();
-        for planned in new() {
-            let keys = planned.parsed.service.identifiers.iter();
-            let held: BTreeSet<ServiceId> = keys.filter_map(|key| holders.get(key).copied()).collect();
-            // Of two services at once it can be no source.
-            if let Some(into) = held.first().copied().filter(|_| held.len() == 1)
-                && !store::listing(conn, into)?.sources.contains(&self.source)
-                && taken.insert(into)
-            {
-                found.insert(planned.id, into);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Which organizations have the keys that the providers of these records bear in other systems.
-    fn held(&self, conn: &mut DbConn) -> Result<HashMap<Identifier, OrganizationId>> {
-        let named = self.records.iter().filter_map(|planned| planned.parsed.provider.as_ref());
-        let wanted: BTreeSet<&Identifier> = named.flat_map(|provider| self.keys_elsewhere(provider)).collect();
-        store::holders::<kind::Organization>(conn, self.owner, &wanted.into_iter().collect::<Vec<_>>())
-    }
-
-    /// The next version of a service of which its source says something new: before it said `said`, or what the journal has of the last
-    /// import where that was not kept. What people here have changed stands where the source says of it what it said before, and what the
-    /// records say that were merged into it stays theirs.
-    fn stated(
-        &self,
-        conn: &mut DbConn,
-        actor: &Actor,
-        row: &ServiceRow,
-        said: Option<&ServiceInput>,
-        service: ServiceInput,
-        planned: &Planned,
-    ) -> Result<Stated> {
-        let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
-        if planned.is_back {
-            // It was this source that made it inactive.
-            own.status = service.status;
-        }
-        let base = match said {
-            Some(said) => Some(said.clone()),
-            None => store::last_imported(conn, row)?,
-        };
-        let Reconciled { mut service, notices } = match base {
-            Some(base) => reconciled(&base, &own, service)?,
-            None => Reconciled { service, notices: Vec::new() },
-        };
-        service.connector_notes = service.connector_notes.or(own.connector_notes);
-        let others = own.identifiers.into_iter().filter(|identifier| identifier.system != self.source);
-        let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).collect();
-        service.identifiers.extend(others);
-        let after = if row.own_content.is_some() {
-            let content = sources::composed(conn, row, &service)?;
-            row.composed(service, content, actor.at)
-        } else {
-            row.with_content(service, actor.at)
-        };
-        let row = ServiceRow { version: row.version + 1, ..with_rooms(after, &planned.parsed, actor.at) };
-        Ok(Stated { row, notices })
-    }
-
-    /// The keys of a provider in other systems.
-    fn keys_elsewhere<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a Identifier> {
-        provider.identifiers.iter().filter(move |identifier| identifier.system != self.source)
-    }
-
-    /// The keys of a provider that another organization has: two that the source tells apart are two, and a key belongs to one.
-    fn taken<'a>(&'a self, provider: &'a Provider, held: &HashMap<Identifier, OrganizationId>) -> Vec<&'a Identifier> {
-        let own = self.providers.get(&provider.key);
-        self.keys_elsewhere(provider).filter(|key| held.get(*key).is_some_and(|holder| Some(holder) != own)).collect()
-    }
-
-    /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
-    /// since.
-    pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
-        let mut held = self.held(conn)?;
-        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
-        let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
-        let written = store::fingerprints_of(conn, &new)?;
-        let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
-        let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
-        let mut present = store::find(conn, &ids)?;
-        let statements = store::statements(conn, &ids)?;
-        let known = self.known_elsewhere(conn)?;
-        let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
-        let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
-        present.extend(hold(conn, &into, &led)?);
-        let mut created = Vec::new();
-        let mut lines = Vec::with_capacity(self.records.len());
-        for planned in self.records.iter() {
-            let Planned { id, parsed, .. } = planned;
-            if written.get(id) == Some(&parsed.fingerprint) {
-                lines.push(line(parsed, *id, Verdict::Unchanged, Vec::new()));
-                continue;
-            }
-            let mut service = parsed.service.clone();
-            let mut notices = parsed.notices.clone();
-            service.provenance.imported_at = Some(actor.at);
-            let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, &held)).unwrap_or_default();
-            if !taken.is_empty() {
-                notices.push(taken_notice(&taken));
-                service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
-            }
-            if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
-                service.provider_id = Some(*provider);
-                service.provider_name = None;
-            }
-            let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
-            let verdict = match present.get(id).cloned() {
-                None if known.contains_key(id) => {
-                    let Some(into) = known.get(id).and_then(|into| present.get(into)).cloned() else { continue };
-                    let row =
-                        ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
-                    let row = ServiceRow { merged_into_id: Some(into.id), ..row };
-                    store::insert_merged(conn, actor, &self.source, row, said)?;
-                    let after = recompose(conn, actor, &into, None, Some(parsed))?;
-                    let notice = Notice::new(
-                        "second_source",
-                        "",
-                        "its key is that of a service known from elsewhere, of which it is one more source",
-                    );
-                    notices.insert(0, notice);
-                    lines.push(line(parsed, after.id, Verdict::Updated, notices));
-                    present.insert(after.id, after);
-                    continue;
-                }
-                None => {
-                    let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
-                    created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
-                    Verdict::Created
-                }
-                Some(row) if row.deleted_at.is_some() => {
-                    let notice = Notice::new("deleted", "", "the service was deleted here and stays so");
-                    lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));
-                    continue;
-                }
-                Some(row) if row.merged_into_id.is_some() => {
-                    let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
-                    let is_back = !store::listing(conn, into.id)?.is_listed;
-                    // What people here had changed of it stands in the service that it became, too.
-                    let mut words = service.clone();
-                    if let Some(merge) = merges::find(conn, *id)? {
-                        let standing = merge.standing(&row, actor.at);
-                        let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
-                        words = stood.row.own_content.as_ref().unwrap_or(&stood.row.content).0.clone();
-                        merges::replace(conn, &merge.stated(stood.row))?;
-                        notices.extend(stood.notices);
-                    }
-                    store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
-                    if into.deleted_at.is_none() {
-                        let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
-                        present.insert(after.id, after);
-                    }
-                    lines.push(line(parsed, into.id, Verdict::Updated, notices));
-                    continue;
-                }
-                Some(row) => {
-                    let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
-                    notices.extend(after.notices);
-                    present.insert(*id, store::update_said(conn, actor, &row, after.row, said)?);
-                    Verdict::Updated
-                }
-            };
-            lines.push(line(parsed, *id, verdict, notices));
-        }
-        store::insert(conn, actor, self.owner, &self.source, created)?;
-        Ok(Written { lines, organizations_created })
-    }
-}
-
-/// Where keys of providers are kept that another organization has.
-const TAKEN: &str = "organization.organization_identifiers";
-
-fn taken_notice(taken: &[&Identifier]) -> Notice {
-    let names: Vec<String> = taken.iter().map(|key| format!("{} {}", key.system, key.value)).collect();
-    Notice::new("identifier_taken", TAKEN, format!("another organization has it; kept in source_fields: {}", names.join(", ")))
-}
-
-fn shown(key: &&Identifier) -> Value {
-    json!({ "identifier_scheme": key.system, "identifier": key.value })
-}
-
-/// The next version of a service.
-#[derive(Debug)]
-struct Stated {
-    row: ServiceRow,
-    /// What people here had changed of it.
-    notices: Vec<Notice>,
-}
-
-/// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
-/// written at once. Where a record leads elsewhere by then, as a merge was made or taken back, the transaction is run again.
-fn hold(conn: &mut DbConn, into: &BTreeSet<ServiceId>, led: &[ServiceRow]) -> Result<HashMap<ServiceId, ServiceRow>> {
-    if into.is_empty() {
-        return Ok(HashMap::new());
-    }
-    into.iter().try_for_each(|id| repository::lock(conn, *id))?;
-    let ids: Vec<ServiceId> = into.iter().copied().chain(led.iter().map(|row| row.id)).collect();
-    let now = store::find(conn, &ids)?;
-    let leads_there = |row: &ServiceRow| now.get(&row.id).is_some_and(|now| now.merged_into_id == row.merged_into_id);
-    if led.iter().all(leads_there) { Ok(now) } else { Err(Error::Busy) }
-}
-
-/// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
-/// and with what one of them says of its room.
-fn recompose(
-    conn: &mut DbConn,
-    actor: &Actor,
-    row: &ServiceRow,
-    status: Option<ServiceStatus>,
-    stated: Option<&Parsed>,
-) -> Result<ServiceRow> {
-    let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
-    own.status = status.unwrap_or(own.status);
-    let content = sources::composed(conn, row, &own)?;
-    let composed = row.composed(own, content, actor.at);
-    let after = match stated {
-        Some(parsed) => with_rooms(composed, parsed, actor.at),
-        None => composed,
-    };
-    store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })
-}
-
-/// The row with what its source says of its rooms; a source that says nothing leaves what providers have said.
-///
-/// What somebody has said since the source was written stays.
-fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
-    // What a source says of a moment to come, it says now.
-    let dated = |stated: &Capacity| Capacity { as_of: Some(stated.as_of.map_or(at, |as_of| as_of.min(at))), ..stated.clone() };
-    let is_news = |stated: &Capacity, known: Option<&Capacity>| stated.as_of >= known.and_then(|known| known.as_of);
-    if let Some(stated) = parsed.capacity.as_ref().map(dated)
-        && is_news(&stated, row.capacity.as_deref())
-    {
-        row = row.with_capacity(&stated, at);
-    }
-    for NamedCapacity { key, capacity } in &parsed.rooms {
-        let known = row.capacities.iter().find(|named| named.key == *key).map(|named| &named.capacity);
-        let stated = dated(capacity);
-        if is_news(&stated, known) && (known.is_some() || row.capacities.len() < MOST_ROOMS) {
-            row = row.with_named_capacity(key, Some(&stated), at);
-        }
-    }
-    row
-}
-
-/// Makes services inactive that their source no longer lists.
-pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
-    let mut lines = Vec::with_capacity(ids.len());
-    for (id, row) in store::find(conn, ids)? {
-        store::note_retired(conn, id, RETIRED)?;
-        let key = row.content.provenance.record.clone();
-        let row = match row.merged_into_id {
-            Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),
-            None => Some(row),
-        };
-        let Some(row) = row else { continue };
-        if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
-            continue;
-        }
-        if row.own_content.is_some() {
-            // Another source may still list it, or somebody here keeps it.
-            let listing = store::listing(conn, row.id)?;
-            if listing.is_listed || !listing.is_from_source {
-                continue;
-            }
-            recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
-        } else {
-            let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
-            store::update(conn, actor, &row, row.with_content(service, actor.at))?;
-        }
-        lines.push(Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() });
-    }
-    Ok(lines)
 }

@@ -9,6 +9,7 @@
 //! Lenient in what it takes, strict in what it says: what was not understood is kept in `source_fields` and reported as a [`Notice`]; nothing
 //! is guessed.
 
+mod batch;
 pub mod desk;
 pub mod draft;
 pub mod handlers;
@@ -24,6 +25,7 @@ pub mod read;
 pub mod reconciling;
 pub mod records;
 pub mod report;
+pub mod rest;
 pub mod schema;
 mod store;
 pub mod text;
@@ -31,10 +33,13 @@ pub mod text;
 pub use self::store::{fingerprints_of, listing};
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::organizations::model::OrganizationInput;
+use crate::hsds::repository::SourceRowKind;
+use crate::hsds::said::Fields;
+use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 use crate::types::{Identifier, Phone};
 
@@ -85,6 +90,25 @@ pub struct Provider {
     pub parent: Option<String>,
     /// All that is known of it, where the source is a directory of Kith.
     pub content: Option<Box<OrganizationInput>>,
+    /// What its source says of it besides; nothing where it is said elsewhere. See [`said`](crate::hsds::said).
+    pub rest: Option<Fields>,
+}
+
+impl Provider {
+    /// What becomes of it, with its key in its source first among its identifiers.
+    pub fn input(&self, source: &str) -> OrganizationInput {
+        let known = self.content.as_deref().cloned();
+        let own = Identifier { system: source.to_owned(), value: self.key.clone() };
+        let others = self.identifiers.iter().filter(|identifier| identifier.system != source).cloned();
+        OrganizationInput {
+            description: self.description.clone(),
+            url: self.url.clone(),
+            email: self.email.clone(),
+            phones: self.phones.clone(),
+            identifiers: std::iter::once(own).chain(others).collect(),
+            ..known.unwrap_or_else(|| OrganizationInput::named(self.name.clone(), OrganizationKind::Agency))
+        }
+    }
 }
 
 /// A record that became a service.
@@ -126,4 +150,21 @@ pub enum Outcome {
     Parsed(Box<Parsed>),
     /// Nothing.
     Refused(Refused),
+    /// An organization, whether it gives services or not, with what is to be told of it.
+    Listed(Box<Provider>, Vec<Notice>),
+    /// What belongs to no record: a taxonomy, a term and the like.
+    Kept(Kept),
+    /// No record: something is to be told of the file.
+    Noted(Notice),
+}
+
+/// What a source says that belongs to no record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// What it is.
+    pub kind: SourceRowKind,
+    /// Its key in the source.
+    pub key: String,
+    /// What is said, in the form of the standard.
+    pub content: Value,
 }

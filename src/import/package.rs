@@ -2,19 +2,26 @@
 //! [`hsds`](super::hsds) reads.
 //!
 //! Tables are known by their files' names, those of 3.x as well as those that older packages have. A row hangs on every record that it names
-//! by a foreign key. Tables and columns that nobody knows come along as they are, and so are kept.
+//! by a foreign key. Tables and columns that nobody knows come along as they are, and so are kept. Organizations come first, each with all
+//! that hangs on it, whether it gives a service or not; then the services; then what belongs to no record, such as terms. Of rows that
+//! hang on nothing that is there is told at the end.
 
-use std::collections::{HashMap, VecDeque};
+mod older;
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 use zip::ZipArchive;
 
-use super::read::{self, Raw};
+use self::older::{renewed, table_of};
+use super::read::{self, Of, Raw};
 use crate::hsds::package::DESCRIPTOR;
-use crate::hsds::tables::{LISTS, NUMBERS, SINGLES};
+use crate::hsds::repository::SourceRowKind;
+use crate::hsds::tables::{self, KEYS, NUMBERS, SINGLES};
 use crate::http::json::foreign;
 
 /// Why a package cannot be read.
@@ -54,6 +61,7 @@ pub struct Package {
     tables: Vec<Table>,
     /// How many rows there are in all.
     rows: usize,
+    organizations: VecDeque<Place>,
     services: VecDeque<Place>,
     /// Rows by table and id.
     records: HashMap<String, HashMap<String, Place>>,
@@ -61,8 +69,14 @@ pub struct Package {
     children: HashMap<(&'static str, String), Vec<Place>>,
     /// Rows that could not be read.
     spoiled: Vec<Raw>,
-    /// How many services each organization has.
-    services_of: HashMap<String, usize>,
+    /// How many services each organization has, and the first of them.
+    services_of: HashMap<String, (usize, Option<String>)>,
+    /// The services that say where they are given, and the locations that are named so.
+    placed: (HashSet<String>, HashSet<String>),
+    /// The table whose rows that belong to no record are next, and the row.
+    loose: (usize, usize),
+    /// Records that rows name and that are not there, by the column that names them.
+    missing: RefCell<BTreeSet<(&'static str, String)>>,
 }
 
 #[derive(Debug)]
@@ -71,12 +85,15 @@ struct Table {
     file: String,
     columns: Vec<String>,
     bytes: Vec<u8>,
+    /// Which of its rows hang on something.
+    is_used: RefCell<Vec<bool>>,
 }
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     table: usize,
+    row: u32,
     start: usize,
     end: usize,
     line: u64,
@@ -84,62 +101,33 @@ struct Place {
 
 type Row = Map<String, Value>;
 
-/// What older packages call tables.
-const OLD_NAMES: &[(&str, &str)] = &[
-    ("services_at_location", "service_at_location"),
-    ("service_at_locations", "service_at_location"),
-    ("services_at_locations", "service_at_location"),
-    ("physical_address", "address"),
-    ("physical_addresses", "address"),
-    ("postal_address", "address"),
-    ("postal_addresses", "address"),
-    ("regular_schedule", "schedule"),
-    ("regular_schedules", "schedule"),
-    ("services_taxonomy", "attribute"),
-    ("service_taxonomy", "attribute"),
-    ("services_taxonomies", "attribute"),
-    ("service_attribute", "attribute"),
-    ("service_attributes", "attribute"),
-    ("other_attribute", "attribute"),
-    ("other_attributes", "attribute"),
-    ("taxonomies_terms", "taxonomy_term"),
-    ("accessibility_for_disabilities", "accessibility"),
-    ("accessibilities", "accessibility"),
-    ("fundings", "funding"),
-    ("taxonomies", "taxonomy"),
-    ("addresses", "address"),
-    ("service_capacities", "service_capacity"),
-    // What was called a taxonomy was a term.
-    ("taxonomy", "taxonomy_term"),
-    ("urls", "url"),
+/// Tables whose rows belong to no record, and what they are.
+const LOOSE: &[(&str, SourceRowKind)] = &[
+    ("taxonomy", SourceRowKind::Taxonomy),
+    ("taxonomy_term", SourceRowKind::TaxonomyTerm),
+    ("unit", SourceRowKind::Unit),
+    ("meta_table_description", SourceRowKind::MetaTableDescription),
 ];
 
-/// Tables that say nothing of services.
-const BESIDE: &[&str] = &["metadata", "meta_table_description", "meta_table_descriptions"];
-
 /// The columns by which a row hangs on another.
-const PARENTS: &[&str] =
-    &["service_at_location_id", "location_id", "contact_id", "phone_id", "service_id", "organization_id", "program_id", "link_id"];
-
-/// The member under which rows of a table hang on their parent.
-fn member_of(table: &str) -> &str {
-    LISTS.iter().find(|(_, child)| *child == table).map_or(table, |(list, _)| list)
-}
-
-/// The table of a file: by its name, without folder and ending, in the singular.
-fn table_of(file: &str) -> String {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or(file).to_lowercase();
-    let name = name.trim_end_matches(".csv");
-    if let Some((_, table)) = OLD_NAMES.iter().find(|(old, _)| *old == name) {
-        return (*table).to_owned();
-    }
-    let singular = name.strip_suffix('s').unwrap_or(name);
-    let known = |table: &&str| LISTS.iter().any(|(_, child)| child == table) || SINGLES.iter().any(|(_, child, _)| child == table);
-    if known(&singular) || singular == "service" || singular == "url" || BESIDE.contains(&singular) {
-        return singular.to_owned();
-    }
-    name.to_owned()
-}
+const PARENTS: &[&str] = &[
+    "service_at_location_id",
+    "location_id",
+    "contact_id",
+    "phone_id",
+    "service_id",
+    "organization_id",
+    "program_id",
+    "link_id",
+    "resource_id",
+];
+/// Those that may name a row of any table, and the columns that say of which.
+const OF_ANY: &[(&str, &str)] = &[("link_id", "link_entity"), ("resource_id", "resource_type")];
+/// What of an organization is read with its services.
+const WITH_SERVICES: &[&str] = &["phone", "organization_identifier", "location", "address"];
+/// Rows that are told of by way of example, and records that are not there and told of.
+const EXAMPLES: usize = 5;
+const MOST_MISSING: usize = 10_000;
 
 impl Package {
     /// Reads the CSV files of a folder.
@@ -192,9 +180,6 @@ impl Package {
 
     fn read_table(&mut self, path: &str, mut input: impl Read) -> Result<(), PackageError> {
         let name = table_of(path);
-        if BESIDE.contains(&name.as_str()) {
-            return Ok(());
-        }
         let file = path.rsplit(['/', '\\']).next().unwrap_or(path).to_lowercase();
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes)?;
@@ -213,16 +198,17 @@ impl Package {
                     return Err(PackageError::Malformed(format!("it has more than {MOST_ROWS} rows")));
                 }
                 let (start, line) = cells.position().map_or((0, 0), |place| (place.byte() as usize, place.line()));
-                places.push(Place { table: self.tables.len(), start, end: reader.position().byte() as usize, line });
+                let row = u32::try_from(places.len()).unwrap_or(u32::MAX);
+                places.push(Place { table: self.tables.len(), row, start, end: reader.position().byte() as usize, line });
             }
             columns
         };
-        self.tables.push(Table { name: name.clone(), file, columns, bytes });
+        self.tables.push(Table { name: name.clone(), file, columns, bytes, is_used: RefCell::new(vec![false; places.len()]) });
         self.rows += places.len();
         for place in places {
             match self.row(place) {
                 Ok(fields) => self.shelve(&name, &fields, place),
-                Err(reason) => self.spoiled.push(Raw { position: place.line, value: Err(reason) }),
+                Err(reason) => self.spoiled.push(Raw::new(place.line, Err(reason))),
             }
         }
         Ok(())
@@ -244,16 +230,25 @@ impl Package {
     fn shelve(&mut self, table: &str, fields: &Row, place: Place) {
         if table == "service" {
             if let Some(organization) = text(fields, "organization_id") {
-                *self.services_of.entry(organization).or_default() += 1;
+                let (count, first) = self.services_of.entry(organization).or_default();
+                *count += 1;
+                first.get_or_insert_with(|| text(fields, "id").unwrap_or_default());
             }
             self.services.push_back(place);
             return;
         }
+        if table == "service_at_location" {
+            self.placed.0.extend(text(fields, "service_id"));
+            self.placed.1.extend(text(fields, "location_id"));
+        }
+        if table == "organization" {
+            self.organizations.push_back(place);
+        }
         let is_single = SINGLES.iter().any(|(_, child, _)| *child == table);
         if let Some(id) = text(fields, "id").filter(|_| is_single) {
             self.records.entry(table.to_owned()).or_default().insert(id, place);
-            // Of an organization's locations one may be named nowhere else.
-            let parents: &[&'static str] = if table == "location" { &["organization_id"] } else { &[] };
+            // Of an organization's locations and programs one may be named nowhere else.
+            let parents: &[&'static str] = if matches!(table, "location" | "program") { &["organization_id"] } else { &[] };
             return self.hang(fields, place, parents);
         }
         // A service at a location is the service's.
@@ -268,21 +263,86 @@ impl Package {
         }
     }
 
-    /// The next services, at most so many, each with all that hangs on it; none at the end. Of large ones they are fewer: what is unfolded
-    /// of a file is in memory together.
+    /// The next records, at most so many, each with all that hangs on it; none at the end. Of large ones they are fewer: what is unfolded of a
+    /// file is in memory together.
     pub fn next_records(&mut self, most: usize) -> Vec<Raw> {
         let mut records = std::mem::take(&mut self.spoiled);
         let mut unfolded = 0;
         while records.len() < most && unfolded < MOST_PARTS {
-            let Some(place) = self.services.pop_front() else { break };
-            let mut parts = 0;
-            let value = self.row(place).map(|fields| Value::Object(self.nested("service", fields, 0, &mut parts)));
-            let value =
-                value.and_then(|value| if parts > MOST_PARTS { Err(format!("more than {MOST_PARTS} rows hang on it")) } else { Ok(value) });
-            unfolded += parts;
-            records.push(Raw { position: place.line, value });
+            if let Some(place) = self.organizations.pop_front() {
+                records.push(self.record("organization", place, Of::Organization, &mut unfolded));
+            } else if let Some(place) = self.services.pop_front() {
+                records.push(self.record("service", place, Of::Service, &mut unfolded));
+            } else if self.loose.0 < self.tables.len() {
+                self.loose = self.add_loose(most, &mut records, &mut unfolded);
+            } else {
+                records.extend(self.told_missing());
+                break;
+            }
         }
         records
+    }
+
+    fn record(&self, table: &str, place: Place, of: Of, unfolded: &mut usize) -> Raw {
+        let mut parts = 0;
+        let value = self.row(place).map(|fields| Value::Object(self.nested(table, fields, 0, &mut parts)));
+        let value =
+            value.and_then(|value| if parts > MOST_PARTS { Err(format!("more than {MOST_PARTS} rows hang on it")) } else { Ok(value) });
+        *unfolded += parts;
+        Raw { position: place.line, value, of }
+    }
+
+    /// Adds rows of the next table that hang on nothing: those that belong to no record, and of others what is told of them. Gives where to
+    /// go on.
+    fn add_loose(&self, most: usize, records: &mut Vec<Raw>, unfolded: &mut usize) -> (usize, usize) {
+        let (number, from) = self.loose;
+        let Some(table) = self.tables.get(number) else { return (number + 1, 0) };
+        let kind = LOOSE.iter().find(|(name, _)| *name == table.name).map(|(_, kind)| *kind);
+        if kind.is_none() && matches!(table.name.as_str(), "service" | "organization") {
+            return (number + 1, 0);
+        }
+        let (mut left_out, mut examples) = (0_u64, Vec::new());
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.bytes.as_slice());
+        let (mut cells, mut row) = (csv::ByteRecord::new(), 0);
+        while reader.read_byte_record(&mut cells).unwrap_or(false) {
+            row += 1;
+            let is_used = table.is_used.borrow().get(row - 1).copied().unwrap_or(false);
+            if row <= from || (is_used && kind.is_none()) {
+                continue;
+            }
+            let (start, line) = cells.position().map_or((0, 0), |place| (place.byte() as usize, place.line()));
+            let place = Place { table: number, row: 0, start, end: reader.position().byte() as usize, line };
+            // One that cannot be read has been told of.
+            let Ok(fields) = self.row(place) else { continue };
+            if let Some(kind) = kind {
+                records.push(self.record(&table.name, place, Of::Row(kind), unfolded));
+                if records.len() >= most || *unfolded >= MOST_PARTS {
+                    return (number, row);
+                }
+            } else {
+                left_out += 1;
+                if examples.len() < EXAMPLES {
+                    examples.push(example(line, &fields));
+                }
+            }
+        }
+        if left_out > 0 {
+            let told = format!("rows that hang on nothing that is there were left out, {left_out} in all: {}", examples.join("; "));
+            records.push(told_of(&table.file, told));
+        }
+        (number + 1, 0)
+    }
+
+    /// Tells of records that rows name and that are not there.
+    fn told_missing(&self) -> Vec<Raw> {
+        let missing = self.missing.take();
+        let of_column = |column: &str| {
+            let named: Vec<&str> = missing.iter().filter(|(of, _)| *of == column).map(|(_, id)| id.as_str()).collect();
+            let examples: Vec<&str> = named.iter().take(EXAMPLES).copied().collect();
+            let told = format!("names records that are not there, {} in all, such as {}", named.len(), examples.join(", "));
+            (!named.is_empty()).then(|| told_of(column, told))
+        };
+        SINGLES.iter().filter_map(|(_, _, column)| of_column(column)).collect()
     }
 
     /// A row with all that hangs on it, as long as these are not too many `parts`.
@@ -301,7 +361,7 @@ impl Package {
             if is_upwards || depth >= DEEPEST {
                 continue;
             }
-            let row = self.records.get(*child).and_then(|rows| rows.get(&named)).and_then(|place| self.row(*place).ok());
+            let row = self.records.get(*child).and_then(|rows| rows.get(&named)).and_then(|place| self.used(*place).ok());
             match row {
                 Some(row) => {
                     fields.shift_remove(*column);
@@ -309,44 +369,115 @@ impl Package {
                 }
                 // Older packages name a term by its code.
                 None if *child == "taxonomy_term" => {
-                    fields.insert((*member).to_owned(), serde_json::json!({ "code": named }));
+                    fields.insert((*member).to_owned(), json!({ "code": named }));
                 }
-                None => {}
+                None if *child == "taxonomy" => {}
+                None => self.miss(column, named),
             }
         }
         let mut lists: Vec<(String, Vec<Value>)> = Vec::new();
-        let columns = PARENTS.iter().filter(|column| **column == "link_id" || column.strip_suffix("_id") == Some(table));
-        for place in columns.filter_map(|column| self.children.get(&(*column, id.clone()?))).flatten() {
+        let columns =
+            PARENTS.iter().filter(|column| OF_ANY.iter().any(|(any, _)| any == *column) || column.strip_suffix("_id") == Some(table));
+        let hanging = columns.filter_map(|column| Some((*column, self.children.get(&(*column, id.clone()?))?)));
+        for (column, place) in hanging.flat_map(|(column, places)| places.iter().map(move |place| (column, place))) {
             let Some(child) = self.tables.get(place.table).map(|table| table.name.as_str()) else { continue };
-            let is_of_many = id.as_ref().and_then(|id| self.services_of.get(id)).is_some_and(|services| *services > 1);
-            let Some(row) = self.row(*place).ok().filter(|_| child != "location" || !is_of_many) else { continue };
-            let member = if child == "location" { "locations" } else { member_of(child) };
+            let is_wanted = match (table, child) {
+                ("organization", child) if depth > 0 && !WITH_SERVICES.contains(&child) => false,
+                ("organization", "location") => id.as_deref().is_some_and(|id| self.is_with(id, *place, depth > 0)),
+                _ => true,
+            };
+            let row = if is_wanted { self.hung(*place, column, table) } else { None };
+            let Some(row) = row else { continue };
+            let member = tables::member_of(table, child);
             let row = Value::Object(self.nested(child, row, depth + 1, parts));
             match lists.iter_mut().find(|(known, _)| known == member) {
                 Some((_, rows)) => rows.push(row),
                 None => lists.push((member.to_owned(), vec![row])),
             }
         }
-        for (member, rows) in lists {
-            if (table, member.as_str()) == ("service", "eligibility") {
+        for (member, mut rows) in lists {
+            if (table, member.as_str()) == ("service", "eligibility") && !fields.contains_key("eligibility_description") {
                 // A table of its own before there was a field.
-                let words: Vec<&str> = rows.iter().filter_map(|row| row.get("eligibility").and_then(Value::as_str)).collect();
-                fields.entry("eligibility_description").or_insert_with(|| words.join("\n").into());
-                continue;
+                let said = rows.iter_mut().filter_map(|row| row.as_object_mut()?.shift_remove("eligibility"));
+                let words: Vec<String> = said.filter_map(|words| words.as_str().map(str::to_owned)).collect();
+                fields.insert("eligibility_description".into(), words.join("\n").into());
+                rows.retain(|row| row.as_object().is_some_and(|row| row.keys().any(|name| name != "id")));
             }
-            fields.entry(member).or_insert(Value::Array(rows));
+            if !rows.is_empty() {
+                fields.entry(member).or_insert(Value::Array(rows));
+            }
         }
-        without_keys(fields)
+        without_keys(table, fields)
+    }
+
+    /// Notes that a row names a record that is not there.
+    fn miss(&self, column: &'static str, id: String) {
+        let mut missing = self.missing.borrow_mut();
+        if missing.len() < MOST_MISSING {
+            missing.insert((column, id));
+        }
+    }
+
+    /// Whether a location of an organization stands with its service, or with itself: with the service where it has one and does not say
+    /// where that is given.
+    fn is_with(&self, organization: &str, location: Place, service: bool) -> bool {
+        let alone = self.services_of.get(organization).filter(|(count, _)| *count == 1).and_then(|(_, first)| first.as_ref());
+        let is_of_service = alone.is_some_and(|first| !self.placed.0.contains(first));
+        let is_named = self.row(location).ok().and_then(|row| text(&row, "id")).is_some_and(|id| self.placed.1.contains(&id));
+        if service { is_of_service } else { !is_of_service && !is_named }
+    }
+
+    /// A row that hangs on one of a table by a column; none where it says that it hangs on one of another.
+    fn hung(&self, place: Place, column: &str, table: &str) -> Option<Row> {
+        let mut row = self.row(place).ok()?;
+        let entity = OF_ANY.iter().find(|(any, _)| *any == column).and_then(|(_, entity)| text(&row, entity));
+        if entity.is_some_and(|entity| entity != table && tables::of(&entity).is_some()) {
+            return None;
+        }
+        // It has its id once, where it hangs on several.
+        if PARENTS.iter().find(|parent| row.contains_key(**parent)) != Some(&column) {
+            row.shift_remove("id");
+        }
+        self.mark(place);
+        Some(row)
+    }
+
+    /// The row at a place, which hangs on something.
+    fn used(&self, place: Place) -> Result<Row, String> {
+        self.mark(place);
+        self.row(place)
+    }
+
+    fn mark(&self, place: Place) {
+        if let Some(table) = self.tables.get(place.table)
+            && let Some(is_used) = table.is_used.borrow_mut().get_mut(place.row as usize)
+        {
+            *is_used = true;
+        }
+    }
+}
+
+/// What is told of a table or a column.
+fn told_of(table: &str, told: String) -> Raw {
+    Raw { position: 0, value: Ok(json!({ "table": table, "told": told })), of: Of::LeftOut }
+}
+
+/// A row as it is told by way of example: where it stands, and what it names.
+fn example(line: u64, fields: &Row) -> String {
+    let named = KEYS.iter().find_map(|column| Some(format!("{column} {}", text(fields, column)?)));
+    match named.or_else(|| text(fields, "id").map(|id| format!("id {id}"))) {
+        Some(named) => format!("line {line} ({})", named.chars().take(60).collect::<String>()),
+        None => format!("line {line}"),
     }
 }
 
 /// How deep objects are nested.
 const DEEPEST: usize = 6;
 
-/// Keys by which rows hang together have done their work; those that say something of themselves stay.
-fn without_keys(mut fields: Row) -> Row {
-    const SAYING: &[&str] = &["parent_id", "parent_organization_id"];
-    fields.retain(|name, _| SAYING.contains(&name.as_str()) || !(PARENTS.contains(&name.as_str()) || name == "taxonomy_term_id"));
+/// Keys by which rows hang together have done their work; whose a place or a program is says something of itself.
+fn without_keys(table: &str, mut fields: Row) -> Row {
+    let is_owned = matches!(table, "location" | "program");
+    fields.retain(|name, _| !KEYS.contains(&name.as_str()) || is_owned && name == "organization_id");
     fields
 }
 
@@ -362,36 +493,6 @@ fn cell(column: &str, cell: &str) -> Value {
         _ => None,
     };
     value.unwrap_or_else(|| Value::String(cell.to_owned()))
-}
-
-/// A row of an older table as one of the present standard.
-fn renewed(file: &str, table: &str, mut fields: Row) -> Row {
-    let renamed: &[(&str, &str)] = match table {
-        "address" => {
-            let kind = if file.starts_with("postal") { "postal" } else { "physical" };
-            fields.entry("address_type").or_insert_with(|| kind.into());
-            &[]
-        }
-        "schedule" => &[("weekday", "byday")],
-        // A table between services and terms, before there were attributes.
-        "attribute" if file.contains("taxonom") => {
-            &[("taxonomy_id", "taxonomy_term_id"), ("service_id", "link_id"), ("taxonomy_detail", "value")]
-        }
-        "attribute" => &[("service_id", "link_id")],
-        "taxonomy_term" => &[("vocabulary", "taxonomy")],
-        "accessibility" => &[("accessibility", "description")],
-        "organization" => &[("url", "website")],
-        "language" => &[("language", "name")],
-        _ => &[],
-    };
-    for (old, new) in renamed {
-        if !fields.contains_key(*new)
-            && let Some(value) = fields.shift_remove(*old)
-        {
-            fields.insert((*new).to_owned(), value);
-        }
-    }
-    fields
 }
 
 #[cfg(test)]
@@ -410,30 +511,5 @@ mod tests {
         assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
         let records = package.next_records(2);
         assert_eq!(records[0].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn tables_are_known_by_the_names_of_every_version() {
-        for (file, table) in [
-            ("services.csv", "service"),
-            ("data/Organizations.csv", "organization"),
-            ("service_at_location.csv", "service_at_location"),
-            ("services_at_location.csv", "service_at_location"),
-            ("physical_addresses.csv", "address"),
-            ("addresses.csv", "address"),
-            ("regular_schedules.csv", "schedule"),
-            ("services_taxonomy.csv", "attribute"),
-            ("service_attributes.csv", "attribute"),
-            ("taxonomies.csv", "taxonomy"),
-            ("taxonomy.csv", "taxonomy_term"),
-            ("taxonomy_terms.csv", "taxonomy_term"),
-            ("accessibility_for_disabilities.csv", "accessibility"),
-            ("units.csv", "unit"),
-            ("funding.csv", "funding"),
-            ("holiday_schedules.csv", "holiday_schedules"),
-            ("pets.csv", "pets"),
-        ] {
-            assert_eq!(table_of(file), table, "{file}");
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::hsds::repository::SourceRowKind;
 use crate::http::json::{Foreign, foreign, is_private};
 
 /// The form of a file.
@@ -26,6 +27,31 @@ pub struct Raw {
     pub position: u64,
     /// The record, or why the line is none.
     pub value: Result<Value, String>,
+    /// What it is.
+    pub of: Of,
+}
+
+/// What stands in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Of {
+    /// A record of services.
+    #[default]
+    Records,
+    /// A service of a package, which lists its organization by itself.
+    Service,
+    /// An organization of a package.
+    Organization,
+    /// A row of a package that belongs to no record.
+    Row(SourceRowKind),
+    /// Rows of a package that belong to nothing that is there: the name of their table, and what is to be told of them.
+    LeftOut,
+}
+
+impl Raw {
+    /// A record of services.
+    pub const fn new(position: u64, value: Result<Value, String>) -> Self {
+        Self { position, value, of: Of::Records }
+    }
 }
 
 /// The file could not be read to its end.
@@ -82,7 +108,7 @@ pub fn line(bytes: &[u8], position: u64) -> Option<Raw> {
         return None;
     }
     let value = foreign(bytes).map_err(|fault| format!("not JSON: {fault}"));
-    Some(Raw { position, value })
+    Some(Raw::new(position, value))
 }
 
 fn ndjson(mut input: impl BufRead, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
@@ -113,7 +139,7 @@ fn csv(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
         }
         let position = row.position().map_or(0, csv::Position::line);
         let value = cells(&columns, &row, |_, cell| (!cell.trim().is_empty()).then(|| Value::String(cell.to_owned())));
-        take(Raw { position, value: value.map(Value::Object) });
+        take(Raw::new(position, value.map(Value::Object)));
     }
 }
 
@@ -140,7 +166,7 @@ fn json(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
     let mut position = 0;
     let mut numbered = |value| {
         position += 1;
-        take(Raw { position, value: Ok(value) });
+        take(Raw::new(position, Ok(value)));
     };
     Document(&mut numbered)
         .deserialize(&mut deserializer)

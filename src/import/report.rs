@@ -11,7 +11,8 @@ use crate::kind::ServiceId;
 use crate::text_enum;
 
 text_enum! {
-    /// What became of a record. `noted` is of none: what the records say together of an organization, whose `key` it is, was not done.
+    /// What became of a record. `noted` is of none: what is said of an organization, whose `key` it is, was not done or not understood; or
+    /// rows of a package were left out.
     pub enum Verdict {
         /// It is a new service.
         Created = "created",
@@ -23,7 +24,7 @@ text_enum! {
         Refused = "refused",
         /// It is no longer in its source; its service is inactive now.
         Retired = "retired",
-        /// It is no record, and what is said of an organization was not done; see its notices.
+        /// It is no record: something is to be told of an organization, or of the file; see its notices.
         Noted = "noted",
     }
 }

@@ -15,7 +15,7 @@ use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::kind::{Kind, OrganizationId, ResourceType, ServiceId};
 use crate::organizations::api::Organization;
-use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
+use crate::organizations::model::OrganizationRow;
 use crate::services::api::Service;
 use crate::services::duplicates::sources;
 use crate::services::model::{Capacity, ServiceInput};
@@ -274,19 +274,15 @@ pub fn insert_providers(
         there.extend(organizations::table.filter(organizations::id.eq_any(ids)).select(organizations::id).load::<OrganizationId>(conn)?);
     }
     let row = |(id, provider): &(OrganizationId, Provider)| {
-        let known = provider.content.as_deref().cloned();
-        let mut content = known.unwrap_or_else(|| OrganizationInput::named(provider.name.clone(), OrganizationKind::Agency));
-        content.description.clone_from(&provider.description);
-        content.url.clone_from(&provider.url);
-        content.email.clone_from(&provider.email);
-        content.phones.clone_from(&provider.phones);
-        content.identifiers = vec![Identifier { system: source.to_owned(), value: provider.key.clone() }];
-        for identifier in provider.identifiers.iter().filter(|identifier| identifier.system != source) {
-            let is_own = *held.entry(identifier.clone()).or_insert(*id) == *id;
-            if is_own && !content.identifiers.contains(identifier) {
-                content.identifiers.push(identifier.clone());
+        let mut content = provider.input(source);
+        let mut identifiers: Vec<Identifier> = Vec::new();
+        for identifier in content.identifiers {
+            let is_own = identifier.system == source || *held.entry(identifier.clone()).or_insert(*id) == *id;
+            if is_own && !identifiers.contains(&identifier) {
+                identifiers.push(identifier);
             }
         }
+        content.identifiers = identifiers;
         OrganizationRow::new(*id, owner, content, actor.at)
     };
     let rows: Vec<OrganizationRow> = providers.iter().filter(|(id, _)| !there.contains(id)).map(row).collect();

@@ -254,7 +254,7 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
 /// Records with their places, after so many.
 fn numbered(after: i32, records: Vec<Value>) -> Vec<Raw> {
     let first = u64::from(after.unsigned_abs()) + 1;
-    (first..).zip(records).map(|(position, value)| Raw { position, value: Ok(value) }).collect()
+    (first..).zip(records).map(|(position, value)| Raw::new(position, Ok(value))).collect()
 }
 
 /// A page of a list, and the partner's clock.

@@ -47,6 +47,7 @@ impl Imported {
         let mut give = |outcome| match outcome {
             Outcome::Parsed(parsed) => imported.services.push(*parsed),
             Outcome::Refused(refused) => imported.refused.push(refused),
+            other => panic!("{other:?}"),
         };
         read(Cursor::new(bytes), form, |raw| importer.take(raw, &mut give)).unwrap();
         importer.finish(&mut give);

@@ -1,13 +1,17 @@
 //! Which record is known under which id.
 //!
 //! A record may claim the id that its source gave it. Two directories that imported the same source claim the same ids: the record that
-//! came first has it, the other is known by its own id. Nobody can claim the own id of another record.
+//! came first has it, the other is known by its own id; one that was deleted comes after all others. Nobody can claim the own id of another
+//! record.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
 use crate::db::types::Instant;
+
+/// Whether a record was deleted, and since when it is there: who comes first.
+pub(super) type Rank = (bool, Instant);
 
 /// Ids towards others, and whose they are.
 #[derive(Debug, Default)]
@@ -17,15 +21,15 @@ pub(super) struct Names {
     /// The records that are known by another id than their own.
     renamed: HashMap<Uuid, Uuid>,
     /// Those that claim one that is not their own: who, since when.
-    claims: HashMap<Uuid, BTreeSet<(Instant, Uuid)>>,
-    claim_of: HashMap<Uuid, (Uuid, Instant)>,
+    claims: HashMap<Uuid, BTreeSet<(Rank, Uuid)>>,
+    claim_of: HashMap<Uuid, (Uuid, Rank)>,
     /// All records.
     own: BTreeSet<Uuid>,
 }
 
 impl Names {
     /// Takes a record in; the records whose id towards others has changed, with the one before.
-    pub(super) fn insert(&mut self, own: Uuid, claim: Uuid, since: Instant) -> Vec<(Uuid, Option<Uuid>)> {
+    pub(super) fn insert(&mut self, own: Uuid, claim: Uuid, since: Rank) -> Vec<(Uuid, Option<Uuid>)> {
         self.own.insert(own);
         if claim != own {
             self.claims.entry(claim).or_default().insert((since, own));
@@ -124,8 +128,8 @@ mod tests {
         Uuid::from_u128(number)
     }
 
-    fn at(day: u32) -> Instant {
-        format!("2026-01-{day:02}T00:00:00Z").parse().unwrap()
+    fn at(day: u32) -> Rank {
+        (false, format!("2026-01-{day:02}T00:00:00Z").parse().unwrap())
     }
 
     fn all(names: &Names) -> Vec<(u128, u128)> {
@@ -147,6 +151,15 @@ mod tests {
         names.remove(id(2));
         assert_eq!(all(&names), [(1, 1)]);
         assert!(names.claims.is_empty() && names.renamed.is_empty() && names.claim_of.is_empty());
+    }
+
+    #[test]
+    fn who_was_deleted_gives_the_id_to_the_living() {
+        let mut names = Names::default();
+        names.insert(id(2), id(100), (true, at(1).1));
+        assert_eq!(all(&names), [(100, 2)]);
+        names.insert(id(3), id(100), at(2));
+        assert_eq!(all(&names), [(2, 2), (100, 3)]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn row(schedule: &model::Schedule) -> Schedule {
             rrule: (!is_read).then(|| schedule.rrule.clone()),
             kind: (schedule.kind != ScheduleKind::Open).then_some(schedule.kind),
             all_day: all_day.then_some(true),
+            ..ScheduleExtra::default()
         }),
         ..row
     }

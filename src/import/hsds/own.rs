@@ -1,19 +1,23 @@
 //! What Kith itself has written, read back exactly: objects that name the version of our profile of HSDS.
 //!
-//! The reader undoes [`hsds::write`](crate::hsds::write) field by field and guesses nothing. Fields that somebody has added on the way are
-//! kept in `source_fields`, as those of any source are.
+//! The reader undoes [`hsds::write`](crate::hsds::write) field by field and guesses nothing. What was given back besides, and what somebody
+//! has added on the way, is what is left of the whole object next to what we would write of it; see [`said`].
 
 use serde_json::{Value, json};
 
-use super::{Part, is_worth_keeping, keep_unknown, schedules, without_noise};
+use super::schedules;
+use super::zones::Zones;
 use crate::hsds::ids;
 use crate::hsds::model as hsds;
-use crate::hsds::write::{KEPT_TEXTS, NEEDS, schedules::rule};
+use crate::hsds::said::{self, Fields};
+use crate::hsds::tables;
+use crate::hsds::write::{NEEDS, schedules::rule};
 use crate::http::json::foreign;
 use crate::import::Provider;
-use crate::import::draft::{Draft, substance};
+use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::Mapping;
 use crate::import::records::{date, status};
+use crate::import::rest;
 use crate::import::text::hours::clock;
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{
@@ -22,44 +26,71 @@ use crate::services::model::{
 };
 use crate::types::{Address, DateSpan, Identifier, Money, Phone, PhoneKind, Point};
 
-/// True for a service that names our profile.
-pub fn is_own(service: &Part) -> bool {
-    service.0.get("kith").and_then(|kith| kith.get("profile")).is_some_and(Value::is_string)
+/// True for a record that names our profile.
+pub fn is_own(record: &Fields) -> bool {
+    record.get("kith").and_then(|kith| kith.get("profile")).is_some_and(Value::is_string)
 }
 
 /// Reads a service with its organization into a draft; false where its fields are not of the types that we write.
-pub fn read(service: &Part, organization: Option<&Part>, mapping: &Mapping, draft: &mut Draft) -> bool {
-    let original = Value::Object(service.0.clone());
-    let Ok(object) = serde_json::from_value::<hsds::Service>(original.clone()) else { return false };
-    let firm = organization.map(|part| serde_json::from_value::<hsds::Organization>(Value::Object(part.0.clone())));
-    let Some(firm) = firm.transpose().ok() else { return false };
-    for (name, value) in left_over(&original, &hsds::shown(&object)) {
-        keep_unknown(name, value, draft);
-    }
-    if let (Some(part), Some(firm)) = (organization, &firm) {
-        for (name, value) in left_over(&Value::Object(part.0.clone()), &hsds::shown(firm)) {
-            keep_unknown(format!("organization.{name}"), value, draft);
-        }
-    }
-    draft.provider = firm.filter(|firm| firm.kith.as_ref().is_none_or(|kith| kith.is_unknown != Some(true))).map(provider);
+pub fn read(service: Fields, organization: Option<&Fields>, mapping: &Mapping, draft: &mut Draft) -> bool {
+    let Ok(object) = serde_json::from_value::<hsds::Service>(ours_of(&service)) else { return false };
+    let Some(provider) = organization.map(|fields| self::organization(fields, mapping)).transpose().ok() else { return false };
+    tell_unknown("service", &service, "", draft);
+    organization.into_iter().for_each(|fields| tell_unknown("organization", fields, "organization.", draft));
+    draft.provider = provider.flatten();
     draft.capacity = capacity(&object).and_then(|capacity| serde_json::to_value(capacity).ok());
     draft.rooms = rooms(&object).filter_map(|(key, capacity)| Some((key, serde_json::to_value(capacity).ok()?))).collect();
     let extra = object.kith.clone().unwrap_or_default();
     draft.leftovers.extend(extra.source_fields.clone());
-    kept(&object, draft);
     content(object, extra, mapping, draft);
     if draft.service.need_domains.is_empty() {
         // That it answers no known need is what is said, and nothing is inferred.
         draft.stated.insert("need_domains".into(), json!([]));
     }
     draft.service.provider_name = draft.provider.as_ref().map(|provider| provider.name.clone());
+    draft.besides = Besides::Object(service);
     true
+}
+
+/// Reads an organization; none where it stands in for one that is not known.
+///
+/// # Errors
+/// Where its fields are not of the types that we write.
+pub fn organization(fields: &Fields, mapping: &Mapping) -> Result<Option<Provider>, serde_json::Error> {
+    let firm = serde_json::from_value::<hsds::Organization>(ours_of(fields))?;
+    if firm.kith.as_ref().is_some_and(|kith| kith.is_unknown == Some(true)) {
+        return Ok(None);
+    }
+    let mut provider = provider(firm);
+    provider.rest = Some(rest::of_own_organization(&provider, fields, &mapping.source));
+    Ok(Some(provider))
+}
+
+/// An object without the rows that are its source's alone.
+fn ours_of(fields: &Fields) -> Value {
+    fn without_kept(value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => Value::Object(fields.iter().map(|(name, part)| (name.clone(), without_kept(part))).collect()),
+            Value::Array(items) => items.iter().filter(|item| !item.as_object().is_some_and(said::is_kept)).map(without_kept).collect(),
+            other => other.clone(),
+        }
+    }
+    without_kept(&Value::Object(fields.clone()))
+}
+
+/// Tells of members that the standard has not.
+fn tell_unknown(table: &str, fields: &Fields, prefix: &str, draft: &mut Draft) {
+    let Some(table) = tables::of(table) else { return };
+    let is_known = |name: &str| table.has(name) || matches!(name, "kith" | "organization") || tables::KEYS.contains(&name);
+    for name in fields.keys().filter(|name| !is_known(name)) {
+        draft.notice("field_not_known", format!("{prefix}{name}"), "kept in source_fields");
+    }
 }
 
 fn content(object: hsds::Service, extra: hsds::ServiceExtra, mapping: &Mapping, draft: &mut Draft) {
     let (own, words) = hours(&object.schedules, mapping, "schedules", draft);
     let places = object.service_at_locations.iter().enumerate().filter_map(|(number, site)| place(site, number, mapping, draft)).collect();
-    let (need_domains, taxonomy_terms) = terms(&object.attributes, draft);
+    let (need_domains, taxonomy_terms) = terms(&object.attributes);
     let rules = extra.eligibility.unwrap_or_default();
     let cost = extra.cost.unwrap_or_default();
     let spoken = object.languages.iter().filter_map(|row| {
@@ -136,22 +167,6 @@ fn content(object: hsds::Service, extra: hsds::ServiceExtra, mapping: &Mapping, 
     };
 }
 
-/// What the standard has fields for and we have not.
-fn kept(object: &hsds::Service, draft: &mut Draft) {
-    for (name, text) in KEPT_TEXTS.iter().zip([&object.wait_time, &object.accreditations, &object.licenses]) {
-        if let Some(text) = text {
-            draft.leftovers.insert((*name).to_owned(), json!(text));
-        }
-    }
-    if !object.funding.is_empty() {
-        let rows: Vec<Value> = object.funding.iter().map(|row| json!({ "source": row.source })).collect();
-        draft.leftovers.insert("funding".into(), rows.into());
-    }
-    if let Some(program) = &object.program {
-        draft.leftovers.insert("program".into(), json!({ "name": program.name, "description": program.description }));
-    }
-}
-
 fn listed(all: Vec<String>, first: Option<String>) -> Vec<String> {
     if all.is_empty() { first.into_iter().collect() } else { all }
 }
@@ -197,28 +212,24 @@ fn price(row: hsds::CostOption) -> Option<CostOption> {
     Some(CostOption { option: row.option, amount: Money::new(row.amount?, row.currency?), per: extra.per })
 }
 
-fn terms(rows: &[hsds::Attribute], draft: &mut Draft) -> (Vec<ServiceDomain>, Vec<TaxonomyTerm>) {
-    let (mut domains, mut terms, mut others) = (Vec::new(), Vec::new(), Vec::new());
+fn terms(rows: &[hsds::Attribute]) -> (Vec<ServiceDomain>, Vec<TaxonomyTerm>) {
+    let (mut domains, mut terms) = (Vec::new(), Vec::new());
     for row in rows {
         let extra = row.kith.clone().unwrap_or_default();
-        let term = row.taxonomy_term.as_ref();
-        match term.and_then(|term| Some((term, term.code.clone()?, term.taxonomy.clone()?))) {
-            Some((term, code, _)) if term.taxonomy_detail.as_ref().is_some_and(|taxonomy| taxonomy.id == ids::of_taxonomy(NEEDS)) => {
-                domains.push(ServiceDomain {
-                    code,
-                    strength: extra.strength.unwrap_or_default(),
-                    basis: extra.basis.unwrap_or_default(),
-                    evidence: extra.evidence,
-                });
-            }
-            Some((term, code, taxonomy)) => {
-                terms.push(TaxonomyTerm { taxonomy, code, label: row.label.clone(), uri: term.term_uri.clone().or(extra.uri) });
-            }
-            None => others.push(without_noise(hsds::shown(row))),
+        let Some(term) = row.taxonomy_term.as_ref() else { continue };
+        let (Some(code), Some(taxonomy)) = (term.code.clone(), term.taxonomy.clone()) else { continue };
+        if term.taxonomy_detail.as_ref().is_some_and(|taxonomy| taxonomy.id == ids::of_taxonomy(NEEDS)) {
+            domains.push(ServiceDomain {
+                code,
+                strength: extra.strength.unwrap_or_default(),
+                basis: extra.basis.unwrap_or_default(),
+                evidence: extra.evidence,
+            });
+        } else {
+            // A source may label the attribute otherwise than its term; where a term has no label of its own, its code is its name.
+            let label = term.name.clone().filter(|name| *name != code || row.label.as_ref() == Some(name));
+            terms.push(TaxonomyTerm { taxonomy, code, label, uri: term.term_uri.clone().or(extra.uri) });
         }
-    }
-    if !others.is_empty() {
-        draft.leftovers.insert("attributes".into(), others.into());
     }
     (domains, terms)
 }
@@ -226,6 +237,7 @@ fn terms(rows: &[hsds::Attribute], draft: &mut Draft) -> (Vec<ServiceDomain>, Ve
 /// Opening times, and what is said of them in words.
 fn hours(rows: &[hsds::Schedule], mapping: &Mapping, field: &str, draft: &mut Draft) -> (Vec<Schedule>, Option<String>) {
     let (mut own, mut words) = (Vec::new(), None);
+    let zones = Zones { named: mapping.time_zone(None).map(str::to_owned), ..Zones::default() };
     for row in rows {
         let bare = hsds::Schedule { id: row.id, description: row.description.clone(), ..hsds::Schedule::default() };
         if *row == bare && words.is_none() {
@@ -235,7 +247,7 @@ fn hours(rows: &[hsds::Schedule], mapping: &Mapping, field: &str, draft: &mut Dr
         match schedule(row) {
             Some(schedule) => own.push(schedule),
             // Added by somebody on the way: read as that of any source.
-            None => own.extend(schedules::read(vec![hsds::shown(row)], mapping.time_zone(None), field, draft)),
+            None => own.extend(schedules::read(vec![hsds::shown(row)], &zones, field, draft).0),
         }
     }
     (own, words)
@@ -277,6 +289,7 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
         location.accessibility.iter().filter(|row| code(row).is_none()).filter_map(|row| row.description.as_deref()).collect();
     let single = location.external_identifier.clone().zip(location.external_identifier_type.clone());
     let single = single.map(|(value, system)| Identifier { system, value });
+    let schedules = [site.schedules.as_slice(), location.schedules.as_slice()].concat();
     Some(Place {
         name: location.name.clone(),
         address,
@@ -285,8 +298,8 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
         accessibility: location.accessibility.iter().filter_map(code).collect(),
         accessibility_text: (!words.is_empty()).then(|| words.join("\n")),
         transit: extra.transit,
-        phones: phones(&site.phones),
-        schedules: hours(&site.schedules, mapping, &format!("locations.{number}.schedules"), draft).0,
+        phones: [phones(&site.phones), phones(&location.phones)].concat(),
+        schedules: hours(&schedules, mapping, &format!("locations.{number}.schedules"), draft).0,
         languages: location.languages.iter().filter_map(tag).collect(),
         identifiers: if extra.identifiers.is_empty() { single.into_iter().collect() } else { extra.identifiers },
     })
@@ -363,44 +376,6 @@ fn provider(firm: hsds::Organization) -> Provider {
         identifiers: identifiers.collect(),
         parent: firm.parent_organization_id.map(|id| id.to_string()),
         content: Some(Box::new(content)),
-    }
-}
-
-/// The members of an object that were not understood.
-fn left_over(original: &Value, understood: &Value) -> Vec<(String, Value)> {
-    let (Some(original), Some(understood)) = (original.as_object(), understood.as_object()) else { return Vec::new() };
-    let unknown = |(name, value): (&String, &Value)| {
-        if name == "kith" {
-            let value = difference(value, understood.get(name)?)?;
-            return Some((name.clone(), value));
-        }
-        let value = match understood.get(name) {
-            Some(known) => difference(value, known)?,
-            None => substance(value.clone())?,
-        };
-        is_worth_keeping(name).then(|| (name.clone(), without_noise(value)))
-    };
-    original.iter().filter_map(unknown).collect()
-}
-
-/// What of a value is not in the one that was understood.
-fn difference(original: &Value, understood: &Value) -> Option<Value> {
-    match (original, understood) {
-        (Value::Object(_), Value::Object(_)) => {
-            let parts = left_over(original, understood);
-            (!parts.is_empty()).then(|| Value::Object(parts.into_iter().collect()))
-        }
-        (Value::Array(items), Value::Array(known)) => {
-            let parts: Vec<Value> = items
-                .iter()
-                .enumerate()
-                .filter_map(|(number, item)| match known.get(number) {
-                    Some(known) => difference(item, known),
-                    None => substance(item.clone()),
-                })
-                .collect();
-            (!parts.is_empty()).then_some(Value::Array(parts))
-        }
-        _ => None,
+        rest: None,
     }
 }

@@ -1,105 +1,183 @@
 //! HSDS locations: where one can go. Postal and virtual locations are no places.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Part, schedules};
+use super::zones::{Zones, province_of};
+use super::{Part, Rows, schedules};
+use crate::hsds::said::Fields;
+use crate::hsds::write::names;
 use crate::import::draft::{Draft, is_empty_place, merge};
 use crate::import::mapping::Mapping;
 use crate::import::records::sound_point;
 use crate::import::text::{self, address};
+use crate::provinces::Province;
 use crate::services::model::{Accessibility, Place};
-use crate::types::{Address, Identifier, Phone, PhoneKind, Point};
-use crate::{languages, postal_codes};
+use crate::types::{Address, Identifier, Phone, Point};
+use crate::{languages, postal_codes, provinces};
 
 const ADDRESSES: &[&str] = &["addresses", "addresss", "address", "physical_addresses", "physical_address", "location_address"];
 const LINE1: &[&str] = &["address_1", "street_address_1", "street_address", "line1", "street1", "street", "address"];
 const LINE2: &[&str] = &["address_2", "street_address_2", "line2", "street2"];
 
-/// Reads a location with what the service says of it there (its `service_at_location`); the place and its province or state.
-pub fn place(mut location: Part, mut at: Part, mapping: &Mapping, prefix: &str, draft: &mut Draft) -> Option<(Place, Option<String>)> {
-    let kind = location.text(&["location_type"]).or_else(|| at.text(&["location_type"])).unwrap_or_default().to_lowercase();
+/// Reads a location with what the service says of it there (its `service_at_location`): the place and its province or state, where it is
+/// one; the rest of both goes to `sites`.
+pub fn place(
+    mut location: Part,
+    mut at: Part,
+    mapping: &Mapping,
+    prefix: &str,
+    sites: &mut Rows,
+    draft: &mut Draft,
+) -> Option<(Place, Region)> {
+    let whole = (at.fields.clone(), location.whole());
+    let kind = location.text(&["location_type"]).or_else(|| at.text(&["location_type"])).unwrap_or_default();
+    match kind.to_lowercase().as_str() {
+        "virtual" | "postal" => {
+            draft.notice("location_is_no_place", format!("{prefix}location_type"), format!("a {kind} location is kept in source_fields"));
+            keep_site(whole, sites);
+            return None;
+        }
+        "" | "physical" => {}
+        _ => location.refuse("location_type_not_understood", prefix, "location_type", Value::String(kind), draft),
+    }
     let mut place = Place { name: location.text(&["name", "location_name"]), ..Place::default() };
-    let mut addresses = Vec::new();
-    for value in location.list(ADDRESSES) {
-        match value {
-            Value::Object(fields) => addresses.push(Part(fields)),
-            Value::String(line) => {
-                let read = address::read(&line, mapping.defaults.region.as_deref(), &mapping.defaults.country);
-                place.address = place.address.or(read.address);
-                if read.unlike.is_some() {
-                    draft.keep_told("address_not_understood", format!("{prefix}address"), Value::String(line));
-                }
-            }
-            other => draft.keep_told("address_not_understood", format!("{prefix}address"), other),
-        }
-    }
-    let mut point = None;
-    for mut part in addresses {
-        let is_postal = part.text(&["address_type", "type"]).is_some_and(|kind| kind.eq_ignore_ascii_case("postal"));
-        if is_postal {
-            part.keep_rest(&format!("{prefix}postal_address."), draft);
-            continue;
-        }
-        point = point.or_else(|| point_of(&mut part, prefix, draft));
-        let inner = (schedules::FIELDS, ["phones"]);
-        for name in inner.0.iter().chain(&inner.1) {
-            if let Some(value) = part.0.remove(*name) {
-                location.0.entry((*name).to_owned()).or_insert(value);
-            }
-        }
-        if let (None, Some(found)) = (&place.address, address_of(&mut part, mapping, prefix, draft)) {
-            place.address = Some(found);
-        }
-        place.name = place.name.or_else(|| part.text(&["location_name"]));
-        part.keep_rest(&format!("{prefix}address."), draft);
-    }
+    let mut point = addresses(&mut location, &mut place, mapping, prefix, draft);
     if place.address.is_none() {
         place.address = address_of(&mut location, mapping, prefix, draft);
     }
     point = point_of(&mut location, prefix, draft).or(point);
-    match kind.as_str() {
-        "virtual" | "postal" => {
-            draft.notice("location_is_no_place", format!("{prefix}location_type"), format!("a {kind} location is kept in source_fields"));
-            location.keep_rest(prefix, draft);
-            return None;
-        }
-        "" | "physical" => {}
-        other => draft.keep_told("location_type_not_understood", format!("{prefix}location_type"), Value::String(other.to_owned())),
-    }
     place.point = point.and_then(|point| sound_point(point, mapping, draft));
-    accessibility(&mut location, &mut place, prefix, draft);
+    let accessible = accessibility(&mut location, &mut place);
     let country = country(&place, mapping);
-    let mut lines = phones(&mut at, &country, draft);
-    lines.extend(phones(&mut location, &country, draft));
-    place.phones = unique(lines);
+    phones(&mut at, &country, &mut place.phones, draft);
+    phones(&mut location, &country, &mut place.phones, draft);
     place.languages = spoken(&mut location, prefix, draft).into_iter().map(|(tag, _)| tag).collect();
     if let Some(key) = location.text(&["external_identifier"]) {
         let system = location.text(&["external_identifier_type"]).unwrap_or_else(|| mapping.source.clone());
         place.identifiers.push(Identifier { system, value: key });
     }
-    let region = place.address.as_ref().and_then(|address| address.region.clone());
-    let own = at.list(schedules::FIELDS);
-    let own = if own.is_empty() { location.list(schedules::FIELDS) } else { own };
-    place.schedules = schedules::read(own, zone(draft, mapping, region.as_deref()).as_deref(), &format!("{prefix}schedules"), draft);
-    let ours = location.0.remove("kith").or_else(|| at.0.remove("kith"));
+    let region = region_of(place.address.as_ref());
+    let zones = zones(draft, mapping, &region);
+    let field = format!("{prefix}schedules");
+    let (holder, own) = match at.list(schedules::FIELDS) {
+        own if own.is_empty() => (&mut location, None),
+        own => (&mut at, Some(own)),
+    };
+    let own = own.unwrap_or_else(|| holder.list(schedules::FIELDS));
+    let (read, rows) = schedules::read(own, &zones, &field, draft);
+    place.schedules = read;
+    rows.put(holder, "schedules");
+    let ours = location.fields.remove("kith").or_else(|| at.fields.remove("kith"));
     if let Some(Value::Object(fields)) = ours {
         place = stated(place, fields, prefix, draft);
     }
-    location.keep_rest(prefix, draft);
-    at.keep_rest(prefix, draft);
+    keep_accessibility(accessible, &mut location, &place, prefix, draft);
     // A state alone is no place, but it has been good for the time zone.
     let is_state_alone = |address: &Address| address.line1.is_none() && address.city.is_none() && address.postal_code.is_none();
     if place.point.is_none()
         && let Some(address) = place.address.take_if(|address| is_state_alone(address))
     {
         let region = address.region.map_or(Value::Null, Value::String);
-        draft.keep_told("address_not_understood", format!("{prefix}address.state_province"), region);
+        location.refuse("address_not_understood", &format!("{prefix}address."), "state_province", region, draft);
     }
-    (!is_empty_place(&place)).then_some((place, region))
+    if is_empty_place(&place) {
+        keep_site(whole, sites);
+        return None;
+    }
+    if let Some(owner) = location.fields.remove("organization_id").filter(is_uuid) {
+        location.kept.insert("organization_id".into(), owner);
+    }
+    let (location, mut rest) = (location.rest(prefix, draft), at.rest(prefix, draft));
+    if !location.is_empty() {
+        rest.insert("location".into(), Value::Object(location));
+    }
+    sites.rest(names::of_place(&place), rest);
+    Some((place, region))
+}
+
+/// The province or state of a place.
+#[derive(Debug, Clone, Default)]
+pub struct Region {
+    /// As it is written.
+    pub written: Option<String>,
+    /// The province that it is.
+    pub province: Option<&'static Province>,
+}
+
+impl Region {
+    /// The one that a code or name names.
+    pub fn named(words: &str) -> Self {
+        Self { written: Some(words.to_owned()), province: provinces::named(words) }
+    }
+
+    /// Whether anything is known of it.
+    pub const fn is_known(&self) -> bool {
+        self.written.is_some() || self.province.is_some()
+    }
+}
+
+fn region_of(address: Option<&Address>) -> Region {
+    Region { written: address.and_then(|address| address.region.clone()), province: address.and_then(province_of) }
+}
+
+/// A service at a location of which nothing was made, as it came.
+fn keep_site((mut site, location): (Fields, Value), sites: &mut Rows) {
+    if location.as_object().is_some_and(|location| !location.is_empty()) {
+        site.insert("location".into(), location);
+    }
+    sites.whole(Value::Object(site));
+}
+
+fn is_uuid(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| uuid::Uuid::try_parse(text).is_ok())
+}
+
+/// Reads the addresses: the first that is no postal one is where one goes. Gives a point that stands in one of them.
+fn addresses(location: &mut Part, place: &mut Place, mapping: &Mapping, prefix: &str, draft: &mut Draft) -> Option<Point> {
+    let (mut rows, mut point) = (Rows::default(), None);
+    for value in location.list(ADDRESSES) {
+        let mut part = match value {
+            Value::Object(fields) => Part { fields, ..Part::default() },
+            Value::String(line) => {
+                let read = address::read(&line, mapping.defaults.region.as_deref(), &mapping.defaults.country);
+                place.address = place.address.take().or(read.address);
+                if read.unlike.is_some() {
+                    location.refuse("address_not_understood", prefix, "address", Value::String(line), draft);
+                }
+                continue;
+            }
+            other => {
+                location.refuse("address_not_understood", prefix, "address", other, draft);
+                continue;
+            }
+        };
+        let whole = part.whole();
+        let kind = part.text(&["address_type", "type"]).unwrap_or_default();
+        if kind.eq_ignore_ascii_case("postal") || place.address.is_some() {
+            draft.notice("field_not_known", format!("{prefix}postal_address"), "kept in source_fields");
+            rows.whole(whole);
+            continue;
+        }
+        if !kind.is_empty() && !kind.eq_ignore_ascii_case("physical") {
+            part.keep("address_type", Value::String(kind));
+        }
+        point = point.or_else(|| point_of(&mut part, prefix, draft));
+        for name in schedules::FIELDS.iter().chain(&["phones"]) {
+            if let Some(value) = part.fields.remove(*name) {
+                location.fields.entry((*name).to_owned()).or_insert(value);
+            }
+        }
+        place.address = address_of(&mut part, mapping, prefix, draft);
+        place.name = place.name.take().or_else(|| part.text(&["location_name"]));
+        let rest = part.rest(&format!("{prefix}address."), draft);
+        if place.address.is_some() { rows.rest(String::new(), rest) } else { rows.whole(whole) }
+    }
+    rows.put(location, "addresses");
+    point
 }
 
 /// Lays our own fields of a place over it.
-fn stated(place: Place, fields: Map<String, Value>, prefix: &str, draft: &mut Draft) -> Place {
+fn stated(place: Place, fields: Fields, prefix: &str, draft: &mut Draft) -> Place {
     let Ok(mut value) = serde_json::to_value(&place) else { return place };
     for (name, part) in fields {
         merge(&mut value, &name, part);
@@ -110,10 +188,11 @@ fn stated(place: Place, fields: Map<String, Value>, prefix: &str, draft: &mut Dr
     })
 }
 
-/// The zone of hours: what the service states in its `kith` object, else the mapping's.
-pub fn zone(draft: &Draft, mapping: &Mapping, region: Option<&str>) -> Option<String> {
+/// In which zone hours are read: what the service states in its `kith` object, else the mapping's, else what follows from the place.
+pub fn zones(draft: &Draft, mapping: &Mapping, region: &Region) -> Zones {
     let stated = draft.stated.get("time_zone").and_then(Value::as_str);
-    stated.or_else(|| mapping.time_zone(region)).map(str::to_owned)
+    let named = stated.or_else(|| mapping.time_zone(region.written.as_deref())).map(str::to_owned);
+    Zones { named, province: region.province }
 }
 
 fn country(place: &Place, mapping: &Mapping) -> String {
@@ -122,17 +201,19 @@ fn country(place: &Place, mapping: &Mapping) -> String {
 }
 
 fn address_of(part: &mut Part, mapping: &Mapping, prefix: &str, draft: &mut Draft) -> Option<Address> {
-    let mut lines = part.list(&["address_lines", "lines"]).into_iter().filter_map(|line| line.as_str().and_then(text::plain));
+    let lines: Vec<String> = part.list(&["address_lines", "lines"]).iter().filter_map(|line| line.as_str().and_then(text::plain)).collect();
+    let mut lines = lines.into_iter();
     let line1 = part.text(LINE1).or_else(|| lines.next());
     let line2 = part.text(LINE2).or_else(|| lines.next());
-    lines.for_each(|line| draft.keep_told("address_not_understood", format!("{prefix}address.lines"), Value::String(line)));
+    let more: Vec<Value> = lines.map(Value::String).collect();
+    part.refuse("address_not_understood", &format!("{prefix}address."), "lines", Value::Array(more), draft);
     let city = part.text(&["city", "locality", "town"]);
     let region = part.text(&["state_province", "state", "province", "region"]);
     let postal_code = part.text(&["postal_code", "zip", "zip_code", "postcode"]);
     let named = part.text(&["country"]);
     let country = named.as_deref().and_then(country_code);
     if let Some(name) = named.filter(|_| country.is_none()) {
-        draft.keep_told("country_not_understood", format!("{prefix}address.country"), Value::String(name));
+        part.refuse("country_not_understood", &format!("{prefix}address."), "country", Value::String(name), draft);
     }
     if line1.is_none() && city.is_none() && postal_code.is_none() && region.is_none() {
         return None;
@@ -154,8 +235,8 @@ fn country_code(name: &str) -> Option<String> {
 fn point_of(part: &mut Part, prefix: &str, draft: &mut Draft) -> Option<Point> {
     let mut inner = Part::default();
     match part.take(&["coordinates", "geo_point", "point"]) {
-        Some(Value::Object(fields)) => inner = Part(fields),
-        other => draft.keep_told("point_not_understood", format!("{prefix}point"), other.unwrap_or_default()),
+        Some(Value::Object(fields)) => inner.fields = fields,
+        other => part.refuse("point_not_understood", prefix, "point", other.unwrap_or_default(), draft),
     }
     let mut words = |names: &[&str]| part.text(names).or_else(|| inner.text(names));
     let (latitude, longitude) = (words(&["latitude", "lat"]), words(&["longitude", "lng", "lon"]));
@@ -163,19 +244,19 @@ fn point_of(part: &mut Part, prefix: &str, draft: &mut Draft) -> Option<Point> {
     let point = number(&latitude).zip(number(&longitude)).map(|(latitude, longitude)| Point { latitude, longitude });
     if point.is_none() {
         for (name, words) in [("latitude", latitude), ("longitude", longitude)] {
-            draft.keep_told("point_not_understood", format!("{prefix}{name}"), words.map_or(Value::Null, Value::String));
+            part.refuse("point_not_understood", prefix, name, words.map_or(Value::Null, Value::String), draft);
         }
     }
-    inner.keep_rest(&format!("{prefix}point."), draft);
+    let rest = inner.rest(&format!("{prefix}point."), draft);
+    part.keep("point", Value::Object(rest));
     point
 }
 
-fn accessibility(location: &mut Part, place: &mut Place, prefix: &str, draft: &mut Draft) {
-    let mut words = Vec::new();
-    for mut row in location.parts(&["accessibility", "accessibilitys", "accessibilities", "accessibility_for_disabilities"]) {
-        words.extend(row.text(&["description", "accessibility", "details"]));
-        row.keep_rest(&format!("{prefix}accessibility."), draft);
-    }
+/// Reads what is accessible; the rows as they came.
+fn accessibility(location: &mut Part, place: &mut Place) -> Vec<Part> {
+    let rows = location.parts(&["accessibility", "accessibilitys", "accessibilities", "accessibility_for_disabilities"]);
+    let words = rows.iter().filter_map(|row| ["description", "accessibility", "details"].iter().find_map(|name| row.peek(name)));
+    let words: Vec<String> = words.collect();
     for text in &words {
         let folded = text::fold(text);
         let is_limited = ["not ", "no ", "non ", "limited", "partial", "without", "inaccessible"].iter().any(|word| folded.contains(word));
@@ -198,86 +279,110 @@ fn accessibility(location: &mut Part, place: &mut Place, prefix: &str, draft: &m
         }
     }
     place.accessibility_text = (!words.is_empty()).then(|| words.join("\n"));
+    rows
 }
 
-/// Reads `phones` in all its spellings.
-pub fn phones(part: &mut Part, country: &str, draft: &mut Draft) -> Vec<Phone> {
-    let mut all = Vec::new();
+/// Keeps the rows of what is accessible: with ours that say the same, or as they came.
+fn keep_accessibility(rows: Vec<Part>, location: &mut Part, place: &Place, prefix: &str, draft: &mut Draft) {
+    let (ours, mut kept) = (names::of_accessibility(place), Rows::default());
+    for mut row in rows {
+        let whole = row.whole();
+        match row.text(&["description"]).filter(|words| ours.contains(words)) {
+            Some(words) => kept.rest(words, row.rest(&format!("{prefix}accessibility."), draft)),
+            None => kept.whole(whole),
+        }
+    }
+    kept.put(location, "accessibility");
+}
+
+/// Reads `phones` in all its spellings, and adds those that are not known yet.
+pub fn phones(part: &mut Part, country: &str, known: &mut Vec<Phone>, draft: &mut Draft) {
+    let mut rows = Rows::default();
     for value in part.list(&["phones", "phone", "phone_numbers", "contact_phones"]) {
+        let before = known.len();
         match value {
             Value::Object(fields) => {
-                let mut line = Part(fields);
+                let mut line = Part { fields, ..Part::default() };
+                let whole = line.whole();
                 let Some(number) = line.text(&["number", "phone_number"]) else {
-                    line.keep_rest("phones.", draft);
+                    draft.notice("phone_not_understood", "phones", "kept in source_fields");
+                    rows.whole(whole);
                     continue;
                 };
-                let kind = line.text(&["type", "phone_type"]).and_then(|words| match text::phones::kind(&words) {
-                    Some(PhoneKind::Voice) => None,
-                    None => {
-                        draft.keep_told("phone_type_not_understood", "phones.type", Value::String(words));
-                        None
+                let kind = line.text(&["type", "phone_type"]).and_then(|words| {
+                    let kind = text::phones::kind(&words);
+                    if kind.is_none() {
+                        line.refuse("phone_type_not_understood", "phones.", "type", Value::String(words), draft);
                     }
-                    kind => kind,
+                    kind
                 });
                 let extension = line.text(&["extension", "ext"]);
                 let note = line.text(&["description", "notes"]);
-                for mut phone in draft.phones("phones", &number, country) {
-                    phone.kind = phone.kind.or(kind);
-                    phone.extension = phone.extension.or_else(|| extension.clone());
-                    phone.note = phone.note.or_else(|| note.clone());
-                    all.push(phone);
+                for phone in draft.phones("phones.number", &number, country) {
+                    let phone = Phone {
+                        kind: phone.kind.or(kind),
+                        extension: phone.extension.clone().or_else(|| extension.clone()),
+                        note: phone.note.clone().or_else(|| note.clone()),
+                        ..phone
+                    };
+                    add(known, phone);
                 }
-                line.keep_rest("phones.", draft);
+                match known.get(before) {
+                    Some(phone) => rows.rest(names::of_phone(phone), line.rest("phones.", draft)),
+                    None => rows.whole(whole),
+                }
             }
-            Value::String(text) => all.extend(draft.phones("phones", &text, country)),
-            other => draft.keep_told("phone_not_understood", "phones", other),
+            Value::String(text) => {
+                draft.phones("phones.number", &text, country).into_iter().for_each(|phone| add(known, phone));
+            }
+            other => {
+                draft.notice("phone_not_understood", "phones", "kept in source_fields");
+                rows.whole(other);
+            }
         }
     }
-    unique(all)
+    rows.put(part, "phones");
 }
 
-/// Each number once.
-pub fn unique(phones: Vec<Phone>) -> Vec<Phone> {
-    let mut seen: Vec<Phone> = Vec::new();
-    for phone in phones {
-        let is_known = seen.iter().any(|known| {
-            known.extension == phone.extension
-                && (known.original == phone.original || known.number.is_some() && known.number == phone.number)
-        });
-        if !is_known {
-            seen.push(phone);
-        }
+/// Adds a telephone where its number is not known yet.
+fn add(known: &mut Vec<Phone>, phone: Phone) {
+    let is_known = |known: &Phone| {
+        known.extension == phone.extension && (known.original == phone.original || known.number.is_some() && known.number == phone.number)
+    };
+    if !known.iter().any(is_known) {
+        known.push(phone);
     }
-    seen
 }
 
 /// Languages with their remarks; names that no language is known by are kept.
 pub fn spoken(part: &mut Part, prefix: &str, draft: &mut Draft) -> Vec<(String, Option<String>)> {
     let mut tags: Vec<(String, Option<String>)> = Vec::new();
-    let mut unknown = Vec::new();
+    let (mut rows, field) = (Rows::default(), format!("{prefix}languages"));
     for value in part.list(&["languages", "language"]) {
-        let (code, name, note) = match value {
-            Value::Object(fields) => {
-                let mut row = Part(fields);
-                let said = (row.text(&["code"]), row.text(&["name", "language"]), row.text(&["note"]));
-                row.keep_rest(&format!("{prefix}languages."), draft);
-                said
-            }
-            Value::String(name) => (None, Some(name), None),
-            other => {
-                unknown.push(other);
-                continue;
-            }
+        let whole = value.clone();
+        let mut row = match value {
+            Value::Object(fields) => Part { fields, ..Part::default() },
+            Value::String(name) => Part { fields: Fields::from_iter([("name".to_owned(), Value::String(name))]), ..Part::default() },
+            _ => Part::default(),
         };
+        let (code, name, note) = (row.text(&["code"]), row.named_text(&["name", "language"]), row.text(&["note"]));
+        let name = name.map(|(_, name)| name);
         match languages::read_both(code.as_deref(), name.as_deref()) {
-            Some(tag) if tags.iter().all(|(known, _)| *known != tag) => tags.push((tag, note)),
-            Some(_) => {}
-            None => unknown.extend(code.into_iter().chain(name).map(Value::String)),
+            Some(tag) if tags.iter().all(|(known, _)| *known != tag) => {
+                if whole.is_object() {
+                    row.keep("name", name.map_or(Value::Null, Value::String));
+                    rows.rest(names::of_language(&tag), row.rest(&format!("{field}."), draft));
+                }
+                tags.push((tag, note));
+            }
+            Some(_) if whole.is_string() => {}
+            Some(_) => rows.whole(whole),
+            None => {
+                draft.notice("language_not_understood", field.clone(), "kept in source_fields");
+                rows.whole(whole);
+            }
         }
     }
-    if !unknown.is_empty() {
-        draft.notice("language_not_understood", format!("{prefix}languages"), "kept in source_fields");
-        draft.keep(format!("{prefix}languages"), Value::Array(unknown));
-    }
+    rows.put(part, "languages");
     tags
 }

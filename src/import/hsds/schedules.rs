@@ -4,8 +4,12 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use super::keep_unknown;
+use super::zones::Zones;
+use super::{Part, Rows};
+use crate::hsds::said::Fields;
+use crate::hsds::write::names;
 use crate::import::draft::{Draft, substance};
 use crate::import::records::date;
 use crate::import::text::hours::{self, DAYS, Hours};
@@ -74,6 +78,8 @@ const READ: &[&str] = &[
 ];
 /// Fields that hold no times.
 const BESIDE: &[&str] = &["metadata", "attributes", "exceptions", "phones", "languages", "location_ids", "kith"];
+/// Fields that are read in part or need no word.
+const PLAIN: &[&str] = &["id", "description", "until", "wkst", "timezone"];
 
 /// Fields under which schedules stand.
 pub const FIELDS: &[&str] =
@@ -95,63 +101,71 @@ struct Slot {
     is_unclear: bool,
 }
 
-/// Reads schedules in the given zone. Those that are not understood are kept under `field` and reported.
-pub fn read(values: Vec<Value>, zone: Option<&str>, field: &str, draft: &mut Draft) -> Vec<Schedule> {
+/// Reads schedules in their zones. Of those that are not understood is told; what is left of all of them is for their record.
+pub fn read(values: Vec<Value>, zones: &Zones, field: &str, draft: &mut Draft) -> (Vec<Schedule>, Rows) {
     let mut schedules: Vec<Schedule> = Vec::new();
-    let mut kept = Vec::new();
+    let (mut rows, mut read) = (Rows::default(), Vec::new());
     for value in values {
-        let zone = value.pointer("/kith/time_zone").and_then(Value::as_str).filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok()).or(zone);
-        let Some(zone) = zone else {
+        let Some(zone) = zones.of(&value, field, draft) else {
             draft.notice("time_zone_unknown", field, "without a time zone the hours are kept in source_fields");
-            kept.push(value);
+            rows.whole(value);
             continue;
         };
-        match understood(&value, zone) {
-            Ok(read) => {
-                read.into_iter().for_each(|schedule| merge(&mut schedules, schedule));
-                keep_besides(&value, field, draft);
+        match understood(&value, &zone) {
+            Ok(found) if found.is_empty() => rows.whole(value),
+            Ok(found) => {
+                let is_row = value.get("id").and_then(|id| Uuid::try_parse(id.as_str()?).ok()).is_some();
+                let places: Vec<usize> = found.into_iter().map(|schedule| merge(&mut schedules, schedule, is_row)).collect();
+                read.push((places.first().copied().unwrap_or_default(), besides(value, field, draft)));
             }
             Err(code) => {
                 draft.notice(code, field, "kept in source_fields");
-                kept.push(value);
+                rows.whole(value);
             }
         }
     }
-    if !kept.is_empty() {
-        draft.keep(field, Value::Array(kept));
-    }
-    schedules
-}
-
-/// Keeps what a schedule says besides what is read of it.
-fn keep_besides(value: &Value, field: &str, draft: &mut Draft) {
-    // Where the zone is stated, the distance from UTC is no more than that.
-    let has_zone = value.pointer("/kith/time_zone").is_some();
-    let is_read =
-        |name: &str| name == "timezone" && has_zone || [READ, DAY_FIELDS, OPENS, CLOSES, BESIDE].iter().any(|names| names.contains(&name));
-    let members = value.as_object().into_iter().flatten();
-    for (name, said) in members.filter(|(name, said)| !said.is_object() && !said.is_array() && !is_read(name) && !name.ends_with("_id")) {
-        keep_unknown(format!("{field}.{name}"), said.clone(), draft);
-    }
-}
-
-/// Schedules that differ in their weekdays only become one.
-fn merge(schedules: &mut Vec<Schedule>, schedule: Schedule) {
-    const WEEKLY: &str = "FREQ=WEEKLY;BYDAY=";
-    let days = |rrule: &str| rrule.strip_prefix(WEEKLY).filter(|days| !days.contains(';')).map(str::to_owned);
-    if let Some(more) = days(&schedule.rrule) {
-        let same =
-            |known: &&mut Schedule| Schedule { rrule: known.rrule.clone(), ..schedule.clone() } == **known && days(&known.rrule).is_some();
-        if let Some(known) = schedules.iter_mut().find(same) {
-            let all = format!("{},{more}", days(&known.rrule).unwrap_or_default());
-            let all: Vec<&str> = DAYS.into_iter().filter(|day| all.split(',').any(|one| one == *day)).collect();
-            known.rrule = format!("{WEEKLY}{}", all.join(","));
-            return;
+    for (place, rest) in read {
+        if let Some(schedule) = schedules.get(place) {
+            rows.rest(names::of_schedule(schedule), rest);
         }
     }
-    if !schedules.contains(&schedule) {
-        schedules.push(schedule);
+    (schedules, rows)
+}
+
+/// What a schedule says besides what is read of it.
+fn besides(value: Value, field: &str, draft: &mut Draft) -> Fields {
+    let Some(mut part) = Part::of(value) else { return Fields::new() };
+    let mut plain = Part::default();
+    for name in BESIDE.iter().chain(PLAIN).filter(|name| **name != "kith") {
+        plain.keep(name, part.fields.remove(*name).unwrap_or_default());
     }
+    let is_read = |name: &str| name == "kith" || [READ, DAY_FIELDS, OPENS, CLOSES].iter().any(|names| names.contains(&name));
+    part.fields.retain(|name, said| !is_read(name) && !said.is_object() && !said.is_array());
+    let mut rest = part.rest(&format!("{field}."), draft);
+    rest.extend(plain.rest(field, draft));
+    rest
+}
+
+/// Adds a schedule, and says where it is. Schedules that differ in their weekdays only become one, but for those that are rows of their own.
+fn merge(schedules: &mut Vec<Schedule>, schedule: Schedule, is_row: bool) -> usize {
+    const WEEKLY: &str = "FREQ=WEEKLY;BYDAY=";
+    let days = |rrule: &str| rrule.strip_prefix(WEEKLY).filter(|days| !days.contains(';')).map(str::to_owned);
+    if let Some(more) = days(&schedule.rrule).filter(|_| !is_row) {
+        let same = |known: &Schedule| Schedule { rrule: known.rrule.clone(), ..schedule.clone() } == *known && days(&known.rrule).is_some();
+        if let Some(place) = schedules.iter().position(same) {
+            if let Some(known) = schedules.get_mut(place) {
+                let all = format!("{},{more}", days(&known.rrule).unwrap_or_default());
+                let all: Vec<&str> = DAYS.into_iter().filter(|day| all.split(',').any(|one| one == *day)).collect();
+                known.rrule = format!("{WEEKLY}{}", all.join(","));
+            }
+            return place;
+        }
+    }
+    let known = schedules.iter().position(|known| *known == schedule);
+    known.unwrap_or_else(|| {
+        schedules.push(schedule);
+        schedules.len() - 1
+    })
 }
 
 fn understood(value: &Value, zone: &str) -> Result<Vec<Schedule>, &'static str> {
@@ -279,7 +293,7 @@ impl Slot {
         self.valid.from = from.or(self.valid.from);
         self.valid.until = [until, to].into_iter().flatten().min().or(self.valid.until);
         self.is_closed |= fields.get("closed").and_then(Value::as_bool) == Some(true);
-        self.note = text(&["description", "notes", "note"]).map(str::to_owned).or_else(|| self.note.take());
+        self.note = text(&["notes", "description", "note"]).map(str::to_owned).or_else(|| self.note.take());
     }
 
     /// The parts of a rule in RFC 5545 form.
@@ -392,7 +406,8 @@ mod tests {
     fn shown(values: Value) -> (Vec<String>, Vec<&'static str>) {
         let mut draft = Draft::new(&Mapping::hsds("test")).unwrap();
         let values = values.as_array().unwrap().clone();
-        let read = read(values, Some("America/New_York"), "schedules", &mut draft);
+        let zones = Zones { named: Some("America/New_York".into()), ..Zones::default() };
+        let (read, _) = read(values, &zones, "schedules", &mut draft);
         let time = |time: Option<NaiveTime>| time.map_or("*".into(), |time| time.format("%H:%M").to_string());
         let shown = read.iter().map(|s| format!("{} {}-{}", s.rrule, time(s.opens_at), time(s.closes_at))).collect();
         (shown, draft.notices.iter().map(|notice| notice.code).collect())
@@ -460,6 +475,10 @@ mod tests {
         }
         let mut draft = Draft::new(&Mapping::hsds("test")).unwrap();
         let one = vec![json!({"byday": "MO", "opens_at": "08:00", "closes_at": "09:00"})];
-        assert!(read(one, None, "schedules", &mut draft).is_empty() && draft.leftovers.contains_key("schedules"));
+        let (read, rows) = read(one.clone(), &Zones::default(), "schedules", &mut draft);
+        let mut record = Part::default();
+        rows.put(&mut record, "schedules");
+        assert!(read.is_empty());
+        assert_eq!(record.rest("", &mut draft)["schedules"], Value::Array(one));
     }
 }

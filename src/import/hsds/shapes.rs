@@ -61,22 +61,22 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
         return Err(Notice::new("not_a_record", "", "the record is no object"));
     };
     // Some feeds wrap a record in a description of its kind.
-    if !record.0.contains_key("name")
-        && let Some(inner) = record.0.get("schema").filter(|inner| inner.is_object()).cloned().and_then(Part::of)
+    if !record.fields.contains_key("name")
+        && let Some(inner) = record.fields.get("schema").filter(|inner| inner.is_object()).cloned().and_then(Part::of)
     {
         record = inner;
     }
-    let has = |record: &Part, name: &str| record.0.get(name).is_some_and(|value| value.is_object() || value.is_array());
-    let is_named = record.0.get("name").is_some_and(Value::is_string);
+    let has = |record: &Part, name: &str| record.fields.get(name).is_some_and(|value| value.is_object() || value.is_array());
+    let is_named = record.fields.get("name").is_some_and(Value::is_string);
     if has(&record, "service")
         && has(&record, "location")
-        && record.0.get("service").is_some_and(Value::is_object)
+        && record.fields.get("service").is_some_and(Value::is_object)
         && !has(&record, "organization")
     {
         return Ok(vec![at_location(record)]);
     }
     if is_named && has(&record, "organization") {
-        let organization = record.0.remove("organization").and_then(Part::of);
+        let organization = record.fields.remove("organization").and_then(Part::of);
         return Ok(vec![Unit { service: record, organization, is_only: true, ..Unit::default() }]);
     }
     let mut organizations = record.parts(&["organization", "organizations"]);
@@ -84,9 +84,9 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
         if !is_named {
             return Err(Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"));
         }
-        let counts = |names: &[&str]| names.iter().filter(|name| record.0.contains_key(**name)).count();
+        let counts = |names: &[&str]| names.iter().filter(|name| record.fields.contains_key(**name)).count();
         if counts(SERVICE) > 0 && counts(&["services", "organization_identifiers", "legal_status"]) == 0
-            || counts(ORGANIZATION) == 0 && record.0.contains_key("status")
+            || counts(ORGANIZATION) == 0 && record.fields.contains_key("status")
         {
             return Ok(vec![Unit { service: record, is_only: true, ..Unit::default() }]);
         }
@@ -102,10 +102,10 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
     let mut units = Vec::new();
     let mut services: Vec<Option<Part>> = services.into_iter().map(Some).collect();
     for organization in organizations {
-        let id = organization.0.get("id").cloned();
+        let id = organization.fields.get("id").cloned();
         let own = services
             .iter_mut()
-            .filter(|service| service.as_ref().is_some_and(|service| id.is_some() && service.0.get("organization_id") == id.as_ref()));
+            .filter(|service| service.as_ref().is_some_and(|service| id.is_some() && service.fields.get("organization_id") == id.as_ref()));
         let own: Vec<Part> = own.filter_map(Option::take).collect();
         units.extend(of_organization(organization, own, Part::default()));
     }
@@ -115,29 +115,29 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
 
 /// A service at one location, as `/service_at_locations` lists them.
 fn at_location(mut record: Part) -> Unit {
-    let mut service = record.0.remove("service").and_then(Part::of).unwrap_or_default();
-    let organization = service.0.remove("organization").and_then(Part::of);
-    if let Some(id) = record.0.get("id") {
-        service.0.insert("id".into(), id.clone());
+    let mut service = record.fields.remove("service").and_then(Part::of).unwrap_or_default();
+    let organization = service.fields.remove("organization").and_then(Part::of);
+    if let Some(id) = record.fields.get("id") {
+        service.fields.insert("id".into(), id.clone());
     }
-    service.0.insert("service_at_locations".into(), Value::Array(vec![Value::Object(record.0)]));
+    service.fields.insert("service_at_locations".into(), Value::Array(vec![Value::Object(record.fields)]));
     Unit { service, organization, is_only: true, ..Unit::default() }
 }
 
 fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: Part) -> Vec<Unit> {
     services.extend(organization.parts(&["services", "service"]));
     if services.is_empty() {
-        for location in organization.0.get("locations").and_then(Value::as_array).into_iter().flatten() {
+        for location in organization.fields.get("locations").and_then(Value::as_array).into_iter().flatten() {
             let inner = location.get("services").and_then(Value::as_array).into_iter().flatten();
             services.extend(inner.filter(|service| service.is_object()).cloned().filter_map(Part::of));
         }
     }
     // What a wrapper says beside the organization is said of it.
     for name in ["locations", "location", "phones", "phone", "addresses"] {
-        if !organization.0.contains_key(name)
-            && let Some(value) = around.0.remove(name)
+        if !organization.fields.contains_key(name)
+            && let Some(value) = around.fields.remove(name)
         {
-            organization.0.insert(name.into(), value);
+            organization.fields.insert(name.into(), value);
         }
     }
     if services.is_empty() {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn shown(record: Value) -> Vec<String> {
-        let name = |part: &Part| part.0.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
+        let name = |part: &Part| part.fields.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
         let shown = |unit: &Unit| format!("{} of {}", name(&unit.service), unit.organization.as_ref().map_or("nobody".into(), name));
         units(record).unwrap().iter().map(shown).collect()
     }

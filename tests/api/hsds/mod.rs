@@ -1,5 +1,6 @@
 //! The directory in the standard of its field: what it answers, to whom, and that it holds to the standard's own schemas.
 
+mod foreign;
 mod round_trip;
 mod standard;
 
@@ -239,9 +240,26 @@ on_both!(a_sweep_tells_of_changes_and_of_services_that_have_ended, |db| async mo
     assert_eq!(all(&clinic, &format!("/hsds/service_at_locations?modified_after={now}")).await.len(), 2);
 
     let version = clinic.get(&format!("/v1/services/{own}")).await.expect(200)["version"].as_i64().unwrap();
+    app.clock.advance(chrono::Duration::hours(1));
+    let clinic = app.client(clinic.organization_id, clinic.scopes).await;
+    let directory = app.client(directory.organization_id, directory.scopes).await;
+    let deleted_at = app.clock.now();
     directory.delete(&format!("/v1/services/{own}"), version).await.expect(204);
-    assert_eq!(all(&clinic, "/hsds/services").await.len(), DEMO_SERVICES.len() - 1);
-    clinic.get(&format!("/hsds/services/{own}")).await.expect_problem(404, "not_found");
+    let swept = all(&clinic, &format!("/hsds/services?modified_after={deleted_at}&minimal=true")).await;
+    assert_eq!((swept.len(), &swept[0]["id"], &swept[0]["last_modified"]), (1, &bank["id"], &json!(deleted_at)));
+    let services = all(&clinic, "/hsds/services?full=true").await;
+    assert_eq!(services.len(), DEMO_SERVICES.len());
+    let gone = services.iter().find(|service| service["id"] == bank["id"]).unwrap();
+    assert_eq!((&gone["name"], &gone["status"]), (&bank["name"], &json!("inactive")));
+    assert_eq!(gone["organization"]["id"], bank["organization"]["id"]);
+    assert_eq!(
+        (gone.get("phones"), gone.get("description"), gone.get("service_at_locations")),
+        (None, None, None),
+        "no more is said of it"
+    );
+    assert_eq!(clinic.get(&format!("/hsds/services/{own}")).await.expect(200), *gone);
+    assert!(all(&clinic, &format!("/hsds/service_at_locations?modified_after={deleted_at}")).await.is_empty());
+    assert!(!all(&clinic, "/hsds/services?search=alder+falls+food+bank").await.iter().any(|found| found["id"] == bank["id"]));
 });
 
 on_both!(locations_are_found_around_a_postal_code, |db| async move {

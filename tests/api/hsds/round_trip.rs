@@ -24,7 +24,7 @@ fn sorted(services: &[Value]) -> Vec<String> {
 }
 
 /// The lines of every file of a zip file, sorted.
-fn tables(answer: &Answer) -> BTreeMap<String, Vec<String>> {
+pub fn tables(answer: &Answer) -> BTreeMap<String, Vec<String>> {
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/zip")));
     let mut archive = zip::ZipArchive::new(Cursor::new(answer.bytes.to_vec())).unwrap();
     let files = 0..archive.len();
@@ -56,7 +56,7 @@ async fn send(caller: &Caller, media_type: &str, body: impl Into<actix_web::web:
 const PATIENT: &[&str] = &["--request-timeout=10m"];
 
 /// Another instance: a second database and server.
-async fn elsewhere(kind: &str) -> (TestApp, Caller) {
+pub async fn elsewhere(kind: &str) -> (TestApp, Caller) {
     let db = match kind {
         "sqlite" => TestDb::sqlite(),
         _ => TestDb::postgres().unwrap(),
@@ -66,6 +66,11 @@ async fn elsewhere(kind: &str) -> (TestApp, Caller) {
     app.clock.advance(chrono::Duration::days(40));
     let directory = app.tenant("A partner", OrganizationKind::Directory).await;
     (app, directory)
+}
+
+/// The kind of a database, for another of it.
+pub fn kind_of(db: &TestDb) -> &'static str {
+    if matches!(db.place, crate::harness::Place::Sqlite(_)) { "sqlite" } else { "postgres" }
 }
 
 /// What two exports differ in.
@@ -173,7 +178,7 @@ async fn real_directories_go_there_and_back() {
 }
 
 on_both!(a_service_with_everything_that_the_api_takes_goes_there_and_back, |db| async move {
-    let kind = if matches!(db.place, crate::harness::Place::Sqlite(_)) { "sqlite" } else { "postgres" };
+    let kind = kind_of(&db);
     let app = TestApp::new(db).await;
     let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
     let parent = directory.post("/v1/organizations", json!({ "name": "The whole", "kind": "agency" })).await;
@@ -234,18 +239,19 @@ on_both!(a_service_with_everything_that_the_api_takes_goes_there_and_back, |db| 
 });
 
 on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async move {
-    let kind = if matches!(db.place, crate::harness::Place::Sqlite(_)) { "sqlite" } else { "postgres" };
+    let kind = kind_of(&db);
     let app = TestApp::new(db).await;
     let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
     let (taxonomy, parent, term) =
         ("3f7b145d-84af-42d7-8fae-eaca714b02b2", "0bc248fa-dc27-4650-9ba4-8f1a24ef16a2", "5c7a1c9e-8f0a-4d55-9b1e-6a0f8c2d3e4f");
+    let (beds, rooms) = ("1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8b01", "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8b02");
     let foreign = json!({
         "id": "ac148810-d857-441c-9679-408f346de14b", "name": "Counselling", "status": "active", "pets_welcome": true, "wait_time": "Two weeks",
         "organization": { "id": "d9d5e0f5-d3ce-4f73-9a2f-4dd0ecc6c610", "name": "Example", "description": "An example.", "year_incorporated": 2011 },
         "capacities": [
-            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a01", "unit": { "id": term, "name": "Adult beds" }, "available": 4, "maximum": 10, "updated": "2026-02-27" },
-            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a02", "unit": { "id": term, "name": "Family rooms" }, "available": 0, "updated": "2026-02-27" },
-            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a03", "unit": { "id": term, "name": "Family rooms" }, "available": 1, "updated": "2026-02-27", "description": "Upstairs" } ],
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a01", "unit": { "id": beds, "name": "Adult beds" }, "available": 4, "maximum": 10, "updated": "2026-02-27" },
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a02", "unit": { "id": rooms, "name": "Family rooms" }, "available": 0, "updated": "2026-02-27" },
+            { "id": "1b7c2f7e-5d0a-4f60-8c55-0f0f3f1d8a03", "unit": { "id": rooms, "name": "Family rooms" }, "available": 1, "updated": "2026-02-27", "description": "Upstairs" } ],
         "attributes": [{ "id": "ae58cc39-8b70-4ab1-8aea-786882e5ac8e", "link_type": "topic", "taxonomy_term": {
             "id": term, "code": "BD-1800", "name": "Pantries", "description": "Food to take home.", "parent_id": parent, "language": "en",
             "taxonomy_detail": { "id": taxonomy, "name": "Partner's own", "description": "Ours.", "uri": "https://example.org/taxonomy", "version": "7" } } }],
@@ -277,14 +283,14 @@ on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async
     let there = partner.get("/hsds/services/ac148810-d857-441c-9679-408f346de14b").await.expect(200);
     let kept = &there["kith"]["source_fields"];
     assert_eq!(
-        (&kept["colour"], &kept["organization.logo"], &there["description"]),
+        (&kept["colour"], &there["organization"]["logo"], &there["description"]),
         (&json!("green"), &edited["organization"]["logo"], &edited["description"])
     );
     assert_eq!(there["schedules"][0]["byday"], "MO");
 });
 
 on_both!(what_two_sources_say_of_one_directory_goes_elsewhere, |db| async move {
-    let kind = if matches!(db.place, crate::harness::Place::Sqlite(_)) { "sqlite" } else { "postgres" };
+    let kind = kind_of(&db);
     let app = TestApp::new(db).await;
     let (directory, _) = demo(&app).await;
     let export = "/hsds/services?full=true&format=ndjson";
@@ -307,8 +313,35 @@ on_both!(what_two_sources_say_of_one_directory_goes_elsewhere, |db| async move {
     assert_eq!(statuses(&all(&partner, "/hsds/services?full=true").await), statuses(&sent));
 });
 
+on_both!(what_was_deleted_here_is_inactive_where_it_was_copied, |db| async move {
+    let kind = kind_of(&db);
+    let app = TestApp::new(db).await;
+    let (directory, _) = demo(&app).await;
+    let export = "/hsds/services?full=true&format=ndjson";
+    let first = directory.get(export).await;
+    let (_app, partner) = elsewhere(kind).await;
+    send(&partner, "application/x-ndjson", first.bytes.clone()).await;
+    let service = directory.get("/v1/services?q=Alder+Falls+Food+Bank&limit=1").await.expect(200)["items"][0].clone();
+    let path = format!("/v1/services/{}", service["id"].as_str().unwrap());
+    let known = lines(&first).into_iter().find(|shown| shown["name"] == service["name"]).unwrap();
+    app.clock.advance(chrono::Duration::seconds(60));
+    directory.delete(&path, service["version"].as_i64().unwrap()).await.expect(204);
+
+    let second = directory.get(export).await;
+    let report = send(&partner, "application/x-ndjson", second.bytes.clone()).await;
+    assert_eq!((&report["updated"], &report["created"]), (&json!(1), &json!(0)), "{report}");
+    let there = partner.get(&format!("/hsds/services/{}", known["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&there["name"], &there["status"], there.get("phones")), (&known["name"], &json!("inactive"), None));
+    // Who copies it only now learns the same.
+    let (_app, newcomer) = elsewhere(kind).await;
+    let package = directory.get("/hsds/package").await;
+    send(&newcomer, "application/zip", package.bytes.clone()).await;
+    assert_same(&lines(&second), &all(&newcomer, "/hsds/services?full=true").await);
+    assert_eq!(tables(&package), tables(&newcomer.get("/hsds/package").await));
+});
+
 /// A package of an older version: CSV files by their names.
-fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+pub fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in files {
         zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -431,6 +464,7 @@ fn of_folder(folder: &std::path::Path) -> Vec<Parsed> {
             importer.take(raw, &mut |outcome| match outcome {
                 Outcome::Parsed(one) => parsed.push(*one),
                 Outcome::Refused(refused) => panic!("{refused:?}"),
+                Outcome::Listed(..) | Outcome::Kept(_) | Outcome::Noted(_) => {}
             });
         }
     }

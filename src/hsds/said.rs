@@ -1,0 +1,524 @@
+//! What a source says of a record and no field of ours holds: kept with the record, and given back in its place.
+//!
+//! It has the shape of the record in the standard. A row of which Kith has made something is what is left of it, and says by `of` of which of
+//! our rows it is the rest; any other row is whole. [`give_back`] puts each thing where the standard has a column or a list for it that
+//! Kith does not read, and all else into `kith.source_fields` of its object; whole rows among those that Kith reads are marked
+//! (`kith.is_kept`), so that no other Kith reads them. [`rest`] undoes it: what is left of an object besides what we would write of it.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::ids;
+use super::tables::{self, Table};
+
+/// The members of an object.
+pub type Fields = Map<String, Value>;
+
+/// By this the rest of a row says which of our rows it belongs to; see [`name`].
+pub const OF: &str = "of";
+/// Where in the profile of an object that is kept which has no place.
+const ELSEWHERE: &str = "source_fields";
+/// That a row is its source's alone.
+const IS_KEPT: &str = "is_kept";
+
+/// What an object is, and how its members are put back.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// Whether rows have the ids that their source gave them.
+    has_ids: bool,
+    /// Whether it is a row of a list, and not a record.
+    is_row: bool,
+    /// Whether nothing of it was read.
+    is_kept: bool,
+}
+
+/// What names a row of ours among its like: the same whenever it is written, and with other words where it becomes another.
+pub fn name(table: &str, row: &Fields) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let at = |path: &str| {
+        let mut steps = path.split('/');
+        let first = steps.next().and_then(|step| row.get(step));
+        let found = steps.try_fold(first?, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            other => other.get(step),
+        });
+        Some(text(found?)).filter(|text| !text.is_empty())
+    };
+    let first = |paths: &[&str]| paths.iter().find_map(|path| at(path)).unwrap_or_default();
+    let all = |paths: &[&str]| paths.iter().map(|path| at(path).unwrap_or_default()).collect::<Vec<_>>().join("|");
+    match table {
+        "phone" => first(&["number"]),
+        "contact" => first(&["name", "email", "title"]),
+        "language" => first(&["code"]),
+        "service_area" => first(&["name"]),
+        "cost_option" => all(&["option", "amount", "currency"]),
+        "required_document" => first(&["document"]),
+        "accessibility" => first(&["description"]),
+        "organization_identifier" => first(&["identifier"]),
+        "service_capacity" => first(&["kith/key"]),
+        "attribute" => all(&["taxonomy_term/taxonomy", "taxonomy_term/code"]),
+        "schedule" => all(SCHEDULE),
+        "service_at_location" => match first(&["location/name", "location/addresses/0/address_1"]) {
+            unnamed if unnamed.is_empty() => all(&["location/latitude", "location/longitude"]),
+            named => named,
+        },
+        _ => String::new(),
+    }
+}
+
+const SCHEDULE: &[&str] = &[
+    "freq",
+    "interval",
+    "byday",
+    "bymonthday",
+    "byweekno",
+    "byyearday",
+    "kith/rrule",
+    "dtstart",
+    "count",
+    "opens_at",
+    "closes_at",
+    "valid_from",
+    "valid_to",
+];
+
+/// Gives back with a record what its source says of it besides. `has_ids`: rows have the ids that their source gave them.
+pub fn give_back<'a>(table: &str, record: &mut Fields, said: impl IntoIterator<Item = (&'a String, &'a Value)>, has_ids: bool) {
+    fill(table, record, said.into_iter().collect(), Way { has_ids, is_row: false, is_kept: false });
+}
+
+fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way: Way) {
+    let Some(table) = tables::of(table) else { return };
+    // The ids of parts are made of that of the whole.
+    said.sort_by(|one, other| (one.0 != "id", one.0).cmp(&(other.0 != "id", other.0)));
+    let profile = record.shift_remove("kith");
+    let mut elsewhere = Fields::new();
+    for (member, value) in said {
+        if let Some(left) = place(table, record, member, value, way) {
+            elsewhere.insert(member.clone(), left);
+        }
+    }
+    let mut profile = profile.unwrap_or_default();
+    if !elsewhere.is_empty() {
+        let mut elsewhere = Value::Object(elsewhere);
+        elsewhere.sort_all_objects();
+        let mut members = if let Value::Object(members) = profile { members } else { Fields::new() };
+        members.insert(ELSEWHERE.into(), elsewhere);
+        profile = Value::Object(members);
+    }
+    if !profile.is_null() {
+        record.insert("kith".into(), profile);
+    }
+}
+
+/// Puts a member in its place; gives back what has none.
+fn place(table: &Table, record: &mut Fields, member: &str, value: &Value, way: Way) -> Option<Value> {
+    if member == "id" && way.is_row {
+        let id = uuid(Some(value));
+        if let Some(id) = id.filter(|_| way.has_ids) {
+            record.insert("id".into(), id.to_string().into());
+        }
+        return id.is_none().then(|| value.clone());
+    }
+    if member == "id" || !table.has(member) {
+        return Some(value.clone());
+    }
+    if let Some(child) = tables::list(member) {
+        let Value::Array(rows) = value else { return Some(value.clone()) };
+        let left = place_rows(table, record, member, child, rows, way);
+        return (!left.is_empty()).then_some(Value::Array(left));
+    }
+    if let Some(child) = tables::single(member) {
+        let Value::Object(said) = value else { return Some(value.clone()) };
+        let known = record.get_mut(member).and_then(Value::as_object_mut);
+        if let Some(known) = known {
+            fill(child, known, said.iter().collect(), Way { is_row: true, ..way });
+            return None;
+        }
+        let Some(whole) = whole(child, said, ids::part(id_of(record), child, 0), way) else { return Some(value.clone()) };
+        record.insert(member.into(), Value::Object(whole));
+        return None;
+    }
+    let is_read = table.read.contains(&member) && !way.is_kept;
+    match record.get(member) {
+        Some(known) if known == value => None,
+        _ if is_read || !table.fits(member, value) => Some(value.clone()),
+        _ => {
+            record.insert(member.into(), value.clone());
+            None
+        }
+    }
+}
+
+/// Puts rows in their places; gives back those that have none.
+fn place_rows(table: &Table, record: &mut Fields, member: &str, child: &str, said: &[Value], way: Way) -> Vec<Value> {
+    let of = id_of(record);
+    let mut rows = record.get_mut(member).and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    let mut is_taken = vec![false; rows.len()];
+    let mut left = Vec::new();
+    for row in in_order(said) {
+        let Value::Object(fields) = &row else {
+            left.push(row);
+            continue;
+        };
+        let placed = match fields.get(OF) {
+            Some(wanted) => {
+                let written = rows.iter_mut().filter_map(Value::as_object_mut).zip(&mut is_taken);
+                let mut like = written.filter(|(row, is_taken)| !**is_taken && wanted.as_str() == Some(&name(child, row)));
+                like.next().map(|(row, is_taken)| {
+                    *is_taken = true;
+                    if child == "service_at_location" {
+                        sink(row, fields);
+                    }
+                    fill(child, row, fields.iter().filter(|(member, _)| *member != OF).collect(), Way { is_row: true, ..way });
+                })
+            }
+            None => whole(child, fields, ids::part(of, child, rows.len()), way).map(|mut row| {
+                let of_what = match child {
+                    "attribute" => Some("link_entity"),
+                    "metadata" => Some("resource_type"),
+                    _ => None,
+                };
+                if let Some(column) = of_what {
+                    row.entry(column).or_insert_with(|| table.name.into());
+                }
+                if !way.is_kept && tables::READ.contains(&(table.name, member)) {
+                    mark(&mut row);
+                }
+                rows.push(Value::Object(row));
+            }),
+        };
+        if placed.is_none() {
+            left.push(row);
+        }
+    }
+    if !rows.is_empty() {
+        record.insert(member.into(), Value::Array(rows));
+    }
+    left
+}
+
+/// A row of its own; none where it lacks what every such row has.
+fn whole(child: &str, said: &Fields, id: Uuid, way: Way) -> Option<Fields> {
+    let mut row = Fields::from_iter([("id".to_owned(), Value::from(id.to_string()))]);
+    fill(child, &mut row, said.iter().collect(), Way { is_row: true, is_kept: true, ..way });
+    let table = tables::of(child)?;
+    for column in table.required {
+        if !row.contains_key(*column) {
+            row.insert((*column).to_owned(), table.unsaid(column)?);
+        }
+    }
+    Some(row)
+}
+
+/// A row as its source says it, in the form of the standard; none where it lacks what every such row has.
+pub fn whole_row(table: &str, said: &Fields) -> Option<Fields> {
+    whole(table, said, Uuid::nil(), Way { has_ids: true, is_row: true, is_kept: true }).filter(|row| id_of(row) != Uuid::nil())
+}
+
+fn mark(row: &mut Fields) {
+    let mut profile = if let Some(Value::Object(profile)) = row.shift_remove("kith") { profile } else { Fields::new() };
+    profile.insert(IS_KEPT.into(), true.into());
+    row.insert("kith".into(), Value::Object(profile));
+}
+
+/// What a source says at the location is written there, and not at the service there, where we have it.
+fn sink(site: &mut Fields, said: &Fields) {
+    for (member, child) in [("phones", "phone"), ("schedules", "schedule")] {
+        let below = said.get("location").and_then(|location| location.get(member)).and_then(Value::as_array);
+        let wanted: Vec<&str> = below.into_iter().flatten().filter_map(|row| row.get(OF)?.as_str()).collect();
+        let Some(Value::Array(rows)) = site.get_mut(member).filter(|_| !wanted.is_empty()) else { continue };
+        let is_below = |row: &Value| row.as_object().is_some_and(|row| wanted.contains(&name(child, row).as_str()));
+        let (below, here): (Vec<Value>, Vec<Value>) = std::mem::take(rows).into_iter().partition(is_below);
+        let has_none = here.is_empty();
+        *rows = here;
+        if has_none {
+            site.shift_remove(member);
+        }
+        if let Some(Value::Object(location)) = site.get_mut("location").filter(|_| !below.is_empty()) {
+            let profile = location.shift_remove("kith");
+            location.insert(member.to_owned(), Value::Array(below));
+            location.extend(profile.map(|profile| ("kith".to_owned(), profile)));
+        }
+    }
+}
+
+/// What is left of an object besides what we write of it, where it is ours or has been given back by us.
+pub fn rest(table: &str, said: &Fields, written: &Fields) -> Fields {
+    let Some(table) = tables::of(table) else { return said.clone() };
+    let mut rest = unfolded(table, said);
+    for (member, value) in said.iter().filter(|(member, _)| *member != "id" && *member != "kith") {
+        if let Some(left) = rest_of(table, said, member, value, written) {
+            add(&mut rest, member, left);
+        }
+    }
+    settled(rest)
+}
+
+fn rest_of(table: &Table, said: &Fields, member: &str, value: &Value, written: &Fields) -> Option<Value> {
+    if matches!(member, "service" | "services" | "organization" | "modified_date") {
+        return None;
+    }
+    if !table.has(member) {
+        return (!tables::KEYS.contains(&member)).then(|| value.clone());
+    }
+    if let (Some(child), Value::Array(rows)) = (tables::list(member), value) {
+        let ours = written.get(member).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let left = rest_of_rows(table.name, child, id_of(said), rows, ours);
+        return (!left.is_empty()).then_some(Value::Array(left));
+    }
+    if let (Some(child), Value::Object(said_of_it)) = (tables::single(member), value) {
+        let left = match written.get(member).and_then(Value::as_object) {
+            Some(ours) => with_id(said_of_it, ours, rest(child, said_of_it, ours)),
+            None => stripped(child, said_of_it, ids::part(id_of(said), child, 0)),
+        };
+        return (!left.is_empty()).then_some(Value::Object(left));
+    }
+    match written.get(member) {
+        Some(ours) if ours == value || table.read.contains(&member) => None,
+        _ => (value.as_str() != Some("")).then(|| value.clone()),
+    }
+}
+
+fn rest_of_rows(parent: &str, child: &str, of: Uuid, said: &[Value], written: &[Value]) -> Vec<Value> {
+    let mut ours: Vec<Option<Fields>> = written.iter().map(|row| row.as_object().cloned()).collect();
+    let mut left = Vec::new();
+    for (number, row) in said.iter().enumerate() {
+        let Value::Object(fields) = row else {
+            left.push(row.clone());
+            continue;
+        };
+        let of_ours = name(child, fields);
+        let is_like = |ours: &&mut Option<Fields>| ours.as_ref().is_some_and(|ours| name(child, ours) == of_ours);
+        let like = if is_kept(fields) { None } else { ours.iter_mut().find(is_like) };
+        match like.and_then(Option::take) {
+            Some(mut ours) => {
+                if child == "service_at_location" {
+                    sink_as(&mut ours, fields);
+                }
+                let mut more = with_id(fields, &ours, rest(child, fields, &ours));
+                // That it stands at the location is all that the location adds.
+                let is_below = parent == "location" && matches!(child, "phone" | "schedule");
+                if !more.is_empty() || is_below {
+                    more.insert(OF.into(), of_ours.into());
+                    left.push(Value::Object(more));
+                }
+            }
+            None => left.push(Value::Object(stripped(child, fields, ids::part(of, child, number)))),
+        }
+    }
+    left
+}
+
+/// Writes at the location what stands there in another's object.
+fn sink_as(ours: &mut Fields, theirs: &Fields) {
+    let rows = |member: &str, child: &str| {
+        let below = theirs.get("location").and_then(|location| location.get(member)).and_then(Value::as_array);
+        let below = below.into_iter().flatten().filter_map(Value::as_object).filter(|row| !is_kept(row));
+        let named = below.map(|row| Value::Object(Fields::from_iter([(OF.to_owned(), name(child, row).into())])));
+        (member.to_owned(), Value::Array(named.collect()))
+    };
+    let location = Fields::from_iter([rows("phones", "phone"), rows("schedules", "schedule")]);
+    sink(ours, &Fields::from_iter([("location".to_owned(), Value::Object(location))]));
+}
+
+/// With the id that a row has, where it is another than we would give it.
+fn with_id(said: &Fields, written: &Fields, mut rest: Fields) -> Fields {
+    if let Some(id) = uuid(said.get("id")).filter(|id| Some(*id) != uuid(written.get("id"))) {
+        rest.insert("id".into(), id.to_string().into());
+    }
+    rest
+}
+
+/// A row of its own as its source says it, without what was added to it when it was given back. `id`: the one that it got where it has none.
+fn stripped(table: &str, said: &Fields, id: Uuid) -> Fields {
+    let Some(table) = tables::of(table) else { return said.clone() };
+    let own = uuid(said.get("id")).unwrap_or(id);
+    let mut row = unfolded(table, said);
+    for (member, value) in said.iter().filter(|(member, _)| *member != "kith") {
+        let left = match (member.as_str(), value) {
+            ("id", value) if uuid(Some(value)) == Some(id) => continue,
+            (_, Value::String(text)) if text.is_empty() => continue,
+            (member, _) if tables::KEYS.contains(&member) && !table.has(member) => continue,
+            (member, Value::Array(rows)) if tables::list(member).is_some() => {
+                let child = tables::list(member).unwrap_or_default();
+                let part = |(number, row): (usize, &Value)| match row {
+                    Value::Object(fields) => Value::Object(stripped(child, fields, ids::part(own, child, number))),
+                    other => other.clone(),
+                };
+                Value::Array(rows.iter().enumerate().map(part).collect())
+            }
+            (member, Value::Object(fields)) if tables::single(member).is_some() => {
+                let child = tables::single(member).unwrap_or_default();
+                Value::Object(stripped(child, fields, ids::part(own, child, 0)))
+            }
+            (_, value) => value.clone(),
+        };
+        add(&mut row, member, left);
+    }
+    settled(row)
+}
+
+/// What stands in an object's profile besides what the profile has.
+fn unfolded(table: &Table, said: &Fields) -> Fields {
+    let Some(Value::Object(profile)) = said.get("kith") else { return Fields::new() };
+    let mut found = profile.get(ELSEWHERE).and_then(Value::as_object).cloned().unwrap_or_default();
+    let unknown = |(member, _): &(&String, &Value)| !matches!(member.as_str(), ELSEWHERE | IS_KEPT) && !table.has_in_profile(member);
+    let unknown: Fields = profile.iter().filter(unknown).map(|(member, value)| (member.clone(), value.clone())).collect();
+    if !unknown.is_empty() {
+        found.insert("kith".into(), Value::Object(unknown));
+    }
+    found
+}
+
+/// Adds a member; to rows that are there, more of them.
+fn add(fields: &mut Fields, member: &str, value: Value) {
+    match (fields.get_mut(member), value) {
+        (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
+        (_, value) => {
+            fields.insert(member.to_owned(), value);
+        }
+    }
+}
+
+/// With its rows in order: however a thing was said, it is kept alike.
+fn settled(mut fields: Fields) -> Fields {
+    for (member, value) in &mut fields {
+        if let Some(rows) = value.as_array_mut().filter(|_| tables::list(member).is_some()) {
+            *rows = in_order(rows);
+        }
+    }
+    fields.sort_keys();
+    fields
+}
+
+/// Rows in an order that does not depend on how they were said: those that belong to ours by what they belong to, then the others.
+fn in_order(rows: &[Value]) -> Vec<Value> {
+    let mut rows: Vec<Value> = rows.to_vec();
+    rows.iter_mut().for_each(Value::sort_all_objects);
+    rows.sort_by_cached_key(|row| match row.get(OF).and_then(Value::as_str) {
+        Some(of) => (false, of.to_owned()),
+        None => (true, row.to_string()),
+    });
+    rows
+}
+
+/// Whether a row is its source's alone.
+pub fn is_kept(row: &Fields) -> bool {
+    row.get("kith").and_then(|profile| profile.get(IS_KEPT)).and_then(Value::as_bool) == Some(true)
+}
+
+fn uuid(value: Option<&Value>) -> Option<Uuid> {
+    Uuid::try_parse(value?.as_str()?).ok()
+}
+
+fn id_of(record: &Fields) -> Uuid {
+    uuid(record.get("id")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SERVICE: &str = "11111111-1111-4111-8111-111111111111";
+
+    fn fields(value: Value) -> Fields {
+        if let Value::Object(fields) = value { fields } else { panic!("{value}") }
+    }
+
+    fn written() -> Fields {
+        let id = Uuid::try_parse(SERVICE).unwrap();
+        let site = ids::part(id, "service_at_location", 0);
+        fields(json!({
+            "id": SERVICE, "name": "Pantry", "status": "active", "kith": { "profile": "1.0" },
+            "phones": [{ "id": ids::part(id, "phone", 0), "number": "250-555-0142" }],
+            "attributes": [{
+                "id": ids::part(id, "attribute", 0), "link_type": "taxonomy term", "link_entity": "service",
+                "taxonomy_term": { "id": ids::of_term("Own", "1"), "code": "1", "name": "Food", "description": "Food", "taxonomy": "Own" },
+            }],
+            "service_at_locations": [{
+                "id": site, "location": { "id": ids::part(site, "location", 0), "location_type": "physical", "name": "Hall" },
+                "phones": [{ "id": ids::part(site, "phone", 0), "number": "250-555-0143" }],
+            }],
+        }))
+    }
+
+    fn said() -> Fields {
+        let id = |number: u32| format!("22222222-2222-4222-8222-{number:012}");
+        fields(json!({
+            "wait_time": "Two weeks", "pets": true, "minimum_age": "abc",
+            "phones": [
+                { "of": "250-555-0142", "id": id(1), "type": "voice", "colour": "red", "languages": [{ "id": id(2), "code": "pa" }] },
+                { "number": "ask at the desk", "id": "p9" },
+            ],
+            "attributes": [{ "of": "Own|1", "id": id(3), "link_type": "topic", "taxonomy_term": { "parent_name": "All" } }],
+            "metadata": [{ "id": id(4), "last_action_date": "2026-01-01", "last_action_type": "update", "field_name": "name" }],
+            "program": { "name": "Together", "description": "All of it." },
+            "payments_accepted": [{ "payment": "cash" }],
+            "service_at_locations": [
+                { "of": "Hall", "id": id(5), "location": { "id": id(6), "url": "no url", "description": "A hall.", "phones": [{ "of": "250-555-0143", "id": id(7) }] } },
+                { "id": id(8), "location": { "id": id(9), "location_type": "virtual", "url": "https://example.ca" } },
+            ],
+        }))
+    }
+
+    fn given_back(has_ids: bool) -> Fields {
+        let mut record = written();
+        give_back("service", &mut record, &said(), has_ids);
+        record
+    }
+
+    #[test]
+    fn what_is_given_back_is_found_again_and_nothing_else() {
+        let record = given_back(true);
+        let rest = rest("service", &record, &written());
+        // What the standard wants of every row is there once it has been given back.
+        let mut expected = said();
+        expected["metadata"][0]["resource_type"] = json!("service");
+        assert_eq!(Value::Object(rest.clone()), Value::Object(settled(expected)));
+        let mut again = written();
+        give_back("service", &mut again, &rest, true);
+        assert_eq!(Value::Object(again).to_string(), Value::Object(record).to_string());
+    }
+
+    #[test]
+    fn everything_stands_where_the_standard_has_a_place_for_it() {
+        let record = Value::Object(given_back(true));
+        let at = |pointer: &str| record.pointer(pointer).cloned().unwrap_or_default();
+        assert_eq!(at("/wait_time"), "Two weeks");
+        assert_eq!(at("/kith/source_fields"), json!({ "minimum_age": "abc", "payments_accepted": [{ "payment": "cash" }], "pets": true }));
+        assert_eq!((at("/phones/0/id"), at("/phones/0/type")), (json!("22222222-2222-4222-8222-000000000001"), json!("voice")));
+        assert_eq!(at("/phones/0/kith/source_fields"), json!({ "colour": "red" }));
+        assert_eq!(at("/phones/1/kith"), json!({ "source_fields": { "id": "p9" }, "is_kept": true }), "nobody reads it");
+        assert_eq!((at("/attributes/0/link_type"), at("/attributes/0/kith/is_kept")), (json!("topic"), Value::Null));
+        assert_eq!(at("/metadata/0/previous_value"), "", "the standard wants it");
+        assert_eq!((at("/program/name"), at("/metadata/0/kith")), (json!("Together"), Value::Null));
+        let site = at("/service_at_locations/0");
+        assert_eq!(site["location"]["phones"][0]["id"], "22222222-2222-4222-8222-000000000007", "it hangs on the location");
+        assert!(site.get("phones").is_none() && site["location"]["url"].is_null(), "{site}");
+        assert_eq!(at("/service_at_locations/1/kith/is_kept"), true);
+    }
+
+    #[test]
+    fn what_was_changed_here_is_not_undone() {
+        let mut changed = written();
+        changed["phones"][0]["number"] = json!("250-555-0199");
+        give_back("service", &mut changed, &said(), true);
+        let phones = changed["phones"].as_array().unwrap();
+        let numbers: Vec<&Value> = phones.iter().map(|phone| &phone["number"]).collect();
+        assert_eq!(numbers, ["250-555-0199", "ask at the desk"]);
+        assert_eq!(changed["kith"]["source_fields"]["phones"][0]["of"], "250-555-0142", "it is kept, and says of which it was");
+    }
+
+    #[test]
+    fn another_that_took_the_same_record_gives_it_ids_of_its_own() {
+        let text = Value::Object(given_back(false)).to_string();
+        assert!(!text.contains("22222222-2222-4222-8222"), "{text}");
+    }
+}

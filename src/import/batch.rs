@@ -1,0 +1,437 @@
+//! Writes what an import has read, some records at a time, each change with its entry in the journal.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::load::RETIRED;
+use super::reconciling::{Reconciled, reconciled};
+use super::report::{Line, Verdict};
+use super::store::{self, NewService, Said};
+use super::{Kept, Notice, Parsed, Provider};
+use crate::changes::Actor;
+use crate::db::DbConn;
+use crate::db::types::{Instant, Json};
+use crate::error::{Error, Result};
+use crate::hsds::repository::{self as hsds, SourceRow, SourceRowKind};
+use crate::kind::{self, OrganizationId, ServiceId};
+use crate::services::capacity::MOST_ROOMS;
+use crate::services::duplicates::{merges, sources};
+use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
+use crate::services::repository;
+use crate::services::row::ServiceRow;
+use crate::types::Identifier;
+
+/// A record that is to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    pub(super) id: ServiceId,
+    pub(super) is_new: bool,
+    /// Whether it was retired, for its source did not list it.
+    pub(super) is_back: bool,
+    pub(super) parsed: Parsed,
+}
+
+/// Records that are written together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub(super) owner: OrganizationId,
+    pub(super) source: String,
+    pub(super) records: Arc<Vec<Planned>>,
+    pub(super) providers: Arc<HashMap<String, OrganizationId>>,
+    /// Those of them that were not known when the import began. Every batch brings those of its records: who was to be added by one before
+    /// may not have been.
+    pub(super) new_providers: Arc<Vec<(OrganizationId, Provider)>>,
+    /// How many of these are named for the first time.
+    pub(super) first_named: u64,
+    /// Organizations that are listed by themselves.
+    pub(super) listed: Arc<Vec<Provider>>,
+    /// What belongs to no record.
+    pub(super) kept: Arc<Vec<Kept>>,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// What became of the records.
+    pub lines: Vec<Line>,
+    /// Organizations that are new: not those that another import has added since this one looked.
+    pub organizations_created: u64,
+}
+
+impl Written {
+    /// Adds what was written besides.
+    pub fn add(&mut self, more: Self) {
+        self.lines.extend(more.lines);
+        self.organizations_created += more.organizations_created;
+    }
+}
+
+/// A line of no record.
+pub(super) fn noted(key: Option<String>, notices: Vec<Notice>) -> Line {
+    Line { position: None, key, verdict: Verdict::Noted, service_id: None, notices }
+}
+
+pub(super) fn line(parsed: &Parsed, id: ServiceId, verdict: Verdict, notices: Vec<Notice>) -> Line {
+    Line { position: Some(parsed.position), key: Some(parsed.key.clone()), verdict, service_id: Some(id), notices }
+}
+
+impl Batch {
+    /// What the batch would do, for a dry run.
+    pub fn preview(&self) -> Written {
+        let verdict = |planned: &Planned| if planned.is_new { Verdict::Created } else { Verdict::Updated };
+        let told = |planned: &Planned| line(&planned.parsed, planned.id, verdict(planned), planned.parsed.notices.clone());
+        Written { lines: self.records.iter().map(told).collect(), organizations_created: self.first_named }
+    }
+
+    /// The records one by one, each with its provider, for a batch that failed as a whole: a provider that cannot be added costs its own
+    /// services alone.
+    pub fn split(self) -> Vec<Self> {
+        // The writer may still hold its copy of the batch that failed.
+        let (records, listed) = (Arc::unwrap_or_clone(self.records), Arc::unwrap_or_clone(self.listed));
+        let part = |key: Option<&String>| {
+            let own = self.new_providers.iter().filter(|(_, provider)| Some(&provider.key) == key).cloned().collect();
+            Self {
+                owner: self.owner,
+                source: self.source.clone(),
+                providers: Arc::clone(&self.providers),
+                new_providers: Arc::new(own),
+                first_named: 0,
+                records: Arc::default(),
+                listed: Arc::default(),
+                kept: Arc::default(),
+            }
+        };
+        let of_listed = |provider: Provider| Self { listed: Arc::new(vec![provider.clone()]), ..part(Some(&provider.key)) };
+        let of_record = |planned: Planned| {
+            let own = part(planned.parsed.provider.as_ref().map(|provider| &provider.key));
+            Self { records: Arc::new(vec![planned]), ..own }
+        };
+        let mut parts: Vec<Self> = listed.into_iter().map(of_listed).collect();
+        parts.extend(records.into_iter().map(of_record));
+        parts.push(Self { kept: Arc::clone(&self.kept), ..part(None) });
+        parts
+    }
+
+    /// Lines that refuse every record, for a fault that lies in them; any other is given back.
+    pub fn refused(&self, fault: Error) -> Result<Written> {
+        let field = match &fault {
+            Error::Duplicate { constraint } if constraint.starts_with("identifiers_") => "identifiers",
+            Error::Duplicate { .. } | Error::Reference { .. } => "",
+            _ => return Err(fault),
+        };
+        let notice = Notice::new("clash", field, fault.problem().detail);
+        let records = self.records.iter().map(|planned| line(&planned.parsed, planned.id, Verdict::Refused, vec![notice.clone()]));
+        let listed = self.listed.iter().map(|provider| noted(Some(provider.key.clone()), vec![notice.clone()]));
+        Ok(Written { lines: listed.chain(records).collect(), organizations_created: 0 })
+    }
+
+    /// The new records that bear a key of a service which no record of this source is of yet, with that service.
+    fn known_elsewhere(&self, conn: &mut DbConn) -> Result<HashMap<ServiceId, ServiceId>> {
+        let new = || self.records.iter().filter(|planned| planned.is_new);
+        let wanted: Vec<_> = new().flat_map(|planned| &planned.parsed.service.identifiers).collect();
+        let holders = store::holders::<kind::Service>(conn, self.owner, &wanted)?;
+        let mut found = HashMap::new();
+        if holders.is_empty() {
+            return Ok(found);
+        }
+        let mut taken = HashSet::new();
+        for planned in new() {
+            let keys = planned.parsed.service.identifiers.iter();
+            let held: BTreeSet<ServiceId> = keys.filter_map(|key| holders.get(key).copied()).collect();
+            // Of two services at once it can be no source.
+            if let Some(into) = held.first().copied().filter(|_| held.len() == 1)
+                && !store::listing(conn, into)?.sources.contains(&self.source)
+                && taken.insert(into)
+            {
+                found.insert(planned.id, into);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The organizations of the batch: those that are listed by themselves, and those that give services.
+    fn organizations(&self) -> impl Iterator<Item = &Provider> {
+        self.listed.iter().chain(self.records.iter().filter_map(|planned| planned.parsed.provider.as_ref()))
+    }
+
+    /// Keeps what sources say besides records: of organizations, and what belongs to no record.
+    fn keep_besides(&self, conn: &mut DbConn, at: Instant) -> Result<()> {
+        let row = |kind, key: &str, content| SourceRow {
+            organization_id: self.owner,
+            source: self.source.clone(),
+            kind,
+            key: key.to_owned(),
+            content: Json(content),
+            changed_at: at,
+            revision: 1,
+        };
+        let rest = |provider: &Provider| Some(row(SourceRowKind::Organization, &provider.key, Value::Object(provider.rest.clone()?)));
+        hsds::keep(conn, self.organizations().filter_map(rest).collect())?;
+        let mut by_kind: BTreeMap<SourceRowKind, Vec<SourceRow>> = BTreeMap::new();
+        for Kept { kind, key, content } in self.kept.iter() {
+            by_kind.entry(*kind).or_default().push(row(*kind, key, content.clone()));
+        }
+        by_kind.into_values().try_for_each(|rows| hsds::keep(conn, rows))
+    }
+
+    /// Which organizations have the keys that those of the batch bear in other systems.
+    fn held(&self, conn: &mut DbConn) -> Result<HashMap<Identifier, OrganizationId>> {
+        let wanted: BTreeSet<&Identifier> = self.organizations().flat_map(|provider| self.keys_elsewhere(provider)).collect();
+        store::holders::<kind::Organization>(conn, self.owner, &wanted.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The next version of a service of which its source says something new: before it said `said`, or what the journal has of the last
+    /// import where that was not kept. What people here have changed stands where the source says of it what it said before, and what the
+    /// records say that were merged into it stays theirs.
+    fn stated(
+        &self,
+        conn: &mut DbConn,
+        actor: &Actor,
+        row: &ServiceRow,
+        said: Option<&ServiceInput>,
+        service: ServiceInput,
+        planned: &Planned,
+    ) -> Result<Stated> {
+        let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+        if planned.is_back {
+            // It was this source that made it inactive.
+            own.status = service.status;
+        }
+        let base = match said {
+            Some(said) => Some(said.clone()),
+            None => store::last_imported(conn, row)?,
+        };
+        let Reconciled { mut service, notices } = match base {
+            Some(base) => reconciled(&base, &own, service)?,
+            None => Reconciled { service, notices: Vec::new() },
+        };
+        service.connector_notes = service.connector_notes.or(own.connector_notes);
+        let others = own.identifiers.into_iter().filter(|identifier| identifier.system != self.source);
+        let others: Vec<_> = others.filter(|identifier| !service.identifiers.contains(identifier)).collect();
+        service.identifiers.extend(others);
+        let after = if row.own_content.is_some() {
+            let content = sources::composed(conn, row, &service)?;
+            row.composed(service, content, actor.at)
+        } else {
+            row.with_content(service, actor.at)
+        };
+        let row = ServiceRow { version: row.version + 1, ..with_rooms(after, &planned.parsed, actor.at) };
+        Ok(Stated { row, notices })
+    }
+
+    /// The keys of a provider in other systems.
+    fn keys_elsewhere<'a>(&'a self, provider: &'a Provider) -> impl Iterator<Item = &'a Identifier> {
+        provider.identifiers.iter().filter(move |identifier| identifier.system != self.source)
+    }
+
+    /// The keys of a provider that another organization has: two that the source tells apart are two, and a key belongs to one.
+    fn taken<'a>(&'a self, provider: &'a Provider, held: &HashMap<Identifier, OrganizationId>) -> Vec<&'a Identifier> {
+        let own = self.providers.get(&provider.key);
+        self.keys_elsewhere(provider).filter(|key| held.get(*key).is_some_and(|holder| Some(holder) != own)).collect()
+    }
+
+    /// Writes the batch, in the transaction of `conn`. What was new when it was read may have been written by another import of the source
+    /// since.
+    pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
+        let mut held = self.held(conn)?;
+        let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
+        self.keep_besides(conn, actor.at)?;
+        let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
+        let written = store::fingerprints_of(conn, &new)?;
+        let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
+        let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
+        let mut present = store::find(conn, &ids)?;
+        let statements = store::statements(conn, &ids)?;
+        let known = self.known_elsewhere(conn)?;
+        let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
+        let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
+        present.extend(hold(conn, &into, &led)?);
+        let mut created = Vec::new();
+        let mut lines = Vec::with_capacity(self.records.len());
+        for planned in self.records.iter() {
+            let Planned { id, parsed, .. } = planned;
+            if written.get(id) == Some(&parsed.fingerprint) {
+                lines.push(line(parsed, *id, Verdict::Unchanged, Vec::new()));
+                continue;
+            }
+            let mut service = parsed.service.clone();
+            let mut notices = parsed.notices.clone();
+            service.provenance.imported_at = Some(actor.at);
+            let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, &held)).unwrap_or_default();
+            if !taken.is_empty() {
+                notices.push(taken_notice(&taken));
+                service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
+            }
+            if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
+                service.provider_id = Some(*provider);
+                service.provider_name = None;
+            }
+            let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
+            let verdict = match present.get(id).cloned() {
+                None if known.contains_key(id) => {
+                    let Some(into) = known.get(id).and_then(|into| present.get(into)).cloned() else { continue };
+                    let row =
+                        ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
+                    let row = ServiceRow { merged_into_id: Some(into.id), ..row };
+                    store::insert_merged(conn, actor, &self.source, row, said)?;
+                    let after = recompose(conn, actor, &into, None, Some(parsed))?;
+                    let notice = Notice::new(
+                        "second_source",
+                        "",
+                        "its key is that of a service known from elsewhere, of which it is one more source",
+                    );
+                    notices.insert(0, notice);
+                    lines.push(line(parsed, after.id, Verdict::Updated, notices));
+                    present.insert(after.id, after);
+                    continue;
+                }
+                None => {
+                    let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
+                    created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
+                    Verdict::Created
+                }
+                Some(row) if row.deleted_at.is_some() => {
+                    let notice = Notice::new("deleted", "", "the service was deleted here and stays so");
+                    lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));
+                    continue;
+                }
+                Some(row) if row.merged_into_id.is_some() => {
+                    let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
+                    let is_back = !store::listing(conn, into.id)?.is_listed;
+                    // What people here had changed of it stands in the service that it became, too.
+                    let mut words = service.clone();
+                    if let Some(merge) = merges::find(conn, *id)? {
+                        let standing = merge.standing(&row, actor.at);
+                        let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
+                        words = stood.row.own_content.as_ref().unwrap_or(&stood.row.content).0.clone();
+                        merges::replace(conn, &merge.stated(stood.row))?;
+                        notices.extend(stood.notices);
+                    }
+                    store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
+                    if into.deleted_at.is_none() {
+                        let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
+                        present.insert(after.id, after);
+                    }
+                    lines.push(line(parsed, into.id, Verdict::Updated, notices));
+                    continue;
+                }
+                Some(row) => {
+                    let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
+                    notices.extend(after.notices);
+                    present.insert(*id, store::update_said(conn, actor, &row, after.row, said)?);
+                    Verdict::Updated
+                }
+            };
+            lines.push(line(parsed, *id, verdict, notices));
+        }
+        store::insert(conn, actor, self.owner, &self.source, created)?;
+        Ok(Written { lines, organizations_created })
+    }
+}
+
+/// Where keys of providers are kept that another organization has.
+const TAKEN: &str = "organization.organization_identifiers";
+
+fn taken_notice(taken: &[&Identifier]) -> Notice {
+    let names: Vec<String> = taken.iter().map(|key| format!("{} {}", key.system, key.value)).collect();
+    Notice::new("identifier_taken", TAKEN, format!("another organization has it; kept in source_fields: {}", names.join(", ")))
+}
+
+fn shown(key: &&Identifier) -> Value {
+    json!({ "identifier_scheme": key.system, "identifier": key.value })
+}
+
+/// The next version of a service.
+#[derive(Debug)]
+struct Stated {
+    row: ServiceRow,
+    /// What people here had changed of it.
+    notices: Vec<Notice>,
+}
+
+/// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
+/// written at once. Where a record leads elsewhere by then, as a merge was made or taken back, the transaction is run again.
+fn hold(conn: &mut DbConn, into: &BTreeSet<ServiceId>, led: &[ServiceRow]) -> Result<HashMap<ServiceId, ServiceRow>> {
+    if into.is_empty() {
+        return Ok(HashMap::new());
+    }
+    into.iter().try_for_each(|id| repository::lock(conn, *id))?;
+    let ids: Vec<ServiceId> = into.iter().copied().chain(led.iter().map(|row| row.id)).collect();
+    let now = store::find(conn, &ids)?;
+    let leads_there = |row: &ServiceRow| now.get(&row.id).is_some_and(|now| now.merged_into_id == row.merged_into_id);
+    if led.iter().all(leads_there) { Ok(now) } else { Err(Error::Busy) }
+}
+
+/// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
+/// and with what one of them says of its room.
+fn recompose(
+    conn: &mut DbConn,
+    actor: &Actor,
+    row: &ServiceRow,
+    status: Option<ServiceStatus>,
+    stated: Option<&Parsed>,
+) -> Result<ServiceRow> {
+    let mut own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
+    own.status = status.unwrap_or(own.status);
+    let content = sources::composed(conn, row, &own)?;
+    let composed = row.composed(own, content, actor.at);
+    let after = match stated {
+        Some(parsed) => with_rooms(composed, parsed, actor.at),
+        None => composed,
+    };
+    store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })
+}
+
+/// The row with what its source says of its rooms; a source that says nothing leaves what providers have said.
+///
+/// What somebody has said since the source was written stays.
+fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
+    // What a source says of a moment to come, it says now.
+    let dated = |stated: &Capacity| Capacity { as_of: Some(stated.as_of.map_or(at, |as_of| as_of.min(at))), ..stated.clone() };
+    let is_news = |stated: &Capacity, known: Option<&Capacity>| stated.as_of >= known.and_then(|known| known.as_of);
+    if let Some(stated) = parsed.capacity.as_ref().map(dated)
+        && is_news(&stated, row.capacity.as_deref())
+    {
+        row = row.with_capacity(&stated, at);
+    }
+    for NamedCapacity { key, capacity } in &parsed.rooms {
+        let known = row.capacities.iter().find(|named| named.key == *key).map(|named| &named.capacity);
+        let stated = dated(capacity);
+        if is_news(&stated, known) && (known.is_some() || row.capacities.len() < MOST_ROOMS) {
+            row = row.with_named_capacity(key, Some(&stated), at);
+        }
+    }
+    row
+}
+
+/// Makes services inactive that their source no longer lists.
+pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
+    let mut lines = Vec::with_capacity(ids.len());
+    for (id, row) in store::find(conn, ids)? {
+        store::note_retired(conn, id, RETIRED)?;
+        let key = row.content.provenance.record.clone();
+        let row = match row.merged_into_id {
+            Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),
+            None => Some(row),
+        };
+        let Some(row) = row else { continue };
+        if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
+            continue;
+        }
+        if row.own_content.is_some() {
+            // Another source may still list it, or somebody here keeps it.
+            let listing = store::listing(conn, row.id)?;
+            if listing.is_listed || !listing.is_from_source {
+                continue;
+            }
+            recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
+        } else {
+            let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
+            store::update(conn, actor, &row, row.with_content(service, actor.at))?;
+        }
+        lines.push(Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() });
+    }
+    Ok(lines)
+}
