@@ -13,7 +13,7 @@ use super::api::{HsdsOrganizationList, HsdsServiceAtLocationList, HsdsServiceLis
 use super::catalogue::Filter;
 use super::model::{Organization, Service, ServiceAtLocation, Taxonomy, TaxonomyTerm, VERSION};
 use super::package::{self, Package, PackageError};
-use super::pages::{BATCH, Entry, Extent, Shelves, batches, everything, packed, render};
+use super::pages::{Entry, Extent, Shelves, batches, everything, packed, render};
 use super::query::{
     Asked, Format, OrganizationQuery, OrganizationsQuery, PER_PAGE, Part, ServiceAtLocationsQuery, ServicesQuery, TaxonomiesQuery,
     TaxonomyTermsQuery,
