@@ -166,10 +166,10 @@ pub struct Phone {
 #[schema(min_length = 1, max_length = 300, example = "gardening")]
 pub struct Term(pub String);
 
-/// A sentence or a few.
+/// A text of a sentence or a few.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(min_length = 1, max_length = 1_000, example = "Proof of address")]
-pub struct Sentence(pub String);
+pub struct ShortText(pub String);
 
 /// A language, as its BCP 47 tag.
 #[derive(Debug, Clone, ToSchema)]

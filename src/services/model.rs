@@ -22,7 +22,7 @@ pub use self::provenance::{Origin, Provenance, Verification};
 pub use self::schedule::{Schedule, ScheduleKind};
 use crate::kind::OrganizationId;
 use crate::text_enum;
-use crate::types::{DateSpan, DeliveryMode, Identifier, Phone, Sentence, Term};
+use crate::types::{DateSpan, DeliveryMode, Identifier, Phone, ShortText, Term};
 
 text_enum! {
     /// What kind of entry this is.
@@ -185,7 +185,7 @@ pub struct Eligibility {
     #[schema(value_type = Vec<Term>, max_items = 20, example = json!(["provincial_health"]))]
     pub coverage_required: Vec<String>,
     /// Documents to bring.
-    #[schema(value_type = Vec<Sentence>, max_items = 50, example = json!(["Proof of address"]))]
+    #[schema(value_type = Vec<ShortText>, max_items = 50, example = json!(["Proof of address"]))]
     pub documents_required: Vec<String>,
     /// Who is not taken, in words.
     #[schema(max_length = 5_000, example = "Not for people in acute crisis.")]
