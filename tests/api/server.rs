@@ -23,7 +23,8 @@ pub fn kith(url: &str, arguments: &[&str]) -> Command {
 /// The command that starts a server with these flags beside the usual ones.
 pub fn serve(url: &str, flags: &[&str]) -> Command {
     let mut command = kith(url, &["serve", "--port=0"]);
-    command.args(flags).env("TMPDIR", std::env::temp_dir()).env("KITH_LOG", "info");
+    // Some of what is done to servers takes longer than a token usually lives.
+    command.args(flags).env("TMPDIR", std::env::temp_dir()).env("KITH_LOG", "info").env("KITH_TOKEN_LIFETIME", "24h");
     command
 }
 

@@ -48,7 +48,8 @@ fn a_disk_may_fill_up_under_load() {
     // The clients are added before, on a disk with room, and their database is moved to the small one.
     let url = format!("sqlite:{}", town_folder.path().join("kith.db").display());
     let mut town = Town::on(&url);
-    let script = format!("mount -t tmpfs -o size=32m kith \"$1\" && cp {}/kith.db* \"$1\"", town_folder.path().display());
+    // Room for all that is written in the meantime, twice: in the file and in the log beside it.
+    let script = format!("mount -t tmpfs -o size=96m kith \"$1\" && cp {}/kith.db* \"$1\"", town_folder.path().display());
     let mut server = behind(&script, disk.path()).unwrap_or_else(|log| panic!("{log:?}"));
     let address = server.address.clone();
     town.log_in(&address);
