@@ -177,15 +177,7 @@ fn place_rows(table: &Table, record: &mut Fields, member: &str, child: &str, sai
                     fill(child, row, fields.iter().filter(|(member, _)| *member != OF).collect(), Way { is_row: true, ..way });
                 })
             }
-            None => whole(child, fields, ids::part(of, child, rows.len()), way).map(|mut row| {
-                let of_what = match child {
-                    "attribute" => Some("link_entity"),
-                    "metadata" => Some("resource_type"),
-                    _ => None,
-                };
-                if let Some(column) = of_what {
-                    row.entry(column).or_insert_with(|| table.name.into());
-                }
+            None => whole(child, &of_record(table, child, fields), ids::part(of, child, rows.len()), way).map(|mut row| {
                 if !way.is_kept && tables::READ.contains(&(table.name, member)) {
                     mark(&mut row);
                 }
@@ -200,6 +192,20 @@ fn place_rows(table: &Table, record: &mut Fields, member: &str, child: &str, sai
         record.insert(member.into(), Value::Array(rows));
     }
     left
+}
+
+/// A row that hangs on a record, with the name of the record's table where such a row says it.
+fn of_record(table: &Table, child: &str, said: &Fields) -> Fields {
+    let column = match child {
+        "attribute" => Some("link_entity"),
+        "metadata" => Some("resource_type"),
+        _ => None,
+    };
+    let mut said = said.clone();
+    if let Some(column) = column {
+        said.entry(column).or_insert_with(|| table.name.into());
+    }
+    said
 }
 
 /// A row of its own; none where it lacks what every such row has.

@@ -85,6 +85,9 @@ pub(super) fn of_named(name: &str, schemas: &Map<String, Value>) -> Option<Value
     Some(example)
 }
 
+/// Inside of so many schemas lists are left empty: a record that has records in lists in lists would be longer than anybody reads.
+const DEEPEST: usize = 2;
+
 /// An example of a schema; `None` where it would have to contain itself.
 fn of(schema: &Value, schemas: &Map<String, Value>, within: &mut Vec<String>) -> Option<Value> {
     let first = |name: &str| schema.get(name)?.as_array()?.iter().find(|value| !value.is_null()).cloned();
@@ -114,7 +117,8 @@ fn of(schema: &Value, schemas: &Map<String, Value>, within: &mut Vec<String>) ->
     let number = |name: &str| schema.get(name).filter(|value| value.is_number()).cloned();
     match types.into_iter().find(|name| *name != "null") {
         Some("array") => {
-            let item = schema.get("items").and_then(|items| of(items, schemas, within));
+            let is_shown = within.len() <= DEEPEST || number("minItems").is_some();
+            let item = schema.get("items").filter(|_| is_shown).and_then(|items| of(items, schemas, within));
             Some(item.into_iter().collect::<Vec<_>>().into())
         }
         Some("string") => Some(text(schema).into()),
