@@ -93,6 +93,9 @@ pub fn open_of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<Need
 
 /// Which of these needs are sensitive, each with its domain.
 pub fn sensitive_among(conn: &mut DbConn, ids: &[NeedId]) -> Result<Vec<(NeedId, String)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let sensitive = needs::table.filter(needs::id.eq_any(ids)).filter(needs::is_sensitive.eq(true));
     Ok(sensitive.select((needs::id, needs::domain)).load(conn)?)
 }

@@ -76,12 +76,14 @@ fn parts(conn: &mut DbConn, of: &[OrganizationId]) -> Result<Vec<OrganizationId>
     Ok(parts.select(dsl::id).load(conn)?)
 }
 
-/// How many levels an organization and its parts are, up to a few more than there may be.
+/// How many levels an organization and its parts are, up to a few more than there may be; those of a circle are counted once.
 fn levels(conn: &mut DbConn, id: OrganizationId) -> Result<usize> {
-    let (mut level, mut levels) = (vec![id], 0);
+    let (mut met, mut level, mut levels) = (HashSet::new(), vec![id], 0);
     while !level.is_empty() && levels <= MOST_LEVELS {
         levels += 1;
+        met.extend(level.iter().copied());
         level = parts(conn, &level)?;
+        level.retain(|part| !met.contains(part));
     }
     Ok(levels)
 }
