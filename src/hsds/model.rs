@@ -17,6 +17,7 @@ pub use self::parts::*;
 pub use self::places::*;
 pub use self::service::*;
 pub use self::terms::*;
+use crate::http::json::whole;
 
 /// The version of the standard.
 pub const VERSION: &str = "3.2";
@@ -30,10 +31,16 @@ pub fn shown(object: &impl Serialize) -> Value {
     value
 }
 
-/// True where the object says something.
+/// True where the object says something. Whole numbers are written without a fraction, as what is read of others is.
 fn prune(value: &mut Value) -> bool {
     match value {
         Value::Null => false,
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|_| number.is_f64()).and_then(whole) {
+                *number = whole.into();
+            }
+            true
+        }
         Value::Object(members) => {
             members.retain(|name, member| {
                 if name == "source_fields" {

@@ -120,7 +120,7 @@ fn place(table: &Table, record: &mut Fields, member: &str, value: &Value, way: W
     if member == "id" && way.is_row {
         let id = uuid(Some(value));
         if let Some(id) = id.filter(|_| way.has_ids) {
-            record.insert("id".into(), id.to_string().into());
+            rename(record, id);
         }
         return id.is_none().then(|| value.clone());
     }
@@ -150,6 +150,24 @@ fn place(table: &Table, record: &mut Fields, member: &str, value: &Value, way: W
         _ => {
             record.insert(member.into(), value.clone());
             None
+        }
+    }
+}
+
+/// Gives an object its id, and its parts those that are made of it: whoever shares the object has the same ones.
+fn rename(record: &mut Fields, id: Uuid) {
+    let before = id_of(record);
+    record.insert("id".into(), id.to_string().into());
+    for (member, value) in record.iter_mut() {
+        let (child, rows) = match (tables::list(member), tables::single(member), value) {
+            (Some(child), _, Value::Array(rows)) => (child, rows.as_mut_slice()),
+            (_, Some(child), one) => (child, std::slice::from_mut(one)),
+            _ => continue,
+        };
+        for (number, part) in rows.iter_mut().enumerate() {
+            if let Some(part) = part.as_object_mut().filter(|part| id_of(part) == ids::part(before, child, number)) {
+                rename(part, ids::part(id, child, number));
+            }
         }
     }
 }

@@ -57,6 +57,11 @@ pub struct Draft {
 /// A service of which nothing is known.
 static BLANK: LazyLock<Option<ServiceInput>> = LazyLock::new(|| serde_json::from_str(r#"{"name":""}"#).ok());
 
+/// So many notices are told of a record.
+const MOST_NOTICES: usize = 200;
+/// So many values of one name are kept.
+const MOST_KEPT: usize = 1_000;
+
 impl Draft {
     /// A draft of which nothing is known, with the source's language.
     pub fn new(mapping: &Mapping) -> Option<Self> {
@@ -77,15 +82,20 @@ impl Draft {
         })
     }
 
-    /// Adds a notice.
+    /// Adds a notice. Of a record that calls for very many the last says that there are more.
     pub fn notice(&mut self, code: &'static str, field: impl Into<String>, message: impl Into<String>) {
-        self.notices.push(Notice::new(code, field, message));
+        match self.notices.len() {
+            ..MOST_NOTICES => self.notices.push(Notice::new(code, field, message)),
+            MOST_NOTICES => self.notices.push(Notice::new("more_notices", "", "there is more to say of this record")),
+            _ => {}
+        }
     }
 
-    /// Keeps a value that no field holds; empty ones are not worth it. Several of one name become a list.
+    /// Keeps a value that no field holds; empty ones are not worth it. Several of one name become a list, of a thousand at most.
     pub fn keep(&mut self, name: impl Into<String>, value: Value) {
         let Some(value) = substance(value) else { return };
-        match self.leftovers.entry(name.into()) {
+        let name = name.into();
+        match self.leftovers.entry(name.clone()) {
             Entry::Vacant(free) => {
                 free.insert(value);
             }
@@ -96,9 +106,20 @@ impl Draft {
                     one => vec![one],
                 };
                 let mut all = listed(known.get_mut().take());
-                let more: Vec<Value> = listed(value).into_iter().filter(|item| !all.contains(item)).collect();
-                all.extend(more);
+                let mut is_full = false;
+                for item in listed(value) {
+                    is_full = all.len() >= MOST_KEPT;
+                    if is_full {
+                        break;
+                    }
+                    if !all.contains(&item) {
+                        all.push(item);
+                    }
+                }
                 known.insert(Value::Array(all));
+                if is_full {
+                    self.notice("left_out", name, format!("only {MOST_KEPT} values are kept"));
+                }
             }
         }
     }
@@ -282,4 +303,23 @@ pub fn substance(value: Value) -> Option<Value> {
 /// True for a place that says nothing.
 pub fn is_empty_place(place: &Place) -> bool {
     *place == Place::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_what_a_record_says_without_end_some_is_kept_and_told() {
+        let mut draft = Draft::new(&Mapping::hsds("test")).unwrap();
+        for number in 0..1_500 {
+            draft.keep_told("not_understood", "addresses", json!(number));
+            draft.keep("addresses", json!(7));
+        }
+        let kept = draft.leftovers["addresses"].as_array().unwrap();
+        assert_eq!((kept.len(), &kept[0], &kept[999]), (1_000, &json!(0), &json!(999)));
+        assert_eq!((draft.notices.len(), draft.notices[200].code), (201, "more_notices"));
+    }
 }

@@ -73,6 +73,8 @@ pub struct Package {
     services_of: HashMap<String, (usize, Option<String>)>,
     /// The services that say where they are given, and the locations that are named so.
     placed: (HashSet<String>, HashSet<String>),
+    /// The programs that services name.
+    programs: HashSet<String>,
     /// The table whose rows that belong to no record are next, and the row.
     loose: (usize, usize),
     /// Records that rows name and that are not there, by the column that names them.
@@ -121,6 +123,15 @@ const PARENTS: &[&str] = &[
     "link_id",
     "resource_id",
 ];
+/// Those of a table. A service at a location is the service's.
+fn parents_of(table: &str) -> &'static [&'static str] {
+    match table {
+        "service_at_location" => &["service_id"],
+        "location" | "program" => &["organization_id"],
+        _ => PARENTS,
+    }
+}
+
 /// Those that may name a row of any table, and the columns that say of which.
 const OF_ANY: &[(&str, &str)] = &[("link_id", "link_entity"), ("resource_id", "resource_type")];
 /// What of an organization is read with its services.
@@ -234,6 +245,7 @@ impl Package {
                 *count += 1;
                 first.get_or_insert_with(|| text(fields, "id").unwrap_or_default());
             }
+            self.programs.extend(text(fields, "program_id"));
             self.services.push_back(place);
             return;
         }
@@ -248,11 +260,10 @@ impl Package {
         if let Some(id) = text(fields, "id").filter(|_| is_single) {
             self.records.entry(table.to_owned()).or_default().insert(id, place);
             // Of an organization's locations and programs one may be named nowhere else.
-            let parents: &[&'static str] = if matches!(table, "location" | "program") { &["organization_id"] } else { &[] };
+            let parents = if matches!(table, "location" | "program") { parents_of(table) } else { &[] };
             return self.hang(fields, place, parents);
         }
-        // A service at a location is the service's.
-        self.hang(fields, place, if table == "service_at_location" { &["service_id"] } else { PARENTS });
+        self.hang(fields, place, parents_of(table));
     }
 
     fn hang(&mut self, fields: &Row, place: Place, parents: &[&'static str]) {
@@ -352,6 +363,7 @@ impl Package {
             return fields;
         }
         let id = text(&fields, "id").filter(|_| depth < DEEPEST);
+        let owner = fields.get("organization_id").cloned();
         for (member, child, column) in SINGLES {
             let Some(named) = text(&fields, column) else { continue };
             // Upwards only from the service itself, and to the location from what is there.
@@ -363,8 +375,12 @@ impl Package {
             }
             let row = self.records.get(*child).and_then(|rows| rows.get(&named)).and_then(|place| self.used(*place).ok());
             match row {
-                Some(row) => {
+                Some(mut row) => {
                     fields.shift_remove(*column);
+                    // That a service's program is its provider's goes without saying.
+                    if *child == "program" && row.get("organization_id") == owner.as_ref() {
+                        row.shift_remove("organization_id");
+                    }
                     fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1, parts)));
                 }
                 // Older packages name a term by its code.
@@ -384,6 +400,8 @@ impl Package {
             let is_wanted = match (table, child) {
                 ("organization", child) if depth > 0 && !WITH_SERVICES.contains(&child) => false,
                 ("organization", "location") => id.as_deref().is_some_and(|id| self.is_with(id, *place, depth > 0)),
+                // It stands with the services that name it.
+                ("organization", "program") => !self.is_among(*place, &self.programs),
                 _ => true,
             };
             let row = if is_wanted { self.hung(*place, column, table) } else { None };
@@ -423,8 +441,12 @@ impl Package {
     fn is_with(&self, organization: &str, location: Place, service: bool) -> bool {
         let alone = self.services_of.get(organization).filter(|(count, _)| *count == 1).and_then(|(_, first)| first.as_ref());
         let is_of_service = alone.is_some_and(|first| !self.placed.0.contains(first));
-        let is_named = self.row(location).ok().and_then(|row| text(&row, "id")).is_some_and(|id| self.placed.1.contains(&id));
-        if service { is_of_service } else { !is_of_service && !is_named }
+        if service { is_of_service } else { !is_of_service && !self.is_among(location, &self.placed.1) }
+    }
+
+    /// Whether the row at a place has one of these ids.
+    fn is_among(&self, place: Place, ids: &HashSet<String>) -> bool {
+        self.row(place).ok().and_then(|row| text(&row, "id")).is_some_and(|id| ids.contains(&id))
     }
 
     /// A row that hangs on one of a table by a column; none where it says that it hangs on one of another.
@@ -435,7 +457,8 @@ impl Package {
             return None;
         }
         // It has its id once, where it hangs on several.
-        if PARENTS.iter().find(|parent| row.contains_key(**parent)) != Some(&column) {
+        let child = self.tables.get(place.table).map_or("", |table| table.name.as_str());
+        if parents_of(child).iter().find(|parent| row.contains_key(**parent)) != Some(&column) {
             row.shift_remove("id");
         }
         self.mark(place);

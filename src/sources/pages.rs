@@ -80,10 +80,13 @@ pub fn are_whole(records: &[Value]) -> bool {
     records.iter().any(is_whole)
 }
 
+/// The longest id that is read, in bytes: all of those that are not known are in memory together.
+const LONGEST_ID: usize = 1_000;
+
 /// The id of a listed service, as its partner says it.
 pub fn id(record: &Value) -> Option<String> {
     match record.get("id")? {
-        Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
+        Value::String(id) if (1..=LONGEST_ID).contains(&id.trim().len()) => Some(id.trim().to_owned()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
@@ -112,6 +115,13 @@ mod tests {
             asked.as_str(),
             "https://a.example/services?full=true&per_page=100&page=2&modified_after=2026-03-01T10%3A00%3A00.000000Z"
         );
+    }
+
+    #[test]
+    fn an_id_is_a_text_of_some_length_or_a_number() {
+        let known = |value: Value| id(&json!({ "id": value }));
+        assert_eq!((known(json!(" a ")), known(json!(7))), (Some("a".into()), Some("7".into())));
+        assert!([json!(" "), json!(null), json!("a".repeat(1_001))].into_iter().all(|value| known(value).is_none()));
     }
 
     #[test]

@@ -27,6 +27,8 @@ use super::{repository, worker};
 
 /// How long to wait where the database was busy.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Batches that are written in one transaction. A page has fewer, unless the partner sends more than it is asked for.
+const MOST_TOGETHER: usize = 4;
 /// Lines that are kept of a run.
 const MOST_LINES: i32 = 1_000;
 
@@ -155,16 +157,18 @@ impl<'a> Turn<'a> {
             report(conn, run, &lines)
         };
         let (together, apart) = ((batches.clone(), note.clone()), note);
-        let written = self.write(move |conn, source, run, actor| {
+        let is_much = batches.len() > MOST_TOGETHER;
+        let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
             let (batches, note) = &together;
             note(conn, source, run)?;
             batches.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
             reached.into_iter().for_each(|reached| reached.note(run));
             Ok(())
-        });
-        match written.await {
-            // A record clashes: one by one, so that only those that clash are refused.
-            Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
+        };
+        let written = if is_much { None } else { Some(self.write(write).await) };
+        match written {
+            // A record clashes: one by one, so that only those that clash are refused. So is a page that would keep others from writing.
+            None | Some(Err(Error::Duplicate { .. } | Error::Reference { .. })) => {
                 if self.write(move |conn, source, run, _| apart(conn, source, run)).await?.is_err() {
                     return Ok(Err(Lost));
                 }
@@ -188,7 +192,7 @@ impl<'a> Turn<'a> {
                 }
                 Ok(Ok(desk.load))
             }
-            written => Ok(written?.map(|()| desk.load)),
+            Some(written) => Ok(written?.map(|()| desk.load)),
         }
     }
 

@@ -1,9 +1,15 @@
 //! The wrappings of HSDS: which object is the service, and which its organization.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::Part;
+use crate::http::json;
 use crate::import::Notice;
+
+/// The bytes that a record may have, once its organization is told with each of its services.
+const LARGEST: usize = 64 << 20;
 
 /// A service with what surrounds it.
 #[derive(Debug, Clone, Default)]
@@ -90,26 +96,30 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
         {
             return Ok(vec![Unit { service: record, is_only: true, ..Unit::default() }]);
         }
-        return Ok(of_organization(record, Vec::new(), Part::default()));
+        return of_organization(record, Vec::new(), Part::default());
     }
     let services = record.parts(&["services", "service"]);
     let Some(last) = organizations.pop() else { return Ok(Vec::new()) };
     if organizations.is_empty() {
-        return Ok(of_organization(last, services, record));
+        return of_organization(last, services, record);
     }
     // Several organizations side by side: their services name them.
     organizations.push(last);
-    let mut units = Vec::new();
-    let mut services: Vec<Option<Part>> = services.into_iter().map(Some).collect();
-    for organization in organizations {
-        let id = organization.fields.get("id").cloned();
-        let own = services
-            .iter_mut()
-            .filter(|service| service.as_ref().is_some_and(|service| id.is_some() && service.fields.get("organization_id") == id.as_ref()));
-        let own: Vec<Part> = own.filter_map(Option::take).collect();
-        units.extend(of_organization(organization, own, Part::default()));
+    let named = |part: &Part, column: &str| part.fields.get(column).map(Value::to_string);
+    let known: HashSet<String> = organizations.iter().filter_map(|organization| named(organization, "id")).collect();
+    let (mut given, mut others): (HashMap<String, Vec<Part>>, _) = (HashMap::new(), Vec::new());
+    for service in services {
+        match named(&service, "organization_id").filter(|id| known.contains(id)) {
+            Some(id) => given.entry(id).or_default().push(service),
+            None => others.push(service),
+        }
     }
-    units.extend(services.into_iter().flatten().map(|service| Unit { service, ..Unit::default() }));
+    let mut units = Vec::new();
+    for organization in organizations {
+        let own = named(&organization, "id").and_then(|id| given.remove(&id)).unwrap_or_default();
+        units.extend(of_organization(organization, own, Part::default())?);
+    }
+    units.extend(others.into_iter().map(|service| Unit { service, ..Unit::default() }));
     Ok(units)
 }
 
@@ -124,7 +134,7 @@ fn at_location(mut record: Part) -> Unit {
     Unit { service, organization, is_only: true, ..Unit::default() }
 }
 
-fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: Part) -> Vec<Unit> {
+fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: Part) -> Result<Vec<Unit>, Notice> {
     services.extend(organization.parts(&["services", "service"]));
     if services.is_empty() {
         for location in organization.fields.get("locations").and_then(Value::as_array).into_iter().flatten() {
@@ -141,19 +151,23 @@ fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: 
         }
     }
     if services.is_empty() {
-        return vec![Unit {
+        return Ok(vec![Unit {
             service: organization.clone(),
             is_organization: true,
             organization: Some(organization),
             around,
             is_only: true,
-        }];
+        }]);
+    }
+    let told = json::length(&organization.fields) + json::length(&around.fields);
+    if services.len().saturating_mul(told) > LARGEST {
+        let message = format!("its organization, told with each of its services, would be more than {LARGEST} bytes");
+        return Err(Notice::new("too_large", "", message));
     }
     let is_only = services.len() == 1;
-    services
-        .into_iter()
-        .map(|service| Unit { service, is_organization: false, organization: Some(organization.clone()), around: around.clone(), is_only })
-        .collect()
+    let unit =
+        |service| Unit { service, is_organization: false, organization: Some(organization.clone()), around: around.clone(), is_only };
+    Ok(services.into_iter().map(unit).collect())
 }
 
 #[cfg(test)]
@@ -184,5 +198,13 @@ mod tests {
         assert_eq!(shown(json!({"type": "x", "schema": {"name": "O"}})), ["O of O"]);
         assert_eq!(shown(json!({"id": "sal", "service": {"name": "S"}, "location": {"name": "L"}})), ["S of nobody"]);
         assert!(units(json!({"id": 1})).is_err() && units(json!(7)).is_err());
+    }
+
+    #[test]
+    fn an_organization_is_not_told_with_its_services_beyond_measure() {
+        let services = |count: usize| vec![json!({ "name": "S" }); count];
+        let large = |count| units(json!({ "name": "O", "x": "y".repeat(1 << 20), "services": services(count) }));
+        assert_eq!(large(2).unwrap().len(), 2);
+        assert_eq!(large(65).unwrap_err().code, "too_large");
     }
 }

@@ -189,7 +189,7 @@ on_both!(the_schemas_that_are_served_describe_what_is_served, |db| async move {
     all(&clinic, "/hsds/service_at_locations?full=true").await.iter().for_each(|site| fits(&sites, site, "sites"));
     let organizations = judge.of_record("organization.json");
     all(&clinic, "/hsds/organizations?full_service=true").await.iter().for_each(|entry| fits(&organizations, entry, "organizations"));
-    let other = json!({ "id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", "name": "A", "status": "open" });
+    let other = json!({ "id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", "name": "A", "status": "active" });
     assert!(stranger.get("/hsds/schema/nothing.json").await.status == 404 && services.is_valid(&other));
     assert!(
         !services.is_valid(&json!({ "name": "A", "status": "active" }))
