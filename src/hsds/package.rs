@@ -1,11 +1,14 @@
 //! The directory as a tabular package: a CSV file for each table and a descriptor, in a folder or in one zip file.
 //!
 //! Nested objects come in one after the other and are taken apart into rows, so that no more of the directory is in memory than the last rows
-//! of each table and the ids of what many objects share, such as organizations and terms, which is written once. A zip file and what waits to
+//! of each table and the ids of what many objects share, such as organizations and terms, which is written once: who says it otherwise says so
+//! in a row of its own ([`OTHERWISE`]). A zip file and what waits to
 //! get into it are files without a name: they are gone with the process, however it ends.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +41,9 @@ pub enum PackageError {
     #[error("a row cannot be written: {0}")]
     Csv(#[from] csv::Error),
 }
+
+/// Under this a row says in its column `kith`, in the shape of the nested objects, what it says otherwise of a row that others share.
+pub const OTHERWISE: &str = "otherwise";
 
 /// So much of a table is kept in memory until it is packed, in bytes.
 const PIECE: usize = 128 << 10;
@@ -112,8 +118,8 @@ enum Target {
 pub struct Package {
     target: Target,
     sheets: BTreeMap<&'static str, csv::Writer<Sheet>>,
-    /// Rows that several objects share and that are written.
-    written: HashSet<(&'static str, String)>,
+    /// Rows that several objects share and that are written, and the digest of what they say.
+    written: HashMap<(&'static str, String), u64>,
 }
 
 impl Package {
@@ -129,7 +135,7 @@ impl Package {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, sheets: BTreeMap::new(), written: HashSet::new() }
+        Self { target, sheets: BTreeMap::new(), written: HashMap::new() }
     }
 
     /// Adds a record of a table, everything nested.
@@ -137,29 +143,33 @@ impl Package {
         let Some(members) = record.as_object() else { return Ok(()) };
         let provider = record.pointer("/organization/id").cloned();
         if table != "service" || provider.is_some() {
-            return self.row(table, members, None, provider.as_ref());
+            return self.row(table, members, None, provider.as_ref()).map(drop);
         }
         // A package wants an organization for every service.
         let unknown = shown(&unknown_organization(record));
         let mut members = members.clone();
         let id = unknown.get("id").cloned();
         members.insert("organization".into(), unknown);
-        self.row("service", &members, None, id.as_ref())
+        self.row("service", &members, None, id.as_ref()).map(drop)
     }
 
+    /// Writes a row and all that hangs on it; false where it is one that others share, and they say it otherwise.
     fn row(
         &mut self,
         name: &'static str,
         members: &Map<String, Value>,
         parent: Option<(&'static str, &Value)>,
         provider: Option<&Value>,
-    ) -> Result<(), PackageError> {
-        let Some(table) = tables::of(name) else { return Ok(()) };
+    ) -> Result<bool, PackageError> {
+        let Some(table) = tables::of(name) else { return Ok(true) };
         let id = members.get("id").cloned().unwrap_or_default();
         // What several objects share is written once.
-        let is_shared = SINGLES.iter().any(|(_, shared, _)| *shared == name);
-        if is_shared && !self.written.insert((name, cell(&id))) {
-            return Ok(());
+        if SINGLES.iter().any(|(_, shared, _)| *shared == name) {
+            let digest = digest(&(members, parent));
+            match self.written.entry((name, cell(&id))) {
+                Entry::Occupied(written) => return Ok(*written.get() == digest),
+                Entry::Vacant(first) => first.insert(digest),
+            };
         }
         let mut cells: BTreeMap<&str, String> = BTreeMap::new();
         if let Some((parent, parent_id)) = parent {
@@ -177,24 +187,39 @@ impl Package {
         if let (Some(provider), "program") = (provider, name) {
             cells.insert("organization_id", cell(provider));
         }
+        let mut otherwise = Map::new();
         for (member, value) in members {
             if let Some(child) = tables::list(member) {
-                for item in value.as_array().into_iter().flatten().filter_map(Value::as_object) {
-                    self.row(child, item, Some((name, &id)), provider)?;
+                let mut rows = Vec::new();
+                for item in value.as_array().into_iter().flatten() {
+                    let Some(fields) = item.as_object() else { continue };
+                    if !self.row(child, fields, Some((name, &id)), provider)? {
+                        rows.push(item.clone());
+                    }
+                }
+                if !rows.is_empty() {
+                    otherwise.insert(member.clone(), Value::Array(rows));
                 }
             } else if let Some((_, child, column)) = SINGLES.iter().find(|(single, ..)| single == member) {
                 if let Some(item) = value.as_object() {
                     cells.insert(column, cell(item.get("id").unwrap_or(&Value::Null)));
-                    self.row(child, item, None, provider)?;
+                    if !self.row(child, item, None, provider)? {
+                        otherwise.insert(member.clone(), value.clone());
+                    }
                 }
             } else if let Some(column) = table.columns.iter().find(|known| **known == member.as_str()) {
                 cells.insert(column, cell(value));
             }
         }
+        if !otherwise.is_empty() {
+            let mut profile = members.get("kith").and_then(Value::as_object).cloned().unwrap_or_default();
+            profile.insert(OTHERWISE.into(), otherwise.into());
+            cells.insert("kith", cell(&profile.into()));
+        }
         let record = table.columns.iter().map(|column| cells.remove(column).unwrap_or_default());
         let record: Vec<String> = record.collect();
         self.sheet(table)?.write_record(&record)?;
-        Ok(())
+        Ok(true)
     }
 
     fn sheet(&mut self, table: &Table) -> Result<&mut csv::Writer<Sheet>, PackageError> {
@@ -239,6 +264,12 @@ impl Package {
         file.rewind()?;
         Ok(Some(file))
     }
+}
+
+fn digest(said: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    said.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A value as the text of a cell; objects as JSON.

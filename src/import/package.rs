@@ -18,8 +18,9 @@ use serde_json::{Map, Number, Value, json};
 use zip::ZipArchive;
 
 use self::older::{renewed, table_of};
+use super::hsds::own;
 use super::read::{self, Of, Raw};
-use crate::hsds::package::DESCRIPTOR;
+use crate::hsds::package::{DESCRIPTOR, OTHERWISE};
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::tables::{self, KEYS, NUMBERS, SINGLES};
 use crate::http::json::foreign;
@@ -245,6 +246,8 @@ impl Package {
                 *count += 1;
                 first.get_or_insert_with(|| text(fields, "id").unwrap_or_default());
             }
+            // What Kith has written says where a service is given, also where that is nowhere.
+            self.placed.0.extend(text(fields, "id").filter(|_| own::is_own(fields)));
             self.programs.extend(text(fields, "program_id"));
             self.services.push_back(place);
             return;
@@ -425,6 +428,7 @@ impl Package {
                 fields.entry(member).or_insert(Value::Array(rows));
             }
         }
+        say_otherwise(&mut fields);
         without_keys(table, fields)
     }
 
@@ -495,6 +499,22 @@ fn example(line: u64, fields: &Row) -> String {
     match named.or_else(|| text(fields, "id").map(|id| format!("id {id}"))) {
         Some(named) => format!("line {line} ({})", named.chars().take(60).collect::<String>()),
         None => format!("line {line}"),
+    }
+}
+
+/// Puts in its place what a row says otherwise of one that others share.
+fn say_otherwise(fields: &mut Row) {
+    let Some(profile) = fields.get_mut("kith").and_then(Value::as_object_mut) else { return };
+    let Some(otherwise) = profile.shift_remove(OTHERWISE) else { return };
+    if profile.is_empty() {
+        fields.shift_remove("kith");
+    }
+    let Value::Object(otherwise) = otherwise else { return };
+    for (member, said) in otherwise {
+        match (fields.get_mut(&member), said) {
+            (Some(Value::Array(rows)), Value::Array(more)) => rows.extend(more),
+            (_, said) => drop(fields.insert(member, said)),
+        }
     }
 }
 

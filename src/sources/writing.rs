@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use futures_util::future::{Either, select};
@@ -156,43 +157,59 @@ impl<'a> Turn<'a> {
             repository::add_kin(conn, source.id, &kin)?;
             report(conn, run, &lines)
         };
-        let (together, apart) = ((batches.clone(), note.clone()), note);
-        let is_much = batches.len() > MOST_TOGETHER;
-        let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
-            let (batches, note) = &together;
-            note(conn, source, run)?;
-            batches.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
-            reached.into_iter().for_each(|reached| reached.note(run));
-            Ok(())
-        };
-        let written = if is_much { None } else { Some(self.write(write).await) };
-        match written {
-            // A record clashes: one by one, so that only those that clash are refused. So is a page that would keep others from writing.
-            None | Some(Err(Error::Duplicate { .. } | Error::Reference { .. })) => {
-                if self.write(move |conn, source, run, _| apart(conn, source, run)).await?.is_err() {
-                    return Ok(Err(Lost));
-                }
-                for part in batches.into_iter().flat_map(Batch::split) {
-                    let one = part.clone();
-                    let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
-                        Err(fault) => {
-                            let lines = part.refused(fault)?.lines;
-                            self.write(move |conn, _, run, _| report(conn, run, &lines)).await?
-                        }
-                        Ok(written) => written,
-                    };
-                    if written.is_err() {
+        // A page that would keep others from writing is written in several parts, and is behind the run with the last of them.
+        let mut note = Some(Arc::new(note));
+        let mut batches = batches.into_iter().peekable();
+        loop {
+            let together: Arc<[Batch]> = batches.by_ref().take(MOST_TOGETHER).collect();
+            let is_last = batches.peek().is_none();
+            let (part, noted, reached) = (Arc::clone(&together), note.take(), reached.filter(|_| is_last));
+            let told = noted.clone();
+            let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
+                told.iter().try_for_each(|note| note(conn, source, run))?;
+                part.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
+                reached.into_iter().for_each(|reached| reached.note(run));
+                Ok(())
+            };
+            let written = match self.write(write).await {
+                // A record clashes: one by one, so that only those that clash are refused.
+                Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
+                    if let Some(note) = noted
+                        && self.write(move |conn, source, run, _| note(conn, source, run)).await?.is_err()
+                    {
                         return Ok(Err(Lost));
                     }
+                    self.write_apart(&together, reached).await?
                 }
-                if let Some(reached) = reached
-                    && self.reach(reached).await?.is_err()
-                {
-                    return Ok(Err(Lost));
-                }
-                Ok(Ok(desk.load))
+                written => written?,
+            };
+            if written.is_err() {
+                return Ok(Err(Lost));
             }
-            Some(written) => Ok(written?.map(|()| desk.load)),
+            if is_last {
+                return Ok(Ok(desk.load));
+            }
+        }
+    }
+
+    /// Writes records one by one, and reports those that are refused; then notes the page that ends with them.
+    async fn write_apart(&mut self, batches: &[Batch], reached: Option<Reached>) -> Result<std::result::Result<(), Lost>> {
+        for part in batches.iter().cloned().flat_map(Batch::split) {
+            let one = part.clone();
+            let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
+                Err(fault) => {
+                    let lines = part.refused(fault)?.lines;
+                    self.write(move |conn, _, run, _| report(conn, run, &lines)).await?
+                }
+                Ok(written) => written,
+            };
+            if written.is_err() {
+                return Ok(Err(Lost));
+            }
+        }
+        match reached {
+            Some(reached) => self.reach(reached).await,
+            None => Ok(Ok(())),
         }
     }
 

@@ -504,6 +504,31 @@ async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {
     assert!(directory(&clinic).await.contains_key("Food Bank"));
 }
 
+on_both!(of_a_page_that_is_larger_than_was_asked_for_only_the_record_that_clashes_is_refused, |db| async move {
+    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1"]).await;
+    let clinic = app.clinic().await;
+    let numbered = |number: usize| match number {
+        7 | 2_040 => {
+            let keys = [("partner", number.to_string()), ("register", "42".to_owned())];
+            json!({ "name": format!("Clash {number}"), "identifiers": keys.map(|(system, value)| json!({ "system": system, "value": value })) })
+        }
+        _ => json!({ "id": format!("s{number}"), "name": format!("Service {number}"), "status": "active" }),
+    };
+    let services: Vec<Value> = (0..2_100).map(numbered).collect();
+    let page = json!({ "contents": services, "page_number": 1, "total_pages": 1, "last_page": true });
+    let partner = Receiver::that(move |_| Reply::json(&page));
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(
+        (run["status"].as_str(), run["records"].as_i64(), counts(&run)),
+        (Some("completed"), Some(2_100), [2_099, 0, 0, 1, 0]),
+        "{run}"
+    );
+    let refused: Vec<&Value> = run["lines"].as_array().unwrap().iter().filter(|line| line["verdict"] == "refused").collect();
+    assert_eq!((refused.len(), &refused[0]["key"], &refused[0]["notices"][0]["code"]), (1, &json!("2040"), &json!("clash")), "{run}");
+});
+
 #[actix_web::test]
 async fn another_kith_is_pulled_whole() {
     let theirs = TestApp::with(TestDb::sqlite(), &["--public-directory"]).await;
