@@ -249,9 +249,15 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
             })
             .await?;
     }
-    for (table, row) in app.db.read(packed).await? {
-        package.add(table, &row).map_err(Error::internal)?;
-    }
+    let package = app
+        .db
+        .read(move |conn| {
+            for (table, row) in packed(conn)? {
+                package.add(table, &row).map_err(Error::internal)?;
+            }
+            Ok(package)
+        })
+        .await?;
     let finish = move || {
         let file = package.finish()?.ok_or_else(|| io::Error::other("a zip file was to be made"))?;
         let size = file.metadata()?.len();
