@@ -92,8 +92,14 @@ impl Engine {
     /// Deletes what nobody needs any more, a bounded number of rows in each transaction.
     pub async fn purge(&self) -> Result<()> {
         let now = self.clock.now();
-        for job in self.db.read(repository::ended_early).await? {
-            while self.db.write(move |conn| repository::purge_input(conn, job)).await? > 0 {}
+        loop {
+            let ended = self.db.read(repository::ended_early).await?;
+            if ended.is_empty() {
+                break;
+            }
+            for (job, kind) in ended {
+                while self.db.write(move |conn| repository::purge_unneeded(conn, job, kind)).await? > 0 {}
+            }
         }
         while self.db.write(move |conn| repository::purge(conn, now.plus(-KEPT), now.plus(-GIVEN_UP))).await? > 0 {}
         Ok(())
@@ -161,7 +167,10 @@ impl Engine {
             match self.write(move |conn, worker, now, until| exporting::write(conn, id, worker, &step, now, until)).await? {
                 Written::Job(written) if !written.status.is_final() => job = *written,
                 Written::Job(written) => {
-                    self.forget_surplus(written.client_id).await?;
+                    // What is too much goes with the next one, and this one has ended all the same.
+                    if let Err(error) = self.forget_surplus(written.client_id).await {
+                        log::warn!("export {id} is done, and those before the latest were not deleted: {}", Chain(&error));
+                    }
                     return Ok(false);
                 }
                 Written::Lost => return Ok(false),

@@ -42,7 +42,7 @@ pub fn job(caller: &Principal, input: &ExportInput) -> Result<JobRow> {
 /// List exports
 ///
 /// Those of the calling client, the latest first, without links to their files. One is kept for seven days after it ended, and no longer
-/// than until twenty later ones have ended too.
+/// than until twenty others have ended after it.
 #[utoipa::path(tag = "bulk", params(JobQuery), responses((status = 200, description = "A page of exports.", body = Page<Export>)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports")]
 pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<JobQuery>, request: HttpRequest) -> Result<HttpResponse> {
@@ -58,8 +58,8 @@ pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<Job
 /// as a formula has an apostrophe before it: one that begins with `=`, `+`, `-`, `@`, a tab or a line break, and is neither a number nor a
 /// telephone number in the form of E.164. Resources that are changed meanwhile are exported as they are when their turn comes.
 ///
-/// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed. Of a client's exports the latest
-/// twenty are kept, for seven days.
+/// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed. Of a client's exports the twenty that
+/// ended last are kept, for seven days.
 #[utoipa::path(tag = "bulk", request_body = ExportInput, responses((status = 202, description = "The export, which begins within seconds.", body = Export), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[post("/v1/exports")]
 pub async fn create_export(app: State, caller: Allowed<Exports>, command: Command<ExportInput>) -> Result<HttpResponse> {

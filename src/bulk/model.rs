@@ -25,7 +25,7 @@ pub const KEPT: Duration = Duration::days(7);
 /// An organization has so many jobs under way at most; the next is refused.
 pub const MOST_OPEN: i64 = 20;
 
-/// Of a client's exports that have ended so many are kept at most: the latest.
+/// Of a client's exports that have ended so many are kept at most: those that ended last.
 pub const MOST_KEPT: i64 = 20;
 
 /// An import that has refused so many lines is given up, unless it has taken more than one for ten of them: little would come of the rest,

@@ -1,6 +1,6 @@
 //! The queries of jobs and of their files.
 
-use diesel::dsl::{delete, insert_into, update};
+use diesel::dsl::{delete, exists, insert_into, update};
 use diesel::prelude::*;
 
 use super::intake::Arrived;
@@ -196,33 +196,41 @@ pub fn delete_some(conn: &mut DbConn, id: JobId) -> Result<usize> {
         return Ok(delete(bulk_jobs::table.find(id)).execute(conn)?);
     }
     update(bulk_jobs::table.find(id)).set(bulk_jobs::progress.eq(Json(ExportProgress::default()))).execute(conn)?;
+    delete_chunks(conn, id, &chunks)
+}
+
+fn delete_chunks(conn: &mut DbConn, id: JobId, chunks: &[(String, i64)]) -> Result<usize> {
     let mut deleted = 0;
-    for (file, first_line) in &chunks {
+    for (file, first_line) in chunks {
         deleted += delete(bulk_chunks::table.find((id, file, first_line))).execute(conn)?;
     }
     Ok(deleted)
 }
 
-/// Exports of a client that have ended, those before the latest ones that are kept.
+/// Exports of a client that have ended, but for those that ended last, which are kept.
 pub fn surplus(conn: &mut DbConn, client: ClientId) -> Result<Vec<JobId>> {
     let own = bulk_jobs::table.filter(bulk_jobs::client_id.eq(client)).filter(bulk_jobs::kind.eq(JobKind::Export));
-    let ended = own.filter(bulk_jobs::finished_at.is_not_null()).order(bulk_jobs::id.desc());
+    let ended = own.filter(bulk_jobs::finished_at.is_not_null()).order((bulk_jobs::finished_at.desc(), bulk_jobs::id.desc()));
     Ok(ended.offset(MOST_KEPT).limit(MOST_KEPT).select(bulk_jobs::id).load(conn)?)
 }
 
-/// Deletes the input of a job that has ended, a bounded number of pieces; how many.
-pub fn purge_input(conn: &mut DbConn, id: JobId) -> Result<usize> {
-    let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).filter(bulk_chunks::file.eq(INPUT)).limit(PURGED_AT_ONCE);
-    let chunks: Vec<i64> = of_job.select(bulk_chunks::first_line).load(conn)?;
-    for first_line in &chunks {
-        delete_input(conn, id, *first_line)?;
-    }
-    Ok(chunks.len())
+/// Some of the jobs that were cancelled or given up and have pieces that nobody needs: of an import the input, for what became of it is
+/// kept; of an export all.
+pub fn ended_early(conn: &mut DbConn) -> Result<Vec<(JobId, JobKind)>> {
+    let is_unneeded = bulk_jobs::kind.eq(JobKind::Export).or(bulk_chunks::file.eq(INPUT));
+    let unneeded = bulk_chunks::table.filter(bulk_chunks::job_id.eq(bulk_jobs::id)).filter(is_unneeded);
+    let ended = bulk_jobs::table.filter(bulk_jobs::finished_at.is_not_null()).filter(exists(unneeded));
+    let early = ended.filter(bulk_jobs::status.eq_any([JobStatus::Cancelled, JobStatus::Failed]));
+    Ok(early.order(bulk_jobs::finished_at).limit(20).select((bulk_jobs::id, bulk_jobs::kind)).load(conn)?)
 }
 
-/// Imports that were cancelled or given up and may have input left.
-pub fn ended_early(conn: &mut DbConn) -> Result<Vec<JobId>> {
-    let ended = bulk_jobs::table.filter(bulk_jobs::finished_at.is_not_null()).filter(bulk_jobs::kind.eq(JobKind::Import));
-    let early = ended.filter(bulk_jobs::status.eq_any([JobStatus::Cancelled, JobStatus::Failed]));
-    Ok(early.order(bulk_jobs::finished_at.desc()).limit(200).select(bulk_jobs::id).load(conn)?)
+/// Deletes a bounded number of the pieces that nobody needs of a job that was cancelled or given up; how many.
+pub fn purge_unneeded(conn: &mut DbConn, id: JobId, kind: JobKind) -> Result<usize> {
+    let of_job = bulk_chunks::table.filter(bulk_chunks::job_id.eq(id)).select((bulk_chunks::file, bulk_chunks::first_line));
+    let mut unneeded = of_job.limit(PURGED_AT_ONCE).into_boxed();
+    if kind == JobKind::Import {
+        unneeded = unneeded.filter(bulk_chunks::file.eq(INPUT));
+    }
+    let chunks: Vec<(String, i64)> = unneeded.load(conn)?;
+    delete_chunks(conn, id, &chunks)
 }

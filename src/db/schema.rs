@@ -956,6 +956,7 @@ diesel::allow_tables_to_appear_in_same_query!(webhook_dues, referrals);
 diesel::allow_tables_to_appear_in_same_query!(webhook_dues, follow_ups);
 diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);
+diesel::allow_tables_to_appear_in_same_query!(bulk_chunks, bulk_jobs);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
 diesel::allow_tables_to_appear_in_same_query!(changes, referrals);

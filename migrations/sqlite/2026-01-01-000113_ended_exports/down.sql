@@ -1,0 +1,1 @@
+DROP INDEX bulk_jobs_client_id_finished_at_idx;
