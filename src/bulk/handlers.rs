@@ -11,7 +11,7 @@ use super::api::{Import, ImportOptions, JobCancellation, JobQuery, ResultQuery};
 use super::importing::{BulkLine, LineResult};
 use super::intake::{Arrived, Intake};
 use super::kinds::Loads;
-use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, LineOutcome, MOST_OPEN, RESULTS};
+use super::model::{Content, JobId, JobKind, JobRow, JobStatus, LineOutcome, MOST_OPEN, RESULTS};
 use super::pieces::unpack;
 use super::repository;
 use crate::app::State;
@@ -31,7 +31,7 @@ pub const NDJSON: &str = "application/x-ndjson";
 /// A body of which nothing has come for so long is counted among the jobs under way no more.
 const ARRIVING: Duration = Duration::minutes(3);
 /// It is noted so often at least that more has come.
-const NOTED: Duration = Duration::minutes(1);
+pub const NOTED: Duration = Duration::minutes(1);
 
 /// A job of the caller's.
 pub(super) fn get(conn: &mut DbConn, caller: &Principal, kind: JobKind, id: JobId) -> Result<JobRow> {
@@ -56,6 +56,14 @@ pub(super) fn permit_another(conn: &mut DbConn, caller: &Principal) -> Result<()
         return Ok(());
     }
     Err(Error::conflict("too_many_jobs", format!("The organization has {MOST_OPEN} imports and exports under way.")))
+}
+
+/// Fails where as many bodies arrive for the organization as it may have jobs under way.
+fn permit_arrival(conn: &mut DbConn, caller: &Principal) -> Result<()> {
+    if repository::count_arriving(conn, caller.organization_id, caller.at.plus(-ARRIVING))? < MOST_OPEN {
+        return Ok(());
+    }
+    Err(Error::conflict("too_many_jobs", format!("{MOST_OPEN} bodies of imports of the organization are on the way.")))
 }
 
 /// Ends a job of the caller's.
@@ -145,8 +153,10 @@ pub async fn create_import(
     let (asker, asked, begun) = (caller.clone(), key.clone(), job.clone());
     app.db
         .write(move |conn| {
-            // Who sends again what was accepted gets the answer to it, however many jobs there are.
-            if !asked.is_known(conn, &asker)? {
+            // Who sends again what was accepted gets the answer to it, however many jobs there are, unless as many are on the way.
+            if asked.is_known(conn, &asker)? {
+                permit_arrival(conn, &asker)?;
+            } else {
                 permit_another(conn, &asker)?;
             }
             repository::insert(conn, &begun)
@@ -190,21 +200,14 @@ async fn receive(app: &State, mut intake: Intake, id: JobId, mut body: Unpacked,
         arrival.note(bytes.len());
         let (pieces, now) = (intake.take(&bytes)?, app.clock.now());
         if pieces.is_some() || noted.plus(NOTED) <= now {
-            lay_down(&app.db, id, pieces.unwrap_or_default(), now).await?;
+            let pieces = pieces.unwrap_or_default();
+            app.db.write(move |conn| repository::lay_down(conn, id, &pieces, now)).await?;
             noted = now;
         }
     }
     let arrived = intake.finish()?;
     arrival.set_awaited(false);
     Ok(arrived)
-}
-
-async fn lay_down(db: &Db, id: JobId, pieces: Vec<ChunkRow>, now: Instant) -> Result<()> {
-    db.write(move |conn| {
-        repository::insert_chunks(conn, &pieces)?;
-        repository::touch(conn, id, now)
-    })
-    .await
 }
 
 /// Lets the work begin, once for each key: where an import with this key was accepted before, its answer is given again.
@@ -267,9 +270,11 @@ pub async fn cancel_import(app: State, caller: Allowed<Loads>, id: Path<JobId>, 
 #[get("/v1/imports/{id}/results")]
 pub async fn list_import_results(app: State, caller: Allowed<Loads>, id: Path<JobId>, query: Query<ResultQuery>) -> Result<HttpResponse> {
     let id = *id;
-    app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, id)).await?;
+    let job = app.db.read_briefly(move |conn| get(conn, &caller, JobKind::Import, id)).await?;
     let wanted = query.0.outcome;
-    let lines = file(app.db.clone(), id, RESULTS.to_owned(), None).map(move |text| {
+    // Of one that has ended all are there, unless they are being deleted.
+    let done = job.status.is_final().then_some(job.lines);
+    let lines = file(app.db.clone(), id, RESULTS.to_owned(), done).map(move |text| {
         let text = text?;
         Ok::<_, Error>(match wanted {
             Some(outcome) => web::Bytes::from(only(&text, outcome)),

@@ -275,6 +275,9 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
     let caller = job.caller(standing.scopes, now);
     let done = lines.lines.iter().position(|line| line.number > job.lines).unwrap_or(lines.lines.len());
     let rest = lines.lines.get(done..).unwrap_or_default();
+    if rest.first().is_some_and(|line| line.number > job.lines + 1) {
+        return end(conn, JobRow { error: Some(JobError::InputLost), ..job }, JobStatus::Failed, now);
+    }
     let results = write_some(conn, &caller, rest)?;
     let (mut text, mut taken) = (Vec::with_capacity(results.len() * 96), 0);
     for (line, result) in rest.iter().zip(&results) {
@@ -285,9 +288,9 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
             text.push(b'\n');
         }
     }
-    if !text.is_empty() {
-        let (Some(first), lines) = (rest.first().map(|line| line.number), taken) else { return Ok(Written::Lost) };
-        let chunk = ChunkRow { job_id: job.id, file: RESULTS.into(), first_line: first, lines, content: pack(&text)? };
+    // Also of lines that are all blank, so that whoever reads the results knows that none are missing.
+    if let Some(first) = rest.first().filter(|_| taken > 0) {
+        let chunk = ChunkRow { job_id: job.id, file: RESULTS.into(), first_line: first.number, lines: taken, content: pack(&text)? };
         repository::insert_chunks(conn, &[chunk])?;
     }
     if job.is_hopeless() {
@@ -300,18 +303,16 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
     Ok(Written::Job(Box::new(job)))
 }
 
-/// Ends a job whose lines are all done.
+/// Ends a job of which there are no more lines: all are done, or those that are not are gone.
 pub fn complete(conn: &mut DbConn, job: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Written> {
-    match repository::keep_lease(conn, job, worker, until)? {
-        // Bytes of lines that were cut were counted when they arrived.
-        Some(job) => end(
-            conn,
-            JobRow { bytes: job.bytes_total.unwrap_or(job.bytes), started_at: job.started_at.or(Some(now)), ..job },
-            JobStatus::Completed,
-            now,
-        ),
-        None => Ok(Written::Lost),
+    let Some(mut job) = repository::keep_lease(conn, job, worker, until)? else { return Ok(Written::Lost) };
+    job.started_at = job.started_at.or(Some(now));
+    if job.lines_total.is_some_and(|total| job.lines < total) {
+        return end(conn, JobRow { error: Some(JobError::InputLost), ..job }, JobStatus::Failed, now);
     }
+    // Bytes of lines that were cut were counted when they arrived.
+    job.bytes = job.bytes_total.unwrap_or(job.bytes);
+    end(conn, job, JobStatus::Completed, now)
 }
 
 fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Result<Written> {

@@ -74,6 +74,8 @@ text_enum! {
         ClientDisabled = "client_disabled",
         /// It had refused a hundred thousand lines of an import, and ten times as many as it had taken; the results say why.
         TooManyRefused = "too_many_refused",
+        /// Lines of an import that were not done yet are no longer there: their file was being read for so long that it was given up.
+        InputLost = "input_lost",
     }
 }
 

@@ -52,6 +52,13 @@ pub fn count_open(conn: &mut DbConn, organization: OrganizationId, since: Instan
     Ok(own.filter(bulk_jobs::status.eq_any(WAITING).or(arrives)).count().get_result(conn)?)
 }
 
+/// How many of them have a body that arrives, of which something came at `since` or later.
+pub fn count_arriving(conn: &mut DbConn, organization: OrganizationId, since: Instant) -> Result<i64> {
+    let own = bulk_jobs::table.filter(bulk_jobs::organization_id.eq(organization));
+    let arriving = own.filter(bulk_jobs::status.eq(JobStatus::Receiving)).filter(bulk_jobs::updated_at.ge(since));
+    Ok(arriving.count().get_result(conn)?)
+}
+
 /// Writes how a job stands, its lease with it.
 pub fn replace(conn: &mut DbConn, row: &JobRow) -> Result<()> {
     update(bulk_jobs::table.find(row.id))
@@ -89,7 +96,13 @@ pub fn queue(conn: &mut DbConn, job: JobRow, arrived: &Arrived) -> Result<JobRow
     Ok(job)
 }
 
-/// Notes that the body of a job is still arriving.
+/// Adds pieces of a body that is still arriving, and notes that it is: a job of which nothing comes for long is given up.
+pub fn lay_down(conn: &mut DbConn, id: JobId, pieces: &[ChunkRow], now: Instant) -> Result<()> {
+    insert_chunks(conn, pieces)?;
+    touch(conn, id, now)
+}
+
+/// Notes when something of a body last arrived.
 pub fn touch(conn: &mut DbConn, id: JobId, now: Instant) -> Result<()> {
     update(bulk_jobs::table.find(id)).set(bulk_jobs::updated_at.eq(now)).execute(conn)?;
     Ok(())

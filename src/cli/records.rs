@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Failure, say};
 use crate::auth::{Principal, repository as clients};
 use crate::bulk::api::ExportInput;
+use crate::bulk::handlers::NOTED;
 use crate::bulk::intake::Intake;
 use crate::bulk::kinds::BulkType;
 use crate::bulk::model::{Content, ExportFormat, JobId, JobKind, JobRow, JobStatus, RESULTS};
@@ -80,18 +81,21 @@ impl Import {
         let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
         let (id, begun) = (job.id, job.clone());
         db.write_blocking(move |conn| repository::insert(conn, &begun))?;
-        let mut intake = Intake::new(id, u64::MAX, LINE);
-        let mut buffer = vec![0; 1 << 16];
+        let (mut intake, clock) = (Intake::new(id, u64::MAX, LINE), Clock::default());
+        let (mut buffer, mut noted) = (vec![0; 1 << 16], clock.now());
         loop {
             let length = input.read(&mut buffer).map_err(told)?;
             if length == 0 {
                 break;
             }
-            if let Some(pieces) = intake.take(buffer.get(..length).unwrap_or_default())? {
-                db.write_blocking(move |conn| repository::insert_chunks(conn, &pieces))?;
+            let (pieces, now) = (intake.take(buffer.get(..length).unwrap_or_default())?, clock.now());
+            if pieces.is_some() || noted.plus(NOTED) <= now {
+                let pieces = pieces.unwrap_or_default();
+                db.write_blocking(move |conn| repository::lay_down(conn, id, &pieces, now))?;
+                noted = now;
             }
         }
-        let arrived = intake.finish()?;
+        let (arrived, job) = (intake.finish()?, JobRow { updated_at: clock.now(), ..job });
         db.write_blocking(move |conn| repository::queue(conn, job.clone(), &arrived))?;
         let job = work(db, id)?;
         if let Some(path) = &self.results {

@@ -212,11 +212,15 @@ impl StreamedKey {
         Ok(Self { key: key_of(request)?.map(key) })
     }
 
-    /// Whether an answer is kept under the key: then nothing new comes of the request.
+    /// Whether an answer to this route is kept under the key: then nothing new comes of the request. Fails with
+    /// [`Error::IdempotencyKeyReused`] where one to another is, whatever the body will be.
     pub fn is_known(&self, conn: &mut DbConn, caller: &Principal) -> Result<bool> {
         let Some(key) = &self.key else { return Ok(false) };
-        let kept = idempotency_keys::find(conn, caller.client_id, &key.text)?;
-        Ok(kept.is_some_and(|kept| kept.created_at.plus(KEPT) >= caller.at))
+        let kept = idempotency_keys::find(conn, caller.client_id, &key.text)?.filter(|kept| !is_past(kept, caller.at));
+        if kept.as_ref().is_some_and(|kept| kept.route != key.route) {
+            return Err(Error::IdempotencyKeyReused);
+        }
+        Ok(kept.is_some())
     }
 
     /// Runs the effect in the transaction of `conn` once for each key, for a body with this SHA-256.

@@ -1,11 +1,33 @@
 //! How much one client may ask for, and keep.
 
+use actix_web::http::Method;
+use chrono::Duration;
 use diesel::connection::SimpleConnection as _;
-use kith::bulk::model::MOST_KEPT;
+use kith::auth::Principal;
+use kith::bulk::model::{ChunkRow, Content, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
+use kith::bulk::pieces::pack;
+use kith::bulk::repository;
 use serde_json::{Value, json};
 
 use super::{engine, export, key, load, patient, place, results, send, text};
-use crate::client::TestApp;
+use crate::client::{Caller, TestApp};
+
+/// Has the database do something of which the application knows nothing.
+async fn execute(app: &TestApp, statement: impl Into<String>) {
+    let statement = statement.into();
+    app.state.db.write(move |conn| Ok(conn.batch_execute(&statement)?)).await.unwrap();
+}
+
+/// The job of each piece that is kept.
+async fn pieces(app: &TestApp) -> Vec<JobId> {
+    use diesel::prelude::*;
+    use kith::db::schema::bulk_chunks::dsl;
+    app.state.db.read(|conn| Ok(dsl::bulk_chunks.order(dsl::first_line).select(dsl::job_id).load(conn)?)).await.unwrap()
+}
+
+fn people(count: usize) -> String {
+    text(&(0..count).map(|number| patient(&format!("p-{number}"), "Tremblay")).collect::<Vec<_>>())
+}
 
 on_both!(a_line_names_no_more_than_five_hundred_others, |db| async move {
     let clinic = TestApp::new(db).await.clinic().await;
@@ -27,7 +49,7 @@ on_both!(an_import_of_which_very_much_was_refused_is_given_up, |db| async move {
     let clinic = app.clinic().await;
     let job = send(&clinic, "/v1/imports", "0\n".repeat(600)).await.expect(202);
     // As if so many had been before.
-    app.state.db.write(|conn| Ok(conn.batch_execute("UPDATE bulk_jobs SET refused = 99999")?)).await.unwrap();
+    execute(&app, "UPDATE bulk_jobs SET refused = 99999").await;
     engine(&app).work().await.unwrap();
     let ended = clinic.get(&place(&job)).await.expect(200);
     assert_eq!((&ended["status"], &ended["error"]), (&json!("failed"), &json!("too_many_refused")), "{ended:#}");
@@ -58,4 +80,121 @@ on_both!(the_latest_exports_of_a_client_are_kept, |db| async move {
     let ids: Vec<Value> = listed["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
     assert_eq!(ids, latest);
     other.get(&path(&theirs)).await.expect(200);
+});
+
+on_both!(an_export_that_took_long_is_kept_and_has_ended_though_earlier_ones_cannot_be_deleted, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    clinic.post("/v1/patients", patient("p-1", "Tremblay")["resource"].clone()).await.expect(201);
+    let input = json!({ "types": ["patient"] });
+    let long = clinic.post("/v1/exports", input.clone()).await.expect(202);
+    // As if a worker were at it.
+    execute(&app, "UPDATE bulk_jobs SET leased_until = '2099-01-01T00:00:00.000000Z'").await;
+    for _ in 0..MOST_KEPT {
+        export(&clinic, input.clone()).await;
+    }
+    app.clock.advance(Duration::minutes(1));
+    execute(&app, "UPDATE bulk_jobs SET leased_until = NULL").await;
+    engine(&app).work().await.unwrap();
+    let done = clinic.get(&format!("/v1/exports/{}", long["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(done["status"], "completed", "{done:#}");
+    assert_eq!(app.stranger().get(done["files"][0]["url"].as_str().unwrap()).await.status, 200);
+    let refusal = if app.database_url().starts_with("sqlite:") {
+        "CREATE TRIGGER refusal BEFORE DELETE ON bulk_chunks BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    } else {
+        "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+         CREATE TRIGGER refusal BEFORE DELETE ON bulk_chunks FOR EACH ROW EXECUTE FUNCTION refusal()"
+    };
+    execute(&app, refusal).await;
+    export(&clinic, input).await;
+});
+
+on_both!(of_an_export_that_was_cancelled_no_file_is_kept, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    clinic.post("/v1/patients", patient("p-1", "Tremblay")["resource"].clone()).await.expect(201);
+    let input = json!({ "types": ["patient"] });
+    let (kept, cancelled) = (export(&clinic, input.clone()).await, export(&clinic, input).await);
+    let id = |export: &Value| export["id"].as_str().unwrap().to_owned();
+    // As if that had been said after its last file was written and before it was done.
+    execute(&app, format!("UPDATE bulk_jobs SET status = 'cancelled' WHERE id = '{}'", id(&cancelled))).await;
+    engine(&app).purge().await.unwrap();
+    let left: Vec<String> = pieces(&app).await.iter().map(ToString::to_string).collect();
+    assert_eq!(left, [id(&kept)]);
+    let told = clinic.get(&format!("/v1/exports/{}", id(&cancelled))).await.expect(200);
+    assert_eq!(told["status"], "cancelled");
+});
+
+on_both!(a_key_that_was_used_brings_no_more_bodies_than_may_arrive_at_once, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let once = |path: &'static str, key: &'static str| {
+        let request = clinic.request(Method::POST, path).insert_header(("content-type", "application/x-ndjson"));
+        clinic.app.send(request.insert_header(("idempotency-key", key)).set_payload(people(1)))
+    };
+    clinic.post_once("/v1/exports", "export-1", json!({ "types": ["patient"] })).await.expect(202);
+    once("/v1/imports", "load-1").await.expect(202);
+    once("/v1/imports", "export-1").await.expect_problem(422, "idempotency_key_reused");
+    once("/v1/imports?possible_duplicates=true", "load-1").await.expect_problem(422, "idempotency_key_reused");
+    assert_eq!(pieces(&app).await.len(), 1, "what is refused is not received");
+    for _ in 0..18 {
+        send(&clinic, "/v1/imports", "").await.expect(202);
+    }
+    send(&clinic, "/v1/imports", "").await.expect_problem(409, "too_many_jobs");
+    once("/v1/imports", "load-1").await.expect(202);
+    execute(&app, "UPDATE bulk_jobs SET status = 'receiving'").await;
+    once("/v1/imports", "load-1").await.expect_problem(409, "too_many_jobs");
+});
+
+on_both!(a_body_of_which_more_comes_now_and_then_is_not_given_up, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let caller = Principal::of_client(clinic.client_id, clinic.organization_id, clinic.scopes, app.clock.now());
+    let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, Content::default());
+    let id = job.id;
+    app.state.db.write(move |conn| repository::insert(conn, &job)).await.unwrap();
+    for number in 1..=3 {
+        app.clock.advance(Duration::minutes(50));
+        let now = app.clock.now();
+        let piece = ChunkRow { job_id: id, file: INPUT.into(), first_line: number, lines: 1, content: pack(b"{}\n").unwrap() };
+        app.state.db.write(move |conn| repository::lay_down(conn, id, std::slice::from_ref(&piece), now)).await.unwrap();
+        engine(&app).purge().await.unwrap();
+    }
+    assert_eq!(pieces(&app).await, [id; 3]);
+    app.clock.advance(Duration::minutes(61));
+    engine(&app).purge().await.unwrap();
+    assert!(pieces(&app).await.is_empty());
+});
+
+on_both!(an_import_of_which_lines_are_gone_is_not_taken_for_whole, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    // Pieces begin with the lines 1, 257 and 513.
+    for (gone, done) in [(513, 512), (257, 256)] {
+        let job = send(&clinic, "/v1/imports", people(600)).await.expect(202);
+        execute(&app, format!("DELETE FROM bulk_chunks WHERE file = 'input' AND first_line = {gone}")).await;
+        engine(&app).work().await.unwrap();
+        let ended = clinic.get(&place(&job)).await.expect(200);
+        let told = [&ended["status"], &ended["error"], &ended["lines"]];
+        assert_eq!(told, [&json!("failed"), &json!("input_lost"), &json!(done)], "{ended:#}");
+        assert_eq!(results(&clinic, &job).await.len(), done);
+    }
+});
+
+/// Whether the results of an import are read to their end.
+async fn are_read(clinic: &Caller, job: &Value) -> bool {
+    let (clinic, path) = (clinic.clone(), format!("{}/results", place(job)));
+    // An answer that breaks off is a panic here.
+    actix_web::rt::spawn(async move { clinic.get(&path).await.status }).await.is_ok()
+}
+
+on_both!(results_of_which_some_are_deleted_by_now_are_not_taken_for_whole, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    // The last piece says nothing at all.
+    let job = load(&clinic, people(256) + "\n \n\n").await;
+    assert_eq!((&job["lines"], results(&clinic, &job).await.len()), (&json!(259), 256));
+    assert!(are_read(&clinic, &job).await);
+    execute(&app, "DELETE FROM bulk_chunks WHERE first_line = 1").await;
+    assert!(!are_read(&clinic, &job).await);
 });
