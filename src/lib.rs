@@ -24,7 +24,7 @@
 //! **The program.** [`cli`] is the command, [`config`] its settings, [`demo`] its invented town, [`logging`] its log, [`clock`] its time,
 //! and [`openapi`] makes the document that requests are checked against.
 //!
-//! **What many share.** [`types`], [`text`], [`languages`] and [`postal_codes`].
+//! **What many share.** [`types`], [`text`], [`languages`], [`postal_codes`] and [`files`].
 
 pub mod app;
 pub mod appointments;
@@ -39,6 +39,7 @@ pub mod consents;
 pub mod db;
 pub mod demo;
 pub mod error;
+pub mod files;
 pub mod follow_ups;
 pub mod hsds;
 pub mod http;

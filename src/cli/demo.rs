@@ -1,7 +1,7 @@
 //! `kith demo`: a server with an invented town in it, to try everything on.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::{Failure, say};
 use crate::clock::Clock;
 use crate::config::{Config, LogConfig, base_url};
 use crate::demo::{self, Credentials};
+use crate::files;
 use crate::logging;
 
 #[derive(Debug, clap::Args)]
@@ -48,8 +49,9 @@ struct Access {
 
 impl Access {
     fn write(&self, file: &Path) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(self)?;
-        fs::write(file, text + "\n").map_err(|error| Failure::because(format!("cannot write {}: {error}", file.display())))
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        let written = files::private().write(true).truncate(true).open(file).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| Failure::because(format!("cannot write {}: {error}", file.display())))
     }
 
     fn say(&self) -> Result<(), Failure> {

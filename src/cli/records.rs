@@ -22,6 +22,7 @@ use crate::bulk::{Engine, exports, repository};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::types::Instant;
+use crate::files;
 use crate::kind::{ClientId, OrganizationId};
 
 /// Bytes that a line may have.
@@ -174,7 +175,7 @@ fn work(db: &Db, id: JobId) -> Result<JobRow, Failure> {
 /// Writes a file of a job to a path.
 fn copy(db: &Db, job: JobId, file: &str, path: &Path) -> Result<(), Failure> {
     let told = |fault: std::io::Error| Failure::because(format!("cannot write {}: {fault}", path.display()));
-    let mut output = BufWriter::new(File::create(path).map_err(told)?);
+    let mut output = BufWriter::new(files::private().write(true).truncate(true).open(path).map_err(told)?);
     let mut line = 1;
     while let Some(chunk) = db.read_blocking(|conn| repository::chunk_from(conn, job, file, line))? {
         line = chunk.first_line + i64::from(chunk.lines);

@@ -10,6 +10,7 @@ use super::pool::Pool;
 use super::writer::Writer;
 use super::{DbConn, DbSettings, OpenError, migrate, slow};
 use crate::error::Result;
+use crate::files;
 
 /// An answered write survives a power cut (`synchronous`, `fullfsync`); deleted personal data does not (`secure_delete`).
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
@@ -41,7 +42,8 @@ impl Sqlite {
             return Err(OpenError::NotAFile);
         }
         let path = PathBuf::from(path);
-        create_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+        // For its owner alone, with what SQLite lays beside it.
+        files::private().append(true).open(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         migrate::sqlite(&mut connect(&path)?)?;
 
         let slow = settings.slow_query;
@@ -58,15 +60,6 @@ impl Sqlite {
         let writer = Writer::start(settings.write_queue, Box::new(move || open(WRITER)))?;
         Ok(Self { readers: Arc::new(readers), brief, writer })
     }
-}
-
-/// Creates the file for its owner alone, with what SQLite lays beside it: it holds personal data.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 fn connect(path: &Path) -> Result<SqliteConnection, ConnectionError> {

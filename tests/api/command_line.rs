@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -200,6 +201,10 @@ fn records_are_imported_and_exported_in_the_name_of_a_client() {
             &["export", "records", &client, &output, "--types=service,patient", "--format=csv", "--since=2026-01-01T00:00:00Z"],
         );
         assert!(std::fs::read_to_string(at("out/services.csv")).unwrap().contains("Lunch"));
+        for name in ["results.ndjson", "out/patients.ndjson", "out/services.csv"] {
+            let mode = std::fs::metadata(at(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name} is for its owner alone");
+        }
 
         let refused = run(&place, &["export", "records", "--client=01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10", &output]);
         assert!(told(&refused).iter().any(|line| line.contains("there is no active client")), "{:?}", told(&refused));
@@ -241,7 +246,7 @@ fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
 #[test]
 fn an_export_over_a_file_leaves_it_where_and_whose_it_is() {
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
     let place = Place::on_sqlite();
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -1,5 +1,6 @@
 //! The README's walk through the loop, run word by word against a demo server.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ impl Demo {
             assert!(began.elapsed() < Duration::from_secs(120), "the demo does not open");
             std::thread::sleep(Duration::from_millis(50));
         }
+        let mode = credentials.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "secrets are for their owner alone");
         demo
     }
 }
