@@ -55,8 +55,13 @@ pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId, who: OrganizationI
     }
     let mut all = with_parts(conn, id)?;
     all.retain(|part| *part != who);
-    let clients = clients::table.filter(clients::organization_id.eq_any(all));
-    Ok(diesel::select(diesel::dsl::exists(clients)).get_result(conn)?)
+    for ids in all.chunks(TOGETHER) {
+        let clients = clients::table.filter(clients::organization_id.eq_any(ids));
+        if diesel::select(diesel::dsl::exists(clients)).get_result::<bool>(conn)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An organization and all its parts.
@@ -70,10 +75,17 @@ pub fn with_parts(conn: &mut DbConn, id: OrganizationId) -> Result<Vec<Organizat
     Ok(all)
 }
 
+/// So many ids are asked for in one statement: SQLite takes no more than 32,766.
+const TOGETHER: usize = 1_000;
+
 /// The parts of these organizations.
 fn parts(conn: &mut DbConn, of: &[OrganizationId]) -> Result<Vec<OrganizationId>> {
-    let parts = dsl::organizations.filter(dsl::parent_id.eq_any(of)).filter(dsl::deleted_at.is_null());
-    Ok(parts.select(dsl::id).load(conn)?)
+    let mut found = Vec::new();
+    for ids in of.chunks(TOGETHER) {
+        let parts = dsl::organizations.filter(dsl::parent_id.eq_any(ids)).filter(dsl::deleted_at.is_null());
+        found.extend(parts.select(dsl::id).load::<OrganizationId>(conn)?);
+    }
+    Ok(found)
 }
 
 /// How many levels an organization and its parts are, up to a few more than there may be; those of a circle are counted once.

@@ -75,13 +75,18 @@ on_both!(a_list_of_capacities_writes_so_much_and_leaves_the_rest_for_another, |d
     assert_eq!(set((17..20).map(line).collect()).await["set"], 3);
 });
 
-/// Twenty thousand slots more, like the one that there is.
-fn many_slots(on_sqlite: bool) -> String {
-    let id = if on_sqlite {
+/// An id made of the number `n.i`.
+fn numbered(on_sqlite: bool) -> &'static str {
+    if on_sqlite {
         "printf('00000000-0000-4000-8000-%012d', n.i)"
     } else {
         "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
-    };
+    }
+}
+
+/// Twenty thousand slots more, like the one that there is.
+fn many_slots(on_sqlite: bool) -> String {
+    let id = numbered(on_sqlite);
     format!(
         "INSERT INTO slots WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
          SELECT {id}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
@@ -141,6 +146,25 @@ on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| a
     let join = async |part: &str| caller.patch(&format!("/v1/organizations/{part}"), 1, json!({ "parent_id": above })).await;
     assert_eq!(join(&ids[0]).await.faults(422), fault("/parent_id", "too_many"), "what is below counts too");
     join(&ids[1]).await.expect(200);
+});
+
+on_both!(an_organization_of_very_many_parts_can_become_a_part_itself, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let add = async |name: &str, whole: Option<&String>| {
+        caller.post("/v1/organizations", json!({ "name": name, "kind": "agency", "parent_id": whole })).await.id()
+    };
+    let (above, whole) = (add("Above", None).await, add("Whole", None).await);
+    add("Branch", Some(&whole)).await;
+    // More than SQLite takes ids in one statement.
+    let more = format!(
+        "INSERT INTO organizations WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 33000) \
+         SELECT {}, one.organization_id, one.parent_id, one.kind, one.name, one.name_key, one.is_active, one.content, one.version, \
+             one.created_at, one.updated_at, one.deleted_at \
+         FROM n, (SELECT * FROM organizations WHERE name = 'Branch') AS one",
+        numbered(caller.app.database_url().starts_with("sqlite:"))
+    );
+    caller.app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+    caller.patch(&format!("/v1/organizations/{whole}"), 1, json!({ "parent_id": above })).await.expect(200);
 });
 
 on_both!(a_referral_goes_on_from_a_hundred_others_at_most, |db| async move {
