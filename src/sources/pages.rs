@@ -80,16 +80,21 @@ pub fn are_whole(records: &[Value]) -> bool {
     records.iter().any(is_whole)
 }
 
-/// The longest id that is read, in bytes: all of those that are not known are in memory together.
+/// The longest id that is asked for by itself, in bytes: all of those that are not known are in memory together.
 const LONGEST_ID: usize = 1_000;
 
 /// The id of a listed service, as its partner says it.
 pub fn id(record: &Value) -> Option<String> {
     match record.get("id")? {
-        Value::String(id) if (1..=LONGEST_ID).contains(&id.trim().len()) => Some(id.trim().to_owned()),
+        Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     }
+}
+
+/// Whether the service with this id can be asked for by itself. One with a longer id is read in a list that has it whole, or not at all.
+pub fn can_be_asked_for(id: &str) -> bool {
+    id.len() <= LONGEST_ID
 }
 
 /// The key under which an import knows the service with this id.
@@ -118,10 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_a_text_of_some_length_or_a_number() {
+    fn an_id_is_a_text_or_a_number_and_a_long_one_is_not_asked_for() {
         let known = |value: Value| id(&json!({ "id": value }));
         assert_eq!((known(json!(" a ")), known(json!(7))), (Some("a".into()), Some("7".into())));
-        assert!([json!(" "), json!(null), json!("a".repeat(1_001))].into_iter().all(|value| known(value).is_none()));
+        assert!([json!(" "), json!(null), json!([])].into_iter().all(|value| known(value).is_none()));
+        for (length, is_asked_for) in [(1_000, true), (1_001, false)] {
+            let long = "a".repeat(length);
+            assert_eq!(known(json!(long)).as_ref(), Some(&long));
+            assert_eq!(can_be_asked_for(&long), is_asked_for);
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
         if pages::are_whole(&page.records) {
             turn.take(load, numbered(turn.run.records, page.records), Some(reached)).await??;
         } else {
-            let ids: Vec<String> = page.records.iter().filter_map(pages::id).collect();
+            let ids: Vec<String> = page.records.iter().filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
             if ids.len() > MOST_BARE {
                 let detail = format!("GET {}: a page of more than {MOST_BARE} ids with nothing beside them", asked.path());
                 return Err(Miss::new(SourceRunError::NotHsds, detail).into());
@@ -189,7 +189,9 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
         let asked = pages::ids(base, number);
         let (page, _) = turn.held(list(fetcher, &asked, number)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
-        unknown.extend(page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id))));
+        // Whatever is listed is there, also what is not read.
+        let unseen = page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id)));
+        unknown.extend(unseen.filter(|id| pages::can_be_asked_for(id)));
         turn.write(move |_, _, run, _| {
             // A sweep that was broken off began anew.
             run.records = if number == 1 { listed } else { run.records.saturating_add(listed) };

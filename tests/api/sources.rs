@@ -231,6 +231,25 @@ on_both!(a_list_that_lacks_most_of_what_was_known_retires_nothing, |db| async mo
     assert_eq!(run["lines"][0]["verdict"], "retired");
 });
 
+on_both!(a_service_with_an_id_too_long_to_be_asked_for_is_not_retired_while_it_is_listed, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let long = "x".repeat(1_100);
+    let theirs = Partner::of(&[("a", "Lunch Club"), (long.as_str(), "Food Bank")]);
+    theirs.0.lock().unwrap().get_mut(&long).unwrap()["organization"]["id"] = json!("org-x");
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
+    pull(&app).await;
+    assert_eq!(counts(&last_run(&clinic, &source).await), [2, 0, 0, 0, 0]);
+    app.clock.advance(Span::seconds(60));
+    clinic.renew().await;
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0, 0, 0, 0, 0]), "{run}");
+    assert_eq!(directory(&clinic).await["Food Bank"], "active");
+});
+
 on_both!(two_processes_never_read_a_source_at_once, |db| async move {
     let app = app(db).await;
     let clinic = app.clinic().await;
