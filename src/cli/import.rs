@@ -196,8 +196,7 @@ impl Services {
             drop(send);
             writer.join().map_err(|_| Failure::because("the writer stopped"))??;
             outcome?;
-            let kin = importer.take_kin();
-            if !self.dry_run && !kin.is_empty() {
+            for kin in kin::pieces(importer.take_kin()).filter(|_| !self.dry_run) {
                 let source = importer.mapping().source.clone();
                 let told = db.write_blocking(move |conn| kin::join(conn, &operator(), owner, &source, &kin))?;
                 told.into_iter().for_each(|line| locked(book).add(line));
@@ -234,7 +233,9 @@ impl Services {
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
         if let Some(unseen) = load.unseen().filter(|_| !self.dry_run) {
-            db.write_blocking(move |conn| unseen.forget(conn))?;
+            for gone in db.read_blocking(|conn| unseen.pieces(conn))? {
+                db.write_blocking(move |conn| gone.forget(conn))?;
+            }
         }
         Ok(())
     }

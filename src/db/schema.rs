@@ -302,6 +302,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
+    /// How many rows of a kind an organization's sources have in `source_rows`, and how often any of them has changed.
+    source_row_counts (kind, organization_id) {
+        kind -> Text,
+        organization_id -> Id,
+        kept -> BigInt,
+        revisions -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
     /// What sources of directories say that no record of ours holds.
     source_rows (organization_id, source, kind, key) {
         organization_id -> Id,

@@ -1,15 +1,15 @@
 //! The queries of the face: what sources say that no record of ours holds, and services that are there no more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use diesel::dsl::{delete, insert_into, sum};
+use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use serde_json::Value;
 
 use super::said::Fields;
 use crate::db::DbConn;
-use crate::db::schema::{services, source_rows};
+use crate::db::schema::{services, source_row_counts, source_rows};
 use crate::db::types::{Instant, Json};
 use crate::each;
 use crate::error::Result;
@@ -61,9 +61,14 @@ pub struct SourceRow {
 /// Whose organization in which source, and its key there.
 pub type Place<'a> = (OrganizationId, &'a str, &'a str);
 
-/// Keeps what sources say, where they say something else than before. Rows of one organization, source and kind, at most 1,000.
-pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<()> {
-    let Some(first) = rows.first() else { return Ok(()) };
+/// So many rows of a kind an organization's sources have at most: whoever lists terms has those of everybody in memory. What is left of
+/// organizations is not counted, for there is no more of it than there are records of them.
+pub const MOST_KEPT: i64 = 200_000;
+
+/// Keeps what sources say, where they say something else than before; how many rows are too many, and left out. Rows of one organization,
+/// source and kind, at most 1,000.
+pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<usize> {
+    let Some(first) = rows.first() else { return Ok(0) };
     let of_source = source_rows::table
         .filter(source_rows::organization_id.eq(first.organization_id))
         .filter(source_rows::source.eq(first.source.clone()))
@@ -77,6 +82,7 @@ pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<()> {
     // Of two imports at once neither waits for the other with what the other waits for.
     rows.sort_by(|one, other| one.key.cmp(&other.key));
     rows.dedup_by(|one, other| one.key == other.key);
+    let left_out = fit(conn, &mut rows)?;
     let key = (source_rows::organization_id, source_rows::source, source_rows::kind, source_rows::key);
     for rows in rows.chunks(500) {
         let said = (
@@ -86,20 +92,64 @@ pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<()> {
         );
         each!(conn, |conn| insert_into(source_rows::table).values(rows).on_conflict(key).do_update().set(said).execute(conn))?;
     }
+    Ok(left_out)
+}
+
+/// Counts rows that are to be written, and leaves out those that are too many; how many.
+fn fit(conn: &mut DbConn, rows: &mut Vec<SourceRow>) -> Result<usize> {
+    let Some(first) = rows.first().filter(|row| row.kind != SourceRowKind::Organization) else { return Ok(0) };
+    let (owner, source, kind) = (first.organization_id, first.source.clone(), first.kind);
+    let kept = hold(conn, owner, kind)?;
+    let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
+    let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+    let there = of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(&keys)).select(source_rows::key);
+    let there: HashSet<String> = there.load::<String>(conn)?.into_iter().collect();
+    let (before, mut all) = (rows.len(), kept);
+    rows.retain(|row| {
+        let is_new = !there.contains(&row.key);
+        let fits = !is_new || all < MOST_KEPT;
+        all += i64::from(is_new && fits);
+        fits
+    });
+    if all != kept {
+        set_count(conn, owner, kind, all)?;
+    }
+    Ok(before - rows.len())
+}
+
+/// Notes that rows of a kind change, so that whoever has read them reads them again; how many of them an organization's sources have. Until
+/// the transaction ends nobody else changes any.
+fn hold(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind) -> Result<i64> {
+    let count = (
+        source_row_counts::kind.eq(kind),
+        source_row_counts::organization_id.eq(owner),
+        source_row_counts::kept.eq(0_i64),
+        source_row_counts::revisions.eq(1_i64),
+    );
+    let key = (source_row_counts::kind, source_row_counts::organization_id);
+    let once_more = source_row_counts::revisions.eq(source_row_counts::revisions + 1_i64);
+    each!(conn, |conn| insert_into(source_row_counts::table).values(count).on_conflict(key).do_update().set(once_more).execute(conn))?;
+    Ok(source_row_counts::table.find((kind, owner)).select(source_row_counts::kept).first(conn)?)
+}
+
+fn set_count(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind, kept: i64) -> Result<()> {
+    update(source_row_counts::table.find((kind, owner))).set(source_row_counts::kept.eq(kept)).execute(conn)?;
     Ok(())
 }
 
-/// Forgets what a source says no more, but for its organizations.
-pub fn forget(conn: &mut DbConn, owner: OrganizationId, source: &str, is_seen: impl Fn(SourceRowKind, &str) -> bool) -> Result<()> {
+/// The keys of what a source has of a kind.
+pub fn keys(conn: &mut DbConn, owner: OrganizationId, source: &str, kind: SourceRowKind) -> Result<Vec<String>> {
     let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
-    for kind in SourceRowKind::ALL.iter().copied().filter(|kind| *kind != SourceRowKind::Organization) {
-        let known: Vec<String> = of_source.filter(source_rows::kind.eq(kind)).select(source_rows::key).load(conn)?;
-        let gone: Vec<String> = known.into_iter().filter(|key| !is_seen(kind, key)).collect();
-        for keys in gone.chunks(500) {
-            delete(of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(keys))).execute(conn)?;
-        }
-    }
-    Ok(())
+    Ok(of_source.filter(source_rows::kind.eq(kind)).select(source_rows::key).load(conn)?)
+}
+
+/// Forgets rows of a source, at most 1,000.
+pub fn forget(conn: &mut DbConn, owner: OrganizationId, source: &str, kind: SourceRowKind, keys: &[String]) -> Result<()> {
+    let kept = hold(conn, owner, kind)?;
+    let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
+    let gone = delete(of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(keys))).execute(conn)?;
+    let gone = i64::try_from(gone).unwrap_or(i64::MAX);
+    set_count(conn, owner, kind, kept.saturating_sub(gone).max(0))
 }
 
 /// What is left of these organizations besides their records.
@@ -129,20 +179,15 @@ pub fn of_organizations<'a>(conn: &mut DbConn, wanted: &[Place<'a>]) -> Result<H
     Ok(found)
 }
 
-/// What tells whether any source says something else of taxonomies and terms than before.
-pub type Mark = [(i64, Option<i64>, Option<Instant>); 2];
+/// What tells whether any source says something else of taxonomies and terms than before: of how many kinds and organizations there are
+/// any, and how often they have changed.
+pub type Mark = (usize, i64);
 
-/// Of taxonomies and of terms: how many there are, how often they have changed, and when one last did.
+/// That of now.
 pub fn terms_mark(conn: &mut DbConn) -> Result<Mark> {
-    let mut of = |kind: SourceRowKind| -> Result<(i64, Option<i64>, Option<Instant>)> {
-        let rows = source_rows::table.filter(source_rows::kind.eq(kind));
-        let count = rows.count().get_result(conn)?;
-        let revisions = rows.select(sum(source_rows::revision)).first(conn)?;
-        let latest = rows.order(source_rows::changed_at.desc()).select(source_rows::changed_at).first(conn).optional()?;
-        Ok((count, revisions, latest))
-    };
-    let [taxonomies, terms] = TERMS;
-    Ok([of(taxonomies)?, of(terms)?])
+    let of_terms = source_row_counts::table.filter(source_row_counts::kind.eq_any(TERMS));
+    let revisions: Vec<i64> = of_terms.select(source_row_counts::revisions).load(conn)?;
+    Ok((revisions.len(), revisions.iter().sum()))
 }
 
 /// The taxonomies and terms that sources have, in the order of their sources and keys.

@@ -156,8 +156,8 @@ impl Batch {
         self.listed.iter().chain(self.records.iter().filter_map(|planned| planned.parsed.provider.as_ref()))
     }
 
-    /// Keeps what sources say besides records: of organizations, and what belongs to no record.
-    fn keep_besides(&self, conn: &mut DbConn, at: Instant) -> Result<()> {
+    /// Keeps what sources say besides records: of organizations, and what belongs to no record. What is to be told: of what is kept no more.
+    fn keep_besides(&self, conn: &mut DbConn, at: Instant) -> Result<Vec<Line>> {
         let row = |kind, key: &str, content| SourceRow {
             organization_id: self.owner,
             source: self.source.clone(),
@@ -173,7 +173,16 @@ impl Batch {
         for Kept { kind, key, content } in self.kept.iter() {
             by_kind.entry(*kind).or_default().push(row(*kind, key, content.clone()));
         }
-        by_kind.into_values().try_for_each(|rows| hsds::keep(conn, rows))
+        let mut told = Vec::new();
+        for (kind, rows) in by_kind {
+            let left_out = hsds::keep(conn, rows)?;
+            if left_out > 0 {
+                let message =
+                    format!("{left_out} were left out: of all sources of an organization {} are kept, and no more", hsds::MOST_KEPT);
+                told.push(noted(None, vec![Notice::new("row_left_out", kind.as_str(), message)]));
+            }
+        }
+        Ok(told)
     }
 
     /// Which organizations have the keys that those of the batch bear in other systems.
@@ -237,7 +246,7 @@ impl Batch {
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
         let mut held = self.held(conn)?;
         let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
-        self.keep_besides(conn, actor.at)?;
+        let mut lines = self.keep_besides(conn, actor.at)?;
         let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
@@ -249,7 +258,6 @@ impl Batch {
         let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
         present.extend(hold(conn, &into, &led)?);
         let mut created = Vec::new();
-        let mut lines = Vec::with_capacity(self.records.len());
         for planned in self.records.iter() {
             let Planned { id, parsed, .. } = planned;
             if written.get(id) == Some(&parsed.fingerprint) {

@@ -100,8 +100,7 @@ pub async fn import_services(
         }
     }
     let mut desk = import.finish().await?;
-    let kin = desk.importer.take_kin();
-    if !kin.is_empty() {
+    for kin in kin::pieces(desk.importer.take_kin()) {
         let (caller, clock, source) = (Principal::clone(&caller), app.clock.clone(), query.source.clone());
         let join = move |conn: &mut DbConn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin);
         app.db.write_patiently(join).await?.into_iter().for_each(|line| import.report.add(line));
@@ -109,7 +108,9 @@ pub async fn import_services(
     if query.retire_missing {
         import.retire(&desk.load, &query).await?;
         if let Some(unseen) = desk.load.unseen() {
-            app.db.write_patiently(move |conn| unseen.forget(conn)).await?;
+            for gone in app.db.read(move |conn| unseen.pieces(conn)).await? {
+                app.db.write_patiently(move |conn| gone.forget(conn)).await?;
+            }
         }
     }
     Ok(HttpResponse::Ok().json(import.report))

@@ -15,6 +15,18 @@ use crate::organizations::tenants;
 /// The keys of organizations, each with that of the one it is part of.
 pub type Kin = BTreeMap<String, String>;
 
+/// So many are joined in one transaction, for whoever else writes waits for it.
+pub const TOGETHER: usize = 200;
+
+/// The same in pieces, each to be [joined](join) in a transaction of its own.
+pub fn pieces(kin: Kin) -> impl Iterator<Item = Kin> {
+    let mut rest = kin.into_iter();
+    std::iter::from_fn(move || {
+        let piece: Kin = rest.by_ref().take(TOGETHER).collect();
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// Says of organizations that this source brought what they are part of, where both are there and nothing has been said yet, and no
 /// system calls for the part or for its own parts, which would say so itself. What is to be told: which would be part of themselves by it,
 /// and are left as they were.

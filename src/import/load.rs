@@ -246,9 +246,31 @@ pub struct Unseen {
 }
 
 impl Unseen {
+    /// It, in pieces that are each to be forgotten in a transaction of its own. Organizations stay.
+    pub fn pieces(&self, conn: &mut DbConn) -> Result<Vec<Gone>> {
+        let mut pieces = Vec::new();
+        for kind in SourceRowKind::ALL.iter().copied().filter(|kind| *kind != SourceRowKind::Organization) {
+            let mut keys = hsds::keys(conn, self.owner, &self.source, kind)?;
+            keys.retain(|key| !self.seen.contains(&(kind, key.clone())));
+            let gone = |keys: &[String]| Gone { owner: self.owner, source: self.source.clone(), kind, keys: keys.to_vec() };
+            pieces.extend(keys.chunks(BATCH).map(gone));
+        }
+        Ok(pieces)
+    }
+}
+
+/// Some of what a source says no more.
+#[derive(Debug, Clone)]
+pub struct Gone {
+    owner: OrganizationId,
+    source: String,
+    kind: SourceRowKind,
+    keys: Vec<String>,
+}
+
+impl Gone {
     /// Forgets it.
     pub fn forget(&self, conn: &mut DbConn) -> Result<()> {
-        let is_seen = |kind, key: &str| self.seen.contains(&(kind, key.to_owned()));
-        hsds::forget(conn, self.owner, &self.source, is_seen)
+        hsds::forget(conn, self.owner, &self.source, self.kind, &self.keys)
     }
 }

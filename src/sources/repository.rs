@@ -269,10 +269,12 @@ pub fn add_kin(conn: &mut DbConn, source: SourceId, kin: &Kin) -> Result<()> {
     Ok(())
 }
 
-/// Gives back what was remembered, and forgets it.
-pub fn take_kin(conn: &mut DbConn, source: SourceId) -> Result<Kin> {
+/// Gives back so much of what was remembered, and forgets it.
+pub fn take_kin(conn: &mut DbConn, source: SourceId, most: usize) -> Result<Kin> {
     let of_source = source_kin::table.filter(source_kin::source_id.eq(source));
-    let rows: Vec<(String, String)> = of_source.select((source_kin::part, source_kin::whole)).load(conn)?;
-    delete(source_kin::table.filter(source_kin::source_id.eq(source))).execute(conn)?;
+    let first = of_source.order(source_kin::part).limit(i64::try_from(most).unwrap_or(i64::MAX));
+    let rows: Vec<(String, String)> = first.select((source_kin::part, source_kin::whole)).load(conn)?;
+    let parts: Vec<&str> = rows.iter().map(|(part, _)| part.as_str()).collect();
+    delete(of_source.filter(source_kin::part.eq_any(parts))).execute(conn)?;
     Ok(rows.into_iter().collect())
 }

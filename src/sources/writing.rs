@@ -231,19 +231,30 @@ impl<'a> Turn<'a> {
         .await
     }
 
-    /// Ends the run: everything was read.
+    /// Ends the run: everything was read. Which organizations are part of which is said before, some at a time; what this run does not come
+    /// to say is said by the next.
     pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
-        let url = self.url.clone();
-        self.write(move |conn, source, run, actor| {
-            let kin = repository::take_kin(conn, source.id)?;
-            let told = kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
-            report(conn, run, &told)?;
-            let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
-            (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
-            repository::settle(conn, &after)?;
-            repository::release(conn, source.id, after.wakes_at())
-        })
-        .await
+        loop {
+            let url = self.url.clone();
+            let written = self.write(move |conn, source, run, actor| {
+                let kin = repository::take_kin(conn, source.id, kin::TOGETHER)?;
+                let told = kin::join(conn, actor, source.organization_id, &source.name, &kin)?;
+                report(conn, run, &told)?;
+                if kin.len() >= kin::TOGETHER {
+                    return Ok(false);
+                }
+                let after = SourceRow { pulled_to: worker::pulled_to(source, run, &url), ..source.after(run.kind, 0, actor.at) };
+                (run.status, run.finished_at, run.attempts) = (SourceRunStatus::Completed, Some(actor.at), 0);
+                repository::settle(conn, &after)?;
+                repository::release(conn, source.id, after.wakes_at())?;
+                Ok(true)
+            });
+            match written.await? {
+                Ok(true) => return Ok(Ok(())),
+                Ok(false) => {}
+                Err(lost) => return Ok(Err(lost)),
+            }
+        }
     }
 }
 
