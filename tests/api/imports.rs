@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::shared;
 
-mod over_http;
+pub mod over_http;
 mod standing;
 
 fn mapping(text: &str) -> Mapping {

@@ -444,3 +444,27 @@ on_both!(organizations_that_would_be_part_of_themselves_are_not_joined_and_told,
     let below = tokio::time::timeout(std::time::Duration::from_secs(20), caller.post("/v1/organizations", below)).await;
     below.expect("nothing is held up").expect(201);
 });
+
+on_both!(very_many_organizations_are_joined_piece_by_piece_and_come_to_the_same, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let key = |number: usize| format!("01931f4e-6c1a-7b3e-9d55-{number:012}");
+    let line = |number: usize| {
+        let mut service = pantry(&format!("s{number}"), &format!("Pantry {number}"));
+        // The first and the last, which are of several pieces, would be part of each other.
+        let whole = key(if number == 1 { 450 } else { 1 });
+        service["organization"] = json!({ "id": key(number), "name": format!("Society {number}"), "parent_organization_id": whole });
+        service
+    };
+    let answer = import(&caller, "", &(1..=450).map(line).collect::<Vec<_>>()).await;
+    assert_eq!(counts(&answer), [450, 0, 0, 0, 0, 450]);
+    let report = answer.json();
+    assert_eq!(report["notices"]["organization_circular"], 1, "{report}");
+    assert_eq!(parts(&caller.app).await, 449);
+});
+
+/// How many organizations are part of another.
+pub async fn parts(app: &TestApp) -> i64 {
+    use diesel::prelude::*;
+    use kith::db::schema::organizations::dsl::{organizations, parent_id};
+    app.state.db.read(|conn| Ok(organizations.filter(parent_id.is_not_null()).count().get_result(conn)?)).await.unwrap()
+}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Partner, app, asked, counts, directory, last_run, pull, subscribe, told};
 use crate::client::TestApp;
+use crate::imports::over_http::parts;
 use crate::receiver::{Receiver, Reply};
 
 /// Has the database refuse to write runs of which this is true.
@@ -218,4 +219,25 @@ on_both!(a_run_tells_which_organizations_would_be_part_of_themselves, |db| async
     let page = clinic.get("/v1/organizations?limit=200").await.expect(200);
     let joined = page["items"].as_array().unwrap().iter().filter(|one| one["parent_id"] != Value::Null);
     assert_eq!(joined.count(), 2, "two of three are joined: {page}");
+});
+
+on_both!(a_run_says_of_very_many_organizations_what_they_are_part_of_and_ends_with_the_last, |db| async move {
+    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1"]).await;
+    let clinic = app.clinic().await;
+    let id = |number: usize| format!("11111111-1111-4111-8111-{number:012}");
+    let service = |number: usize| {
+        let organization = json!({
+            "id": id(number), "name": format!("Society {number}"), "description": "A society",
+            "parent_organization_id": (number > 1).then(|| id(1)),
+        });
+        json!({ "id": format!("s{number}"), "name": format!("Service {number}"), "status": "active", "organization": organization,
+            "phones": [{ "id": "p", "number": "250-555-0173" }] })
+    };
+    let all = json!({ "contents": (1..=450).map(service).collect::<Vec<Value>>(), "last_page": true });
+    let partner = Receiver::that(move |_| Reply::json(&all));
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [450, 0, 0, 0, 0]), "{run}");
+    assert_eq!(parts(&app).await, 449);
 });
