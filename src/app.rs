@@ -25,6 +25,7 @@ use crate::hsds::Catalogue;
 use crate::hsds::handlers::MOST_PACKAGES;
 use crate::http::concurrency::Concurrency;
 use crate::http::middleware::surround;
+use crate::import::handlers::MOST_AT_ONCE;
 use crate::kind::{ClientId, OrganizationId};
 use crate::openapi;
 use crate::services::Directory;
@@ -57,6 +58,8 @@ pub struct App {
     pub streams: Concurrency<ClientId>,
     /// The test events that wait for an answer.
     pub pings: Concurrency<OrganizationId>,
+    /// The imports of services that are under way.
+    pub imports: Concurrency<OrganizationId>,
     /// True once the server has been told to stop: whoever waits is answered.
     stopping: watch::Sender<bool>,
 }
@@ -67,10 +70,26 @@ impl App {
         let outbound = Arc::new(outbound::Client::new(outbound::Exceptions::new(&config.webhook_allow)));
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, pings) = (Concurrency::new(config.change_streams), Concurrency::new(MOST_PINGS));
+        let imports = Concurrency::new(MOST_AT_ONCE);
         let (directory, hsds) = (Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
         let stopping = watch::Sender::new(false);
-        Self { config, db, clock, authority, directory, responsiveness, outbound, webhooks, hsds, packages, streams, pings, stopping }
+        Self {
+            config,
+            db,
+            clock,
+            authority,
+            directory,
+            responsiveness,
+            outbound,
+            webhooks,
+            hsds,
+            packages,
+            streams,
+            pings,
+            imports,
+            stopping,
+        }
     }
 
     /// How services answer referrals, for who may refer.

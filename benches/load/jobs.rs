@@ -50,7 +50,7 @@ pub const JOBS: &[Job] = &[
     job("transition", 7, transition),
     Job { connections: Some(1), share: 0, ..job("match_alone", 0, create_match) },
     job("match", 3, create_match),
-    Job { resources: IMPORTED, connections: Some(4), ..job("import", 0, import) },
+    Job { resources: IMPORTED, connections: Some(2), ..job("import", 0, import) },
 ];
 
 impl Job {

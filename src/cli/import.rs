@@ -19,7 +19,7 @@ use crate::import::importer::Importer;
 use crate::import::kin;
 use crate::import::load::{BATCH, Batch, Load, Written, retire};
 use crate::import::mapping::Mapping;
-use crate::import::package::{Package, is_zip};
+use crate::import::package::{MOST_ROWS, Package, is_zip};
 use crate::import::read::{Form, Raw, form_of, read};
 use crate::import::report::{Line, Report, Verdict};
 use crate::instruments::loading::{self, Loaded};
@@ -157,7 +157,7 @@ impl Services {
                 let read = if self.file.is_dir() {
                     Package::of_folder(&self.file)
                 } else {
-                    File::open(&self.file).map_err(Into::into).and_then(|file| Package::of_zip(file, u64::MAX - 1))
+                    File::open(&self.file).map_err(Into::into).and_then(|file| Package::of_zip(file, u64::MAX - 1, MOST_ROWS))
                 };
                 let mut package = read.map_err(|fault| Failure::because(format!("{}: {fault}", self.file.display())))?;
                 loop {

@@ -15,8 +15,12 @@ const DEEPEST: u8 = 64;
 /// The most values in a body: in memory each needs some thirty times what the shortest is on the wire, and for each something may be wrong.
 /// A service with as many corners of polygons as fit into a body has fewer.
 const MOST_VALUES: usize = 100_000;
-/// The most in a document of another system, of which a whole directory may be one.
-const MOST_FOREIGN_VALUES: usize = 4_000_000;
+/// The most in a record of another system that somebody sends: that of an organization with all of its services has fewer.
+pub const MOST_OF_RECORD: usize = 500_000;
+/// The most in a list that another system answers with: the ids of a whole directory may be one.
+pub const MOST_OF_LIST: usize = 2_000_000;
+/// The most in a record of a file that lies on the machine.
+pub const MOST_OF_FILED: usize = 4_000_000;
 /// The bytes of the longest key of a body. The place of whatever is wrong below it names it.
 const LONGEST_KEY: usize = 1_024;
 /// So many characters of the place of a U+0000 are told.
@@ -95,24 +99,24 @@ pub fn is_private(key: &str) -> bool {
     key.starts_with("$serde_json::private::")
 }
 
-/// Parses what another system says of its own. Of a key that is given twice the last value stands.
+/// Parses what another system says of its own, up to so many values. Of a key that is given twice the last value stands.
 ///
 /// # Errors
-/// What is no JSON, or nested or large beyond what [`parse`] takes.
-pub fn foreign(bytes: &[u8]) -> serde_json::Result<Value> {
+/// What is no JSON, nested deeper than [`parse`] takes it, or of more values.
+pub fn foreign(bytes: &[u8], most: usize) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Foreign.deserialize(&mut reader)?;
+    let value = Reader::foreign(&Cell::new(0), most).deserialize(&mut reader)?;
     reader.end().map(|()| value)
 }
 
-/// A value of a document of another system, which is read piece by piece.
+/// A value of a file of another system, which is read piece by piece.
 #[derive(Debug, Clone, Copy)]
 pub struct Foreign;
 
 impl<'de> DeserializeSeed<'de> for Foreign {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Value, D::Error> {
-        Reader { most: MOST_FOREIGN_VALUES, is_foreign: true, ..Reader::strict(&Cell::new(0)) }.deserialize(deserializer)
+        Reader::foreign(&Cell::new(0), MOST_OF_FILED).deserialize(deserializer)
     }
 }
 
@@ -132,6 +136,10 @@ struct Reader<'c> {
 impl<'c> Reader<'c> {
     const fn strict(values: &'c Cell<usize>) -> Self {
         Self { room: DEEPEST, values, most: MOST_VALUES, is_foreign: false }
+    }
+
+    const fn foreign(values: &'c Cell<usize>, most: usize) -> Self {
+        Self { most, is_foreign: true, ..Self::strict(values) }
     }
 
     fn inside<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
@@ -235,13 +243,15 @@ mod tests {
         let nested = |depth: usize| format!("{}1{}", r#"{"a":["#.repeat(depth / 2), "]}".repeat(depth / 2));
         let raw = r#"{"$serde_json::private::RawValue": "[1]"}"#;
         for (text, is_taken) in [(nested(64).as_str(), true), (&nested(66), false), (raw, false)] {
-            assert_eq!((parse(text.as_bytes()).is_ok(), foreign(text.as_bytes()).is_ok()), (is_taken, is_taken), "{text}");
+            let both = (parse(text.as_bytes()).is_ok(), foreign(text.as_bytes(), MOST_OF_RECORD).is_ok());
+            assert_eq!(both, (is_taken, is_taken), "{text}");
         }
         let many = format!("[{}0]", "0,".repeat(MOST_VALUES));
-        assert!(foreign(many.as_bytes()).is_ok());
+        assert!(foreign(many.as_bytes(), MOST_OF_RECORD).is_ok());
+        assert!(foreign(many.as_bytes(), MOST_VALUES).is_err());
         assert_eq!(code(many.as_bytes()), "malformed_request");
         let long = format!(r#"{{"{}": 1}}"#, "k".repeat(LONGEST_KEY + 1));
-        assert!(foreign(long.as_bytes()).is_ok());
+        assert!(foreign(long.as_bytes(), MOST_OF_RECORD).is_ok());
         assert_eq!(code(long.as_bytes()), "malformed_request");
     }
 
@@ -255,8 +265,8 @@ mod tests {
 
     #[test]
     fn of_what_others_say_twice_the_last_stands() {
-        assert_eq!(foreign(br#"{"a":1,"a":2}"#).unwrap(), json!({ "a": 2 }));
-        assert!(foreign(b"{} x").is_err());
+        assert_eq!(foreign(br#"{"a":1,"a":2}"#, 3).unwrap(), json!({ "a": 2 }));
+        assert!(foreign(b"{} x", 3).is_err());
     }
 
     #[test]

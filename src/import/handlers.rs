@@ -1,9 +1,10 @@
 //! HTTP of imports: newline-delimited JSON in, a report out.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use actix_web::web::{self, Bytes, BytesMut};
-use actix_web::{HttpRequest, HttpResponse, post};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,21 +15,28 @@ use super::importer::Importer;
 use super::kin;
 use super::load::{BATCH, Batch, Load, Written, retire};
 use super::mapping::Mapping;
-use super::package::{Package, PackageError};
+use super::package::{MOST_ROWS_SENT, Package, PackageError};
 use super::read::line;
 use super::report::Report;
 use crate::app::State;
+use crate::auth::limits::Allowance;
 use crate::auth::{Allowed, Principal, scope};
 use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{self, unreadable};
+use crate::http::concurrency::Slot;
+use crate::http::json::MOST_OF_RECORD;
 use crate::http::query;
 use crate::http::unpack::Unpacked;
+use crate::kind::OrganizationId;
 
 /// The media type of an HSDS tabular package.
 const PACKAGE: &str = "application/zip";
 /// How many times larger than the body a package may be when it is unpacked.
 const PACKED: u64 = 4;
+
+/// Imports that an organization has under way at once, at most: what is read of each is in memory.
+pub const MOST_AT_ONCE: u16 = 2;
 
 /// Lines of at most this many bytes in all are read together.
 const CHUNK: usize = 4 << 20;
@@ -61,10 +69,13 @@ pub struct ImportQuery {
 /// with reasons, and one that is refused does not hold up the others. What was not understood is kept in `source_fields` and reported.
 /// Ids are stable for each source, so sending the same records again changes nothing. Of a package, organizations are imported that give no
 /// service, and terms, taxonomies, units and descriptions of tables are kept as they are; of rows that hang on nothing that is there is told.
+///
+/// A line has at most 16 MiB and 500,000 values, else it is refused by itself. An organization has two imports under way at once; one more
+/// is answered 429.
 #[utoipa::path(
     tag = "services",
     params(ImportQuery),
-    request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that."),
+    request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that, of a million rows at most."),
     responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
     security(("oauth2" = ["services:write"]))
 )]
@@ -79,6 +90,11 @@ pub async fn import_services(
     let is_package = body::media_type(&request, &["application/x-ndjson", PACKAGE, "application/ndjson", "application/jsonl"])? == PACKAGE;
     let mapping = mapping(&query)?;
     let (owner, source) = (caller.organization_id, query.source.clone());
+    let slot = app.imports.open(owner, app.config.request_timeout).map_err(|_| {
+        // What is left of the calls says nothing of these, and when one of them ends nobody knows.
+        request.extensions_mut().remove::<Allowance>();
+        Error::RateLimited { retry_after_seconds: 1 }
+    })?;
     // Small imports into a large source are many: all of it is read only where what is missing must be known.
     let load = match query.retire_missing {
         true => app.db.read(move |conn| Load::open(conn, owner, &source)).await?,
@@ -89,6 +105,7 @@ pub async fn import_services(
         caller: &caller,
         desk: Some(Desk { importer: Importer::new(mapping), load }),
         report: Report::new(&query.source, false),
+        slot: Arc::new(slot),
     };
     let (body, limit) = (Unpacked::of(&request, payload.into_inner())?, app.config.import_limit);
     if is_package {
@@ -132,13 +149,15 @@ struct Import<'a> {
     caller: &'a Principal,
     desk: Option<Desk>,
     report: Report,
+    /// It is one of few at once for as long as something of it is being read, though whoever sent it may be gone.
+    slot: Arc<Slot<OrganizationId>>,
 }
 
 impl Import<'_> {
     async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
         self.at_desk(move |importer, give| {
             for (position, bytes) in lines {
-                if let Some(raw) = line(&bytes, position) {
+                if let Some(raw) = line(&bytes, position, MOST_OF_RECORD) {
                     importer.take(raw, give);
                 }
             }
@@ -148,7 +167,13 @@ impl Import<'_> {
 
     /// Takes a tabular package, some services at a time.
     async fn take_package(&mut self, bytes: Vec<u8>, most: u64) -> Result<()> {
-        let read = web::block(move || Package::of_zip(Cursor::new(bytes), most)).await.map_err(Error::internal)?;
+        let slot = Arc::clone(&self.slot);
+        let read = move || {
+            let package = Package::of_zip(Cursor::new(bytes), most, MOST_ROWS_SENT);
+            drop(slot);
+            package
+        };
+        let read = web::block(read).await.map_err(Error::internal)?;
         let mut package = read.map_err(|fault| match fault {
             PackageError::TooLarge(_) => Error::TooLarge,
             fault => Error::malformed(format!("The package cannot be read: {fault}.")),
@@ -186,6 +211,12 @@ impl Import<'_> {
         read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
     ) -> Result<T> {
         let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+        let slot = Arc::clone(&self.slot);
+        let read = move |importer: &mut Importer, give: &mut dyn FnMut(Outcome)| {
+            let given = read(importer, give);
+            drop(slot);
+            given
+        };
         let Taken { desk, lines, batches, given } = desk.take(&self.app.db, read).await?;
         self.desk = Some(desk);
         lines.into_iter().for_each(|line| self.report.add(line));

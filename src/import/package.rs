@@ -23,7 +23,7 @@ use super::read::{self, Of, Raw};
 use crate::hsds::package::{DESCRIPTOR, OTHERWISE};
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::tables::{self, KEYS, NUMBERS, SINGLES};
-use crate::http::json::foreign;
+use crate::http::json::{MOST_OF_RECORD, foreign};
 
 /// Why a package cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +44,10 @@ pub enum PackageError {
 
 /// Files of a package beside its descriptor, at most.
 const MOST_FILES: usize = 200;
-/// Rows of a package, at most: where each stands is kept in memory.
-const MOST_ROWS: usize = 5_000_000;
+/// Rows of a package that lies on the machine, at most: where each stands is kept in memory.
+pub const MOST_ROWS: usize = 5_000_000;
+/// Those of one that somebody sends.
+pub const MOST_ROWS_SENT: usize = 1_000_000;
 /// Rows that hang on one service, at most, also where one hangs on itself.
 const MOST_PARTS: usize = 100_000;
 
@@ -60,8 +62,11 @@ pub fn is_zip(head: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub struct Package {
     tables: Vec<Table>,
-    /// How many rows there are in all.
+    /// How many rows there may be in all, and how many there are.
+    most_rows: usize,
     rows: usize,
+    /// On how many records they hang, one on each that it names: on twice as many as there may be rows at most.
+    hung: usize,
     organizations: VecDeque<Place>,
     services: VecDeque<Place>,
     /// Rows by table and id.
@@ -69,7 +74,7 @@ pub struct Package {
     /// Rows by the column that names their parent and its id.
     children: HashMap<(&'static str, String), Vec<Place>>,
     /// Rows that could not be read.
-    spoiled: Vec<Raw>,
+    spoiled: VecDeque<Place>,
     /// How many services each organization has, and the first of them.
     services_of: HashMap<String, (usize, Option<String>)>,
     /// The services that say where they are given, and the locations that are named so.
@@ -142,9 +147,13 @@ const EXAMPLES: usize = 5;
 const MOST_MISSING: usize = 10_000;
 
 impl Package {
+    fn new(most_rows: usize) -> Self {
+        Self { most_rows, ..Self::default() }
+    }
+
     /// Reads the CSV files of a folder.
     pub fn of_folder(folder: &Path) -> Result<Self, PackageError> {
-        let mut package = Self::default();
+        let mut package = Self::new(MOST_ROWS);
         let mut paths: Vec<_> = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
@@ -156,13 +165,13 @@ impl Package {
         package.read_whole()
     }
 
-    /// Reads a zip file, of which no more than so many bytes are unpacked.
-    pub fn of_zip(file: impl Read + Seek, most: u64) -> Result<Self, PackageError> {
+    /// Reads a zip file, of which no more than so many bytes are unpacked, with no more than so many rows.
+    pub fn of_zip(file: impl Read + Seek, most: u64, most_rows: usize) -> Result<Self, PackageError> {
         let mut archive = ZipArchive::new(file)?;
         if archive.len() > MOST_FILES {
             return Err(PackageError::Malformed(format!("it has more than {MOST_FILES} files")));
         }
-        let mut package = Self::default();
+        let mut package = Self::new(most_rows);
         let mut left = most;
         let mut files: Vec<(String, usize)> = Vec::new();
         for number in 0..archive.len() {
@@ -206,8 +215,8 @@ impl Package {
                 reader.byte_headers().map_err(fault)?.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
             let mut cells = csv::ByteRecord::new();
             while reader.read_byte_record(&mut cells).map_err(fault)? {
-                if self.rows + places.len() >= MOST_ROWS {
-                    return Err(PackageError::Malformed(format!("it has more than {MOST_ROWS} rows")));
+                if self.rows + places.len() >= self.most_rows {
+                    return Err(PackageError::Malformed(format!("it has more than {} rows", self.most_rows)));
                 }
                 let (start, line) = cells.position().map_or((0, 0), |place| (place.byte() as usize, place.line()));
                 let row = u32::try_from(places.len()).unwrap_or(u32::MAX);
@@ -220,7 +229,10 @@ impl Package {
         for place in places {
             match self.row(place) {
                 Ok(fields) => self.shelve(&name, &fields, place),
-                Err(reason) => self.spoiled.push(Raw::new(place.line, Err(reason))),
+                Err(_) => self.spoiled.push_back(place),
+            }
+            if self.hung > 2 * self.most_rows {
+                return Err(PackageError::Malformed(format!("its rows hang on more than {} records", 2 * self.most_rows)));
             }
         }
         Ok(())
@@ -272,6 +284,7 @@ impl Package {
     fn hang(&mut self, fields: &Row, place: Place, parents: &[&'static str]) {
         for column in parents {
             if let Some(id) = text(fields, column) {
+                self.hung += 1;
                 self.children.entry((column, id)).or_default().push(place);
             }
         }
@@ -280,10 +293,12 @@ impl Package {
     /// The next records, at most so many, each with all that hangs on it; none at the end. Of large ones they are fewer: what is unfolded of a
     /// file is in memory together.
     pub fn next_records(&mut self, most: usize) -> Vec<Raw> {
-        let mut records = std::mem::take(&mut self.spoiled);
-        let mut unfolded = 0;
+        let (mut records, mut unfolded) = (Vec::new(), 0);
         while records.len() < most && unfolded < MOST_PARTS {
-            if let Some(place) = self.organizations.pop_front() {
+            if let Some(place) = self.spoiled.pop_front() {
+                // Read once more, for the reason.
+                records.push(Raw::new(place.line, self.row(place).map(Value::Object)));
+            } else if let Some(place) = self.organizations.pop_front() {
                 records.push(self.record("organization", place, Of::Organization, &mut unfolded));
             } else if let Some(place) = self.services.pop_front() {
                 records.push(self.record("service", place, Of::Service, &mut unfolded));
@@ -535,7 +550,7 @@ fn text(fields: &Row, name: &str) -> Option<String> {
 /// What a cell of a package says: numbers and our own fields as such, all else as text.
 fn cell(column: &str, cell: &str) -> Value {
     let value = match column {
-        "kith" => foreign(cell.as_bytes()).ok(),
+        "kith" => foreign(cell.as_bytes(), MOST_OF_RECORD).ok(),
         name if NUMBERS.contains(&name) => cell.trim().parse::<Number>().ok().map(Value::Number),
         _ => None,
     };
@@ -548,7 +563,7 @@ mod tests {
 
     #[test]
     fn rows_that_hang_on_each_other_without_end_are_refused_with_what_they_hang_on() {
-        let mut package = Package::default();
+        let mut package = Package::new(MOST_ROWS);
         package.read_table("services.csv", "id,name,status\nX,A,active\nY,B,active\n".as_bytes()).unwrap();
         let attributes = format!("id,link_id\n{}Y1,Y\n", "X,X\n".repeat(30));
         package.read_table("attributes.csv", attributes.as_bytes()).unwrap();
@@ -558,5 +573,27 @@ mod tests {
         assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
         let records = package.next_records(2);
         assert_eq!(records[0].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_package_of_more_rows_than_it_may_have_is_refused_and_so_is_one_whose_rows_hang_on_very_much() {
+        let told = |most_rows: usize, text: &str| {
+            let fault = Package::new(most_rows).read_table("attributes.csv", text.as_bytes()).err();
+            fault.map(|fault| fault.to_string())
+        };
+        assert_eq!(told(2, "id,link_id\n1,A\n2,A\n"), None);
+        assert_eq!(told(2, "id,link_id\n1,A\n2,A\n3,A\n").unwrap(), "it has more than 2 rows");
+        let many = "id,link_id,service_id,location_id\n1,A,B,C\n2,A,B,C\n";
+        assert_eq!((told(3, many), told(2, many).unwrap()), (None, "its rows hang on more than 4 records".to_owned()));
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_come_first_with_the_reason_and_no_more_at_once_than_are_asked_for() {
+        let mut package = Package::new(MOST_ROWS);
+        package.read_table("services.csv", "id,name\nA,Lunch\nB,Tea,x\nC,Choir,x\n".as_bytes()).unwrap();
+        let records = package.next_records(1);
+        assert_eq!((records.len(), records[0].position), (1, 3));
+        assert_eq!(records[0].value, Err("services.csv: 3 cells where the header names 2".into()));
+        assert_eq!(package.next_records(10).iter().map(|raw| raw.position).collect::<Vec<_>>(), [4, 2]);
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use crate::hsds::repository::SourceRowKind;
-use crate::http::json::{Foreign, foreign, is_private};
+use crate::http::json::{Foreign, MOST_OF_FILED, foreign, is_private};
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +102,16 @@ pub fn read(input: impl Read, form: Form, mut take: impl FnMut(Raw)) -> Result<(
     }
 }
 
-/// One line of NDJSON; `None` for an empty one.
-pub fn line(bytes: &[u8], position: u64) -> Option<Raw> {
+/// One line of NDJSON, of at most so many values; `None` for an empty one.
+pub fn line(bytes: &[u8], position: u64, most: usize) -> Option<Raw> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    let value = foreign(bytes).map_err(|fault| format!("not JSON: {fault}"));
+    let value = if bytes.len() as u64 > MAX_LINE {
+        Err(format!("longer than {MAX_LINE} bytes"))
+    } else {
+        foreign(bytes, most).map_err(|fault| format!("not JSON: {fault}"))
+    };
     Some(Raw::new(position, value))
 }
 
@@ -121,7 +125,7 @@ fn ndjson(mut input: impl BufRead, take: &mut impl FnMut(Raw)) -> Result<(), Rea
         if bytes.len() as u64 == MAX_LINE && bytes.last() != Some(&b'\n') {
             return Err(ReadError::Malformed(format!("line {position} is longer than {MAX_LINE} bytes")));
         }
-        line(&bytes, position).into_iter().for_each(&mut *take);
+        line(&bytes, position, MOST_OF_FILED).into_iter().for_each(&mut *take);
     }
     Ok(())
 }
@@ -245,6 +249,14 @@ mod tests {
         assert_eq!(lines[0], (1, Ok(json!({"a":1}))));
         assert!(lines[1].0 == 3 && lines[1].1.as_ref().is_err_and(|fault| fault.starts_with("not JSON")));
         assert_eq!(lines[2], (4, Ok(json!({"a":3}))));
+    }
+
+    #[test]
+    fn a_line_of_more_values_or_bytes_than_it_may_have_is_refused_by_itself() {
+        let read = |bytes: &[u8], most| line(bytes, 1, most).map(|raw| raw.value.is_ok());
+        assert_eq!((read(b"[1, 2]\n", 3), read(b"[1, 2]\n", 2), read(b" \n", 2)), (Some(true), Some(false), None));
+        let text = |letters: usize| format!("\"{}\"", "a".repeat(letters));
+        assert_eq!((read(text(1 << 20).as_bytes(), 3), read(text(16 << 20).as_bytes(), 3)), (Some(true), Some(false)));
     }
 
     #[test]

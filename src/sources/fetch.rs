@@ -93,25 +93,25 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// What is found at a URL.
-    pub async fn get(&self, url: &Url) -> Result<Answer, Miss> {
+    /// What is found at a URL, of at most so many values.
+    pub async fn get(&self, url: &Url, most_values: usize) -> Result<Answer, Miss> {
         let told = |miss: Miss| Miss { detail: format!("GET {}: {}", url.path(), miss.detail), ..miss };
-        match tokio::time::timeout(self.timeout, self.ask(url)).await {
+        match tokio::time::timeout(self.timeout, self.ask(url, most_values)).await {
             Ok(outcome) => outcome.map_err(told),
             Err(_) => Err(told(Miss::new(SourceRunError::Timeout, "no answer in time"))),
         }
     }
 
     /// Asks with an access token where that is needed, and once more with a new one where it is no longer good.
-    async fn ask(&self, url: &Url) -> Result<Answer, Miss> {
+    async fn ask(&self, url: &Url, most_values: usize) -> Result<Answer, Miss> {
         let Some(Credential { means: Means::Token { url: at, client, scope }, .. }) = &self.credential else {
-            return self.follow(url.clone(), None).await;
+            return self.follow(url.clone(), None, most_values).await;
         };
         let known = self.token(None, at, client, scope.as_deref()).await?;
-        match self.follow(url.clone(), Some(&known)).await {
+        match self.follow(url.clone(), Some(&known), most_values).await {
             Err(miss) if miss.status == Some(StatusCode::UNAUTHORIZED) => {
                 let other = self.token(Some(&known), at, client, scope.as_deref()).await?;
-                self.follow(url.clone(), Some(&other)).await
+                self.follow(url.clone(), Some(&other), most_values).await
             }
             outcome => outcome,
         }
@@ -147,7 +147,7 @@ impl Fetcher {
         Ok(token)
     }
 
-    async fn follow(&self, mut url: Url, token: Option<&HeaderValue>) -> Result<Answer, Miss> {
+    async fn follow(&self, mut url: Url, token: Option<&HeaderValue>, most_values: usize) -> Result<Answer, Miss> {
         for _ in 0..=MOST_REDIRECTS {
             let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
             if let Some(credential) = self.credential.as_ref().filter(|credential| credential.is_for(&url)) {
@@ -179,7 +179,7 @@ impl Fetcher {
             })?;
             let bytes = bytes.to_bytes();
             // A whole directory takes a while to read, in which others are to be answered.
-            let read = web::block(move || json::foreign(&bytes)).await;
+            let read = web::block(move || json::foreign(&bytes, most_values)).await;
             let value = read.ok().and_then(Result::ok);
             let value = value.ok_or_else(|| Miss::new(SourceRunError::NotHsds, "the answer is not JSON that can be read"))?;
             return Ok(Answer { value, date });

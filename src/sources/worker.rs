@@ -26,6 +26,7 @@ use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Chain, Error, Result};
+use crate::http::json::{MOST_OF_LIST, MOST_OF_RECORD};
 use crate::import::load::{BATCH, Load};
 use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
@@ -240,7 +241,7 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
 async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load: Load, ids: &[String]) -> std::result::Result<Load, Stop> {
     for ids in ids.chunks(ONE_BY_ONE) {
         let asked = stream::iter(ids).map(|id| async move {
-            match fetcher.get(&pages::one(base, id)).await {
+            match fetcher.get(&pages::one(base, id), MOST_OF_RECORD).await {
                 Ok(Answer { value, .. }) => Ok(Some(value)),
                 // It vanished between the list and now; the next sweep will say so.
                 Err(miss) if miss.is_absent() => Ok(None),
@@ -264,7 +265,7 @@ async fn list(fetcher: &Fetcher, url: &Url, number: i32) -> std::result::Result<
     if number > MOST_PAGES {
         return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
     }
-    let Answer { value, date } = fetcher.get(url).await?;
+    let Answer { value, date } = fetcher.get(url, MOST_OF_LIST).await?;
     let page = pages::read(value, number);
     let page = page.ok_or_else(|| Miss::new(SourceRunError::NotHsds, format!("GET {}: the answer is no page of HSDS", url.path())))?;
     Ok((page, date))

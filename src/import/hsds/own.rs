@@ -12,7 +12,7 @@ use crate::hsds::model as hsds;
 use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
 use crate::hsds::write::{NEEDS, schedules::rule};
-use crate::http::json::foreign;
+use crate::http::json::{MOST_OF_RECORD, foreign};
 use crate::import::Provider;
 use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::Mapping;
@@ -198,7 +198,7 @@ fn tag(row: &hsds::Language) -> Option<String> {
 }
 
 fn area(row: &hsds::ServiceArea) -> ServiceArea {
-    let extent = row.extent.as_deref().and_then(|extent| foreign(extent.as_bytes()).ok());
+    let extent = row.extent.as_deref().and_then(|extent| foreign(extent.as_bytes(), MOST_OF_RECORD).ok());
     let ring = extent.as_ref().and_then(super::service::outer_ring).unwrap_or_default();
     let kind = row.kith.as_ref().and_then(|kith| kith.kind).unwrap_or(AreaKind::Text);
     ServiceArea { kind, value: row.name.clone().unwrap_or_default(), ring }

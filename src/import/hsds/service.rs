@@ -6,7 +6,7 @@ use super::shapes::Unit;
 use super::{Part, Rows, organization, own, places, schedules, terms};
 use crate::hsds::said::Fields;
 use crate::hsds::write::names;
-use crate::http::json::foreign;
+use crate::http::json::{MOST_OF_RECORD, foreign};
 use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
@@ -276,7 +276,7 @@ fn areas(service: &mut Part, draft: &mut Draft) {
 
 /// Whether a polygon has holes, which ours have not.
 fn has_more_rings(extent: &Value) -> bool {
-    let parsed = extent.as_str().and_then(|text| foreign(text.as_bytes()).ok());
+    let parsed = extent.as_str().and_then(|text| foreign(text.as_bytes(), MOST_OF_RECORD).ok());
     let extent = parsed.as_ref().unwrap_or(extent);
     let rings = extent.get("geometry").unwrap_or(extent).get("coordinates").and_then(Value::as_array);
     rings.is_some_and(|rings| rings.len() > 1)
@@ -287,7 +287,7 @@ pub(super) fn outer_ring(extent: &Value) -> Option<Vec<Point>> {
     let parsed;
     let extent = match extent {
         Value::String(text) => {
-            parsed = foreign(text.as_bytes()).ok()?;
+            parsed = foreign(text.as_bytes(), MOST_OF_RECORD).ok()?;
             &parsed
         }
         other => other,
