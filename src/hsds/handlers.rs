@@ -21,6 +21,7 @@ use super::query::{
 use super::scroll::{Form, Scroll};
 use crate::app::State;
 use crate::auth::DirectoryReader;
+use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::query::{self, Query};
@@ -236,7 +237,14 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
     let entries = app.read_directory(move |conn| everything(shelves(&shared), conn)).await?;
-    let mut package = Package::zipped().map_err(Error::internal)?;
+    let begin = |conn: &mut DbConn| {
+        let mut package = Package::zipped().map_err(Error::internal)?;
+        for (table, row) in packed(conn)? {
+            package.add(table, &row).map_err(Error::internal)?;
+        }
+        Ok(package)
+    };
+    let mut package = app.db.read(begin).await?;
     for (table, entries) in batches(&entries) {
         let (shared, entries) = (app.clone(), entries.to_vec());
         package = app
@@ -248,9 +256,6 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
                 Ok(package)
             })
             .await?;
-    }
-    for (table, row) in app.db.read(packed).await? {
-        package.add(table, &row).map_err(Error::internal)?;
     }
     let finish = move || {
         let file = package.finish()?.ok_or_else(|| io::Error::other("a zip file was to be made"))?;
