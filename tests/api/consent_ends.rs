@@ -261,6 +261,44 @@ on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_t
     assert_eq!((&moved["patient_id"], &moved["status"]), (&json!(survivor), &json!("draft")));
 });
 
+on_both!(a_consent_in_a_draft_is_for_the_patient_and_the_performer_whom_it_was_said_of, |db| async move {
+    let town = Town::new(db).await;
+    let (patient, other) = (town.patient().await, town.patient().await);
+    let service = |name: &str, provider: &Caller| json!({ "name": name, "provider_id": provider.organization_id });
+    let bank = make(&town.agency, "/v1/services", service("Food Bank", &town.agency)).await;
+    let shelter = make(&town.program, "/v1/services", service("Shelter", &town.program)).await;
+    let draft = json!({ "patient_id": patient, "kind": "service", "service_id": bank, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let send = || json!({ "status": "requested" });
+    let repeated = json!({ "service_id": shelter, "consent": { "form": "verbal" } });
+    for change in [json!({ "service_id": shelter }), json!({ "patient_id": other }), repeated] {
+        let id = make(&town.clinic, "/v1/referrals?draft=true", draft.clone()).await;
+        let changed = town.clinic.patch(&path(&id), 1, change.clone()).await.expect(200);
+        assert_eq!(changed["consent"], Value::Null, "{change}");
+        let refused = step(&town.clinic, &id, send()).await.faults(422);
+        assert_eq!(refused, [("/consent".into(), "consent_required".into())], "{change}");
+    }
+    for person in [&patient, &other] {
+        let consents = town.clinic.get(&format!("/v1/patients/{person}/consents")).await.expect(200);
+        assert_eq!(consents["items"], json!([]), "nobody has agreed to anything");
+    }
+
+    // One that is said with the change is of whom it names then; what changes neither leaves it.
+    for change in [json!({ "service_id": shelter, "consent": { "form": "written" } }), json!({ "priority": "urgent" })] {
+        let id = make(&town.clinic, "/v1/referrals?draft=true", draft.clone()).await;
+        town.clinic.patch(&path(&id), 1, change).await.expect(200);
+        step(&town.clinic, &id, send()).await.expect(201);
+    }
+    let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    let mut given: Vec<(&str, &str)> = Vec::new();
+    for consent in consents["items"].as_array().unwrap() {
+        given.push((consent["grantee_id"].as_str().unwrap(), consent["form"].as_str().unwrap()));
+    }
+    given.sort_by_key(|(_, form)| *form);
+    let (agency, program) = (town.agency.organization_id.to_string(), town.program.organization_id.to_string());
+    assert_eq!(given, [(agency.as_str(), "verbal"), (program.as_str(), "written")]);
+});
+
 on_both!(a_draft_is_sent_by_the_consent_that_was_given_since_and_not_by_its_own, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
