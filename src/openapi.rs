@@ -116,6 +116,7 @@ fn finish(document: &mut Value) {
         for name in patches {
             schemas::add_patch(schemas, &name);
         }
+        schemas::require_columns(schemas);
         schemas.sort_keys();
     }
     let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
@@ -221,6 +222,16 @@ mod tests {
             let schema = serde_json::to_value(schema).unwrap();
             assert_eq!(known.entry(name.clone()).or_insert_with(|| schema.clone()), &schema, "{name}");
         }
+    }
+
+    #[test]
+    fn objects_of_the_standard_promise_what_they_always_have() {
+        let schema = |name: &str| &schemas()[name];
+        assert_eq!(schema("HsdsPhone")["required"], json!(["id", "number"]));
+        assert_eq!(schema("HsdsPhone")["properties"]["number"]["type"], "string");
+        assert_eq!(schema("HsdsTaxonomyTerm")["required"], json!(["id", "name", "description"]));
+        assert_eq!(schema("HsdsService")["required"], json!(["id"]), "a sweep has ids and dates");
+        assert!(!document().to_string().contains("00000000-0000-0000-0000-000000000000"), "the id of nothing stands for nothing");
     }
 
     #[test]
