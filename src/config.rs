@@ -100,7 +100,7 @@ pub struct Config {
     /// Address under which callers reach this server, such as https://kith.example.ca; it is the issuer of the tokens
     #[arg(long, env = "KITH_BASE_URL", value_name = "URL", value_parser = base_url, help_heading = "Server")]
     pub base_url: Option<String>,
-    /// Largest request body in bytes
+    /// Largest request body, and longest line of POST /v1/imports, in bytes
     #[arg(long, env = "KITH_BODY_LIMIT", default_value_t = 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024 * 1024), help_heading = "Server")]
     pub body_limit: u32,
