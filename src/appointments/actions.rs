@@ -15,7 +15,7 @@ use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::OptionalIfMatch;
-use crate::http::resource;
+use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, AppointmentId};
 use crate::{referrals, slots};
 
@@ -58,8 +58,8 @@ fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<Ap
     Ok(next)
 }
 
-fn reply(row: AppointmentRow) -> Result<Reply> {
-    Reply::versioned(row.version, &Appointment::from(row))
+fn reply(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<Reply> {
+    Reply::versioned(row.version, &Appointments::view(conn, caller, Appointment::from(row))?)
 }
 
 /// Fails where the place that is held, in a slot that is locked, was given to somebody else: by a server whose clock was ahead.
@@ -99,7 +99,7 @@ pub async fn confirm_appointment(
             let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
             let row = save(conn, caller, next)?;
             effects::booked(conn, caller, &row)?;
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }
@@ -135,7 +135,7 @@ pub async fn reschedule_appointment(
             if row.status == AppointmentStatus::Booked {
                 effects::booked(conn, caller, &row)?;
             }
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }
@@ -165,7 +165,7 @@ pub async fn cancel_appointment(
             let next = AppointmentRow { status: AppointmentStatus::Cancelled, held_until: None, conclusion: Json(conclusion), ..row };
             let row = save(conn, caller, next)?;
             effects::given_up(conn, caller, &row)?;
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }
@@ -206,7 +206,7 @@ pub async fn conclude_appointment(
                 Attendance::Attended => effects::attended(conn, caller, &row)?,
                 Attendance::NoShow => effects::missed(conn, caller, &row)?,
             }
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }

@@ -15,6 +15,7 @@ pub mod handlers;
 pub mod loading;
 pub mod model;
 pub mod repository;
+pub mod shown;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -177,6 +177,13 @@ pub fn lock_holders(conn: &mut DbConn, client: ClientId, patient: PatientId) -> 
     patients::repository::lock(conn, patient)
 }
 
+/// Whether an appointment of the patient with this organization was made before a moment.
+pub fn had_any(conn: &mut DbConn, provider: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    let of_patient = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::provider_id.eq(provider));
+    let earlier = of_patient.filter(appointments::created_at.lt(before)).select(appointments::id);
+    Ok(earlier.first::<AppointmentId>(conn).optional()?.is_some())
+}
+
 /// Whether the person is expected in this referral.
 pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
     let found = appointments::table

@@ -504,13 +504,14 @@ pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&Service
         ));
     }
     // Also one that asked itself: it sees the patient by a consent as any other.
-    if let Some(performer) = referral.content.performer_organization_id.filter(|performer| *performer != referral.manager_id)
+    if let Some(performer) = referral.content.performer_organization_id
         && referral.requested_at.is_some_and(|sent| sent < now)
-        && sight::to_performer(conn, referral.content.patient_id, performer, now)?.is_none()
+        && !sight::may_take_on(conn, referral.content.patient_id, (performer, referral.manager_id), now)?
     {
         found.push((
             WarningCode::ConsentEnded,
-            "The patient's consent to the performer has ended, so that the performer no longer sees the patient and cannot take them on.",
+            "The patient's consent to the performer has ended, or the patient was deleted, so that the performer no longer sees the patient \
+             and cannot take them on.",
         ));
     }
     Ok(found.into_iter().map(|(code, message)| Warning { code, message: message.into() }).collect())
