@@ -180,7 +180,7 @@ pub async fn create_appointment(
     command
         .run(&app, &caller, move |conn, caller, input| {
             if hold.is_some() {
-                booking::allow_hold(conn, caller, input.patient_id, most)?;
+                booking::allow_hold(conn, caller, input, most)?;
             }
             let add = |conn: &mut DbConn, input| booking::book(conn, caller, Id::generate(), input, hold);
             let (head, shape) = resource::insert_by::<Appointments>(conn, caller, input.clone(), add)?;

@@ -21,7 +21,7 @@ use crate::kind::{OrganizationId, ReferralId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::{consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
+use crate::{appointments, consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -74,8 +74,9 @@ pub fn ensure_performer_sees(conn: &mut DbConn, row: &ReferralRow, now: Instant)
 
 /// Moves a referral: checks that the step exists and the caller may take it, writes the transition, and does what follows from it.
 ///
-/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups. Whoever calls this has locked
-/// the referral before reading it, so that of two who move it at once the second sees what the first has done.
+/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups, and one that came to nothing calls
+/// off its appointments that are to come. Whoever calls this has locked the referral before reading it, so that of two who move it at once
+/// the second sees what the first has done.
 pub fn transition(
     conn: &mut DbConn,
     caller: &Principal,
@@ -149,6 +150,7 @@ pub fn carry_out(
     if row.status != next.status {
         follow(conn, caller, &next)?;
         waitlists::queue::settle(conn, caller, &next)?;
+        appointments::ending::follow(conn, caller, &next)?;
     }
     if row.performer_practitioner_id != next.performer_practitioner_id {
         follow_ups::plan::hand_over(conn, caller, &next, row.performer_practitioner_id)?;
