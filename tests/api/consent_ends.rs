@@ -15,7 +15,7 @@ fn path(id: &str) -> String {
 }
 
 /// Takes back every consent of the patient that stands.
-async fn withdraw_all(town: &Town, patient: &str) {
+pub async fn withdraw_all(town: &Town, patient: &str) {
     let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
     for consent in consents["items"].as_array().unwrap().iter().filter(|consent| consent["status"] == "active") {
         let path = format!("/v1/consents/{}/withdraw", consent["id"].as_str().unwrap());
@@ -24,16 +24,16 @@ async fn withdraw_all(town: &Town, patient: &str) {
     town.app.clock.advance(Duration::seconds(1));
 }
 
-fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
+pub fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
     json!({ "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": [purpose], "categories": categories, "form": "written" })
 }
 
-async fn give(town: &Town, consent: Value) {
+pub async fn give(town: &Town, consent: Value) {
     town.app.clock.advance(Duration::seconds(1));
     town.clinic.post("/v1/consents", consent).await.expect(201);
 }
 
-async fn make(caller: &Caller, path: &str, body: Value) -> String {
+pub async fn make(caller: &Caller, path: &str, body: Value) -> String {
     let made = caller.post(path, body).await;
     made.expect(201);
     made.id()
@@ -173,6 +173,30 @@ on_both!(what_is_written_of_a_person_is_read_by_whom_they_let_in, |db| async mov
     withdraw_all(&town, &patient).await;
     let read = town.program.get(&path(&own)).await.expect(200);
     assert_eq!((&read["patient"], &read["reason"]), (&Value::Null, &json!("Heard in the waiting room.")));
+});
+
+on_both!(of_a_patient_who_was_deleted_the_performer_reads_nothing_that_was_written_and_is_warned, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let id = told(&town, &patient).await;
+    assert_eq!(of_the_person(&town.program.get(&path(&id)).await.expect(200)), written());
+    town.app.clock.advance(Duration::seconds(1));
+    town.clinic.delete(&format!("/v1/patients/{patient}"), 1).await.expect(204);
+    for read in read(&town.program, &id).await {
+        assert_eq!(of_the_person(&read), hidden(), "{read}");
+    }
+    for read in read(&town.clinic, &id).await {
+        assert_eq!(of_the_person(&read), written(), "{read}");
+    }
+    for caller in [&town.program, &town.clinic] {
+        let warned = caller.get(&path(&id)).await.expect(200);
+        assert_eq!((&warned["patient"], &warned["warnings"][0]["code"]), (&Value::Null, &json!("consent_ended")));
+    }
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
+    let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker", "parent_id": id });
+    let onward = town.program.post("/v1/referrals", onward).await;
+    assert_eq!(onward.faults(422), [("/patient_id".into(), "not_found".into())]);
 });
 
 on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, |db| async move {
