@@ -228,7 +228,9 @@ on_both!(what_a_line_says_of_how_it_stood_is_held_to_the_rules_of_the_single_cal
     let mut lines = vec![patient("p-1", "Tremblay")];
     lines.extend(refusals.iter().map(|(line, _)| line.clone()));
     let job = load(&clinic, text(&lines)).await;
-    for (told, (line, pointer)) in results(&clinic, &job).await.iter().skip(1).zip(&refusals) {
+    let told = results(&clinic, &job).await;
+    assert_eq!((told.len(), &told[0]["outcome"]), (1 + refusals.len(), &json!("created")), "{told:#?}");
+    for (told, (line, pointer)) in told.iter().skip(1).zip(&refusals) {
         let expected = if pointer.is_empty() { json!("state_not_loaded") } else { json!("invalid_request") };
         assert_eq!(
             (&told["problem"]["code"], told["problem"]["errors"][0]["pointer"].as_str().unwrap_or("")),
