@@ -1,10 +1,13 @@
 //! The `kith` command, as an operator uses it.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use clap::Args as _;
+use kith::config::Config;
 use serde_json::Value;
 
 use crate::harness::{Place, skip};
@@ -94,7 +97,11 @@ fn help_lists_every_setting_and_shows_no_secret() {
     let place = Place::on_sqlite();
     let mut command = kith(&place.url(), &["serve", "--help"]);
     let help = String::from_utf8(command.env("KITH_DATABASE_URL", "postgres://kith:hunter2@db/kith").output().unwrap().stdout).unwrap();
-    assert!(help.contains("KITH_DATABASE_URL") && help.contains("KITH_TOKEN_LIFETIME"));
+    let words: BTreeSet<&str> = help.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_').collect();
+    let settings = Config::augment_args(clap::Command::new("kith"));
+    let names: BTreeSet<&str> = settings.get_arguments().filter_map(|setting| setting.get_env()?.to_str()).collect();
+    assert!(names.contains("KITH_DATABASE_URL") && names.contains("KITH_TOKEN_LIFETIME"), "{names:?}");
+    assert_eq!(names.difference(&words).collect::<Vec<_>>(), Vec::<&&str>::new(), "in no line of the help");
     assert!(!help.contains("hunter2"));
 }
 
