@@ -332,6 +332,8 @@ fn origin(text: &str) -> Result<String, BadValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const NO_FLAGS: [&str; 0] = [];
@@ -386,18 +388,24 @@ mod tests {
     #[test]
     fn the_readme_lists_every_setting_with_its_default_and_no_other() {
         let readme = include_str!("../README.md");
-        let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `KITH_")).collect();
+        let rows = readme.lines().filter(|line| line.starts_with("| `KITH_")).flat_map(|line| {
+            let mut cells = line.split('|').skip(1).map(|cell| cell.trim().split(", "));
+            cells.next().unwrap().zip(cells.next().unwrap())
+        });
+        let rows: BTreeMap<&str, &str> = rows.collect();
         let command = Config::augment_args(clap::Command::new("kith"));
         let settings: Vec<_> =
             command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, arg.get_default_values().first()))).collect();
         for (name, default) in &settings {
-            let row = rows.iter().find(|row| row.contains(&format!("`{name}`"))).unwrap_or_else(|| panic!("{name} is not in README.md"));
-            let default = default.map_or("", |value| value.to_str().unwrap());
-            assert!(row.contains(default), "{name}: the default is {default}, and README.md says: {row}");
+            let said = rows.get(format!("`{name}`").as_str()).unwrap_or_else(|| panic!("{name} is not in README.md"));
+            match default {
+                Some(default) => assert_eq!(*said, format!("`{}`", default.to_str().unwrap()), "{name}"),
+                None => assert!(!said.contains('`'), "{name} has no default, and README.md says: {said}"),
+            }
         }
         let named = readme.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_').filter(|word| word.starts_with("KITH_"));
-        // Where tests find what is not in the repository.
-        for name in named.filter(|name| *name != "KITH_SHARED") {
+        // Where tests find what is not in the repository, and of which program the judges start servers.
+        for name in named.filter(|name| !["KITH_SHARED", "KITH_BIN"].contains(name)) {
             assert!(settings.iter().any(|(setting, _)| *setting == name), "README.md names {name}, which is no setting");
         }
     }

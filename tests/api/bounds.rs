@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
 use crate::duplicates::{Valley, path};
-use crate::harness::TestDb;
+use crate::harness::{FIRST_IDS, TestDb, many_rows, numbered_id, until};
 use crate::plans::many_more;
 use crate::referrals::Town;
 
@@ -77,17 +77,12 @@ on_both!(a_list_of_capacities_writes_so_much_and_leaves_the_rest_for_another, |d
 
 /// Twenty thousand slots more, like the one that there is.
 fn many_slots(on_sqlite: bool) -> String {
-    let id = if on_sqlite {
-        "printf('00000000-0000-4000-8000-%012d', n.i)"
-    } else {
-        "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
-    };
-    format!(
-        "INSERT INTO slots WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
-         SELECT {id}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
-             one.content, one.version, one.created_at, one.updated_at, one.deleted_at \
-         FROM n, (SELECT * FROM slots LIMIT 1) AS one"
-    )
+    let columns = format!(
+        "{}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
+         one.content, one.version, one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(FIRST_IDS, on_sqlite)
+    );
+    many_rows("slots", 20_000, &columns, "SELECT * FROM slots LIMIT 1")
 }
 
 on_both!(a_duplicate_to_which_very_much_belongs_is_no_duplicate_but_what_the_other_is_merged_into, |db| async move {
@@ -114,9 +109,11 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
         page["items"][0].is_object()
     };
     let engine = kith::webhooks::Engine::new(app.state.clone());
-    while !is_any("pending").await {
+    until("a delivery waits", async || {
         engine.dispatch().await.unwrap();
-    }
+        is_any("pending").await
+    })
+    .await;
     let more = many_more(app.database_url().starts_with("sqlite:"));
     app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
     clinic.patch(&endpoint, 1, json!({ "status": "disabled" })).await.expect(200);

@@ -23,7 +23,7 @@ use kith::organizations::{repository as organizations, tenants};
 use serde_json::{Value, json};
 
 use crate::conformity;
-use crate::harness::TestDb;
+use crate::harness::{TestDb, until};
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 type Body = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
@@ -117,9 +117,7 @@ impl TestApp {
             let end = kith::changes::latest(conn)?;
             Ok((end.transaction_id, end.sequence) == last)
         };
-        while !self.state.db.read(at_end).await.unwrap() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        until("the feed can be read to its end", async || self.state.db.read(at_end).await.unwrap()).await;
     }
 
     /// Sends a request as it stands; the answer is one that the document has for it.
@@ -199,6 +197,13 @@ impl Caller {
         self.app.send(self.request(Method::POST, path).set_json(body)).await
     }
 
+    /// POST of something new; its id.
+    pub async fn make(&self, path: &str, body: Value) -> String {
+        let made = self.post(path, body).await;
+        made.expect(201);
+        made.id()
+    }
+
     /// POST with an idempotency key.
     pub async fn post_once(&self, path: &str, key: &str, body: Value) -> Answer {
         self.app.send(self.request(Method::POST, path).insert_header(("idempotency-key", key)).set_json(body)).await
@@ -224,6 +229,11 @@ impl Caller {
     pub async fn delete(&self, path: &str, version: i64) -> Answer {
         self.app.send(self.request(Method::DELETE, path).insert_header(("if-match", format!("\"{version}\"")))).await
     }
+}
+
+/// A value that is a text.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
 /// What came back, in process or over a socket.

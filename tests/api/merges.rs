@@ -2,15 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::bulk::{counts, load, results};
+use crate::bulk::{SYSTEM, counts, key, load, results};
 use crate::client::{Answer, Caller, TestApp};
 
 const PATH: &str = "/v1/patients";
-const SYSTEM: &str = "https://emr.example.ca";
-
-fn key(value: &str) -> Value {
-    json!({ "system": SYSTEM, "value": value })
-}
 
 /// A person with these keys and what else is said of them.
 fn person(keys: &[&str], more: Value) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bulk::exported;
 use crate::client::Caller;
-use crate::consent_ends::{consent, give, make, withdraw_all};
+use crate::consent_ends::{consent, give, withdraw_all};
 use crate::referrals::{Town, step};
 
 const WORDS: &str = "Afraid of the worker.";
@@ -44,11 +44,11 @@ fn all_tell(readings: &[(String, String)], tell: bool, why: &str) {
 /// A follow-up in a referral, in which all is noted that can be: before, in a try, and as a result. Another one is cancelled in words.
 async fn noted(by: &Caller, patient: &str, referral: &str) -> String {
     let check_in = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10", "note": WORDS });
-    let id = make(by, "/v1/follow-ups", check_in.clone()).await;
-    make(by, &format!("/v1/follow-ups/{id}/attempts"), json!({ "mode": "phone", "outcome": "no_answer", "note": WORDS })).await;
+    let id = by.make("/v1/follow-ups", check_in.clone()).await;
+    by.make(&format!("/v1/follow-ups/{id}/attempts"), json!({ "mode": "phone", "outcome": "no_answer", "note": WORDS })).await;
     let heard = json!({ "change": "worse", "barriers": ["fear_stigma"], "next_step": WORDS, "note": WORDS });
     by.post(&format!("/v1/follow-ups/{id}/complete"), heard).await.expect(200);
-    let other = make(by, "/v1/follow-ups", check_in).await;
+    let other = by.make("/v1/follow-ups", check_in).await;
     by.post(&format!("/v1/follow-ups/{other}/cancel"), json!({ "code": "other", "text": WORDS })).await.expect(200);
     id
 }
@@ -57,11 +57,11 @@ on_both!(what_is_noted_in_a_referral_is_read_by_whom_the_person_lets_in, |db| as
     let mut town = Town::new(db).await;
     let patient = town.patient().await;
     let referral = town.accepted(&patient).await;
-    let worker = make(&town.program, "/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let worker = town.program.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
     let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-02T18:00:00Z", "ends_at": "2026-03-02T18:30:00Z" });
-    let slot = make(&town.program, "/v1/slots", slot).await;
+    let slot = town.program.make("/v1/slots", slot).await;
     let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral });
-    let appointment = make(&town.clinic, "/v1/appointments", booking).await;
+    let appointment = town.clinic.make("/v1/appointments", booking).await;
     let place = format!("/v1/appointments/{appointment}");
     withdraw_all(&town, &patient).await;
 
@@ -101,7 +101,7 @@ on_both!(whoever_referred_reads_what_the_performer_notes_while_the_person_lets_i
     };
     let patient = town.patient().await;
     give(&town, consent(&patient, &town.program, "care_coordination", &["referrals"])).await;
-    let sent = make(&town.program, "/v1/referrals", onward(&patient, json!({ "consent": { "form": "verbal" } }))).await;
+    let sent = town.program.make("/v1/referrals", onward(&patient, json!({ "consent": { "form": "verbal" } }))).await;
     step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
     let follow_up = noted(&town.agency, &patient, &sent).await;
     all_tell(&readings(&town.program, &follow_up, None).await, true, "the program takes part in the care");
@@ -113,7 +113,7 @@ on_both!(whoever_referred_reads_what_the_performer_notes_while_the_person_lets_i
     let other = town.patient().await;
     let first = town.accepted(&other).await;
     give(&town, consent(&other, &town.agency, "referral", &["summary"])).await;
-    let sent = make(&town.program, "/v1/referrals", onward(&other, json!({ "parent_id": first }))).await;
+    let sent = town.program.make("/v1/referrals", onward(&other, json!({ "parent_id": first }))).await;
     step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
     let follow_up = noted(&town.agency, &other, &sent).await;
     let attempts = format!("/v1/follow-ups/{follow_up}/attempts");

@@ -51,8 +51,15 @@ impl Rival {
         diesel::sql_query(query).get_result::<Waiting>(&mut self.0).unwrap().count
     }
 
-    /// Returns when as many transactions wait, or the last of them has ended.
+    /// Returns when as many transactions wait; each of the requests is one that does.
     pub async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
+        self.is_met_or_passed_by(requests).await;
+        let passed = requests.iter().filter(|request| request.is_finished()).count();
+        assert_eq!(passed, 0, "of {} requests so many waited for nobody", requests.len());
+    }
+
+    /// Returns when as many transactions wait, or the last of them has ended.
+    async fn is_met_or_passed_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -141,7 +148,7 @@ async fn what_comes_too_late_for_a_merge_is_refused() {
         let recording = posting(&town.clinic, path, body(&town, &duplicate));
         rival.is_met_by(&[&recording]).await;
         let merging = merging(&town.clinic, &survivor, &duplicate);
-        rival.is_met_by(&[&recording, &merging]).await;
+        rival.is_met_or_passed_by(&[&recording, &merging]).await;
         let is_merged = merging.is_finished();
         rival.leave();
         let (recorded, merged) = (recording.await.unwrap(), merging.await.unwrap());
