@@ -381,6 +381,9 @@ pub(super) fn enqueue(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool, 
     let rows: Vec<DeliveryRow> = rows.iter().filter(|row| wanted.contains(&row.endpoint_id)).cloned().collect();
     queue::add(conn, &rows, is_replay)?;
     ids.retain(|id| wanted.contains(id));
+    if is_replay {
+        repository::note_requeued(conn, &ids, now)?;
+    }
     repository::wake(conn, &ids, now)
 }
 

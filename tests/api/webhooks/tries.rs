@@ -343,7 +343,7 @@ on_both!(what_waits_behind_thousands_of_one_subject_is_sent_and_they_are_not_wal
 });
 
 /// Three thousand deliveries that wait for the one that waits, in the order of the queue behind it.
-fn thousands_more(on_sqlite: bool) -> String {
+pub fn thousands_more(on_sqlite: bool) -> String {
     let id = if on_sqlite {
         "printf('ffffffff-ffff-4fff-8fff-%012d', n.i)"
     } else {
