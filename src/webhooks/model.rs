@@ -97,6 +97,15 @@ text_enum! {
     }
 }
 
+impl AttemptError {
+    /// How long an attempt took that failed so, or did not fail, as far as that is told. Whoever chooses an address could tell the names of
+    /// a private network from others by the time that it takes to look for them.
+    pub fn told_duration(error: Option<Self>, milliseconds: i32) -> Option<i32> {
+        let is_hidden = matches!(error, Some(Self::RefusedAddress | Self::NameNotFound));
+        (!is_hidden).then_some(milliseconds)
+    }
+}
+
 /// What is written of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
