@@ -16,12 +16,12 @@ use url::Url;
 use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
 use super::pages::{self, ListPage, MOST_PAGES};
-use super::writing::{Lost, Reached, Turn};
+use super::writing::{Reached, Turn};
 use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
-use crate::background::leased_from;
+use crate::background::{Lost, leased_from};
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -31,8 +31,6 @@ use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// How often the lease is prolonged where nothing is written.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
 /// Services that are asked for one by one between two writes, and how many of them at once.
 const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;

@@ -120,6 +120,18 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
     assert!(is_any("cancelled").await && is_any("pending").await, "most of it, and not all at once");
     engine.purge().await.unwrap();
     assert!(is_any("cancelled").await && !is_any("pending").await);
+
+    // As if none of it had been cancelled yet: then it is more than one request cancels.
+    let all = "UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL";
+    app.state.db.write(move |conn| Ok(conn.batch_execute(all)?)).await.unwrap();
+    let active = json!({ "status": "active" });
+    clinic.patch(&endpoint, 2, active.clone()).await.expect_problem(409, "too_much_at_once");
+    clinic.patch(&endpoint, 2, json!({ "description": "Ours" })).await.expect(200);
+    engine.purge().await.unwrap();
+    assert!(!is_any("pending").await);
+    clinic.patch(&endpoint, 3, active).await.expect(200);
+    engine.deliver().await.unwrap();
+    assert!(!is_any("pending").await && !is_any("delivered").await && !is_any("failed").await);
 });
 
 on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| async move {

@@ -1,6 +1,7 @@
 //! The application in process, and callers of it: what tests of the contract are written with.
 
 use std::future::Future;
+use std::io::Read as _;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -256,6 +257,16 @@ impl Answer {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// The body, unpacked where it is packed.
+    pub fn unpacked(&self) -> Bytes {
+        if self.header("content-encoding") != Some("gzip") {
+            return self.bytes.clone();
+        }
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&self.bytes[..]).read_to_end(&mut plain).unwrap();
+        plain.into()
     }
 
     /// A header's text.

@@ -199,14 +199,25 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
         app.clock.advance(chrono::Duration::minutes(5));
     }
     assert!(waits().await);
+    for (version, status) in [(1, "paused"), (2, "active")] {
+        clinic.patch(&format!("/v1/webhook-endpoints/{endpoint}"), version, json!({ "status": status })).await.expect(200);
+    }
 
-    let queue = |statement: &String| {
-        let bare = statement.replace(['`', '"'], "");
-        bare.starts_with("SELECT webhook_deliveries.id") && bare.contains("webhook_deliveries.status = 'pending'")
+    let heard = |head: &str, part: &str| -> Vec<String> {
+        let is_of = |statement: &String| {
+            let bare = statement.replace(['`', '"'], "");
+            bare.starts_with(head) && bare.contains(part)
+        };
+        statements(on_sqlite).into_iter().filter(is_of).collect()
     };
-    let statements: Vec<String> = statements(on_sqlite).into_iter().filter(queue).collect();
-    assert_eq!(statements.len(), 2, "the start of a queue and what follows a place of it: {statements:#?}");
-    for statement in statements {
+    let anew = heard("SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
+    assert_eq!(anew.len(), 1, "what was tried and begins anew: {anew:#?}");
+    let plan_anew = plan(&settings, &anew[0]);
+    assert!(plan_anew.contains("webhook_deliveries_tried_idx"), "nothing else of what waits is read: {plan_anew}");
+    let head = "SELECT webhook_deliveries.id, webhook_deliveries.order_transaction_id";
+    let queue = heard(head, "webhook_deliveries.status = 'pending'");
+    assert_eq!(queue.len(), 2, "the start of a queue and what follows a place of it: {queue:#?}");
+    for statement in queue {
         let plan = plan(&settings, &statement);
         let reads = plan.matches("webhook_deliveries_queue_idx").count();
         assert!(reads == 1 && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE"), "{statement}\n{plan}");

@@ -243,6 +243,27 @@ fn decides(caller: &Principal, row: &SuggestionRow) -> Result<()> {
     }
 }
 
+/// A suggestion that the caller may accept, and the service that it is about.
+fn to_accept(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: ServiceSuggestionId,
+    version: &OptionalIfMatch,
+) -> Result<(SuggestionRow, ServiceRow)> {
+    let row = open(conn, caller, id, version)?;
+    decides(caller, &row)?;
+    let service = resource::get_row::<Services>(conn, caller, row.service_id)?;
+    Ok((row, service))
+}
+
+/// What the service says with the suggestion in it, unless what that changes was changed since its base version.
+fn composed(conn: &mut DbConn, service: &ServiceRow, suggestion: &ServiceSuggestionInput) -> Result<ServiceInput> {
+    check_base(conn, service, suggestion)?;
+    let mut input = changed(service, suggestion)?;
+    Services::normalise(&mut input);
+    Ok(input)
+}
+
 /// Accept a suggestion
 ///
 /// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
@@ -255,15 +276,22 @@ pub async fn accept_service_suggestion(
     version: OptionalIfMatch,
     command: Command<SuggestionDecision>,
 ) -> Result<HttpResponse> {
+    if let Some(known) = command.answered(&app, &caller).await? {
+        return Ok(known);
+    }
     let id = *id;
+    let (reader, wanted) = (Principal::clone(&caller), version.clone());
+    // Before the write: on SQLite all writes wait for each other, and it may take long to tell that what comes of it is not valid any more.
+    let compose = move |conn: &mut DbConn| {
+        let (row, service) = to_accept(conn, &reader, id, &wanted)?;
+        Ok(((service.id, service.version), composed(conn, &service, &row.content)?))
+    };
+    let (checked, input) = app.db.read(compose).await?;
     command
         .run(&app, &caller, move |conn, caller, decision| {
-            let row = open(conn, caller, id, &version)?;
-            decides(caller, &row)?;
-            let service = resource::get_row::<Services>(conn, caller, row.service_id)?;
-            check_base(conn, &service, &row.content)?;
-            let mut input = changed(&service, &row.content)?;
-            Services::normalise(&mut input);
+            let (row, service) = to_accept(conn, caller, id, &version)?;
+            let is_checked = (service.id, service.version) == checked;
+            let input = if is_checked { input.clone() } else { composed(conn, &service, &row.content)? };
             // First, so that of two who decide at once the second finds it decided.
             let row = SuggestionRow { applied_version: Some(service.version + 1), ..row };
             let reply = settle(conn, caller, row, SuggestionStatus::Accepted, decision)?;

@@ -339,7 +339,7 @@ on_both!(what_waits_behind_thousands_of_one_subject_is_sent_and_they_are_not_wal
 });
 
 /// Three thousand deliveries that wait for the one that waits, in the order of the queue behind it.
-fn thousands_more(on_sqlite: bool) -> String {
+pub fn thousands_more(on_sqlite: bool) -> String {
     let columns = format!(
         "{}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, one.subject_id, one.order_transaction_id, \
          one.order_sequence, one.resource_type, one.resource_id, one.version, one.status, 0, one.next_attempt_at, one.created_at, NULL, \
