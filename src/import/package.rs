@@ -324,7 +324,6 @@ impl Package {
         let mut cells = csv::ByteRecord::new();
         while reader.read_byte_record(&mut cells).unwrap_or(false) {
             // The first record is the header.
-            // The first record is the header.
             let at = |place: &csv::Position| (place.byte() as usize, place.line(), place.record().saturating_sub(1) as usize);
             let (start, line, row) = cells.position().map_or((0, 0, 0), at);
             let is_used = table.is_used.borrow().get(row).copied().unwrap_or(false);

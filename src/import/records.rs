@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::values::Found;
 pub use self::values::date;
-use super::draft::{Draft, is_empty_place};
+use super::draft::{Draft, Unfit, is_empty_place};
 use super::mapping::{Mapping, Rule};
 use super::text::{self, address, cost, eligibility, languages};
 use super::{Notice, Provider};
@@ -59,9 +59,9 @@ struct Reading<'a> {
 }
 
 /// Reads a record. `outer` is the value that encloses it, or the record itself.
-pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, Notice> {
+pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, Unfit> {
     let Value::Object(fields) = record else {
-        return Err(Notice::new("not_a_record", "", "the record is no object"));
+        return Err(Notice::new("not_a_record", "", "the record is no object").into());
     };
     let draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
     let mut reading = Reading { mapping, record, outer, draft };
@@ -88,7 +88,7 @@ pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, 
         }
     }
     if draft.service.name.is_empty() {
-        return Err(Notice::new("name_missing", "name", "the record has no name"));
+        return Err(Unfit { key: draft.key, reason: Notice::new("name_missing", "name", "the record has no name") });
     }
     draft.identity = vec![draft.service.name.clone()];
     Ok(draft)

@@ -7,7 +7,7 @@ use super::{Part, Rows, organization, own, places, schedules, terms};
 use crate::hsds::said::Fields;
 use crate::hsds::write::names;
 use crate::http::json::foreign;
-use crate::import::draft::{Besides, Draft};
+use crate::import::draft::{Besides, Draft, Unfit};
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
 use crate::import::rest;
@@ -40,7 +40,7 @@ fn scoped(within: Option<&str>, key: String) -> String {
 }
 
 /// Reads a service. `within` is the name of the feed in which its ids are unique.
-pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<Draft, Notice> {
+pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<Draft, Unfit> {
     let mut draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
     let ours = own::is_own(&unit.service.fields).then(|| unit.service.fields.clone());
     draft.key = key(mapping, &mut unit, within);
@@ -48,7 +48,7 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
         let mut exact = draft.clone();
         if own::read(fields, unit.organization.as_ref().map(|part| &part.fields), mapping, &mut exact) {
             if exact.service.name.is_empty() {
-                return Err(Notice::new("name_missing", "name", "the service has no name"));
+                return Err(nameless(draft));
             }
             exact.identity = vec![exact.service.name.clone()];
             exact.provider = exact.provider.map(|provider| within_feed(within, provider));
@@ -66,7 +66,7 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
             draft.notice("name_from_organization", "name", "the service has no name; it is called as its organization");
             provider.name.clone()
         }
-        (None, None) => return Err(Notice::new("name_missing", "name", "the service has no name")),
+        (None, None) => return Err(nameless(draft)),
     };
     if is_organization {
         draft.notice("organization_as_service", "", "an organization without services is taken as a service of its own");
@@ -106,6 +106,10 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     draft.provider = provider.map(|provider| within_feed(within, provider));
     draft.stated.shift_remove("time_zone");
     Ok(draft)
+}
+
+fn nameless(draft: Draft) -> Unfit {
+    Unfit { key: draft.key, reason: Notice::new("name_missing", "name", "the service has no name") }
 }
 
 /// Our own fields.
