@@ -13,7 +13,7 @@ pub use self::values::date;
 use super::draft::{Draft, Unfit, is_empty_place};
 use super::mapping::{Mapping, Rule};
 use super::text::{self, address, cost, eligibility, languages};
-use super::{Notice, Provider};
+use super::{Notice, Provider, keys};
 use crate::services::model::{CostKind, Place, PointPrecision, ServiceLanguage, ServiceStatus, TaxonomyTerm};
 use crate::services::model::{ServiceInput, ServiceTranslation};
 use crate::types::{Identifier, Phone, Point};
@@ -395,9 +395,13 @@ impl Reading<'_> {
             let found = values::first(rules.get(target)?, self.record, self.outer, &mut self.draft)?;
             text::plain(&values::text(&found.value)?)
         };
-        let Some(name) = text("name") else { return };
-        let key = text("key").unwrap_or_else(|| text::slug(&name));
+        let Some(whole) = text("name") else { return };
+        let key = keys::fitted(&text("key").unwrap_or_else(|| text::slug(&whole)));
         let (description, url, email) = (text("description"), text("url"), text("email"));
+        let name = keys::fitted_name(&whole);
+        if name != whole {
+            self.draft.keep_told("name_cut", "provider.name", Value::String(whole));
+        }
         self.draft.service.provider_name = Some(name.clone());
         self.draft.provider = Some(Provider { key, name, description, url, email, ..Provider::default() });
     }

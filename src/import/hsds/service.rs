@@ -10,9 +10,8 @@ use crate::http::json::foreign;
 use crate::import::draft::{Besides, Draft, Unfit};
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
-use crate::import::rest;
 use crate::import::text::{self, address, cost, eligibility};
-use crate::import::{Notice, Provider};
+use crate::import::{Notice, Provider, keys, rest};
 use crate::services::model::{Alert, AreaKind, Contact, CostKind, CostOption, CostPer, ServiceArea, ServiceLanguage};
 use crate::types::{DateSpan, Money, Point};
 
@@ -28,8 +27,9 @@ pub fn key(mapping: &Mapping, unit: &mut Unit, within: Option<&str>) -> Option<S
 
 /// A provider whose keys are those of its feed.
 pub fn within_feed(within: Option<&str>, provider: Provider) -> Provider {
-    let parent = provider.parent.map(|key| scoped(within, key));
-    Provider { key: scoped(within, provider.key), parent, ..provider }
+    let of_feed = |key: String| keys::fitted(&scoped(within, key));
+    let parent = provider.parent.map(of_feed);
+    Provider { key: of_feed(provider.key), parent, ..provider }
 }
 
 fn scoped(within: Option<&str>, key: String) -> String {
