@@ -37,10 +37,15 @@ impl Running {
         Self { what, stop, task: rt::spawn(run(stopped)) }
     }
 
-    /// Lets it finish what it has begun, for at most this long.
-    pub async fn stop(self, patience: Duration) {
+    /// Tells it to finish what it has begun, and to begin nothing more.
+    pub fn tell(&self) {
         // It is gone already where it has panicked.
         let _gone = self.stop.send(true);
+    }
+
+    /// Tells it so, and waits for its end, for at most this long.
+    pub async fn stop(self, patience: Duration) {
+        self.tell();
         if tokio::time::timeout(patience, self.task).await.is_err() {
             log::warn!("{} were still under way; they go on when a server runs again", self.what);
         }
@@ -133,5 +138,24 @@ impl Every {
         {
             log::warn!("{failure}: {}", Chain(&error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn work_that_is_told_to_end_does_so_before_anybody_waits_for_it() {
+        let (end, ended) = oneshot::channel();
+        let work = Running::start("the work of a test", |mut stop| async move {
+            let _told = stop.changed().await;
+            let _heard = end.send(*stop.borrow());
+        });
+        work.tell();
+        assert_eq!(ended.await, Ok(true));
+        work.stop(Duration::from_secs(60)).await;
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum What {
     /// Import an organization's records of all kinds: lines of JSON, as `POST /v1/imports` takes them
     ///
     /// What has an identifier that is known is updated or left, so a second run of the same file changes nothing. What was interrupted goes
-    /// on in a server, or is run again. It may run while the server does.
+    /// on in a server, or is run again. It may run while the server does. A line has at most 1 MiB, whatever the body limit of the server.
     Records(super::records::Import),
     /// Load a screening instrument from a JSON file
     ///

@@ -250,13 +250,13 @@ impl Package {
             }
             // What Kith has written says where a service is given, also where that is nowhere.
             self.placed.0.extend(text(fields, "id").filter(|_| own::is_own(fields)));
-            self.programs.extend(text(fields, "program_id"));
+            self.programs.extend(text(fields, "program_id").filter(|_| !says_otherwise(fields, "program")));
             self.services.push_back(place);
             return;
         }
         if table == "service_at_location" {
             self.placed.0.extend(text(fields, "service_id"));
-            self.placed.1.extend(text(fields, "location_id"));
+            self.placed.1.extend(text(fields, "location_id").filter(|_| !says_otherwise(fields, "location")));
         }
         if table == "organization" {
             self.organizations.push_back(place);
@@ -508,6 +508,11 @@ fn example(line: u64, fields: &Row) -> String {
         Some(named) => format!("line {line} ({})", named.chars().take(60).collect::<String>()),
         None => format!("line {line}"),
     }
+}
+
+/// Whether what a row names by a column is another's, and it says its own.
+fn says_otherwise(fields: &Row, member: &str) -> bool {
+    fields.get("kith").and_then(|profile| profile.get(OTHERWISE)).is_some_and(|otherwise| otherwise.get(member).is_some())
 }
 
 /// Puts in its place what a row says otherwise of one that others share.

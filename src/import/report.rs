@@ -81,7 +81,7 @@ pub struct Report {
     /// Services that are no longer in the source and are inactive now.
     #[schema(example = 0)]
     pub retired: u64,
-    /// Providers that were not known.
+    /// Organizations that were not known.
     #[schema(example = 7)]
     pub organizations_created: u64,
     /// How often each notice occurred among the records that were taken, and of organizations.

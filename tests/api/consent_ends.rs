@@ -15,7 +15,7 @@ fn path(id: &str) -> String {
 }
 
 /// Takes back every consent of the patient that stands.
-async fn withdraw_all(town: &Town, patient: &str) {
+pub async fn withdraw_all(town: &Town, patient: &str) {
     let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
     for consent in consents["items"].as_array().unwrap().iter().filter(|consent| consent["status"] == "active") {
         let path = format!("/v1/consents/{}/withdraw", consent["id"].as_str().unwrap());
@@ -24,16 +24,16 @@ async fn withdraw_all(town: &Town, patient: &str) {
     town.app.clock.advance(Duration::seconds(1));
 }
 
-fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
+pub fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
     json!({ "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": [purpose], "categories": categories, "form": "written" })
 }
 
-async fn give(town: &Town, consent: Value) {
+pub async fn give(town: &Town, consent: Value) {
     town.app.clock.advance(Duration::seconds(1));
     town.clinic.post("/v1/consents", consent).await.expect(201);
 }
 
-async fn make(caller: &Caller, path: &str, body: Value) -> String {
+pub async fn make(caller: &Caller, path: &str, body: Value) -> String {
     let made = caller.post(path, body).await;
     made.expect(201);
     made.id()
@@ -175,6 +175,30 @@ on_both!(what_is_written_of_a_person_is_read_by_whom_they_let_in, |db| async mov
     assert_eq!((&read["patient"], &read["reason"]), (&Value::Null, &json!("Heard in the waiting room.")));
 });
 
+on_both!(of_a_patient_who_was_deleted_the_performer_reads_nothing_that_was_written_and_is_warned, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let id = told(&town, &patient).await;
+    assert_eq!(of_the_person(&town.program.get(&path(&id)).await.expect(200)), written());
+    town.app.clock.advance(Duration::seconds(1));
+    town.clinic.delete(&format!("/v1/patients/{patient}"), 1).await.expect(204);
+    for read in read(&town.program, &id).await {
+        assert_eq!(of_the_person(&read), hidden(), "{read}");
+    }
+    for read in read(&town.clinic, &id).await {
+        assert_eq!(of_the_person(&read), written(), "{read}");
+    }
+    for caller in [&town.program, &town.clinic] {
+        let warned = caller.get(&path(&id)).await.expect(200);
+        assert_eq!((&warned["patient"], &warned["warnings"][0]["code"]), (&Value::Null, &json!("consent_ended")));
+    }
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
+    let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker", "parent_id": id });
+    let onward = town.program.post("/v1/referrals", onward).await;
+    assert_eq!(onward.faults(422), [("/patient_id".into(), "not_found".into())]);
+});
+
 on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
@@ -259,6 +283,44 @@ on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_t
     }
     let moved = town.clinic.get(&path(&drafts[1].0)).await.expect(200);
     assert_eq!((&moved["patient_id"], &moved["status"]), (&json!(survivor), &json!("draft")));
+});
+
+on_both!(a_consent_in_a_draft_is_for_the_patient_and_the_performer_whom_it_was_said_of, |db| async move {
+    let town = Town::new(db).await;
+    let (patient, other) = (town.patient().await, town.patient().await);
+    let service = |name: &str, provider: &Caller| json!({ "name": name, "provider_id": provider.organization_id });
+    let bank = make(&town.agency, "/v1/services", service("Food Bank", &town.agency)).await;
+    let shelter = make(&town.program, "/v1/services", service("Shelter", &town.program)).await;
+    let draft = json!({ "patient_id": patient, "kind": "service", "service_id": bank, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let send = || json!({ "status": "requested" });
+    let repeated = json!({ "service_id": shelter, "consent": { "form": "verbal" } });
+    for change in [json!({ "service_id": shelter }), json!({ "patient_id": other }), repeated] {
+        let id = make(&town.clinic, "/v1/referrals?draft=true", draft.clone()).await;
+        let changed = town.clinic.patch(&path(&id), 1, change.clone()).await.expect(200);
+        assert_eq!(changed["consent"], Value::Null, "{change}");
+        let refused = step(&town.clinic, &id, send()).await.faults(422);
+        assert_eq!(refused, [("/consent".into(), "consent_required".into())], "{change}");
+    }
+    for person in [&patient, &other] {
+        let consents = town.clinic.get(&format!("/v1/patients/{person}/consents")).await.expect(200);
+        assert_eq!(consents["items"], json!([]), "nobody has agreed to anything");
+    }
+
+    // One that is said with the change is of whom it names then; what changes neither leaves it.
+    for change in [json!({ "service_id": shelter, "consent": { "form": "written" } }), json!({ "priority": "urgent" })] {
+        let id = make(&town.clinic, "/v1/referrals?draft=true", draft.clone()).await;
+        town.clinic.patch(&path(&id), 1, change).await.expect(200);
+        step(&town.clinic, &id, send()).await.expect(201);
+    }
+    let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    let mut given: Vec<(&str, &str)> = Vec::new();
+    for consent in consents["items"].as_array().unwrap() {
+        given.push((consent["grantee_id"].as_str().unwrap(), consent["form"].as_str().unwrap()));
+    }
+    given.sort_by_key(|(_, form)| *form);
+    let (agency, program) = (town.agency.organization_id.to_string(), town.program.organization_id.to_string());
+    assert_eq!(given, [(agency.as_str(), "verbal"), (program.as_str(), "written")]);
 });
 
 on_both!(a_draft_is_sent_by_the_consent_that_was_given_since_and_not_by_its_own, |db| async move {

@@ -126,6 +126,7 @@ fn operations_have_unique_ids_and_say_what_they_do() {
             "{path}: {id}"
         );
         assert_eq!(seen.insert(id.clone(), path.clone()), None, "{id} is the id of two operations");
+        assert!(id.contains('_') || ["healthz", "readyz"].contains(&id.as_str()), "{path}: {id} does not say what is done to what");
         for part in ["summary", "description", "responses"] {
             assert!(!value[part].is_null(), "{id} has no {part}");
         }

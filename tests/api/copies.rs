@@ -173,6 +173,7 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     let to_program = |patient: &str| json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["referral"], "categories": ["summary"], "form": "verbal" });
     let mut tails = Tails::of(&[program, clinic]);
     let (referral, _) = (town.accepted(&patient).await, town.sent(&other).await);
+    noted(&town, &patient, &referral).await;
     let reasons = async || {
         let list = program.get("/v1/referrals").await.expect(200);
         let items = list["items"].as_array().unwrap().iter();
@@ -220,7 +221,26 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     clinic.post(&format!("/v1/patients/{patient}/merge"), json!({ "duplicate_id": other })).await.expect(200);
     tails.check("two records are merged").await;
     assert_eq!(reasons().await, 2);
+    let version = clinic.get(&format!("/v1/patients/{patient}")).await.expect(200)["version"].as_i64().unwrap();
+    clinic.delete(&format!("/v1/patients/{patient}"), version).await.expect(204);
+    tails.check("the patient is deleted").await;
+    assert_eq!(reasons().await, 0);
 });
+
+/// What the clinic notes in a referral to the program: a follow-up with a try and a result, and an appointment with the program.
+async fn noted(Town { clinic, program, .. }: &Town, patient: &str, referral: &str) {
+    let check_in = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10", "note": "Ask." });
+    let check_in = make(clinic, "/v1/follow-ups", check_in).await;
+    let tried = json!({ "mode": "phone", "outcome": "no_answer", "note": "Her son answered." });
+    make(clinic, &format!("/v1/follow-ups/{check_in}/attempts"), tried).await;
+    let heard = json!({ "change": "worse", "note": "Misses her garden.", "next_step": "Call on Tuesday." });
+    clinic.post(&format!("/v1/follow-ups/{check_in}/complete"), heard).await.expect(200);
+    let worker = make(program, "/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" });
+    let slot = make(program, "/v1/slots", slot).await;
+    let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral, "note": "Comes with her daughter." });
+    make(clinic, "/v1/appointments", booking).await;
+}
 
 fn told(items: &[Value]) -> Vec<(&str, &str)> {
     items.iter().map(|item| (item["resource_type"].as_str().unwrap(), item["action"].as_str().unwrap())).collect()

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::client::TestApp;
 use crate::harness::{Place, TestDb};
 use crate::screening_links;
+use crate::server::kith;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 struct Column {
@@ -228,6 +229,27 @@ on_both!(opening_again_changes_nothing, |db| async move {
     let before = things(&mut connect(&db));
     drop(Db::open(&db.settings).unwrap());
     assert_eq!(things(&mut connect(&db)), before);
+});
+
+on_both!(a_command_beside_servers_leaves_an_older_schema_as_it_is_and_says_who_changes_it, |db| async move {
+    let (url, mut conn) = (db.settings.url.clone(), connect(&db));
+    let run = |arguments: &[&str]| kith(&url, arguments).output().unwrap();
+    match &mut conn {
+        DbConn::Sqlite(conn) => drop(conn.revert_last_migration(SQLITE).unwrap()),
+        DbConn::Pg(conn) => drop(conn.revert_last_migration(POSTGRES).unwrap()),
+    }
+    let older = things(&mut conn);
+    for command in [&["client", "list"][..], &["key", "rotate"], &["export", "hsds"]] {
+        let refused = run(command);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("`kith migrate`"), "{command:?}: {told}");
+        assert!(things(&mut conn) == older && !db.is_ready().await, "{command:?}");
+    }
+    for command in [&["migrate"][..], &["client", "list"]] {
+        let done = run(command);
+        assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert!(db.is_ready().await);
 });
 
 /// Several processes start at once.

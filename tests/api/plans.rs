@@ -286,6 +286,8 @@ async fn a_day(town: &Town) {
     a_list(&directory, agency, program, &service, &patient).await;
     let appointment = an_appointment(agency, program, &service, json!({ "patient_id": patient, "referral_id": onward })).await;
     step(agency, &onward, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
+    let in_vain = json!({ "status": "cancelled", "reason": { "code": "no_longer_needed" } });
+    step(clinic, &town.sent(&patient).await, in_vain).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
     let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
     program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);

@@ -337,6 +337,24 @@ async fn a_merge_of_services_holds_neither_while_somebody_moves_a_referral_to_th
 }
 
 #[actix_web::test]
+async fn whoever_holds_a_place_keeps_nobody_waiting_who_is_at_its_referral() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let worker = town.program.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" });
+    let slot = town.program.post("/v1/slots", slot).await.id();
+    let mut rival = Rival::doing(&url, &format!("SELECT 1 FROM referrals WHERE id = '{referral}' FOR NO KEY UPDATE"));
+    let place = json!({ "slot_id": slot, "patient_id": patient, "referral_id": referral });
+    let holding = posting(&town.clinic, "/v1/appointments?hold_minutes=15", place);
+    rival.is_met_by(&[&holding]).await;
+    // As whoever records what came up in a follow-up does after the referral.
+    rival.0.batch_execute(&format!("SELECT 1 FROM patients WHERE id = '{patient}' FOR NO KEY UPDATE NOWAIT")).unwrap();
+    rival.leave();
+    holding.await.unwrap().expect(201);
+}
+
+#[actix_web::test]
 async fn two_processes_that_start_at_once_make_one_key() {
     let Some(db) = TestDb::postgres() else { return };
     let mut rival = Rival::doing(&db.settings.url, "LOCK TABLE signing_keys IN SHARE MODE");

@@ -83,7 +83,7 @@ pub fn move_to(conn: &mut DbConn, caller: &Principal, ids: &[ServiceSuggestionId
 /// In order of creation: all of them for the organization that keeps the record, for others their own.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), SuggestionOfServiceQuery), responses((status = 200, description = "A page of suggestions.", body = Page<ServiceSuggestion>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/suggestions")]
-pub async fn list_suggestions_of_a_service(
+pub async fn list_suggestions_of_service(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::Service>>,
@@ -110,7 +110,7 @@ pub async fn list_suggestions_of_a_service(
 /// undo what was changed since the base version. The record stays as it is until its keeper accepts.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
 #[post("/v1/services/{id}/suggestions")]
-pub async fn suggest(
+pub async fn create_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::Service>>,
@@ -248,7 +248,7 @@ fn decides(caller: &Principal, row: &SuggestionRow) -> Result<()> {
 /// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/accept")]
-pub async fn accept(
+pub async fn accept_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     id: Path<Id<kind::ServiceSuggestion>>,
@@ -278,7 +278,7 @@ pub async fn accept(
 /// The service stays as it is; the note tells whoever suggested it why.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/refuse")]
-pub async fn refuse(
+pub async fn refuse_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     id: Path<Id<kind::ServiceSuggestion>>,
@@ -300,7 +300,7 @@ pub async fn refuse(
 /// By the organization that made it.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
 #[post("/v1/service-suggestions/{id}/withdraw")]
-pub async fn withdraw(
+pub async fn withdraw_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::ServiceSuggestion>>,
