@@ -1,15 +1,18 @@
 //! The application: what every request shares, and the whole route table on one page.
 
-use std::sync::Arc;
+use std::io::{self, Write as _};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::web::{self, Data};
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -24,6 +27,7 @@ use crate::error::{self, Error, Result};
 use crate::hsds::Catalogue;
 use crate::hsds::handlers::MOST_PACKAGES;
 use crate::http::concurrency::Concurrency;
+use crate::http::etag::{IfNoneMatch, tag_of};
 use crate::http::middleware::surround;
 use crate::import::handlers::MOST_AT_ONCE;
 use crate::kind::{ClientId, OrganizationId};
@@ -264,13 +268,52 @@ pub async fn readyz(app: State) -> Result<HttpResponse> {
     }
 }
 
+/// The document as it is sent: written and packed once, since it is large and whoever asks for it may be a stranger.
+struct Published {
+    plain: Bytes,
+    packed: Option<Bytes>,
+    tag: String,
+}
+
+static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
+    let plain = serde_json::to_vec(openapi::document()).unwrap_or_default();
+    // Weak: it is the same for what is packed and what is not.
+    let tag = format!("W/{}", tag_of(1, &plain));
+    Published { packed: packed(&plain).ok().map(Bytes::from), plain: plain.into(), tag }
+});
+
+fn packed(plain: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(plain)?;
+    packer.finish()
+}
+
 /// Read the OpenAPI document
 ///
 /// It is the document of the version that runs; generate clients from it.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "This document.", body = Object)), security(()))]
 #[get("/openapi.json")]
-pub async fn get_openapi() -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(openapi::document())
+pub async fn get_openapi(request: HttpRequest, known: IfNoneMatch) -> HttpResponse {
+    let Published { plain, packed, tag } = &*PUBLISHED;
+    let is_known = known.has_tag(tag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((header::ETAG, tag.as_str()));
+    response.insert_header((header::CACHE_CONTROL, "public, max-age=300"));
+    response.insert_header((header::VARY, "accept-encoding"));
+    if is_known {
+        return response.finish();
+    }
+    response.content_type("application/json");
+    let takes = |encodings: &[Encoding]| {
+        let taken = request.get_header::<AcceptEncoding>().and_then(|accepted| accepted.negotiate(encodings.iter()));
+        taken.is_some_and(|taken| encodings.contains(&taken))
+    };
+    match packed {
+        Some(packed) if takes(&[Encoding::gzip()]) => response.insert_header(ContentEncoding::Gzip).body(packed.clone()),
+        // It would be packed anew for each who takes it so.
+        _ if takes(&[Encoding::brotli(), Encoding::deflate()]) => response.insert_header(ContentEncoding::Identity).body(plain.clone()),
+        _ => response.body(plain.clone()),
+    }
 }
 
 /// What the codes of problems mean: the page to which their `type` leads.

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::hash::Hash;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
@@ -14,13 +16,66 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::db::types;
 use crate::error::{Chain, Result};
 
-/// For how long work is taken that any process may do: each transaction of it prolongs that, and whoever comes after one that has died
-/// goes on. Where a transaction takes longer, the row that it has written keeps others away.
+/// For how long work is taken that any process may do: each transaction that writes prolongs that, whoever reads or waits for longer
+/// prolongs it [meanwhile](held), and whoever comes after one that has died goes on. Where a transaction that writes takes longer, the row
+/// that it has written keeps others away.
 pub const LEASE: Duration = Duration::from_secs(10);
+/// How often a lease is prolonged where nothing is written.
+pub const BEAT: Duration = Duration::from_secs(2);
 
 /// Until when work is taken that is taken now.
 pub fn leased_from(now: types::Instant) -> types::Instant {
     now.plus(chrono::Duration::from_std(LEASE).unwrap_or_default())
+}
+
+/// Whoever worked goes on no more: another has taken over, or the work was ended.
+#[derive(Debug)]
+pub struct Lost;
+
+/// Does what takes a while beside the writing, and has the lease prolonged meanwhile, each time that a beat has passed. `prolong` says
+/// whether it holds; once it does not, the work is given up.
+pub async fn held<T, F: Future<Output = Result<bool>>>(
+    work: impl Future<Output = Result<T>>,
+    beat: Duration,
+    prolong: impl Fn() -> F,
+) -> Result<Result<T, Lost>> {
+    let beats = async {
+        loop {
+            tokio::time::sleep(beat).await;
+            match prolong().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // Whether it holds is asked once more where something comes of the work.
+                Err(error) => log::warn!("a lease was not prolonged: {}", Chain(&error)),
+            }
+        }
+    };
+    match select(pin!(work), pin!(beats)).await {
+        Either::Left((done, _)) => done.map(Ok),
+        Either::Right(_) => Ok(Err(Lost)),
+    }
+}
+
+/// Does something beside other work again and again, the first time at once, with so long a pause between, and says in the log what has
+/// failed. Once it is to end it is given up where it is: what it has not written yet is for another time.
+pub async fn again_and_again<F: Future<Output = Result<()>>>(
+    pause: Duration,
+    mut stop: watch::Receiver<bool>,
+    failure: &str,
+    work: impl Fn() -> F,
+) {
+    loop {
+        let turn = async {
+            if let Err(error) = work().await {
+                log::warn!("{failure}: {}", Chain(&error));
+            }
+            tokio::time::sleep(pause).await;
+        };
+        tokio::select! {
+            _ = stop.wait_for(|is_over| *is_over) => return,
+            () = turn => {}
+        }
+    }
 }
 
 /// Work of a process that runs.
@@ -37,10 +92,15 @@ impl Running {
         Self { what, stop, task: rt::spawn(run(stopped)) }
     }
 
-    /// Lets it finish what it has begun, for at most this long.
-    pub async fn stop(self, patience: Duration) {
+    /// Tells it to finish what it has begun, and to begin nothing more.
+    pub fn tell(&self) {
         // It is gone already where it has panicked.
         let _gone = self.stop.send(true);
+    }
+
+    /// Tells it so, and waits for its end, for at most this long.
+    pub async fn stop(self, patience: Duration) {
+        self.tell();
         if tokio::time::timeout(patience, self.task).await.is_err() {
             log::warn!("{} were still under way; they go on when a server runs again", self.what);
         }
@@ -133,5 +193,61 @@ impl Every {
         {
             log::warn!("{failure}: {}", Chain(&error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn work_that_is_told_to_end_does_so_before_anybody_waits_for_it() {
+        let (end, ended) = oneshot::channel();
+        let work = Running::start("the work of a test", |mut stop| async move {
+            let _told = stop.changed().await;
+            let _heard = end.send(*stop.borrow());
+        });
+        work.tell();
+        assert_eq!(ended.await, Ok(true));
+        work.stop(Duration::from_secs(60)).await;
+    }
+
+    #[actix_web::test]
+    async fn a_lease_is_prolonged_until_the_work_is_done_and_the_work_given_up_once_it_is_lost() {
+        let beats = Cell::new(0);
+        let prolong = |most: i32| {
+            beats.set(beats.get() + 1);
+            ready(if beats.get() == 2 { Err(crate::error::Error::Busy) } else { Ok(beats.get() < most) })
+        };
+        let work = async {
+            while beats.get() < 3 {
+                tokio::task::yield_now().await;
+            }
+            Ok("done")
+        };
+        assert_eq!(held(work, Duration::ZERO, || prolong(9)).await.unwrap().unwrap(), "done", "nobody else was let at it");
+        let ended = held(pending::<Result<()>>(), Duration::ZERO, || prolong(5)).await.unwrap();
+        assert!(ended.is_err() && beats.get() >= 5, "{ended:?} after {}", beats.get());
+    }
+
+    #[actix_web::test]
+    async fn what_is_done_again_and_again_is_given_up_once_it_is_to_end() {
+        let (stop, stopped) = watch::channel(false);
+        let turns = Cell::new(0);
+        let work = || async {
+            turns.set(turns.get() + 1);
+            if turns.get() == 3 {
+                stop.send_replace(true);
+                return pending().await;
+            }
+            Err(crate::error::Error::Busy)
+        };
+        again_and_again(Duration::ZERO, stopped, "it was not done", work).await;
+        assert_eq!(turns.get(), 3);
     }
 }

@@ -48,7 +48,7 @@ pub struct DatabaseConfig {
     #[arg(global = true, long = "database-url", env = "KITH_DATABASE_URL", default_value = "sqlite:kith.db", value_name = "URL",
         hide_env_values = true, value_parser = database_url)]
     pub url: Secret,
-    /// Most connections for reading (SQLite), or at all (PostgreSQL)
+    /// Most connections for reading, besides one for each thread that answers (SQLite), or at all (PostgreSQL)
     #[arg(global = true, long = "database-connections", env = "KITH_DATABASE_CONNECTIONS", default_value_t = 8, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connections: u32,
@@ -61,7 +61,8 @@ pub struct DatabaseConfig {
     /// Longest time one statement may take on PostgreSQL
     #[arg(global = true, long, env = "KITH_STATEMENT_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = positive_duration)]
     pub statement_timeout: Duration,
-    /// Statements that take this long are logged, without their values; 0ms logs every one
+    /// Statements that take this long are logged, without their values: the first 1,000 characters, and all with
+    /// KITH_LOG=info,kith::db::slow=trace; 0ms logs every one
     #[arg(global = true, long, env = "KITH_SLOW_QUERY", default_value = "250ms", value_name = "DURATION", value_parser = duration)]
     pub slow_query: Duration,
 }
@@ -97,10 +98,12 @@ pub struct Config {
     /// Threads that answer requests; as many as the machine has cores where not given
     #[arg(long, env = "KITH_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Server")]
     pub workers: Option<u16>,
-    /// Address under which callers reach this server, such as https://kith.example.ca; it is the issuer of the tokens
+    /// Address under which callers reach this server, such as https://kith.example.ca; it is the issuer of the tokens. Without it the
+    /// addresses of pages, calendars, files and in webhooks are paths alone. When it is changed, links and tokens that were given are no
+    /// longer good
     #[arg(long, env = "KITH_BASE_URL", value_name = "URL", value_parser = base_url, help_heading = "Server")]
     pub base_url: Option<String>,
-    /// Largest request body in bytes
+    /// Largest request body, and longest line of POST /v1/imports, in bytes
     #[arg(long, env = "KITH_BODY_LIMIT", default_value_t = 1024 * 1024, value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1024..=1024 * 1024 * 1024), help_heading = "Server")]
     pub body_limit: u32,
@@ -115,7 +118,8 @@ pub struct Config {
     /// Longest time a request may take; after it the answer is 503, or 408 where its body has not arrived
     #[arg(long, env = "KITH_REQUEST_TIMEOUT", default_value = "40s", value_name = "DURATION", value_parser = positive_duration, help_heading = "Server")]
     pub request_timeout: Duration,
-    /// Longest time to finish what has been accepted when told to stop
+    /// Longest time to finish what has been accepted, and what goes on beside it, when told to stop; whoever stops the process should wait
+    /// for longer
     #[arg(long, env = "KITH_SHUTDOWN_TIMEOUT", default_value = "30s", value_name = "DURATION", value_parser = duration, help_heading = "Server")]
     pub shutdown_timeout: Duration,
     /// Web origins that browsers may call from (CORS), separated by commas; * for any
@@ -133,10 +137,11 @@ pub struct Config {
     /// Its telephone number
     #[arg(long, env = "KITH_CRISIS_LINE_PHONE", default_value = "988", value_name = "NUMBER", value_parser = not_blank, help_heading = "Server")]
     pub crisis_line_phone: String,
-    /// Requests a client, or an address without one, may make in a minute; the default stops only runaways; 0 for no limit
+    /// Requests that a client may make in a minute, in each process; the default stops only runaways; 0 for no limit. Who reads the public
+    /// directory without a token is counted by the address that connects: behind a proxy all of them are one
     #[arg(long, env = "KITH_RATE_LIMIT", default_value_t = 1_200_000, value_name = "N", help_heading = "Server")]
     pub rate_limit: u32,
-    /// Requests that may come at once before the limit holds
+    /// Requests of a client that may come at once, in each process, before the limit holds
     #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
     /// Streams of changes that a client may have open in each process
@@ -149,20 +154,22 @@ pub struct Config {
     /// Hosts, separated by commas, to which webhooks may be sent and from which sources may be pulled although they are private, and over plain http; for development
     #[arg(long, env = "KITH_WEBHOOK_ALLOW", value_delimiter = ',', value_name = "HOSTS", value_parser = not_blank, help_heading = "Webhooks")]
     pub webhook_allow: Vec<String>,
-    /// Longest wait for a receiver's answer
+    /// Longest wait for a receiver's answer, 100ms to 60s
     #[arg(long, env = "KITH_WEBHOOK_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = answer_timeout, help_heading = "Webhooks")]
     pub webhook_timeout: Duration,
-    /// Wait before a webhook that failed is sent again; later waits grow in proportion, over three days where this is 5s
+    /// Wait before a webhook that failed is sent again, 10ms to 10m; later waits grow in proportion: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20, 24
+    /// h where this is 5s
     #[arg(long, env = "KITH_WEBHOOK_RETRY", default_value = "5s", value_name = "DURATION", value_parser = first_retry, help_heading = "Webhooks")]
     pub webhook_retry: Duration,
 
     /// Credentials that sources of the directory are read with, in TOML
     #[arg(long, env = "KITH_SOURCE_CREDENTIALS", value_name = "FILE", help_heading = "Sources")]
     pub source_credentials: Option<PathBuf>,
-    /// Longest wait for an answer of a source
+    /// Longest wait for an answer of a source, 100ms to 60s
     #[arg(long, env = "KITH_SOURCE_TIMEOUT", default_value = "30s", value_name = "DURATION", value_parser = answer_timeout, help_heading = "Sources")]
     pub source_timeout: Duration,
-    /// Wait before a source that could not be read is asked again; four times as long each time
+    /// Wait before a source that could not be read is asked again, 10ms to 10m, four times as long each time; after six tries the run is
+    /// given up
     #[arg(long, env = "KITH_SOURCE_RETRY", default_value = "30s", value_name = "DURATION", value_parser = first_retry, help_heading = "Sources")]
     pub source_retry: Duration,
 
@@ -175,7 +182,9 @@ pub struct Config {
     /// Ed25519 keys that sign the tokens, PKCS#8 PEM, the first signs; kept in the database where not given
     #[arg(long, env = "KITH_SIGNING_KEY_FILE", value_name = "FILE", help_heading = "Access")]
     pub signing_key_file: Option<PathBuf>,
-    /// Whether anybody may read the directory of services without a token
+    /// Whether anybody may read the directory of services without a token, and ask what in it fits somebody: POST /v1/matches, GET
+    /// /v1/matches/{id}, POST /v1/eligibility-checks, /v1/matching-profiles. A stranger's match is kept for a day, in codes alone, and what
+    /// nothing fits counts among the unmet needs
     #[arg(long, env = "KITH_PUBLIC_DIRECTORY", default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
         default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Access")]
     pub public_directory: bool,
@@ -323,6 +332,8 @@ fn origin(text: &str) -> Result<String, BadValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const NO_FLAGS: [&str; 0] = [];
@@ -377,18 +388,24 @@ mod tests {
     #[test]
     fn the_readme_lists_every_setting_with_its_default_and_no_other() {
         let readme = include_str!("../README.md");
-        let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `KITH_")).collect();
+        let rows = readme.lines().filter(|line| line.starts_with("| `KITH_")).flat_map(|line| {
+            let mut cells = line.split('|').skip(1).map(|cell| cell.trim().split(", "));
+            cells.next().unwrap().zip(cells.next().unwrap())
+        });
+        let rows: BTreeMap<&str, &str> = rows.collect();
         let command = Config::augment_args(clap::Command::new("kith"));
         let settings: Vec<_> =
             command.get_arguments().filter_map(|arg| Some((arg.get_env()?.to_str()?, arg.get_default_values().first()))).collect();
         for (name, default) in &settings {
-            let row = rows.iter().find(|row| row.contains(&format!("`{name}`"))).unwrap_or_else(|| panic!("{name} is not in README.md"));
-            let default = default.map_or("", |value| value.to_str().unwrap());
-            assert!(row.contains(default), "{name}: the default is {default}, and README.md says: {row}");
+            let said = rows.get(format!("`{name}`").as_str()).unwrap_or_else(|| panic!("{name} is not in README.md"));
+            match default {
+                Some(default) => assert_eq!(*said, format!("`{}`", default.to_str().unwrap()), "{name}"),
+                None => assert!(!said.contains('`'), "{name} has no default, and README.md says: {said}"),
+            }
         }
         let named = readme.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_').filter(|word| word.starts_with("KITH_"));
-        // Where tests find what is not in the repository.
-        for name in named.filter(|name| *name != "KITH_SHARED") {
+        // Where tests find what is not in the repository, and of which program the judges start servers.
+        for name in named.filter(|name| !["KITH_SHARED", "KITH_BIN"].contains(name)) {
             assert!(settings.iter().any(|(setting, _)| *setting == name), "README.md names {name}, which is no setting");
         }
     }

@@ -116,6 +116,7 @@ fn finish(document: &mut Value) {
         for name in patches {
             schemas::add_patch(schemas, &name);
         }
+        schemas::require_columns(schemas);
         schemas.sort_keys();
     }
     let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
@@ -164,7 +165,7 @@ fn add_components(document: &mut Value) {
         "responses": responses,
         "headers": {
             "X-Request-Id": header("The request's id: the caller's where it was sane, else one of ours.", "string", json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
-            "ETag": header("The resource's version, quoted; of a service that is read, the version and behind a hyphen what is shown besides.", "string", json!("\"3\"")),
+            "ETag": header("The resource's version, quoted; of a service that is read, the version and behind a hyphen what is shown besides; of this document, what tells it from others.", "string", json!("\"3\"")),
             "Location": header("Where the new resource is.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
             "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
@@ -179,7 +180,7 @@ fn add_components(document: &mut Value) {
             "OptionalIfMatch": parameter("If-Match", false, "Fails with 412 unless the resource has this version.", json!({ "type": "string", "examples": ["\"3\""] })),
             "IfNoneMatch": parameter("If-None-Match", false, "The `ETag` that the caller has; 304 where that alone decides what this client is shown, and it is the present one.", json!({ "type": "string", "examples": ["\"3\""] })),
             "IdempotencyKey": parameter("Idempotency-Key", false, "Makes the request safe to send again for 7 days: the same key and body give the first answer, as this client was shown it then.", json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["0f8b6c1e-referral-1"] })),
-            "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own. Kept in the journal as asserted. What names a link (`referral link` or `screening link` and an id) is refused: so the journal itself says that something was done by a link.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]*[!-~][ -~]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
+            "OnBehalfOf": parameter("Kith-On-Behalf-Of", false, "The person who acts in the caller's system: a practitioner's id or words of the caller's own, in UTF-8 or ISO 8859-1. Kept in the journal as asserted. What names a link (`referral link` or `screening link` and an id) is refused: so the journal itself says that something was done by a link.", json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$", "examples": ["01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10"] })),
         },
         "securitySchemes": {
             "oauth2": {
@@ -224,11 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_the_standard_promise_what_they_always_have() {
+        let schema = |name: &str| &schemas()[name];
+        assert_eq!(schema("HsdsPhone")["required"], json!(["id", "number"]));
+        assert_eq!(schema("HsdsPhone")["properties"]["number"]["type"], "string");
+        assert_eq!(schema("HsdsTaxonomyTerm")["required"], json!(["id", "name", "description"]));
+        assert_eq!(schema("HsdsService")["required"], json!(["id"]), "a sweep has ids and dates");
+        assert!(!document().to_string().contains("00000000-0000-0000-0000-000000000000"), "the id of nothing stands for nothing");
+    }
+
+    #[test]
     fn nobody_is_promised_a_304_by_what_shows_no_version() {
         let mut promised = 0;
         for (path, item) in document()["paths"].as_object().unwrap() {
             let operation = &item["get"];
-            if operation["responses"].get("304").is_none() {
+            if operation["responses"].get("304").is_none() || path == operations::DOCUMENT {
                 continue;
             }
             let shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();

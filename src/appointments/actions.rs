@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, post};
 use super::api::{Appointment, AppointmentConfirmation, AppointmentOutcome, Rescheduling};
 use super::handlers::{Appointments, closed, record};
 use super::model::{AppointmentCancellation, AppointmentConclusion, AppointmentInput, AppointmentRow, AppointmentStatus, Attendance};
-use super::{booking, effects, repository};
+use super::{booking, effects, ending, repository};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::Action;
@@ -15,7 +15,7 @@ use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::OptionalIfMatch;
-use crate::http::resource;
+use crate::http::resource::{self, Resource as _};
 use crate::kind::{self, AppointmentId};
 use crate::{referrals, slots};
 
@@ -49,7 +49,7 @@ pub fn to_come() -> Error {
 }
 
 /// Writes the next version of an appointment and its entry in the journal.
-fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<AppointmentRow> {
+pub fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<AppointmentRow> {
     let next = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row };
     if !repository::update(conn, &next)? {
         return Err(Error::Busy);
@@ -58,8 +58,8 @@ fn save(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<Ap
     Ok(next)
 }
 
-fn reply(row: AppointmentRow) -> Result<Reply> {
-    Reply::versioned(row.version, &Appointment::from(row))
+fn reply(conn: &mut DbConn, caller: &Principal, row: AppointmentRow) -> Result<Reply> {
+    Reply::versioned(row.version, &Appointments::view(conn, caller, Appointment::from(row))?)
 }
 
 /// Fails where the place that is held, in a slot that is locked, was given to somebody else: by a server whose clock was ahead.
@@ -99,7 +99,7 @@ pub async fn confirm_appointment(
             let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
             let row = save(conn, caller, next)?;
             effects::booked(conn, caller, &row)?;
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }
@@ -108,7 +108,7 @@ pub async fn confirm_appointment(
 ///
 /// In one step: the place in the old slot is given back when one in the new slot is taken, or kept where there is none. The new slot is
 /// one of the same organization. What is held stays held, no longer than before.
-#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
+#[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; its referral is closed: `referral_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/reschedule")]
 pub async fn reschedule_appointment(
     app: State,
@@ -124,6 +124,7 @@ pub async fn reschedule_appointment(
             if !row.status_at(caller.at).is_open() {
                 return Err(closed());
             }
+            booking::ensure_referral_is_open(conn, &row)?;
             let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
             let slot = slot.ok_or_else(|| Error::invalid("/slot_id", "not_found", "is not a slot"))?;
             if slot.id == row.slot_id || slot.organization_id != row.provider_id {
@@ -135,7 +136,7 @@ pub async fn reschedule_appointment(
             if row.status == AppointmentStatus::Booked {
                 effects::booked(conn, caller, &row)?;
             }
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }
@@ -157,15 +158,8 @@ pub async fn cancel_appointment(
         .run(&app, &caller, move |conn, caller, cancellation| {
             let row = locked_row(conn, caller, id, &version)?;
             check_step(&row, caller.at, AppointmentStatus::Cancelled)?;
-            let conclusion = AppointmentConclusion {
-                cancellation: Some(cancellation.clone()),
-                concluded_at: Some(caller.at),
-                ..AppointmentConclusion::default()
-            };
-            let next = AppointmentRow { status: AppointmentStatus::Cancelled, held_until: None, conclusion: Json(conclusion), ..row };
-            let row = save(conn, caller, next)?;
-            effects::given_up(conn, caller, &row)?;
-            reply(row)
+            let row = ending::cancel(conn, caller, row, cancellation.clone())?;
+            reply(conn, caller, row)
         })
         .await
 }
@@ -206,7 +200,7 @@ pub async fn conclude_appointment(
                 Attendance::Attended => effects::attended(conn, caller, &row)?,
                 Attendance::NoShow => effects::missed(conn, caller, &row)?,
             }
-            reply(row)
+            reply(conn, caller, row)
         })
         .await
 }

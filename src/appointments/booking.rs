@@ -139,8 +139,12 @@ fn may_know(conn: &mut DbConn, patient: PatientId, provider: OrganizationId, now
 }
 
 /// Fails where the client holds `most` places, or the patient has as many held, of those that the client sees, as one may. Neither gets
-/// another one before the transaction ends.
-pub fn allow_hold(conn: &mut DbConn, caller: &Principal, patient: PatientId, most: u16) -> Result<()> {
+/// another one before the transaction ends. The referral comes first, as everywhere.
+pub fn allow_hold(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, most: u16) -> Result<()> {
+    let patient = input.patient_id;
+    if let Some(referral) = input.referral_id {
+        referrals::repository::lock(conn, referral)?;
+    }
     repository::lock_holders(conn, caller.client_id, patient)?;
     if repository::held_by(conn, caller.client_id, caller.at)? >= i64::from(most) {
         let detail = format!("This client holds {most} places, as many as it may at once: confirm or cancel some, or let them run out.");

@@ -6,7 +6,7 @@ use chrono::Duration;
 
 use super::api::{Appointment, AppointmentQuery, BookingQuery};
 use super::model::{AppointmentInput, AppointmentRow};
-use super::{booking, effects, repository};
+use super::{booking, effects, repository, shown};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{Action, Actor};
@@ -53,8 +53,8 @@ impl Resource for Appointments {
         row.into()
     }
 
-    fn view(_: &mut DbConn, caller: &Principal, shape: Appointment) -> Result<Appointment> {
-        Ok(shape.at(caller.at))
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Appointment) -> Result<Appointment> {
+        shown::shown_one(conn, caller, shape.at(caller.at))
     }
 
     fn is_settled(_: &Principal, _: &AppointmentRow) -> bool {
@@ -147,15 +147,16 @@ pub async fn list_appointments(
     let fingerprint = page::fingerprint(&AppointmentQuery { cursor: None, limit: Limit::default(), ..query.clone() });
     let after: Option<(Instant, AppointmentId)> =
         query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let now = caller.at;
     let page = app
         .db
         .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, after)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &AppointmentRow| (row.starts_at, row.id))
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &AppointmentRow| (row.starts_at, row.id))?;
+            let shapes = items.into_iter().map(|row| Appointment::from(row).at(caller.at)).collect();
+            Ok(Page { items: shown::shown(conn, &caller, shapes)?, next })
         })
         .await?;
-    Ok(page.map(|row| Appointment::from(row).at(now)).respond(&request))
+    Ok(page.respond(&request))
 }
 
 /// Book or hold a place in a slot
@@ -179,7 +180,7 @@ pub async fn create_appointment(
     command
         .run(&app, &caller, move |conn, caller, input| {
             if hold.is_some() {
-                booking::allow_hold(conn, caller, input.patient_id, most)?;
+                booking::allow_hold(conn, caller, input, most)?;
             }
             let add = |conn: &mut DbConn, input| booking::book(conn, caller, Id::generate(), input, hold);
             let (head, shape) = resource::insert_by::<Appointments>(conn, caller, input.clone(), add)?;
@@ -206,7 +207,9 @@ pub async fn upsert_appointment(
 
 /// Read an appointment
 ///
-/// Whoever made it, whom it is with, the two sides of its referral, and who sees the patient's referrals may read it.
+/// Whoever made it, whom it is with, the two sides of its referral, and who sees the patient's referrals may read it. What is noted of the
+/// person (`note`, `outcome_note`, the words of a cancellation) is null to another organization than the one that made it where the patient
+/// does not let it in, or not any more.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment.", body = Appointment)), security(("oauth2" = ["appointments:read"])))]
 #[get("/v1/appointments/{id}")]
 pub async fn get_appointment(

@@ -3,18 +3,21 @@
 //! A place is held for some minutes or booked at once; a hold is confirmed or runs out by itself. A booked one is moved to another slot
 //! in one step, cancelled with a reason, and in the end the person came or did not. How many places a slot has left is counted under a
 //! lock of the slot ([`repository::taken`]), so that whoever asks at once for the last one, one of them gets it. What happens to an
-//! appointment says the finer word of its referral ([`effects`]): booked, attended, no_show.
+//! appointment says the finer word of its referral ([`effects`]): booked, attended, no_show. A referral that comes to nothing calls off what
+//! is to come of it ([`ending`]).
 
 pub mod actions;
 pub mod api;
 pub mod booking;
 pub mod calendar;
 pub mod effects;
+pub mod ending;
 pub mod expiry;
 pub mod handlers;
 pub mod loading;
 pub mod model;
 pub mod repository;
+pub mod shown;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -88,6 +88,8 @@ text_enum! {
         Deceased = "deceased",
         /// It should never have been booked.
         BookedInError = "booked_in_error",
+        /// Its referral was rejected, cancelled, failed, or entered in error.
+        ReferralClosed = "referral_closed",
         /// Something else, said in words.
         Other = "other",
     }

@@ -17,7 +17,7 @@ use crate::http::page::Joined;
 use crate::kind::{AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
 use crate::slots::model::SlotInput;
 use crate::slots::repository::Diary;
-use crate::{patients, referrals};
+use crate::{changes, patients, referrals};
 
 /// The appointment, if the caller sees it, tombstones included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: AppointmentId) -> Result<Option<AppointmentRow>> {
@@ -175,6 +175,28 @@ pub fn lock_holders(conn: &mut DbConn, client: ClientId, patient: PatientId) -> 
         clients::table.find(client).select(clients::id).for_no_key_update().execute(conn)?;
     }
     patients::repository::lock(conn, patient)
+}
+
+/// Whether an appointment of the patient with this organization was made before a moment.
+pub fn had_any(conn: &mut DbConn, provider: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    let of_patient = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::provider_id.eq(provider));
+    let earlier = of_patient.filter(appointments::created_at.lt(before)).select(appointments::id);
+    Ok(earlier.first::<AppointmentId>(conn).optional()?.is_some())
+}
+
+/// The appointments of a referral that are held or booked at this moment and have not begun: those that are held first, as they run out.
+///
+/// # Errors
+/// [`Error::Conflict`](crate::error::Error::Conflict) where there are too many of them.
+pub fn to_come(conn: &mut DbConn, referral: ReferralId, now: Instant) -> Result<Vec<AppointmentRow>> {
+    let ahead = || {
+        let of_referral = appointments::table.filter(appointments::referral_id.eq(referral)).filter(appointments::deleted_at.is_null());
+        let is_held = appointments::held_until.is_not_null().and(appointments::held_until.gt(now).assume_not_null());
+        let open = of_referral.filter(appointments::status.eq(AppointmentStatus::Booked).or(is_held));
+        open.filter(appointments::starts_at.gt(now))
+    };
+    changes::ensure_few(ahead().count().get_result(conn)?, "appointments of the referral that are to come", "cancel some of them first")?;
+    Ok(ahead().order((appointments::held_until, appointments::id)).load(conn)?)
 }
 
 /// Whether the person is expected in this referral.

@@ -86,7 +86,7 @@ scopes! {
     WebhooksWrite = "webhooks:write",
     /// Read reports.
     ReportsRead = "reports:read",
-    /// Manage instruments, clients and the organizations of others.
+    /// Load and change screening instruments.
     Admin = "admin",
 }
 

@@ -4,16 +4,16 @@
 //! coordination, and of the patient what the grant names. Everything else is as if it did not exist. Consents are read at every
 //! request, so that a withdrawal is effective at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
 use super::{Principal, Scope};
 use crate::consents::model::{Categories, ConsentPurpose, DataCategory};
 use crate::consents::repository::{self, covered, standing};
-use crate::db::DbConn;
 use crate::db::schema::{consents, patients, referrals};
 use crate::db::types::Instant;
+use crate::db::{DbConn, among};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{ConsentId, OrganizationId, PatientId, ReferralId, ResourceType};
@@ -94,22 +94,55 @@ pub fn of_all(
     Ok(seen)
 }
 
-/// What an organization that receives a referral sees of the patient in it; `None` where no consent lets it.
+/// What an organization that receives a referral sees of the patient in it; `None` where no consent lets it. Nobody sees one who was
+/// deleted.
 pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId, now: Instant) -> Result<Option<Categories>> {
-    covered(conn, id, performer, ConsentPurpose::Referral, now)
+    match covered(conn, id, performer, ConsentPurpose::Referral, now)? {
+        Some(seen) if is_living(conn, id)? => Ok(Some(seen)),
+        _ => Ok(None),
+    }
 }
 
 /// The same of many patients for the caller, as one that receives referrals; of those who let it see nothing, nothing is given.
-pub fn to_performer_among(conn: &mut DbConn, caller: &Principal, patients: &[PatientId]) -> Result<HashMap<PatientId, Categories>> {
-    repository::covered_among(conn, patients, caller.organization_id, ConsentPurpose::Referral, caller.at)
+pub fn to_performer_among(conn: &mut DbConn, caller: &Principal, ids: &[PatientId]) -> Result<HashMap<PatientId, Categories>> {
+    let mut seen = repository::covered_among(conn, ids, caller.organization_id, ConsentPurpose::Referral, caller.at)?;
+    let asked: Vec<PatientId> = seen.keys().copied().collect();
+    for ids in asked.chunks(500) {
+        let gone = patients::table.filter(among(patients::id, ids)).filter(patients::deleted_at.is_not_null()).select(patients::id);
+        let gone: Vec<PatientId> = each!(conn, |conn| gone.load(conn))?;
+        seen.retain(|id, _| !gone.contains(id));
+    }
+    Ok(seen)
+}
+
+fn is_living(conn: &mut DbConn, id: PatientId) -> Result<bool> {
+    let alive = patients::table.find(id).filter(patients::deleted_at.is_null()).select(patients::id);
+    Ok(each!(conn, |conn| alive.first::<PatientId>(conn)).optional()?.is_some())
+}
+
+/// Those of these patients who do not let the caller in: it does not manage them, and sees them neither by itself nor in a referral. What
+/// others have written of them, in whatever it reads all the same, is not shown to it.
+pub fn shut_out_by(conn: &mut DbConn, caller: &Principal, ids: &[PatientId]) -> Result<HashSet<PatientId>> {
+    let mut left: HashSet<PatientId> = ids.iter().copied().collect();
+    if left.is_empty() {
+        return Ok(left);
+    }
+    let managed = patients::table.filter(among(patients::id, ids)).filter(patients::organization_id.eq(caller.organization_id));
+    let managed: Vec<PatientId> = each!(conn, |conn| managed.select(patients::id).load(conn))?;
+    left.retain(|id| !managed.contains(id));
+    let asked: Vec<PatientId> = left.iter().copied().collect();
+    if !asked.is_empty() {
+        // Whoever takes part in the care may be sent referrals: a consent to the one is a consent to the other.
+        let let_in = to_performer_among(conn, caller, &asked)?;
+        left.retain(|id| !let_in.contains_key(id));
+    }
+    Ok(left)
 }
 
 /// Whether an organization that is asked to take on a patient of this manager sees them at this moment. Nobody sees one who was deleted.
 /// Whoever takes part in the care may be sent referrals: a consent to the one is a consent to the other.
 pub fn may_take_on(conn: &mut DbConn, id: PatientId, (performer, manager): (OrganizationId, OrganizationId), now: Instant) -> Result<bool> {
-    let alive = patients::table.find(id).filter(patients::deleted_at.is_null()).select(patients::id);
-    let is_there = each!(conn, |conn| alive.first::<PatientId>(conn)).optional()?.is_some();
-    Ok(is_there && (performer == manager || to_performer(conn, id, performer, now)?.is_some()))
+    if performer == manager { is_living(conn, id) } else { Ok(to_performer(conn, id, performer, now)?.is_some()) }
 }
 
 /// The same as a condition on referrals: whether whoever is asked may take the person on. Where nobody is named, nobody has to be let in.

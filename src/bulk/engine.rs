@@ -14,7 +14,7 @@ use super::importing::{self, Lines, Written};
 use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
 use crate::app::App;
-use crate::background::{self, Crew, Every, leased_from};
+use crate::background::{self, BEAT, Crew, Lost, again_and_again, leased_from};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
 use crate::db::types::{Id, Instant};
@@ -107,23 +107,27 @@ impl Engine {
 
     /// True where there is more to do.
     async fn import(&self, job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
-        let mut lines = self.lines(&job, job.lines).await?;
+        let Ok(mut lines) = self.held(job.id, self.lines(&job, job.lines)).await? else { return Ok(false) };
         while let Some(current) = lines {
             let (last, has_services) = (current.last(), current.has_services());
             let writing = self.write_lines(job.id, Arc::new(current));
             let (is_held, next) = if has_services {
                 // One after the other: whoever searches meanwhile would wait for a processor.
                 let is_held = writing.await;
-                self.show().await;
-                (is_held, self.lines(&job, last).await)
+                let next = async {
+                    self.show().await;
+                    self.lines(&job, last).await
+                };
+                (is_held, self.held(job.id, next).await)
             } else {
                 // What comes next is read while this is written.
-                join(writing, self.lines(&job, last)).await
+                join(writing, self.held(job.id, self.lines(&job, last))).await
             };
             if !is_held? {
                 return Ok(false);
             }
-            lines = next?;
+            let Ok(next) = next? else { return Ok(false) };
+            lines = next;
             if !go_on() {
                 return Ok(true);
             }
@@ -139,6 +143,15 @@ impl Engine {
         if let Err(error) = catch_up(&self.db, move |conn| directory.catch_up(conn)).await {
             log::warn!("searches do not find yet what was imported: {}", Chain(&error));
         }
+    }
+
+    /// Does what takes a while beside the writing, and keeps the job meanwhile; [`Lost`] where it is no longer this worker's.
+    async fn held<T>(&self, job: JobId, work: impl Future<Output = Result<T>>) -> Result<Result<T, Lost>> {
+        let prolong = || async move {
+            let (worker, until) = (self.id, leased_from(self.clock.now()));
+            Ok(self.db.write(move |conn| repository::keep_lease(conn, job, worker, until)).await?.is_some())
+        };
+        background::held(work, BEAT, prolong).await
     }
 
     async fn lines(&self, job: &JobRow, after: i64) -> Result<Option<Lines>> {
@@ -163,7 +176,9 @@ impl Engine {
     async fn export(&self, mut job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
         loop {
             let (id, now, current) = (job.id, self.clock.now(), job);
-            let step = Arc::new(self.db.read(move |conn| exporting::read(conn, &current, now)).await?);
+            let read = self.db.read(move |conn| exporting::read(conn, &current, now));
+            let Ok(step) = self.held(id, read).await? else { return Ok(false) };
+            let step = Arc::new(step);
             match self.write(move |conn, worker, now, until| exporting::write(conn, id, worker, &step, now, until)).await? {
                 Written::Job(written) if !written.status.is_final() => job = *written,
                 Written::Job(written) => {
@@ -207,10 +222,14 @@ impl Engine {
         self.db.read(move |conn| repository::awake(conn, now, AT_ONCE as i64)).await
     }
 
-    async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
+    async fn run(self, stop: watch::Receiver<bool>) {
+        let purges = again_and_again(PURGE, stop.clone(), "old imports and exports were not deleted", || self.purge());
+        join(self.work_until(stop), purges).await;
+    }
+
+    async fn work_until(&self, mut stop: watch::Receiver<bool>) {
+        let mut crew = Crew::new(AT_ONCE);
         while !*stop.borrow() {
-            purges.when_due("old imports and exports were not deleted", self.purge()).await;
             match self.awake().await {
                 Ok(waiting) => crew.take_up(waiting, |job| self.clone().go_on_with(job)),
                 Err(error) => log::warn!("it was not looked for imports and exports that wait: {}", Chain(&error)),

@@ -42,8 +42,8 @@ pub struct BulkLine {
     pub resource: Value,
     /// What an export says besides. A resource, new or not, takes of it what is said by calls of their own: that a consent was withdrawn
     /// (`withdrawn_at`), a patient's `need_level`, as judged on the day of the import, and `primary_navigator_id`, a service's `capacity` and
-    /// `capacities`, where they are newer, a completed follow-up's `next_follow_up_id`, where it has none. A new referral, follow-up or appointment is loaded with the `status` that it had and what
-    /// goes with it, or refused; the rest is ignored.
+    /// `capacities`, where they are newer, and the `next_follow_up_id` of a follow-up that has ended, where it has none. A new referral,
+    /// follow-up or appointment is loaded with the `status` that it had and what goes with it, or refused; the rest is ignored.
     #[schema(required = false, value_type = Object, example = json!({ "need_level": "high" }))]
     pub read_only: Option<Value>,
     /// Of a referral alone: false sends it, as `POST /v1/referrals` does, in the transaction that writes the line; also one that is there as

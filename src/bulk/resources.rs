@@ -7,6 +7,7 @@ use super::history::{self, said, shape, word};
 use super::kinds::{Bulk, ReadOnly, Window};
 use super::references::{echo, met};
 use super::rows;
+use crate::appointments::api::Appointment;
 use crate::appointments::handlers::Appointments;
 use crate::appointments::model::{AppointmentInput, AppointmentStatus};
 use crate::auth::{Principal, Scope, sight};
@@ -15,6 +16,7 @@ use crate::consents::model::{Categories, ConsentRow};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
+use crate::follow_ups::api::FollowUp;
 use crate::follow_ups::handlers::FollowUps;
 use crate::follow_ups::model::{FollowUpInput, Purpose};
 use crate::http::etag::OptionalIfMatch;
@@ -344,6 +346,10 @@ impl Bulk for FollowUps {
         }
     }
 
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<FollowUp>) -> Result<Vec<FollowUp>> {
+        follow_ups::shown::shown(conn, caller, shapes)
+    }
+
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::follow_ups(conn, caller, window)
     }
@@ -389,6 +395,10 @@ impl Bulk for Appointments {
             Some(status @ (Booked | Attended | NoShow | Cancelled)) => status,
         };
         appointments::loading::load(conn, caller, id, input, status, history::appointment(caller, was, status)?)
+    }
+
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Appointment>) -> Result<Vec<Appointment>> {
+        appointments::shown::shown(conn, caller, shapes.into_iter().map(|shape| shape.at(caller.at)).collect())
     }
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {

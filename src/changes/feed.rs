@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
     fn take(&mut self, conn: &mut DbConn, entry: Entry) -> Result<()> {
         self.looked_at += 1;
         self.place.position = entry.position();
-        let view = if is_listed(self.caller, &entry) { self.reader.view(conn, &entry)? } else { View::Nothing };
+        let view = self.reader.view(conn, &entry)?;
         let has_left = self.filter.has_left(conn, &entry)?;
         let is_told = view != View::Nothing && (has_left || self.filter.asks_for(&entry));
         let turn = if self.follows_patients { restating::turn(conn, &mut self.reader, self.caller, &entry, view)? } else { None };
@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
 
     /// Tells how a resource stands, if the caller sees it. What a merge has moved without a word is the survivor's.
     fn tell_standing(&mut self, conn: &mut DbConn, patient: PatientId, entry: Entry) -> Result<()> {
-        let view = if is_listed(self.caller, &entry) { self.reader.view(conn, &entry)? } else { View::Nothing };
+        let view = self.reader.view(conn, &entry)?;
         if view == View::Nothing {
             return Ok(());
         }
@@ -291,9 +291,4 @@ impl<'a> Walk<'a> {
 
 fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>> {
     to_raw_value(value).map_err(Error::internal)
-}
-
-/// Whether this is of what reading shows to others than those who recorded it. Unmet needs are their finder's alone.
-fn is_listed(caller: &Principal, entry: &Entry) -> bool {
-    entry.resource_type != ResourceType::UnmetNeed || entry.owner_id == Some(caller.organization_id)
 }

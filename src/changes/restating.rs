@@ -10,9 +10,10 @@ use crate::auth::Principal;
 use crate::consents::model::DataCategory;
 use crate::consents::repository as consents;
 use crate::db::DbConn;
+use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::{PatientId, ResourceType};
-use crate::{patients, referrals};
+use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::{appointments, patients, referrals};
 
 /// A change of what a reader sees of a patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +28,10 @@ pub struct Turn {
 ///
 /// - A consent to the reader's organization to take part in the care, and every change of a consent to it: it may cover more than before,
 ///   or less, or nothing.
-/// - A consent to be sent referrals, where the reader has received some of which it read no more what is written of the person.
+/// - A consent to be sent referrals, where the reader has a part in some, or in appointments, and read no more what is written of the
+///   person.
 /// - A merge: what was the duplicate's is the survivor's.
-/// - The deletion of a patient: what is read with the chart goes with it.
+/// - The deletion of a patient: what is read with the chart goes with it, and what is written of the person elsewhere.
 /// - A need that was seen and is called sensitive now.
 pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entry: &Entry, view: View) -> Result<Option<Turn>> {
     let Some(patient) = entry.patient_id else { return Ok(None) };
@@ -52,8 +54,8 @@ pub fn turn(conn: &mut DbConn, reader: &mut Reader<'_>, caller: &Principal, entr
             turn(survivor, true).filter(|_| may_be_held)
         }
         (ResourceType::Patient, Action::Deleted) => {
-            let is_seen = reader.seen(conn, patient)?.is_some();
-            turn(patient, true).filter(|_| is_seen)
+            let may_be_held = reader.seen(conn, patient)?.is_some() || has_part(conn, own, patient, entry.at)?;
+            turn(patient, true).filter(|_| may_be_held)
         }
         (ResourceType::Need, Action::Updated) if view == View::Nothing => {
             let is_limited = reader
@@ -80,12 +82,18 @@ fn is_turning(entry: &Entry, caller: &Principal) -> Option<bool> {
     is_to_reader.then_some(takes_part || entry.version > 1)
 }
 
-/// Whether a new consent opens again what is written of the person in referrals that the reader's organization had received before. Where
-/// another one has let it in all the while, nothing changes; one that ends tells so itself, when it does.
+/// Whether a new consent opens again what is written of the person where the reader's organization had a part before. Where another one
+/// has let it in all the while, nothing changes; one that ends tells so itself, when it does.
 fn lets_in_again(conn: &mut DbConn, entry: &Entry, patient: PatientId, caller: &Principal) -> Result<bool> {
     let own = caller.organization_id;
-    Ok(referrals::repository::has_received(conn, own, patient, entry.at)?
+    Ok(has_part(conn, own, patient, entry.at)?
         && !consents::was_let_in(conn, patient, own, (entry.resource_id.cast(), entry.at), caller.at)?)
+}
+
+/// Whether an organization had before a moment what it reads of a patient whoever is let in, and what is written of the person in it only
+/// where it is: referrals that it sent or received, appointments with it.
+fn has_part(conn: &mut DbConn, own: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    Ok(referrals::repository::had_part(conn, own, patient, before)? || appointments::repository::had_any(conn, own, patient, before)?)
 }
 
 /// A patient's records: their own, and those that were merged into it.

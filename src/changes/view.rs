@@ -2,8 +2,9 @@
 //!
 //! The directory is everybody's. What is about a patient is seen by the organization that manages the patient and by those who hold a
 //! grant, what belongs to a referral by its two sides as well, a consent by those whom it names, and one's own always but for what
-//! matching found. What a referral was before it was sent is its requester's alone; how a patient or a practitioner once stood, that of the
-//! organization whose they are: to others they are as they stand now.
+//! matching found. What others have noted of a person is for those whom the person lets in. What a referral was before it was sent is its
+//! requester's alone, an unmet need that of whoever found it; how a patient or a practitioner once stood, that of the organization whose
+//! they are: to others they are as they stand now.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,7 @@ use crate::patients::api::Patient;
 use crate::practitioners::api::Practitioner;
 use crate::screenings::handlers::Screenings;
 use crate::types::find_domain;
-use crate::{consents, needs, patients, practitioners, referrals};
+use crate::{appointments, consents, needs, patients, practitioners, referrals};
 
 /// How much of an entry somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,9 @@ impl<'a> Reader<'a> {
             return Ok(View::Nothing);
         }
         let is_own = entry.owner_id == Some(self.caller.organization_id);
+        if entry.resource_type == ResourceType::UnmetNeed && !is_own {
+            return Ok(View::Nothing);
+        }
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
             return self.of_nobody(conn, entry, category.is_none(), is_own);
         };
@@ -118,11 +122,13 @@ impl<'a> Reader<'a> {
             // Less once it was withdrawn.
             ResourceType::Consent if self.is_in(&body, &["grantee_id"]) => View::Part(Categories::SUMMARY),
             ResourceType::Consent => View::Nothing,
-            ResourceType::Appointment if self.is_in(&body, &["provider_id"]) => View::Whole,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
-            ResourceType::FollowUp if names_needs(&body) => self.of_follow_up(conn, entry, seen)?,
+            ResourceType::FollowUp | ResourceType::ContactAttempt | ResourceType::Appointment => {
+                let is_covered = seen.is_some_and(|seen| seen.contains(category));
+                self.of_others(conn, entry, &body, (survivor.unwrap_or(patient), seen), is_covered)?
+            }
             // Less of the person once the consent to it has ended.
-            ResourceType::Referral if self.is_party(conn, entry)? => View::Part(match seen {
+            ResourceType::Referral if self.is_party(conn, entry)? => View::Part(match seen.filter(|_| !is_deleted) {
                 Some(seen) => seen,
                 None => self.received(conn, survivor.unwrap_or(patient))?.unwrap_or(Categories::NONE),
             }),
@@ -235,13 +241,29 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Another organization's follow-up that names needs is shown without those that the reader does not see.
-    fn of_follow_up(&mut self, conn: &mut DbConn, entry: &Entry, seen: Option<Categories>) -> Result<View> {
-        let is_shown = self.is_party(conn, entry)? || seen.is_some_and(|seen| seen.contains(DataCategory::FollowUps));
-        if !is_shown {
+    /// What another organization has noted of a person, of whom the reader sees so much: without its words to whom the person does not let
+    /// in, and without the needs that the reader does not see.
+    fn of_others(
+        &mut self,
+        conn: &mut DbConn,
+        entry: &Entry,
+        body: &Value,
+        (person, seen): (PatientId, Option<Categories>),
+        is_covered: bool,
+    ) -> Result<View> {
+        let is_with_reader = entry.resource_type == ResourceType::Appointment && self.is_in(body, &["provider_id"]);
+        if !(is_covered || is_with_reader || self.is_party(conn, entry)?) {
             return Ok(View::Nothing);
         }
-        let in_referral = entry.referral_id.map_or(Ok(None), |referral| sight::as_performer(conn, self.caller, referral))?;
+        if self.received(conn, person)?.is_none() {
+            return Ok(View::Part(Categories::NONE));
+        }
+        let in_referral = match entry.referral_id {
+            Some(referral) if entry.resource_type == ResourceType::FollowUp && names_needs(body) => {
+                sight::as_performer(conn, self.caller, referral)?
+            }
+            _ => None,
+        };
         Ok(View::Part([seen, in_referral].into_iter().flatten().fold(Categories::SUMMARY, Categories::union)))
     }
 
@@ -314,6 +336,8 @@ fn narrowed(conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value
     match entry.resource_type {
         ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
         ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
+        ResourceType::ContactAttempt => Ok(follow_ups::shown::recorded_attempt(body(entry)?, seen)),
+        ResourceType::Appointment => Ok(appointments::shown::recorded(body(entry)?, seen)),
         ResourceType::Referral => Ok(referrals::shown::recorded(body(entry)?, seen)),
         ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
         ResourceType::Consent => consents::shown::recorded(conn, entry.resource_id.cast(), body(entry)?).map(Some),

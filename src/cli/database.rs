@@ -5,14 +5,14 @@ use crate::config::{DatabaseConfig, LogConfig};
 use crate::db::Db;
 use crate::logging;
 
-/// Opens the database, which brings it up to date and logs what was done.
+/// Opens the database for a command that runs beside servers: it is set up where it is empty, and not brought up to date under them.
 pub(super) fn open(database: &DatabaseConfig, log: &LogConfig) -> Result<Db, Failure> {
     logging::start(log);
-    Ok(Db::open(&database.settings())?)
+    Ok(Db::open_beside(&database.settings())?)
 }
 
 pub(super) fn migrate(database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
-    let db = open(database, log)?;
-    db.shutdown();
+    logging::start(log);
+    Db::open(&database.settings())?.shutdown();
     say("The database is up to date.")
 }

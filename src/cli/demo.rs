@@ -33,7 +33,8 @@ pub(super) struct Args {
     /// Address under which others reach the demo, such as https://kith.example.ca; else the one it listens on, if the port is given
     #[arg(long, env = "KITH_BASE_URL", value_name = "URL", value_parser = base_url)]
     base_url: Option<String>,
-    /// Lets anybody read the directory of services without a token
+    /// Lets anybody read the directory of services, and ask what in it fits somebody (POST /v1/matches, POST /v1/eligibility-checks), without a
+    /// token
     #[arg(long)]
     public_directory: bool,
     #[command(flatten)]

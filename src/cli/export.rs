@@ -152,14 +152,14 @@ fn tabular(db: &Db, path: &Path) -> Result<(), Failure> {
     let told = |fault: crate::hsds::package::PackageError| Failure::because(format!("{}: {fault}", path.display()));
     let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     let mut package = if is_zip { Package::zipped() } else { Package::in_folder(path) }.map_err(told)?;
+    for (table, row) in db.read_blocking(packed)? {
+        package.add(table, &row).map_err(told)?;
+    }
     let mut count = 0;
     each(db, everything, |table, record| {
         count += usize::from(table == "service");
         package.add(table, record).map_err(told)
     })?;
-    for (table, row) in db.read_blocking(packed)? {
-        package.add(table, &row).map_err(told)?;
-    }
     if let Some(mut zip) = package.finish().map_err(told)? {
         whole_file(path, |file| Ok(io::copy(&mut zip, file).map(drop)?))?;
     }

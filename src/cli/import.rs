@@ -36,7 +36,7 @@ pub(super) enum What {
     /// Import an organization's records of all kinds: lines of JSON, as `POST /v1/imports` takes them
     ///
     /// What has an identifier that is known is updated or left, so a second run of the same file changes nothing. What was interrupted goes
-    /// on in a server, or is run again. It may run while the server does.
+    /// on in a server, or is run again. It may run while the server does. A line has at most 1 MiB, whatever the body limit of the server.
     Records(super::records::Import),
     /// Load a screening instrument from a JSON file
     ///
@@ -63,10 +63,10 @@ pub(super) struct Services {
     /// IANA time zone of opening hours that do not name one
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<chrono_tz::Tz>,
-    /// Make services inactive that the file no longer lists; it must be a full one
+    /// Make services inactive that the file no longer lists; it must be a full one, in which no record is refused whose key is not known
     #[arg(long)]
     retire_missing: bool,
-    /// Do so even where the file lists less than half of what was known
+    /// Do so even where the file lists less than half of what was known, or records whose keys are not known were refused
     #[arg(long, requires = "retire_missing")]
     force: bool,
     /// Say what would be done, and do nothing
@@ -125,7 +125,7 @@ impl Services {
         let book = Mutex::new(Book::open(Report::new(&source, self.dry_run), self.report.as_deref())?);
         let load = self.transfer(db, importer, load, &mut input, owner, &book)?;
         if self.retire_missing {
-            self.retire(db, &source, &load, &book)?;
+            self.retire(db, &source, &load, matches!(input, Input::Package), &book)?;
         }
         let mut book = book.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &mut book.file {
@@ -215,7 +215,11 @@ impl Services {
         Ok(())
     }
 
-    fn retire(&self, db: &Db, source: &str, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
+    fn retire(&self, db: &Db, source: &str, load: &Load, is_package: bool, book: &Mutex<Book>) -> Result<(), Failure> {
+        if let Some(told) = load.doubt().filter(|_| !self.force) {
+            locked(book).add(told);
+            return Ok(());
+        }
         if load.is_hardly_full() && !self.force {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
@@ -232,7 +236,8 @@ impl Services {
             };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
-        if let Some(unseen) = load.unseen().filter(|_| !self.dry_run) {
+        if is_package && !self.dry_run {
+            let unseen = load.unseen();
             for gone in db.read_blocking(|conn| unseen.pieces(conn))? {
                 db.write_blocking(move |conn| gone.forget(conn))?;
             }

@@ -24,7 +24,8 @@ use crate::openapi;
 
 /// The open back end of social prescribing: one server, one documented API, SQLite or PostgreSQL.
 ///
-/// Every setting is a flag and an environment variable; `kith serve --help` lists them.
+/// Every setting is a flag and an environment variable; `kith serve --help` lists them. An empty database is set up by whichever command
+/// comes first; one of an older version is brought up to date by `serve`, `demo` and `migrate` alone, and refused by the others.
 #[derive(Debug, Parser)]
 #[command(name = "kith", version, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Cli {
@@ -46,6 +47,8 @@ enum Command {
     /// Prints how each role logs in. The town is gone when the server stops, unless --data keeps it.
     Demo(demo::Args),
     /// Bring the database up to date and say what was done
+    ///
+    /// `serve` and `demo` do so when they start; no other command does. Stop the servers of the older version first.
     Migrate {
         #[command(flatten)]
         database: DatabaseConfig,

@@ -1,8 +1,9 @@
 //! `kith serve`, and the start of a server that the demo shares with it.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpServer;
 use actix_web::dev::Server;
@@ -41,12 +42,16 @@ impl Running {
     /// Where it was told a second time, and has not waited for what was under way.
     pub async fn run(self) -> io::Result<()> {
         let Self { state, server, mut told, webhooks, sources, bulk, .. } = self;
-        let handle = server.handle();
+        let (handle, timeout) = (server.handle(), state.config.shutdown_timeout);
+        let told_at: Cell<Option<Instant>> = Cell::new(None);
         let told_twice = async {
             told.next().await;
+            told_at.set(Some(Instant::now()));
             // Those who wait for something to happen must not keep it.
             state.stop_waiting();
             let _under_way = handle.stop(true);
+            // What goes on beside the requests has the same time to end, and not some more behind them.
+            [&webhooks, &sources, &bulk].into_iter().for_each(background::Running::tell);
             told.next().await;
         };
         // A server that is dropped ends at once.
@@ -54,9 +59,12 @@ impl Running {
             outcome = server => Some(outcome),
             () = told_twice => None,
         };
-        let patience = |timeout: Duration| if outcome.is_some() { timeout.min(state.config.shutdown_timeout) } else { Duration::ZERO };
-        let ends = (webhooks.stop(patience(state.config.webhook_timeout)), sources.stop(patience(state.config.source_timeout)));
-        futures_util::future::join3(ends.0, ends.1, bulk.stop(patience(state.config.shutdown_timeout))).await;
+        let left = match told_at.get() {
+            Some(moment) if outcome.is_some() => timeout.saturating_sub(moment.elapsed()),
+            Some(_) => Duration::ZERO,
+            None => timeout,
+        };
+        futures_util::future::join3(webhooks.stop(left), sources.stop(left), bulk.stop(left)).await;
         state.db.shutdown();
         outcome.unwrap_or_else(|| Err(io::Error::other("told to stop a second time, it has not answered everything that it had accepted")))
     }

@@ -1,5 +1,6 @@
 //! Schema migrations, compiled in.
 
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::dsl::{max, sql};
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
@@ -21,10 +22,22 @@ pub const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres"
 /// The advisory lock under which one process at a time migrates: "kith" in ASCII.
 const LOCK: i64 = 0x6b69_7468;
 
+/// What becomes of a schema that is older than this binary. One that is not there yet is made in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Older {
+    /// It is brought up to date.
+    Migrated,
+    /// It is left as it is: servers of its version may be at work on it.
+    Refused,
+}
+
 /// All pending migrations or none. Foreign keys are off while tables are rebuilt, and checked before it counts.
-pub(super) fn sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+pub(super) fn sqlite(conn: &mut SqliteConnection, older: Older) -> Result<(), OpenError> {
     conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF")?;
     conn.immediate_transaction(|conn| {
+        if older == Older::Refused && is_older(conn, SQLITE)? {
+            return Err(OpenError::OlderSchema);
+        }
         let ran = conn.run_pending_migrations(SQLITE).map_err(OpenError::Migrate)?;
         report(&ran);
         // The check reads the whole file: a large one would take seconds to open though nothing was rebuilt.
@@ -37,11 +50,20 @@ pub(super) fn sqlite(conn: &mut SqliteConnection) -> Result<(), OpenError> {
 }
 
 /// All pending migrations, one process at a time: the lock goes with the connection, which the caller closes.
-pub(super) fn postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
+pub(super) fn postgres(conn: &mut PgConnection, older: Older) -> Result<(), OpenError> {
     conn.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
+    if older == Older::Refused && is_older(conn, POSTGRES)? {
+        return Err(OpenError::OlderSchema);
+    }
     report(&conn.run_pending_migrations(POSTGRES).map_err(OpenError::Migrate)?);
     continue_journal(conn)?;
     Ok(())
+}
+
+/// Whether there is a schema that lacks some of these migrations.
+fn is_older<DB: Backend>(conn: &mut impl MigrationHarness<DB>, known: EmbeddedMigrations) -> Result<bool, OpenError> {
+    let is_there = !conn.applied_migrations().map_err(OpenError::Migrate)?.is_empty();
+    Ok(is_there && conn.has_pending_migration(known).map_err(OpenError::Migrate)?)
 }
 
 fn report(ran: &[MigrationVersion<'_>]) {

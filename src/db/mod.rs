@@ -27,6 +27,7 @@ use std::{fmt, io};
 pub use self::among::among;
 pub use self::common::{Common, boxed};
 pub use self::connection::{DbConn, MultiBackend};
+use self::migrate::Older;
 use self::pool::Pool;
 use self::sqlite::Sqlite;
 use crate::error::{Chain, Error, Result};
@@ -106,6 +107,9 @@ pub enum OpenError {
     /// A migration failed.
     #[error("cannot migrate the database")]
     Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The schema is that of an older version, and is not for this command to change.
+    #[error("the database has the schema of an older version of kith; stop the servers of that version, then run `kith migrate`")]
+    OlderSchema,
     /// The writer thread did not start.
     #[error("cannot start the writer thread")]
     Thread(#[source] io::Error),
@@ -125,9 +129,18 @@ enum Backend {
 impl Db {
     /// Connects, and brings the schema up to date.
     pub fn open(settings: &DbSettings) -> Result<Self, OpenError> {
+        Self::connect(settings, Older::Migrated)
+    }
+
+    /// Connects beside servers, which may be of another version: makes the schema where there is none, and fails where it is an older one.
+    pub fn open_beside(settings: &DbSettings) -> Result<Self, OpenError> {
+        Self::connect(settings, Older::Refused)
+    }
+
+    fn connect(settings: &DbSettings, older: Older) -> Result<Self, OpenError> {
         let backend = match settings.url.split_once(':') {
-            Some(("sqlite", path)) => Backend::Sqlite(Sqlite::open(path.strip_prefix("//").unwrap_or(path), settings)?),
-            Some(("postgres" | "postgresql", _)) => Backend::Postgres(Arc::new(postgres::open(settings)?)),
+            Some(("sqlite", path)) => Backend::Sqlite(Sqlite::open(path.strip_prefix("//").unwrap_or(path), settings, older)?),
+            Some(("postgres" | "postgresql", _)) => Backend::Postgres(Arc::new(postgres::open(settings, older)?)),
             _ => return Err(OpenError::UnknownScheme),
         };
         Ok(Self(Arc::new(backend)))

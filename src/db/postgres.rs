@@ -8,6 +8,7 @@ use diesel::sql_types::Text;
 use diesel::{Connection, ConnectionError, PgConnection, RunQueryDsl};
 use rand::Rng;
 
+use super::migrate::Older;
 use super::pool::Pool;
 use super::{DbConn, DbSettings, OpenError, migrate, slow};
 use crate::error::{Error, Result};
@@ -18,10 +19,10 @@ pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// How often a transaction that lost against another is run again.
 const RETRIES: u32 = 5;
 
-pub(super) fn open(settings: &DbSettings) -> Result<Pool, OpenError> {
+pub(super) fn open(settings: &DbSettings, older: Older) -> Result<Pool, OpenError> {
     let mut conn = connect(&settings.url, Duration::ZERO)?;
     check_language(&mut conn)?;
-    migrate::postgres(&mut conn)?;
+    migrate::postgres(&mut conn, older)?;
     drop(conn);
     let (url, statement_timeout, slow) = (settings.url.clone(), settings.statement_timeout, settings.slow_query);
     let open = move || {

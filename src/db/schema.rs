@@ -793,6 +793,7 @@ diesel::table! {
         consents_told_at -> Instant,
         consents_told_id -> Id,
         rests_until -> Nullable<Instant>,
+        requeued_at -> Nullable<Instant>,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, ConnectionError, SqliteConnection};
 
+use super::migrate::Older;
 use super::pool::Pool;
 use super::writer::Writer;
 use super::{DbConn, DbSettings, OpenError, migrate, slow};
@@ -37,14 +38,14 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &str, settings: &DbSettings) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &str, settings: &DbSettings, older: Older) -> Result<Self, OpenError> {
         if path.is_empty() || path.contains(":memory:") {
             return Err(OpenError::NotAFile);
         }
         let path = PathBuf::from(path);
         // For its owner alone, with what SQLite lays beside it.
         files::private().append(true).open(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
-        migrate::sqlite(&mut connect(&path)?)?;
+        migrate::sqlite(&mut connect(&path)?, older)?;
 
         let slow = settings.slow_query;
         let open = move |pragma: &str| {

@@ -7,7 +7,7 @@ use super::api::{ContactAttempt, FollowUp, NewContactAttempt};
 use super::conclude::{complete, open_row, referral_of, reread};
 use super::handlers::FollowUps;
 use super::model::{AttemptInput, AttemptOutcome, AttemptRow, Cancellation, CancellationCode, FollowUpResult, FollowUpRow, Purpose};
-use super::{plan, repository, rhythm, safety};
+use super::{plan, repository, rhythm, safety, shown};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::{self, Action, Change};
@@ -130,7 +130,7 @@ fn give_up(conn: &mut DbConn, caller: &Principal, row: FollowUpRow, policies: &P
 
 /// List the attempts of a follow-up
 ///
-/// In order of recording.
+/// In order of recording. The note of another organization's attempt is null to whom the patient does not let in, or not any more.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), HistoryQuery), responses((status = 200, description = "A page of attempts.", body = Page<ContactAttempt>), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:read"])))]
 #[get("/v1/follow-ups/{id}/attempts")]
 pub async fn list_contact_attempts(
@@ -146,10 +146,12 @@ pub async fn list_contact_attempts(
     let page = app
         .db
         .read(move |conn| {
-            resource::get_row::<FollowUps>(conn, &caller, id)?;
+            let follow_up = resource::get_row::<FollowUps>(conn, &caller, id)?;
             let rows = repository::list_attempts(conn, id, after, query.limit.and_one())?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &AttemptRow| row.id)
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &AttemptRow| row.id)?;
+            let attempts = items.into_iter().map(ContactAttempt::from).collect();
+            Ok(Page { items: shown::attempts(conn, &caller, follow_up.patient_id, attempts)?, next })
         })
         .await?;
-    Ok(page.map(ContactAttempt::from).respond(&request))
+    Ok(page.respond(&request))
 }

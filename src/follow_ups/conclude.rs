@@ -50,8 +50,9 @@ pub fn referral_of(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> 
 /// on while the patient's consent to the performer holds, and the next follow-up is planned by the rhythm of the person's need level, as
 /// far as the follow-up's organization sees it, until the referral is closed, a follow-up with the purpose `closing` is completed, or that
 /// organization or the performer does not see the person any more. One without a referral goes on so while the person is active, the
-/// organization sees them and has no other follow-up of theirs open. `new_needs` may be named while the patient lets the caller's
-/// organization see needs or screenings, by itself or in the referral; `next_due_on`, while it may plan a follow-up by hand.
+/// organization sees them and has no other one without a referral open for them: those in a referral end with it. `new_needs` may be named
+/// while the patient lets the caller's organization see needs or screenings, by itself or in the referral; `next_due_on`, while it may plan a
+/// follow-up by hand.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open; or `next_due_on` is named, and the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/complete")]
 pub async fn complete_follow_up(

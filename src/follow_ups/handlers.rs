@@ -57,7 +57,7 @@ impl Resource for FollowUps {
     }
 
     fn view(conn: &mut DbConn, caller: &Principal, shape: FollowUp) -> Result<FollowUp> {
-        shown::shown(conn, caller, shape)
+        shown::shown_one(conn, caller, shape)
     }
 
     fn is_settled(caller: &Principal, row: &FollowUpRow) -> bool {
@@ -200,8 +200,8 @@ pub async fn list_follow_ups(
         .read_briefly(move |conn| {
             let rows = repository::list(conn, &caller, &query, after)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |row: &FollowUpRow| (row.due_on, row.id))?;
-            let items = page.items.into_iter().map(|row| shown::shown(conn, &caller, row.into())).collect::<Result<_>>()?;
-            Ok(Page::<FollowUp> { items, next: page.next })
+            let items = shown::shown(conn, &caller, page.items.into_iter().map(FollowUp::from).collect())?;
+            Ok(Page { items, next: page.next })
         })
         .await?;
     Ok(page.respond(&request))
@@ -235,7 +235,8 @@ pub async fn upsert_follow_up(
 /// Read a follow-up
 ///
 /// Whoever sees its patient's follow-ups, or the referral that it belongs to, may read it. The needs that it names are shown to its own
-/// organization, and to those who see them among the patient's needs.
+/// organization, and to those who see them among the patient's needs. To another organization that the patient does not let in, or not any
+/// more, it is as if nothing had been noted of the person: `note` and the words of a cancellation are null, and `result` says nothing.
 #[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 200, description = "The follow-up.", body = FollowUp)), security(("oauth2" = ["follow_ups:read"])))]
 #[get("/v1/follow-ups/{id}")]
 pub async fn get_follow_up(

@@ -206,7 +206,7 @@ pub struct FollowUpResult {
     #[schema(max_length = 2_000, example = "Will ride with her neighbour next Tuesday.")]
     pub next_step: Option<String>,
     /// The day of the next follow-up; by the rhythm of the need level where absent, unless the organization has another one open in the
-    /// referral, or, of a follow-up without one, for the patient. None follows a closing one.
+    /// referral, or, of a follow-up without one, another such one for the patient. None follows a closing one.
     #[schema(example = "2026-03-30")]
     pub next_due_on: Option<NaiveDate>,
     /// Minutes given to the person that no attempt counts.

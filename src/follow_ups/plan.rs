@@ -21,9 +21,11 @@ use crate::referrals::workflow;
 use crate::types::DeliveryMode;
 use crate::{organizations, patients};
 
-/// Plans the first contact of a referral that has just been accepted, unless it has had one.
+/// Plans the first contact of a referral that has just been accepted, unless whoever acts as the performer has had one to make. What others
+/// have planned is theirs.
 pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
-    if repository::has_first_contact(conn, referral.id)? {
+    let owner = workflow::acting_performer(conn, referral)?;
+    if repository::has_first_contact(conn, owner, referral.id)? {
         return Ok(());
     }
     first_contact_with_id(conn, caller, Id::generate(), referral)
@@ -65,9 +67,9 @@ pub fn shown_to(
 
 /// Plans the follow-up after one that has ended, for this purpose: on the day that the result names, or else by the rhythm of the person's
 /// need level, where its organization sees that, while the referral is open, nothing else is planned in it, and both its performer and that
-/// organization see the person. One without a referral goes on so while the person is active and seen, and the organization has nothing else
-/// planned for them. The one that has ended, as it is with the next, or as it was where nothing follows. Fails where a day is named and the
-/// caller might not plan a follow-up by hand.
+/// organization see the person. One without a referral goes on so while the person is active and seen, and the organization has no other one
+/// planned for them without a referral. The one that has ended, as it is with the next, or as it was where nothing follows. Fails where a
+/// day is named and the caller might not plan a follow-up by hand.
 pub fn next(
     conn: &mut DbConn,
     caller: &Principal,
@@ -123,7 +125,8 @@ fn next_due_on(
         None => {
             // Otherwise each of two that are completed at once would count on the other.
             patients::repository::lock(conn, done.patient_id)?;
-            patient.content.status == PatientStatus::Active && !repository::has_open(conn, done.organization_id, done.patient_id)?
+            let is_active = patient.content.status == PatientStatus::Active;
+            is_active && repository::open_without_referral(conn, done.organization_id, done.patient_id)?.is_empty()
         }
     };
     if !goes_on {

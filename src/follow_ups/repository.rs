@@ -1,7 +1,6 @@
 //! The queries of follow-ups and of the attempts to reach people.
 
 use chrono::NaiveDate;
-use diesel::dsl::{exists, select};
 use diesel::prelude::*;
 
 use super::api::FollowUpQuery;
@@ -122,10 +121,13 @@ pub fn lock(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
     Ok(())
 }
 
-/// Whether a first contact was ever planned for the referral.
-pub fn has_first_contact(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
+/// Whether an organization has ever had a first contact to make in the referral.
+pub fn has_first_contact(conn: &mut DbConn, organization: OrganizationId, referral: ReferralId) -> Result<bool> {
     let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
-    Ok(select(exists(alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)))).get_result(conn)?)
+    // Asked for with the organization, all that it has to do would be looked through.
+    let first = alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).select(follow_ups::organization_id);
+    let planned: Vec<OrganizationId> = first.load(conn)?;
+    Ok(planned.contains(&organization))
 }
 
 /// The open follow-ups of a referral, in order of id.
@@ -134,21 +136,14 @@ pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<F
     Ok(alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).order(follow_ups::id).load(conn)?)
 }
 
-/// Whether an organization is to follow up a patient, by themselves or in whichever referral.
-pub fn has_open(conn: &mut DbConn, organization: OrganizationId, patient: PatientId) -> Result<bool> {
+/// The open follow-ups of a patient that an organization has to make without a referral. Those in a referral end with it, so that nobody
+/// counts on them for the time after.
+pub fn open_without_referral(conn: &mut DbConn, organization: OrganizationId, patient: PatientId) -> Result<Vec<FollowUpRow>> {
     let alive = follow_ups::table.filter(follow_ups::patient_id.eq(patient)).filter(follow_ups::deleted_at.is_null());
-    // Asked for with the organization, all that it has to do would be looked through.
-    let open = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).select(follow_ups::organization_id);
-    let open: Vec<OrganizationId> = open.load(conn)?;
-    Ok(open.contains(&organization))
-}
-
-/// Whether an organization is to follow up a patient for this purpose by a day.
-pub fn has_open_by(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, purpose: Purpose, day: NaiveDate) -> Result<bool> {
-    let alive = follow_ups::table.filter(follow_ups::patient_id.eq(patient)).filter(follow_ups::deleted_at.is_null());
-    let open = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::purpose.eq(purpose));
-    let open: Vec<OrganizationId> = open.filter(follow_ups::due_on.le(day)).select(follow_ups::organization_id).load(conn)?;
-    Ok(open.contains(&organization))
+    // Asked for with the organization, or without a referral, all that are so would be looked through.
+    let mut open: Vec<FollowUpRow> = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).load(conn)?;
+    open.retain(|row| row.organization_id == organization && row.referral_id.is_none());
+    Ok(open)
 }
 
 /// The follow-ups of a referral that the caller sees.

@@ -1,15 +1,17 @@
-//! Which of the needs that a follow-up names somebody sees: all of its own organization's, and of others' what is seen of the patient's
-//! needs.
+//! What of a follow-up and of the attempts in it is shown to whom: all to its own organization. To another one the needs that it sees
+//! among the patient's; and where the patient does not let it in, or not any more, nothing that was noted of the person: when somebody is
+//! to be reached, was tried and was reached, and no more.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::api::FollowUp;
+use super::api::{ContactAttempt, FollowUp};
+use super::model::FollowUpResult;
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::NeedId;
+use crate::kind::{NeedId, OrganizationId, PatientId};
 use crate::needs;
 use crate::types::find_domain;
 
@@ -18,20 +20,74 @@ const DOMAINS: &str = "/result/new_needs";
 /// Where it names the needs that were raised.
 const IDS: &str = "/new_need_ids";
 
-/// A follow-up as the caller sees it.
-pub fn shown(conn: &mut DbConn, caller: &Principal, mut follow_up: FollowUp) -> Result<FollowUp> {
+/// Follow-ups as the caller sees them at this moment. Those of other organizations take one look at consents, all together.
+pub fn shown(conn: &mut DbConn, caller: &Principal, mut follow_ups: Vec<FollowUp>) -> Result<Vec<FollowUp>> {
+    let others = |follow_up: &&FollowUp| is_others(caller, follow_up.organization_id);
+    let asked: Vec<PatientId> = follow_ups.iter().filter(others).map(|follow_up| follow_up.content.patient_id).collect();
+    let shut_out = sight::shut_out_by(conn, caller, &asked)?;
+    for follow_up in follow_ups.iter_mut().filter(|follow_up| is_others(caller, follow_up.organization_id)) {
+        if shut_out.contains(&follow_up.content.patient_id) {
+            hide(follow_up);
+        } else {
+            narrow_needs(conn, caller, follow_up)?;
+        }
+    }
+    Ok(follow_ups)
+}
+
+/// The same of one.
+pub fn shown_one(conn: &mut DbConn, caller: &Principal, follow_up: FollowUp) -> Result<FollowUp> {
+    let shown = shown(conn, caller, vec![follow_up])?;
+    shown.into_iter().next().ok_or_else(|| Error::internal("a follow-up that was shown as none"))
+}
+
+/// Attempts to reach a patient as the caller sees them at this moment.
+pub fn attempts(
+    conn: &mut DbConn,
+    caller: &Principal,
+    patient: PatientId,
+    mut attempts: Vec<ContactAttempt>,
+) -> Result<Vec<ContactAttempt>> {
+    let is_any_others = attempts.iter().any(|attempt| is_others(caller, attempt.organization_id));
+    if is_any_others && !sight::shut_out_by(conn, caller, &[patient])?.is_empty() {
+        for attempt in attempts.iter_mut().filter(|attempt| is_others(caller, attempt.organization_id)) {
+            attempt.content.note = None;
+        }
+    }
+    Ok(attempts)
+}
+
+fn is_others(caller: &Principal, recorder: OrganizationId) -> bool {
+    recorder != caller.organization_id
+}
+
+fn hide(follow_up: &mut FollowUp) {
+    follow_up.content.note = None;
+    follow_up.new_need_ids.clear();
+    if let Some(result) = &mut follow_up.result {
+        *result = FollowUpResult::default();
+    }
+    if let Some(cancellation) = &mut follow_up.cancellation {
+        cancellation.text = None;
+    }
+}
+
+fn narrow_needs(conn: &mut DbConn, caller: &Principal, follow_up: &mut FollowUp) -> Result<()> {
     let mut none = Vec::new();
     let domains = follow_up.result.as_mut().map_or(&mut none, |result| &mut result.new_needs);
     let ids = &mut follow_up.new_need_ids;
-    if follow_up.organization_id != caller.organization_id && !(domains.is_empty() && ids.is_empty()) {
-        let seen = sight::in_referral(conn, caller, follow_up.content.patient_id, follow_up.content.referral_id)?;
-        narrow(conn, seen.unwrap_or(Categories::SUMMARY), domains, ids)?;
+    if domains.is_empty() && ids.is_empty() {
+        return Ok(());
     }
-    Ok(follow_up)
+    let seen = sight::in_referral(conn, caller, follow_up.content.patient_id, follow_up.content.referral_id)?;
+    narrow(conn, seen.unwrap_or(Categories::SUMMARY), domains, ids)
 }
 
-/// A follow-up as the journal keeps it, as somebody sees it who sees these categories of the patient.
+/// A follow-up of another organization as the journal keeps it, as somebody sees it who sees these categories of the patient.
 pub fn recorded(conn: &mut DbConn, mut body: Value, seen: Categories) -> Result<Value> {
+    if !seen.contains(DataCategory::Summary) {
+        return without_words(body);
+    }
     let (mut domains, mut ids) = (list::<String>(&body, DOMAINS)?, list::<NeedId>(&body, IDS)?);
     narrow(conn, seen, &mut domains, &mut ids)?;
     for (pointer, left) in [(DOMAINS, json!(domains)), (IDS, json!(ids))] {
@@ -40,6 +96,26 @@ pub fn recorded(conn: &mut DbConn, mut body: Value, seen: Categories) -> Result<
         }
     }
     Ok(body)
+}
+
+/// What [`hide`] leaves of a follow-up.
+fn without_words(mut body: Value) -> Result<Value> {
+    let unheard = serde_json::to_value(FollowUpResult::default()).map_err(Error::internal)?;
+    for (pointer, left) in [("/note", Value::Null), ("/result", unheard), (IDS, json!([])), ("/cancellation/text", Value::Null)] {
+        if let Some(place) = body.pointer_mut(pointer).filter(|place| !place.is_null()) {
+            *place = left;
+        }
+    }
+    Ok(body)
+}
+
+/// The same of an attempt; `None` where that is all of it.
+pub fn recorded_attempt(mut body: Value, seen: Categories) -> Option<Value> {
+    if seen.contains(DataCategory::Summary) {
+        return None;
+    }
+    *body.get_mut("note")? = Value::Null;
+    Some(body)
 }
 
 /// Whether a follow-up, as the journal keeps it, names needs.
@@ -63,4 +139,28 @@ fn narrow(conn: &mut DbConn, seen: Categories, domains: &mut Vec<String>, ids: &
         domains.retain(|domain| !is_hidden(domain) && !find_domain(domain).is_some_and(|domain| domain.is_sensitive));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follow_up_out_of_the_journal_is_hidden_as_one_that_is_read() {
+        let written: FollowUpResult = serde_json::from_value(json!({ "change": "worse", "barriers": ["fear_stigma"], "minutes": 20,
+            "new_needs": ["stress"], "next_step": "Call.", "note": "Afraid of the worker." }))
+        .unwrap();
+        let body = json!({ "status": "completed", "due_on": "2026-03-10", "note": "Ask how it was.", "result": written,
+            "new_need_ids": [NeedId::generate()], "cancellation": { "code": "other", "text": "Afraid." } });
+        let hidden = without_words(body).unwrap();
+        let nothing = serde_json::to_value(FollowUpResult::default()).unwrap();
+        let expected = json!({ "status": "completed", "due_on": "2026-03-10", "note": null, "result": nothing, "new_need_ids": [],
+            "cancellation": { "code": "other", "text": null } });
+        assert_eq!(hidden, expected);
+        let open = json!({ "status": "open", "note": null, "result": null, "new_need_ids": [], "cancellation": null });
+        assert_eq!(without_words(open.clone()).unwrap(), open);
+        let attempt = json!({ "outcome": "reached", "note": "Afraid." });
+        assert_eq!(recorded_attempt(attempt.clone(), Categories::SUMMARY), None, "all of it");
+        assert_eq!(recorded_attempt(attempt, Categories::NONE), Some(json!({ "outcome": "reached", "note": null })));
+    }
 }

@@ -21,6 +21,7 @@ use super::query::{
 use super::scroll::{Form, Scroll};
 use crate::app::State;
 use crate::auth::DirectoryReader;
+use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::http::query::{self, Query};
@@ -226,7 +227,9 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
 /// Download the directory as an HSDS tabular package
 ///
 /// A zip file with `datapackage.json` and a CSV file for each table; columns named `kith` hold what the standard has no field for, as JSON.
-/// Organizations without services, terms that nobody carries and what an imported package said besides are in it.
+/// Organizations without services, terms that nobody carries and what an imported package said besides are in it. What records share, such
+/// as an organization or a term, is there once, as the first record says it; a record that says it otherwise says so in its own row, in
+/// the column `kith` under `otherwise`.
 /// `POST /v1/imports/services` takes it, with the ids that records have here. Two are made at once; whoever asks meanwhile is answered 503
 /// with `Retry-After`.
 #[utoipa::path(tag = "hsds", responses((status = 200, description = "The package.", content((String = "application/zip", example = json!("PK"))))), security((), ("oauth2" = ["services:read"])))]
@@ -236,7 +239,14 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
     let extent = Extent { is_full: true, ..Extent::of(&reader) };
     let shared = app.clone();
     let entries = app.read_directory(move |conn| everything(shelves(&shared), conn)).await?;
-    let mut package = Package::zipped().map_err(Error::internal)?;
+    let begin = |conn: &mut DbConn| {
+        let mut package = Package::zipped().map_err(Error::internal)?;
+        for (table, row) in packed(conn)? {
+            package.add(table, &row).map_err(Error::internal)?;
+        }
+        Ok(package)
+    };
+    let mut package = app.db.read(begin).await?;
     for (table, entries) in batches(&entries) {
         let (shared, entries) = (app.clone(), entries.to_vec());
         package = app
@@ -249,15 +259,6 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
             })
             .await?;
     }
-    let package = app
-        .db
-        .read(move |conn| {
-            for (table, row) in packed(conn)? {
-                package.add(table, &row).map_err(Error::internal)?;
-            }
-            Ok(package)
-        })
-        .await?;
     let finish = move || {
         let file = package.finish()?.ok_or_else(|| io::Error::other("a zip file was to be made"))?;
         let size = file.metadata()?.len();

@@ -103,18 +103,18 @@ pub fn all_services(shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<Entry
     Ok(shelves.catalogue.read().services(&Filter::default(), None).into_iter().map(Entry::Service).collect())
 }
 
-/// All that a package holds, in this order: services, those who give them or are listed without any, taxonomies and terms. Refreshes what it
-/// reads from.
+/// All that a package holds, in this order: taxonomies and terms, so that they stand in it as they are listed; services; those who give
+/// them or are listed without any. Refreshes what it reads from.
 pub fn everything(shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<Entry>> {
-    let mut entries = all_services(shelves, conn)?;
+    let services = all_services(shelves, conn)?;
     let shelf = shelves.catalogue.read();
-    entries.extend(shelf.providers(&Filter::default(), "").into_iter().map(Entry::Provider));
-    entries.extend(shelf.taxonomies("").into_iter().map(Entry::Taxonomy));
-    entries.extend(shelf.terms("", None, None, false).into_iter().map(Entry::Term));
-    Ok(entries)
+    let taxonomies = shelf.taxonomies("").into_iter().map(Entry::Taxonomy);
+    let terms = shelf.terms("", None, None, false).into_iter().map(Entry::Term);
+    let providers = shelf.providers(&Filter::default(), "").into_iter().map(Entry::Provider);
+    Ok(taxonomies.chain(terms).chain(services).chain(providers).collect())
 }
 
-/// What a package holds besides: rows that no list shows, each with its table.
+/// What a package holds before all others: rows that no list shows, each with its table.
 pub fn packed(conn: &mut DbConn) -> Result<Vec<(&'static str, Value)>> {
     Ok(repository::packed(conn)?.into_iter().map(|row| (row.kind.as_str(), row.content.0)).collect())
 }

@@ -99,7 +99,16 @@ pub fn is_private(key: &str) -> bool {
     key.starts_with("$serde_json::private::")
 }
 
-/// Parses what another system says of its own, up to so many values. Of a key that is given twice the last value stands.
+/// A text without U+0000, which one of the databases cannot store.
+pub fn without_nul(mut text: String) -> String {
+    if text.contains('\0') {
+        text.retain(|letter| letter != '\0');
+    }
+    text
+}
+
+/// Parses what another system says of its own, up to so many values. Of a key that is given twice the last value stands. U+0000 is
+/// left out of keys and texts.
 ///
 /// # Errors
 /// What is no JSON, nested deeper than [`parse`] takes it, or of more values.
@@ -140,6 +149,11 @@ impl<'c> Reader<'c> {
 
     const fn foreign(values: &'c Cell<usize>, most: usize) -> Self {
         Self { most, is_foreign: true, ..Self::strict(values) }
+    }
+
+    /// A key or a text as it is taken.
+    fn text(self, text: String) -> String {
+        if self.is_foreign { without_nul(text) } else { text }
     }
 
     fn inside<E: serde::de::Error>(self) -> std::result::Result<Self, E> {
@@ -184,10 +198,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
     fn visit_str<E>(self, text: &str) -> std::result::Result<Value, E> {
-        Ok(Value::String(text.to_owned()))
+        Ok(Value::String(self.text(text.to_owned())))
     }
     fn visit_string<E>(self, text: String) -> std::result::Result<Value, E> {
-        Ok(Value::String(text))
+        Ok(Value::String(self.text(text)))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Value, A::Error> {
         let inside = self.inside()?;
@@ -201,6 +215,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let inside = self.inside()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
+            let key = self.text(key);
             if is_private(&key) {
                 return Err(A::Error::custom("a key that is not allowed"));
             }
@@ -267,6 +282,12 @@ mod tests {
     fn of_what_others_say_twice_the_last_stands() {
         assert_eq!(foreign(br#"{"a":1,"a":2}"#, 3).unwrap(), json!({ "a": 2 }));
         assert!(foreign(b"{} x", 3).is_err());
+    }
+
+    #[test]
+    fn what_others_say_is_read_without_nuls() {
+        assert_eq!(foreign(br#"{"a\u0000b":["\u0000c\u0000", {"\u0000": 1}]}"#, 5).unwrap(), json!({ "ab": ["c", { "": 1 }] }));
+        assert!(foreign(br#"{"$serde_json\u0000::private::RawValue":"[1]"}"#, 5).is_err(), "no key becomes one that nobody may use");
     }
 
     #[test]

@@ -54,6 +54,21 @@ pub struct Draft {
     pub notices: Vec<Notice>,
 }
 
+/// A record of which no service can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// Its key in the source, where it has one that could be read.
+    pub key: Option<String>,
+    /// Why.
+    pub reason: Notice,
+}
+
+impl From<Notice> for Unfit {
+    fn from(reason: Notice) -> Self {
+        Self { key: None, reason }
+    }
+}
+
 /// A service of which nothing is known.
 static BLANK: LazyLock<Option<ServiceInput>> = LazyLock::new(|| serde_json::from_str(r#"{"name":""}"#).ok());
 

@@ -52,11 +52,13 @@ pub struct ImportQuery {
     /// IANA time zone of opening hours that do not name one.
     #[param(max_length = 60, example = "America/Vancouver")]
     pub time_zone: Option<String>,
-    /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them.
+    /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them. Where
+    /// a record was refused of which it is not known which it is, such as a line that is no JSON, nothing is retired, and the report says so
+    /// (`nothing_retired`).
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
-    /// Retire them even where the body lists less than half of them.
+    /// Retire them even where the body lists less than half of them, or it is not known which of them were refused.
     #[serde(default)]
     #[param(example = false)]
     pub force: bool,
@@ -123,12 +125,7 @@ pub async fn import_services(
         app.db.write_patiently(join).await?.into_iter().for_each(|line| import.report.add(line));
     }
     if query.retire_missing {
-        import.retire(&desk.load, &query).await?;
-        if let Some(unseen) = desk.load.unseen() {
-            for gone in app.db.read(move |conn| unseen.pieces(conn)).await? {
-                app.db.write_patiently(move |conn| gone.forget(conn)).await?;
-            }
-        }
+        import.retire(&desk.load, &query, is_package).await?;
     }
     Ok(HttpResponse::Ok().json(import.report))
 }
@@ -250,7 +247,12 @@ impl Import<'_> {
         self.app.db.write_patiently(move |conn| batch.write(conn, &caller.now(&clock).actor())).await
     }
 
-    async fn retire(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
+    /// Makes services inactive that are missing, and forgets what a package lists no more; or tells why not.
+    async fn retire(&mut self, load: &Load, query: &ImportQuery, is_package: bool) -> Result<()> {
+        if let Some(told) = load.doubt().filter(|_| !query.force) {
+            self.report.add(told);
+            return Ok(());
+        }
         let missing = load.missing();
         if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
@@ -260,6 +262,12 @@ impl Import<'_> {
             let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
             let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
             lines.into_iter().for_each(|line| self.report.add(line));
+        }
+        if is_package {
+            let unseen = load.unseen();
+            for gone in self.app.db.read(move |conn| unseen.pieces(conn)).await? {
+                self.app.db.write_patiently(move |conn| gone.forget(conn)).await?;
+            }
         }
         Ok(())
     }

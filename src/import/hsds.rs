@@ -18,19 +18,18 @@ pub mod zones;
 
 use serde_json::Value;
 
-use super::Notice;
-use super::draft::{Draft, substance};
+use super::draft::{Draft, Unfit, substance};
 use super::mapping::Mapping;
 use super::text;
 use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
 
 /// Reads every service of a record. `outer` is the value that encloses it, or the record itself.
-pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Draft, Notice>> {
+pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Draft, Unfit>> {
     let within = within(mapping, &record, outer);
     match shapes::units(record) {
         Ok(units) => units.into_iter().map(|unit| service::draft(mapping, unit, within.as_deref())).collect(),
-        Err(notice) => vec![Err(notice)],
+        Err(notice) => vec![Err(notice.into())],
     }
 }
 

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value};
 
-use super::draft::Draft;
+use super::draft::{Draft, Unfit};
 use super::kin::Kin;
 use super::mapping::{Format, Mapping, Trust};
 use super::read::{Of, Raw};
@@ -130,7 +130,7 @@ impl Importer {
                     let outcome = self.keyed(draft, position);
                     give(outcome);
                 }
-                Err(notice) => give(refused(None, position, notice)),
+                Err(unfit) => give(refused(self.known_key(unfit.key), position, unfit.reason)),
             }
         }
     }
@@ -154,10 +154,12 @@ impl Importer {
         }
     }
 
-    fn drafts(&self, value: Value) -> Vec<Result<Draft, Notice>> {
+    fn drafts(&self, value: Value) -> Vec<Result<Draft, Unfit>> {
         let drafts = self.each(value, |record, outer| self.draft(record, outer));
         match &self.mapping.each {
-            Some(path) if drafts.is_empty() => vec![Err(Notice::new("not_a_record", path.text.clone(), "there is nothing at this path"))],
+            Some(path) if drafts.is_empty() => {
+                vec![Err(Notice::new("not_a_record", path.text.clone(), "there is nothing at this path").into())]
+            }
             _ => drafts,
         }
     }
@@ -179,7 +181,7 @@ impl Importer {
         }
     }
 
-    fn draft(&self, record: Value, outer: &Value) -> Vec<Result<Draft, Notice>> {
+    fn draft(&self, record: Value, outer: &Value) -> Vec<Result<Draft, Unfit>> {
         match self.mapping.format {
             Format::Hsds => hsds::drafts(&self.mapping, record, outer),
             Format::Records => vec![records::draft(&self.mapping, &record, outer).map(|draft| self.grouped(draft, &record, outer))],
@@ -271,6 +273,12 @@ impl Importer {
         }
     }
 
+    /// The key of a record that cannot be taken, where it is that of a service by itself.
+    fn known_key(&self, key: Option<String>) -> Option<String> {
+        let key = key.filter(|key| self.mapping.group.is_none() && self.is_trusted(key))?;
+        Some(keys::fitted(&key))
+    }
+
     fn is_trusted(&self, key: &str) -> bool {
         if self.mapping.format == Format::Records || self.mapping.keys.trust == Trust::Always {
             return true;
@@ -291,7 +299,7 @@ impl Importer {
 
     /// A service in the form of the API: taken as it is, or refused with its faults.
     fn ours(&mut self, value: Value, position: u64) -> Outcome {
-        let key = key_of_ours(&value, &self.mapping.source);
+        let key = key_of_ours(&value, &self.mapping.source).map(|key| keys::fitted(&key));
         let mut service = match schema::whole::<ServiceInput>(value) {
             Ok(service) => service,
             Err(reasons) => return Outcome::Refused(Refused { key, position, reasons }),
@@ -299,7 +307,6 @@ impl Importer {
         let Some(key) = key else {
             return refused(None, position, Notice::new("key_missing", "/identifiers", "the service has no identifier"));
         };
-        let key = keys::fitted(&key);
         if let Some(first) = self.seen.get(&key).and_then(|seen| seen.first()) {
             let notice = Notice::new("duplicate_key", "/identifiers", format!("record {} has the same key", first.position));
             return refused(Some(key), position, notice);

@@ -19,8 +19,8 @@ pub fn content_key(parts: &[&str]) -> String {
     format!("{readable}-{}", hex(digest.get(..5).unwrap_or_default()))
 }
 
-/// A fingerprint of everything that a source says of a service, but for when and by whom it says that something was changed: there are
-/// sources that say so anew whenever they are asked. It does not know when the record was imported.
+/// A fingerprint of everything that a source says of a service, also of when it was last modified, for that is shown; but for `metadata`,
+/// which some sources write anew whenever they are asked. It does not know when the record was imported.
 pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedCapacity], provider: Option<&super::Provider>) -> String {
     let mut digest = Sha256::new();
     let provider = provider.map(|p| ((&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers), &p.rest));
@@ -63,8 +63,20 @@ pub fn fitted(key: &str) -> String {
     format!("{head}-{digest}")
 }
 
-/// The longest value of an identifier.
+/// Whether a key in another system is as long as an identifier may be.
+pub fn fits(system: &str, value: &str) -> bool {
+    [system, value].iter().all(|text| text.chars().count() <= MAX_KEY)
+}
+
+/// The name of an organization as it may be; long ones are cut.
+pub fn fitted_name(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
+}
+
+/// The longest system and value of an identifier.
 const MAX_KEY: usize = 200;
+/// The longest name of an organization.
+const MAX_NAME: usize = 300;
 
 fn hex(bytes: &[u8]) -> String {
     format!("{:x}", HexDisplay(bytes))

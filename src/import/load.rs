@@ -22,11 +22,15 @@ use super::{Kept, Notice, Outcome, Provider, store};
 use crate::db::DbConn;
 use crate::error::Result;
 use crate::hsds::repository::{self as hsds, SourceRowKind};
+use crate::http::json::length;
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
 
 /// How many services are written in one transaction.
 pub const BATCH: usize = 500;
+
+/// How large they are together, about, in bytes, where they are fewer: of a package, many may share what is large.
+const MOST_BYTES: usize = 64 << 20;
 
 /// So many taxonomies, terms and the like are kept of a source: who lists terms has them all in memory.
 const MOST_KEPT: usize = 50_000;
@@ -43,6 +47,8 @@ pub struct Load {
     known: HashMap<ServiceId, String>,
     knows_all: bool,
     seen: HashSet<ServiceId>,
+    /// How many records were refused of which it is not known which they are.
+    unkeyed: u64,
     /// The organizations of the source's providers, by key.
     providers: HashMap<String, OrganizationId>,
     /// The keys of those that were not known.
@@ -51,6 +57,8 @@ pub struct Load {
     /// Organizations that are listed by themselves, and what belongs to no record.
     listed: Vec<Provider>,
     kept: Vec<Kept>,
+    /// How large these are together, about.
+    bytes: usize,
     /// What of the latter has been seen.
     seen_kept: HashSet<(SourceRowKind, String)>,
     /// Whether it has been told that there are too many.
@@ -66,11 +74,13 @@ impl Load {
             known: HashMap::new(),
             knows_all: false,
             seen: HashSet::new(),
+            unkeyed: 0,
             providers: HashMap::new(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
             listed: Vec::new(),
             kept: Vec::new(),
+            bytes: 0,
             seen_kept: HashSet::new(),
             is_told_full: false,
         }
@@ -105,11 +115,13 @@ impl Load {
             known: store::fingerprints(conn, owner, source)?,
             knows_all: true,
             seen: HashSet::new(),
+            unkeyed: 0,
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
             listed: Vec::new(),
             kept: Vec::new(),
+            bytes: 0,
             seen_kept: HashSet::new(),
             is_told_full: false,
         })
@@ -123,6 +135,7 @@ impl Load {
                 if !notices.is_empty() {
                     tell(noted(Some(provider.key.clone()), notices));
                 }
+                self.bytes += provider.bytes();
                 self.listed.push(*provider);
                 return self.full();
             }
@@ -133,6 +146,7 @@ impl Load {
                     tell(noted(None, vec![Notice::new("row_left_out", kept.kind.as_str(), told)]));
                 }
                 if !is_full && self.seen_kept.insert((kept.kind, kept.key.clone())) {
+                    self.bytes += length(&kept.content);
                     self.kept.push(kept);
                 }
                 return self.full();
@@ -142,7 +156,8 @@ impl Load {
                 return None;
             }
             Outcome::Refused(refused) => {
-                // What is refused is still there: it is not retired.
+                // What is refused is still there: it is not retired. Where its key is not known nothing is, for it may be any.
+                self.unkeyed += u64::from(refused.key.is_none());
                 self.seen.extend(refused.key.as_deref().map(|key| self.id(key)));
                 let service_id = None;
                 tell(Line {
@@ -164,6 +179,7 @@ impl Load {
             }
             known => {
                 let is_back = known.is_some_and(|fingerprint| fingerprint == RETIRED);
+                self.bytes += length(&parsed.service) + parsed.provider.as_ref().map_or(0, Provider::bytes);
                 self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
             }
         }
@@ -172,11 +188,13 @@ impl Load {
 
     /// The batch, where it is full.
     fn full(&mut self) -> Option<Batch> {
-        if self.planned.len() + self.listed.len() + self.kept.len() >= BATCH { self.rest() } else { None }
+        let is_full = self.planned.len() + self.listed.len() + self.kept.len() >= BATCH || self.bytes >= MOST_BYTES;
+        if is_full { self.rest() } else { None }
     }
 
     /// The batch that is not full yet.
     pub fn rest(&mut self) -> Option<Batch> {
+        self.bytes = 0;
         let records = std::mem::take(&mut self.planned);
         let (listed, kept) = (std::mem::take(&mut self.listed), std::mem::take(&mut self.kept));
         if records.is_empty() && listed.is_empty() && kept.is_empty() {
@@ -208,9 +226,22 @@ impl Load {
         })
     }
 
-    /// What the source has that belongs to no record and that this import has not seen; nothing where it has seen none at all.
-    pub fn unseen(&self) -> Option<Unseen> {
-        (!self.seen_kept.is_empty()).then(|| Unseen { owner: self.owner, source: self.source.clone(), seen: self.seen_kept.clone().into() })
+    /// What the source has that belongs to no record and that this import has not seen: of a package, which has all of that, to be forgotten.
+    pub fn unseen(&self) -> Unseen {
+        Unseen { owner: self.owner, source: self.source.clone(), seen: self.seen_kept.clone().into() }
+    }
+
+    /// What is to be told where nobody can say what is [`missing`](Self::missing) or [`unseen`](Self::unseen), for it may be among what was
+    /// refused.
+    pub fn doubt(&self) -> Option<Line> {
+        (self.unkeyed > 0).then(|| {
+            let told = format!(
+                "records were refused of which it is not known which they are, {} in all: nothing was made inactive and nothing forgotten, \
+                 for it may be among them",
+                self.unkeyed
+            );
+            noted(None, vec![Notice::new("nothing_retired", "", told)])
+        })
     }
 
     /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
@@ -272,5 +303,24 @@ impl Gone {
     /// Forgets it.
     pub fn forget(&self, conn: &mut DbConn) -> Result<()> {
         hsds::forget(conn, self.owner, &self.source, self.kind, &self.keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_full_by_its_size_too() {
+        let mut load = Load::piecemeal(OrganizationId::from_uuid(Uuid::nil()), "partner");
+        let mut take = |key: &str| {
+            let content = json!({ "description": "x".repeat(MOST_BYTES / 2) });
+            let kept = Kept { kind: SourceRowKind::TaxonomyTerm, key: key.to_owned(), content };
+            load.take(Outcome::Kept(kept), &mut |line| panic!("{line:?}")).map(|batch| batch.kept.len())
+        };
+        assert_eq!(["a", "b", "c"].map(&mut take), [None, Some(2), None]);
     }
 }

@@ -39,6 +39,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::said::Fields;
+use crate::http::json::length;
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 use crate::types::{Identifier, Phone};
@@ -95,6 +96,13 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// How large it is, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        let texts = [Some(&self.name), self.description.as_ref(), self.url.as_ref(), self.email.as_ref()];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        texts + length(&self.phones) + length(&self.identifiers) + length(&self.content) + length(&self.rest)
+    }
+
     /// What becomes of it, with its key in its source first among its identifiers.
     pub fn input(&self, source: &str) -> OrganizationInput {
         let known = self.content.as_deref().cloned();

@@ -6,6 +6,7 @@
 //! that hangs on it, whether it gives a service or not; then the services; then what belongs to no record, such as terms. Of rows that
 //! hang on nothing that is there is told at the end.
 
+mod bounds;
 mod older;
 
 use std::cell::RefCell;
@@ -17,13 +18,14 @@ use std::path::Path;
 use serde_json::{Map, Number, Value, json};
 use zip::ZipArchive;
 
+use self::bounds::Unfolded;
 use self::older::{renewed, table_of};
 use super::hsds::own;
 use super::read::{self, Of, Raw};
 use crate::hsds::package::{DESCRIPTOR, OTHERWISE};
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::tables::{self, KEYS, NUMBERS, SINGLES};
-use crate::http::json::{MOST_OF_RECORD, foreign};
+use crate::http::json::{MOST_OF_RECORD, foreign, without_nul};
 
 /// Why a package cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum PackageError {
     /// The zip file is none.
     #[error("no zip file that can be read: {0}")]
     Zip(#[from] zip::result::ZipError),
-    /// It has no services.
+    /// It has no services, too many files or rows, or a table that is no CSV.
     #[error("{0}")]
     Malformed(String),
     /// Unpacked it is larger than it may be.
@@ -81,8 +83,8 @@ pub struct Package {
     placed: (HashSet<String>, HashSet<String>),
     /// The programs that services name.
     programs: HashSet<String>,
-    /// The table whose rows that belong to no record are next, and the row.
-    loose: (usize, usize),
+    /// The table whose rows that belong to no record are next, and where in it they go on.
+    loose: (usize, Option<csv::Position>),
     /// Records that rows name and that are not there, by the column that names them.
     missing: RefCell<BTreeSet<(&'static str, String)>>,
 }
@@ -200,6 +202,7 @@ impl Package {
     }
 
     fn read_table(&mut self, path: &str, mut input: impl Read) -> Result<(), PackageError> {
+        let path = &without_nul(path.to_owned());
         let name = table_of(path);
         let file = path.rsplit(['/', '\\']).next().unwrap_or(path).to_lowercase();
         let mut bytes = Vec::new();
@@ -211,8 +214,7 @@ impl Package {
         let mut places = Vec::new();
         let columns: Vec<String> = {
             let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
-            let columns =
-                reader.byte_headers().map_err(fault)?.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+            let columns = read::columns(reader.byte_headers().map_err(fault)?);
             let mut cells = csv::ByteRecord::new();
             while reader.read_byte_record(&mut cells).map_err(fault)? {
                 if self.rows + places.len() >= self.most_rows {
@@ -260,13 +262,13 @@ impl Package {
             }
             // What Kith has written says where a service is given, also where that is nowhere.
             self.placed.0.extend(text(fields, "id").filter(|_| own::is_own(fields)));
-            self.programs.extend(text(fields, "program_id"));
+            self.programs.extend(text(fields, "program_id").filter(|_| !says_otherwise(fields, "program")));
             self.services.push_back(place);
             return;
         }
         if table == "service_at_location" {
             self.placed.0.extend(text(fields, "service_id"));
-            self.placed.1.extend(text(fields, "location_id"));
+            self.placed.1.extend(text(fields, "location_id").filter(|_| !says_otherwise(fields, "location")));
         }
         if table == "organization" {
             self.organizations.push_back(place);
@@ -293,8 +295,8 @@ impl Package {
     /// The next records, at most so many, each with all that hangs on it; none at the end. Of large ones they are fewer: what is unfolded of a
     /// file is in memory together.
     pub fn next_records(&mut self, most: usize) -> Vec<Raw> {
-        let (mut records, mut unfolded) = (Vec::new(), 0);
-        while records.len() < most && unfolded < MOST_PARTS {
+        let (mut records, mut unfolded) = (Vec::new(), Unfolded::default());
+        while records.len() < most && !unfolded.is_full() {
             if let Some(place) = self.spoiled.pop_front() {
                 // Read once more, for the reason.
                 records.push(Raw::new(place.line, self.row(place).map(Value::Object)));
@@ -312,41 +314,44 @@ impl Package {
         records
     }
 
-    fn record(&self, table: &str, place: Place, of: Of, unfolded: &mut usize) -> Raw {
-        let mut parts = 0;
-        let value = self.row(place).map(|fields| Value::Object(self.nested(table, fields, 0, &mut parts)));
-        let value =
-            value.and_then(|value| if parts > MOST_PARTS { Err(format!("more than {MOST_PARTS} rows hang on it")) } else { Ok(value) });
-        *unfolded += parts;
+    fn record(&self, table: &str, place: Place, of: Of, unfolded: &mut Unfolded) -> Raw {
+        let mut own = Unfolded::default();
+        let value = self.row(place).map(|fields| Value::Object(self.nested(table, fields, 0, &mut own)));
+        let value = value.and_then(|value| own.fault().map_or(Ok(value), Err));
+        unfolded.join(own);
         Raw { position: place.line, value, of }
     }
 
     /// Adds rows of the next table that hang on nothing: those that belong to no record, and of others what is told of them. Gives where to
     /// go on.
-    fn add_loose(&self, most: usize, records: &mut Vec<Raw>, unfolded: &mut usize) -> (usize, usize) {
-        let (number, from) = self.loose;
-        let Some(table) = self.tables.get(number) else { return (number + 1, 0) };
+    fn add_loose(&self, most: usize, records: &mut Vec<Raw>, unfolded: &mut Unfolded) -> (usize, Option<csv::Position>) {
+        let (number, from) = self.loose.clone();
+        let Some(table) = self.tables.get(number) else { return (number + 1, None) };
         let kind = LOOSE.iter().find(|(name, _)| *name == table.name).map(|(_, kind)| *kind);
         if kind.is_none() && matches!(table.name.as_str(), "service" | "organization") {
-            return (number + 1, 0);
+            return (number + 1, None);
         }
         let (mut left_out, mut examples) = (0_u64, Vec::new());
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.bytes.as_slice());
-        let (mut cells, mut row) = (csv::ByteRecord::new(), 0);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Cursor::new(table.bytes.as_slice()));
+        if from.is_some_and(|from| reader.seek(from).is_err()) {
+            return (number + 1, None);
+        }
+        let mut cells = csv::ByteRecord::new();
         while reader.read_byte_record(&mut cells).unwrap_or(false) {
-            row += 1;
-            let is_used = table.is_used.borrow().get(row - 1).copied().unwrap_or(false);
-            if row <= from || (is_used && kind.is_none()) {
+            // The first record is the header.
+            let at = |place: &csv::Position| (place.byte() as usize, place.line(), place.record().saturating_sub(1) as usize);
+            let (start, line, row) = cells.position().map_or((0, 0, 0), at);
+            let is_used = table.is_used.borrow().get(row).copied().unwrap_or(false);
+            if is_used && kind.is_none() {
                 continue;
             }
-            let (start, line) = cells.position().map_or((0, 0), |place| (place.byte() as usize, place.line()));
             let place = Place { table: number, row: 0, start, end: reader.position().byte() as usize, line };
             // One that cannot be read has been told of.
             let Ok(fields) = self.row(place) else { continue };
             if let Some(kind) = kind {
                 records.push(self.record(&table.name, place, Of::Row(kind), unfolded));
-                if records.len() >= most || *unfolded >= MOST_PARTS {
-                    return (number, row);
+                if records.len() >= most || unfolded.is_full() {
+                    return (number, Some(reader.position().clone()));
                 }
             } else {
                 left_out += 1;
@@ -359,7 +364,7 @@ impl Package {
             let told = format!("rows that hang on nothing that is there were left out, {left_out} in all: {}", examples.join("; "));
             records.push(told_of(&table.file, told));
         }
-        (number + 1, 0)
+        (number + 1, None)
     }
 
     /// Tells of records that rows name and that are not there.
@@ -374,10 +379,10 @@ impl Package {
         SINGLES.iter().filter_map(|(_, _, column)| of_column(column)).collect()
     }
 
-    /// A row with all that hangs on it, as long as these are not too many `parts`.
-    fn nested(&self, table: &str, mut fields: Row, depth: usize, parts: &mut usize) -> Row {
-        *parts += 1;
-        if *parts > MOST_PARTS {
+    /// A row with all that hangs on it, as long as this is not too much.
+    fn nested(&self, table: &str, mut fields: Row, depth: usize, unfolded: &mut Unfolded) -> Row {
+        unfolded.add(&fields);
+        if unfolded.is_too_much() {
             return fields;
         }
         let id = text(&fields, "id").filter(|_| depth < DEEPEST);
@@ -388,7 +393,7 @@ impl Package {
             let is_upwards = *child == "organization" && table != "service"
                 || *child == "location" && table != "service_at_location"
                 || *child == "program" && table != "service";
-            if is_upwards || depth >= DEEPEST {
+            if is_upwards || depth >= DEEPEST || unfolded.is_too_much() {
                 continue;
             }
             let row = self.records.get(*child).and_then(|rows| rows.get(&named)).and_then(|place| self.used(*place).ok());
@@ -399,7 +404,7 @@ impl Package {
                     if *child == "program" && row.get("organization_id") == owner.as_ref() {
                         row.shift_remove("organization_id");
                     }
-                    fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1, parts)));
+                    fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1, unfolded)));
                 }
                 // Older packages name a term by its code.
                 None if *child == "taxonomy_term" => {
@@ -414,6 +419,9 @@ impl Package {
             PARENTS.iter().filter(|column| OF_ANY.iter().any(|(any, _)| any == *column) || column.strip_suffix("_id") == Some(table));
         let hanging = columns.filter_map(|column| Some((*column, self.children.get(&(*column, id.clone()?))?)));
         for (column, place) in hanging.flat_map(|(column, places)| places.iter().map(move |place| (column, place))) {
+            if unfolded.is_too_much() {
+                break;
+            }
             let Some(child) = self.tables.get(place.table).map(|table| table.name.as_str()) else { continue };
             let is_wanted = match (table, child) {
                 ("organization", child) if depth > 0 && !WITH_SERVICES.contains(&child) => false,
@@ -425,7 +433,7 @@ impl Package {
             let row = if is_wanted { self.hung(*place, column, table) } else { None };
             let Some(row) = row else { continue };
             let member = tables::member_of(table, child);
-            let row = Value::Object(self.nested(child, row, depth + 1, parts));
+            let row = Value::Object(self.nested(child, row, depth + 1, unfolded));
             match lists.iter_mut().find(|(known, _)| known == member) {
                 Some((_, rows)) => rows.push(row),
                 None => lists.push((member.to_owned(), vec![row])),
@@ -517,6 +525,11 @@ fn example(line: u64, fields: &Row) -> String {
     }
 }
 
+/// Whether what a row names by a column is another's, and it says its own.
+fn says_otherwise(fields: &Row, member: &str) -> bool {
+    fields.get("kith").and_then(|profile| profile.get(OTHERWISE)).is_some_and(|otherwise| otherwise.get(member).is_some())
+}
+
 /// Puts in its place what a row says otherwise of one that others share.
 fn say_otherwise(fields: &mut Row) {
     let Some(profile) = fields.get_mut("kith").and_then(Value::as_object_mut) else { return };
@@ -560,20 +573,6 @@ fn cell(column: &str, cell: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_that_hang_on_each_other_without_end_are_refused_with_what_they_hang_on() {
-        let mut package = Package::new(MOST_ROWS);
-        package.read_table("services.csv", "id,name,status\nX,A,active\nY,B,active\n".as_bytes()).unwrap();
-        let attributes = format!("id,link_id\n{}Y1,Y\n", "X,X\n".repeat(30));
-        package.read_table("attributes.csv", attributes.as_bytes()).unwrap();
-        // They are handed over one by one: together they are too much.
-        let records = package.next_records(2);
-        assert_eq!(records.len(), 1);
-        assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
-        let records = package.next_records(2);
-        assert_eq!(records[0].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
-    }
 
     #[test]
     fn a_package_of_more_rows_than_it_may_have_is_refused_and_so_is_one_whose_rows_hang_on_very_much() {

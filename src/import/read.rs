@@ -1,5 +1,6 @@
 //! Takes a file apart into its records, one at a time: a million lines need no more memory than the longest.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -7,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use crate::hsds::repository::SourceRowKind;
-use crate::http::json::{Foreign, MOST_OF_FILED, foreign, is_private};
+use crate::http::json::{Foreign, MOST_OF_FILED, foreign, is_private, without_nul};
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +133,7 @@ fn ndjson(mut input: impl BufRead, take: &mut impl FnMut(Raw)) -> Result<(), Rea
 
 fn csv(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
-    let columns = reader.byte_headers().map_err(|fault| ReadError::Malformed(fault.to_string()))?.clone();
-    let columns: Vec<String> = columns.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+    let columns = columns(reader.byte_headers().map_err(|fault| ReadError::Malformed(fault.to_string()))?);
     let mut row = csv::ByteRecord::new();
     loop {
         match reader.read_byte_record(&mut row) {
@@ -147,6 +147,11 @@ fn csv(input: impl Read, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
     }
 }
 
+/// The columns that a header line names.
+pub fn columns(header: &csv::ByteRecord) -> Vec<String> {
+    header.iter().map(|name| without_nul(String::from_utf8_lossy(name).into_owned()).trim().to_owned()).collect()
+}
+
 /// The object of a row of CSV: what is made of each cell that is not empty, by its column. Else why it is none.
 pub fn cells(columns: &[String], row: &csv::ByteRecord, value: impl Fn(&str, &str) -> Option<Value>) -> Result<Map<String, Value>, String> {
     if row.len() > columns.len() {
@@ -158,8 +163,9 @@ pub fn cells(columns: &[String], row: &csv::ByteRecord, value: impl Fn(&str, &st
         if is_private(column) {
             return Err(format!("a column must not be called {column}"));
         }
-        if !cell.is_empty() {
-            record.extend(value(column, cell).map(|value| (column.clone(), value)));
+        let clean = if cell.contains('\0') { Cow::Owned(cell.replace('\0', "")) } else { Cow::Borrowed(cell) };
+        if !clean.is_empty() {
+            record.extend(value(column, &clean).map(|value| (column.clone(), value)));
         }
     }
     Ok(record)
@@ -206,6 +212,7 @@ impl<'de, F: FnMut(Value)> Visitor<'de> for Document<'_, F> {
         let mut record = Map::new();
         let mut is_page = false;
         while let Some(key) = entries.next_key::<String>()? {
+            let key = without_nul(key);
             if key == "contents" {
                 is_page = true;
                 entries.next_value_seed(Document(&mut *self.0))?;
@@ -275,6 +282,16 @@ mod tests {
         let record = json!({ PRIVATE: "[2]" }).to_string();
         assert!(read(record.as_bytes(), Form::Json, |_| {}).is_err());
         assert!(all(&record, Form::Ndjson)[0].1.is_err());
+    }
+
+    #[test]
+    fn nuls_are_left_out_of_every_form() {
+        let record = json!({ "name": "Pantry" });
+        let of = |text: &str, form| all(text, form).pop().unwrap().1.unwrap();
+        assert_eq!(of("na\0me,\0\nPan\0try,\0\n", Form::Csv), record);
+        assert_eq!(of(r#"{"na\u0000me":"Pan\u0000try"}"#, Form::Json), record);
+        assert_eq!(of(r#"[{"na\u0000me":"Pan\u0000try"}]"#, Form::Json), record);
+        assert_eq!(of(r#"{"na\u0000me":"Pan\u0000try"}"#, Form::Ndjson), record);
     }
 
     #[test]

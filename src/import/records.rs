@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use self::values::Found;
 pub use self::values::date;
-use super::draft::{Draft, is_empty_place};
+use super::draft::{Draft, Unfit, is_empty_place};
 use super::mapping::{Mapping, Rule};
 use super::text::{self, address, cost, eligibility, languages};
-use super::{Notice, Provider};
+use super::{Notice, Provider, keys};
 use crate::services::model::{CostKind, Place, PointPrecision, ServiceLanguage, ServiceStatus, TaxonomyTerm};
 use crate::services::model::{ServiceInput, ServiceTranslation};
 use crate::types::{Identifier, Phone, Point};
@@ -59,9 +59,9 @@ struct Reading<'a> {
 }
 
 /// Reads a record. `outer` is the value that encloses it, or the record itself.
-pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, Notice> {
+pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, Unfit> {
     let Value::Object(fields) = record else {
-        return Err(Notice::new("not_a_record", "", "the record is no object"));
+        return Err(Notice::new("not_a_record", "", "the record is no object").into());
     };
     let draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
     let mut reading = Reading { mapping, record, outer, draft };
@@ -88,7 +88,7 @@ pub fn draft(mapping: &Mapping, record: &Value, outer: &Value) -> Result<Draft, 
         }
     }
     if draft.service.name.is_empty() {
-        return Err(Notice::new("name_missing", "name", "the record has no name"));
+        return Err(Unfit { key: draft.key, reason: Notice::new("name_missing", "name", "the record has no name") });
     }
     draft.identity = vec![draft.service.name.clone()];
     Ok(draft)
@@ -395,9 +395,13 @@ impl Reading<'_> {
             let found = values::first(rules.get(target)?, self.record, self.outer, &mut self.draft)?;
             text::plain(&values::text(&found.value)?)
         };
-        let Some(name) = text("name") else { return };
-        let key = text("key").unwrap_or_else(|| text::slug(&name));
+        let Some(whole) = text("name") else { return };
+        let key = keys::fitted(&text("key").unwrap_or_else(|| text::slug(&whole)));
         let (description, url, email) = (text("description"), text("url"), text("email"));
+        let name = keys::fitted_name(&whole);
+        if name != whole {
+            self.draft.keep_told("name_cut", "provider.name", Value::String(whole));
+        }
         self.draft.service.provider_name = Some(name.clone());
         self.draft.provider = Some(Provider { key, name, description, url, email, ..Provider::default() });
     }

@@ -12,7 +12,7 @@ use crate::text_enum;
 
 text_enum! {
     /// What became of a record. `noted` is of none: what is said of an organization, whose `key` it is, was not done or not understood; or
-    /// rows of a package were left out.
+    /// rows of a package were left out; or nothing was retired.
     pub enum Verdict {
         /// It is a new service.
         Created = "created",
@@ -81,7 +81,7 @@ pub struct Report {
     /// Services that are no longer in the source and are inactive now.
     #[schema(example = 0)]
     pub retired: u64,
-    /// Providers that were not known.
+    /// Organizations that were not known.
     #[schema(example = 7)]
     pub organizations_created: u64,
     /// How often each notice occurred among the records that were taken, and of organizations.

@@ -39,8 +39,8 @@ const MOST_STRANGERS: i64 = 1_000;
 /// it names whom to turn to, and the unmet need is recorded. A referral can name the match it came from. What a stranger asks of a public
 /// directory is kept for a day, in codes alone.
 ///
-/// Nobody at risk of violence is sent where the other may sit beside them. Who does not see all needs of the patient is suggested nothing
-/// that one of them could make unsafe, whether it does or not.
+/// Nobody at risk of violence is sent where the other may sit beside them, nor anywhere for their words alone. Who does not see all needs of
+/// the patient is suggested nothing that one of them could make unsafe, whether it does or not.
 ///
 /// For a patient, the referrals that the caller sees (scope `referrals:read`) are remembered: what an open one asks, what the person has
 /// declined within a year, and what has rejected them since for what they are or where they live, is not suggested again. A later word of the

@@ -217,8 +217,10 @@ impl<'a> Subject<'a> {
         if person.interests.iter().any(|interest| has_code(&attributes.activities, interest)) {
             return true;
         }
-        // The words of somebody at risk name the danger; a service that shares these words need not know how to meet it.
-        if !self.is_at_risk && candidate.text_fit.is_some_and(|fit| fit >= self.weights.text.relevant_from) {
+        // The words of somebody at risk name the danger; a service that shares these words need not know how to meet it. Nor do they lead
+        // anywhere where a risk may be hidden, or what is suggested would tell of it.
+        let may_be_at_risk = self.is_at_risk || person.is_at_hidden_risk;
+        if !may_be_at_risk && candidate.text_fit.is_some_and(|fit| fit >= self.weights.text.relevant_from) {
             return true;
         }
         // With neither need nor wish named, "what is there for people like me" is the question; with nothing at all, everything is asked for.

@@ -53,6 +53,9 @@ fn problem_example(status: &str) -> Value {
 /// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
 const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
 
+/// Where the document itself is read: it is no resource, and has a tag all the same.
+pub(super) const DOCUMENT: &str = "/openapi.json";
+
 /// What is forgotten when its time is over, and leaves no tombstone.
 const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
 
@@ -113,6 +116,9 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
             }
             _ => {}
         }
+    }
+    if path == DOCUMENT {
+        headers.push("IfNoneMatch");
     }
     if is_api && is_part && method == "delete" {
         headers.push("IfMatch");
@@ -231,7 +237,8 @@ pub(super) fn add_headers(document: &mut Value) {
                     if matches!(status.as_str(), "201" | "202") || path.ends_with("/by-identifier") {
                         names.push("Location");
                     }
-                    if path.starts_with("/v1/") && (status == "201" || status == "304" || has_version || schema == "Capacity") {
+                    let is_tagged = status == "201" || status == "304" || has_version || schema == "Capacity";
+                    if path == DOCUMENT || path.starts_with("/v1/") && is_tagged {
                         names.push("ETag");
                     }
                     if schema.ends_with("Page") && method == "get" {

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::hsds::tables::TABLES;
+
 /// `Page_Patient` becomes `PatientPage`, whose items are those of `Patient`: generators make better names of it, and what is done to a
 /// schema here holds for its pages too.
 pub(super) fn rename_pages(document: &mut Value) {
@@ -64,6 +66,9 @@ pub(super) fn hoist_descriptions(value: &mut Value) {
     }
 }
 
+/// The id of nothing.
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
 /// `default` makes many generators demand the field of whoever writes it. What stands for an absent field is said in words instead, and
 /// nothing where it is nothing.
 pub(super) fn describe_defaults(value: &mut Value) {
@@ -71,9 +76,8 @@ pub(super) fn describe_defaults(value: &mut Value) {
         Value::Object(members) => {
             for property in members.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
                 let Some(property) = property.as_object_mut() else { continue };
-                let Some(default) = property.remove("default").filter(|default| default.is_string() || default.is_number()) else {
-                    continue;
-                };
+                let says_something = |default: &Value| default.is_number() || default.as_str().is_some_and(|text| text != NIL);
+                let Some(default) = property.remove("default").filter(says_something) else { continue };
                 let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
                 if !description.contains("absent") {
                     let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
@@ -85,6 +89,25 @@ pub(super) fn describe_defaults(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(describe_defaults),
         _ => {}
+    }
+}
+
+/// States what every object of the standard has. In the types that we write every field may be absent, so they cannot say it themselves.
+pub(super) fn require_columns(schemas: &mut Map<String, Value>) {
+    for table in TABLES {
+        let Some(schema) = schemas.get_mut(table.component).and_then(Value::as_object_mut) else { continue };
+        // In the answer to `minimal` a service has its id and its dates alone.
+        let required: &[&str] = if table.name == "service" { &["id"] } else { table.required };
+        for column in required {
+            let kind = schema.get_mut("properties").and_then(|properties| properties.get_mut(*column)?.get_mut("type"));
+            if let Some(kind) = kind
+                && let Some([one, null]) = kind.as_array().map(Vec::as_slice)
+                && null == "null"
+            {
+                *kind = one.clone();
+            }
+        }
+        schema.insert("required".into(), json!(required));
     }
 }
 

@@ -3,16 +3,19 @@
 
 pub mod address;
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::{io, thread, vec};
+use std::{thread, vec};
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
 use http::header::{RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
@@ -22,15 +25,16 @@ use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tower_service::Service;
 
 pub use self::address::Exceptions;
 
 /// A connection that nobody uses is closed after this long.
 const IDLE: Duration = Duration::from_secs(30);
-/// Names that are looked up at once, at most: some never get an answer, and their threads wait until the system gives up.
-const MOST_LOOKUPS: usize = 128;
+/// Names that are looked up at once, at most: some never get an answer, and their threads wait until the system gives up. All who send at
+/// once ask for fewer, so that nobody's names keep another's from being looked up.
+const MOST_LOOKUPS: usize = 1_024;
 
 /// Why a name leads nowhere.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +48,13 @@ enum NotResolved {
 /// Resolves names, and refuses those that lead into a private network. The connection goes to the addresses that were judged.
 #[derive(Debug, Clone)]
 struct Resolver {
-    lookups: Arc<Semaphore>,
+    lookups: Arc<Lookups>,
     exceptions: Arc<Exceptions>,
 }
 
 impl Resolver {
     fn new(exceptions: Arc<Exceptions>) -> Self {
-        Self { lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)), exceptions }
+        Self { lookups: Arc::default(), exceptions }
     }
 }
 
@@ -65,9 +69,10 @@ impl Service<Name> for Resolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         let is_excepted = self.exceptions.contains(name.as_str());
-        let lookups = Arc::clone(&self.lookups);
+        let look_up = self.lookups.look_up(name.as_str());
         Box::pin(async move {
-            let addresses = look_up(lookups, name).await.map_err(|_| NotResolved::NotFound)?;
+            let found = look_up.ok_or(NotResolved::NotFound)?.await;
+            let addresses = found.ok().flatten().ok_or(NotResolved::NotFound)?;
             // A name that leads to both is refused whole: nobody needs one.
             if !is_excepted && addresses.iter().any(|found| !address::is_public(found.ip())) {
                 return Err(NotResolved::Refused);
@@ -77,17 +82,43 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// Asks the system for the addresses of a name, in a thread of its own: those in which the database is read are not to wait for a name
-/// that somebody else has chosen. Whoever has waited too long may go; the thread counts until it has its answer.
-async fn look_up(lookups: Arc<Semaphore>, name: Name) -> io::Result<Vec<SocketAddr>> {
-    let turn = lookups.acquire_owned().await.map_err(io::Error::other)?;
-    let (tell, told) = oneshot::channel();
-    thread::Builder::new().name("lookup".into()).spawn(move || {
-        let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect);
-        drop(turn);
-        let _gone = tell.send(found);
-    })?;
-    told.await.map_err(io::Error::other)?
+/// What comes of looking up a name; whoever asks for the same name meanwhile waits for the same.
+type LookUp = Shared<oneshot::Receiver<Option<Vec<SocketAddr>>>>;
+
+/// The names that are being looked up.
+#[derive(Debug, Default)]
+struct Lookups {
+    under_way: Mutex<HashMap<String, LookUp>>,
+}
+
+impl Lookups {
+    /// Asks the system for the addresses of a name, in a thread of its own: those in which the database is read are not to wait for a name
+    /// that somebody else has chosen. Whoever has waited too long may go; the thread counts until it has its answer. `None` where too many
+    /// count.
+    fn look_up(self: &Arc<Self>, name: &str) -> Option<LookUp> {
+        let mut under_way = self.under_way();
+        if let Some(known) = under_way.get(name) {
+            return Some(known.clone());
+        }
+        if under_way.len() >= MOST_LOOKUPS {
+            return None;
+        }
+        let (tell, told) = oneshot::channel();
+        let (lookups, asked) = (Arc::clone(self), name.to_owned());
+        let ask = move || {
+            let found = (asked.as_str(), 0).to_socket_addrs().ok().map(Iterator::collect);
+            lookups.under_way().remove(&asked);
+            let _gone = tell.send(found);
+        };
+        thread::Builder::new().name("lookup".into()).spawn(ask).ok()?;
+        let look_up = told.shared();
+        under_way.insert(name.to_owned(), look_up.clone());
+        Some(look_up)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, LookUp>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Connections = Pooled<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
@@ -183,8 +214,6 @@ fn class_of(error: &(dyn StdError + 'static)) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     #[actix_web::test]
@@ -196,15 +225,31 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_name_waits_until_one_of_those_that_are_looked_up_is_done() {
+    async fn who_asks_for_a_name_waits_for_that_name_alone_and_together_with_others_who_do() {
         let mut resolver = Resolver::new(Arc::new(Exceptions::new(&["localhost".into()])));
-        let all = Arc::clone(&resolver.lookups).acquire_many_owned(MOST_LOOKUPS as u32).await.unwrap();
-        let mut waiting = resolver.call("localhost".parse().unwrap());
-        assert!((&mut waiting).now_or_never().is_none());
-        drop(all);
-        assert!(waiting.await.is_ok());
+        let (tell, told) = oneshot::channel();
+        resolver.lookups.under_way().insert("slow.example.ca".into(), told.shared());
+        let mut waiting = [(); 2].map(|()| resolver.call("slow.example.ca".parse().unwrap()));
+        assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+        assert!(resolver.call("localhost".parse().unwrap()).await.is_ok());
         // The thread has said so before it told what it found.
-        assert_eq!(resolver.lookups.available_permits(), MOST_LOOKUPS);
+        assert_eq!(resolver.lookups.under_way().len(), 1);
+        tell.send(Some(vec![SocketAddr::from(([9, 9, 9, 9], 0))])).unwrap();
+        for one in waiting {
+            assert!(one.await.is_ok());
+        }
+    }
+
+    #[actix_web::test]
+    async fn names_that_never_get_an_answer_take_so_many_threads_and_no_more() {
+        let mut resolver = Resolver::new(Arc::new(Exceptions::new(&["localhost".into()])));
+        let (_tell, told) = oneshot::channel();
+        let never = told.shared();
+        let all = (0..MOST_LOOKUPS).map(|number| (format!("{number}.example.ca"), never.clone()));
+        resolver.lookups.under_way().extend(all);
+        assert!(matches!(resolver.call("localhost".parse().unwrap()).await, Err(NotResolved::NotFound)));
+        resolver.lookups.under_way().remove("0.example.ca");
+        assert!(resolver.call("localhost".parse().unwrap()).await.is_ok());
     }
 
     #[test]

@@ -327,14 +327,15 @@ pub async fn list_patient_history(
 /// Merge a duplicate into a patient
 ///
 /// The patient of the path survives. Its facts stand, what it lacks is taken over, lists and identifiers are united, and everything that
-/// belongs to the duplicate becomes the survivor's. The duplicate's id answers 410 with code `merged` from then on, and so does a sync by its
-/// keys that does not know of the merge. It cannot be taken back.
+/// belongs to the duplicate becomes the survivor's. A point is not taken over beside another address, nor the version of a health card beside
+/// another number. The survivor is `deceased` where either record is, else `active` where either is. The duplicate's id answers 410 with
+/// code `merged` from then on, and so does a sync by its keys that does not know of the merge. It cannot be taken back.
 ///
 /// What protects the person in either record does so afterwards: what one says must not be done for safe contact is not done, only the times
 /// that both call safe are safe, notes and code words of both stay, an interpreter or childcare that one says is needed is needed, nobody
 /// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
-/// number that one says must never be used is not taken over from the other. Where notes or lists of both together are longer than one
-/// record takes, or no time is safe by both, the merge is refused (422).
+/// number that one says must never be used is not taken over from the other, as the person's or as that of somebody in their life. Where
+/// notes or lists of both together are longer than one record takes, or no time is safe by both, the merge is refused (422).
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(

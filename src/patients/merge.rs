@@ -8,6 +8,7 @@ use super::api::{Patient, PatientMerge};
 use super::care;
 use super::contact::{RelatedPerson, SafeContact, country, joined};
 use super::handlers::{Patients, Seen};
+use super::health_number::ONTARIO;
 use super::model::{NameUse, PatientInput, PatientRow, PatientStatus};
 use super::repository;
 use crate::appointments::{handlers::Appointments, model::AppointmentRow};
@@ -97,7 +98,8 @@ struct Merged<'a> {
 /// Merges the named duplicate into the survivor; the survivor as it then is.
 ///
 /// The survivor's own facts stand; what it lacks is taken over, and lists are united. What protects the person in either record does so
-/// in the one. Identifiers, and every row that belongs to the duplicate, become the survivor's in the same transaction.
+/// in the one, and who is helped under either still is. Identifiers, and every row that belongs to the duplicate, become the survivor's in
+/// the same transaction.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
@@ -226,11 +228,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
     for name in other.names.iter_mut().filter(|name| !survivor.names.contains(name)) {
         name.name_use = if name.name_use == NameUse::Former { NameUse::Former } else { NameUse::Alias };
     }
-    // A date and a year that contradict each other would make one record that contradicts itself.
-    if survivor.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
-        other.birth_date = None;
-        other.birth_year = None;
-    }
+    leave_out_contradictions(&mut other, survivor);
     leave_out_forbidden(&mut mine, duplicate.safe_contact.as_ref());
     leave_out_forbidden(&mut other, survivor.safe_contact.as_ref());
     let json = |content: &PatientInput| serde_json::to_value(content).map_err(Error::internal);
@@ -248,8 +246,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
     }
     let mut content: PatientInput = serde_json::from_value(whole).map_err(Error::internal)?;
     protect(&mut content, survivor, duplicate)?;
-    // Somebody is active until told otherwise, so the survivor's status stands, unless the other record knows of a death.
-    content.status = if duplicate.status == PatientStatus::Deceased { PatientStatus::Deceased } else { survivor.status };
+    content.status = status(survivor.status, duplicate.status);
     content.normalise();
     // What does not fit is refused, for nobody would know of what is cut.
     schema::check(json(&content)?).map_err(|error| match error {
@@ -263,11 +260,39 @@ fn of_both(fault: Fault) -> Fault {
     Fault::new("/duplicate_id", fault.code, message)
 }
 
-/// A number or address that one record forbids is no way to reach the person because the other has it.
+/// What says one thing together is not taken over in part: beside what the survivor says of the rest it would be of something else.
+fn leave_out_contradictions(other: &mut PatientInput, survivor: &PatientInput) {
+    // A date and a year that contradict each other would make one record that contradicts itself.
+    if survivor.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
+        other.birth_date = None;
+        other.birth_year = None;
+    }
+    if survivor.address.is_some() && survivor.address != other.address {
+        other.point = None;
+    }
+    // Each card has a version of its own.
+    let mut numbers = survivor.identifiers.iter().filter(|identifier| identifier.system == ONTARIO);
+    if numbers.any(|number| !other.identifiers.contains(number)) {
+        other.health_card_version = None;
+    }
+}
+
+/// A number or address that one record forbids is no way to reach the person because the other has it, nor one to reach them by way of
+/// somebody else.
 fn leave_out_forbidden(content: &mut PatientInput, safe_contact: Option<&SafeContact>) {
     let Some(safe_contact) = safe_contact else { return };
     let country = country(content.address.as_ref());
-    content.contact_points.retain(|point| !safe_contact.forbids(point, country));
+    let of_others = content.related_persons.iter_mut().map(|person| &mut person.contact_points);
+    for points in of_others.chain([&mut content.contact_points]) {
+        points.retain(|point| !safe_contact.forbids(point, country));
+    }
+}
+
+/// Whoever is helped under one of two records is helped, whichever survives, and nobody is who has died by one of them.
+fn status(survivor: PatientStatus, duplicate: PatientStatus) -> PatientStatus {
+    let either = [survivor, duplicate];
+    let told = [PatientStatus::Deceased, PatientStatus::Active].into_iter().find(|status| either.contains(status));
+    told.unwrap_or(survivor)
 }
 
 /// Of what two records say, that which protects the person: rules of safe contact and remarks of both, help that one of them knows to be
@@ -298,9 +323,12 @@ fn protect(content: &mut PatientInput, survivor: &PatientInput, duplicate: &Pati
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::model::PatientName;
     use super::super::model::tests::person;
     use super::*;
+    use crate::types::{Address, Point};
 
     #[test]
     fn the_survivors_facts_stand_and_what_it_lacks_is_taken_over() {
@@ -331,14 +359,58 @@ mod tests {
     }
 
     #[test]
-    fn a_death_that_only_the_other_record_knows_of_is_taken_over() {
+    fn who_is_helped_under_either_record_is_helped_unless_one_of_them_knows_of_a_death() {
         let with = |status| PatientInput { status, ..person("Marie", "Tremblay", None) };
         use PatientStatus::{Active, Deceased, Inactive};
         for (one, two, together) in
-            [(Active, Deceased, Deceased), (Inactive, Deceased, Deceased), (Inactive, Active, Inactive), (Active, Inactive, Active)]
+            [(Active, Deceased, Deceased), (Inactive, Deceased, Deceased), (Inactive, Active, Active), (Inactive, Inactive, Inactive)]
         {
             assert_eq!(united(&with(one), &with(two)).unwrap().status, together, "{one} and {two}");
+            assert_eq!(united(&with(two), &with(one)).unwrap().status, together, "{two} and {one}");
         }
+    }
+
+    #[test]
+    fn a_point_goes_with_its_address_and_the_version_of_a_card_with_its_number() {
+        let number = |value: &str| vec![Identifier { system: ONTARIO.into(), value: value.into() }];
+        let at = |line: Option<&str>| line.map(|line| Address { line1: Some(line.into()), ..Address::default() });
+        let one = |line, value| PatientInput { address: at(line), identifiers: number(value), ..person("Marie", "Tremblay", None) };
+        let point = Some(Point { latitude: 49.888, longitude: -119.496 });
+        let whole = PatientInput { point, health_card_version: Some("JK".into()), ..one(Some("120 Mill Street"), "9876543217") };
+        for (line, value, is_point_taken, is_version_taken) in [
+            (Some("120 Mill Street"), "9876543217", true, true),
+            (None, "9876543217", true, true),
+            (Some("8 River Road"), "9876543217", false, true),
+            (Some("120 Mill Street"), "1234567897", true, false),
+        ] {
+            let united = united(&one(line, value), &whole).unwrap();
+            assert_eq!(
+                (united.point.is_some(), united.health_card_version.is_some()),
+                (is_point_taken, is_version_taken),
+                "{line:?} {value}"
+            );
+        }
+        let unnumbered = PatientInput { identifiers: Vec::new(), ..one(None, "") };
+        assert_eq!(united(&unnumbered, &whole).unwrap().health_card_version.as_deref(), Some("JK"));
+    }
+
+    #[test]
+    fn a_forbidden_number_is_not_taken_over_by_way_of_somebody_else() {
+        let son = |numbers: &[&str]| -> Vec<RelatedPerson> {
+            let points: Vec<Value> = numbers.iter().map(|value| json!({ "kind": "phone", "value": value })).collect();
+            serde_json::from_value(json!([{ "name": "Luc", "contact_points": points }])).unwrap()
+        };
+        let forbidding = |number: &str| Some(SafeContact { do_not_contact: vec![number.into()], ..SafeContact::default() });
+        let with = |numbers: &[&str], forbidden: &str| {
+            let (related_persons, safe_contact) = (son(numbers), forbidding(forbidden));
+            let mut content = PatientInput { related_persons, safe_contact, ..person("Marie", "Tremblay", None) };
+            content.normalise();
+            content
+        };
+        let united = united(&with(&["250-861-5511", "250-861-5533"], "250-861-5522"), &with(&["(250) 861-5522"], "250-861-5511")).unwrap();
+        let points = united.related_persons.iter().flat_map(|person| &person.contact_points);
+        assert_eq!(points.map(|point| point.value.as_str()).collect::<Vec<_>>(), ["250-861-5533"]);
+        assert_eq!(united.related_persons.len(), 2);
     }
 
     #[test]

@@ -86,6 +86,12 @@ impl PatientName {
         let parts = [self.given.as_deref(), self.family.as_deref()];
         self.text.clone().unwrap_or_else(|| parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
+
+    /// Of somebody's names the one they wish to be called by: the preferred one, else the official, else the first.
+    pub fn called(names: &[Self]) -> Option<&Self> {
+        let of = |name_use| names.iter().find(|name| name.name_use == name_use);
+        of(NameUse::Preferred).or_else(|| of(NameUse::Official)).or_else(|| names.first())
+    }
 }
 
 text_enum! {
@@ -387,10 +393,9 @@ impl PatientInput {
         Some((least.max(0), most.max(0)))
     }
 
-    /// The name they wish to be called by: the preferred one, else the official, else the first.
+    /// The name they wish to be called by.
     pub fn name(&self) -> Option<&PatientName> {
-        let of = |name_use| self.names.iter().find(|name| name.name_use == name_use);
-        of(NameUse::Preferred).or_else(|| of(NameUse::Official)).or_else(|| self.names.first())
+        PatientName::called(&self.names)
     }
 
     /// Puts what can be written in several ways into one form: health numbers, telephone numbers, the year beside a date, the status of

@@ -122,8 +122,8 @@ text_enum! {
         NotEligible = "not_eligible",
         /// Another open referral of the patient asks the same service, as far as the caller sees: one of the two is too many.
         AlreadyReferred = "already_referred",
-        /// The patient's consent to the performer has ended since the referral was sent: the performer no longer sees the patient, and
-        /// cannot take them on.
+        /// The patient's consent to the performer has ended since the referral was sent, or the patient was deleted: the performer no
+        /// longer sees the patient, and cannot take them on.
         ConsentEnded = "consent_ended",
         /// The person waits for a place, and the service is given by another organization now than the one that the referral asks: none
         /// of its places is offered to them. Refer them to that organization, or somewhere else.

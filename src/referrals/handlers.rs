@@ -116,9 +116,15 @@ impl Resource for Referrals {
         workflow::insert(conn, caller, draft)
     }
 
-    fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: ReferralInput) -> Result<Option<ReferralRow>> {
+    fn update(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, mut input: ReferralInput) -> Result<Option<ReferralRow>> {
         // Who only repeats the consent that the draft has does not say that the patient gives it anew.
-        let consent_at = if input.consent == row.content.consent { row.consent_at } else { Some(caller.at) };
+        let is_repeated = input.consent == row.content.consent;
+        // It names nobody: what one patient agreed to, of one performer, says nothing of another of either.
+        let is_for_another = input.patient_id != row.patient_id || input.performer_organization_id != row.performer_id;
+        if is_repeated && is_for_another {
+            input.consent = None;
+        }
+        let consent_at = if is_repeated { row.consent_at.filter(|_| !is_for_another) } else { Some(caller.at) };
         let mut next = ReferralRow {
             manager_id: patients::repository::manager(conn, input.patient_id)?,
             patient_id: input.patient_id,

@@ -38,6 +38,11 @@ impl ReferralStatus {
         matches!(self, Self::Rejected | Self::Completed | Self::Failed | Self::Cancelled | Self::EnteredInError)
     }
 
+    /// True where it has ended and was not done.
+    pub const fn is_in_vain(self) -> bool {
+        self.is_final() && !matches!(self, Self::Completed)
+    }
+
     /// True where the performer has it before them.
     pub const fn is_open(self) -> bool {
         !self.is_final() && !matches!(self, Self::Draft)

@@ -327,7 +327,8 @@ pub struct ReferralInput {
     #[schema(max_items = 10)]
     pub plain_language_purpose: Vec<LocalizedText>,
     /// The patient's consent to the performer, where it is given with the referral. When the referral is sent it becomes a consent, which
-    /// is read, and withdrawn, as such: it is null here from then on.
+    /// is read, and withdrawn, as such: it is null here from then on. It is for the patient and the performer whom the draft names: where
+    /// one of them changes it goes, unless another consent is said with the change; to say the same once more is not another.
     #[serde(default)]
     pub consent: Option<ConsentGiven>,
     /// When the performer should have acknowledged it; from the performer's policy where absent.

@@ -204,11 +204,11 @@ pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId)
     Ok(each!(conn, |conn| found.select(referrals::id).first::<ReferralId>(conn)).optional()?.is_some())
 }
 
-/// True where the organization had received a referral of the patient before a moment.
-pub fn has_received(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
-    let of_patient = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::performer_id.eq(organization));
-    let received = of_patient.filter(referrals::requested_at.lt(before));
-    Ok(received.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
+/// True where the organization had sent or received a referral of the patient before a moment.
+pub fn had_part(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    let sent = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::requested_at.lt(before));
+    let its = sent.filter(referrals::organization_id.eq(organization).or(referrals::performer_id.eq(organization)));
+    Ok(its.select(referrals::id).first::<ReferralId>(conn).optional()?.is_some())
 }
 
 /// The latest referrals of a patient that the caller sees, its own drafts among them, the newest first.

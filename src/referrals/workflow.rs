@@ -21,7 +21,7 @@ use crate::kind::{OrganizationId, ReferralId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::{consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
+use crate::{appointments, consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -74,8 +74,9 @@ pub fn ensure_performer_sees(conn: &mut DbConn, row: &ReferralRow, now: Instant)
 
 /// Moves a referral: checks that the step exists and the caller may take it, writes the transition, and does what follows from it.
 ///
-/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups. Whoever calls this has locked
-/// the referral before reading it, so that of two who move it at once the second sees what the first has done.
+/// Accepting a navigation referral plans the first contact; a closed referral closes its open follow-ups, and one that came to nothing calls
+/// off its appointments that are to come. Whoever calls this has locked the referral before reading it, so that of two who move it at once
+/// the second sees what the first has done.
 pub fn transition(
     conn: &mut DbConn,
     caller: &Principal,
@@ -149,6 +150,7 @@ pub fn carry_out(
     if row.status != next.status {
         follow(conn, caller, &next)?;
         waitlists::queue::settle(conn, caller, &next)?;
+        appointments::ending::follow(conn, caller, &next)?;
     }
     if row.performer_practitioner_id != next.performer_practitioner_id {
         follow_ups::plan::hand_over(conn, caller, &next, row.performer_practitioner_id)?;
@@ -504,13 +506,14 @@ pub fn warnings(conn: &mut DbConn, referral: &Referral, service: Option<&Service
         ));
     }
     // Also one that asked itself: it sees the patient by a consent as any other.
-    if let Some(performer) = referral.content.performer_organization_id.filter(|performer| *performer != referral.manager_id)
+    if let Some(performer) = referral.content.performer_organization_id
         && referral.requested_at.is_some_and(|sent| sent < now)
-        && sight::to_performer(conn, referral.content.patient_id, performer, now)?.is_none()
+        && !sight::may_take_on(conn, referral.content.patient_id, (performer, referral.manager_id), now)?
     {
         found.push((
             WarningCode::ConsentEnded,
-            "The patient's consent to the performer has ended, so that the performer no longer sees the patient and cannot take them on.",
+            "The patient's consent to the performer has ended, or the patient was deleted, so that the performer no longer sees the patient \
+             and cannot take them on.",
         ));
     }
     Ok(found.into_iter().map(|(code, message)| Warning { code, message: message.into() }).collect())

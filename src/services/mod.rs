@@ -46,12 +46,12 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::patch_service)
         .service(handlers::delete_service)
         .service(handlers::list_service_history)
-        .service(suggestions::handlers::list_suggestions_of_a_service)
-        .service(suggestions::handlers::suggest)
+        .service(suggestions::handlers::list_suggestions_of_service)
+        .service(suggestions::handlers::create_service_suggestion)
         .service(suggestions::handlers::list_service_suggestions)
         .service(suggestions::handlers::get_service_suggestion)
-        .service(suggestions::handlers::accept)
-        .service(suggestions::handlers::refuse)
-        .service(suggestions::handlers::withdraw)
+        .service(suggestions::handlers::accept_service_suggestion)
+        .service(suggestions::handlers::refuse_service_suggestion)
+        .service(suggestions::handlers::withdraw_service_suggestion)
         .configure(capacity::configure);
 }

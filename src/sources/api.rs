@@ -93,7 +93,7 @@ pub struct SourceRun {
     /// Services that are inactive now, since they have vanished.
     #[schema(example = 0)]
     pub retired: i32,
-    /// Providers that were not known.
+    /// Organizations that were not known.
     #[schema(example = 7)]
     pub organizations_created: i32,
 }

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::sync::watch;
 
 use super::{repository, worker};
 use crate::app::State;
-use crate::background::{self, Crew, Every};
+use crate::background::{self, Crew, again_and_again};
 use crate::db::types::Id;
 use crate::error::{Chain, Error};
 use crate::kind::SourceId;
@@ -71,10 +72,14 @@ impl Engine {
         worker::serve(&self.app, self.id, source, || !self.is_stopping.get()).await
     }
 
-    async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut crew, mut purges) = (Crew::new(AT_ONCE), Every::new(PURGE));
+    async fn run(self, stop: watch::Receiver<bool>) {
+        let purges = again_and_again(PURGE, stop.clone(), "old runs of sources were not deleted", || self.purge());
+        join(self.pull_until(stop), purges).await;
+    }
+
+    async fn pull_until(&self, mut stop: watch::Receiver<bool>) {
+        let mut crew = Crew::new(AT_ONCE);
         while !*stop.borrow() {
-            purges.when_due("old runs of sources were not deleted", self.purge()).await;
             match self.awake().await {
                 Ok(due) => crew.take_up(due, |source| self.clone().read(source)),
                 Err(error) => log::warn!("it was not looked for sources that are due: {}", Chain(&error)),

@@ -51,6 +51,12 @@ impl Miss {
         self.error.passes() || self.status.is_some_and(may_change)
     }
 
+    /// Whether it says of every question that it is not answered now.
+    pub fn is_of_all(&self) -> bool {
+        let is_refused = |status: StatusCode| status == StatusCode::UNAUTHORIZED || status == StatusCode::TOO_MANY_REQUESTS;
+        self.error == SourceRunError::Credential || self.status.is_some_and(is_refused)
+    }
+
     /// Whether the partner says that there is no such thing.
     pub fn is_absent(&self) -> bool {
         self.status.is_some_and(|status| status == StatusCode::NOT_FOUND || status == StatusCode::GONE)

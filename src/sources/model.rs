@@ -289,7 +289,7 @@ pub struct RunRow {
     pub refused: i32,
     /// Services that are inactive now, since they have vanished.
     pub retired: i32,
-    /// Providers that were not known.
+    /// Organizations that were not known.
     pub organizations_created: i32,
     /// Records of which something is said.
     pub lines: i32,

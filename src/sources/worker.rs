@@ -16,12 +16,12 @@ use url::Url;
 use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
 use super::pages::{self, ListPage, MOST_PAGES};
-use super::writing::{Lost, Reached, Turn};
+use super::writing::{Reached, Turn};
 use super::{Credentials, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
-use crate::background::leased_from;
+use crate::background::{Lost, leased_from};
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -32,8 +32,6 @@ use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// How often the lease is prolonged where nothing is written.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
 /// Services that are asked for one by one between two writes, and how many of them at once.
 const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
@@ -162,7 +160,8 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
         let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
         let reached = Reached { page: number, date };
         if pages::are_whole(&page.records) {
-            turn.take(load, numbered(turn.run.records, page.records), Some(reached)).await??;
+            let records = page.records.into_iter().map(Ok);
+            turn.take(load, numbered(turn.run.records, records), Some(reached)).await??;
         } else {
             let ids: Vec<String> = page.records.iter().filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
             if ids.len() > MOST_BARE {
@@ -237,27 +236,41 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
     Ok(())
 }
 
-/// Asks for services one by one, some at a time, and writes them.
+/// Asks for services one by one, some at a time, and writes them. One that cannot be read is refused, and costs the run no more than
+/// itself, unless it is one of many.
 async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load: Load, ids: &[String]) -> std::result::Result<Load, Stop> {
+    // What a sweep does not get is asked for by the next one. What a pull does not get is asked for only once it changes again.
+    let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts + 1 < MOST_ATTEMPTS;
+    let (mut asked, mut missed) = (usize::try_from(turn.run.records).unwrap_or_default(), 0);
     for ids in ids.chunks(ONE_BY_ONE) {
-        let asked = stream::iter(ids).map(|id| async move {
+        let answers = stream::iter(ids).map(|id| async move {
             match fetcher.get(&pages::one(base, id), MOST_OF_RECORD).await {
-                Ok(Answer { value, .. }) => Ok(Some(value)),
+                Ok(Answer { value, .. }) => Ok(Some(Ok(value))),
                 // It vanished between the list and now; the next sweep will say so.
                 Err(miss) if miss.is_absent() => Ok(None),
-                Err(miss) => Err(miss),
+                Err(miss) if miss.is_of_all() => Err(miss),
+                Err(miss) => Ok(Some(Err(miss))),
             }
         });
-        let found: Vec<Option<Value>> = turn.held(asked.buffered(AT_ONCE).try_collect::<Vec<_>>()).await??;
-        load = turn.take(load, numbered(turn.run.records, found.into_iter().flatten().collect()), None).await??;
+        let answers: Vec<Option<std::result::Result<Value, Miss>>> = turn.held(answers.buffered(AT_ONCE).try_collect::<Vec<_>>()).await??;
+        let misses: Vec<&Miss> = answers.iter().flatten().filter_map(|answer| answer.as_ref().err()).collect();
+        asked += ids.len();
+        missed += misses.len();
+        // A single one says nothing where others have been read before it.
+        let is_most = misses.len() * 2 > ids.len() && missed * 2 > asked.min(ONE_BY_ONE);
+        if let Some(miss) = misses.into_iter().find(|miss| is_most || is_patient && miss.passes()) {
+            return Err(miss.clone().into());
+        }
+        let found = answers.into_iter().flatten().map(|answer| answer.map_err(|miss| miss.detail));
+        load = turn.take(load, numbered(turn.run.records, found), None).await??;
     }
     Ok(load)
 }
 
-/// Records with their places, after so many.
-fn numbered(after: i32, records: Vec<Value>) -> Vec<Raw> {
+/// Records, or why they could not be read, with their places, after so many.
+fn numbered(after: i32, records: impl IntoIterator<Item = std::result::Result<Value, String>>) -> Vec<Raw> {
     let first = u64::from(after.unsigned_abs()) + 1;
-    (first..).zip(records).map(|(position, value)| Raw::new(position, Ok(value))).collect()
+    (first..).zip(records).map(|(position, value)| Raw::new(position, value)).collect()
 }
 
 /// A page of a list, and the partner's clock.

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::app::App;
-use crate::background::{LEASE, leased_from};
+use crate::background::{BEAT, LEASE, Lost, leased_from};
 use crate::changes::Actor;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -62,9 +62,6 @@ impl Reached {
     }
 }
 
-/// The worker goes on no more: another has taken over, or the run was ended.
-pub(super) struct Lost;
-
 impl<'a> Turn<'a> {
     pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
         let url = source.content.url.clone();
@@ -85,7 +82,7 @@ impl<'a> Turn<'a> {
         let (id, worker, db) = (self.source.id, self.worker, &self.app.db);
         loop {
             let held_until = self.prolonged.get() + LEASE;
-            sleep_until((self.prolonged.get() + worker::BEAT).max(Moment::now()).into()).await;
+            sleep_until((self.prolonged.get() + BEAT).max(Moment::now()).into()).await;
             let (began, clock) = (Moment::now(), self.app.clock.clone());
             let prolong = db.write_patiently(move |conn| repository::keep_lease(conn, id, worker, leased_from(clock.now())));
             match timeout_at(held_until.into(), prolong).await {
@@ -111,7 +108,7 @@ impl<'a> Turn<'a> {
             let Some(source) = repository::keep_lease(conn, id, worker, leased_from(now))? else { return Ok(None) };
             let (actor, mut run) = (actor(&source, &run, now), RunRow { updated_at: now, ..run.clone() });
             let given = act(conn, &source, &mut run, &actor)?;
-            if prolonged.elapsed() > worker::BEAT {
+            if prolonged.elapsed() > BEAT {
                 // Where it has let go of the source this finds nothing to prolong.
                 prolonged = Moment::now();
                 repository::keep_lease(conn, id, worker, leased_from(clock.now()))?;

@@ -1,5 +1,7 @@
 //! HTTP of waiting lists.
 
+use std::sync::Arc;
+
 use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};
@@ -130,7 +132,7 @@ async fn describe(
     caller: &Principal,
     ids: (ServiceId, WaitlistEntryId),
     version: IfMatch,
-    details: impl Fn(&WaitlistDetails) -> Result<WaitlistDetails> + Send + 'static,
+    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetails> + Send + 'static,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let entry = app
@@ -171,7 +173,21 @@ pub async fn patch_waitlist_entry(
     version: IfMatch,
     patch: MergePatch,
 ) -> Result<HttpResponse> {
-    describe(&app, &caller, ids.into_inner(), version, move |current| resource::merged(current, &patch)).await
+    let (ids, patch) = (ids.into_inner(), Arc::new(patch));
+    // Before the write: on SQLite all writes wait for each other, and what is wrong with a patch may take long to tell.
+    let (reader, wanted, laid) = (Principal::clone(&caller), version.clone(), Arc::clone(&patch));
+    let (checked, details) = app
+        .db
+        .read(move |conn| {
+            let row = queue::to_describe(conn, &reader, ids, |current| wanted.check(current))?;
+            Ok((row.version, resource::merged(&row.content.0, &laid)?))
+        })
+        .await?;
+    let details = move |row: &WaitlistEntryRow| {
+        // Whoever named no version has their patch laid over what another has written meanwhile.
+        if row.version == checked { Ok(details.clone()) } else { resource::merged(&row.content.0, &patch) }
+    };
+    describe(&app, &caller, ids, version, details).await
 }
 
 /// An act that needs no more said.

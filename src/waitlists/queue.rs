@@ -128,22 +128,38 @@ fn open(
     Ok((repository::get(conn, id)?, referral))
 }
 
+/// An entry of which the caller may say something else, as it stands while nobody is kept from moving it.
+pub fn to_describe(
+    conn: &mut DbConn,
+    caller: &Principal,
+    (service, id): (ServiceId, WaitlistEntryId),
+    check: impl Fn(i64) -> Result<()>,
+) -> Result<WaitlistEntryRow> {
+    let row = repository::find(conn, caller, service, id)?.ok_or(Error::NotFound)?;
+    let referral = referrals::repository::find(conn, caller, row.referral_id)?.ok_or(Error::NotFound)?;
+    require(conn, caller, &referral, &[Party::Performer])?;
+    ensure_open(&row, check)?;
+    Ok(row)
+}
+
 /// Says something else of an entry.
 pub fn describe(
     conn: &mut DbConn,
     caller: &Principal,
     entry: (ServiceId, WaitlistEntryId),
     check: impl Fn(i64) -> Result<()>,
-    details: impl Fn(&WaitlistDetails) -> Result<WaitlistDetails>,
+    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetails>,
 ) -> Result<WaitlistEntryRow> {
     let (row, referral) = open(conn, caller, entry, &[Party::Performer])?;
-    check(row.version)?;
-    if !WaitlistStatus::OPEN.contains(&row.status) {
-        return Err(closed());
-    }
-    let next = row.with_details(details(&row.content)?, caller.at);
+    ensure_open(&row, check)?;
+    let next = row.with_details(details(&row)?, caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
     Ok(next)
+}
+
+fn ensure_open(row: &WaitlistEntryRow, check: impl Fn(i64) -> Result<()>) -> Result<()> {
+    check(row.version)?;
+    if WaitlistStatus::OPEN.contains(&row.status) { Ok(()) } else { Err(closed()) }
 }
 
 /// Takes the place that was offered: it is free no more, and the referral goes on.

@@ -110,16 +110,17 @@ pub struct WebhookAttempt {
     /// The status of the answer; null where there was none.
     #[schema(example = 503)]
     pub status_code: Option<i32>,
-    /// How long it took.
+    /// How long it took; null where the address was refused or the name not found.
     #[schema(example = 84)]
-    pub duration_ms: i32,
+    pub duration_ms: Option<i32>,
     /// Why it did not succeed; null where it did.
     pub error: Option<AttemptError>,
 }
 
 impl From<AttemptRow> for WebhookAttempt {
     fn from(row: AttemptRow) -> Self {
-        Self { at: row.at, status_code: row.status_code, duration_ms: row.duration_ms, error: row.error }
+        let duration_ms = AttemptError::told_duration(row.error, row.duration_ms);
+        Self { at: row.at, status_code: row.status_code, duration_ms, error: row.error }
     }
 }
 
@@ -242,9 +243,9 @@ pub struct WebhookPing {
     /// The status of the answer; null where there was none.
     #[schema(example = 204)]
     pub status_code: Option<u16>,
-    /// How long it took.
+    /// How long it took; null where the address was refused or the name not found.
     #[schema(example = 84)]
-    pub duration_ms: i32,
+    pub duration_ms: Option<i32>,
     /// Why it did not succeed; null where it did.
     pub error: Option<AttemptError>,
 }

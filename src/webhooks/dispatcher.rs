@@ -17,7 +17,7 @@ use super::repository::Subscriber;
 use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
-use crate::background::leased_from;
+use crate::background::{self, BEAT, Lost, leased_from};
 use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry, Position};
@@ -55,7 +55,7 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
     }
     let Some(place) = hold(app, holder).await? else { return Ok(false) };
     let clock = app.clock.clone();
-    let round = app.db.read(move |conn| look(conn, &clock, place)).await?;
+    let Ok(round) = read(app, holder, move |conn| look(conn, &clock, place)).await? else { return Ok(false) };
     let has_more = round.has_more;
     let now = app.clock.now();
     Ok(app.db.write(move |conn| keep(conn, holder, &round, now)).await? && has_more)
@@ -65,6 +65,15 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
 pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<Position>> {
     let now = app.clock.now();
     app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, leased_from(now))).await
+}
+
+/// Looks at what may take long, and remains the one who reads the journal on meanwhile; [`Lost`] where another does now.
+pub(super) async fn read<T: Send + 'static>(
+    app: &App,
+    holder: Id<()>,
+    look: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+) -> Result<Result<T, Lost>> {
+    background::held(app.db.read(look), BEAT, || async move { Ok(hold(app, holder).await?.is_some()) }).await
 }
 
 /// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
@@ -372,6 +381,9 @@ pub(super) fn enqueue(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool, 
     let rows: Vec<DeliveryRow> = rows.iter().filter(|row| wanted.contains(&row.endpoint_id)).cloned().collect();
     queue::add(conn, &rows, is_replay)?;
     ids.retain(|id| wanted.contains(id));
+    if is_replay {
+        repository::note_requeued(conn, &ids, now)?;
+    }
     repository::wake(conn, &ids, now)
 }
 

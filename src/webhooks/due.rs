@@ -52,7 +52,7 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     let due_since = app.db.read(repository::due_since).await?;
     let yesterday = now.utc().date_naive().checked_sub_days(Days::new(1)).unwrap_or_default();
     let since = due_since.unwrap_or(yesterday);
-    let found = app.db.read(move |conn| look(conn, since, now)).await?;
+    let Ok(found) = dispatcher::read(app, holder, move |conn| look(conn, since, now)).await? else { return Ok(false) };
     // While nobody wants to be told, the days go by; whoever comes later is not told of them.
     let begins = if found.is_none() { yesterday } else { since };
     let found = found.unwrap_or_default();

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join3;
 use tokio::sync::watch;
 
 use super::{dispatcher, due, passing, queue, repository, worker};
 use crate::app::State;
-use crate::background::{self, Crew, Every};
+use crate::background::{self, Crew, Every, again_and_again};
 use crate::changes::places::{self, Work};
 use crate::db::types::Id;
 use crate::error::{Chain, Error};
@@ -22,6 +23,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 const PASSING: Duration = Duration::from_secs(3);
 /// How often it forgets.
 const PURGE: Duration = Duration::from_secs(3600);
+/// How often it looks for what still waits for endpoints to which nothing more is sent.
+const CANCEL: Duration = Duration::from_secs(30);
 /// Endpoints that a process sends to at once.
 const AT_ONCE: usize = 64;
 /// Deliveries are kept for so long after they were delivered or given up.
@@ -87,10 +90,17 @@ impl Engine {
     /// Deletes what was finished long ago, and cancels what waits for endpoints to which nothing more is sent, a bounded number in each
     /// transaction.
     pub async fn purge(&self) -> Result<(), Error> {
-        let now = self.app.clock.now();
-        while self.app.db.write(move |conn| queue::cancel_rest(conn, now)).await? > 0 {}
-        let before = now.plus(-KEPT);
+        self.cancel_rest().await?;
+        let before = self.app.clock.now().plus(-KEPT);
         while self.app.db.write(move |conn| queue::purge(conn, before)).await? > 0 {}
+        Ok(())
+    }
+
+    async fn cancel_rest(&self) -> Result<(), Error> {
+        for endpoint in self.app.db.read(queue::over).await? {
+            let now = self.app.clock.now();
+            while self.app.db.write(move |conn| queue::cancel_rest(conn, endpoint, now)).await? > 0 {}
+        }
         Ok(())
     }
 
@@ -103,9 +113,15 @@ impl Engine {
         worker::serve(&self.app, self.id, endpoint, || !self.is_stopping.get()).await
     }
 
-    async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (mut crew, mut sweeps, mut purges) = (Crew::new(AT_ONCE), Every::new(SWEEP), Every::new(PURGE));
-        let mut passings = Every::new(PASSING);
+    async fn run(self, stop: watch::Receiver<bool>) {
+        let purges = again_and_again(PURGE, stop.clone(), "old webhook deliveries were not deleted", || self.purge());
+        let failure = "what waits for webhook endpoints that are over was not cancelled";
+        let cancels = again_and_again(CANCEL, stop.clone(), failure, || self.cancel_rest());
+        join3(self.work_until(stop), purges, cancels).await;
+    }
+
+    async fn work_until(&self, mut stop: watch::Receiver<bool>) {
+        let (mut crew, mut sweeps, mut passings) = (Crew::new(AT_ONCE), Every::new(SWEEP), Every::new(PASSING));
         while !*stop.borrow() {
             let mut more = false;
             match dispatcher::round(&self.app, self.id).await {
@@ -114,7 +130,6 @@ impl Engine {
             }
             sweeps.when_due("what fell due was not looked for", self.sweep()).await;
             passings.when_due("which consents began or ended was not looked for", self.tell_what_passed()).await;
-            purges.when_due("old webhook deliveries were not deleted", self.purge()).await;
             match self.awake().await {
                 Ok(endpoints) => crew.take_up(endpoints, |id| self.clone().send_to(id)),
                 Err(error) => complain("the webhook queues were not read", &error),

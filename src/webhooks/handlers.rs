@@ -68,6 +68,9 @@ impl Resource for WebhookEndpoints {
         if current.is_none() && repository::count(conn, caller.organization_id)? >= MOST {
             return Err(Error::conflict("too_many_endpoints", format!("An organization has at most {MOST} webhook endpoints.")));
         }
+        if let Some(row) = current.filter(|row| row.status == WebhookStatus::Disabled && input.status != WebhookStatus::Disabled) {
+            queue::ensure_cancelled(conn, row.id)?;
+        }
         let mut faults = Vec::new();
         for (index, event) in input.event_types.iter().flatten().enumerate() {
             let (scope, _) = sight::guard(event.resource_type());
@@ -119,6 +122,7 @@ impl Resource for WebhookEndpoints {
             consents_told_at: told.at,
             consents_told_id: told.id,
             rests_until: None,
+            requeued_at: None,
         };
         let row = lifecycle::with_status(row.at(Some(end)), status, end, end, caller.at);
         repository::insert(conn, &row)?;
@@ -227,7 +231,7 @@ pub async fn get_webhook_endpoint(
 /// Replace a webhook endpoint
 ///
 /// All that is not sent is cleared, and an absent status makes it active. From then on, what this client may see is sent.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookEndpointInput, responses((status = 200, description = "The endpoint as it now is.", body = WebhookEndpoint)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookEndpointInput, responses((status = 200, description = "The endpoint as it now is.", body = WebhookEndpoint), (status = 409, description = "It is no longer to be disabled, and more than 20,000 events that waited for it are still to be cancelled, which goes on meanwhile: `too_much_at_once`.")), security(("oauth2" = ["webhooks:write"])))]
 #[put("/v1/webhook-endpoints/{id}")]
 pub async fn update_webhook_endpoint(
     app: State,
@@ -244,7 +248,7 @@ pub async fn update_webhook_endpoint(
 ///
 /// What is sent changes, the rest stays. `{ "status": "active" }` goes on with one that was paused: what has happened meanwhile is sent
 /// then. From then on, what this client may see is sent.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), responses((status = 200, description = "The endpoint as it now is.", body = WebhookEndpoint)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), responses((status = 200, description = "The endpoint as it now is.", body = WebhookEndpoint), (status = 409, description = "It is no longer to be disabled, and more than 20,000 events that waited for it are still to be cancelled, which goes on meanwhile: `too_much_at_once`.")), security(("oauth2" = ["webhooks:write"])))]
 #[patch("/v1/webhook-endpoints/{id}")]
 pub async fn patch_webhook_endpoint(
     app: State,

@@ -48,7 +48,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, looked_at: Position,
 pub fn keep(conn: &mut DbConn, before: WebhookStatus, row: &EndpointRow, now: Instant) -> Result<()> {
     repository::set_status(conn, row)?;
     if before == WebhookStatus::Disabled {
-        // Of what waited for it then, some may not be cancelled yet.
+        // Of what waited for it then, some may not be cancelled yet: no more than fits into one request.
         while queue::cancel(conn, row.id, now)? > 0 {}
     }
     match row.status {

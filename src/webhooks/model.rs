@@ -97,6 +97,15 @@ text_enum! {
     }
 }
 
+impl AttemptError {
+    /// How long an attempt took that failed so, or did not fail, as far as that is told. Whoever chooses an address could tell the names of
+    /// a private network from others by the time that it takes to look for them.
+    pub fn told_duration(error: Option<Self>, milliseconds: i32) -> Option<i32> {
+        let is_hidden = matches!(error, Some(Self::RefusedAddress | Self::NameNotFound));
+        (!is_hidden).then_some(milliseconds)
+    }
+}
+
 /// What is written of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -204,12 +213,19 @@ pub struct EndpointRow {
     pub consents_told_id: ConsentId,
     /// Until when it is left alone, whatever is queued meanwhile: it asked for that, or nothing gets through.
     pub rests_until: Option<Instant>,
+    /// When something was last queued before what waited already: it was to be sent again.
+    pub requeued_at: Option<Instant>,
 }
 
 impl EndpointRow {
     /// Up to where the journal has been looked at for this endpoint; `None` where that is where it has been for all.
     pub fn behind(&self) -> Option<Position> {
         Position::of(self.behind_transaction_id, self.behind_sequence)
+    }
+
+    /// Whether nothing more is sent to it: it was deleted or disabled.
+    pub fn is_over(&self) -> bool {
+        self.deleted_at.is_some() || self.status == WebhookStatus::Disabled
     }
 
     /// The same row, of an endpoint that is told of no consent that began or ended by itself up to there.

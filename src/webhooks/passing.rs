@@ -38,7 +38,7 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
         return Ok(false);
     }
     let Some(place) = dispatcher::hold(app, holder).await? else { return Ok(false) };
-    let Some(passed) = app.db.read(move |conn| look(conn, place, now)).await? else { return Ok(false) };
+    let Ok(Some(passed)) = dispatcher::read(app, holder, move |conn| look(conn, place, now)).await? else { return Ok(false) };
     let has_more = passed.has_more;
     let now = app.clock.now();
     let is_kept = app.db.write(move |conn| {

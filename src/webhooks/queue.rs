@@ -3,14 +3,15 @@
 use std::collections::{HashSet, VecDeque};
 
 use chrono::Duration;
-use diesel::dsl::{delete, insert_into, sql, update};
+use diesel::dsl::{delete, exists, insert_into, sql, update};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
 
 use super::api::WebhookDeliveryQuery;
-use super::model::{AttemptRow, DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus};
-use crate::changes::Position;
+use super::model::{AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus};
+use super::repository;
+use crate::changes::{self, Position};
 use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
 use crate::db::schema::{webhook_attempts, webhook_endpoints};
@@ -25,11 +26,15 @@ const LONGEST_PAGE: i64 = 1_000;
 /// After so many others have their turn at the database.
 const LONGEST_STRETCH: i64 = 2_000;
 
-/// How many are cancelled in one transaction.
-const CANCELLED_AT_ONCE: usize = 20_000;
+/// How many one request changes: while it does, all others who write wait on SQLite.
+const MOST_AT_ONCE: i64 = 20_000;
+/// How many are cancelled at once where nobody waits for that.
+const CANCELLED_BESIDE: i64 = 1_000;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
+/// The same of what was tried in vain.
+const WAS_TRIED: &str = "webhook_deliveries.status = 'pending' AND webhook_deliveries.attempt_count > 0";
 
 /// Queues events. One that is queued already stays as it is, or, in a replay, is sent again.
 pub fn add(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool) -> Result<()> {
@@ -103,6 +108,9 @@ impl Head {
     }
 }
 
+/// An endpoint's version, and when something was last queued for it before what waited already.
+type Queue = (i64, Option<Instant>);
+
 /// A walk along a queue in its order, past the first that waits of each subject.
 ///
 /// What has waited longest is most often what is sent next, so that the walk is short: it ends with the page on which something is due. It
@@ -112,6 +120,8 @@ impl Head {
 #[derive(Debug, Clone)]
 pub struct Walk {
     wanted: Wanted,
+    /// What of the endpoint says that its queue is the one that is walked.
+    queue: Queue,
     after: Option<(i64, i64, WebhookDeliveryId)>,
     page: i64,
     walked: i64,
@@ -124,8 +134,18 @@ pub struct Walk {
 
 impl Walk {
     /// One from the beginning.
-    pub fn new(wanted: Wanted) -> Self {
-        Self { wanted, after: None, page: SHORTEST_PAGE, walked: 0, seen: HashSet::new(), due: VecDeque::new(), later: None }
+    pub fn new(wanted: Wanted, endpoint: &EndpointRow) -> Self {
+        Self::along((endpoint.version, endpoint.requeued_at), wanted)
+    }
+
+    fn along(queue: Queue, wanted: Wanted) -> Self {
+        Self { wanted, queue, after: None, page: SHORTEST_PAGE, walked: 0, seen: HashSet::new(), due: VecDeque::new(), later: None }
+    }
+
+    /// Whether nothing has changed in the queue meanwhile but what was sent, and what was queued at its end: otherwise what was found may not
+    /// be to be sent any more, or not yet.
+    pub fn is_along(&self, endpoint: &EndpointRow) -> bool {
+        self.queue == (endpoint.version, endpoint.requeued_at)
     }
 
     /// Whether so much was walked past that it is not done again for each that is sent.
@@ -160,8 +180,15 @@ impl Walk {
         if found.is_empty() {
             return Ok(Next::Later(self.later));
         }
-        let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-        Ok(Next::Now(dsl::webhook_deliveries.filter(dsl::id.eq_any(found)).order(order).load(conn)?))
+        let (count, order) = (found.len(), (dsl::order_transaction_id, dsl::order_sequence, dsl::id));
+        let due = dsl::webhook_deliveries.filter(dsl::id.eq_any(found)).filter(sql::<Bool>(IS_PENDING));
+        let due: Vec<DeliveryRow> = due.filter(dsl::next_attempt_at.le(now)).order(order).load(conn)?;
+        if due.len() < count {
+            // The queue is another than the one that was walked.
+            *self = Self::along(self.queue, self.wanted);
+            return Ok(Next::Further);
+        }
+        Ok(Next::Now(due))
     }
 
     fn has_found(&self) -> bool {
@@ -228,40 +255,62 @@ pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     Ok(())
 }
 
-/// Sends everything that waits for an endpoint now, as if it had not been tried. Most of it has not been, however much it is.
+/// Sends now what waits for an endpoint and was tried in vain, as if it had not been, up to 20,000 deliveries. More is tried in its time; what
+/// was not tried is due already, however much it is.
 pub fn begin_anew(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<()> {
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
-    let was_tried = dsl::attempt_count.gt(0).or(dsl::next_attempt_at.gt(now));
-    update(waiting.filter(was_tried)).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
+    // In no order, so that the index of what was tried is the best one for it.
+    let tried = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(WAS_TRIED));
+    let ids: Vec<WebhookDeliveryId> = tried.select(dsl::id).limit(MOST_AT_ONCE).load(conn)?;
+    for ids in ids.chunks(500) {
+        let tried = dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec())).filter(sql::<Bool>(IS_PENDING));
+        update(tried).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
+    }
     Ok(())
 }
 
 /// Cancels what waits for an endpoint to which nothing more is sent, up to 20,000 deliveries; how many there were. The rest is for
 /// [`cancel_rest`].
 pub fn cancel(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<usize> {
+    cancel_some(conn, endpoint, MOST_AT_ONCE, now)
+}
+
+fn cancel_some(conn: &mut DbConn, endpoint: WebhookEndpointId, most: i64, now: Instant) -> Result<usize> {
     let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-    let ids: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(CANCELLED_AT_ONCE as i64).load(conn)?;
+    let ids: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(most).load(conn)?;
     for ids in ids.chunks(500) {
+        let waiting = dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec())).filter(sql::<Bool>(IS_PENDING));
         let over = (dsl::status.eq(WebhookDeliveryStatus::Cancelled), dsl::finished_at.eq(Some(now)));
-        update(dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec()))).set(over).execute(conn)?;
+        update(waiting).set(over).execute(conn)?;
     }
     Ok(ids.len())
 }
 
-/// Cancels some of what still waits for endpoints that were deleted or disabled; how much there was.
-pub fn cancel_rest(conn: &mut DbConn, now: Instant) -> Result<usize> {
+/// Fails where more waits still for an endpoint that was disabled than one request cancels: [`cancel_rest`] goes on with that meanwhile.
+pub fn ensure_cancelled(conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<()> {
+    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
+    let more: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(1).offset(MOST_AT_ONCE).load(conn)?;
+    let rows = MOST_AT_ONCE + more.len() as i64;
+    changes::ensure_few(rows, "events that are still to be cancelled", "that goes on meanwhile, so try again in a few minutes")
+}
+
+/// The endpoints that were deleted or disabled and for which something still waits.
+pub fn over(conn: &mut DbConn) -> Result<Vec<WebhookEndpointId>> {
     use webhook_endpoints as endpoints;
     let over = endpoints::table.filter(endpoints::deleted_at.is_not_null().or(endpoints::status.eq(WebhookStatus::Disabled)));
-    let over: Vec<WebhookEndpointId> = over.select(endpoints::id).load(conn)?;
-    let mut cancelled = 0;
-    for endpoint in over {
-        cancelled += cancel(conn, endpoint, now)?;
-        if cancelled >= CANCELLED_AT_ONCE {
-            break;
-        }
+    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoints::id)).filter(sql::<Bool>(IS_PENDING));
+    Ok(over.filter(exists(waiting)).select(endpoints::id).load(conn)?)
+}
+
+/// Cancels some of what still waits for such an endpoint; how much there was. Nobody makes it active until the transaction ends, and nothing
+/// is cancelled where somebody has.
+pub fn cancel_rest(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<usize> {
+    repository::lock(conn, endpoint)?;
+    match repository::find_any(conn, endpoint)? {
+        Some(row) if row.is_over() => cancel_some(conn, endpoint, CANCELLED_BESIDE, now),
+        _ => Ok(0),
     }
-    Ok(cancelled)
 }
 
 /// One page of an endpoint's deliveries, the latest first, and one row more.

@@ -27,6 +27,14 @@ pub fn find_any(conn: &mut DbConn, id: WebhookEndpointId) -> Result<Option<Endpo
     Ok(dsl::webhook_endpoints.find(id).first(conn).optional()?)
 }
 
+/// Holds the endpoint until the transaction ends: on PostgreSQL another may be about to change it.
+pub fn lock(conn: &mut DbConn, id: WebhookEndpointId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        dsl::webhook_endpoints.find(id).select(dsl::id).for_update().execute(conn)?;
+    }
+    Ok(())
+}
+
 /// One page of an organization's endpoints in order of id, and one row more.
 pub fn list(
     conn: &mut DbConn,
@@ -213,9 +221,19 @@ pub fn wake(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Resul
     Ok(())
 }
 
-/// Wakes an endpoint even where it rests: somebody wishes so.
+/// Wakes an endpoint even where it rests: somebody wishes that something is sent again, before what waits already.
 pub fn wake_now(conn: &mut DbConn, id: WebhookEndpointId, now: Instant) -> Result<()> {
-    update(dsl::webhook_endpoints.find(id)).set((dsl::wake_at.eq(Some(now)), dsl::rests_until.eq(None::<Instant>))).execute(conn)?;
+    update(dsl::webhook_endpoints.find(id))
+        .set((dsl::wake_at.eq(Some(now)), dsl::rests_until.eq(None::<Instant>), dsl::requeued_at.eq(Some(now))))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Notes that something was queued for these before what waits already.
+pub fn note_requeued(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Result<()> {
+    for ids in ids.chunks(500) {
+        update(dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec()))).set(dsl::requeued_at.eq(Some(now))).execute(conn)?;
+    }
     Ok(())
 }
 

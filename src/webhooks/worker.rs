@@ -2,8 +2,9 @@
 //!
 //! A worker takes one endpoint for itself, for a time, sends what it can of its queue, a few requests at once, and lets it go. Since
 //! nobody else sends to that endpoint meanwhile, what is about one subject arrives in its order; since each endpoint has a worker of
-//! its own, a slow one keeps no other waiting. A worker that dies is followed by another when its time is over, which sends once more
-//! what the first one could not say it had sent.
+//! its own, a slow one keeps no other waiting, but where a process is at as many as it can be: then the next has to wait for the end of a
+//! turn. A worker that dies is followed by another when its time is over, which sends once more what the first one could not say it had
+//! sent.
 
 use std::time::{Duration, Instant as Moment};
 
@@ -87,7 +88,8 @@ fn next(conn: &mut DbConn, endpoint: EndpointRow, walk: Option<Walk>, now: Insta
         odd if odd % 2 == 1 => Wanted::First(1),
         _ => Wanted::LeastTried,
     };
-    let mut walk = walk.unwrap_or_else(|| Walk::new(wanted));
+    let walk = walk.filter(|walk| walk.is_along(&endpoint));
+    let mut walk = walk.unwrap_or_else(|| Walk::new(wanted, &endpoint));
     match walk.go_on(conn, endpoint.id, now)? {
         Next::Now(deliveries) => Ok(Some(Turn::Send { endpoint: Box::new(endpoint), deliveries, walk })),
         Next::Further => Ok(Some(Turn::Walk(walk))),

@@ -10,6 +10,7 @@ use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::{Town, step};
 
 mod calendars;
+mod endings;
 mod holds;
 mod keys;
 mod slots;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
 use crate::duplicates::{Valley, path};
-use crate::harness::TestDb;
+use crate::harness::{FIRST_IDS, TestDb, many_rows, numbered_id, until};
 use crate::plans::many_more;
 use crate::referrals::Town;
 
@@ -75,24 +75,14 @@ on_both!(a_list_of_capacities_writes_so_much_and_leaves_the_rest_for_another, |d
     assert_eq!(set((17..20).map(line).collect()).await["set"], 3);
 });
 
-/// An id made of the number `n.i`.
-fn numbered(on_sqlite: bool) -> &'static str {
-    if on_sqlite {
-        "printf('00000000-0000-4000-8000-%012d', n.i)"
-    } else {
-        "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
-    }
-}
-
 /// Twenty thousand slots more, like the one that there is.
 fn many_slots(on_sqlite: bool) -> String {
-    let id = numbered(on_sqlite);
-    format!(
-        "INSERT INTO slots WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
-         SELECT {id}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
-             one.content, one.version, one.created_at, one.updated_at, one.deleted_at \
-         FROM n, (SELECT * FROM slots LIMIT 1) AS one"
-    )
+    let columns = format!(
+        "{}, one.organization_id, one.service_id, one.practitioner_id, one.starts_at, one.ends_at, one.places, one.is_closed, \
+         one.content, one.version, one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(FIRST_IDS, on_sqlite)
+    );
+    many_rows("slots", 20_000, &columns, "SELECT * FROM slots LIMIT 1")
 }
 
 on_both!(a_duplicate_to_which_very_much_belongs_is_no_duplicate_but_what_the_other_is_merged_into, |db| async move {
@@ -119,15 +109,29 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
         page["items"][0].is_object()
     };
     let engine = kith::webhooks::Engine::new(app.state.clone());
-    while !is_any("pending").await {
+    until("a delivery waits", async || {
         engine.dispatch().await.unwrap();
-    }
+        is_any("pending").await
+    })
+    .await;
     let more = many_more(app.database_url().starts_with("sqlite:"));
     app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
     clinic.patch(&endpoint, 1, json!({ "status": "disabled" })).await.expect(200);
     assert!(is_any("cancelled").await && is_any("pending").await, "most of it, and not all at once");
     engine.purge().await.unwrap();
     assert!(is_any("cancelled").await && !is_any("pending").await);
+
+    // As if none of it had been cancelled yet: then it is more than one request cancels.
+    let all = "UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL";
+    app.state.db.write(move |conn| Ok(conn.batch_execute(all)?)).await.unwrap();
+    let active = json!({ "status": "active" });
+    clinic.patch(&endpoint, 2, active.clone()).await.expect_problem(409, "too_much_at_once");
+    clinic.patch(&endpoint, 2, json!({ "description": "Ours" })).await.expect(200);
+    engine.purge().await.unwrap();
+    assert!(!is_any("pending").await);
+    clinic.patch(&endpoint, 3, active).await.expect(200);
+    engine.deliver().await.unwrap();
+    assert!(!is_any("pending").await && !is_any("delivered").await && !is_any("failed").await);
 });
 
 on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| async move {
@@ -156,13 +160,12 @@ on_both!(an_organization_of_very_many_parts_can_become_a_part_itself, |db| async
     let (above, whole) = (add("Above", None).await, add("Whole", None).await);
     add("Branch", Some(&whole)).await;
     // More than SQLite takes ids in one statement.
-    let more = format!(
-        "INSERT INTO organizations WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 33000) \
-         SELECT {}, one.organization_id, one.parent_id, one.kind, one.name, one.name_key, one.is_active, one.content, one.version, \
-             one.created_at, one.updated_at, one.deleted_at \
-         FROM n, (SELECT * FROM organizations WHERE name = 'Branch') AS one",
-        numbered(caller.app.database_url().starts_with("sqlite:"))
+    let columns = format!(
+        "{}, one.organization_id, one.parent_id, one.kind, one.name, one.name_key, one.is_active, one.content, one.version, \
+         one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(FIRST_IDS, caller.app.database_url().starts_with("sqlite:"))
     );
+    let more = many_rows("organizations", 33_000, &columns, "SELECT * FROM organizations WHERE name = 'Branch'");
     caller.app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
     caller.patch(&format!("/v1/organizations/{whole}"), 1, json!({ "parent_id": above })).await.expect(200);
 });

@@ -23,9 +23,9 @@ mod history;
 mod sending;
 mod statements;
 
-const SYSTEM: &str = "https://emr.example.ca/records";
+pub const SYSTEM: &str = "https://emr.example.ca/records";
 
-fn key(value: &str) -> Value {
+pub fn key(value: &str) -> Value {
     json!({ "system": SYSTEM, "value": value })
 }
 

@@ -12,6 +12,7 @@ use kith::db::Db;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::harness::{FIRST_IDS, many_rows, numbered_id};
 use crate::referrals::{Town, step};
 
 const PATH: &str = "/v1/changes";
@@ -271,17 +272,10 @@ on_both!(of_many_consents_that_have_ended_a_reader_is_told_its_own_and_no_piece_
 
 /// So many copies of the one consent that there is.
 fn copies_of_a_consent(number: usize, on_sqlite: bool) -> String {
-    let id = if on_sqlite {
-        "printf('00000000-0000-4000-8000-%012d', n.i)"
-    } else {
-        "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
-    };
-    format!(
-        "INSERT INTO consents \
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) \
-         SELECT {id}, one.organization_id, one.patient_id, one.grantee_id, one.recorder_id, one.purposes, one.categories, one.valid_from, \
-             one.valid_until, one.withdrawn_at, one.withdrawal_reason, one.content, one.version, one.created_at, one.updated_at, \
-             one.deleted_at \
-         FROM n, (SELECT * FROM consents) AS one"
-    )
+    let columns = format!(
+        "{}, one.organization_id, one.patient_id, one.grantee_id, one.recorder_id, one.purposes, one.categories, one.valid_from, \
+         one.valid_until, one.withdrawn_at, one.withdrawal_reason, one.content, one.version, one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(FIRST_IDS, on_sqlite)
+    );
+    many_rows("consents", number, &columns, "SELECT * FROM consents")
 }

@@ -1,6 +1,7 @@
 //! The application in process, and callers of it: what tests of the contract are written with.
 
 use std::future::Future;
+use std::io::Read as _;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -23,7 +24,7 @@ use kith::organizations::{repository as organizations, tenants};
 use serde_json::{Value, json};
 
 use crate::conformity;
-use crate::harness::TestDb;
+use crate::harness::{TestDb, until};
 
 type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 type Body = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
@@ -117,9 +118,7 @@ impl TestApp {
             let end = kith::changes::latest(conn)?;
             Ok((end.transaction_id, end.sequence) == last)
         };
-        while !self.state.db.read(at_end).await.unwrap() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        until("the feed can be read to its end", async || self.state.db.read(at_end).await.unwrap()).await;
     }
 
     /// Sends a request as it stands; the answer is one that the document has for it.
@@ -199,6 +198,13 @@ impl Caller {
         self.app.send(self.request(Method::POST, path).set_json(body)).await
     }
 
+    /// POST of something new; its id.
+    pub async fn make(&self, path: &str, body: Value) -> String {
+        let made = self.post(path, body).await;
+        made.expect(201);
+        made.id()
+    }
+
     /// POST with an idempotency key.
     pub async fn post_once(&self, path: &str, key: &str, body: Value) -> Answer {
         self.app.send(self.request(Method::POST, path).insert_header(("idempotency-key", key)).set_json(body)).await
@@ -226,6 +232,11 @@ impl Caller {
     }
 }
 
+/// A value that is a text.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
 /// What came back, in process or over a socket.
 #[derive(Debug)]
 pub struct Answer {
@@ -246,6 +257,16 @@ impl Answer {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// The body, unpacked where it is packed.
+    pub fn unpacked(&self) -> Bytes {
+        if self.header("content-encoding") != Some("gzip") {
+            return self.bytes.clone();
+        }
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(&self.bytes[..]).read_to_end(&mut plain).unwrap();
+        plain.into()
     }
 
     /// A header's text.

@@ -136,10 +136,11 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     if ["application/zip", "text/calendar"].contains(&essence) {
         return;
     }
+    let unpacked = answer.unpacked();
     // Of newline-delimited JSON the document describes a line.
     let bodies: Vec<&[u8]> = match essence {
-        "application/x-ndjson" => answer.bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect(),
-        _ => vec![&answer.bytes],
+        "application/x-ndjson" => unpacked.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect(),
+        _ => vec![&unpacked],
     };
     let mut body = Value::Null;
     for bytes in bodies {

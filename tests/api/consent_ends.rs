@@ -15,7 +15,7 @@ fn path(id: &str) -> String {
 }
 
 /// Takes back every consent of the patient that stands.
-async fn withdraw_all(town: &Town, patient: &str) {
+pub async fn withdraw_all(town: &Town, patient: &str) {
     let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
     for consent in consents["items"].as_array().unwrap().iter().filter(|consent| consent["status"] == "active") {
         let path = format!("/v1/consents/{}/withdraw", consent["id"].as_str().unwrap());
@@ -24,19 +24,13 @@ async fn withdraw_all(town: &Town, patient: &str) {
     town.app.clock.advance(Duration::seconds(1));
 }
 
-fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
+pub fn consent(patient: &str, grantee: &Caller, purpose: &str, categories: &[&str]) -> Value {
     json!({ "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": [purpose], "categories": categories, "form": "written" })
 }
 
-async fn give(town: &Town, consent: Value) {
+pub async fn give(town: &Town, consent: Value) {
     town.app.clock.advance(Duration::seconds(1));
     town.clinic.post("/v1/consents", consent).await.expect(201);
-}
-
-async fn make(caller: &Caller, path: &str, body: Value) -> String {
-    let made = caller.post(path, body).await;
-    made.expect(201);
-    made.id()
 }
 
 /// A referral as every way of reading it shows it to somebody.
@@ -59,13 +53,13 @@ async fn read(caller: &Caller, id: &str) -> Vec<Value> {
 
 /// A referral in which all is said of the person that can be, and how they agreed.
 async fn told(town: &Town, patient: &str) -> String {
-    let service = make(&town.agency, "/v1/services", json!({ "name": "Lunch Club" })).await;
+    let service = town.agency.make("/v1/services", json!({ "name": "Lunch Club" })).await;
     let mut referral = town.navigation(patient);
     referral["source_text"] = json!("Her daughter.");
     referral["offered"] = json!([{ "service_id": service, "decision": "declined", "reason": "Too far." }]);
     referral["consent"] = json!({ "form": "verbal", "given_by": "related_person", "given_by_name": "Anaïs Tremblay",
         "given_by_relationship": "daughter", "note": "Not in the evening." });
-    make(&town.clinic, "/v1/referrals", referral).await
+    town.clinic.make("/v1/referrals", referral).await
 }
 
 /// What is written of the person.
@@ -169,10 +163,34 @@ on_both!(what_is_written_of_a_person_is_read_by_whom_they_let_in, |db| async mov
     // What somebody wrote itself it reads, whomever it sees.
     let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.program.organization_id,
         "source_type": "link_worker", "reason": "Heard in the waiting room." });
-    let own = make(&town.program, "/v1/referrals", onward).await;
+    let own = town.program.make("/v1/referrals", onward).await;
     withdraw_all(&town, &patient).await;
     let read = town.program.get(&path(&own)).await.expect(200);
     assert_eq!((&read["patient"], &read["reason"]), (&Value::Null, &json!("Heard in the waiting room.")));
+});
+
+on_both!(of_a_patient_who_was_deleted_the_performer_reads_nothing_that_was_written_and_is_warned, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let id = told(&town, &patient).await;
+    assert_eq!(of_the_person(&town.program.get(&path(&id)).await.expect(200)), written());
+    town.app.clock.advance(Duration::seconds(1));
+    town.clinic.delete(&format!("/v1/patients/{patient}"), 1).await.expect(204);
+    for read in read(&town.program, &id).await {
+        assert_eq!(of_the_person(&read), hidden(), "{read}");
+    }
+    for read in read(&town.clinic, &id).await {
+        assert_eq!(of_the_person(&read), written(), "{read}");
+    }
+    for caller in [&town.program, &town.clinic] {
+        let warned = caller.get(&path(&id)).await.expect(200);
+        assert_eq!((&warned["patient"], &warned["warnings"][0]["code"]), (&Value::Null, &json!("consent_ended")));
+    }
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
+    let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker", "parent_id": id });
+    let onward = town.program.post("/v1/referrals", onward).await;
+    assert_eq!(onward.faults(422), [("/patient_id".into(), "not_found".into())]);
 });
 
 on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, |db| async move {
@@ -182,7 +200,7 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
     for number in 0..4 {
         let mut draft = town.navigation(&patient);
         draft["identifiers"] = json!([{ "system": "urn:example:emr", "value": number.to_string() }]);
-        drafts.push(make(&town.clinic, "/v1/referrals?draft=true", draft).await);
+        drafts.push(town.clinic.make("/v1/referrals?draft=true", draft).await);
     }
     let send = || json!({ "status": "requested" });
     let standing = async |town: &Town| {
@@ -224,9 +242,9 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
 
     // One that was never given is no more than one that was taken back.
     let other = town.patient().await;
-    let draft = make(&town.clinic, "/v1/referrals?draft=true", town.navigation(&other)).await;
+    let draft = town.clinic.make("/v1/referrals?draft=true", town.navigation(&other)).await;
     town.app.clock.advance(Duration::seconds(1));
-    let mistaken = make(&town.clinic, "/v1/consents", consent(&other, &town.program, "referral", &["summary"])).await;
+    let mistaken = town.clinic.make("/v1/consents", consent(&other, &town.program, "referral", &["summary"])).await;
     town.clinic.delete(&format!("/v1/consents/{mistaken}"), 1).await.expect(204);
     step(&town.clinic, &draft, send()).await.expect_problem(409, "draft_outdated");
 });
@@ -234,7 +252,7 @@ on_both!(what_a_draft_says_of_a_consent_does_not_outlive_that_it_is_taken_back, 
 on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_the_draft, |db| async move {
     let town = Town::new(db).await;
     let service = json!({ "name": "Garden Group", "provider_id": town.program.organization_id });
-    let [kept, twice] = [make(&town.agency, "/v1/services", service.clone()).await, make(&town.agency, "/v1/services", service).await];
+    let [kept, twice] = [town.agency.make("/v1/services", service.clone()).await, town.agency.make("/v1/services", service).await];
     let mut drafts = Vec::new();
     for number in 0..3 {
         let patient = town.patient().await;
@@ -243,7 +261,7 @@ on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_t
             draft = json!({ "patient_id": patient, "kind": "service", "service_id": twice, "source_type": "family_physician",
                 "consent": { "form": "verbal" } });
         }
-        drafts.push((make(&town.clinic, "/v1/referrals?draft=true", draft).await, patient));
+        drafts.push((town.clinic.make("/v1/referrals?draft=true", draft).await, patient));
     }
     for (_, patient) in &drafts {
         give(&town, consent(patient, &town.program, "referral", &["summary"])).await;
@@ -261,6 +279,44 @@ on_both!(a_consent_in_a_draft_is_as_old_as_its_words_whatever_changes_or_moves_t
     assert_eq!((&moved["patient_id"], &moved["status"]), (&json!(survivor), &json!("draft")));
 });
 
+on_both!(a_consent_in_a_draft_is_for_the_patient_and_the_performer_whom_it_was_said_of, |db| async move {
+    let town = Town::new(db).await;
+    let (patient, other) = (town.patient().await, town.patient().await);
+    let service = |name: &str, provider: &Caller| json!({ "name": name, "provider_id": provider.organization_id });
+    let bank = town.agency.make("/v1/services", service("Food Bank", &town.agency)).await;
+    let shelter = town.program.make("/v1/services", service("Shelter", &town.program)).await;
+    let draft = json!({ "patient_id": patient, "kind": "service", "service_id": bank, "source_type": "family_physician",
+        "consent": { "form": "verbal" } });
+    let send = || json!({ "status": "requested" });
+    let repeated = json!({ "service_id": shelter, "consent": { "form": "verbal" } });
+    for change in [json!({ "service_id": shelter }), json!({ "patient_id": other }), repeated] {
+        let id = town.clinic.make("/v1/referrals?draft=true", draft.clone()).await;
+        let changed = town.clinic.patch(&path(&id), 1, change.clone()).await.expect(200);
+        assert_eq!(changed["consent"], Value::Null, "{change}");
+        let refused = step(&town.clinic, &id, send()).await.faults(422);
+        assert_eq!(refused, [("/consent".into(), "consent_required".into())], "{change}");
+    }
+    for person in [&patient, &other] {
+        let consents = town.clinic.get(&format!("/v1/patients/{person}/consents")).await.expect(200);
+        assert_eq!(consents["items"], json!([]), "nobody has agreed to anything");
+    }
+
+    // One that is said with the change is of whom it names then; what changes neither leaves it.
+    for change in [json!({ "service_id": shelter, "consent": { "form": "written" } }), json!({ "priority": "urgent" })] {
+        let id = town.clinic.make("/v1/referrals?draft=true", draft.clone()).await;
+        town.clinic.patch(&path(&id), 1, change).await.expect(200);
+        step(&town.clinic, &id, send()).await.expect(201);
+    }
+    let consents = town.clinic.get(&format!("/v1/patients/{patient}/consents")).await.expect(200);
+    let mut given: Vec<(&str, &str)> = Vec::new();
+    for consent in consents["items"].as_array().unwrap() {
+        given.push((consent["grantee_id"].as_str().unwrap(), consent["form"].as_str().unwrap()));
+    }
+    given.sort_by_key(|(_, form)| *form);
+    let (agency, program) = (town.agency.organization_id.to_string(), town.program.organization_id.to_string());
+    assert_eq!(given, [(agency.as_str(), "verbal"), (program.as_str(), "written")]);
+});
+
 on_both!(a_draft_is_sent_by_the_consent_that_was_given_since_and_not_by_its_own, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
@@ -268,7 +324,7 @@ on_both!(a_draft_is_sent_by_the_consent_that_was_given_since_and_not_by_its_own,
     whole["identifiers"] = json!([{ "system": "urn:example:emr", "value": "1" }]);
     let mut drafts = Vec::new();
     for draft in [whole.clone(), town.navigation(&patient)] {
-        drafts.push(make(&town.clinic, "/v1/referrals?draft=true", draft).await);
+        drafts.push(town.clinic.make("/v1/referrals?draft=true", draft).await);
     }
     for _ in 0..2 {
         withdraw_all(&town, &patient).await;
@@ -330,7 +386,7 @@ on_both!(nobody_takes_on_a_person_whose_consent_has_ended_and_all_can_be_reporte
     let other = town.patient().await;
     let own = json!({ "patient_id": other, "kind": "navigation", "performer_organization_id": town.clinic.organization_id,
         "source_type": "family_physician" });
-    let own = make(&town.clinic, "/v1/referrals", own).await;
+    let own = town.clinic.make("/v1/referrals", own).await;
     step(&town.clinic, &own, json!({ "status": "accepted" })).await.expect(201);
     town.clinic.delete(&format!("/v1/patients/{other}"), 1).await.expect(204);
     step(&town.clinic, &own, json!({ "status": "in_progress" })).await.expect_problem(409, "consent_ended");
@@ -341,7 +397,7 @@ on_both!(the_performers_consent_counts_whoever_speaks_for_it, |db| async move {
     let patient = town.patient().await;
     let mut body = town.navigation(&patient);
     body["performer_organization_id"] = json!(town.agency.organization_id);
-    let id = make(&town.clinic, "/v1/referrals", body).await;
+    let id = town.clinic.make("/v1/referrals", body).await;
     let (client, now) = (town.agency.client_id, town.app.clock.now());
     town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
     withdraw_all(&town, &patient).await;
@@ -354,7 +410,7 @@ on_both!(the_performers_consent_counts_whoever_speaks_for_it, |db| async move {
     give(&town, consent(&patient, &town.program, "care_coordination", &["needs"])).await;
     let own = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.program.organization_id,
         "source_type": "link_worker" });
-    let own = make(&town.program, "/v1/referrals", own).await;
+    let own = town.program.make("/v1/referrals", own).await;
     town.app.clock.advance(Duration::seconds(1));
     assert_eq!(town.program.get(&path(&own)).await.expect(200)["warnings"], json!([]));
     withdraw_all(&town, &patient).await;
@@ -367,7 +423,7 @@ on_both!(the_performers_consent_counts_whoever_speaks_for_it, |db| async move {
 async fn to_the_service(town: &Town, patient: &str, service: &str) -> String {
     let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
         "consent": { "form": "verbal" } });
-    let id = make(&town.clinic, "/v1/referrals", referral).await;
+    let id = town.clinic.make("/v1/referrals", referral).await;
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect(201);
     id
 }
@@ -376,12 +432,12 @@ on_both!(nobody_waits_or_takes_a_place_where_the_consent_has_ended, |db| async m
     let town = Town::new(db).await;
     let patient = town.patient().await;
     let service = json!({ "name": "Garden Group", "provider_id": town.program.organization_id });
-    let service = make(&town.program, "/v1/services", service).await;
+    let service = town.program.make("/v1/services", service).await;
     let list = format!("/v1/services/{service}/waitlist-entries");
     let mut entries = Vec::new();
     for _ in 0..2 {
         let referral = to_the_service(&town, &patient, &service).await;
-        let entry = make(&town.program, &list, json!({ "referral_id": referral })).await;
+        let entry = town.program.make(&list, json!({ "referral_id": referral })).await;
         entries.push((format!("{list}/{entry}"), referral));
     }
     let late = to_the_service(&town, &patient, &service).await;
@@ -404,19 +460,19 @@ on_both!(nobody_waits_or_takes_a_place_where_the_consent_has_ended, |db| async m
 on_both!(nobody_is_expected_where_the_consent_has_ended_and_whoever_came_has_come, |db| async move {
     let mut town = Town::new(db).await;
     let patient = town.patient().await;
-    let worker = make(&town.program, "/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let worker = town.program.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
     let mut slots = Vec::new();
     for hour in 17..21 {
         let slot = json!({ "practitioner_id": worker, "starts_at": format!("2026-03-10T{hour}:00:00Z"),
             "ends_at": format!("2026-03-10T{hour}:30:00Z"), "places": 9 });
-        slots.push(make(&town.program, "/v1/slots", slot).await);
+        slots.push(town.program.make("/v1/slots", slot).await);
     }
     let referral = town.accepted(&patient).await;
     let booking = |slot: usize| json!({ "patient_id": patient, "slot_id": slots[slot], "referral_id": referral });
     let appointment = |id: &str| format!("/v1/appointments/{id}");
-    let booked = make(&town.program, "/v1/appointments", booking(0)).await;
-    let called_off = make(&town.program, "/v1/appointments", booking(1)).await;
-    let held = make(&town.clinic, "/v1/appointments?hold_minutes=30", booking(2)).await;
+    let booked = town.program.make("/v1/appointments", booking(0)).await;
+    let called_off = town.program.make("/v1/appointments", booking(1)).await;
+    let held = town.clinic.make("/v1/appointments?hold_minutes=30", booking(2)).await;
     withdraw_all(&town, &patient).await;
     let act = async |id: &str, what: &str, body: Value| -> Answer { town.program.post(&format!("{}/{what}", appointment(id)), body).await };
     for path in ["/v1/appointments", "/v1/appointments?hold_minutes=30"] {
@@ -458,7 +514,7 @@ on_both!(no_follow_up_is_planned_by_hand_where_the_consent_has_ended_and_what_wa
     town.program.post(&complete, json!({ "next_due_on": "2026-03-20" })).await.expect_problem(409, "consent_ended");
     town.program.post(&complete, json!({ "change": "better" })).await.expect(200);
     let asked = json!({ "patient_id": patient, "referral_id": heard, "purpose": "check_in", "due_on": "2026-03-10" });
-    let asked = make(&town.clinic, "/v1/follow-ups", asked).await;
+    let asked = town.clinic.make("/v1/follow-ups", asked).await;
     let asked = town.clinic.post(&format!("/v1/follow-ups/{asked}/complete"), json!({})).await.expect(200);
     assert_eq!(asked["next_follow_up_id"], Value::Null, "nor for whoever sees the person all the same");
     for id in [&tried, &heard] {
@@ -476,12 +532,12 @@ on_both!(no_follow_up_is_planned_by_hand_where_the_consent_has_ended_and_what_wa
     let mut onward = town.navigation(&other);
     onward["performer_organization_id"] = json!(town.agency.organization_id);
     onward["consent"] = json!({ "form": "verbal", "categories": ["summary"] });
-    let onward = make(&town.program, "/v1/referrals", onward).await;
+    let onward = town.program.make("/v1/referrals", onward).await;
     step(&town.agency, &onward, json!({ "status": "accepted" })).await.expect(201);
     let mut open = Vec::new();
     for _ in 0..2 {
         let check_in = json!({ "patient_id": other, "referral_id": onward, "purpose": "check_in", "due_on": "2026-03-10" });
-        open.push(make(&town.program, "/v1/follow-ups", check_in).await);
+        open.push(town.program.make("/v1/follow-ups", check_in).await);
     }
     withdraw_all(&town, &other).await;
     give(&town, consent(&other, &town.agency, "referral", &["summary"])).await;
@@ -496,7 +552,7 @@ on_both!(what_is_planned_tells_no_more_of_the_person_than_its_organization_sees,
     let next_after_the_first = async |patient: &str, categories: Value| -> Value {
         let mut referral = town.navigation(patient);
         referral["consent"]["categories"] = categories;
-        let referral = make(&town.clinic, "/v1/referrals", referral).await;
+        let referral = town.clinic.make("/v1/referrals", referral).await;
         step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
         let open = format!("/v1/follow-ups?referral_id={referral}&status=open");
         let first = town.program.get(&open).await.expect(200)["items"][0].clone();
@@ -508,7 +564,7 @@ on_both!(what_is_planned_tells_no_more_of_the_person_than_its_organization_sees,
     let mut patients = Vec::new();
     for _ in 0..2 {
         let person = json!({ "names": [{ "family": "Tremblay" }], "preferred_modes": ["phone"] });
-        let patient = make(&town.clinic, "/v1/patients", person).await;
+        let patient = town.clinic.make("/v1/patients", person).await;
         town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
         patients.push(patient);
     }
@@ -521,7 +577,7 @@ on_both!(what_is_planned_tells_no_more_of_the_person_than_its_organization_sees,
     give(&town, consent(patient, &town.agency, "referral", &["contact"])).await;
     let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
         "source_type": "link_worker" });
-    let onward = make(&town.program, "/v1/referrals", onward).await;
+    let onward = town.program.make("/v1/referrals", onward).await;
     let (client, now) = (town.agency.client_id, town.app.clock.now());
     town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
     withdraw_all(&town, patient).await;

@@ -56,39 +56,30 @@ fn grant(patient: &str, grantee: &Caller, categories: &[&str]) -> Value {
     json!({ "patient_id": patient, "grantee_id": grantee.organization_id, "purposes": ["care_coordination"], "categories": categories, "form": "verbal" })
 }
 
-async fn make(caller: &Caller, path: &str, body: Value) -> String {
-    let made = caller.post(path, body).await;
-    made.expect(201);
-    made.id()
-}
-
 const MOST: [&str; 7] = ["summary", "contact", "demographics", "needs", "screenings", "referrals", "follow_ups"];
 
 /// A patient with one of everything.
 async fn chart(town: &Town) -> String {
     let patient = town.patient().await;
     for domain in ["food-insecurity", "intimate-partner-violence"] {
-        make(&town.clinic, "/v1/needs", json!({ "patient_id": patient, "domain": domain })).await;
+        town.clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": domain })).await;
     }
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed",
         "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
-    make(&town.clinic, "/v1/screenings", screening).await;
+    town.clinic.make("/v1/screenings", screening).await;
     let worker =
-        make(&town.clinic, "/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"], "email": "h@example.ca" })).await;
+        town.clinic.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"], "email": "h@example.ca" })).await;
     town.clinic.put_any(&format!("/v1/patients/{patient}/need-level"), json!({ "level": "high" })).await.expect(200);
     town.clinic.put_any(&format!("/v1/patients/{patient}/primary-navigator"), json!({ "practitioner_id": worker })).await.expect(200);
-    make(
-        &town.clinic,
-        "/v1/unmet-needs",
-        json!({ "patient_id": patient, "domain": "transportation-insecurity", "reasons": ["no_service"] }),
-    )
-    .await;
-    make(&town.clinic, "/v1/follow-ups", json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" })).await;
-    make(&town.clinic, "/v1/referrals?draft=true", town.navigation(&patient)).await;
+    town.clinic
+        .make("/v1/unmet-needs", json!({ "patient_id": patient, "domain": "transportation-insecurity", "reasons": ["no_service"] }))
+        .await;
+    town.clinic.make("/v1/follow-ups", json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" })).await;
+    town.clinic.make("/v1/referrals?draft=true", town.navigation(&patient)).await;
     let times = ("2026-03-10T17:00:00Z", "2026-03-10T18:00:00Z");
     let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
-    let slot = make(&town.clinic, "/v1/slots", slot).await;
-    make(&town.clinic, "/v1/appointments", json!({ "patient_id": patient, "slot_id": slot })).await;
+    let slot = town.clinic.make("/v1/slots", slot).await;
+    town.clinic.make("/v1/appointments", json!({ "patient_id": patient, "slot_id": slot })).await;
     patient
 }
 
@@ -99,23 +90,23 @@ on_both!(a_copy_of_the_feed_is_what_the_lists_show_at_any_time, |db| async move 
     let (patient, other) = (chart(&town).await, chart(&town).await);
     tails.check("nobody is let in").await;
 
-    let consent = make(clinic, "/v1/consents", grant(&patient, program, &["summary", "needs"])).await;
+    let consent = clinic.make("/v1/consents", grant(&patient, program, &["summary", "needs"])).await;
     tails.check("somebody is let in for a part").await;
     let path = format!("/v1/consents/{consent}");
     clinic.put(&path, 1, grant(&patient, program, &MOST)).await.expect(200);
     tails.check("a consent is widened").await;
-    let need = make(program, "/v1/needs", json!({ "patient_id": patient, "domain": "stress" })).await;
+    let need = program.make("/v1/needs", json!({ "patient_id": patient, "domain": "stress" })).await;
     let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": agency.organization_id,
         "source_type": "link_worker", "chosen_by": "person", "consent": { "form": "verbal" } });
-    make(program, "/v1/referrals", onward).await;
+    program.make("/v1/referrals", onward).await;
     let id = town.accepted(&patient).await;
-    make(clinic, &format!("/v1/referrals/{id}/messages"), json!({ "text": "When will you call?" })).await;
+    clinic.make(&format!("/v1/referrals/{id}/messages"), json!({ "text": "When will you call?" })).await;
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}")).await.expect(200);
     let follow_up = follow_ups["items"][0]["id"].as_str().unwrap();
-    make(program, &format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await;
+    program.make(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await;
     tails.check("all take part").await;
 
-    let hidden = make(clinic, "/v1/needs", json!({ "patient_id": patient, "domain": "digital-access" })).await;
+    let hidden = clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": "digital-access" })).await;
     tails.check("a need is seen").await;
     clinic.patch(&format!("/v1/needs/{hidden}"), 1, json!({ "treat_as_sensitive": true })).await.expect(200);
     tails.check("it is called sensitive").await;
@@ -129,17 +120,17 @@ on_both!(a_copy_of_the_feed_is_what_the_lists_show_at_any_time, |db| async move 
     app.clock.advance(Duration::seconds(1));
     let mut expiring = grant(&patient, program, &["summary", "needs", "sensitive", "screenings"]);
     expiring["valid_until"] = json!(app.clock.now().plus(Duration::minutes(5)));
-    make(clinic, "/v1/consents", expiring).await;
+    clinic.make("/v1/consents", expiring).await;
     let mut beginning = grant(&other, program, &MOST);
     beginning["valid_from"] = json!(app.clock.now().plus(Duration::minutes(6)));
-    make(clinic, "/v1/consents", beginning).await;
+    clinic.make("/v1/consents", beginning).await;
     tails.check("one is given for a while, and one for later").await;
     app.clock.advance(Duration::minutes(5));
     tails.check("one has run out").await;
     app.clock.advance(Duration::minutes(5));
     tails.check("the other has begun").await;
 
-    make(clinic, "/v1/consents", grant(&patient, agency, &["summary", "contact", "needs"])).await;
+    clinic.make("/v1/consents", grant(&patient, agency, &["summary", "contact", "needs"])).await;
     tails.check("another is let in").await;
     clinic.post(&format!("/v1/patients/{patient}/merge"), json!({ "duplicate_id": other })).await.expect(200);
     tails.check("two records are merged").await;
@@ -152,10 +143,10 @@ on_both!(who_reads_on_after_being_shut_out_of_a_merged_record_holds_neither_of_t
     let town = Town::new(db).await;
     let Town { app, clinic, program, agency } = &town;
     let (patient, other) = (chart(&town).await, chart(&town).await);
-    let withdrawn = make(clinic, "/v1/consents", grant(&other, program, &MOST)).await;
+    let withdrawn = clinic.make("/v1/consents", grant(&other, program, &MOST)).await;
     let mut expiring = grant(&other, agency, &MOST);
     expiring["valid_until"] = json!(app.clock.now().plus(Duration::minutes(5)));
-    make(clinic, "/v1/consents", expiring).await;
+    clinic.make("/v1/consents", expiring).await;
     let mut tails = Tails::of(&[program, agency]);
     tails.check("both are let in").await;
     assert!(tails.0.iter().all(|(.., replica)| replica.len() > 1));
@@ -173,6 +164,7 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     let to_program = |patient: &str| json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["referral"], "categories": ["summary"], "form": "verbal" });
     let mut tails = Tails::of(&[program, clinic]);
     let (referral, _) = (town.accepted(&patient).await, town.sent(&other).await);
+    noted(&town, &patient, &referral).await;
     let reasons = async || {
         let list = program.get("/v1/referrals").await.expect(200);
         let items = list["items"].as_array().unwrap().iter();
@@ -194,15 +186,15 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     app.clock.advance(Duration::seconds(1));
     let mut cursor = String::new();
     next(program, "", &mut cursor).await;
-    let consent = make(clinic, "/v1/consents", to_program(&patient)).await;
+    let consent = clinic.make("/v1/consents", to_program(&patient)).await;
     assert_eq!(told(&next(program, "", &mut cursor).await)[..2], [("consent", "created"), ("patient", "reset")]);
     assert_eq!(reasons().await, 1);
     tails.check("one agrees again").await;
     app.clock.advance(Duration::seconds(1));
-    make(clinic, "/v1/consents", to_program(&patient)).await;
+    clinic.make("/v1/consents", to_program(&patient)).await;
     next(program, "", &mut cursor).await;
     app.clock.advance(Duration::seconds(1));
-    make(clinic, "/v1/consents", to_program(&patient)).await;
+    clinic.make("/v1/consents", to_program(&patient)).await;
     assert_eq!(told(&next(program, "", &mut cursor).await), [("consent", "created")], "it was let in before");
     clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
     tails.check("two consents are left").await;
@@ -211,7 +203,7 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     let mut expiring = to_program(&other);
     expiring["valid_until"] = json!(app.clock.now().plus(Duration::minutes(5)));
     app.clock.advance(Duration::seconds(1));
-    make(clinic, "/v1/consents", expiring).await;
+    clinic.make("/v1/consents", expiring).await;
     tails.check("the other agrees for a while").await;
     assert_eq!(reasons().await, 2);
     app.clock.advance(Duration::minutes(6));
@@ -220,7 +212,26 @@ on_both!(what_is_written_of_a_person_is_held_by_whom_they_let_in, |db| async mov
     clinic.post(&format!("/v1/patients/{patient}/merge"), json!({ "duplicate_id": other })).await.expect(200);
     tails.check("two records are merged").await;
     assert_eq!(reasons().await, 2);
+    let version = clinic.get(&format!("/v1/patients/{patient}")).await.expect(200)["version"].as_i64().unwrap();
+    clinic.delete(&format!("/v1/patients/{patient}"), version).await.expect(204);
+    tails.check("the patient is deleted").await;
+    assert_eq!(reasons().await, 0);
 });
+
+/// What the clinic notes in a referral to the program: a follow-up with a try and a result, and an appointment with the program.
+async fn noted(Town { clinic, program, .. }: &Town, patient: &str, referral: &str) {
+    let check_in = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10", "note": "Ask." });
+    let check_in = clinic.make("/v1/follow-ups", check_in).await;
+    let tried = json!({ "mode": "phone", "outcome": "no_answer", "note": "Her son answered." });
+    clinic.make(&format!("/v1/follow-ups/{check_in}/attempts"), tried).await;
+    let heard = json!({ "change": "worse", "note": "Misses her garden.", "next_step": "Call on Tuesday." });
+    clinic.post(&format!("/v1/follow-ups/{check_in}/complete"), heard).await.expect(200);
+    let worker = program.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" });
+    let slot = program.make("/v1/slots", slot).await;
+    let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral, "note": "Comes with her daughter." });
+    clinic.make("/v1/appointments", booking).await;
+}
 
 fn told(items: &[Value]) -> Vec<(&str, &str)> {
     items.iter().map(|item| (item["resource_type"].as_str().unwrap(), item["action"].as_str().unwrap())).collect()
@@ -244,10 +255,10 @@ on_both!(who_is_let_in_is_told_what_was_before_and_who_is_shut_out_that_and_no_m
     let town = Town::new(db).await;
     let Town { clinic, program, .. } = &town;
     let patient = town.patient().await;
-    let need = make(clinic, "/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
+    let need = clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
     let mut cursor = String::new();
     next(program, "", &mut cursor).await;
-    let consent = make(clinic, "/v1/consents", grant(&patient, program, &["summary", "needs"])).await;
+    let consent = clinic.make("/v1/consents", grant(&patient, program, &["summary", "needs"])).await;
     let all = next(program, "limit=1", &mut cursor).await;
     assert_eq!(told(&all), [("consent", "created"), ("patient", "reset"), ("patient", "snapshot"), ("need", "snapshot")]);
     let reset = json!({ "resource_type": "patient", "resource_id": patient, "version": 0, "action": "reset", "at": all[0]["at"],
@@ -272,7 +283,7 @@ on_both!(a_consent_that_begins_or_runs_out_by_its_date_is_told_though_nobody_wri
     let mut consent = grant(&patient, program, &["summary"]);
     consent["valid_from"] = json!(now.plus(Duration::minutes(2)));
     consent["valid_until"] = json!(now.plus(Duration::minutes(4)));
-    let consent = make(clinic, "/v1/consents", consent).await;
+    let consent = clinic.make("/v1/consents", consent).await;
     let (mut cursor, mut managers) = (String::new(), String::new());
     assert_eq!(
         told(&next(program, "resource_type=patient&resource_type=consent", &mut cursor).await),
@@ -307,15 +318,15 @@ on_both!(a_filter_leaves_out_what_it_is_not_about_and_never_that_sight_has_chang
     let narrow = "resource_type=referral";
     let of_patient = format!("patient_id={patient}");
     let service = json!({ "name": "Lunch Club", "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
-    let service = make(agency, "/v1/services", service).await;
+    let service = agency.make("/v1/services", service).await;
     let of_service = format!("service_id={service}");
     assert_eq!(told(&next(agency, &of_service, &mut services).await), [("service", "created")]);
 
     let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
         "consent": { "form": "verbal" } });
-    let referral = make(clinic, "/v1/referrals", referral).await;
-    make(clinic, "/v1/consents", grant(&other, program, &MOST)).await;
-    let consent = make(clinic, "/v1/consents", grant(&patient, program, &["summary", "referrals"])).await;
+    let referral = clinic.make("/v1/referrals", referral).await;
+    clinic.make("/v1/consents", grant(&other, program, &MOST)).await;
+    let consent = clinic.make("/v1/consents", grant(&patient, program, &["summary", "referrals"])).await;
     let seen = next(program, narrow, &mut referrals).await;
     assert!(told(&seen).ends_with(&[("patient", "reset"), ("referral", "snapshot")]), "{:?}", told(&seen));
     assert!(seen.iter().filter(|item| item["action"] != "reset").all(|item| item["resource_id"] == json!(referral)));
@@ -350,8 +361,8 @@ on_both!(a_referral_that_goes_to_another_service_leaves_the_feed_of_the_first, |
     let patient = town.patient().await;
     let service =
         |name: &str| json!({ "name": name, "provider_id": agency.organization_id, "need_domains": [{ "code": "food-insecurity" }] });
-    let first = make(agency, "/v1/services", service("Lunch Club")).await;
-    let second = make(agency, "/v1/services", service("Supper Club")).await;
+    let first = agency.make("/v1/services", service("Lunch Club")).await;
+    let second = agency.make("/v1/services", service("Supper Club")).await;
     let mut copies = Vec::new();
     for (caller, service) in [(clinic, &first), (clinic, &second), (agency, &first), (agency, &second)] {
         copies.extend([1, 200].map(|limit| (caller, limit, Replica::of(format!("&service_id={service}")))));
@@ -371,7 +382,7 @@ on_both!(a_referral_that_goes_to_another_service_leaves_the_feed_of_the_first, |
     }
     let referral = json!({ "patient_id": patient, "kind": "service", "service_id": first, "source_type": "family_physician",
         "consent": { "form": "verbal" } });
-    let referral = make(clinic, "/v1/referrals?draft=true", referral).await;
+    let referral = clinic.make("/v1/referrals?draft=true", referral).await;
     assert_eq!(kinds(&mut copies, [0, 1]).await, ["referral referral_transition service"]);
     assert_eq!(kinds(&mut copies, [2, 3]).await, ["service"]);
     assert_eq!(kinds(&mut copies, [4, 5]).await, ["service"], "a draft is its requester's alone");
@@ -409,7 +420,7 @@ on_both!(a_feed_begins_at_a_moment_or_goes_on_from_a_cursor_and_not_both, |db| a
     for name in ["A", "B", "C"] {
         clock.advance(Duration::minutes(4));
         moments.push(clock.now());
-        make(&caller, "/v1/organizations", json!({ "name": name, "kind": "agency" })).await;
+        caller.make("/v1/organizations", json!({ "name": name, "kind": "agency" })).await;
     }
     let names =
         |items: Vec<Value>| -> Vec<String> { items.iter().map(|item| item["resource"]["name"].as_str().unwrap().to_owned()).collect() };
@@ -423,7 +434,7 @@ on_both!(a_feed_begins_at_a_moment_or_goes_on_from_a_cursor_and_not_both, |db| a
     let piece = caller.get(&format!("/v1/changes?{late}")).await.expect(200);
     assert_eq!(piece["items"], json!([]));
     let cursor = piece["next"].as_str().unwrap();
-    make(&caller, "/v1/organizations", json!({ "name": "D", "kind": "agency" })).await;
+    caller.make("/v1/organizations", json!({ "name": "D", "kind": "agency" })).await;
     assert_eq!(names(next(&caller, "", &mut format!("&cursor={cursor}")).await), ["D"]);
     let both = caller.get(&format!("/v1/changes?{late}&cursor={cursor}")).await;
     assert_eq!(both.faults(400), [("since".to_owned(), "not_allowed".to_owned())]);

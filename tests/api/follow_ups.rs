@@ -414,6 +414,39 @@ on_both!(open_follow_ups_go_with_the_referral_to_whoever_is_assigned, |db| async
     assert_eq!(town.program.get(&path(&kept)).await.expect(200)["practitioner_id"], json!(workers[2]));
 });
 
+on_both!(the_performer_has_its_first_contact_to_make_whatever_others_have_planned, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.sent(&patient).await;
+    let own = json!({ "patient_id": patient, "referral_id": referral, "purpose": "first_contact", "due_on": "2026-03-04" });
+    town.clinic.post(PATH, own).await.expect(201);
+    step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
+    let theirs = format!("{PATH}?organization_id={}", town.program.organization_id);
+    let planned = town.program.get(&format!("{theirs}&status=open")).await.expect(200);
+    assert_eq!((planned["items"].as_array().unwrap().len(), &planned["items"][0]["purpose"]), (1, &json!("first_contact")));
+    attempt(&town.program, &id_of(&planned["items"][0]), "reached").await.expect(201);
+    step(&town.program, &referral, json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
+    step(&town.program, &referral, json!({ "status": "in_progress" })).await.expect(201);
+    let made = town.program.get(&format!("{theirs}&purpose=first_contact")).await.expect(200);
+    assert_eq!(made["items"].as_array().unwrap().len(), 1, "it is made once");
+});
+
+on_both!(nobody_is_lost_from_sight_because_a_referral_ends, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let own = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-10" });
+    let mut within = own.clone();
+    within["referral_id"] = json!(referral);
+    town.clinic.post(PATH, within).await.expect(201);
+    let own = town.clinic.post(PATH, own).await.id();
+    let done = town.clinic.post(&format!("{}/complete", path(&own)), json!({})).await.expect(200);
+    step(&town.program, &referral, json!({ "status": "rejected", "reason": { "code": "out_of_scope" } })).await.expect(201);
+    let open = town.clinic.get(&format!("{PATH}?patient_id={patient}&status=open")).await.expect(200);
+    let open: Vec<&Value> = open["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(open, [&done["next_follow_up_id"]]);
+});
+
 on_both!(a_follow_up_without_a_referral_goes_on_by_itself_while_the_person_is_helped, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;

@@ -7,6 +7,7 @@
 use std::env;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
@@ -112,6 +113,39 @@ impl Drop for Place {
 pub fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     let _closed = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// Returns once this is so; fails, with what it waited for, where that takes longer than a minute.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), waiting).await.is_ok(), "a minute, and still not so: {what}");
+}
+
+/// Ids of rows made by the thousand that stand before all others.
+pub const FIRST_IDS: &str = "00000000-0000-4000-8000";
+/// Those that stand behind all others.
+pub const LAST_IDS: &str = "ffffffff-ffff-4fff-8fff";
+
+/// In SQL, the id that begins so and ends with the number `n.i`.
+pub fn numbered_id(beginning: &str, on_sqlite: bool) -> String {
+    if on_sqlite {
+        format!("printf('{beginning}-%012d', n.i)")
+    } else {
+        format!("CAST('{beginning}-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)")
+    }
+}
+
+/// SQL that adds rows to a table by the thousand: so many, `n.i` is the number of each, with these columns of `one`, the row that is
+/// selected.
+pub fn many_rows(table: &str, number: usize, columns: &str, one: &str) -> String {
+    format!(
+        "INSERT INTO {table} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) \
+         SELECT {columns} FROM n, ({one}) AS one"
+    )
 }
 
 /// A file or folder of what is too large for the repository, or not ours to give away: real directories, the standard's own files.

@@ -1,7 +1,5 @@
 //! What is true of every answer, whatever was asked: ids, headers, packing, origins, limits, the pages beside the API.
 
-use std::io::Read as _;
-
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
@@ -44,9 +42,28 @@ on_both!(an_answer_is_packed_for_who_takes_it_so, |db| async move {
     assert_eq!(plain.header("content-encoding"), None);
     let packed = app.send(app.stranger().request(Method::GET, "/docs/index.css").insert_header(("accept-encoding", "gzip"))).await;
     assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")));
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(&packed.bytes[..]).read_to_string(&mut text).unwrap();
-    assert!(text.contains('{') && text.len() > packed.bytes.len() / 2, "{text}");
+    let text = packed.unpacked();
+    assert!(text.contains(&b'{') && text.len() > packed.bytes.len() / 2, "{text:?}");
+});
+
+on_both!(the_document_is_packed_once_and_sent_to_none_who_has_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let ask = |name: &'static str, value: &str| app.send(app.stranger().request(Method::GET, "/openapi.json").insert_header((name, value)));
+    let document = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap() == *kith::openapi::document();
+    for accepted in ["gzip", "br, gzip", "gzip;q=0.5, *;q=0"] {
+        let packed = ask("accept-encoding", accepted).await;
+        assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")), "{accepted}");
+        assert!(document(&packed.unpacked()) && packed.header("vary").unwrap().contains("accept-encoding"), "{accepted}");
+    }
+    for plain in ["br", "deflate, br", "identity", "gzip;q=0"] {
+        let plain = ask("accept-encoding", plain).await;
+        assert!(plain.status == 200 && document(&plain.bytes), "{:?}", plain.headers);
+    }
+    let tag = ask("accept-encoding", "gzip").await.header("etag").unwrap().to_owned();
+    let known = ask("if-none-match", &tag).await;
+    assert_eq!((known.status, known.bytes.len(), known.header("etag")), (304, 0, Some(tag.as_str())));
+    let other = ask("if-none-match", "\"1-0123456789abcdef\"").await;
+    assert_eq!((other.status, other.header("etag")), (200, Some(tag.as_str())));
 });
 
 on_both!(browsers_of_configured_origins_may_call_and_read_what_they_need, |db| async move {

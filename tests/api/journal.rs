@@ -17,6 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::client::TestApp;
+use crate::harness::until;
 
 fn record(conn: &mut DbConn, resource_type: ResourceType, resource_id: Uuid, version: i64) -> Result<i64> {
     let actor = Actor::operator(Clock::default().now());
@@ -101,9 +102,7 @@ on_both!(the_feed_can_be_narrowed_to_types_and_begun_anywhere, |db| async move {
 
 /// Waits until so many lines can be read: the transactions of other tests hold the feed back too.
 async fn settle(db: &Db, lines: usize) {
-    while read_all(db, Position::default(), &[]).await.len() < lines {
-        actix_web::rt::task::yield_now().await;
-    }
+    until("the lines can be read", async || read_all(db, Position::default(), &[]).await.len() >= lines).await;
 }
 
 /// Where transactions overlap, stays in this one for a while.

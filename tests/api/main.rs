@@ -73,6 +73,8 @@ mod migrations;
 #[cfg(test)]
 mod needs;
 #[cfg(test)]
+mod noted;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod passed_over;

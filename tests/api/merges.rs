@@ -2,15 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::bulk::{counts, load, results};
+use crate::bulk::{SYSTEM, counts, key, load, results};
 use crate::client::{Answer, Caller, TestApp};
 
 const PATH: &str = "/v1/patients";
-const SYSTEM: &str = "https://emr.example.ca";
-
-fn key(value: &str) -> Value {
-    json!({ "system": SYSTEM, "value": value })
-}
 
 /// A person with these keys and what else is said of them.
 fn person(keys: &[&str], more: Value) -> Value {
@@ -165,4 +160,15 @@ on_both!(a_file_that_is_loaded_again_after_a_merge_loses_and_doubles_nothing, |d
     let page = clinic.get(PATH).await.expect(200);
     assert_eq!((page["items"].as_array().unwrap().len(), &page["items"][0]["notes"]), (1, &json!("New.")));
     assert_eq!(page["items"][0]["identifiers"], json!([key("p-1"), key("p-2")]));
+});
+
+on_both!(a_person_who_is_followed_under_one_record_is_so_after_a_merge_whichever_survives, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let survivor = clinic.post(PATH, person(&["p-1"], json!({ "status": "inactive" }))).await.id();
+    let duplicate = clinic.post(PATH, person(&["p-2"], json!({}))).await.id();
+    let check_in = json!({ "patient_id": duplicate, "purpose": "check_in", "due_on": "2026-03-10" });
+    let check_in = clinic.post("/v1/follow-ups", check_in).await.id();
+    assert_eq!(merge(&clinic, &survivor, &duplicate).await.expect(200)["status"], "active");
+    let done = clinic.post(&format!("/v1/follow-ups/{check_in}/complete"), json!({})).await.expect(200);
+    assert!(done["next_follow_up_id"].is_string(), "{done}");
 });

@@ -13,14 +13,16 @@ use diesel_migrations::MigrationHarness;
 use kith::changes::Position;
 use kith::changes::places::{self, Work};
 use kith::db::migrate::{POSTGRES, SQLITE};
-use kith::db::schema::{matches, unmet_needs};
+use kith::db::schema::{imported_services, matches, unmet_needs};
 use kith::db::{Db, DbConn};
 use kith::each;
 use serde_json::json;
 
 use crate::client::TestApp;
+use crate::duplicates::import;
 use crate::harness::{Place, TestDb};
 use crate::screening_links;
+use crate::server::kith;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 struct Column {
@@ -230,6 +232,27 @@ on_both!(opening_again_changes_nothing, |db| async move {
     assert_eq!(things(&mut connect(&db)), before);
 });
 
+on_both!(a_command_beside_servers_leaves_an_older_schema_as_it_is_and_says_who_changes_it, |db| async move {
+    let (url, mut conn) = (db.settings.url.clone(), connect(&db));
+    let run = |arguments: &[&str]| kith(&url, arguments).output().unwrap();
+    match &mut conn {
+        DbConn::Sqlite(conn) => drop(conn.revert_last_migration(SQLITE).unwrap()),
+        DbConn::Pg(conn) => drop(conn.revert_last_migration(POSTGRES).unwrap()),
+    }
+    let older = things(&mut conn);
+    for command in [&["client", "list"][..], &["key", "rotate"], &["export", "hsds"]] {
+        let refused = run(command);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && told.contains("`kith migrate`"), "{command:?}: {told}");
+        assert!(things(&mut conn) == older && !db.is_ready().await, "{command:?}");
+    }
+    for command in [&["migrate"][..], &["client", "list"]] {
+        let done = run(command);
+        assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert!(db.is_ready().await);
+});
+
 /// Several processes start at once.
 fn open_eight_times(place: &Place) {
     std::thread::scope(|scope| {
@@ -252,19 +275,30 @@ fn eight_processes_may_migrate_one_server_at_once() {
     }
 }
 
-on_both!(sqlite_tables_are_strict_and_hold_no_broken_reference, |db| async move {
-    let loose = db.read(|conn| {
-        Ok(match conn {
-            DbConn::Sqlite(conn) => sql_query(
-                "SELECT name, type AS definition FROM pragma_table_list
-                 WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
-            )
-            .load::<Thing>(conn)?,
-            DbConn::Pg(_) => Vec::new(),
-        })
-    });
-    assert_eq!(loose.await.unwrap(), []);
-});
+#[actix_web::test]
+async fn sqlite_tables_are_strict() {
+    let query = "SELECT name, type AS definition FROM pragma_table_list
+        WHERE schema = 'main' AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    let loose = TestDb::sqlite().read(move |conn| Ok(each!(conn, |conn| sql_query(query).load::<Thing>(conn))?)).await;
+    assert_eq!(loose.unwrap(), []);
+}
+
+/// SQLite builds tables anew while foreign keys are off.
+#[actix_web::test]
+async fn no_reference_is_broken_where_tables_were_built_anew_with_what_was_in_them() {
+    let db = TestDb::sqlite();
+    let (settings, mut conn) = (db.settings.clone(), connect(&db));
+    let clinic = TestApp::new(db).await.clinic().await;
+    let person = screening_links::holder(&clinic, &screening_links::draft(&clinic).await).await;
+    let pantry = json!({ "id": "a", "name": "Pantry", "status": "active", "organization": { "id": "o", "name": "Pantry Society" } });
+    assert_eq!(import(&clinic, "partner", "", &[pantry]).await.1, [1, 0, 0, 0, 0]);
+    revert_to(&mut conn, "20260101000097");
+    drop(Db::open(&settings).unwrap());
+    let query = "SELECT \"table\" AS name, parent AS definition FROM pragma_foreign_key_check";
+    assert_eq!(each!(&mut conn, |conn| sql_query(query).load::<Thing>(conn)).unwrap(), []);
+    person.get(screening_links::LINK).await.expect(200);
+    assert_eq!(imported_services::table.count().get_result::<i64>(&mut conn).unwrap(), 1);
+}
 
 /// A unique index and, in its order, its columns.
 #[derive(Debug, QueryableByName)]

@@ -19,7 +19,7 @@ use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
-use crate::harness::TestDb;
+use crate::harness::{FIRST_IDS, TestDb, many_rows, numbered_id, until};
 use crate::referrals::{Town, step};
 
 /// Tables that hold a handful of rows, whatever the size of a deployment.
@@ -183,28 +183,41 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
     let app = TestApp::with(db, &[]).await;
     let clinic = app.clinic().await;
     // A name that never leads anywhere: every try fails at once.
-    let endpoint = created(&clinic, "/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await;
+    let endpoint = clinic.make("/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await;
     let waiting = format!("/v1/webhook-endpoints/{endpoint}/deliveries?status=pending&limit=1");
     let waits = async || clinic.get(&waiting).await.expect(200)["items"][0].is_object();
-    created(&clinic, "/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await;
+    clinic.make("/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await;
     let engine = kith::webhooks::Engine::new(app.state.clone());
-    while !waits().await {
+    until("a delivery waits", async || {
         engine.dispatch().await.unwrap();
-    }
+        waits().await
+    })
+    .await;
     app.state.db.write(move |conn| Ok(conn.batch_execute(&many_more(on_sqlite))?)).await.unwrap();
     for _ in 0..3 {
         engine.deliver().await.unwrap();
         app.clock.advance(chrono::Duration::minutes(5));
     }
     assert!(waits().await);
+    for (version, status) in [(1, "paused"), (2, "active")] {
+        clinic.patch(&format!("/v1/webhook-endpoints/{endpoint}"), version, json!({ "status": status })).await.expect(200);
+    }
 
-    let queue = |statement: &String| {
-        let bare = statement.replace(['`', '"'], "");
-        bare.starts_with("SELECT webhook_deliveries.id") && bare.contains("webhook_deliveries.status = 'pending'")
+    let heard = |head: &str, part: &str| -> Vec<String> {
+        let is_of = |statement: &String| {
+            let bare = statement.replace(['`', '"'], "");
+            bare.starts_with(head) && bare.contains(part)
+        };
+        statements(on_sqlite).into_iter().filter(is_of).collect()
     };
-    let statements: Vec<String> = statements(on_sqlite).into_iter().filter(queue).collect();
-    assert_eq!(statements.len(), 2, "the start of a queue and what follows a place of it: {statements:#?}");
-    for statement in statements {
+    let anew = heard("SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
+    assert_eq!(anew.len(), 1, "what was tried and begins anew: {anew:#?}");
+    let plan_anew = plan(&settings, &anew[0]);
+    assert!(plan_anew.contains("webhook_deliveries_tried_idx"), "nothing else of what waits is read: {plan_anew}");
+    let head = "SELECT webhook_deliveries.id, webhook_deliveries.order_transaction_id";
+    let queue = heard(head, "webhook_deliveries.status = 'pending'");
+    assert_eq!(queue.len(), 2, "the start of a queue and what follows a place of it: {queue:#?}");
+    for statement in queue {
         let plan = plan(&settings, &statement);
         let reads = plan.matches("webhook_deliveries_queue_idx").count();
         assert!(reads == 1 && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE"), "{statement}\n{plan}");
@@ -213,24 +226,15 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
 
 /// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
 pub fn many_more(on_sqlite: bool) -> String {
-    let (blind, id) = if on_sqlite {
-        ("", "printf('00000000-0000-4000-8000-%012d', n.i)")
-    } else {
-        (
-            "ALTER TABLE webhook_deliveries SET (autovacuum_enabled = off); ANALYZE webhook_deliveries;",
-            "CAST('00000000-0000-4000-8000-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)",
-        )
-    };
+    let blind = if on_sqlite { "" } else { "ALTER TABLE webhook_deliveries SET (autovacuum_enabled = off); ANALYZE webhook_deliveries;" };
+    let id = numbered_id(FIRST_IDS, on_sqlite);
     // Many of the first are about one subject, of which one is sent at a time: the walk has to go past them.
-    let subject = format!("CASE WHEN n.i < 100 THEN one.subject_id ELSE {id} END");
-    format!(
-        "{blind} INSERT INTO webhook_deliveries \
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
-         SELECT {id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, {subject}, one.order_transaction_id, \
-             one.order_sequence + n.i, one.resource_type, one.resource_id, one.version, one.status, 0, one.next_attempt_at, \
-             one.created_at, NULL, one.is_of_time \
-         FROM n, (SELECT * FROM webhook_deliveries LIMIT 1) AS one"
-    )
+    let columns = format!(
+        "{id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, \
+         CASE WHEN n.i < 100 THEN one.subject_id ELSE {id} END, one.order_transaction_id, one.order_sequence + n.i, one.resource_type, \
+         one.resource_id, one.version, one.status, 0, one.next_attempt_at, one.created_at, NULL, one.is_of_time"
+    );
+    format!("{blind} {}", many_rows("webhook_deliveries", 20_000, &columns, "SELECT * FROM webhook_deliveries LIMIT 1"))
 }
 
 /// What the database would do for a statement, in its words.
@@ -251,33 +255,33 @@ async fn a_day(town: &Town) {
     let directory = app.tenant("Alder Valley Directory", OrganizationKind::Directory).await;
     let service = json!({ "name": "Lunch Club", "need_domains": [{ "code": "food-insecurity" }], "provider_id": agency.organization_id,
         "identifiers": [{ "system": "s", "value": "1" }] });
-    let service = created(&directory, "/v1/services", service).await;
+    let service = directory.make("/v1/services", service).await;
     let person = json!({ "names": [{ "given": "Amrit", "family": "Singh" }], "birth_date": "1961-04-07",
         "contact_points": [{ "kind": "phone", "value": "250-555-0142" }], "identifiers": [{ "system": "emr", "value": "7" }] });
-    let patient = created(clinic, "/v1/patients", person.clone()).await;
+    let patient = clinic.make("/v1/patients", person.clone()).await;
     clinic.put_any("/v1/patients/by-identifier?system=emr&value=7", person).await.expect(200);
     let other = town.patient().await;
     town.grant(&patient).await;
-    let need = created(clinic, "/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
+    let need = clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
         "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
-    let screening = created(clinic, "/v1/screenings?suggest=5", screening).await;
-    let draft = created(clinic, "/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
+    let screening = clinic.make("/v1/screenings?suggest=5", screening).await;
+    let draft = clinic.make("/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
     let link = clinic.post(&format!("/v1/screenings/{draft}/links"), json!({})).await.expect(201);
     let holder = Caller { token: link["token"].as_str().map(str::to_owned), ..clinic.clone() };
     let often = json!({ "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
     holder.post("/v1/screening-link/complete", often).await.expect(200);
     let all = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["care_coordination"], "form": "verbal",
         "categories": ["summary", "contact", "demographics", "needs", "screenings", "referrals", "follow_ups"] });
-    created(clinic, "/v1/consents", all).await;
-    let matched = created(clinic, "/v1/matches", json!({ "patient_id": patient })).await;
+    clinic.make("/v1/consents", all).await;
+    let matched = clinic.make("/v1/matches", json!({ "patient_id": patient })).await;
     clinic.post("/v1/matches", json!({ "patient_id": patient, "needs": [{ "domain": "x-nature" }] })).await;
 
     let id = town.accepted(&patient).await;
     let onward = json!({ "patient_id": patient, "kind": "service", "service_id": service, "parent_id": id, "source_type": "link_worker",
         "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" } });
-    let onward = created(program, "/v1/referrals", onward).await;
-    created(agency, &format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
+    let onward = program.make("/v1/referrals", onward).await;
+    agency.make(&format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
     step(agency, &onward, json!({ "status": "accepted" })).await.expect(201);
     let links = [
         created_at(agency, &format!("/v1/services/{service}/calendar-links")).await,
@@ -286,6 +290,8 @@ async fn a_day(town: &Town) {
     a_list(&directory, agency, program, &service, &patient).await;
     let appointment = an_appointment(agency, program, &service, json!({ "patient_id": patient, "referral_id": onward })).await;
     step(agency, &onward, json!({ "status": "completed", "outcome": "attended" })).await.expect(201);
+    let in_vain = json!({ "status": "cancelled", "reason": { "code": "no_longer_needed" } });
+    step(clinic, &town.sent(&patient).await, in_vain).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
     let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
     program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);
@@ -358,7 +364,7 @@ async fn a_day(town: &Town) {
     app.state.db.read(kith::hsds::repository::terms_mark).await.unwrap();
     clinic.post(&format!("/v1/screenings/{screening}/retract"), json!({ "reason": "Another person." })).await.expect(200);
     let alone = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" });
-    let alone = created(clinic, "/v1/follow-ups", alone).await;
+    let alone = clinic.make("/v1/follow-ups", alone).await;
     clinic.post(&format!("/v1/follow-ups/{alone}/complete"), json!({})).await.expect(200);
     what_passes(town, &patient).await;
     let merge = json!({ "duplicate_id": other });
@@ -375,7 +381,7 @@ async fn what_passes(Town { app, clinic, program, .. }: &Town, patient: &str) {
     let [from, until] = [20, 40].map(|seconds| app.clock.now().plus(chrono::Duration::seconds(seconds)));
     let consent = json!({ "patient_id": patient, "grantee_id": program.organization_id, "purposes": ["referral"], "form": "verbal",
         "categories": ["summary"], "valid_from": from, "valid_until": until });
-    created(clinic, "/v1/consents", consent).await;
+    clinic.make("/v1/consents", consent).await;
     let queries = [String::new(), format!("patient_id={patient}&")];
     let read = async |query: &str, place: &str| {
         let piece = program.get(&format!("/v1/changes?{query}limit=200{place}")).await.expect(200);
@@ -400,8 +406,8 @@ async fn a_list(keeper: &Caller, agency: &Caller, program: &Caller, service: &st
     let list = format!("{service}/waitlist-entries");
     let referral = json!({ "patient_id": patient, "kind": "service", "service_id": service.rsplit('/').next(),
         "source_type": "link_worker", "consent": { "form": "verbal" } });
-    let referral = created(program, "/v1/referrals", referral).await;
-    let entry = created(agency, &list, json!({ "referral_id": referral })).await;
+    let referral = program.make("/v1/referrals", referral).await;
+    let entry = agency.make(&list, json!({ "referral_id": referral })).await;
     let entry = format!("{list}/{entry}");
     agency.put_any(&format!("{service}/capacity"), json!({ "status": "open", "available": 1 })).await.expect(200);
     for provider in [program.organization_id, agency.organization_id] {
@@ -416,7 +422,7 @@ async fn a_list(keeper: &Caller, agency: &Caller, program: &Caller, service: &st
     kith::waitlists::sweeper::look_through(&agency.app.state).await.unwrap();
     let again = json!({ "patient_id": patient, "grantee_id": agency.organization_id, "purposes": ["referral"], "form": "verbal",
         "categories": ["summary"] });
-    created(program, "/v1/consents", again).await;
+    program.make("/v1/consents", again).await;
     for path in [&list, &entry] {
         program.get(path).await.expect(200);
     }
@@ -431,12 +437,12 @@ async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut bo
     let slots = program.get(&format!("/v1/services/{service}/slots?limit=2")).await.expect(200);
     let slot = |index: usize| slots["items"][index]["id"].clone();
     booking["slot_id"] = slot(0);
-    let appointment = created(program, "/v1/appointments?hold_minutes=5", booking.clone()).await;
+    let appointment = program.make("/v1/appointments?hold_minutes=5", booking.clone()).await;
     let path = format!("/v1/appointments/{appointment}");
     program.post(&format!("{path}/confirm"), json!({})).await.expect(200);
     program.post(&format!("{path}/reschedule"), json!({ "slot_id": slot(1) })).await.expect(200);
     program.post(&format!("{path}/cancel"), json!({ "by": "patient", "reason": "unwell" })).await.expect(200);
-    created(program, "/v1/appointments?hold_minutes=1", booking).await;
+    program.make("/v1/appointments?hold_minutes=1", booking).await;
     agency.app.clock.advance(chrono::Duration::minutes(1));
     kith::appointments::expiry::expire(&agency.app.state).await.unwrap();
     appointment
@@ -445,10 +451,4 @@ async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut bo
 /// The address of a new link.
 async fn created_at(caller: &Caller, path: &str) -> String {
     caller.post(path, json!({})).await.expect(201)["url"].as_str().unwrap().to_owned()
-}
-
-async fn created(caller: &Caller, path: &str, body: Value) -> String {
-    let answer = caller.post(path, body).await;
-    answer.expect(201);
-    answer.id()
 }

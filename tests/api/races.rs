@@ -51,8 +51,15 @@ impl Rival {
         diesel::sql_query(query).get_result::<Waiting>(&mut self.0).unwrap().count
     }
 
-    /// Returns when as many transactions wait, or the last of them has ended.
+    /// Returns when as many transactions wait; each of the requests is one that does.
     pub async fn is_met_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
+        self.is_met_or_passed_by(requests).await;
+        let passed = requests.iter().filter(|request| request.is_finished()).count();
+        assert_eq!(passed, 0, "of {} requests so many waited for nobody", requests.len());
+    }
+
+    /// Returns when as many transactions wait, or the last of them has ended.
+    async fn is_met_or_passed_by<T>(&mut self, requests: &[&JoinHandle<T>]) {
         let met = async {
             while self.waiting() < requests.len() as i64 && !requests.last().unwrap().is_finished() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -141,7 +148,7 @@ async fn what_comes_too_late_for_a_merge_is_refused() {
         let recording = posting(&town.clinic, path, body(&town, &duplicate));
         rival.is_met_by(&[&recording]).await;
         let merging = merging(&town.clinic, &survivor, &duplicate);
-        rival.is_met_by(&[&recording, &merging]).await;
+        rival.is_met_or_passed_by(&[&recording, &merging]).await;
         let is_merged = merging.is_finished();
         rival.leave();
         let (recorded, merged) = (recording.await.unwrap(), merging.await.unwrap());
@@ -334,6 +341,24 @@ async fn a_merge_of_services_holds_neither_while_somebody_moves_a_referral_to_th
     merging.await.unwrap().expect(200);
     let moved = town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200);
     assert_eq!(moved["service_id"], json!(survivor));
+}
+
+#[actix_web::test]
+async fn whoever_holds_a_place_keeps_nobody_waiting_who_is_at_its_referral() {
+    let Some((town, url)) = town().await else { return };
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let worker = town.program.post("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await.id();
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T18:00:00Z" });
+    let slot = town.program.post("/v1/slots", slot).await.id();
+    let mut rival = Rival::doing(&url, &format!("SELECT 1 FROM referrals WHERE id = '{referral}' FOR NO KEY UPDATE"));
+    let place = json!({ "slot_id": slot, "patient_id": patient, "referral_id": referral });
+    let holding = posting(&town.clinic, "/v1/appointments?hold_minutes=15", place);
+    rival.is_met_by(&[&holding]).await;
+    // As whoever records what came up in a follow-up does after the referral.
+    rival.0.batch_execute(&format!("SELECT 1 FROM patients WHERE id = '{patient}' FOR NO KEY UPDATE NOWAIT")).unwrap();
+    rival.leave();
+    holding.await.unwrap().expect(201);
 }
 
 #[actix_web::test]

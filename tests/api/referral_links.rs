@@ -489,3 +489,26 @@ on_both!(the_page_offers_no_way_to_reach_the_person_that_must_not_or_cannot_be_u
     shows(&shown, &["tel:+17785550133", "Never use: (778) 555-0199", "Send no text messages."]);
     hides(&shown, &["+17785550199", "778-555-0199", "778-555-0111", "+17785550111", "778-555-0122", "sms:"]);
 });
+
+on_both!(the_page_calls_the_person_as_they_wish_and_says_what_is_to_be_known_of_each_way_to_reach_them, |db| async move {
+    let village = Village::new(db, &["summary", "contact"]).await;
+    let names = json!([
+        { "use": "former", "family": "Gagnon", "given": "Jean" },
+        { "use": "official", "family": "Tremblay", "given": "Jean" },
+        { "use": "preferred", "family": "Tremblay", "given": "Anaïs" },
+    ]);
+    let best = json!([{ "day": "monday", "from": "09:00", "until": "12:00" }, { "day": "friday", "from": "13:00", "until": "15:30" }]);
+    let points = json!([
+        { "kind": "phone", "value": "778-555-0199", "note": "He answers <sometimes>: hang up.", "best_times": best },
+        { "kind": "in_person", "value": "Front desk", "note": "Ask for Room 4." },
+    ]);
+    let change = json!({ "names": names, "contact_points": points });
+    village.town.clinic.patch(&format!("/v1/patients/{}", village.patient), 1, change).await.expect(200);
+    let page = village.link().await;
+    let shown = page.text("").await;
+    shows(&shown, &["<h3>Anaïs Tremblay</h3>", "<div>He answers &lt;sometimes&gt;: hang up.</div>", "<div>Ask for Room 4.</div>"]);
+    shows(&shown, &["<div>Best reached: Monday 09:00–12:00, Friday 13:00–15:30</div>"]);
+    hides(&shown, &["Jean", "Gagnon"]);
+    let french = page.text("?lang=fr").await;
+    shows(&french, &["He answers &lt;sometimes&gt;: hang up.", "À joindre de préférence : lundi 09:00–12:00, vendredi 13:00–15:30"]);
+});

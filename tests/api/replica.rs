@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::client::text;
+
 /// A resource: its type and id.
 pub type Key = (String, String);
 
@@ -201,8 +203,4 @@ impl Lists {
     fn covers(&self, key: &Key, resource: &Value) -> bool {
         self.covered.contains(&key.0) && (key.0 != "referral_transition" || resource["to"] != "draft")
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }

@@ -6,6 +6,7 @@ use kith::auth::Scope;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::referrals::{Town, step};
 use crate::screenings::{consent, patient};
 use crate::tokens;
 
@@ -232,18 +233,75 @@ on_both!(a_form_that_is_filled_in_alone_is_talked_about_where_something_was_foun
     }
 });
 
-on_both!(who_may_not_take_part_in_follow_ups_plans_none_for_a_form_of_its_own, |db| async move {
+on_both!(a_form_that_is_filled_in_alone_is_talked_about_whatever_becomes_of_a_referral, |db| async move {
+    let town = Town::new(db).await;
+    let form = draft(&town.clinic).await;
+    let patient = town.clinic.get(&form).await.expect(200)["patient_id"].as_str().unwrap().to_owned();
+    let referral = town.accepted(&patient).await;
+    let within = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-03" });
+    town.clinic.post("/v1/follow-ups", within).await.expect(201);
+    fill_in(&town.clinic, &form, "LA6571-9", "LA6568-5").await;
+    step(&town.program, &referral, json!({ "status": "rejected", "reason": { "code": "out_of_scope" } })).await.expect(201);
+    let talk = planned(&town.clinic, &form).await;
+    assert_eq!((talk.len(), talk[0].0.as_str()), (1, "2026-03-07"));
+});
+
+on_both!(an_alarm_in_a_form_that_is_half_done_is_to_be_acted_on_today_and_once, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let [never, some, most] = ["LA6568-5", "LA6569-3", "LA6571-9"];
+    let form = draft(&clinic).await;
+    let person = holder(&clinic, &form).await;
+    let answered = async |item: &str, code: &str| {
+        person.post(&format!("{LINK}/answers"), answers(&[(item, code)])).await.expect(200);
+        planned(&clinic, &form).await
+    };
+    assert_eq!(answered("/44250-9", most).await, []);
+    assert_eq!(answered("/44260-8", never).await, []);
+    for (item, code) in [("/44260-8", some), ("/44260-8", some), ("/44255-8", most), ("/44260-8", never), ("/44260-8", most)] {
+        let talk = answered(item, code).await;
+        assert_eq!((talk.len(), talk[0].0.as_str()), (1, "2026-03-02"), "{item} {code}");
+        assert!(talk[0].1.contains(&form), "{}", talk[0].1);
+    }
+
+    // What is on the list is not planned again when the form is done, also where it was moved since; what is new is in time.
+    let moved = async |day: &str| {
+        let open = clinic.get(&format!("/v1/follow-ups?organization_id={}&status=open", clinic.organization_id)).await.expect(200);
+        let (id, version) = (open["items"][0]["id"].as_str().unwrap(), open["items"][0]["version"].as_i64().unwrap());
+        clinic.patch(&format!("/v1/follow-ups/{id}"), version, json!({ "due_on": day })).await.expect(200);
+    };
+    moved("2026-03-09").await;
+    let days = |talk: Vec<(String, String)>| talk.into_iter().map(|(day, _)| day).collect::<Vec<_>>();
+    assert_eq!(days(answered("/44259-0", most).await), ["2026-03-09"]);
+    fill_in(&clinic, &form, most, most).await;
+    assert_eq!(days(planned(&clinic, &form).await), ["2026-03-09"]);
+
+    let other = draft(&clinic).await;
+    let person = holder(&clinic, &other).await;
+    person.post(&format!("{LINK}/answers"), answers(&[("/44260-8", some)])).await.expect(200);
+    moved("2026-03-20").await;
+    fill_in(&clinic, &other, most, most).await;
+    assert_eq!(days(planned(&clinic, &other).await), ["2026-03-02", "2026-03-20"], "it has grown worse since");
+});
+
+on_both!(an_alarm_is_for_whoever_manages_the_patient_where_the_recorder_takes_no_part_in_follow_ups, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, partner) = (app.clinic().await, app.clinic().await);
     let person = patient(&clinic).await;
     consent(&clinic, &person, &partner, &["screenings", "sensitive"]).await;
-    for (categories, expected) in [(&[][..], 0), (&["follow_ups"][..], 1)] {
-        if !categories.is_empty() {
-            consent(&clinic, &person, &partner, categories).await;
-        }
+    let [never, some, most] = ["LA6568-5", "LA6569-3", "LA6571-9"];
+    let for_whom = async |alarm: &str| {
         let made = partner.post("/v1/screenings", json!({ "patient_id": person, "instrument": "phq-9" })).await;
-        let draft = made.header("location").unwrap().to_owned();
-        fill_in(&partner, &draft, "LA6571-9", "LA6569-3").await;
-        assert_eq!(planned(&partner, &draft).await.len(), expected);
-    }
+        let form = made.header("location").unwrap().to_owned();
+        fill_in(&partner, &form, most, alarm).await;
+        let open = clinic.get(&format!("/v1/follow-ups?patient_id={person}&status=open")).await.expect(200);
+        let about_it = open["items"].as_array().unwrap().iter().filter(|item| item["note"].as_str().unwrap().contains(&form));
+        about_it.map(|item| (item["organization_id"].clone(), item["due_on"].clone())).collect::<Vec<_>>()
+    };
+    let today = json!("2026-03-02");
+    assert_eq!(for_whom(never).await, []);
+    assert_eq!(for_whom(some).await, [(json!(clinic.organization_id), today.clone())]);
+    let hidden = partner.get(&format!("/v1/follow-ups?patient_id={person}")).await.expect(200);
+    assert_eq!(hidden["items"], json!([]), "it is not the partner's to read");
+    consent(&clinic, &person, &partner, &["follow_ups"]).await;
+    assert_eq!(for_whom(some).await, [(json!(partner.organization_id), today)]);
 });

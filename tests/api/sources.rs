@@ -191,7 +191,7 @@ on_both!(what_cannot_be_read_is_told_and_asked_again_only_where_that_may_help, |
         if status == "waiting" {
             // Six tries in all, further and further apart.
             let mut tries = 1;
-            while last_run(&clinic, &source).await["status"] == "waiting" {
+            while last_run(&clinic, &source).await["status"] == "waiting" && tries < 100 {
                 app.clock.advance(Span::seconds(6 * 3600 + 1));
                 clinic.renew().await;
                 partner.now(|_| Reply::status(503));

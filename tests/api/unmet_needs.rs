@@ -1,5 +1,7 @@
 //! Unmet needs: reported, seen by those who found them, counted by domain and area.
 
+use std::collections::BTreeSet;
+
 use kith::auth::{Scope, Scopes};
 use kith::db::types::Id;
 use kith::matching::model::{UnmetNeedInput, UnmetNeedRow};
@@ -8,6 +10,7 @@ use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::screenings::consent;
 
 const PATH: &str = "/v1/unmet-needs";
 const NOBODY: &str = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
@@ -69,6 +72,26 @@ on_both!(nobody_else_sees_who_found_an_unmet_need, |db| async move {
     assert_eq!(other.get(PATH).await.expect(200)["items"], json!([]));
     let unseen = other.post(PATH, respite(json!({ "patient_id": patient }))).await;
     assert_eq!(unseen.faults(422), [("/patient_id".into(), "not_found".into())]);
+});
+
+on_both!(whoever_manages_the_patient_does_not_see_either_what_another_organization_found_unmet, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let patient = patient(&clinic).await;
+    consent(&clinic, &patient, &program, &["summary", "needs"]).await;
+    let found = program.post(PATH, respite(json!({ "patient_id": patient }))).await.id();
+    let own = clinic.post(PATH, respite(json!({ "patient_id": patient }))).await.id();
+    app.is_readable().await;
+    for (caller, expected) in [(&clinic, &own), (&program, &found)] {
+        let timeline = format!("/v1/patients/{patient}/timeline?type=unmet_need");
+        for path in [PATH, "/v1/changes?resource_type=unmet_need", &timeline] {
+            let page = caller.get(path).await.expect(200);
+            let items = page["items"].as_array().unwrap().iter();
+            let told = items.filter(|item| item["action"] != "reset").map(|item| item.get("resource_id").unwrap_or(&item["id"]));
+            let told: BTreeSet<&str> = told.map(|id| id.as_str().unwrap()).collect();
+            assert_eq!(told, BTreeSet::from([expected.as_str()]), "{path}");
+        }
+    }
 });
 
 on_both!(every_fault_of_an_unmet_need_is_told, |db| async move {

@@ -19,6 +19,7 @@ mod endpoints;
 mod replays;
 mod sight;
 mod tries;
+mod walks;
 
 const PATH: &str = "/v1/webhook-endpoints";
 

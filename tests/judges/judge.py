@@ -8,7 +8,8 @@
   page               is the page on which a referral is answered by a link usable: on a phone, without scripts, by keyboard, before axe-core?
   compatible [REV]   would the document break a client made from that of REV (HEAD where not named)?
 
-They install what they need into target/judges, start servers of their own on loopback, and stop them. Python 3.10 or later, with venv;
+They install what they need into target/judges, start servers of their own on loopback, and stop them. The servers are of target/debug/kith, which
+`cargo build` makes, or of the program that KITH_BIN names; `document` and `compatible` start none. Python 3.10 or later, with venv;
 `compatible`, `document --all`, `page` (with a Chromium: CHROMIUM names it) and half of `webhooks` need Node.js 20 or later as well; `clients` that, Cargo and a Java 17 compiler, each for its own.
 """
 
@@ -313,6 +314,8 @@ def main():
     command.add_argument("--document", help="another document than openapi/openapi.json")
     command.set_defaults(run=compatible)
     arguments = parser.parse_args()
+    if arguments.run not in (document, compatible) and not shutil.which(str(KITH)):
+        sys.exit(f"there is no program {KITH}: `cargo build` makes it, or KITH_BIN names another")
     TOOLS.mkdir(parents=True, exist_ok=True)
     arguments.run(arguments)
 

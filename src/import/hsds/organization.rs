@@ -6,13 +6,14 @@ use super::{Part, Rows, own, places};
 use crate::hsds::write::names;
 use crate::import::draft::Draft;
 use crate::import::mapping::{Mapping, Trust};
-use crate::import::{Notice, Outcome, Provider, rest, text};
+use crate::import::{Notice, Outcome, Provider, keys, rest, text};
 use crate::types::Identifier;
 
 /// An organization that a package lists; none where it stands in for one that is not known.
 pub fn listed(mapping: &Mapping, value: Value) -> Option<Outcome> {
     let mut part = Part::of(value)?;
     if own::is_own(&part.fields)
+        && !own::is_added(&part.fields)
         && let Ok(provider) = own::organization(&part.fields, mapping)
     {
         return provider.map(|provider| Outcome::Listed(Box::new(provider), Vec::new()));
@@ -31,8 +32,9 @@ pub fn listed(mapping: &Mapping, value: Value) -> Option<Outcome> {
 
 /// Reads an organization, but for what is left of it; none where it has no name.
 pub fn read(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Option<Provider> {
-    let name = organization.text(&["name", "legal_name"])?;
-    let id = organization.text(&["id"]);
+    let (field, name) = organization.named_text(&["name", "legal_name"])?;
+    // Who has no id is not everybody else without one.
+    let id = organization.text(&["id"]).filter(|id| !uuid::Uuid::try_parse(id).is_ok_and(|id| id.is_nil()));
     let is_uuid = |id: &String| uuid::Uuid::try_parse(id).is_ok();
     // Ids repeat with other names behind them; a name belongs to the key unless the id is one for the whole world.
     let key = match id {
@@ -40,6 +42,12 @@ pub fn read(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Op
         Some(id) if mapping.keys.trust == Trust::Unique => format!("{id}/{}", text::slug(&name)),
         _ => text::slug(&name),
     };
+    let key = keys::fitted(&key);
+    let whole = name;
+    let name = keys::fitted_name(&whole);
+    if name != whole {
+        organization.refuse("name_cut", "organization.", field, Value::String(whole), draft);
+    }
     // What it is part of can be told where ids are for the whole world. It stands as it is said, too, for that may come to nothing.
     let is_of_the_world = uuid::Uuid::try_parse(&key).is_ok();
     let parent = organization.text(&["parent_organization_id"]);
@@ -55,7 +63,7 @@ pub fn read(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Op
     for mut row in organization.parts(&["organization_identifiers", "organization_identifier"]) {
         let whole = row.whole();
         match (row.text(&["identifier_scheme"]), row.text(&["identifier"])) {
-            (Some(system), Some(value)) => {
+            (Some(system), Some(value)) if keys::fits(&system, &value) => {
                 let identifier = Identifier { system, value };
                 let kind = row.text(&["identifier_type"]);
                 row.keep("identifier_type", kind.map_or(Value::Null, Value::String));

@@ -4,21 +4,21 @@
 //! has added on the way, is what is left of the whole object next to what we would write of it; see [`said`].
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::schedules;
 use super::zones::Zones;
+use super::{Part, schedules};
 use crate::hsds::ids;
 use crate::hsds::model as hsds;
 use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
 use crate::hsds::write::{NEEDS, schedules::rule};
 use crate::http::json::{MOST_OF_RECORD, foreign};
-use crate::import::Provider;
 use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::Mapping;
 use crate::import::records::{date, status};
-use crate::import::rest;
 use crate::import::text::hours::clock;
+use crate::import::{Provider, keys, rest};
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{
     Alert, AreaKind, Capacity, CapacityStatus, Contact, Cost, CostOption, Eligibility, Place, Schedule, ScheduleKind, ServiceArea,
@@ -32,12 +32,18 @@ pub fn is_own(record: &Fields) -> bool {
 }
 
 /// Reads a service with its organization into a draft; false where its fields are not of the types that we write.
-pub fn read(service: Fields, organization: Option<&Fields>, mapping: &Mapping, draft: &mut Draft) -> bool {
+pub fn read(mut service: Fields, organization: Option<&Fields>, mapping: &Mapping, draft: &mut Draft) -> bool {
     let Ok(object) = serde_json::from_value::<hsds::Service>(ours_of(&service)) else { return false };
-    let Some(provider) = organization.map(|fields| self::organization(fields, mapping)).transpose().ok() else { return false };
     tell_unknown("service", &service, "", draft);
-    organization.into_iter().for_each(|fields| tell_unknown("organization", fields, "organization.", draft));
-    draft.provider = provider.flatten();
+    match organization {
+        Some(fields) if is_added(fields) => added(fields, mapping, &mut service, draft),
+        Some(fields) => {
+            let Ok(provider) = self::organization(fields, mapping) else { return false };
+            tell_unknown("organization", fields, "organization.", draft);
+            draft.provider = provider;
+        }
+        None => {}
+    }
     draft.capacity = capacity(&object).and_then(|capacity| serde_json::to_value(capacity).ok());
     draft.rooms = rooms(&object).filter_map(|(key, capacity)| Some((key, serde_json::to_value(capacity).ok()?))).collect();
     let extra = object.kith.clone().unwrap_or_default();
@@ -64,6 +70,30 @@ pub fn organization(fields: &Fields, mapping: &Mapping) -> Result<Option<Provide
     let mut provider = provider(firm);
     provider.rest = Some(rest::of_own_organization(&provider, fields, &mapping.source));
     Ok(Some(provider))
+}
+
+/// True for an organization that somebody has added on the way: it has no id, or no name, and does not stand in for one that is not known.
+pub fn is_added(fields: &Fields) -> bool {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let is_nobodys = text("id").is_none_or(|id| Uuid::try_parse(id).is_ok_and(|id| id.is_nil()));
+    let stands_in = fields.get("kith").and_then(|kith| kith.get("is_unknown")).and_then(Value::as_bool) == Some(true);
+    !stands_in && (is_nobodys || text("name").is_none())
+}
+
+/// Reads such an organization as that of any source. What is left of one without a name stays with its service.
+fn added(fields: &Fields, mapping: &Mapping, service: &mut Fields, draft: &mut Draft) {
+    let mut part = Part { fields: fields.clone(), ..Part::default() };
+    let provider = super::organization::read(&mut part, mapping, draft);
+    let left = part.rest("organization.", draft);
+    if let Some(provider) = provider {
+        let rest = Some(rest::of_organization(&provider, left, &mapping.source));
+        draft.provider = Some(Provider { rest, ..provider });
+    } else if !left.is_empty()
+        && let Some(profile) = service.get_mut("kith").and_then(Value::as_object_mut)
+        && let Some(kept) = profile.entry("source_fields").or_insert_with(|| json!({})).as_object_mut()
+    {
+        kept.insert("organization".to_owned(), Value::Object(left));
+    }
 }
 
 /// An object without the rows that are its source's alone.
@@ -343,10 +373,10 @@ fn room(row: &hsds::ServiceCapacity) -> Capacity {
 
 fn provider(firm: hsds::Organization) -> Provider {
     let extra = firm.kith.unwrap_or_default();
-    let name = firm.name.unwrap_or_default();
+    let name = keys::fitted_name(&firm.name.unwrap_or_default());
     let identifiers = firm.organization_identifiers.into_iter().filter_map(|row| {
         let system = row.identifier_scheme.or(row.identifier_type)?;
-        Some(Identifier { system, value: row.identifier? })
+        Some(Identifier { system, value: row.identifier? }).filter(|key| keys::fits(&key.system, &key.value))
     });
     let content = OrganizationInput {
         kind: extra.kind.unwrap_or(OrganizationKind::Agency),

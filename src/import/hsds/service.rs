@@ -7,12 +7,11 @@ use super::{Part, Rows, organization, own, places, schedules, terms};
 use crate::hsds::said::Fields;
 use crate::hsds::write::names;
 use crate::http::json::{MOST_OF_RECORD, foreign};
-use crate::import::draft::{Besides, Draft};
+use crate::import::draft::{Besides, Draft, Unfit};
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
-use crate::import::rest;
 use crate::import::text::{self, address, cost, eligibility};
-use crate::import::{Notice, Provider};
+use crate::import::{Notice, Provider, keys, rest};
 use crate::services::model::{Alert, AreaKind, Contact, CostKind, CostOption, CostPer, ServiceArea, ServiceLanguage};
 use crate::types::{DateSpan, Money, Point};
 
@@ -28,8 +27,9 @@ pub fn key(mapping: &Mapping, unit: &mut Unit, within: Option<&str>) -> Option<S
 
 /// A provider whose keys are those of its feed.
 pub fn within_feed(within: Option<&str>, provider: Provider) -> Provider {
-    let parent = provider.parent.map(|key| scoped(within, key));
-    Provider { key: scoped(within, provider.key), parent, ..provider }
+    let of_feed = |key: String| keys::fitted(&scoped(within, key));
+    let parent = provider.parent.map(of_feed);
+    Provider { key: of_feed(provider.key), parent, ..provider }
 }
 
 fn scoped(within: Option<&str>, key: String) -> String {
@@ -40,7 +40,7 @@ fn scoped(within: Option<&str>, key: String) -> String {
 }
 
 /// Reads a service. `within` is the name of the feed in which its ids are unique.
-pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<Draft, Notice> {
+pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<Draft, Unfit> {
     let mut draft = Draft::new(mapping).ok_or_else(|| Notice::new("not_valid", "", "no blank service"))?;
     let ours = own::is_own(&unit.service.fields).then(|| unit.service.fields.clone());
     draft.key = key(mapping, &mut unit, within);
@@ -48,7 +48,7 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
         let mut exact = draft.clone();
         if own::read(fields, unit.organization.as_ref().map(|part| &part.fields), mapping, &mut exact) {
             if exact.service.name.is_empty() {
-                return Err(Notice::new("name_missing", "name", "the service has no name"));
+                return Err(nameless(draft));
             }
             exact.identity = vec![exact.service.name.clone()];
             exact.provider = exact.provider.map(|provider| within_feed(within, provider));
@@ -66,7 +66,7 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
             draft.notice("name_from_organization", "name", "the service has no name; it is called as its organization");
             provider.name.clone()
         }
-        (None, None) => return Err(Notice::new("name_missing", "name", "the service has no name")),
+        (None, None) => return Err(nameless(draft)),
     };
     if is_organization {
         draft.notice("organization_as_service", "", "an organization without services is taken as a service of its own");
@@ -106,6 +106,10 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     draft.provider = provider.map(|provider| within_feed(within, provider));
     draft.stated.shift_remove("time_zone");
     Ok(draft)
+}
+
+fn nameless(draft: Draft) -> Unfit {
+    Unfit { key: draft.key, reason: Notice::new("name_missing", "name", "the service has no name") }
 }
 
 /// Our own fields.

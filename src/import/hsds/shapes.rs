@@ -8,8 +8,8 @@ use super::Part;
 use crate::http::json;
 use crate::import::Notice;
 
-/// The bytes that a record may have, once its organization is told with each of its services.
-const LARGEST: usize = 64 << 20;
+/// The bytes that a record may have, once its organization is told with each of its services; of a package, with all that hangs on it.
+pub const LARGEST: usize = 64 << 20;
 
 /// A service with what surrounds it.
 #[derive(Debug, Clone, Default)]

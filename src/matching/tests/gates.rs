@@ -200,6 +200,20 @@ fn words_alone_do_not_bring_a_person_at_risk_to_a_service() {
 }
 
 #[test]
+fn words_alone_bring_nobody_to_a_service_whose_risk_may_be_hidden() {
+    let service: ServiceInput = serde_json::from_value(json!({ "name": "Husbands' club" })).unwrap();
+    let by_words = || Candidate { text_fit: Some(0.9), ..candidate(1, &service) };
+    let open = person(json!({ "what_matters": "My husband" }));
+    let hidden = Person { is_at_hidden_risk: true, ..open.clone() };
+    assert_eq!(run(&open, [by_words()]).results.len(), 1);
+    assert!(run(&hidden, [by_words()]).results.is_empty());
+    // What answers a need or an interest is suggested all the same.
+    let stress: ServiceInput = serde_json::from_value(json!({ "name": "Walking Group", "need_domains": [{ "code": "stress" }] })).unwrap();
+    let stressed = Person { needs: person(json!({ "needs": [{ "domain": "stress" }] })).needs, ..hidden };
+    only(&stressed, &stress);
+}
+
+#[test]
 fn every_reason_is_listed_where_asked_for() {
     let person = hungry(json!({ "age": 20 }));
     let service = pantry(

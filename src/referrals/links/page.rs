@@ -25,12 +25,13 @@ use crate::error::{Error, Result};
 use crate::languages;
 use crate::organizations::model::OrganizationRow;
 use crate::patients::api::PatientSummary;
-use crate::patients::contact::{ContactKind, SafeContact, Usability};
+use crate::patients::contact::{ContactKind, ContactPoint, SafeContact, Usability};
+use crate::patients::model::PatientName;
 use crate::referrals::api::Referral;
 use crate::referrals::lifecycle::ReferralStatus;
 use crate::services::model::{Capacity, CapacityStatus};
 use crate::services::row::ServiceRow;
-use crate::types::Address;
+use crate::types::{Address, WeeklyWindow};
 
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -56,17 +57,27 @@ pub struct Fact {
     label: String,
     value: String,
     href: Option<String>,
+    /// What is to be known before it is relied on.
+    remarks: Vec<String>,
 }
 
 impl Fact {
     fn new(label: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { label: label.into(), value: value.into(), href: None }
+        Self { label: label.into(), value: value.into(), href: None, remarks: Vec::new() }
     }
 
     fn linked(self, scheme: &str, target: &str) -> Self {
         // A number or an address as people write it: what is no part of one leads nowhere.
         let target: String = target.chars().filter(|letter| letter.is_ascii_graphic()).collect();
         Self { href: Some(format!("{scheme}:{target}")), ..self }
+    }
+
+    /// The same with what is said of a way to reach the person: the remark, and when they are best reached.
+    fn remarked(self, point: &ContactPoint, language: Language) -> Self {
+        let times: Vec<String> = point.best_times.iter().map(|window| hours(window, language)).collect();
+        let best = language.pick("Best reached:", "À joindre de préférence :");
+        let times = (!times.is_empty()).then(|| format!("{best} {}", times.join(", ")));
+        Self { remarks: point.note.clone().into_iter().chain(times).collect(), ..self }
     }
 }
 
@@ -247,7 +258,7 @@ fn person(patient: &PatientSummary, language: Language) -> Person {
             Some(owner) => format!("{} ({owner})", point.value),
             None => point.value.clone(),
         };
-        let fact = Fact::new(texts::contact(point.kind, language), value);
+        let fact = Fact::new(texts::contact(point.kind, language), value).remarked(point, language);
         facts.push(match point.kind {
             ContactKind::Phone => fact.linked("tel", point.number.as_deref().unwrap_or(&point.value)),
             ContactKind::Sms => fact.linked("sms", point.number.as_deref().unwrap_or(&point.value)),
@@ -260,8 +271,14 @@ fn person(patient: &PatientSummary, language: Language) -> Person {
     }
     let notes = patient.accommodations.iter().filter_map(|accommodation| accommodation.note.as_deref());
     facts.extend(notes.map(|note| Fact::new(language.pick("What helps", "Ce qui aide"), note)));
-    let name = patient.names.first().map(crate::patients::model::PatientName::display).unwrap_or_default();
+    let name = PatientName::called(&patient.names).map(PatientName::display).unwrap_or_default();
     Person { name, facts, safety: patient.safe_contact.as_ref().map(|safe| safety(safe, language)).unwrap_or_default() }
+}
+
+/// A time of the week.
+fn hours(window: &WeeklyWindow, language: Language) -> String {
+    let (from, until) = (window.from.format("%H:%M"), window.until.format("%H:%M"));
+    format!("{} {from}–{until}", texts::weekday(window.day, language))
 }
 
 fn in_one_line(address: &Address) -> String {
@@ -294,8 +311,7 @@ fn safety(safe: &SafeContact, language: Language) -> Vec<String> {
         said.push(format!("{} {never}", language.pick("Never use:", "N’utilisez jamais :")));
     }
     for window in &safe.safe_times {
-        let (day, from, until) = (texts::weekday(window.day, language), window.from.format("%H:%M"), window.until.format("%H:%M"));
-        said.push(format!("{} {day} {from}–{until}", language.pick("Only at this time:", "Seulement à ce moment :")));
+        said.push(format!("{} {}", language.pick("Only at this time:", "Seulement à ce moment :"), hours(window, language)));
     }
     said.extend(safe.note.clone());
     said

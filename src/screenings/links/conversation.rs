@@ -1,42 +1,52 @@
-//! The conversation about a form that somebody has filled in by a link: nobody sat beside them, so that somebody has to speak with them.
+//! The conversation about a form that somebody fills in by a link: nobody sits beside them, so that somebody has to speak with them.
 
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::Result;
-use crate::follow_ups::model::{FollowUpInput, Purpose};
+use crate::follow_ups::model::{FollowUpInput, FollowUpRow, Purpose};
 use crate::follow_ups::{plan as follow_ups, repository, rhythm};
 use crate::http::resource;
+use crate::kind::{OrganizationId, PatientId};
 use crate::screenings::api::Screening;
 use crate::screenings::handlers::Screenings;
+use crate::screenings::model::{ScreeningRow, ScreeningStatus};
 use crate::{organizations, practitioners};
 
-/// Plans it where something was found: today where somebody must act at once, else within the days that the organization gives itself for a
-/// first contact, unless it is to hear from the person by then anyway. An organization that the patient does not let take part in follow-ups
-/// plans none. What others may read of it names the screening and says nothing of what was asked or found.
+/// Plans it after answers to a draft, which is now completed or still a draft, where something was found: today where somebody must act at
+/// once, else within the days that the organization gives itself for a first contact, unless it is to hear from the person by then anyway.
 ///
-/// The screening has just been completed, so that nobody else plans for its patient until the transaction ends.
-pub fn plan(conn: &mut DbConn, caller: &Principal, screening: &Screening) -> Result<()> {
+/// An alarm does not wait until the form is done, which may be never. It is planned for once: another follow-up that names the screening is
+/// enough while it is open, and in time for what was not known before. What others may read of it says nothing of what was asked or found.
+///
+/// A screening is completed while nobody else plans for its patient; of two who answer a draft at once the second sees what the first did.
+pub fn plan(conn: &mut DbConn, caller: &Principal, before: &ScreeningRow, screening: &Screening) -> Result<()> {
     let findings = &screening.findings;
     let is_urgent = !findings.safety_alerts.is_empty();
-    if !is_urgent && findings.needs.is_empty() && findings.flags.is_empty() {
-        return Ok(());
-    }
-    let (own, patient) = (caller.organization_id, screening.content.patient_id);
-    if !sight::patient(conn, caller, patient)?.categories.contains(DataCategory::FollowUps) {
-        return Ok(());
-    }
-    let (policies, today) = organizations::repository::practice(conn, Some(own), caller.at)?;
+    let is_new = findings.safety_alerts.iter().any(|alert| !before.findings.safety_alerts.contains(alert));
+    let is_called_for = match screening.content.status {
+        ScreeningStatus::Draft => is_new,
+        _ => is_urgent || !findings.needs.is_empty() || !findings.flags.is_empty(),
+    };
+    let patient = screening.content.patient_id;
+    let owner = if is_called_for { whose(conn, caller, patient, is_urgent)? } else { None };
+    let Some(owner) = owner else { return Ok(()) };
+    let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
     let due_on = if is_urgent { today } else { rhythm::days_after(today, policies.first_contact_days()) };
-    if !is_urgent && repository::has_open_by(conn, own, patient, Purpose::CheckIn, due_on)? {
+    let place = resource::location::<Screenings>(screening.id);
+    let is_enough = |row: &FollowUpRow| {
+        let is_in_time = row.due_on <= due_on;
+        let names_it = row.content.note.as_deref().is_some_and(|note| note.contains(&place));
+        row.purpose == Purpose::CheckIn && if is_urgent { names_it && (is_in_time || !is_new) } else { is_in_time }
+    };
+    if repository::open_without_referral(conn, owner, patient)?.iter().any(is_enough) {
         return Ok(());
     }
     let practitioner_id = match screening.content.practitioner_id {
-        Some(id) => practitioners::repository::find_living(conn, id)?.filter(|row| row.organization_id == own).map(|row| row.id),
+        Some(id) => practitioners::repository::find_living(conn, id)?.filter(|row| row.organization_id == owner).map(|row| row.id),
         None => None,
     };
-    let place = resource::location::<Screenings>(screening.id);
     let input = FollowUpInput {
         patient_id: patient,
         referral_id: None,
@@ -47,5 +57,13 @@ pub fn plan(conn: &mut DbConn, caller: &Principal, screening: &Screening) -> Res
         note: Some(format!("The person filled in a form on their own. Read {place} and speak with them about it.")),
         identifiers: Vec::new(),
     };
-    follow_ups::add(conn, caller, Id::generate(), own, input)
+    follow_ups::add(conn, caller, Id::generate(), owner, input)
+}
+
+/// The organization that speaks with the person: the one that recorded the screening, where the patient lets it take part in follow-ups. An
+/// alarm is otherwise for the one that manages the patient, for somebody must hear of it.
+fn whose(conn: &mut DbConn, caller: &Principal, patient: PatientId, is_urgent: bool) -> Result<Option<OrganizationId>> {
+    let sight = sight::patient(conn, caller, patient)?;
+    let takes_part = sight.categories.contains(DataCategory::FollowUps);
+    Ok(if takes_part { Some(caller.organization_id) } else { Some(sight.owner).filter(|_| is_urgent) })
 }

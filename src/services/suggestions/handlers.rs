@@ -83,7 +83,7 @@ pub fn move_to(conn: &mut DbConn, caller: &Principal, ids: &[ServiceSuggestionId
 /// In order of creation: all of them for the organization that keeps the record, for others their own.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), SuggestionOfServiceQuery), responses((status = 200, description = "A page of suggestions.", body = Page<ServiceSuggestion>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/suggestions")]
-pub async fn list_suggestions_of_a_service(
+pub async fn list_suggestions_of_service(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::Service>>,
@@ -110,7 +110,7 @@ pub async fn list_suggestions_of_a_service(
 /// undo what was changed since the base version. The record stays as it is until its keeper accepts.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
 #[post("/v1/services/{id}/suggestions")]
-pub async fn suggest(
+pub async fn create_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::Service>>,
@@ -243,27 +243,55 @@ fn decides(caller: &Principal, row: &SuggestionRow) -> Result<()> {
     }
 }
 
+/// A suggestion that the caller may accept, and the service that it is about.
+fn to_accept(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: ServiceSuggestionId,
+    version: &OptionalIfMatch,
+) -> Result<(SuggestionRow, ServiceRow)> {
+    let row = open(conn, caller, id, version)?;
+    decides(caller, &row)?;
+    let service = resource::get_row::<Services>(conn, caller, row.service_id)?;
+    Ok((row, service))
+}
+
+/// What the service says with the suggestion in it, unless what that changes was changed since its base version.
+fn composed(conn: &mut DbConn, service: &ServiceRow, suggestion: &ServiceSuggestionInput) -> Result<ServiceInput> {
+    check_base(conn, service, suggestion)?;
+    let mut input = changed(service, suggestion)?;
+    Services::normalise(&mut input);
+    Ok(input)
+}
+
 /// Accept a suggestion
 ///
 /// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/accept")]
-pub async fn accept(
+pub async fn accept_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     id: Path<Id<kind::ServiceSuggestion>>,
     version: OptionalIfMatch,
     command: Command<SuggestionDecision>,
 ) -> Result<HttpResponse> {
+    if let Some(known) = command.answered(&app, &caller).await? {
+        return Ok(known);
+    }
     let id = *id;
+    let (reader, wanted) = (Principal::clone(&caller), version.clone());
+    // Before the write: on SQLite all writes wait for each other, and it may take long to tell that what comes of it is not valid any more.
+    let compose = move |conn: &mut DbConn| {
+        let (row, service) = to_accept(conn, &reader, id, &wanted)?;
+        Ok(((service.id, service.version), composed(conn, &service, &row.content)?))
+    };
+    let (checked, input) = app.db.read(compose).await?;
     command
         .run(&app, &caller, move |conn, caller, decision| {
-            let row = open(conn, caller, id, &version)?;
-            decides(caller, &row)?;
-            let service = resource::get_row::<Services>(conn, caller, row.service_id)?;
-            check_base(conn, &service, &row.content)?;
-            let mut input = changed(&service, &row.content)?;
-            Services::normalise(&mut input);
+            let (row, service) = to_accept(conn, caller, id, &version)?;
+            let is_checked = (service.id, service.version) == checked;
+            let input = if is_checked { input.clone() } else { composed(conn, &service, &row.content)? };
             // First, so that of two who decide at once the second finds it decided.
             let row = SuggestionRow { applied_version: Some(service.version + 1), ..row };
             let reply = settle(conn, caller, row, SuggestionStatus::Accepted, decision)?;
@@ -278,7 +306,7 @@ pub async fn accept(
 /// The service stays as it is; the note tells whoever suggested it why.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/refuse")]
-pub async fn refuse(
+pub async fn refuse_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     id: Path<Id<kind::ServiceSuggestion>>,
@@ -300,7 +328,7 @@ pub async fn refuse(
 /// By the organization that made it.
 #[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
 #[post("/v1/service-suggestions/{id}/withdraw")]
-pub async fn withdraw(
+pub async fn withdraw_service_suggestion(
     app: State,
     caller: Allowed<scope::ServicesRead>,
     id: Path<Id<kind::ServiceSuggestion>>,

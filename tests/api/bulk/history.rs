@@ -9,13 +9,6 @@ use super::{counts, exported, key, load, load_at, patient, results, send, text};
 use crate::client::{Caller, TestApp};
 use crate::referrals::step;
 
-/// Posts, and expects what a creation answers; the id.
-async fn made(caller: &Caller, path: &str, body: Value) -> String {
-    let answer = caller.post(path, body).await;
-    answer.expect(201);
-    answer.id()
-}
-
 fn to_itself(caller: &Caller, patient: &Value) -> Value {
     json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": caller.organization_id, "source_type": "self_referral",
         "support_intensity": "brief" })
@@ -23,16 +16,16 @@ fn to_itself(caller: &Caller, patient: &Value) -> Value {
 
 /// Everything that an organization with a program of its own has after some weeks.
 async fn lived(app: &TestApp, clinic: &mut Caller) {
-    let worker = made(clinic, "/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
-    let person = json!(made(clinic, "/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await);
+    let worker = clinic.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
+    let person = json!(clinic.make("/v1/patients", json!({ "names": [{ "family": "Tremblay" }] })).await);
     let mut sent = Vec::new();
     for _ in 0..7 {
-        sent.push(made(clinic, "/v1/referrals", to_itself(clinic, &person)).await);
+        sent.push(clinic.make("/v1/referrals", to_itself(clinic, &person)).await);
     }
     let mut slots = Vec::new();
     for hour in 18..21 {
         let times = (format!("2026-03-10T{hour}:00:00Z"), format!("2026-03-10T{hour}:30:00Z"));
-        slots.push(made(clinic, "/v1/slots", json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 })).await);
+        slots.push(clinic.make("/v1/slots", json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 })).await);
     }
     app.clock.advance(Duration::minutes(10));
     for (id, body) in [
@@ -48,7 +41,7 @@ async fn lived(app: &TestApp, clinic: &mut Caller) {
     let mut booked = Vec::new();
     for (slot, referral) in slots.iter().zip([json!(sent[0]), Value::Null, Value::Null]) {
         let place = json!({ "slot_id": slot, "patient_id": person, "referral_id": referral });
-        booked.push(made(clinic, "/v1/appointments", place).await);
+        booked.push(clinic.make("/v1/appointments", place).await);
     }
     let act = async |clinic: &Caller, path: String, body: Value| {
         clinic.post(&path, body).await.expect(200);
@@ -65,7 +58,7 @@ async fn lived(app: &TestApp, clinic: &mut Caller) {
     step(clinic, &sent[6], json!({ "status": "entered_in_error" })).await.expect(201);
     let check = json!({ "patient_id": person, "purpose": "check_in", "due_on": "2026-03-20" });
     let heard = json!({ "change": "better", "new_needs": ["food-insecurity"], "minutes": 20, "next_due_on": "2026-04-20" });
-    let check = made(clinic, "/v1/follow-ups", check).await;
+    let check = clinic.make("/v1/follow-ups", check).await;
     act(clinic, format!("/v1/follow-ups/{check}/complete"), heard).await;
 }
 
@@ -228,7 +221,9 @@ on_both!(what_a_line_says_of_how_it_stood_is_held_to_the_rules_of_the_single_cal
     let mut lines = vec![patient("p-1", "Tremblay")];
     lines.extend(refusals.iter().map(|(line, _)| line.clone()));
     let job = load(&clinic, text(&lines)).await;
-    for (told, (line, pointer)) in results(&clinic, &job).await.iter().skip(1).zip(&refusals) {
+    let told = results(&clinic, &job).await;
+    assert_eq!((told.len(), &told[0]["outcome"]), (1 + refusals.len(), &json!("created")), "{told:#?}");
+    for (told, (line, pointer)) in told.iter().skip(1).zip(&refusals) {
         let expected = if pointer.is_empty() { json!("state_not_loaded") } else { json!("invalid_request") };
         assert_eq!(
             (&told["problem"]["code"], told["problem"]["errors"][0]["pointer"].as_str().unwrap_or("")),
@@ -245,7 +240,7 @@ on_both!(what_a_line_says_of_how_it_stood_is_held_to_the_rules_of_the_single_cal
     assert_eq!(counts(&job), [1, 0, 0, 0]);
     assert_eq!(agency.get("/v1/referrals").await.expect(200)["items"], json!([]));
     // Nobody is sent anything where it is over; one that is open asks for the consent, and one that was taken back is none.
-    let unheard = made(&clinic, "/v1/organizations", json!({ "name": "Alder House", "kind": "agency" })).await;
+    let unheard = clinic.make("/v1/organizations", json!({ "name": "Alder House", "kind": "agency" })).await;
     let was = |more: Value| {
         let mut line = stood(&json!(unheard), of(more)["read_only"].clone());
         line["resource"]["consent"] = json!({ "form": "verbal" });
@@ -273,9 +268,9 @@ on_both!(an_appointment_is_loaded_as_it_ended_by_the_one_that_it_was_with, |db| 
     let (clinic, agency) = (app.clinic().await, app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await);
     load(&clinic, text(&[patient("p-1", "Tremblay"), patient("p-2", "Singh")])).await;
     let slot = async |caller: &Caller, day: &str| {
-        let worker = made(caller, "/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
+        let worker = caller.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
         let times = (format!("{day}T18:00:00Z"), format!("{day}T18:30:00Z"));
-        made(caller, "/v1/slots", json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 })).await
+        caller.make("/v1/slots", json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 })).await
     };
     let (past, coming, theirs) = (slot(&clinic, "2026-02-10").await, slot(&clinic, "2026-03-10").await, slot(&agency, "2026-02-10").await);
     let line = |slot: &str, person: &str, was: Value| json!({ "type": "appointment", "read_only": was, "resource": { "slot_id": slot, "patient_id": key(person) } });
@@ -440,7 +435,7 @@ on_both!(a_line_keeps_need_level_navigator_and_room_of_what_is_there_in_step, |d
     assert_eq!((&stands["capacity"]["status"], &stands["capacities"][0]["capacity"]["available"]), (&json!("full"), &json!(1)));
 
     // A consent that was taken back elsewhere is taken back here, once.
-    let grantee = made(&clinic, "/v1/organizations", json!({ "name": "Alder House", "kind": "agency" })).await;
+    let grantee = clinic.make("/v1/organizations", json!({ "name": "Alder House", "kind": "agency" })).await;
     let consent = json!({ "type": "consent", "id": "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a11", "resource": { "patient_id": key("p-1"), "grantee_id": grantee,
         "purposes": ["referral"], "categories": ["summary"], "form": "verbal", "valid_from": "2026-01-01T00:00:00Z" } });
     let taken_back = said(&consent, json!({ "withdrawn_at": "2026-02-01T17:00:00Z", "withdrawal_reason": "Changed her mind" }));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::ledger::Sent;
 use super::town::Client;
+use crate::client::text;
 use crate::socket::Http;
 
 /// What is made of other rows whenever it is read, and so not in the journal.
@@ -145,8 +146,4 @@ impl Feed {
 
 fn key(entry: &Value) -> Key {
     (text(&entry["resource_type"]), text(&entry["resource_id"]))
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }

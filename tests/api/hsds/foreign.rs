@@ -343,6 +343,33 @@ on_both!(terms_beyond_what_an_organization_may_keep_are_left_out_and_told, |db| 
     assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 2), "{report}");
 });
 
+on_both!(a_full_package_without_terms_forgets_them_unless_a_row_of_it_could_not_be_read, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let count = async || all(&directory, &format!("/hsds/taxonomy_terms?taxonomy_id={}", id("y1"))).await.len();
+    send(&directory, "", package(PRESENT)).await;
+    let of_terms = ["attributes.csv", "taxonomies.csv", "taxonomy_terms.csv"];
+    let without: Vec<(&str, &str)> = PRESENT.iter().copied().filter(|(name, _)| !of_terms.contains(name)).collect();
+    let spoiled: Vec<(&str, &str)> = without.iter().copied().chain([("pets.csv", "id,service_id\n1,{s1},one too many\n")]).collect();
+    let request = directory.request(Method::POST, "/v1/imports/services?source=foreign&retire_missing=true");
+    let request = request.insert_header(("content-type", "application/zip")).set_payload(package(&spoiled));
+    let report = app.send(request).await.expect(200);
+    assert_eq!((&report["refused"], &report["notices"]["nothing_retired"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(count().await, 4);
+    send(&directory, "&retire_missing=true", package(&without)).await;
+    assert_eq!(count().await, 0);
+});
+
+on_both!(nuls_are_left_out_of_a_package, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let services = "id,name,status,pe\u{0}ts\n{s1},Pan\u{0}try,active,Re\u{0}x\n";
+    let report = send(&directory, "", package(&[("datapackage.json", "none"), ("services.csv", services)])).await;
+    assert_eq!(report["created"], 1, "{report}");
+    let own = directory.get("/v1/services?q=pantry").await.expect(200)["items"][0].clone();
+    assert_eq!((&own["name"], &own["source_fields"]["pets"]), (&json!("Pantry"), &json!("Rex")));
+});
+
 /// What older tables and columns are called now.
 fn renamed(file: &str, column: &str) -> (String, String) {
     let (file, column) = match (file, column) {

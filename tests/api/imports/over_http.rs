@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::client::{Answer, Caller, TestApp};
 
@@ -88,6 +89,100 @@ on_both!(what_a_full_list_lacks_is_retired_and_comes_back, |db| async move {
     assert_eq!(counts(&import(&caller, "&retire_missing=true&force=true", &all[..1]).await), [0, 0, 1, 0, 1, 0]);
     assert_eq!(counts(&import(&caller, "", &all).await), [0, 2, 1, 0, 0, 0]);
     assert!(services(&caller).await.iter().all(|service| service["status"] == "active"));
+});
+
+on_both!(where_it_is_not_known_which_record_was_refused_nothing_is_retired_and_the_report_says_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let all: Vec<Value> = ["a", "b", "c"].iter().map(|id| pantry(id, &format!("Pantry {id}"))).collect();
+    import(&caller, "", &all).await;
+    let spoiled = format!("{}\n{}\n{{\"id\":\"c\",", all[0], all[1]);
+    let answer = send(&caller, "&retire_missing=true", spoiled.clone()).await;
+    assert_eq!(counts(&answer), [0, 0, 2, 1, 0, 0]);
+    let report = answer.json();
+    assert_eq!(report["notices"]["nothing_retired"], 1, "{report}");
+    let told = report["lines"].as_array().unwrap().last().unwrap();
+    assert_eq!((&told["verdict"], &told["key"], &told["notices"][0]["code"]), (&json!("noted"), &Value::Null, &json!("nothing_retired")));
+    assert_eq!(services(&caller).await.iter().filter(|service| service["status"] == "active").count(), 3);
+
+    // One that is refused and has a key is still there, and what is missing beside it is retired.
+    let nameless = json!({ "id": "c", "name": "", "status": "active" });
+    let answer = import(&caller, "&retire_missing=true", &[all[0].clone(), nameless]).await;
+    assert_eq!(counts(&answer), [0, 0, 1, 1, 1, 0], "{}", answer.json());
+    let report = answer.json();
+    let refused = report["lines"].as_array().unwrap().iter().find(|line| line["verdict"] == "refused").unwrap();
+    assert_eq!((&refused["key"], &refused["notices"][0]["code"]), (&json!("c"), &json!("name_missing")));
+    let status = async |name: &str| {
+        let page = caller.get("/v1/services?status=active&status=inactive&limit=200").await.expect(200);
+        let found = page["items"].as_array().unwrap().iter().find(|service| service["name"] == name);
+        found.unwrap()["status"].clone()
+    };
+    assert_eq!((status("Pantry b").await, status("Pantry c").await), (json!("inactive"), json!("active")));
+
+    // Who says so has it retired all the same.
+    assert_eq!(counts(&send(&caller, "&retire_missing=true&force=true", spoiled).await), [0, 1, 1, 1, 1, 0]);
+    assert_eq!(status("Pantry c").await, "inactive");
+});
+
+on_both!(nuls_are_left_out_of_what_others_say, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let theirs = r#"{"id":"n\u0000","name":"Pan\u0000try","status":"active","wait\u0000_time":"Two\u0000 weeks","organization":{"id":"o\u0000","name":"Society"}}"#;
+    let ours = r#"{"id":"11111111-1111-4111-8111-111111111111","name":"Tea","status":"active","kith":{"profile":"1.0","source_fields":{"a\u0000b":"c\u0000"}}}"#;
+    let answer = send(&caller, "", format!("{theirs}\n{ours}\n")).await;
+    assert_eq!(counts(&answer), [2, 0, 0, 0, 0, 1], "{}", answer.json());
+    let found = services(&caller).await;
+    let of = |name: &str| found.iter().find(|service| service["name"] == name).unwrap();
+    assert_eq!(of("Pantry")["identifiers"], json!([{ "system": "partner", "value": "n" }]));
+    assert_eq!((&of("Pantry")["source_fields"]["wait_time"], &of("Tea")["source_fields"]["ab"]), (&json!("Two weeks"), &json!("c")));
+});
+
+on_both!(an_organization_of_which_everything_is_long_is_taken_with_a_name_and_a_key_that_fit, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let long: String = (0..400_u32).map(|number| Uuid::new_v5(&Uuid::NAMESPACE_URL, &number.to_be_bytes()).simple().to_string()).collect();
+    let mut record = pantry("a", "Pantry");
+    let whole = format!("Society {long}");
+    record["organization"] = json!({
+        "id": long, "name": whole, "organization_identifiers": [{ "identifier_scheme": "CA-CRA_ACR", "identifier": long }],
+    });
+    let answer = import(&caller, "", std::slice::from_ref(&record)).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0, 0, 1], "{}", answer.json());
+    let report = answer.json();
+    assert_eq!((&report["notices"]["name_cut"], &report["notices"]["identifier_not_understood"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(counts(&import(&caller, "", &[record]).await), [0, 0, 1, 0, 0, 0]);
+    let service = services(&caller).await[0].clone();
+    let provider = caller.get(&format!("/v1/organizations/{}", service["provider_id"].as_str().unwrap())).await.expect(200);
+    let keys = provider["identifiers"].as_array().unwrap();
+    assert_eq!((provider["name"].as_str().unwrap().len(), keys.len(), keys[0]["value"].as_str().unwrap().len()), (300, 1, 200));
+    let shown = caller.get(&format!("/hsds/services/{}", service["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(shown["organization"]["kith"]["source_fields"]["name"], whole);
+});
+
+on_both!(organizations_that_were_added_to_exported_records_without_ids_are_several, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let exported = |number: u8, organization: Value| {
+        let id = format!("{number}1111111-1111-4111-8111-111111111111");
+        json!({ "id": id, "name": format!("Tea {number}"), "status": "active", "kith": { "profile": "1.0" }, "organization": organization })
+    };
+    let list = [
+        exported(1, json!({ "name": "Alder Society" })),
+        exported(2, json!({ "name": "Elm Society", "id": "00000000-0000-0000-0000-000000000000" })),
+        exported(3, json!({ "id": "41111111-1111-4111-8111-111111111111", "legal_status": "charity" })),
+    ];
+    let answer = import(&caller, "", &list).await;
+    assert_eq!(counts(&answer), [3, 0, 0, 0, 0, 2], "{}", answer.json());
+    assert_eq!(answer.json()["notices"]["profile_not_understood"], Value::Null, "{}", answer.json());
+    let found = services(&caller).await;
+    let of = |number: u8| found.iter().find(|service| service["name"] == format!("Tea {number}")).unwrap();
+    for (number, name) in [(1, "Alder Society"), (2, "Elm Society")] {
+        let provider = caller.get(&format!("/v1/organizations/{}", of(number)["provider_id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(provider["name"], name);
+    }
+    // One without a name is none, and what was said of it stays with the service.
+    assert_eq!((&of(3)["provider_id"], &of(3)["source_fields"]["organization"]["legal_status"]), (&Value::Null, &json!("charity")));
+    assert_eq!(counts(&import(&caller, "", &list).await), [0, 0, 3, 0, 0, 0]);
 });
 
 on_both!(a_service_deleted_here_stays_deleted, |db| async move {

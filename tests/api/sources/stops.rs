@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Partner, app, asked, counts, directory, last_run, pull, subscribe, told};
 use crate::client::TestApp;
 use crate::imports::over_http::parts;
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::{Got, Receiver, Reply};
 
 /// Has the database refuse to write runs of which this is true.
 async fn refuse_runs(app: &TestApp, condition: &str) {
@@ -240,4 +240,93 @@ on_both!(a_run_says_of_very_many_organizations_what_they_are_part_of_and_ends_wi
     let run = last_run(&clinic, &source).await;
     assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [450, 0, 0, 0, 0]), "{run}");
     assert_eq!(parts(&app).await, 449);
+});
+
+on_both!(one_service_that_a_partner_cannot_show_costs_a_sweep_itself_alone, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
+    pull(&app).await;
+    for (id, name) in [("d", "Choir"), ("x", "Broken"), ("y", "Hidden")] {
+        theirs.says(id, name, "2026-01-01T00:00:00Z");
+    }
+    theirs.forgets("a");
+    let answers = |status: u16| {
+        let theirs = theirs.clone();
+        move |got: &Got| match got.path.as_str() {
+            "/hsds/services/x" => Reply::status(status),
+            "/hsds/services/y" => Reply::status(403),
+            _ => theirs.answer(got),
+        }
+    };
+    // What is said of the caller is said of everything.
+    partner.now(answers(401));
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("failed"), Some("status"), [0; 5]), "{run}");
+
+    partner.now(answers(500));
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [1, 0, 0, 2, 1]), "{run}");
+    let lines = run["lines"].as_array().unwrap();
+    let mut refused: Vec<&str> = lines.iter().filter_map(|line| line["notices"][0]["message"].as_str()).collect();
+    refused.retain(|message| message.contains("status"));
+    assert_eq!(refused, ["GET /hsds/services/x: status 500", "GET /hsds/services/y: status 403"], "{run}");
+    assert_eq!(directory(&clinic).await["Lunch Club"], "inactive", "what has vanished is retired all the same");
+});
+
+on_both!(a_pull_asks_again_for_a_service_that_fails_and_in_the_end_goes_on_without_it, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    // Its lists have nothing nested, so that services are asked for one by one.
+    let flat = move |got: &Got| match got.path.as_str() {
+        "/hsds/services/b" => Reply::status(500),
+        path if path.starts_with("/hsds/services/") => theirs.answer(got),
+        _ => {
+            let mut page: Value = serde_json::from_str(&theirs.answer(got).body).unwrap();
+            for service in page["contents"].as_array_mut().unwrap() {
+                service.as_object_mut().unwrap().remove("phones");
+            }
+            Reply::json(&page)
+        }
+    };
+    let partner = Receiver::that(flat);
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    for _ in 1..6 {
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!((run["status"].as_str(), &run["error_detail"]), (Some("waiting"), &json!("GET /hsds/services/b: status 500")), "{run}");
+        app.clock.advance(Span::seconds(3 * 3600));
+        clinic.renew().await;
+    }
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run), &run["records"]), (Some("completed"), [2, 0, 0, 1, 0], &json!(3)), "{run}");
+    assert_eq!(directory(&clinic).await.into_keys().collect::<Vec<_>>(), ["Lunch Club", "Night Shelter"]);
+});
+
+on_both!(where_most_services_cannot_be_read_the_run_stops, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    (0..30).for_each(|number| theirs.says(&format!("x{number:02}"), "Broken", "2026-01-01T00:00:00Z"));
+    partner.now(move |got| if got.path.starts_with("/hsds/services/x") { Reply::status(503) } else { theirs.answer(got) });
+    asked(&partner);
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [0; 5]), "{run}");
+    assert_eq!(asked(&partner).len(), 21, "the list, and twenty services");
 });

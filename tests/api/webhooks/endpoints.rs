@@ -146,6 +146,7 @@ on_both!(a_ping_tells_what_the_receiver_said, |db| async move {
     receiver.now(|_| Reply { delay: Duration::from_secs(3), ..Reply::status(204) });
     let answer = town.clinic.post(&ping, Value::Null).await.expect(200);
     assert_eq!((&answer["is_delivered"], &answer["status_code"], &answer["error"]), (&json!(false), &Value::Null, &json!("timeout")));
+    assert!(answer["duration_ms"].is_number(), "{answer}");
     drop(receiver);
     let answer = town.clinic.post(&ping, Value::Null).await.expect(200);
     assert_eq!(answer["error"], "connection");
@@ -162,7 +163,7 @@ on_both!(nothing_is_sent_into_a_private_network_by_name_or_by_redirect, |db| asy
     let strict = Caller { app, ..town.clinic.clone() };
     let ping = |caller: Caller, path: String| async move { caller.post(&format!("{path}/ping"), Value::Null).await.expect(200) };
     let answer = ping(strict.clone(), hidden.path.clone()).await;
-    assert_eq!((&answer["error"], &answer["status_code"]), (&json!("refused_address"), &Value::Null));
+    assert_eq!((&answer["error"], &answer["status_code"], &answer["duration_ms"]), (&json!("refused_address"), &Value::Null, &Value::Null));
     let literal = Endpoint::new(&town.clinic, inside.url("/"), json!({})).await;
     assert_eq!(ping(strict, literal.path.clone()).await["error"], "refused_address");
 
@@ -173,7 +174,13 @@ on_both!(nothing_is_sent_into_a_private_network_by_name_or_by_redirect, |db| asy
     assert_eq!((&answer["error"], &answer["status_code"]), (&json!("redirect"), &json!(307)));
     assert!(inside.take().is_empty(), "the inside heard of it");
     let nowhere = Endpoint::new(&town.clinic, "https://no-such-host.invalid/".into(), json!({})).await;
-    assert_eq!(ping(town.clinic.clone(), nowhere.path).await["error"], "name_not_found");
+    let answer = ping(town.clinic.clone(), nowhere.path.clone()).await;
+    assert_eq!((&answer["error"], &answer["duration_ms"]), (&json!("name_not_found"), &Value::Null), "nor how long it took");
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    let tried = nowhere.deliveries(&town.clinic, "").await;
+    let attempt = tried.iter().find_map(|delivery| delivery["attempts"].get(0)).unwrap();
+    assert_eq!((&attempt["error"], &attempt["duration_ms"]), (&json!("name_not_found"), &Value::Null));
 });
 
 /// Scopes have to be asked for: a client that was made before there were webhooks has none.

@@ -8,6 +8,7 @@ use kith::webhooks::Engine;
 use serde_json::{Value, json};
 
 use super::{Endpoint, PATH, conforms, events, in_any_order, of_path, person, rename, settle, town};
+use crate::consent_ends::withdraw_all;
 use crate::receiver::{Got, Receiver, Reply};
 use crate::referrals::{Town, step};
 use crate::screenings::{answer, consent, screening};
@@ -318,6 +319,43 @@ on_both!(a_follow_up_is_sent_without_the_needs_that_the_client_does_not_see, |db
     got.iter().for_each(conforms);
     let sent = &got.iter().find(|one| one.event() == "follow_up.updated").unwrap().json()["data"]["resource"];
     assert_eq!((&sent["result"]["change"], &sent["result"]["new_needs"], &sent["new_need_ids"]), (&json!("worse"), &json!([]), &json!([])));
+});
+
+on_both!(what_is_noted_of_a_person_in_a_referral_is_not_sent_to_whom_they_have_shut_out, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "payload": "full", "event_types": ["follow_up.updated", "contact_attempt.created"] });
+    Endpoint::new(&town.program, receiver.url("/program"), types).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    withdraw_all(&town, &patient).await;
+    settle(&town.app).await;
+    receiver.take();
+    let check_in = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10" });
+    let check_in = format!("/v1/follow-ups/{}", town.clinic.post("/v1/follow-ups", check_in).await.id());
+    let tried = json!({ "mode": "phone", "outcome": "no_answer", "note": "Afraid of the worker." });
+    town.clinic.post(&format!("{check_in}/attempts"), tried).await.expect(201);
+    town.clinic.post(&format!("{check_in}/complete"), json!({ "note": "Afraid of the worker." })).await.expect(200);
+    settle(&town.app).await;
+    let got = receiver.take();
+    got.iter().for_each(conforms);
+    assert_eq!(in_any_order(&got), ["contact_attempt.created", "follow_up.updated"].map(String::from).into());
+    assert!(got.iter().all(|one| one.json()["data"]["resource"]["id"].is_string() && !one.body.contains("Afraid")), "{got:#?}");
+});
+
+on_both!(an_unmet_need_is_sent_to_whoever_found_it_alone, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    for (caller, path) in [(&town.clinic, "/clinic"), (&town.program, "/program")] {
+        Endpoint::new(caller, receiver.url(path), json!({ "payload": "full", "event_types": ["unmet_need.created"] })).await;
+    }
+    let patient = town.patient().await;
+    consent(&town.clinic, &patient, &town.program, &["summary", "needs"]).await;
+    let unmet = json!({ "patient_id": patient, "domain": "food-insecurity", "reasons": ["no_service"] });
+    town.program.post("/v1/unmet-needs", unmet).await.expect(201);
+    settle(&town.app).await;
+    let got = receiver.take();
+    assert_eq!((of_path(&got, "/program").len(), of_path(&got, "/clinic").len()), (1, 0));
 });
 
 on_both!(of_others_patients_a_full_payload_holds_no_earlier_version, |db| async move {

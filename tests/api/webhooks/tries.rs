@@ -9,6 +9,7 @@ use kith::webhooks::Engine;
 use serde_json::{Value, json};
 
 use super::{Endpoint, person, rename, settle, town};
+use crate::harness::{LAST_IDS, many_rows, numbered_id, until};
 use crate::receiver::{Got, Receiver, Reply};
 
 on_both!(a_failed_delivery_is_tried_again_and_what_follows_of_the_same_resource_waits_for_it, |db| async move {
@@ -257,14 +258,9 @@ on_both!(a_worker_that_died_is_followed_by_another_when_its_time_is_over, |db| a
     town.app.is_readable().await;
     dying.dispatch().await.unwrap();
     // It dies while the receiver has the request and has not answered.
-    let has_it = async {
-        while receiver.count() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
     tokio::select! {
         _ = dying.deliver() => panic!("it was not interrupted"),
-        () = has_it => {}
+        () = until("the receiver has the request", async || receiver.count() > 0) => {}
     }
     drop(dying);
     let first = receiver.take();
@@ -343,18 +339,12 @@ on_both!(what_waits_behind_thousands_of_one_subject_is_sent_and_they_are_not_wal
 });
 
 /// Three thousand deliveries that wait for the one that waits, in the order of the queue behind it.
-fn thousands_more(on_sqlite: bool) -> String {
-    let id = if on_sqlite {
-        "printf('ffffffff-ffff-4fff-8fff-%012d', n.i)"
-    } else {
-        "CAST('ffffffff-ffff-4fff-8fff-' || lpad(CAST(n.i AS TEXT), 12, '0') AS UUID)"
-    };
-    format!(
-        "INSERT INTO webhook_deliveries \
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
-         SELECT {id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, one.subject_id, \
-             one.order_transaction_id, one.order_sequence, one.resource_type, one.resource_id, one.version, one.status, 0, \
-             one.next_attempt_at, one.created_at, NULL, one.is_of_time \
-         FROM n, (SELECT * FROM webhook_deliveries WHERE status = 'pending') AS one"
-    )
+pub fn thousands_more(on_sqlite: bool) -> String {
+    let columns = format!(
+        "{}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, one.subject_id, one.order_transaction_id, \
+         one.order_sequence, one.resource_type, one.resource_id, one.version, one.status, 0, one.next_attempt_at, one.created_at, NULL, \
+         one.is_of_time",
+        numbered_id(LAST_IDS, on_sqlite)
+    );
+    many_rows("webhook_deliveries", 3_000, &columns, "SELECT * FROM webhook_deliveries WHERE status = 'pending'")
 }

@@ -1,0 +1,114 @@
+//! How much of a package is unfolded at once: a row that many records share is in memory with each of them.
+
+use super::{MOST_PARTS, Row};
+use crate::http::json::length;
+use crate::import::hsds::shapes::LARGEST;
+
+/// Rows with all that hangs on them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Unfolded {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Unfolded {
+    /// Adds a row.
+    pub(super) fn add(&mut self, row: &Row) {
+        self.rows += 1;
+        // A column's name is in memory with each of its cells, too.
+        self.bytes += row.iter().map(|(name, cell)| name.len() + cell.as_str().map_or_else(|| length(cell), str::len)).sum::<usize>();
+    }
+
+    /// Adds a record.
+    pub(super) fn join(&mut self, record: Self) {
+        self.rows += record.rows;
+        self.bytes += record.bytes;
+    }
+
+    /// Whether records that are read together are so large that none is to follow.
+    pub(super) const fn is_full(self) -> bool {
+        self.rows >= MOST_PARTS || self.bytes >= LARGEST
+    }
+
+    /// Whether it is more than one record may be.
+    pub(super) const fn is_too_much(self) -> bool {
+        self.rows > MOST_PARTS || self.bytes > LARGEST
+    }
+
+    /// Why a record of this size is not taken, where it is not.
+    pub(super) fn fault(self) -> Option<String> {
+        match self {
+            Self { rows, .. } if rows > MOST_PARTS => Some(format!("more than {MOST_PARTS} rows hang on it")),
+            Self { bytes, .. } if bytes > LARGEST => Some(format!("with all that hangs on it, it would be more than {LARGEST} bytes")),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MOST_ROWS, Package};
+    use super::*;
+    use crate::import::read::Raw;
+
+    fn package(files: &[(&str, &str)]) -> Package {
+        let mut package = Package::new(MOST_ROWS);
+        for (name, text) in files {
+            package.read_table(name, text.as_bytes()).unwrap();
+        }
+        package
+    }
+
+    /// Everything, so many records at a time.
+    fn all(package: &mut Package, most: usize) -> Vec<Vec<Raw>> {
+        std::iter::from_fn(|| Some(package.next_records(most)).filter(|records| !records.is_empty())).collect()
+    }
+
+    #[test]
+    fn rows_that_hang_on_each_other_without_end_are_refused_with_what_they_hang_on() {
+        let attributes = format!("id,link_id\n{}Y1,Y\n", "X,X\n".repeat(30));
+        let mut package = package(&[("services.csv", "id,name,status\nX,A,active\nY,B,active\n"), ("attributes.csv", attributes.as_str())]);
+        // They are handed over one by one: together they are too much.
+        let records = package.next_records(2);
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
+        let records = package.next_records(2);
+        assert_eq!(records[0].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_organization_is_not_unfolded_with_its_services_beyond_measure() {
+        // Names of columns are in memory with every cell.
+        let name = "x".repeat(LARGEST / 4);
+        let organizations = format!("id,a{name},b{name},c{name},d{name}\nO,1\nP,1,1,1,1\n");
+        let services = "id,organization_id,name\n1,O,A\n2,O,A\n3,O,A\n4,O,A\n5,O,A\n6,P,A\n7,,A\n";
+        let mut package = package(&[("organizations.csv", organizations.as_str()), ("services.csv", services)]);
+        let mut counts = Vec::new();
+        let mut faults = Vec::new();
+        for records in all(&mut package, 500) {
+            counts.push(records.len());
+            faults.extend(records.into_iter().filter_map(|record| record.value.err()));
+        }
+        assert_eq!(counts, [2, 4, 2, 1], "what is handed over together is not much more than one record may be");
+        assert_eq!(faults, vec![format!("with all that hangs on it, it would be more than {LARGEST} bytes"); 2]);
+    }
+
+    #[test]
+    fn rows_that_belong_to_no_record_come_once_each_however_many_are_read_at_a_time() {
+        let terms: String = (1..=7).map(|number| format!("t{number},\"Term\n{number}\"\r\n")).collect();
+        let terms = format!("id,name\r\n{terms}");
+        let of = |most| all(&mut package(&[("taxonomy_terms.csv", terms.as_str()), ("units.csv", "id,name\nu,Bed\n")]), most).concat();
+        let together = of(100);
+        assert_eq!(together.len(), 8);
+        for most in 1..=8 {
+            assert_eq!(of(most), together, "{most} at a time");
+        }
+    }
+
+    #[test]
+    fn nuls_in_names_of_tables_and_columns_are_left_out() {
+        let files = [("services.csv", "i\0d,name\nX,Pan\0try\n"), ("pe\0ts.csv", "id,service_id,name\n1,X,Rex\n")];
+        let record = all(&mut package(&files), 500)[0][0].value.clone().unwrap();
+        assert_eq!(record, serde_json::json!({ "id": "X", "name": "Pantry", "pets": [{ "id": "1", "name": "Rex" }] }));
+    }
+}

@@ -1,0 +1,84 @@
+//! What becomes of appointments when their referral ends.
+
+use serde_json::{Value, json};
+
+use super::{PATH, act, free, path, slot, unwell, worker};
+use crate::client::Caller;
+use crate::referrals::{Town, step};
+
+/// A place in a slot for a referral.
+async fn place(caller: &Caller, query: &str, slot: &str, (patient, referral): (&str, &str)) -> String {
+    let made = caller.post(&format!("{PATH}{query}"), json!({ "slot_id": slot, "patient_id": patient, "referral_id": referral })).await;
+    made.expect(201);
+    made.id()
+}
+
+on_both!(a_referral_that_comes_to_nothing_calls_off_what_is_to_come_of_it, |db| async move {
+    let mut town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let mut slots = Vec::new();
+    for hour in [17, 18, 19] {
+        slots.push(slot(&town.program, &worker, hour, 9).await);
+    }
+    let why = json!({ "code": "other", "text": "The group was given up." });
+    let ends = [
+        (json!({ "status": "rejected", "reason": why }), "provider"),
+        (json!({ "status": "failed", "reason": why }), "provider"),
+        (json!({ "status": "cancelled", "reason": why }), "requester"),
+        (json!({ "status": "entered_in_error" }), "requester"),
+    ];
+    let mut referrals = Vec::new();
+    for _ in &ends {
+        let patient = town.patient().await;
+        let referral = town.accepted(&patient).await;
+        let begun = place(&town.clinic, "", &slots[0], (&patient, &referral)).await;
+        referrals.push((patient, referral, begun));
+    }
+    town.app.clock.set("2026-03-10T17:30:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    for ((end, by), (patient, referral, begun)) in ends.iter().zip(&referrals) {
+        let booked = place(&town.clinic, "", &slots[1], (patient, referral)).await;
+        let held = place(&town.program, "?hold_minutes=15", &slots[2], (patient, referral)).await;
+        let ender = if *by == "provider" { &town.program } else { &town.clinic };
+        step(ender, referral, end.clone()).await.expect(201);
+        for id in [&booked, &held] {
+            let read = town.clinic.get(&path(id)).await.expect(200);
+            let called_off = json!({ "by": by, "reason": "referral_closed", "text": null });
+            assert_eq!((&read["status"], &read["cancellation"]), (&json!("cancelled"), &called_off), "{end}");
+            let history = town.clinic.get(&format!("{}/history", path(id))).await.expect(200);
+            let last = history["items"].as_array().unwrap().last().unwrap().clone();
+            assert_eq!((&last["client_id"], &last["resource"]["status"]), (&json!(ender.client_id), &json!("cancelled")), "{end}");
+        }
+        assert_eq!([free(&town.program, &slots[1]).await, free(&town.program, &slots[2]).await], [9, 9], "{end}");
+        assert_eq!(town.clinic.get(&path(begun)).await.expect(200)["status"], "booked", "{end}: what has begun is still to be told");
+        act(&town.program, begun, "conclude", json!({ "status": "no_show" })).await.expect(200);
+        act(&town.program, &booked, "reschedule", json!({ "slot_id": slots[2] })).await.expect_problem(409, "appointment_closed");
+    }
+});
+
+on_both!(what_was_agreed_in_a_referral_that_is_completed_stands_and_is_not_moved, |db| async move {
+    let town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let mut slots = Vec::new();
+    for hour in [17, 18, 19] {
+        slots.push(slot(&town.program, &worker, hour, 1).await);
+    }
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let first = place(&town.clinic, "", &slots[0], (&patient, &referral)).await;
+    let second = place(&town.program, "", &slots[1], (&patient, &referral)).await;
+    step(&town.program, &referral, json!({ "status": "completed", "outcome": "enrolled" })).await.expect(201);
+    for caller in [&town.clinic, &town.program] {
+        for id in [&first, &second] {
+            assert_eq!(caller.get(&path(id)).await.expect(200)["status"], "booked");
+            act(caller, id, "reschedule", json!({ "slot_id": slots[2] })).await.expect_problem(409, "referral_closed");
+        }
+    }
+    assert_eq!(free(&town.program, &slots[2]).await, 1);
+    act(&town.clinic, &first, "cancel", unwell()).await.expect(200);
+    // It should never have been: nor what is still to come of it.
+    step(&town.clinic, &referral, json!({ "status": "entered_in_error" })).await.expect(201);
+    let reason = async |id: &str| -> Value { town.clinic.get(&path(id)).await.expect(200)["cancellation"]["reason"].clone() };
+    assert_eq!((reason(&first).await, reason(&second).await), (json!("unwell"), json!("referral_closed")));
+});

@@ -1,0 +1,123 @@
+//! What is noted of a person inside a referral, as those read it whom the person lets in and those whom they have shut out.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::bulk::exported;
+use crate::client::Caller;
+use crate::consent_ends::{consent, give, withdraw_all};
+use crate::referrals::{Town, step};
+
+const WORDS: &str = "Afraid of the worker.";
+
+/// What somebody reads of follow-ups, of attempts and of appointments, by every way of reading them.
+async fn readings(caller: &Caller, follow_up: &str, appointment: Option<&str>) -> Vec<(String, String)> {
+    caller.app.is_readable().await;
+    let mut paths = vec!["/v1/follow-ups".to_owned(), "/v1/changes?resource_type=follow_up&limit=200".to_owned()];
+    paths.extend(["", "/history", "/attempts"].map(|rest| format!("/v1/follow-ups/{follow_up}{rest}")));
+    paths.push("/v1/changes?resource_type=contact_attempt&limit=200".to_owned());
+    if let Some(appointment) = appointment {
+        paths.extend(["/v1/appointments", "/v1/changes?resource_type=appointment&limit=200"].map(str::to_owned));
+        paths.extend(["", "/history"].map(|rest| format!("/v1/appointments/{appointment}{rest}")));
+    }
+    let mut readings = Vec::new();
+    for path in paths {
+        let read = caller.get(&path).await.expect(200);
+        readings.push((path, read.to_string()));
+    }
+    let lines = exported(caller).await;
+    let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).map(Value::to_string).collect::<String>();
+    readings.push(("the export of follow-ups".to_owned(), of("follow_up")));
+    if appointment.is_some() {
+        readings.push(("the export of appointments".to_owned(), of("appointment")));
+    }
+    readings
+}
+
+#[track_caller]
+fn all_tell(readings: &[(String, String)], tell: bool, why: &str) {
+    for (path, read) in readings {
+        assert_eq!(read.contains(WORDS), tell, "{why}: {path}: {read}");
+    }
+}
+
+/// A follow-up in a referral, in which all is noted that can be: before, in a try, and as a result. Another one is cancelled in words.
+async fn noted(by: &Caller, patient: &str, referral: &str) -> String {
+    let check_in = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10", "note": WORDS });
+    let id = by.make("/v1/follow-ups", check_in.clone()).await;
+    by.make(&format!("/v1/follow-ups/{id}/attempts"), json!({ "mode": "phone", "outcome": "no_answer", "note": WORDS })).await;
+    let heard = json!({ "change": "worse", "barriers": ["fear_stigma"], "next_step": WORDS, "note": WORDS });
+    by.post(&format!("/v1/follow-ups/{id}/complete"), heard).await.expect(200);
+    let other = by.make("/v1/follow-ups", check_in).await;
+    by.post(&format!("/v1/follow-ups/{other}/cancel"), json!({ "code": "other", "text": WORDS })).await.expect(200);
+    id
+}
+
+on_both!(what_is_noted_in_a_referral_is_read_by_whom_the_person_lets_in, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let worker = town.program.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-02T18:00:00Z", "ends_at": "2026-03-02T18:30:00Z" });
+    let slot = town.program.make("/v1/slots", slot).await;
+    let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral });
+    let appointment = town.clinic.make("/v1/appointments", booking).await;
+    let place = format!("/v1/appointments/{appointment}");
+    withdraw_all(&town, &patient).await;
+
+    let follow_up = noted(&town.clinic, &patient, &referral).await;
+    town.clinic.patch(&place, 1, json!({ "note": WORDS })).await.expect(200);
+    let kept = town.program.patch(&place, 2, json!({ "mode": "in_person" })).await.expect(200);
+    assert_eq!(kept["note"], Value::Null, "the answer to whoever changes something else tells no more");
+    town.app.clock.advance(Duration::hours(2));
+    town.clinic.renew().await;
+    town.program.renew().await;
+    let concluded = town.clinic.post(&format!("{place}/conclude"), json!({ "status": "no_show", "note": WORDS })).await.expect(200);
+    assert_eq!((&concluded["note"], &concluded["outcome_note"]), (&json!(WORDS), &json!(WORDS)));
+
+    all_tell(&readings(&town.program, &follow_up, Some(&appointment)).await, false, "the program is shut out");
+    all_tell(&readings(&town.clinic, &follow_up, Some(&appointment)).await, true, "the clinic wrote it");
+    let read = town.program.get(&format!("/v1/follow-ups/{follow_up}")).await.expect(200);
+    assert_eq!((&read["status"], &read["result"]["change"]), (&json!("completed"), &Value::Null));
+    assert_eq!((&read["result"]["barriers"], &read["purpose"]), (&json!([]), &json!("check_in")));
+    let read = town.program.get(&place).await.expect(200);
+    assert_eq!((&read["status"], &read["starts_at"]), (&json!("no_show"), &json!("2026-03-02T18:00:00.000000Z")));
+
+    give(&town, consent(&patient, &town.program, "referral", &["summary"])).await;
+    all_tell(&readings(&town.program, &follow_up, Some(&appointment)).await, true, "it is let in again");
+    town.app.clock.advance(Duration::seconds(1));
+    let version = town.clinic.get(&format!("/v1/patients/{patient}")).await.expect(200)["version"].as_i64().unwrap();
+    town.clinic.delete(&format!("/v1/patients/{patient}"), version).await.expect(204);
+    all_tell(&readings(&town.program, &follow_up, Some(&appointment)).await, false, "nobody sees who was deleted");
+});
+
+on_both!(whoever_referred_reads_what_the_performer_notes_while_the_person_lets_it_in, |db| async move {
+    let town = Town::new(db).await;
+    let onward = |patient: &str, more: Value| {
+        let mut body = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+            "source_type": "link_worker" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let patient = town.patient().await;
+    give(&town, consent(&patient, &town.program, "care_coordination", &["referrals"])).await;
+    let sent = town.program.make("/v1/referrals", onward(&patient, json!({ "consent": { "form": "verbal" } }))).await;
+    step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
+    let follow_up = noted(&town.agency, &patient, &sent).await;
+    all_tell(&readings(&town.program, &follow_up, None).await, true, "the program takes part in the care");
+    withdraw_all(&town, &patient).await;
+    all_tell(&readings(&town.program, &follow_up, None).await, false, "it does so no more");
+    all_tell(&readings(&town.agency, &follow_up, None).await, true, "what one has noted oneself");
+
+    // Whoever was asked to help and asks another one is let in by the consent to the first referral.
+    let other = town.patient().await;
+    let first = town.accepted(&other).await;
+    give(&town, consent(&other, &town.agency, "referral", &["summary"])).await;
+    let sent = town.program.make("/v1/referrals", onward(&other, json!({ "parent_id": first }))).await;
+    step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
+    let follow_up = noted(&town.agency, &other, &sent).await;
+    let attempts = format!("/v1/follow-ups/{follow_up}/attempts");
+    assert_eq!(town.program.get(&attempts).await.expect(200)["items"][0]["note"], WORDS);
+    withdraw_all(&town, &other).await;
+    assert_eq!(town.program.get(&attempts).await.expect(200)["items"][0]["note"], Value::Null);
+});
