@@ -91,7 +91,7 @@ impl<T: Clone + PartialEq + Serialize> Held<T> {
 /// The same in every process.
 fn digest(value: &impl Serialize) -> u64 {
     let digest = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
-    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 impl Terms {
