@@ -115,8 +115,9 @@ fn each(
     let today = Clock::default().now().utc().date_naive();
     let extent = Extent { is_full: true, ..Extent::on(today, true) };
     for (table, entries) in batches(&entries) {
-        let records = db.read_blocking(|conn| render(shelves, conn, entries, extent))?;
-        records.iter().try_for_each(|record| give(table, record))?;
+        for record in db.read_blocking(|conn| render(shelves, conn, entries, extent))? {
+            give(table, &record)?;
+        }
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::names::Names;
 use self::postcodes::{Postcodes, Site};
-use self::terms::Terms;
+use self::terms::{Carried, Terms};
 use super::model::{Taxonomy, TaxonomyTerm};
 use super::repository::{self, Mark};
 use super::{ids, write};
@@ -72,8 +72,8 @@ struct Item {
     count: u16,
     /// The ids that its source gives them.
     site_ids: Box<[Option<Uuid>]>,
-    /// Rising.
-    terms: Box<[Uuid]>,
+    /// In the order of their ids.
+    terms: Box<[Carried]>,
     updated_at: Instant,
     /// What it says of that itself; see [`write::last_modified`].
     modified_at: Instant,
@@ -193,10 +193,13 @@ impl Catalogue {
     }
 
     fn apply(&self, rows: &[ServiceRow]) {
+        // The sites are written for this, with what their source says of them: who reads lists need not wait for it.
+        let claimed = |row: &ServiceRow| if row.deleted_at.is_none() { write::claimed_sites(row) } else { Box::default() };
+        let claimed: Vec<_> = rows.iter().map(claimed).collect();
         let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
+        for (row, site_ids) in rows.iter().zip(claimed) {
             shelf.remove(row.id);
-            shelf.insert(row);
+            shelf.insert(row, site_ids);
         }
     }
 
@@ -219,7 +222,8 @@ impl Catalogue {
 }
 
 impl Shelf {
-    fn insert(&mut self, row: &ServiceRow) {
+    /// Takes a service in, with the ids that its source gives its sites.
+    fn insert(&mut self, row: &ServiceRow, site_ids: Box<[Option<Uuid>]>) {
         let content = &row.content;
         // Of what was deleted its name is left, and who gave it.
         let is_there = row.deleted_at.is_none();
@@ -253,7 +257,7 @@ impl Shelf {
             provider,
             sites,
             count: if is_there { u16::try_from(write::sites(content)).unwrap_or(u16::MAX) } else { 0 },
-            site_ids: if is_there { write::claimed_sites(row) } else { Box::default() },
+            site_ids,
             terms,
             updated_at: row.updated_at,
             modified_at: write::last_modified(row),
@@ -454,8 +458,8 @@ impl Shelf {
 
     /// `provider` is that of the filter, where it names one; one that is not there gives nothing.
     fn keeps(&self, item: &Item, filter: &Filter, provider: Option<Option<Provider>>) -> bool {
-        filter.term.is_none_or(|term| item.terms.binary_search(&term).is_ok())
-            && filter.taxonomy.is_none_or(|taxonomy| item.terms.iter().any(|term| self.terms.is_of(*term, taxonomy)))
+        filter.term.is_none_or(|term| item.terms.binary_search_by_key(&term, |carried| carried.term).is_ok())
+            && filter.taxonomy.is_none_or(|taxonomy| item.terms.iter().any(|term| self.terms.is_of(term, taxonomy)))
             && provider.is_none_or(|provider| provider.is_some() && item.provider == provider)
             && filter.modified_after.is_none_or(|moment| item.updated_at >= moment)
             && filter.postcode.as_deref().is_none_or(|code| {

@@ -61,8 +61,8 @@ pub fn batches(entries: &[Entry]) -> impl Iterator<Item = (&'static str, &[Entry
     alike.flat_map(|entries| entries.chunks(BATCH)).filter_map(|entries| Some((entries.first()?.table(), entries)))
 }
 
-/// Entries that are rendered together where there are no pages.
-pub const BATCH: usize = 500;
+/// Entries of which the rows are read together where there are no pages. Of each there may be a service and an organization of a megabyte.
+pub const BATCH: usize = 100;
 
 /// How much of each entry is written.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +89,18 @@ impl Extent {
     }
 }
 
-/// The objects of entries, in their order, without those that are no longer there.
+/// The objects of entries, in their order, without those that are no longer there. Each is made when it is asked for: all together they hold
+/// a large organization as often as it gives services.
 ///
 /// Call it in a read, after a refresh of both the directory and the catalogue.
-pub fn render(shelves: Shelves<'_>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Vec<Value>> {
+pub fn render<'a>(
+    shelves: Shelves<'a>,
+    conn: &mut DbConn,
+    entries: &'a [Entry],
+    extent: Extent,
+) -> Result<impl Iterator<Item = Value> + use<'a>> {
     let pages = Pages::read(shelves, conn, entries, extent)?;
-    Ok(entries.iter().filter_map(|entry| pages.object(*entry)).collect())
+    Ok(entries.iter().filter_map(move |entry| pages.object(*entry)))
 }
 
 /// All services, in the order of their ids. Refreshes what it reads from.
@@ -142,10 +148,19 @@ pub(super) struct Pages<'a> {
     extent: Extent,
     services: HashMap<ServiceId, Arc<ServiceRow>>,
     organizations: HashMap<OrganizationId, OrganizationRow>,
-    /// What their sources say of organizations besides.
-    said: HashMap<OrganizationId, Fields>,
+    /// What their sources say of organizations besides, until that is in their objects.
+    said: RefCell<HashMap<OrganizationId, Fields>>,
+    /// The objects of organizations: many services are of one.
+    made: RefCell<HashMap<OrganizationId, Value>>,
     /// The service whose sites were shown last: they follow each other.
-    whole: RefCell<Option<(ServiceId, Value)>>,
+    last: RefCell<Option<Sited>>,
+}
+
+/// A service without its sites, and these.
+struct Sited {
+    id: ServiceId,
+    service: Value,
+    sites: Vec<Value>,
 }
 
 impl<'a> Pages<'a> {
@@ -179,9 +194,9 @@ impl<'a> Pages<'a> {
             let rows = organizations::load(conn, ids)?;
             organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
         }
-        let said = said_of(conn, &organizations)?;
+        let said = RefCell::new(said_of(conn, &organizations)?);
         let services = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { shelves, extent, services, organizations, said, whole: RefCell::default() })
+        Ok(Self { shelves, extent, services, organizations, said, made: RefCell::default(), last: RefCell::default() })
     }
 
     /// The object of an entry, if it is still there.
@@ -251,16 +266,18 @@ impl<'a> Pages<'a> {
 
     fn site(&self, id: ServiceId, number: u16) -> Option<Value> {
         let row = self.services.get(&id)?;
-        let mut whole = self.whole.borrow_mut();
-        if whole.as_ref().is_none_or(|(known, _)| *known != id) {
-            *whole = Some((id, self.service(row, self.organization_of(row))));
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|last| last.id != id) {
+            let organization = if self.extent.is_full { self.organization_of(row) } else { None };
+            let mut service = self.service(row, organization);
+            let sites = service.as_object_mut().and_then(|members| members.shift_remove("service_at_locations"));
+            let sites = if let Some(Value::Array(sites)) = sites { sites } else { Vec::new() };
+            *last = Some(Sited { id, service, sites });
         }
-        let (_, whole) = whole.as_ref()?;
-        let mut site = whole.get("service_at_locations")?.get(usize::from(number))?.clone();
+        let Sited { service, sites, .. } = last.as_ref()?;
+        let mut site = sites.get(usize::from(number))?.clone();
         let service = if self.extent.is_full {
-            let mut service = whole.clone();
-            service.as_object_mut()?.shift_remove("service_at_locations");
-            service
+            service.clone()
         } else {
             flatten(&mut site);
             self.listed_service(row, None)
@@ -284,13 +301,21 @@ impl<'a> Pages<'a> {
             Provider::Known(id) => id,
             Provider::Named(id) => return shelf.name(id).map(|name| shown(&write::named_organization(name))),
         };
+        if let Some(made) = self.made.borrow().get(&id) {
+            return Some(made.clone());
+        }
         let (row, name) = (self.organizations.get(&id)?, shelf.organization_id(id)?);
         let organization: Organization = self.extent.writer.organization(row, name, shelf.parent_id(id));
         let mut organization = shown(&organization);
-        if let (Value::Object(members), Some(said)) = (&mut organization, self.said.get(&id)) {
+        let said = self.said.borrow_mut().remove(&id);
+        if let (Value::Object(members), Some(said)) = (&mut organization, said) {
             let has_ids = name != id.uuid() && name == ids::claimed_by_organization(row);
-            said::give_back("organization", members, said, has_ids);
+            said::give_back("organization", members, &said, has_ids);
         }
+        if !self.extent.is_full {
+            flatten(&mut organization);
+        }
+        self.made.borrow_mut().insert(id, organization.clone());
         Some(organization)
     }
 }

@@ -4,6 +4,11 @@
 //! our rows it is the rest; any other row is whole. [`give_back`] puts each thing where the standard has a column or a list for it that
 //! Kith does not read, and all else into `kith.source_fields` of its object; whole rows among those that Kith reads are marked
 //! (`kith.is_kept`), so that no other Kith reads them. [`rest`] undoes it: what is left of an object besides what we would write of it.
+//!
+//! What people here have changed or taken out counts: the rest of a row that is no longer ours stays in the record, and is given back to
+//! nobody.
+
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -14,8 +19,10 @@ use super::tables::{self, Table};
 /// The members of an object.
 pub type Fields = Map<String, Value>;
 
-/// By this the rest of a row says which of our rows it belongs to; see [`name`].
+/// By this the rest of a row says which of our rows it belongs to; see [`name`]. Null where none was made of it in the first place.
 pub const OF: &str = "of";
+/// By this the rest of a row says what Kith had made of columns of which it says otherwise itself; see [`Table::makes`].
+const READ_AS: &str = "read_as";
 /// Where in the profile of an object that is kept which has no place.
 const ELSEWHERE: &str = "source_fields";
 /// That a row is its source's alone.
@@ -30,6 +37,8 @@ struct Way {
     is_row: bool,
     /// Whether nothing of it was read.
     is_kept: bool,
+    /// Whether it has just been read, so that nobody here can have changed it.
+    is_fresh: bool,
 }
 
 /// What names a row of ours among its like: the same whenever it is written, and with other words where it becomes another.
@@ -86,9 +95,16 @@ const SCHEDULE: &[&str] = &[
     "valid_to",
 ];
 
-/// Gives back with a record what its source says of it besides. `has_ids`: rows have the ids that their source gave them.
+/// Gives back with a record what its source says of it besides, but for what people here have taken out. `has_ids`: rows have the ids that
+/// their source gave them.
 pub fn give_back<'a>(table: &str, record: &mut Fields, said: impl IntoIterator<Item = (&'a String, &'a Value)>, has_ids: bool) {
-    fill(table, record, said.into_iter().collect(), Way { has_ids, is_row: false, is_kept: false });
+    fill(table, record, said.into_iter().collect(), Way { has_ids, is_row: false, is_kept: false, is_fresh: false });
+}
+
+/// The same with a record that has just been read: all that its source says stands in its place, and what is left of a row of which
+/// nothing was made is of none.
+pub fn give_back_fresh<'a>(table: &str, record: &mut Fields, said: impl IntoIterator<Item = (&'a String, &'a Value)>) {
+    fill(table, record, said.into_iter().collect(), Way { has_ids: true, is_row: false, is_kept: false, is_fresh: true });
 }
 
 fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way: Way) {
@@ -96,9 +112,18 @@ fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way:
     // The ids of parts are made of that of the whole.
     said.sort_by(|one, other| (one.0 != "id", one.0).cmp(&(other.0 != "id", other.0)));
     let profile = record.shift_remove("kith");
+    let is_ours = table.makes_any() && !way.is_kept && !way.is_fresh;
+    let read_as = said.iter().copied().find(|(member, _)| is_ours && member.as_str() == READ_AS).and_then(|(_, value)| value.as_object());
     let mut elsewhere = Fields::new();
     for (member, value) in said {
-        if let Some(left) = place(table, record, member, value, way) {
+        if read_as.is_some() && member.as_str() == READ_AS {
+            continue;
+        }
+        let stands = record.get(member);
+        // Where somebody here says it otherwise than it was read, that stands.
+        let is_changed = is_ours && table.makes(member) && stands != read_as.and_then(|made| made.get(member)) && stands != Some(value);
+        let left = if is_changed { Some(value.clone()) } else { place(table, record, member, value, way) };
+        if let Some(left) = left {
             elsewhere.insert(member.clone(), left);
         }
     }
@@ -183,40 +208,65 @@ fn rename(record: &mut Fields, id: Uuid) {
 fn place_rows(table: &Table, record: &mut Fields, member: &str, child: &str, said: &[Value], way: Way) -> Vec<Value> {
     let of = id_of(record);
     let mut rows = record.get_mut(member).and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-    let mut is_taken = vec![false; rows.len()];
+    let mut open = if said.iter().any(|row| row.get(OF).is_some()) { by_name(child, &rows) } else { HashMap::new() };
     let mut left = Vec::new();
     for row in in_order(said) {
         let Value::Object(fields) = &row else {
             left.push(row);
             continue;
         };
-        let placed = match fields.get(OF) {
-            Some(wanted) => {
-                let written = rows.iter_mut().filter_map(Value::as_object_mut).zip(&mut is_taken);
-                let mut like = written.filter(|(row, is_taken)| !**is_taken && wanted.as_str() == Some(&name(child, row)));
-                like.next().map(|(row, is_taken)| {
-                    *is_taken = true;
-                    if child == "service_at_location" {
-                        sink(row, fields);
+        let Some(wanted) = fields.get(OF) else {
+            let made = whole(child, &of_record(table, child, fields), ids::part(of, child, rows.len()), way);
+            match made {
+                Some(mut made) => {
+                    if !way.is_kept && tables::READ.contains(&(table.name, member)) {
+                        mark(&mut made);
                     }
-                    fill(child, row, fields.iter().filter(|(member, _)| *member != OF).collect(), Way { is_row: true, ..way });
-                })
-            }
-            None => whole(child, &of_record(table, child, fields), ids::part(of, child, rows.len()), way).map(|mut row| {
-                if !way.is_kept && tables::READ.contains(&(table.name, member)) {
-                    mark(&mut row);
+                    rows.push(Value::Object(made));
                 }
-                rows.push(Value::Object(row));
-            }),
+                None => left.push(row),
+            }
+            continue;
         };
-        if placed.is_none() {
-            left.push(row);
+        let place = wanted.as_str().and_then(|name| open.get_mut(name)).and_then(VecDeque::pop_front);
+        let written = match place {
+            Some(place) => rows.get_mut(place).and_then(Value::as_object_mut),
+            None => None,
+        };
+        match written {
+            Some(written) => {
+                if child == "service_at_location" {
+                    sink(written, fields);
+                }
+                fill(child, written, fields.iter().filter(|(member, _)| *member != OF).collect(), Way { is_row: true, ..way });
+            }
+            None => left.extend(unplaced(fields, way)),
         }
     }
     if !rows.is_empty() {
         record.insert(member.into(), Value::Array(rows));
     }
     left
+}
+
+/// Where rows stand, by their names; of several of one name the first is the next.
+fn by_name(child: &str, rows: &[Value]) -> HashMap<String, VecDeque<usize>> {
+    let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (place, row) in rows.iter().enumerate().filter_map(|(place, row)| Some((place, row.as_object()?))) {
+        places.entry(name(child, row)).or_default().push_back(place);
+    }
+    places
+}
+
+/// What is told of the rest of a row of ours that is not there. Of one that was there once nothing is: people here have changed it or taken
+/// it out, and its very name may be what they do not want to be known.
+fn unplaced(rest: &Fields, way: Way) -> Option<Value> {
+    let mut rest = rest.clone();
+    if way.is_fresh && !way.is_kept {
+        rest.insert(OF.into(), Value::Null);
+    }
+    let was_there = !way.is_kept && rest.get(OF).is_some_and(Value::is_string);
+    (!was_there).then_some(Value::Object(rest))
 }
 
 /// A row that hangs on a record, with the name of the record's table where such a row says one.
@@ -250,7 +300,8 @@ fn whole(child: &str, said: &Fields, id: Uuid, way: Way) -> Option<Fields> {
 
 /// A row as its source says it, in the form of the standard; none where it lacks what every such row has.
 pub fn whole_row(table: &str, said: &Fields) -> Option<Fields> {
-    whole(table, said, Uuid::nil(), Way { has_ids: true, is_row: true, is_kept: true }).filter(|row| id_of(row) != Uuid::nil())
+    let way = Way { has_ids: true, is_row: true, is_kept: true, is_fresh: false };
+    whole(table, said, Uuid::nil(), way).filter(|row| id_of(row) != Uuid::nil())
 }
 
 fn mark(row: &mut Fields) {
@@ -283,11 +334,16 @@ fn sink(site: &mut Fields, said: &Fields) {
 /// What is left of an object besides what we write of it, where it is ours or has been given back by us.
 pub fn rest(table: &str, said: &Fields, written: &Fields) -> Fields {
     let Some(table) = tables::of(table) else { return said.clone() };
-    let mut rest = unfolded(table, said);
+    let (mut rest, mut read_as) = (unfolded(table, said), Fields::new());
     for (member, value) in said.iter().filter(|(member, _)| *member != "id" && *member != "kith") {
         if let Some(left) = rest_of(table, said, member, value, written) {
+            let made = written.get(member).filter(|_| table.makes(member));
+            read_as.extend(made.map(|made| (member.clone(), made.clone())));
             add(&mut rest, member, left);
         }
+    }
+    if !read_as.is_empty() {
+        rest.insert(READ_AS.into(), Value::Object(read_as));
     }
     settled(rest)
 }
@@ -318,7 +374,7 @@ fn rest_of(table: &Table, said: &Fields, member: &str, value: &Value, written: &
 }
 
 fn rest_of_rows(parent: &str, child: &str, of: Uuid, said: &[Value], written: &[Value]) -> Vec<Value> {
-    let mut ours: Vec<Option<Fields>> = written.iter().map(|row| row.as_object().cloned()).collect();
+    let mut open = by_name(child, written);
     let mut left = Vec::new();
     for (number, row) in said.iter().enumerate() {
         let Value::Object(fields) = row else {
@@ -326,9 +382,8 @@ fn rest_of_rows(parent: &str, child: &str, of: Uuid, said: &[Value], written: &[
             continue;
         };
         let of_ours = name(child, fields);
-        let is_like = |ours: &&mut Option<Fields>| ours.as_ref().is_some_and(|ours| name(child, ours) == of_ours);
-        let like = if is_kept(fields) { None } else { ours.iter_mut().find(is_like) };
-        match like.and_then(Option::take) {
+        let place = if is_kept(fields) { None } else { open.get_mut(&of_ours).and_then(VecDeque::pop_front) };
+        match place.and_then(|place| written.get(place)?.as_object().cloned()) {
             Some(mut ours) => {
                 if child == "service_at_location" {
                     sink_as(&mut ours, fields);
@@ -454,104 +509,4 @@ fn id_of(record: &Fields) -> Uuid {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const SERVICE: &str = "11111111-1111-4111-8111-111111111111";
-
-    fn fields(value: Value) -> Fields {
-        if let Value::Object(fields) = value { fields } else { panic!("{value}") }
-    }
-
-    fn written() -> Fields {
-        let id = Uuid::try_parse(SERVICE).unwrap();
-        let site = ids::part(id, "service_at_location", 0);
-        fields(json!({
-            "id": SERVICE, "name": "Pantry", "status": "active", "kith": { "profile": "1.0" },
-            "phones": [{ "id": ids::part(id, "phone", 0), "number": "250-555-0142" }],
-            "attributes": [{
-                "id": ids::part(id, "attribute", 0), "link_type": "taxonomy term", "link_entity": "service",
-                "taxonomy_term": { "id": ids::of_term("Own", "1"), "code": "1", "name": "Food", "description": "Food", "taxonomy": "Own" },
-            }],
-            "service_at_locations": [{
-                "id": site, "location": { "id": ids::part(site, "location", 0), "location_type": "physical", "name": "Hall" },
-                "phones": [{ "id": ids::part(site, "phone", 0), "number": "250-555-0143" }],
-            }],
-        }))
-    }
-
-    fn said() -> Fields {
-        let id = |number: u32| format!("22222222-2222-4222-8222-{number:012}");
-        fields(json!({
-            "wait_time": "Two weeks", "pets": true, "minimum_age": "abc",
-            "phones": [
-                { "of": "250-555-0142", "id": id(1), "type": "voice", "colour": "red", "languages": [{ "id": id(2), "code": "pa" }] },
-                { "number": "ask at the desk", "id": "p9" },
-            ],
-            "attributes": [{ "of": "Own|1", "id": id(3), "link_type": "topic", "taxonomy_term": { "parent_name": "All" } }],
-            "metadata": [{ "id": id(4), "last_action_date": "2026-01-01", "last_action_type": "update", "field_name": "name" }],
-            "program": { "name": "Together", "description": "All of it." },
-            "payments_accepted": [{ "payment": "cash" }],
-            "service_at_locations": [
-                { "of": "Hall", "id": id(5), "location": { "id": id(6), "url": "no url", "description": "A hall.", "phones": [{ "of": "250-555-0143", "id": id(7) }] } },
-                { "id": id(8), "location": { "id": id(9), "location_type": "virtual", "url": "https://example.ca" } },
-            ],
-        }))
-    }
-
-    fn given_back(has_ids: bool) -> Fields {
-        let mut record = written();
-        give_back("service", &mut record, &said(), has_ids);
-        record
-    }
-
-    #[test]
-    fn what_is_given_back_is_found_again_and_nothing_else() {
-        let record = given_back(true);
-        let rest = rest("service", &record, &written());
-        // What the standard wants of every row is there once it has been given back.
-        let mut expected = said();
-        expected["metadata"][0]["resource_type"] = json!("service");
-        assert_eq!(Value::Object(rest.clone()), Value::Object(settled(expected)));
-        let mut again = written();
-        give_back("service", &mut again, &rest, true);
-        assert_eq!(Value::Object(again).to_string(), Value::Object(record).to_string());
-    }
-
-    #[test]
-    fn everything_stands_where_the_standard_has_a_place_for_it() {
-        let record = Value::Object(given_back(true));
-        let at = |pointer: &str| record.pointer(pointer).cloned().unwrap_or_default();
-        assert_eq!(at("/wait_time"), "Two weeks");
-        assert_eq!(at("/kith/source_fields"), json!({ "minimum_age": "abc", "payments_accepted": [{ "payment": "cash" }], "pets": true }));
-        assert_eq!((at("/phones/0/id"), at("/phones/0/type")), (json!("22222222-2222-4222-8222-000000000001"), json!("voice")));
-        assert_eq!(at("/phones/0/kith/source_fields"), json!({ "colour": "red" }));
-        assert_eq!(at("/phones/1/kith"), json!({ "source_fields": { "id": "p9" }, "is_kept": true }), "nobody reads it");
-        assert_eq!((at("/attributes/0/link_type"), at("/attributes/0/kith/is_kept")), (json!("topic"), Value::Null));
-        assert_eq!(at("/metadata/0/previous_value"), "", "the standard wants it");
-        assert_eq!((at("/program/name"), at("/metadata/0/kith")), (json!("Together"), Value::Null));
-        let site = at("/service_at_locations/0");
-        assert_eq!(site["location"]["phones"][0]["id"], "22222222-2222-4222-8222-000000000007", "it hangs on the location");
-        assert!(site.get("phones").is_none() && site["location"]["url"].is_null(), "{site}");
-        assert_eq!(at("/service_at_locations/1/kith/is_kept"), true);
-    }
-
-    #[test]
-    fn what_was_changed_here_is_not_undone() {
-        let mut changed = written();
-        changed["phones"][0]["number"] = json!("250-555-0199");
-        give_back("service", &mut changed, &said(), true);
-        let phones = changed["phones"].as_array().unwrap();
-        let numbers: Vec<&Value> = phones.iter().map(|phone| &phone["number"]).collect();
-        assert_eq!(numbers, ["250-555-0199", "ask at the desk"]);
-        assert_eq!(changed["kith"]["source_fields"]["phones"][0]["of"], "250-555-0142", "it is kept, and says of which it was");
-    }
-
-    #[test]
-    fn another_that_took_the_same_record_gives_it_ids_of_its_own() {
-        let text = Value::Object(given_back(false)).to_string();
-        assert!(!text.contains("22222222-2222-4222-8222"), "{text}");
-    }
-}
+mod tests;

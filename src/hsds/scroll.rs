@@ -10,13 +10,13 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use super::handlers::shelves;
-use super::pages::{Entry, Extent, Pages, Shelves};
+use super::pages::{BATCH, Entry, Extent, Pages, Shelves};
 use crate::app::State;
 use crate::db::DbConn;
 use crate::error::{Error, Result};
 
-/// Entries that are read and written together.
-const BATCH: usize = 200;
+/// So much text is written together, in bytes; of an entry that is larger all of it.
+const PIECE: usize = 4 << 20;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,8 @@ pub struct Scroll {
     /// What is written, an organization followed by its services where they are shown.
     entries: Arc<[Entry]>,
     at: usize,
+    /// How many are read together: as many as were written together last, and more again where they are small.
+    batch: usize,
     written: usize,
     /// How many services were written of an organization whose end is still to come.
     nested: Option<usize>,
@@ -53,7 +55,7 @@ impl Scroll {
     /// Of these entries. Call it in a read, after a refresh of the catalogue.
     pub fn new(shelves: Shelves<'_>, entries: Vec<Entry>, extent: Extent, form: Form) -> Self {
         let entries = if extent.is_full { nested(shelves, entries) } else { entries };
-        Self { form, extent, entries: entries.into(), at: 0, written: 0, nested: None }
+        Self { form, extent, entries: entries.into(), at: 0, batch: BATCH, written: 0, nested: None }
     }
 
     /// How many objects there are so far. What is deleted meanwhile is left out.
@@ -65,13 +67,18 @@ impl Scroll {
     pub fn write_on(&mut self, shelves: Shelves<'_>, conn: &mut DbConn) -> Result<Vec<u8>> {
         let mut text = if self.at == 0 { self.head() } else { Vec::new() };
         let entries = Arc::clone(&self.entries);
-        let end = (self.at + BATCH).min(entries.len());
-        let entries = entries.get(self.at..end).unwrap_or_default();
+        let from = self.at;
+        let end = (from + self.batch).min(entries.len());
+        let entries = entries.get(from..end).unwrap_or_default();
         let pages = Pages::read(shelves, conn, entries, self.extent)?;
         for entry in entries {
             self.put(&mut text, *entry, pages.object(*entry))?;
+            self.at += 1;
+            if text.len() >= PIECE {
+                break;
+            }
         }
-        self.at = end;
+        self.batch = if self.at < end { self.at - from } else { (2 * self.batch).min(BATCH) };
         if self.is_at_end() {
             text.extend(self.tail());
         }

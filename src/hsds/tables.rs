@@ -182,6 +182,10 @@ pub const KEYS: &[&str] = &[
     "taxonomy_term_id",
 ];
 
+/// Columns that Kith fills from what it has made of these and of others. What a source says there stands as long as nobody here has
+/// changed what was made of it.
+const MADE: &[(&str, &str)] = &[("schedule", "timezone"), ("location", "transportation"), ("phone", "type")];
+
 /// Columns that hold numbers.
 pub const NUMBERS: &[&str] = &[
     "extension",
@@ -246,6 +250,16 @@ impl Table {
     /// Whether its objects have a member in the standard, that is neither a record of its own nor of our profile.
     pub fn has(&self, member: &str) -> bool {
         !BESIDE.contains(&member) && self.properties().is_some_and(|properties| properties.contains_key(member))
+    }
+
+    /// Whether Kith fills a column of it from what it has made of this and of others.
+    pub fn makes(&self, column: &str) -> bool {
+        MADE.contains(&(self.name, column))
+    }
+
+    /// Whether there is such a column.
+    pub fn makes_any(&self) -> bool {
+        MADE.iter().any(|(table, _)| *table == self.name)
     }
 
     /// Whether a value may stand in a column.

@@ -20,6 +20,7 @@ use uuid::Uuid;
 pub use self::capacity::is_counted;
 use self::capacity::of_capacity;
 use self::money::cost_options;
+pub use self::parts::BETWEEN_ROWS;
 use self::parts::{language, location, of_area, of_contact, phones};
 use self::terms::attributes;
 pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, described_taxonomy, described_term, foreign_term, need_term, terms_of};

@@ -128,6 +128,27 @@ pub fn is_valid<T: ToSchema + 'static>(value: &Value) -> bool {
     validator_of::<T>().is_ok_and(|validator| validator.is_valid(value))
 }
 
+/// The lists of JSON that have more entries than the published schema of a `T` lets them, by their pointers: how many they may have.
+pub fn excess<T: ToSchema + 'static>(value: &Value) -> HashMap<String, usize> {
+    let mut found = HashMap::new();
+    if let Ok(validator) = validator_of::<T>() {
+        validator.iter_errors(value).for_each(|error| add_excess(&error, &mut found));
+    }
+    found
+}
+
+fn add_excess(error: &ValidationError<'_>, found: &mut HashMap<String, usize>) {
+    match error.kind() {
+        ValidationErrorKind::MaxItems { limit } => {
+            found.insert(error.instance_path().as_str().to_owned(), usize::try_from(*limit).unwrap_or(usize::MAX));
+        }
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            context.iter().flatten().for_each(|error| add_excess(error, found));
+        }
+        _ => {}
+    }
+}
+
 fn validator_of<T: ToSchema + 'static>() -> Result<Arc<Validator>> {
     static CACHE: LazyLock<RwLock<HashMap<TypeId, Arc<Validator>>>> = LazyLock::new(RwLock::default);
     let id = TypeId::of::<T>();

@@ -15,6 +15,7 @@ use crate::db::DbConn;
 use crate::db::types::{Instant, Json};
 use crate::error::{Error, Result};
 use crate::hsds::repository::{self as hsds, SourceRow, SourceRowKind};
+use crate::hsds::said::Fields;
 use crate::kind::{self, OrganizationId, ServiceId};
 use crate::services::capacity::MOST_ROOMS;
 use crate::services::duplicates::{merges, sources};
@@ -22,6 +23,9 @@ use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatu
 use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::types::Identifier;
+
+/// So many organizations are written together with what is said of them besides.
+const MOST_TOGETHER: usize = 100;
 
 /// A record that is to be written.
 #[derive(Debug, Clone)]
@@ -167,8 +171,19 @@ impl Batch {
             changed_at: at,
             revision: 1,
         };
-        let rest = |provider: &Provider| Some(row(SourceRowKind::Organization, &provider.key, Value::Object(provider.rest.clone()?)));
-        hsds::keep(conn, self.organizations().filter_map(rest).collect())?;
+        // Many services are of one organization, and each may say all of it. In order, some at a time: of two imports at once neither waits
+        // for the other with what the other waits for.
+        let mut said: BTreeMap<&str, &Fields> = BTreeMap::new();
+        for provider in self.organizations() {
+            if let Some(rest) = &provider.rest {
+                said.entry(&provider.key).or_insert(rest);
+            }
+        }
+        let said: Vec<(&str, &Fields)> = said.into_iter().collect();
+        for said in said.chunks(MOST_TOGETHER) {
+            let rest = |&(key, rest): &(&str, &Fields)| row(SourceRowKind::Organization, key, Value::Object(rest.clone()));
+            hsds::keep(conn, said.iter().map(rest).collect())?;
+        }
         let mut by_kind: BTreeMap<SourceRowKind, Vec<SourceRow>> = BTreeMap::new();
         for Kept { kind, key, content } in self.kept.iter() {
             by_kind.entry(*kind).or_default().push(row(*kind, key, content.clone()));
@@ -392,7 +407,8 @@ fn recompose(
     store::update(conn, actor, row, ServiceRow { version: row.version + 1, ..after })
 }
 
-/// The row with what its source says of its rooms; a source that says nothing leaves what providers have said.
+/// The row with what its source says of its rooms, and the status that follows where it says none, as from whoever [says](Capacity::stated)
+/// it here; a source that says nothing leaves what providers have said.
 ///
 /// What somebody has said since the source was written stays.
 fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
@@ -402,12 +418,14 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
     if let Some(stated) = parsed.capacity.as_ref().map(dated)
         && is_news(&stated, row.capacity.as_deref())
     {
+        let stated = stated.stated(row.has_list(None));
         row = row.with_capacity(&stated, at);
     }
     for NamedCapacity { key, capacity } in &parsed.rooms {
         let known = row.capacities.iter().find(|named| named.key == *key).map(|named| &named.capacity);
         let stated = dated(capacity);
         if is_news(&stated, known) && (known.is_some() || row.capacities.len() < MOST_ROOMS) {
+            let stated = stated.stated(row.has_list(Some(key)));
             row = row.with_named_capacity(key, Some(&stated), at);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::inference;
 use super::keys;
@@ -76,6 +76,19 @@ static BLANK: LazyLock<Option<ServiceInput>> = LazyLock::new(|| serde_json::from
 const MOST_NOTICES: usize = 200;
 /// So many values of one name are kept.
 const MOST_KEPT: usize = 1_000;
+/// So many areas a service may have.
+const MOST_AREAS: usize = 100;
+/// With this begins the name under which is kept what does not fit its field.
+const UNFIT: &str = "unfit:";
+
+/// A record that is what the API would accept.
+struct Checked {
+    service: ServiceInput,
+    /// The same as it was stated.
+    value: Value,
+    capacity: Option<Capacity>,
+    rooms: Vec<NamedCapacity>,
+}
 
 impl Draft {
     /// A draft of which nothing is known, with the source's language.
@@ -196,7 +209,7 @@ impl Draft {
     /// The last steps: inference, the schema, the rules across fields, the fingerprint.
     pub fn finish(mut self, key: &str, position: u64, mapping: &Mapping) -> Outcome {
         let source = mapping.source.as_str();
-        keys::mark(&mut self.service, source, key);
+        self.mark(source, key);
         if self.service.provenance.licence.is_none() {
             self.service.provenance.licence.clone_from(&mapping.licence);
         }
@@ -206,22 +219,17 @@ impl Draft {
                 self.notice("need_not_inferred", "need_domains", "neither categories nor words name a need that is known");
             }
         }
-        let rooms = self.checked_rooms();
-        self.service.source_fields = std::mem::take(&mut self.leftovers);
-        match self.checked_service().and_then(|(service, value)| Ok((service, value, rooms?))) {
-            Ok((mut service, mut value, (capacity, rooms))) => {
-                service.source_fields = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
-                if let Some(fields) = value.get_mut("source_fields") {
-                    *fields = service.source_fields.iter().map(|(name, part)| (name.clone(), part.clone())).collect();
-                }
-                let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, self.provider.as_ref());
+        match self.checked(source, key) {
+            Ok(Checked { service, value, capacity, rooms }) => {
+                let provider = self.provider.take().map(|provider| provider.bounded(source, &mut self.notices));
+                let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, provider.as_ref());
                 self.notices.sort();
                 self.notices.dedup();
                 Outcome::Parsed(Box::new(Parsed {
                     key: key.to_owned(),
                     position,
                     service,
-                    provider: self.provider,
+                    provider,
                     capacity,
                     rooms,
                     fingerprint,
@@ -232,16 +240,60 @@ impl Draft {
         }
     }
 
+    /// Gives the service the key of its source, whatever the source states of keys and origin itself.
+    fn mark(&mut self, source: &str, key: &str) {
+        keys::mark(&mut self.service, source, key);
+        match self.stated.get_mut("identifiers") {
+            Some(Value::Array(stated)) => {
+                stated.retain(|identifier| identifier.get("system").and_then(Value::as_str) != Some(source));
+                stated.insert(0, json!({ "system": source, "value": key }));
+            }
+            Some(Value::Null) | None => {}
+            Some(_) => {
+                let stated = self.stated.shift_remove("identifiers").unwrap_or_default();
+                self.keep_told("not_valid", "kith.identifiers", stated);
+            }
+        }
+        if let Some(Value::Object(stated)) = self.stated.get_mut("provenance") {
+            let own = ["source", "record", "imported_at"].map(|name| (name, stated.shift_remove(name).unwrap_or_default()));
+            for (name, said) in own {
+                self.keep(format!("kith.provenance.{name}"), said);
+            }
+        }
+    }
+
+    /// What fits of all that was read, with all that is kept of the rest.
+    fn checked(&mut self, source: &str, key: &str) -> Result<Checked, Vec<Notice>> {
+        let rooms = self.checked_rooms();
+        self.service.source_fields = std::mem::take(&mut self.leftovers);
+        let (mut service, mut value) = self.checked_service()?;
+        let (capacity, rooms) = rooms?;
+        let mut left = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
+        // What did not fit is no part of what an object of ours is held against.
+        for (name, mut part) in std::mem::take(&mut service.source_fields).into_iter().filter(|(name, _)| name.starts_with(UNFIT)) {
+            part.sort_all_objects();
+            left.entry(name).or_insert(part);
+        }
+        service.source_fields = left;
+        if let Some(fields) = value.get_mut("source_fields") {
+            *fields = service.source_fields.iter().map(|(name, part)| (name.clone(), part.clone())).collect();
+        }
+        schema::measured(&service)?;
+        Ok(Checked { service, value, capacity, rooms })
+    }
+
     fn checked_service(&mut self) -> Result<(ServiceInput, Value), Vec<Notice>> {
         let fault = |fault: &dyn std::fmt::Display| vec![Notice::new("not_valid", "", fault.to_string())];
         let mut value = serde_json::to_value(&self.service).map_err(|error| fault(&error))?;
         for (name, stated) in std::mem::take(&mut self.stated) {
             merge(&mut value, &name, stated);
         }
-        let (mut service, removed) = schema::mend::<ServiceInput>(&mut value)?;
+        let beyond = areas_beyond(&mut value);
+        let (mut service, mut removed) = schema::mend::<ServiceInput>(&mut value)?;
+        removed.extend(beyond);
         let is_mended = !removed.is_empty();
         for (notice, part) in removed {
-            let name = format!("unfit:{}", notice.field.trim_start_matches('/'));
+            let name = format!("{UNFIT}{}", notice.field.trim_start_matches('/'));
             service.source_fields.insert(name, part);
             self.notices.push(notice);
         }
@@ -275,11 +327,24 @@ impl Draft {
         let (capacity, removed) = schema::mend::<Capacity>(&mut stated)?;
         for (notice, part) in removed {
             let field = format!("{field}{}", notice.field);
-            self.keep(format!("unfit:{}", field.trim_start_matches('/')), part);
+            self.keep(format!("{UNFIT}{}", field.trim_start_matches('/')), part);
             self.notices.push(Notice { field, ..notice });
         }
-        Ok(capacity.stated(false))
+        Ok(capacity)
     }
+}
+
+/// Makes one area in words of those that are more than a service may have. Without them somebody from there would be taken for somebody from
+/// elsewhere; that words are no area that can be checked is known.
+fn areas_beyond(service: &mut Value) -> Option<(Notice, Value)> {
+    const LONGEST: usize = 1_000;
+    let areas = service.get_mut("service_areas")?.as_array_mut().filter(|areas| areas.len() > MOST_AREAS)?;
+    let others = areas.split_off(MOST_AREAS - 1);
+    let names: Vec<&str> = others.iter().filter_map(|area| area.get("value")?.as_str()).collect();
+    let words: String = format!("and {} more: {}", others.len(), names.join(", ")).chars().take(LONGEST).collect();
+    areas.push(json!({ "kind": "text", "value": words }));
+    let told = format!("the first {} are taken, and the others as words", MOST_AREAS - 1);
+    Some((Notice::new("too_many", "/service_areas", told), Value::Array(others)))
 }
 
 /// Lays a stated field over the service: objects field by field, anything else as a whole.
@@ -322,8 +387,6 @@ pub fn is_empty_place(place: &Place) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

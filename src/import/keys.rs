@@ -26,6 +26,8 @@ pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedC
     let provider = provider.map(|p| ((&p.key, &p.name, &p.description, &p.url, &p.email, &p.phones, &p.identifiers), &p.rest));
     let named = provider.map(|(named, _)| named);
     let service = without_metadata(service.clone());
+    // What follows from what is said of a room is said with it.
+    let capacity = capacity.map(|room| room.clone().stated(false));
     for part in [serde_json::to_vec(&service), serde_json::to_vec(&capacity), serde_json::to_vec(&named)] {
         digest.update(part.unwrap_or_default());
         digest.update(b"\0");
@@ -37,7 +39,9 @@ pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedC
     }
     // What counts no room apart has the fingerprint that it had before rooms were read.
     if !rooms.is_empty() {
-        digest.update(serde_json::to_vec(rooms).unwrap_or_default());
+        let stated = |named: &NamedCapacity| NamedCapacity { key: named.key.clone(), capacity: named.capacity.clone().stated(false) };
+        let rooms: Vec<NamedCapacity> = rooms.iter().map(stated).collect();
+        digest.update(serde_json::to_vec(&rooms).unwrap_or_default());
     }
     hex(digest.finalize().get(..16).unwrap_or_default())
 }

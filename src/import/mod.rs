@@ -42,6 +42,7 @@ use crate::hsds::said::Fields;
 use crate::http::json::length;
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
+use crate::services::rules::LARGEST;
 use crate::types::{Identifier, Phone};
 
 /// The routes.
@@ -116,6 +117,27 @@ impl Provider {
             identifiers: std::iter::once(own).chain(others).collect(),
             ..known.unwrap_or_else(|| OrganizationInput::named(self.name.clone(), OrganizationKind::Agency))
         }
+    }
+
+    /// As much of it as is kept: its record and what its source says of it besides are each as large as a service at most, for both are
+    /// shown with each of its services. What is larger is left out and told.
+    #[must_use]
+    pub fn bounded(mut self, source: &str, notices: &mut Vec<Notice>) -> Self {
+        const LONGEST_NAME: usize = 300;
+        let mut leave_out = |what: &str| {
+            let told = format!("{what} of the organization is left out: it is more than {LARGEST} bytes");
+            notices.push(Notice::new("left_out", "organization", told));
+        };
+        if self.rest.as_ref().is_some_and(|rest| length(rest) > LARGEST) {
+            leave_out("what no field holds");
+            self.rest = Some(Fields::new());
+        }
+        if length(&self.input(source)) > LARGEST {
+            leave_out("all but the name");
+            let name = self.name.chars().take(LONGEST_NAME).collect();
+            self = Self { key: self.key, name, parent: self.parent, rest: self.rest, ..Self::default() };
+        }
+        self
     }
 }
 

@@ -87,6 +87,6 @@ fn organization(provider: &Provider, source: &str, parent: Option<Uuid>) -> Fiel
 /// What is left of what has been given back.
 fn given_back<'a>(table: &str, written: &Fields, left: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Fields {
     let mut object = written.clone();
-    said::give_back(table, &mut object, left, true);
+    said::give_back_fresh(table, &mut object, left);
     said::rest(table, &object, written)
 }

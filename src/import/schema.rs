@@ -1,4 +1,7 @@
-//! The published schema and rules of a service, as a judge of imported ones: what does not fit is taken out and named.
+//! The published schema and rules of a service, as a judge of imported ones: what does not fit is taken out and named. Of a list that is too
+//! long the first entries stay.
+
+use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -7,10 +10,15 @@ use validator::Validate;
 
 use super::Notice;
 use crate::error::{Error, Fault};
-use crate::http::schema::{check, is_valid};
+use crate::http::schema::{check, excess, is_valid};
+use crate::services::model::ServiceInput;
+use crate::services::rules;
 
 /// The most rounds of taking out what does not fit. Taking one part out can bring the next fault to light, as in nested parts.
 const MOST_ROUNDS: usize = 20;
+
+/// The code of the fault of a list that is too long.
+const TOO_MANY: &str = "too_many";
 
 /// What fits, and what was taken out of it with the reason.
 type Mended<T> = (T, Vec<(Notice, Value)>);
@@ -32,8 +40,14 @@ pub fn mend<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &mut Val
         // Members of lists go from the last to the first, so that the others keep their numbers.
         faults.sort_by_cached_key(|fault| std::cmp::Reverse(numbered(&fault.pointer)));
         faults.dedup_by(|one, other| one.pointer == other.pointer);
-        let taken: Vec<(Notice, Value)> =
-            faults.iter().filter_map(|fault| Some((notice(fault), take_out(value, &fault.pointer)?))).collect();
+        let most = if faults.iter().any(|fault| fault.code == TOO_MANY) { excess::<T>(value) } else { HashMap::new() };
+        let taken: Vec<(Notice, Value)> = faults
+            .iter()
+            .filter_map(|fault| match most.get(&fault.pointer).filter(|_| fault.code == TOO_MANY) {
+                Some(most) => shorten(value, &fault.pointer, *most),
+                None => Some((notice(fault), take_out(value, &fault.pointer)?)),
+            })
+            .collect();
         if taken.is_empty() {
             return Err(faults.iter().map(notice).collect());
         }
@@ -45,6 +59,14 @@ pub fn mend<T: ToSchema + DeserializeOwned + Validate + 'static>(value: &mut Val
 /// A `T` as it is, or all its faults.
 pub fn whole<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) -> Result<T, Vec<Notice>> {
     check(value).map_err(|fault| faults_of(fault).iter().map(notice).collect())
+}
+
+/// Looks once more at the size of a service as a whole, with all that has been kept of it since.
+///
+/// # Errors
+/// Where it is too large.
+pub fn measured(service: &ServiceInput) -> Result<(), Vec<Notice>> {
+    rules::oversize(service).map_or(Ok(()), |fault| Err(vec![notice(&fault)]))
 }
 
 fn faults_of(error: Error) -> Vec<Fault> {
@@ -61,6 +83,13 @@ fn notice(fault: &Fault) -> Notice {
 /// The parts of a pointer, numbers as numbers.
 fn numbered(pointer: &str) -> Vec<(usize, String)> {
     pointer.split('/').map(|part| (part.parse().unwrap_or(0), part.to_owned())).collect()
+}
+
+/// Takes out what a list has beyond so many entries.
+fn shorten(value: &mut Value, pointer: &str, most: usize) -> Option<(Notice, Value)> {
+    let entries = value.pointer_mut(pointer)?.as_array_mut().filter(|entries| entries.len() > most)?;
+    let others = entries.split_off(most);
+    Some((Notice::new(TOO_MANY, pointer, format!("the first {most} are taken")), Value::Array(others)))
 }
 
 /// Removes the value at a pointer; where there is none, for it is missing, what lacks it.
@@ -83,7 +112,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::services::model::ServiceInput;
 
     #[test]
     fn what_does_not_fit_is_taken_out() {
@@ -98,6 +126,22 @@ mod tests {
         assert!(fields.contains(&"/language") && fields.contains(&"/colour") && fields.contains(&"/taxonomy_terms/1/code"), "{fields:?}");
         assert_eq!((mended.taxonomy_terms.len(), mended.need_domains.len()), (1, 1));
         assert_eq!(mended.places[0].name.as_deref(), Some("Hall"));
+    }
+
+    #[test]
+    fn of_a_list_that_is_too_long_the_first_entries_stay() {
+        let phone = |number: usize| json!({ "original": format!("250-555-{number:04}") });
+        let mut phones: Vec<Value> = (0..22).map(phone).collect();
+        phones[3] = json!({ "original": 7 });
+        let place = json!({ "name": "Hall", "transit": { "routes": (0..60).map(|route| route.to_string()).collect::<Vec<_>>() } });
+        let mut service = json!({ "name": "Pantry", "phones": phones, "places": [place] });
+        let (mended, removed) = mend::<ServiceInput>(&mut service).unwrap();
+        let numbers: Vec<&str> = mended.phones.iter().map(|phone| phone.original.as_str()).collect();
+        assert_eq!((numbers.len(), numbers[0], numbers[3], numbers[18]), (19, "250-555-0000", "250-555-0004", "250-555-0019"));
+        assert_eq!(mended.places[0].transit.as_ref().unwrap().routes.len(), 50);
+        let others = |field: &str| removed.iter().find(|(notice, _)| notice.field == field && notice.code == TOO_MANY).unwrap().1.clone();
+        assert_eq!(others("/phones"), json!([phone(20), phone(21)]));
+        assert_eq!(others("/places/0/transit/routes").as_array().unwrap().len(), 10);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::types::{DateSpan, Point, find_domain};
 const MOST_EXPANSIONS: usize = 10;
 /// The bytes of the largest service as JSON: one with five hundred places, each with its address, telephone and opening times, has fewer.
 /// Whoever reads the journal, or matches, may have hundreds of services in memory.
-const LARGEST: usize = 1 << 20;
+pub const LARGEST: usize = 1 << 20;
 
 impl Validate for ServiceInput {
     fn validate(&self) -> Result<(), ValidationErrors> {
@@ -152,9 +152,7 @@ impl Faults {
     }
 
     fn check_size(&mut self, service: &ServiceInput) {
-        if json::length(service) > LARGEST {
-            self.add("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known"));
-        }
+        self.0.extend(oversize(service));
     }
 
     fn check_span(&mut self, pointer: &str, span: DateSpan) {
@@ -173,6 +171,12 @@ impl Faults {
             }
         }
     }
+}
+
+/// What is wrong with the size of a service as a whole, if anything is.
+pub fn oversize(service: &ServiceInput) -> Option<Fault> {
+    let told = || Fault::new("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known"));
+    (json::length(service) > LARGEST).then(told)
 }
 
 /// Schedules with the pointer of each in the list at a pointer.

@@ -326,6 +326,70 @@ fn services_in_our_own_form_are_taken_as_they_are_or_not_at_all() {
     assert!(refused.services.is_empty() && refused.refused[0].reasons.len() == 2, "{:?}", refused.refused);
 }
 
+/// A record that names our profile.
+fn of_ours(more: Value) -> Value {
+    let id = "7a4de2d8-93b0-4b8b-9b0e-3b6a1b9b6a11";
+    let mut record = json!({"id": id, "name": "Pantry", "status": "active", "kith": {"profile": "1.0"}});
+    record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    record
+}
+
+#[test]
+fn a_record_of_ours_is_as_large_as_any_with_what_others_have_added_to_it() {
+    let of = |bytes: usize| hsds(json!([of_ours(json!({"page": "x".repeat(bytes)}))]));
+    assert_eq!(of(1_000_000).services[0].service.source_fields["page"].as_str().unwrap().len(), 1_000_000);
+    let large = of(1_100_000);
+    assert!(large.services.is_empty());
+    assert_eq!(large.reasons(), BTreeMap::from([("not_valid", 1)]));
+}
+
+#[test]
+fn what_of_a_record_of_ours_does_not_fit_is_kept_with_it() {
+    let phones: Vec<Value> = (0..21).map(|number| json!({"number": format!("250-555-{number:04}")})).collect();
+    let french = json!({"language": "fr", "name": "Garde-manger"});
+    let profile = json!({"profile": "1.0", "translations": [french, french], "capacity": {"status": "full", "available": 7}});
+    let imported = hsds(json!([of_ours(json!({"phones": phones, "kith": profile}))]));
+    let service = &imported.services[0].service;
+    assert_eq!((service.phones.len(), service.translations.len()), (20, 1));
+    let kept = &service.source_fields;
+    assert_eq!((&kept["unfit:phones"][0]["original"], &kept["unfit:capacity/available"]), (&json!("250-555-0020"), &json!(7)), "{kept:?}");
+    assert_eq!(kept["unfit:translations/1"]["name"], "Garde-manger");
+}
+
+#[test]
+fn areas_beyond_what_a_service_may_have_are_known_as_words() {
+    let areas: Vec<Value> = (0..102).map(|number| json!({"name": format!("Town {number}")})).collect();
+    let imported = hsds(json!([{"id": "a", "name": "Ride", "status": "active", "service_areas": areas}]));
+    let parsed = &imported.services[0];
+    let areas = &parsed.service.service_areas;
+    assert_eq!((areas.len(), areas[98].value.as_str(), areas[99].kind), (100, "Town 98", AreaKind::Text));
+    assert_eq!(areas[99].value, "and 3 more: Town 99, Town 100, Town 101");
+    assert_eq!(parsed.service.source_fields["unfit:service_areas"].as_array().unwrap().len(), 3);
+    assert!(has(parsed, "too_many"));
+}
+
+#[test]
+fn of_an_organization_no_more_is_kept_than_of_a_service() {
+    let of = |more: Value| {
+        let mut organization = json!({"id": "o", "name": "Ride Society"});
+        organization.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hsds(json!([{"id": "a", "name": "Ride", "status": "active", "organization": organization}])).services.remove(0)
+    };
+    let small = of(json!({"colour": "red", "description": "Drives."}));
+    let provider = small.provider.as_ref().unwrap();
+    assert_eq!((&provider.rest.as_ref().unwrap()["colour"], provider.description.as_deref()), (&json!("red"), Some("Drives.")));
+    assert!(!has(&small, "left_out"));
+    for (more, description) in [
+        (json!({"page": "x".repeat(1_100_000), "description": "Drives."}), Some("Drives.")),
+        (json!({"description": "x".repeat(1_100_000)}), None),
+    ] {
+        let large = of(more);
+        let provider = large.provider.as_ref().unwrap();
+        assert_eq!((provider.name.as_str(), provider.description.as_deref()), ("Ride Society", description));
+        assert!(provider.rest.as_ref().unwrap().is_empty() && has(&large, "left_out"));
+    }
+}
+
 #[test]
 fn a_record_that_is_none_is_refused_and_the_rest_goes_on() {
     let lines = b"{\"name\": \"A\", \"status\": \"active\", \"id\": \"a\"}\nnot json\n[1]\n{\"id\": 3}\n{\"name\": \"B\", \"status\": \"active\", \"id\": \"b\"}\n";

@@ -1,7 +1,10 @@
 //! The terms and taxonomies that services carry, and those that sources have besides.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::hsds::model::{Taxonomy, TaxonomyTerm};
@@ -15,64 +18,114 @@ pub(super) struct Terms {
     taxonomies: BTreeMap<Uuid, Held<Taxonomy>>,
 }
 
-/// One that services carry, or that a source has, which knows it better.
+/// A term as a service carries it: its id, and the digest of what the service says of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Carried {
+    /// Its id.
+    pub(super) term: Uuid,
+    says: u64,
+}
+
+/// One that services carry, or that a source has, which knows it better. Of what services say the most common counts, whenever they said
+/// it: so every process that knows the same services shows the same.
 #[derive(Debug)]
 struct Held<T> {
-    carried: Option<T>,
-    uses: usize,
+    /// What services say of it, by the digest of that, and how many say so.
+    carried: BTreeMap<u64, (Box<T>, usize)>,
+    /// The same in the order of how many say so, the most common first.
+    order: BTreeSet<(Reverse<usize>, u64)>,
     said: Option<T>,
 }
 
 impl<T> Default for Held<T> {
     fn default() -> Self {
-        Self { carried: None, uses: 0, said: None }
+        Self { carried: BTreeMap::new(), order: BTreeSet::new(), said: None }
     }
 }
 
-impl<T: Clone> Held<T> {
+impl<T> Held<T> {
     fn shown(&self) -> Option<&T> {
-        self.said.as_ref().or(self.carried.as_ref())
+        self.said.as_ref().or_else(|| self.most_common().map(|(_, value)| value))
     }
 
-    fn count(&mut self, value: &T) {
-        self.carried.get_or_insert_with(|| value.clone());
-        self.uses += 1;
+    fn most_common(&self) -> Option<(u64, &T)> {
+        let (_, says) = self.order.first()?;
+        self.carried.get(says).map(|(value, _)| (*says, &**value))
     }
-}
 
-fn discount<T>(all: &mut BTreeMap<Uuid, Held<T>>, id: Uuid) {
-    let Some(held) = all.get_mut(&id) else { return };
-    held.uses = held.uses.saturating_sub(1);
-    if held.uses == 0 {
-        held.carried = None;
-        if held.said.is_none() {
-            all.remove(&id);
+    fn is_listed(&self) -> bool {
+        self.said.is_some() || !self.carried.is_empty()
+    }
+
+    fn discount(&mut self, says: u64) {
+        let Some((_, uses)) = self.carried.get_mut(&says) else { return };
+        self.order.remove(&(Reverse(*uses), says));
+        *uses = uses.saturating_sub(1);
+        if *uses == 0 {
+            self.carried.remove(&says);
+        } else {
+            self.order.insert((Reverse(*uses), says));
         }
     }
+}
+
+impl<T: Clone + PartialEq + Serialize> Held<T> {
+    /// The digest of a value; nearly always it is what all others say, too.
+    fn digest(&self, value: &T) -> u64 {
+        match self.most_common() {
+            Some((says, known)) if known == value => says,
+            _ => digest(value),
+        }
+    }
+
+    fn count(&mut self, value: &T) -> u64 {
+        let says = self.digest(value);
+        let (_, uses) = self.carried.entry(says).or_insert_with(|| (Box::new(value.clone()), 0));
+        self.order.remove(&(Reverse(*uses), says));
+        *uses += 1;
+        self.order.insert((Reverse(*uses), says));
+        says
+    }
+}
+
+/// The same in every process.
+fn digest(value: &impl Serialize) -> u64 {
+    let digest = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
+    digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 impl Terms {
-    /// Counts the terms of a service; their ids, rising.
-    pub(super) fn count(&mut self, terms: &[TaxonomyTerm]) -> Box<[Uuid]> {
-        let mut own: Vec<Uuid> = terms.iter().map(|term| term.id).collect();
-        own.sort_unstable();
-        own.dedup();
-        for term in own.iter().filter_map(|id| terms.iter().find(|term| term.id == *id)) {
+    /// Counts the terms of a service, in the order of their ids.
+    pub(super) fn count(&mut self, terms: &[TaxonomyTerm]) -> Box<[Carried]> {
+        let mut terms: Vec<&TaxonomyTerm> = terms.iter().collect();
+        terms.sort_by_key(|term| term.id);
+        terms.dedup_by_key(|term| term.id);
+        let count = |term: &TaxonomyTerm| {
             if let Some(taxonomy) = &term.taxonomy_detail {
                 self.taxonomies.entry(taxonomy.id).or_default().count(taxonomy);
             }
-            self.terms.entry(term.id).or_default().count(term);
-        }
-        own.into()
+            Carried { term: term.id, says: self.terms.entry(term.id).or_default().count(term) }
+        };
+        terms.into_iter().map(count).collect()
     }
 
     /// A service carries these no more.
-    pub(super) fn discount(&mut self, terms: &[Uuid]) {
-        for id in terms {
-            let carried = self.terms.get(id).and_then(|held| held.carried.as_ref());
-            let taxonomy = carried.and_then(|term| term.taxonomy_detail.as_ref()).map(|taxonomy| taxonomy.id);
-            taxonomy.into_iter().for_each(|taxonomy| discount(&mut self.taxonomies, taxonomy));
-            discount(&mut self.terms, *id);
+    pub(super) fn discount(&mut self, terms: &[Carried]) {
+        for Carried { term, says } in terms {
+            let Some(held) = self.terms.get_mut(term) else { continue };
+            let taxonomy = held.carried.get(says).and_then(|(value, _)| value.taxonomy_detail.clone());
+            held.discount(*says);
+            if !held.is_listed() {
+                self.terms.remove(term);
+            }
+            if let Some(taxonomy) = taxonomy
+                && let Some(held) = self.taxonomies.get_mut(&taxonomy.id)
+            {
+                held.discount(held.digest(&taxonomy));
+                if !held.is_listed() {
+                    self.taxonomies.remove(&taxonomy.id);
+                }
+            }
         }
     }
 
@@ -89,8 +142,8 @@ impl Terms {
                 self.terms.entry(term.id).or_default().said.get_or_insert(term);
             }
         }
-        self.terms.retain(|_, held| held.uses > 0 || held.said.is_some());
-        self.taxonomies.retain(|_, held| held.uses > 0 || held.said.is_some());
+        self.terms.retain(|_, held| held.is_listed());
+        self.taxonomies.retain(|_, held| held.is_listed());
     }
 
     fn say_taxonomy(&mut self, taxonomy: Taxonomy) {
@@ -107,9 +160,11 @@ impl Terms {
         self.taxonomies.get(&id)?.shown()
     }
 
-    /// Whether a term is of a taxonomy.
-    pub(super) fn is_of(&self, term: Uuid, taxonomy: Uuid) -> bool {
-        self.term(term).and_then(|term| term.taxonomy_detail.as_ref()).is_some_and(|of| of.id == taxonomy)
+    /// Whether a term is of a taxonomy: as it is shown, or as a service carries it.
+    pub(super) fn is_of(&self, carried: &Carried, taxonomy: Uuid) -> bool {
+        let Some(held) = self.terms.get(&carried.term) else { return false };
+        let own = held.carried.get(&carried.says).map(|(value, _)| &**value);
+        held.shown().into_iter().chain(own).filter_map(|term| term.taxonomy_detail.as_ref()).any(|of| of.id == taxonomy)
     }
 
     /// The taxonomies whose names hold the words, in the order of their ids.
@@ -172,5 +227,45 @@ mod tests {
         assert_eq!(terms.taxonomies("own"), [Uuid::from_u128(9)]);
         terms.replace_said(Vec::new());
         assert_eq!((names(&terms), terms.taxonomies("")), (Vec::<String>::new(), Vec::new()));
+        assert!(terms.terms.is_empty() && terms.taxonomies.is_empty());
+    }
+
+    #[test]
+    fn what_most_services_say_of_a_term_is_shown_in_whatever_order_they_said_it() {
+        let name = |terms: &Terms| terms.term(Uuid::from_u128(1)).unwrap().name.clone().unwrap();
+        let mut renamed = Terms::default();
+        let before = [renamed.count(&[term(1, "Food")]), renamed.count(&[term(1, "Food")])];
+        renamed.count(&[term(1, "Pantries")]);
+        assert_eq!(name(&renamed), "Food");
+        // Their source calls it otherwise now.
+        for carried in before {
+            renamed.discount(&carried);
+            renamed.count(&[term(1, "Pantries")]);
+        }
+        assert_eq!(name(&renamed), "Pantries");
+        let (mut one, mut other) = (Terms::default(), Terms::default());
+        for (first, second) in [("Food", "Pantries"), ("Meals", "Groceries")] {
+            one.count(&[term(1, first)]);
+            one.count(&[term(1, second)]);
+        }
+        for said in ["Groceries", "Meals", "Pantries", "Food"] {
+            other.count(&[term(1, said)]);
+        }
+        assert_eq!(name(&one), name(&other));
+    }
+
+    #[test]
+    fn a_taxonomy_is_listed_as_long_as_a_term_of_it_is_carried() {
+        let mut terms = Terms::default();
+        let mut elsewhere = term(1, "Food");
+        elsewhere.taxonomy_detail = Some(Taxonomy { id: Uuid::from_u128(8), name: Some("Other".into()), ..Taxonomy::default() });
+        let first = terms.count(&[term(1, "Food"), term(2, "Rides")]);
+        let second = terms.count(&[elsewhere]);
+        assert_eq!(terms.taxonomies(""), [Uuid::from_u128(8), Uuid::from_u128(9)]);
+        assert!(terms.is_of(&second[0], Uuid::from_u128(8)), "as the service itself says");
+        terms.discount(&first);
+        assert_eq!(terms.taxonomies(""), [Uuid::from_u128(8)]);
+        terms.discount(&second);
+        assert!(terms.taxonomies("").is_empty() && terms.terms.is_empty());
     }
 }

@@ -97,14 +97,24 @@ const fn accessibility_in_words(code: model::Accessibility) -> &'static str {
     }
 }
 
+/// Stands between what several rows say of what is accessible, in the one text that Kith has of it: a row may have several lines.
+pub const BETWEEN_ROWS: &str = "\n\n";
+
+/// What each row says. A text that several rows would not give again as it is stands in one.
+fn rows_of(text: &str) -> Vec<&str> {
+    let rows: Vec<&str> = text.split(BETWEEN_ROWS).collect();
+    if rows.iter().all(|row| !row.is_empty() && row.trim() == *row) { rows } else { vec![text] }
+}
+
 pub(super) fn location(place: &model::Place, id: Uuid) -> Location {
     let codes = place.accessibility.iter().map(|code| Accessibility {
         description: Some(accessibility_in_words(*code).into()),
         kith: Some(AccessibilityExtra { code: Some(*code), ..AccessibilityExtra::default() }),
         ..Accessibility::default()
     });
-    let text = place.accessibility_text.iter().map(|text| Accessibility { description: Some(text.clone()), ..Accessibility::default() });
-    let rows = codes.chain(text).enumerate();
+    let words = place.accessibility_text.iter().flat_map(|text| rows_of(text));
+    let words = words.map(|row| Accessibility { description: Some(row.to_owned()), ..Accessibility::default() });
+    let rows = codes.chain(words).enumerate();
     let key = match place.identifiers.as_slice() {
         [one] => Some(one.clone()),
         _ => None,
@@ -149,4 +159,25 @@ fn of_address(address: &types::Address, of: Uuid) -> Option<Address> {
         address_type: Some("physical".into()),
         ..Address::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_accessible_is_as_many_rows_as_give_the_same_text_again() {
+        for (text, count) in [
+            ("Ramp at the side door", 1),
+            ("Ramp at the side door\nRing the bell", 1),
+            ("Ramp\n\nWide doors\nand no steps", 2),
+            ("Ramp\n\n\n\nWide doors", 1),
+            ("Ramp\n\n", 1),
+            ("Ramp\n\n Wide doors", 1),
+        ] {
+            let place = model::Place { accessibility_text: Some(text.to_owned()), ..model::Place::default() };
+            let rows: Vec<String> = location(&place, Uuid::nil()).accessibility.into_iter().filter_map(|row| row.description).collect();
+            assert_eq!((rows.len(), rows.join(BETWEEN_ROWS).as_str()), (count, text));
+        }
+    }
 }

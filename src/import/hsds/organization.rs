@@ -16,7 +16,7 @@ pub fn listed(mapping: &Mapping, value: Value) -> Option<Outcome> {
         && !own::is_added(&part.fields)
         && let Ok(provider) = own::organization(&part.fields, mapping)
     {
-        return provider.map(|provider| Outcome::Listed(Box::new(provider), Vec::new()));
+        return provider.map(|provider| listed_as(provider, mapping, Vec::new()));
     }
     let mut draft = Draft::new(mapping)?;
     let Some(provider) = read(&mut part, mapping, &mut draft) else {
@@ -27,7 +27,12 @@ pub fn listed(mapping: &Mapping, value: Value) -> Option<Outcome> {
     let rest = Some(rest::of_organization(&provider, left, &mapping.source));
     // That it has fields of its own is told of services alone.
     draft.notices.retain(|notice| notice.code != "field_not_known");
-    Some(Outcome::Listed(Box::new(Provider { rest, ..provider }), draft.notices))
+    Some(listed_as(Provider { rest, ..provider }, mapping, draft.notices))
+}
+
+fn listed_as(provider: Provider, mapping: &Mapping, mut notices: Vec<Notice>) -> Outcome {
+    let provider = provider.bounded(&mapping.source, &mut notices);
+    Outcome::Listed(Box::new(provider), notices)
 }
 
 /// Reads an organization, but for what is left of it; none where it has no name.

@@ -12,8 +12,9 @@ use crate::hsds::ids;
 use crate::hsds::model as hsds;
 use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
-use crate::hsds::write::{NEEDS, schedules::rule};
+use crate::hsds::write::{BETWEEN_ROWS, NEEDS, schedules::rule};
 use crate::http::json::{MOST_OF_RECORD, foreign};
+use crate::import::Provider;
 use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::Mapping;
 use crate::import::records::{date, status};
@@ -326,7 +327,7 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
         point: location.latitude.zip(location.longitude).map(|(latitude, longitude)| Point { latitude, longitude }),
         point_precision: extra.point_precision,
         accessibility: location.accessibility.iter().filter_map(code).collect(),
-        accessibility_text: (!words.is_empty()).then(|| words.join("\n")),
+        accessibility_text: (!words.is_empty()).then(|| words.join(BETWEEN_ROWS)),
         transit: extra.transit,
         phones: [phones(&site.phones), phones(&location.phones)].concat(),
         schedules: hours(&schedules, mapping, &format!("locations.{number}.schedules"), draft).0,
@@ -355,7 +356,7 @@ fn key(row: &hsds::ServiceCapacity) -> Option<&str> {
 fn room(row: &hsds::ServiceCapacity) -> Capacity {
     let extra = row.kith.clone().unwrap_or_default();
     let unit = row.unit.as_ref().and_then(|unit| unit.name.clone());
-    let counted = row.available.map(|free| if free > 0 { CapacityStatus::Open } else { CapacityStatus::Full });
+    let counted = row.available.filter(|free| *free > 0).map(|_| CapacityStatus::Open);
     Capacity {
         status: extra.status.or(counted).unwrap_or_default(),
         unit: unit.filter(|_| extra.is_unit_implied != Some(true)),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::zones::{Zones, province_of};
 use super::{Part, Rows, schedules};
 use crate::hsds::said::Fields;
-use crate::hsds::write::names;
+use crate::hsds::write::{BETWEEN_ROWS, names};
 use crate::import::draft::{Draft, is_empty_place, merge};
 use crate::import::mapping::Mapping;
 use crate::import::records::sound_point;
@@ -278,7 +278,7 @@ fn accessibility(location: &mut Part, place: &mut Place) -> Vec<Part> {
             }
         }
     }
-    place.accessibility_text = (!words.is_empty()).then(|| words.join("\n"));
+    place.accessibility_text = (!words.is_empty()).then(|| words.join(BETWEEN_ROWS));
     rows
 }
 

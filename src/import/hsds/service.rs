@@ -387,8 +387,9 @@ fn room(row: &mut Part, draft: &mut Draft) -> Fields {
         let instant = if updated.len() == 10 { format!("{updated}T00:00:00Z") } else { updated };
         stated.insert("as_of".into(), instant.into());
     }
-    if let Some(available) = available {
-        stated.insert("status".into(), if available > 0.0 { "open" } else { "full" }.into());
+    // Whether anybody waits where nothing is free is known where it is written.
+    if available.is_some_and(|available| available > 0.0) {
+        stated.insert("status".into(), "open".into());
     }
     stated
 }

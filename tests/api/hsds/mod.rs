@@ -396,6 +396,23 @@ on_both!(an_organization_is_shown_with_all_of_its_services_however_many_they_are
     }
 });
 
+on_both!(a_list_of_large_records_is_whole_in_however_many_pieces_it_is_written, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let provider = directory.post("/v1/organizations", json!({ "name": "The Society", "kind": "agency" })).await.id();
+    for number in 0..7 {
+        let kept = json!({ "page": "x".repeat(900_000) });
+        let service = json!({ "name": format!("Lunch {number}"), "provider_id": provider, "source_fields": kept });
+        directory.post("/v1/services", service).await.expect(201);
+    }
+    let listed = all(&directory, "/hsds/services?full=true").await;
+    let page = directory.get("/hsds/services?full=true").await.expect(200);
+    assert_eq!((listed.len(), &page["size"]), (7, &json!(7)));
+    assert!(page["contents"] == json!(listed));
+    let society = all(&directory, "/hsds/organizations?full_service=true").await.remove(0);
+    assert_eq!(society["services"].as_array().unwrap().len(), 7);
+});
+
 on_both!(two_packages_are_made_at_once_and_no_more, |db| async move {
     let app = TestApp::new(db).await;
     let (_, clinic) = demo(&app).await;

@@ -586,3 +586,29 @@ pub async fn parts(app: &TestApp) -> i64 {
     use kith::db::schema::organizations::dsl::{organizations, parent_id};
     app.state.db.read(|conn| Ok(organizations.filter(parent_id.is_not_null()).count().get_result(conn)?)).await.unwrap()
 }
+
+on_both!(a_service_has_the_key_of_its_source_whatever_keys_the_source_states, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let (mut stated, mut spoiled) = (pantry("a", "Pantry"), pantry("b", "Larder"));
+    let register = json!({"system": "urn:example:register", "value": "7"});
+    let provenance = json!({"source": "nobody", "url": "https://pantry.example.ca"});
+    stated["kith"] = json!({"identifiers": [register, {"system": "partner", "value": "other"}], "provenance": provenance});
+    spoiled["kith"] = json!({"identifiers": "none"});
+    let answer = import(&caller, "&time_zone=America/Vancouver", &[stated, spoiled]).await;
+    assert_eq!(counts(&answer), [2, 0, 0, 0, 0, 1], "{}", answer.json());
+    let key = |value: &str| json!({"system": "partner", "value": value});
+    let line = |value: &str| json!({"identifier": key(value), "capacity": {"available": 2}});
+    let answers = caller.post("/v1/services/capacities", json!({"items": [line("a"), line("b")]})).await.expect(200);
+    assert_eq!(answers["set"], 2, "{answers}");
+    let services = services(&caller).await;
+    let [pantry, larder] = ["Pantry", "Larder"].map(|name| services.iter().find(|service| service["name"] == name).unwrap());
+    assert_eq!(pantry["identifiers"], json!([key("a"), register]));
+    let origin = &pantry["provenance"];
+    assert_eq!(
+        (&origin["source"], &origin["record"], &origin["url"]),
+        (&json!("partner"), &json!("a"), &json!("https://pantry.example.ca"))
+    );
+    assert_eq!(pantry["source_fields"]["kith.provenance.source"], "nobody");
+    assert_eq!((&larder["identifiers"], &larder["source_fields"]["kith.identifiers"]), (&json!([key("b")]), &json!("none")));
+});
