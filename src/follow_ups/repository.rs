@@ -77,7 +77,11 @@ pub fn list(
             each!(conn, |conn| {
                 let rows = filtered!(conn, query, after, today).filter($seen);
                 match page.end() {
-                    Some(end) => rows.filter(follow_ups::due_on.le(end.due_on)).load(conn),
+                    // Of a day on which thousands are due only those before the end are looked at.
+                    Some(end) => {
+                        let before = follow_ups::due_on.lt(end.due_on).or(follow_ups::id.lt(end.id));
+                        rows.filter(follow_ups::due_on.le(end.due_on)).filter(before).load(conn)
+                    }
                     None => rows.load(conn),
                 }
             })?

@@ -219,7 +219,7 @@ impl Draft {
                 self.notice("need_not_inferred", "need_domains", "neither categories nor words name a need that is known");
             }
         }
-        match self.checked(source, key) {
+        match self.judged(source, key) {
             Ok(Checked { service, value, capacity, rooms }) => {
                 let provider = self.provider.take().map(|provider| provider.bounded(source, &mut self.notices));
                 let fingerprint = keys::fingerprint(&value, capacity.as_ref(), &rooms, provider.as_ref());
@@ -263,7 +263,7 @@ impl Draft {
     }
 
     /// What fits of all that was read, with all that is kept of the rest.
-    fn checked(&mut self, source: &str, key: &str) -> Result<Checked, Vec<Notice>> {
+    fn judged(&mut self, source: &str, key: &str) -> Result<Checked, Vec<Notice>> {
         let rooms = self.checked_rooms();
         self.service.source_fields = std::mem::take(&mut self.leftovers);
         let (mut service, mut value) = self.checked_service()?;

@@ -14,7 +14,6 @@ use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
 use crate::hsds::write::{BETWEEN_ROWS, NEEDS, schedules::rule};
 use crate::http::json::{MOST_OF_RECORD, foreign};
-use crate::import::Provider;
 use crate::import::draft::{Besides, Draft};
 use crate::import::mapping::Mapping;
 use crate::import::records::{date, status};
