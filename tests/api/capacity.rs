@@ -391,24 +391,23 @@ on_both!(nobody_waits_for_what_is_there_no_more, |db| async move {
 });
 
 on_both!(what_a_source_says_of_a_room_without_a_place_is_a_list_where_people_wait, |db| async move {
-    let town = Town::new(db).await;
-    let (keeper, clinic) = (&town.keeper, town.keeper.app.clinic().await);
+    let clinic = TestApp::new(db).await.clinic().await;
     let record = |name: &str| {
         json!({ "id": "ac148810-d857-441c-9679-408f346de141", "name": name, "status": "active",
             "capacities": [{ "available": 0, "updated": "2030-01-01", "unit": { "name": "bed" } }] })
     };
-    crate::duplicates::import(keeper, "partner", "", &[record("Night shelter")]).await;
-    let shelter = keeper.get("/v1/services?q=night+shelter").await.expect(200)["items"][0].clone();
+    crate::duplicates::import(&clinic, "partner", "", &[record("Night shelter")]).await;
+    let shelter = clinic.get("/v1/services?q=night+shelter").await.expect(200)["items"][0].clone();
     assert_eq!(shelter["capacity"]["status"], "full", "nobody waits: {shelter}");
     let path = format!("/v1/services/{}", shelter["id"].as_str().unwrap());
-    keeper.put_any(&format!("{path}/capacity"), json!({ "status": "waitlist" })).await.expect(200);
+    clinic.put_any(&format!("{path}/capacity"), json!({ "status": "waitlist" })).await.expect(200);
     let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
     let referral = json!({ "patient_id": patient, "kind": "service", "service_id": shelter["id"], "source_type": "family_physician",
         "consent": { "form": "verbal" } });
     let referral = clinic.post("/v1/referrals", referral).await.id();
-    keeper.post(&format!("{path}/waitlist-entries"), json!({ "referral_id": referral })).await.expect(201);
-    let (_, counts) = crate::duplicates::import(keeper, "partner", "", &[record("Night shelter, heated")]).await;
+    clinic.post(&format!("{path}/waitlist-entries"), json!({ "referral_id": referral })).await.expect(201);
+    let (_, counts) = crate::duplicates::import(&clinic, "partner", "", &[record("Night shelter, heated")]).await;
     assert_eq!(counts, [0, 1, 0, 0, 0]);
-    let room = keeper.get(&path).await.expect(200)["capacity"].clone();
+    let room = clinic.get(&path).await.expect(200)["capacity"].clone();
     assert_eq!((&room["status"], &room["available"], &room["waitlist_length"]), (&json!("waitlist"), &json!(0), &json!(1)), "{room}");
 });
