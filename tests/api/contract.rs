@@ -81,7 +81,8 @@ fn walk(value: &Value, visit: &mut impl FnMut(&str, &Value)) {
 
 /// The places, so many names deep, at which two values differ, be it in the order of their members alone.
 fn differing(old: &Value, new: &Value, place: &str, depth: usize, found: &mut BTreeSet<String>) {
-    if old.to_string() == new.to_string() {
+    let (old_text, new_text) = (old.to_string(), new.to_string());
+    if old_text == new_text {
         return;
     }
     let before = found.len();

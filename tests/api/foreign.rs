@@ -121,8 +121,10 @@ impl Chart {
         let entry = clinic.make(&format!("/v1/services/{lunch}/waitlist-entries"), json!({ "referral_id": waits })).await;
         let suggestion = json!({ "base_version": 1, "patch": { "name": "Tea" } });
         let suggestion = clinic.make(&format!("/v1/services/{lunch}/suggestions"), suggestion).await;
-        let (source, instrument) =
-            (example(&document()["paths"]["/v1/sources"]["post"]), example(&document()["paths"]["/v1/instruments"]["post"]));
+        let of_document = |path: &str| example(&document()["paths"][path]["post"]).unwrap().1;
+        let mut instrument = of_document("/v1/instruments");
+        // Instruments are everybody's: of each chart there is an edition of its own.
+        instrument["edition"] = json!(second);
         let export = clinic.post("/v1/exports", json!({})).await;
         let import = clinic.request(Method::POST, "/v1/imports").insert_header(("content-type", "application/x-ndjson"));
         let import = app.send(import.set_payload("")).await;
@@ -133,8 +135,8 @@ impl Chart {
             ("/v1/screenings/{id}/links", draft),
             ("/v1/service-suggestions", suggestion),
             ("/v1/webhook-endpoints", clinic.make("/v1/webhook-endpoints", json!({ "url": "https://hooks.example.ca/kith" })).await),
-            ("/v1/sources", clinic.make("/v1/sources", source.unwrap().1).await),
-            ("/v1/instruments", clinic.make("/v1/instruments", instrument.unwrap().1).await),
+            ("/v1/sources", clinic.make("/v1/sources", of_document("/v1/sources")).await),
+            ("/v1/instruments", clinic.make("/v1/instruments", instrument).await),
             ("/v1/exports", export.id()),
             ("/v1/imports", import.id()),
             ("{message}", clinic.make(&message, json!({ "text": "When will you call?" })).await),
@@ -334,6 +336,11 @@ fn changes_what_there_is(path: &str) -> bool {
     path.contains("{id}") || path == "/v1/appointments"
 }
 
+/// Whether the example of a body bears a key, which one resource of an organization can have.
+fn takes_a_key(operation: &Value) -> bool {
+    example(operation).is_some_and(|(_, body)| body.get("identifiers").is_some())
+}
+
 /// What is refused, with its code.
 fn untaken() -> BTreeMap<&'static str, String> {
     UNTAKEN.iter().map(|(id, code)| (*id, (*code).to_owned())).collect()
@@ -438,7 +445,7 @@ on_both!(the_documents_example_of_every_request_is_one_that_the_server_takes, |d
         if answer.status >= 300 {
             refused.insert(id, code(&answer));
             answers.push(format!("{id}: {}", answer.text()));
-        } else if changes_what_there_is(path) {
+        } else if changes_what_there_is(path) || takes_a_key(operation) {
             chart = Chart::whole(&app).await;
         }
     }
