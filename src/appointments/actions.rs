@@ -190,11 +190,7 @@ pub async fn conclude_appointment(
             if row.starts_at > caller.at {
                 return Err(to_come());
             }
-            let conclusion = AppointmentConclusion {
-                outcome_note: outcome.note.clone(),
-                concluded_at: Some(caller.at),
-                ..AppointmentConclusion::default()
-            };
+            let conclusion = AppointmentConclusion { outcome_note: outcome.note.clone(), ..AppointmentConclusion::by(caller) };
             let row = save(conn, caller, AppointmentRow { status, conclusion: Json(conclusion), ..row })?;
             match outcome.status {
                 Attendance::Attended => effects::attended(conn, caller, &row)?,

@@ -44,6 +44,8 @@ pub struct Appointment {
     pub outcome_note: Option<String>,
     /// When it was called off, or the person said to have come or not.
     pub concluded_at: Option<Instant>,
+    /// The organization that said so. The `outcome_note` and the words of the cancellation are its own.
+    pub concluded_by: Option<OrganizationId>,
     /// What is written of it.
     #[serde(flatten)]
     pub content: AppointmentInput,
@@ -69,6 +71,7 @@ impl From<AppointmentRow> for Appointment {
             cancellation: conclusion.cancellation,
             outcome_note: conclusion.outcome_note,
             concluded_at: conclusion.concluded_at,
+            concluded_by: conclusion.concluded_by,
             content,
         }
     }

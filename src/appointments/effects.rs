@@ -47,7 +47,9 @@ pub fn attended(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> 
     let is_with_the_performer = before.performer_id == Some(row.provider_id);
     if is_with_the_performer && before.status.is_open() {
         let open = follow_ups::repository::open_of_referral(conn, before.id)?;
-        let first = open.into_iter().find(|follow_up| follow_up.purpose == Purpose::FirstContact);
+        // What others have planned to hear of the person is theirs.
+        let performer = workflow::acting_performer(conn, &before)?;
+        let first = open.into_iter().find(|row| row.purpose == Purpose::FirstContact && row.organization_id == performer);
         if let Some(first) = first {
             conclude::complete(conn, caller, first, &FollowUpResult { attended: Some(true), ..FollowUpResult::default() })?;
         }

@@ -7,12 +7,12 @@ use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::Json;
 use crate::error::Result;
+use crate::referrals::lifecycle::ReferralStatus;
 use crate::referrals::model::ReferralRow;
 
 /// Calls off an appointment that is held or booked, and gives its place back.
 pub fn cancel(conn: &mut DbConn, caller: &Principal, row: AppointmentRow, cancellation: AppointmentCancellation) -> Result<AppointmentRow> {
-    let conclusion =
-        AppointmentConclusion { cancellation: Some(cancellation), concluded_at: Some(caller.at), ..AppointmentConclusion::default() };
+    let conclusion = AppointmentConclusion { cancellation: Some(cancellation), ..AppointmentConclusion::by(caller) };
     let next = AppointmentRow { status: AppointmentStatus::Cancelled, held_until: None, conclusion: Json(conclusion), ..row };
     let row = save(conn, caller, next)?;
     effects::given_up(conn, caller, &row)?;
@@ -25,8 +25,12 @@ pub fn follow(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> 
     if !referral.status.is_in_vain() {
         return Ok(());
     }
+    // To reject and to fail are the performer's, whoever speaks for it.
+    let is_performers = referral.performer_id == Some(caller.organization_id)
+        || matches!(referral.status, ReferralStatus::Rejected | ReferralStatus::Failed);
     for row in repository::to_come(conn, referral.id, caller.at)? {
-        let by = if row.provider_id == caller.organization_id { CancelledBy::Provider } else { CancelledBy::Requester };
+        let is_providers = is_performers || row.provider_id == caller.organization_id;
+        let by = if is_providers { CancelledBy::Provider } else { CancelledBy::Requester };
         cancel(conn, caller, row, AppointmentCancellation { by, reason: CancelReason::ReferralClosed, text: None })?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::api::{Appointment, AppointmentQuery, BookingQuery};
 use super::model::{AppointmentInput, AppointmentRow};
 use super::{booking, effects, repository, shown};
 use crate::app::State;
-use crate::auth::{Allowed, Principal, scope};
+use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
@@ -54,7 +54,7 @@ impl Resource for Appointments {
     }
 
     fn view(conn: &mut DbConn, caller: &Principal, shape: Appointment) -> Result<Appointment> {
-        shown::shown_one(conn, caller, shape.at(caller.at))
+        sight::one(conn, caller, shape.at(caller.at), shown::shown)
     }
 
     fn is_settled(_: &Principal, _: &AppointmentRow) -> bool {
@@ -94,7 +94,15 @@ impl Resource for Appointments {
         if input.referral_id != before.referral_id {
             faults.push(Fault::new("/referral_id", "immutable", "cannot be changed"));
         }
-        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+        if !faults.is_empty() {
+            return Err(Error::Invalid(faults));
+        }
+        // Whoever does not read the note does not take it away by writing what it reads.
+        let is_makers = row.organization_id == caller.organization_id;
+        if !is_makers && input.note.is_none() && !sight::shut_out_by(conn, caller, &[row.patient_id])?.is_empty() {
+            input.note = before.note;
+        }
+        Ok(())
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: AppointmentId, input: AppointmentInput) -> Result<AppointmentRow> {
@@ -207,9 +215,9 @@ pub async fn upsert_appointment(
 
 /// Read an appointment
 ///
-/// Whoever made it, whom it is with, the two sides of its referral, and who sees the patient's referrals may read it. What is noted of the
-/// person (`note`, `outcome_note`, the words of a cancellation) is null to another organization than the one that made it where the patient
-/// does not let it in, or not any more.
+/// Whoever made it, whom it is with, the two sides of its referral, and who sees the patient's referrals may read it. Where the patient
+/// does not let an organization in, or not any more, what others have noted of the person is null to it: the `note` unless it made the
+/// appointment, the `outcome_note` and the words of a cancellation unless it concluded it (`concluded_by`).
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment.", body = Appointment)), security(("oauth2" = ["appointments:read"])))]
 #[get("/v1/appointments/{id}")]
 pub async fn get_appointment(
@@ -224,7 +232,7 @@ pub async fn get_appointment(
 /// Replace an appointment
 ///
 /// What is noted of it, as long as the person may still come; `POST /v1/appointments/{id}/reschedule` moves it. Only the organization that
-/// made it changes its identifiers.
+/// made it changes its identifiers. A `note` that the caller does not read stays where none is sent.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), request_body = AppointmentInput, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/{id}")]
 pub async fn update_appointment(

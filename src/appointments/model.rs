@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::{Validate, ValidationError};
 
+use crate::auth::Principal;
 use crate::db::schema::appointments;
 use crate::db::types::{Instant, Json};
 use crate::http::schema::rule;
@@ -60,7 +61,7 @@ text_enum! {
         Caregiver = "caregiver",
         /// The organization that referred or booked.
         Requester = "requester",
-        /// The organization that it was with.
+        /// The organization that it was with, or that the referral asked.
         Provider = "provider",
     }
 }
@@ -160,6 +161,15 @@ pub struct AppointmentConclusion {
     pub outcome_note: Option<String>,
     /// When it was called off, or the person said to have come or not.
     pub concluded_at: Option<Instant>,
+    /// The organization that said so, whose words these are.
+    pub concluded_by: Option<OrganizationId>,
+}
+
+impl AppointmentConclusion {
+    /// Said by a caller now, in no words yet.
+    pub fn by(caller: &Principal) -> Self {
+        Self { concluded_at: Some(caller.at), concluded_by: Some(caller.organization_id), ..Self::default() }
+    }
 }
 
 /// A row of the table `appointments`.

@@ -177,9 +177,10 @@ pub fn lock_holders(conn: &mut DbConn, client: ClientId, patient: PatientId) -> 
     patients::repository::lock(conn, patient)
 }
 
-/// Whether an appointment of the patient with this organization was made before a moment.
-pub fn had_any(conn: &mut DbConn, provider: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
-    let of_patient = appointments::table.filter(appointments::patient_id.eq(patient)).filter(appointments::provider_id.eq(provider));
+/// Whether an appointment of the patient with this organization, or one that it made, was made before a moment.
+pub fn had_any(conn: &mut DbConn, organization: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
+    let is_taker = appointments::provider_id.eq(organization).or(appointments::organization_id.eq(organization));
+    let of_patient = appointments::table.filter(appointments::patient_id.eq(patient)).filter(is_taker);
     let earlier = of_patient.filter(appointments::created_at.lt(before)).select(appointments::id);
     Ok(earlier.first::<AppointmentId>(conn).optional()?.is_some())
 }

@@ -167,6 +167,16 @@ pub fn in_referral(conn: &mut DbConn, caller: &Principal, id: PatientId, referra
     Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))
 }
 
+/// One thing, shown as the rule shows many.
+pub fn one<T>(
+    conn: &mut DbConn,
+    caller: &Principal,
+    thing: T,
+    shown: impl FnOnce(&mut DbConn, &Principal, Vec<T>) -> Result<Vec<T>>,
+) -> Result<T> {
+    shown(conn, caller, vec![thing])?.pop().ok_or_else(|| Error::internal("one that was shown as none"))
+}
+
 /// The patients of others whom the caller sees, with this category, for `eq_any` in lists. The caller's own patients are found by
 /// their owner: `organization_id.eq(caller.organization_id).or(patient_id.eq_any(granted(…)))`.
 pub fn granted(caller: &Principal, category: DataCategory) -> repository::granted {
@@ -195,13 +205,14 @@ pub fn next_granted(
 const FEW: i64 = 500;
 
 /// The patients who let the caller see this category, where the consents by which it sees anybody are few enough to be asked for by name.
+/// Nobody is let in by a patient who was deleted.
 pub fn few_granted(conn: &mut DbConn, caller: &Principal, category: DataCategory) -> Result<Option<Vec<PatientId>>> {
     let beyond = standing(caller.organization_id).offset(FEW).select(consents::id);
     let beyond: Option<ConsentId> = each!(conn, |conn| beyond.first(conn)).optional()?;
     if beyond.is_some() {
         return Ok(None);
     }
-    Ok(Some(each!(conn, |conn| granted(caller, category).load(conn))?))
+    Ok(Some(each!(conn, |conn| of_living(granted(caller, category)).load(conn))?))
 }
 
 /// The referrals of which the caller is a party, drafts sent to it included, where they are few enough to be asked for by name.
@@ -223,24 +234,24 @@ pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option
     Ok(Some(ids))
 }
 
-pub use self::queries::{is_sent, of_appointment, of_asked, of_follow_up, of_referral, taken_part_in};
+pub use self::queries::{is_sent, of_appointment, of_asked, of_follow_up, of_living, of_referral, taken_part_in};
 
 /// The referrals that the caller sees: its own; those sent to it; and, once they are sent, those of the patients whom it manages or who
-/// let it see their referrals. A draft is its writer's alone, also where it is called off.
+/// let it see their referrals. A draft is its writer's alone, also where it is called off. Nobody is let in by a patient who was deleted.
 pub fn referrals(caller: &Principal) -> of_referral {
-    of_referral(caller.organization_id, granted(caller, DataCategory::Referrals))
+    of_referral(caller.organization_id, of_living(granted(caller, DataCategory::Referrals)))
 }
 
 /// The follow-ups that the caller sees: its own; those of referrals of which it is a party; those of the patients whom it manages or who
-/// let it see their follow-ups.
+/// let it see their follow-ups and were not deleted.
 pub fn follow_ups(caller: &Principal) -> of_follow_up {
-    of_follow_up(caller.organization_id, granted(caller, DataCategory::FollowUps))
+    of_follow_up(caller.organization_id, of_living(granted(caller, DataCategory::FollowUps)))
 }
 
 /// The appointments that the caller sees: those that it made; those with it; those of referrals of which it is a party; those of the
-/// patients whom it manages or who let it see their referrals.
+/// patients whom it manages or who let it see their referrals and were not deleted.
 pub fn appointments(caller: &Principal) -> of_appointment {
-    of_appointment(caller.organization_id, granted(caller, DataCategory::Referrals))
+    of_appointment(caller.organization_id, of_living(granted(caller, DataCategory::Referrals)))
 }
 
 #[expect(missing_docs, reason = "auto_type makes type aliases without documentation")]
@@ -270,9 +281,16 @@ mod queries {
         referrals::performer_id.is_null().or(exists(alive).and(manages.or(exists(let_in))))
     }
 
+    /// The patients among those whom an organization sees who were not deleted. Asked inside the question for the consent, it is asked of few.
+    #[diesel::dsl::auto_type]
+    pub fn of_living(granted: granted) -> _ {
+        let alive = patients::table.filter(patients::id.eq(consents::patient_id)).filter(patients::deleted_at.is_null());
+        granted.filter(exists(alive))
+    }
+
     /// See [`referrals`](super::referrals).
     #[diesel::dsl::auto_type]
-    pub fn of_referral(organization: OrganizationId, granted: granted) -> _ {
+    pub fn of_referral(organization: OrganizationId, granted: of_living) -> _ {
         let is_sent: is_sent = is_sent();
         let let_in = granted.filter(consents::patient_id.eq(referrals::patient_id));
         let is_received = referrals::performer_id.eq(organization);
@@ -290,7 +308,7 @@ mod queries {
 
     /// See [`follow_ups`](super::follow_ups).
     #[diesel::dsl::auto_type]
-    pub fn of_follow_up(organization: OrganizationId, granted: granted) -> _ {
+    pub fn of_follow_up(organization: OrganizationId, granted: of_living) -> _ {
         let is_sent: is_sent = is_sent();
         let let_in = granted.filter(consents::patient_id.eq(follow_ups::patient_id));
         let is_received = is_sent.and(referrals::performer_id.eq(organization));
@@ -302,7 +320,7 @@ mod queries {
 
     /// See [`appointments`](super::appointments).
     #[diesel::dsl::auto_type]
-    pub fn of_appointment(organization: OrganizationId, granted: granted) -> _ {
+    pub fn of_appointment(organization: OrganizationId, granted: of_living) -> _ {
         let is_sent: is_sent = is_sent();
         let let_in = granted.filter(consents::patient_id.eq(appointments::patient_id));
         let is_received = is_sent.and(referrals::performer_id.eq(organization));

@@ -117,17 +117,19 @@ pub fn follow_up(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, w
 /// How an appointment ended.
 pub fn appointment(caller: &Principal, was: &ReadOnly, status: AppointmentStatus) -> Result<AppointmentConclusion> {
     let concluded_at = moment(was, "concluded_at", caller)?;
+    // Only whoever offers the slot loads how it ended.
+    let told = AppointmentConclusion { concluded_at, ..AppointmentConclusion::by(caller) };
     Ok(match status {
         AppointmentStatus::Cancelled => {
             let why = said(was, "cancellation").ok_or_else(|| required("cancellation"))?;
-            AppointmentConclusion { cancellation: Some(shape(why, &pointer("cancellation"))?), concluded_at, ..Default::default() }
+            AppointmentConclusion { cancellation: Some(shape(why, &pointer("cancellation"))?), ..told }
         }
         AppointmentStatus::Attended | AppointmentStatus::NoShow => {
             let note = json!({ "status": status, "note": was.get("outcome_note") });
             let outcome = schema::check::<AppointmentOutcome>(note);
             let outcome =
                 outcome.map_err(|error| error.at_pointers(|fault| format!("/read_only{}", fault.replacen("/note", "/outcome_note", 1))))?;
-            AppointmentConclusion { outcome_note: outcome.note, concluded_at, ..Default::default() }
+            AppointmentConclusion { outcome_note: outcome.note, ..told }
         }
         _ => AppointmentConclusion::default(),
     })

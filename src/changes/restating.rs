@@ -91,7 +91,7 @@ fn lets_in_again(conn: &mut DbConn, entry: &Entry, patient: PatientId, caller: &
 }
 
 /// Whether an organization had before a moment what it reads of a patient whoever is let in, and what is written of the person in it only
-/// where it is: referrals that it sent or received, appointments with it.
+/// where it is: referrals that it sent or received, appointments that it made and those with it.
 fn has_part(conn: &mut DbConn, own: OrganizationId, patient: PatientId, before: Instant) -> Result<bool> {
     Ok(referrals::repository::had_part(conn, own, patient, before)? || appointments::repository::had_any(conn, own, patient, before)?)
 }

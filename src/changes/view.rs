@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         let (Some(category), Some(patient)) = (category, entry.patient_id) else {
             return self.of_nobody(conn, entry, category.is_none(), is_own);
         };
-        if is_own && !is_seen_with_the_patient(entry.resource_type) {
+        if is_own && !is_seen_with_the_patient(entry.resource_type) && !self.holds_words_of_others(entry)? {
             return Ok(View::Whole);
         }
         let body = body(entry)?;
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
             ResourceType::Consent => View::Nothing,
             ResourceType::Patient => seen.map_or(View::Nothing, View::Part),
             ResourceType::FollowUp | ResourceType::ContactAttempt | ResourceType::Appointment => {
-                let is_covered = seen.is_some_and(|seen| seen.contains(category));
+                let is_covered = is_own || (!is_deleted && seen.is_some_and(|seen| seen.contains(category)));
                 self.of_others(conn, entry, &body, (survivor.unwrap_or(patient), seen), is_covered)?
             }
             // Less of the person once the consent to it has ended.
@@ -133,7 +133,11 @@ impl<'a> Reader<'a> {
                 None => self.received(conn, survivor.unwrap_or(patient))?.unwrap_or(Categories::NONE),
             }),
             _ if self.is_party(conn, entry)? => View::Whole,
-            _ => self.by_consent(conn, entry, &body, seen.filter(|seen| seen.contains(category)), is_own)?,
+            // Nobody is let in by a patient who was deleted.
+            _ => {
+                let seen = seen.filter(|seen| seen.contains(category) && (is_own || !is_deleted));
+                self.by_consent(conn, entry, &body, seen, is_own)?
+            }
         })
     }
 
@@ -173,10 +177,10 @@ impl<'a> Reader<'a> {
             },
             (View::Known, _) => return Ok(None),
             (_, ResourceType::Consent) => {
-                let consent = narrowed(conn, entry, view)?.map_or_else(|| body(entry), Ok)?;
+                let consent = self.narrowed(conn, entry, view)?.map_or_else(|| body(entry), Ok)?;
                 consent_at(consent, self.caller.at)?
             }
-            _ => match narrowed(conn, entry, view)? {
+            _ => match self.narrowed(conn, entry, view)? {
                 Some(value) => value,
                 None => return Ok(Some(entry.body.0.clone())),
             },
@@ -205,7 +209,7 @@ impl<'a> Reader<'a> {
     pub fn resource(&mut self, conn: &mut DbConn, entry: &Entry) -> Result<Option<Value>> {
         match self.view(conn, entry)? {
             View::Nothing | View::Known => Ok(None),
-            view => match narrowed(conn, entry, view)? {
+            view => match self.narrowed(conn, entry, view)? {
                 Some(value) => Ok(Some(value)),
                 None => body(entry).map(Some),
             },
@@ -241,8 +245,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// What another organization has noted of a person, of whom the reader sees so much: without its words to whom the person does not let
-    /// in, and without the needs that the reader does not see.
+    /// What another organization has noted of a person, of whom the reader sees so much, be it in what is the reader's own: without its
+    /// words to whom the person does not let in, and without the needs that the reader does not see.
     fn of_others(
         &mut self,
         conn: &mut DbConn,
@@ -275,6 +279,12 @@ impl<'a> Reader<'a> {
         let version = practitioners::repository::find(conn, id)?.map(|row| row.version);
         self.practitioners.insert(id, version);
         Ok(version)
+    }
+
+    /// Whether others may have written of the person in what is the reader's own: whom an appointment is with says how it ended.
+    fn holds_words_of_others(&self, entry: &Entry) -> Result<bool> {
+        let is_shared = entry.resource_type == ResourceType::Appointment;
+        Ok(is_shared && appointments::shown::has_words_of_others(&body(entry)?, self.caller.organization_id))
     }
 
     /// Whether the reader's organization stands in one of these fields.
@@ -328,20 +338,20 @@ impl<'a> Reader<'a> {
     pub fn seen(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Option<Categories>> {
         Ok(self.patient(conn, id)?.seen)
     }
-}
 
-/// The resource of an entry that is seen in part, where that is less than what the journal holds.
-fn narrowed(conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value>> {
-    let View::Part(seen) = view else { return Ok(None) };
-    match entry.resource_type {
-        ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
-        ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
-        ResourceType::ContactAttempt => Ok(follow_ups::shown::recorded_attempt(body(entry)?, seen)),
-        ResourceType::Appointment => Ok(appointments::shown::recorded(body(entry)?, seen)),
-        ResourceType::Referral => Ok(referrals::shown::recorded(body(entry)?, seen)),
-        ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
-        ResourceType::Consent => consents::shown::recorded(conn, entry.resource_id.cast(), body(entry)?).map(Some),
-        _ => Ok(None),
+    /// The resource of an entry that is seen in part, where that is less than what the journal holds.
+    fn narrowed(&self, conn: &mut DbConn, entry: &Entry, view: View) -> Result<Option<Value>> {
+        let View::Part(seen) = view else { return Ok(None) };
+        match entry.resource_type {
+            ResourceType::Patient => Patient::recorded(body(entry)?, seen).map(Some),
+            ResourceType::FollowUp => follow_ups::shown::recorded(conn, body(entry)?, seen).map(Some),
+            ResourceType::ContactAttempt => Ok(follow_ups::shown::recorded_attempt(body(entry)?, seen)),
+            ResourceType::Appointment => Ok(appointments::shown::recorded(body(entry)?, seen, self.caller.organization_id)),
+            ResourceType::Referral => Ok(referrals::shown::recorded(body(entry)?, seen)),
+            ResourceType::Practitioner => Practitioner::recorded(body(entry)?).map(Some),
+            ResourceType::Consent => consents::shown::recorded(conn, entry.resource_id.cast(), body(entry)?).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

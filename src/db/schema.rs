@@ -977,6 +977,7 @@ diesel::allow_tables_to_appear_in_same_query!(changes, referrals);
 diesel::joinable!(appointments -> slots (slot_id));
 diesel::allow_tables_to_appear_in_same_query!(appointments, slots);
 diesel::allow_tables_to_appear_in_same_query!(appointments, consents);
+diesel::allow_tables_to_appear_in_same_query!(appointments, patients);
 diesel::allow_tables_to_appear_in_same_query!(appointments, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, referrals);
 diesel::allow_tables_to_appear_in_same_query!(waitlist_entries, consents);

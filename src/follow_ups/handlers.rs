@@ -57,7 +57,7 @@ impl Resource for FollowUps {
     }
 
     fn view(conn: &mut DbConn, caller: &Principal, shape: FollowUp) -> Result<FollowUp> {
-        shown::shown_one(conn, caller, shape)
+        sight::one(conn, caller, shape, shown::shown)
     }
 
     fn is_settled(caller: &Principal, row: &FollowUpRow) -> bool {

@@ -21,8 +21,8 @@ use crate::referrals::workflow;
 use crate::types::DeliveryMode;
 use crate::{organizations, patients};
 
-/// Plans the first contact of a referral that has just been accepted, unless whoever acts as the performer has had one to make. What others
-/// have planned is theirs.
+/// Plans the first contact of a referral that has just been taken on for the first time, unless whoever acts as the performer has had one to
+/// make, as in one that was loaded. What others have planned is theirs.
 pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
     let owner = workflow::acting_performer(conn, referral)?;
     if repository::has_first_contact(conn, owner, referral.id)? {

@@ -150,6 +150,14 @@ pub fn open_without_referral(conn: &mut DbConn, organization: OrganizationId, pa
     Ok(open)
 }
 
+/// Those of them that were completed as well.
+pub fn kept_without_referral(conn: &mut DbConn, organization: OrganizationId, patient: PatientId) -> Result<Vec<FollowUpRow>> {
+    let alive = follow_ups::table.filter(follow_ups::patient_id.eq(patient)).filter(follow_ups::deleted_at.is_null());
+    let mut rows: Vec<FollowUpRow> = alive.filter(follow_ups::status.ne(FollowUpStatus::Cancelled)).load(conn)?;
+    rows.retain(|row| row.organization_id == organization && row.referral_id.is_none());
+    Ok(rows)
+}
+
 /// The follow-ups of a referral that the caller sees.
 pub fn of_referral(conn: &mut DbConn, caller: &Principal, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
     let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());

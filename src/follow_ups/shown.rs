@@ -2,6 +2,9 @@
 //! among the patient's; and where the patient does not let it in, or not any more, nothing that was noted of the person: when somebody is
 //! to be reached, was tried and was reached, and no more.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::{NeedId, OrganizationId, PatientId};
+use crate::kind::{NeedId, OrganizationId, PatientId, ReferralId};
 use crate::needs;
 use crate::types::find_domain;
 
@@ -20,25 +23,35 @@ const DOMAINS: &str = "/result/new_needs";
 /// Where it names the needs that were raised.
 const IDS: &str = "/new_need_ids";
 
-/// Follow-ups as the caller sees them at this moment. Those of other organizations take one look at consents, all together.
+/// Follow-ups as the caller sees them at this moment. Those of other organizations take one look at consents and one at sensitive needs,
+/// all together, and those that name needs one more for each patient and referral.
 pub fn shown(conn: &mut DbConn, caller: &Principal, mut follow_ups: Vec<FollowUp>) -> Result<Vec<FollowUp>> {
     let others = |follow_up: &&FollowUp| is_others(caller, follow_up.organization_id);
     let asked: Vec<PatientId> = follow_ups.iter().filter(others).map(|follow_up| follow_up.content.patient_id).collect();
     let shut_out = sight::shut_out_by(conn, caller, &asked)?;
-    for follow_up in follow_ups.iter_mut().filter(|follow_up| is_others(caller, follow_up.organization_id)) {
-        if shut_out.contains(&follow_up.content.patient_id) {
-            hide(follow_up);
-        } else {
-            narrow_needs(conn, caller, follow_up)?;
+    let others = follow_ups.iter_mut().filter(|follow_up| is_others(caller, follow_up.organization_id));
+    let (hidden, left): (Vec<_>, Vec<_>) = others.partition(|follow_up| shut_out.contains(&follow_up.content.patient_id));
+    hidden.into_iter().for_each(hide);
+    let ids: Vec<NeedId> = left.iter().flat_map(|follow_up| follow_up.new_need_ids.iter().copied()).collect();
+    let sensitive = needs::repository::sensitive_among(conn, &ids)?;
+    let mut known: HashMap<(PatientId, Option<ReferralId>), Categories> = HashMap::new();
+    for follow_up in left {
+        let mut none = Vec::new();
+        let domains = follow_up.result.as_mut().map_or(&mut none, |result| &mut result.new_needs);
+        if domains.is_empty() && follow_up.new_need_ids.is_empty() {
+            continue;
         }
+        let within = (follow_up.content.patient_id, follow_up.content.referral_id);
+        let seen = match known.entry(within) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(place) => {
+                let seen = sight::in_referral(conn, caller, within.0, within.1)?;
+                *place.insert(seen.unwrap_or(Categories::SUMMARY))
+            }
+        };
+        narrow(seen, &sensitive, domains, &mut follow_up.new_need_ids);
     }
     Ok(follow_ups)
-}
-
-/// The same of one.
-pub fn shown_one(conn: &mut DbConn, caller: &Principal, follow_up: FollowUp) -> Result<FollowUp> {
-    let shown = shown(conn, caller, vec![follow_up])?;
-    shown.into_iter().next().ok_or_else(|| Error::internal("a follow-up that was shown as none"))
 }
 
 /// Attempts to reach a patient as the caller sees them at this moment.
@@ -72,24 +85,14 @@ fn hide(follow_up: &mut FollowUp) {
     }
 }
 
-fn narrow_needs(conn: &mut DbConn, caller: &Principal, follow_up: &mut FollowUp) -> Result<()> {
-    let mut none = Vec::new();
-    let domains = follow_up.result.as_mut().map_or(&mut none, |result| &mut result.new_needs);
-    let ids = &mut follow_up.new_need_ids;
-    if domains.is_empty() && ids.is_empty() {
-        return Ok(());
-    }
-    let seen = sight::in_referral(conn, caller, follow_up.content.patient_id, follow_up.content.referral_id)?;
-    narrow(conn, seen.unwrap_or(Categories::SUMMARY), domains, ids)
-}
-
 /// A follow-up of another organization as the journal keeps it, as somebody sees it who sees these categories of the patient.
 pub fn recorded(conn: &mut DbConn, mut body: Value, seen: Categories) -> Result<Value> {
     if !seen.contains(DataCategory::Summary) {
         return without_words(body);
     }
     let (mut domains, mut ids) = (list::<String>(&body, DOMAINS)?, list::<NeedId>(&body, IDS)?);
-    narrow(conn, seen, &mut domains, &mut ids)?;
+    let sensitive = needs::repository::sensitive_among(conn, &ids)?;
+    narrow(seen, &sensitive, &mut domains, &mut ids);
     for (pointer, left) in [(DOMAINS, json!(domains)), (IDS, json!(ids))] {
         if let Some(place) = body.pointer_mut(pointer) {
             *place = left;
@@ -127,23 +130,38 @@ fn list<T: DeserializeOwned>(body: &Value, pointer: &str) -> Result<Vec<T>> {
     body.pointer(pointer).map_or(Ok(Vec::new()), |list| serde_json::from_value(list.clone())).map_err(Error::internal)
 }
 
-/// Leaves what is seen with these categories. A need that is called sensitive today is hidden by whatever named it.
-fn narrow(conn: &mut DbConn, seen: Categories, domains: &mut Vec<String>, ids: &mut Vec<NeedId>) -> Result<()> {
+/// Leaves what is seen with these categories. A need that is called sensitive today, which is told of these and maybe of others, is hidden
+/// by whatever named it.
+fn narrow(seen: Categories, sensitive: &[(NeedId, String)], domains: &mut Vec<String>, ids: &mut Vec<NeedId>) {
     if !seen.contains(DataCategory::Needs) {
         domains.clear();
         ids.clear();
     } else if !seen.contains(DataCategory::Sensitive) {
-        let hidden = needs::repository::sensitive_among(conn, ids)?;
+        let hidden: Vec<&(NeedId, String)> = sensitive.iter().filter(|(id, _)| ids.contains(id)).collect();
         let is_hidden = |domain: &String| hidden.iter().any(|(_, of)| of == domain);
         ids.retain(|id| hidden.iter().all(|(hidden, _)| hidden != id));
         domains.retain(|domain| !is_hidden(domain) && !find_domain(domain).is_some_and(|domain| domain.is_sensitive));
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sensitive_need_is_hidden_by_what_named_it_and_by_nothing_else() {
+        let [raised, other] = [(); 2].map(|()| NeedId::generate());
+        let sensitive = [(raised, "stress".to_owned())];
+        let summary_and_needs: Categories = [DataCategory::Summary, DataCategory::Needs].into_iter().collect();
+        let left = |seen, ids: &[NeedId]| {
+            let (mut domains, mut ids) = (vec!["stress".to_owned()], ids.to_vec());
+            narrow(seen, &sensitive, &mut domains, &mut ids);
+            (domains.len(), ids.len())
+        };
+        assert_eq!(left(summary_and_needs, &[raised]), (0, 0));
+        assert_eq!(left(summary_and_needs, &[other]), (1, 1), "another follow-up of the page named that one");
+        assert_eq!((left(Categories::ALL, &[raised]), left(Categories::SUMMARY, &[other])), ((1, 1), (0, 0)));
+    }
 
     #[test]
     fn a_follow_up_out_of_the_journal_is_hidden_as_one_that_is_read() {

@@ -93,11 +93,12 @@ pub fn open_of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<Need
 
 /// Which of these needs are sensitive, each with its domain.
 pub fn sensitive_among(conn: &mut DbConn, ids: &[NeedId]) -> Result<Vec<(NeedId, String)>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::new();
+    for ids in ids.chunks(500) {
+        let sensitive = needs::table.filter(needs::id.eq_any(ids)).filter(needs::is_sensitive.eq(true));
+        found.extend(sensitive.select((needs::id, needs::domain)).load::<(NeedId, String)>(conn)?);
     }
-    let sensitive = needs::table.filter(needs::id.eq_any(ids)).filter(needs::is_sensitive.eq(true));
-    Ok(sensitive.select((needs::id, needs::domain)).load(conn)?)
+    Ok(found)
 }
 
 /// The needs that stand on a screening and that nobody works on.

@@ -228,7 +228,7 @@ fn united(survivor: &PatientInput, duplicate: &PatientInput) -> Result<PatientIn
     for name in other.names.iter_mut().filter(|name| !survivor.names.contains(name)) {
         name.name_use = if name.name_use == NameUse::Former { NameUse::Former } else { NameUse::Alias };
     }
-    leave_out_contradictions(&mut other, survivor);
+    leave_out_contradictions(&mut mine, &mut other);
     leave_out_forbidden(&mut mine, duplicate.safe_contact.as_ref());
     leave_out_forbidden(&mut other, survivor.safe_contact.as_ref());
     let json = |content: &PatientInput| serde_json::to_value(content).map_err(Error::internal);
@@ -260,20 +260,26 @@ fn of_both(fault: Fault) -> Fault {
     Fault::new("/duplicate_id", fault.code, message)
 }
 
-/// What says one thing together is not taken over in part: beside what the survivor says of the rest it would be of something else.
-fn leave_out_contradictions(other: &mut PatientInput, survivor: &PatientInput) {
+/// What says one thing together is not taken over in part: beside what the survivor says of the rest it would be of something else. Nor does
+/// the survivor keep a part of what it takes over.
+fn leave_out_contradictions(mine: &mut PatientInput, other: &mut PatientInput) {
     // A date and a year that contradict each other would make one record that contradicts itself.
-    if survivor.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
+    if mine.year_of_birth().is_some_and(|year| other.year_of_birth() != Some(year)) {
         other.birth_date = None;
         other.birth_year = None;
     }
-    if survivor.address.is_some() && survivor.address != other.address {
+    if mine.address.is_some() && mine.address != other.address {
         other.point = None;
+    } else if mine.address.is_none() && other.address.is_some() {
+        mine.point = None;
     }
     // Each card has a version of its own.
-    let mut numbers = survivor.identifiers.iter().filter(|identifier| identifier.system == ONTARIO);
+    let has_number = |content: &PatientInput| content.identifiers.iter().any(|identifier| identifier.system == ONTARIO);
+    let mut numbers = mine.identifiers.iter().filter(|identifier| identifier.system == ONTARIO);
     if numbers.any(|number| !other.identifiers.contains(number)) {
         other.health_card_version = None;
+    } else if !has_number(mine) && has_number(other) {
+        mine.health_card_version = None;
     }
 }
 
@@ -392,6 +398,17 @@ mod tests {
         }
         let unnumbered = PatientInput { identifiers: Vec::new(), ..one(None, "") };
         assert_eq!(united(&unnumbered, &whole).unwrap().health_card_version.as_deref(), Some("JK"));
+        // What the survivor has without its number or address was of something else, if of anything.
+        let elsewhere = Some(Point { latitude: 43.651, longitude: -79.347 });
+        let loose = PatientInput { point: elsewhere, health_card_version: Some("AB".into()), ..unnumbered };
+        for (duplicate, point, version) in [
+            (whole.clone(), point, Some("JK")),
+            (PatientInput { point: None, health_card_version: None, ..whole }, None, None),
+            (person("Marie", "Tremblay", None), elsewhere, Some("AB")),
+        ] {
+            let united = united(&loose, &duplicate).unwrap();
+            assert_eq!((united.point, united.health_card_version.as_deref()), (point, version), "{:?}", duplicate.address);
+        }
     }
 
     #[test]

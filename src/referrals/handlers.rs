@@ -72,7 +72,7 @@ impl Resource for Referrals {
         };
         let shape = match seen {
             Some(_) => shape,
-            None => shown::shown_one(conn, caller, shape)?,
+            None => sight::one(conn, caller, shape, shown::shown)?,
         };
         let patient = patient.zip(seen);
         if let Some(service) = service.as_ref().filter(|_| !shape.status.is_final()) {

@@ -328,6 +328,16 @@ pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
     Ok(())
 }
 
+/// Whether another transition than this one has led a referral to where the person is taken on.
+pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: ReferralTransitionId) -> Result<bool> {
+    let others = referral_transitions::table
+        .filter(referral_transitions::referral_id.eq(referral))
+        .filter(referral_transitions::id.ne(besides))
+        .select(referral_transitions::to_status);
+    let statuses: Vec<ReferralStatus> = others.load(conn)?;
+    Ok(statuses.into_iter().any(ReferralStatus::takes_on))
+}
+
 /// The transitions of a referral, oldest first.
 pub fn list_transitions(
     conn: &mut DbConn,

@@ -8,7 +8,7 @@ use super::api::Referral;
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kind::PatientId;
 
 /// What tells of the person is null in a referral that does not show them, beside a list that is empty and what they said to offers.
@@ -28,12 +28,6 @@ pub fn shown(conn: &mut DbConn, caller: &Principal, mut referrals: Vec<Referral>
     let is_hidden = |referral: &&mut Referral| is_asked(caller, referral) && !seen.contains_key(&referral.content.patient_id);
     referrals.iter_mut().filter(is_hidden).for_each(hide);
     Ok(referrals)
-}
-
-/// The same of one.
-pub fn shown_one(conn: &mut DbConn, caller: &Principal, referral: Referral) -> Result<Referral> {
-    let shown = shown(conn, caller, vec![referral])?;
-    shown.into_iter().next().ok_or_else(|| Error::internal("a referral that was shown as none"))
 }
 
 /// Whether the caller reads the referral by nothing but being asked.

@@ -17,7 +17,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ReferralId};
+use crate::kind::{OrganizationId, ReferralId, ReferralTransitionId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
@@ -148,7 +148,7 @@ pub fn carry_out(
     let made = insert_transition(conn, caller, &next, Some(row.status), input)?;
     resource::record::<Referrals>(conn, caller, &Referrals::head(&next), Action::Updated, &Referrals::shape(next.clone()))?;
     if row.status != next.status {
-        follow(conn, caller, &next)?;
+        follow(conn, caller, &next, made.id)?;
         waitlists::queue::settle(conn, caller, &next)?;
         appointments::ending::follow(conn, caller, &next)?;
     }
@@ -313,12 +313,13 @@ pub fn check_words(from: ReferralStatus, input: &TransitionInput) -> Result<()> 
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 
-/// What follows from a status that has just been reached.
-fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow) -> Result<()> {
+/// What follows from a status that has just been reached by a transition.
+fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, made: ReferralTransitionId) -> Result<()> {
     match row.status {
-        // One that was put on hold before it was accepted is accepted by going on.
+        // One that was put on hold before it was accepted is accepted by going on. One that was taken on before had its first contact then,
+        // whoever spoke for the performer.
         ReferralStatus::Accepted | ReferralStatus::InProgress if row.kind == ReferralKind::Navigation => {
-            follow_ups::plan::first_contact(conn, caller, row)
+            if repository::was_taken_on(conn, row.id, made)? { Ok(()) } else { follow_ups::plan::first_contact(conn, caller, row) }
         }
         status if status.is_final() => follow_ups::plan::close_all(conn, caller, row),
         _ => Ok(()),

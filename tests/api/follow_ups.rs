@@ -1,5 +1,7 @@
 //! Follow-ups: what is planned, what is tried, what is heard, and what follows from each.
 
+use kith::auth::Scopes;
+use kith::auth::repository::set_active;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller};
@@ -429,6 +431,28 @@ on_both!(the_performer_has_its_first_contact_to_make_whatever_others_have_planne
     step(&town.program, &referral, json!({ "status": "in_progress" })).await.expect(201);
     let made = town.program.get(&format!("{theirs}&purpose=first_contact")).await.expect(200);
     assert_eq!(made["items"].as_array().unwrap().len(), 1, "it is made once");
+});
+
+on_both!(a_first_contact_is_planned_once_whoever_speaks_for_the_performer, |db| async move {
+    let town = Town::new(db).await;
+    let mut program = town.program.clone();
+    for is_reached in [true, false] {
+        let patient = town.patient().await;
+        let referral = town.sent(&patient).await;
+        let (client, now) = (program.client_id, town.app.clock.now());
+        town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+        step(&town.clinic, &referral, json!({ "status": "accepted" })).await.expect(201);
+        let first = open(&town.clinic, &referral).await;
+        assert_eq!((&first["purpose"], &first["organization_id"]), (&json!("first_contact"), &json!(town.clinic.organization_id)));
+        if is_reached {
+            attempt(&town.clinic, &id_of(&first), "reached").await.expect(201);
+        }
+        step(&town.clinic, &referral, json!({ "status": "on_hold", "reason": { "code": "no_capacity" } })).await.expect(201);
+        program = town.app.client(town.program.organization_id, Scopes::all_but_admin()).await;
+        step(&program, &referral, json!({ "status": "in_progress" })).await.expect(201);
+        let made = town.clinic.get(&format!("{PATH}?referral_id={referral}&purpose=first_contact")).await.expect(200);
+        assert_eq!(made["items"].as_array().unwrap().len(), 1, "reached: {is_reached}: {made}");
+    }
 });
 
 on_both!(nobody_is_lost_from_sight_because_a_referral_ends, |db| async move {

@@ -16,28 +16,43 @@ async fn readings(caller: &Caller, follow_up: &str, appointment: Option<&str>) -
     let mut paths = vec!["/v1/follow-ups".to_owned(), "/v1/changes?resource_type=follow_up&limit=200".to_owned()];
     paths.extend(["", "/history", "/attempts"].map(|rest| format!("/v1/follow-ups/{follow_up}{rest}")));
     paths.push("/v1/changes?resource_type=contact_attempt&limit=200".to_owned());
+    let mut readings = read(caller, paths, "follow_up").await;
     if let Some(appointment) = appointment {
-        paths.extend(["/v1/appointments", "/v1/changes?resource_type=appointment&limit=200"].map(str::to_owned));
-        paths.extend(["", "/history"].map(|rest| format!("/v1/appointments/{appointment}{rest}")));
+        readings.extend(of_appointment(caller, appointment).await);
     }
+    readings
+}
+
+/// The same of one appointment.
+async fn of_appointment(caller: &Caller, id: &str) -> Vec<(String, String)> {
+    caller.app.is_readable().await;
+    let mut paths: Vec<String> = ["/v1/appointments", "/v1/changes?resource_type=appointment&limit=200"].map(str::to_owned).into();
+    paths.extend(["", "/history"].map(|rest| format!("/v1/appointments/{id}{rest}")));
+    read(caller, paths, "appointment").await
+}
+
+/// What somebody reads at these paths, and in an export of this kind.
+async fn read(caller: &Caller, paths: Vec<String>, kind: &str) -> Vec<(String, String)> {
     let mut readings = Vec::new();
     for path in paths {
         let read = caller.get(&path).await.expect(200);
         readings.push((path, read.to_string()));
     }
     let lines = exported(caller).await;
-    let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).map(Value::to_string).collect::<String>();
-    readings.push(("the export of follow-ups".to_owned(), of("follow_up")));
-    if appointment.is_some() {
-        readings.push(("the export of appointments".to_owned(), of("appointment")));
-    }
+    let of_kind = lines.iter().filter(|line| line["type"] == kind).map(Value::to_string);
+    readings.push((format!("the export of each {kind}"), of_kind.collect()));
     readings
 }
 
 #[track_caller]
 fn all_tell(readings: &[(String, String)], tell: bool, why: &str) {
+    all_say(readings, WORDS, tell, why);
+}
+
+#[track_caller]
+fn all_say(readings: &[(String, String)], words: &str, say: bool, why: &str) {
     for (path, read) in readings {
-        assert_eq!(read.contains(WORDS), tell, "{why}: {path}: {read}");
+        assert_eq!(read.contains(words), say, "{why}: {path}: {read}");
     }
 }
 
@@ -61,7 +76,7 @@ on_both!(what_is_noted_in_a_referral_is_read_by_whom_the_person_lets_in, |db| as
     let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-02T18:00:00Z", "ends_at": "2026-03-02T18:30:00Z" });
     let slot = town.program.make("/v1/slots", slot).await;
     let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral });
-    let appointment = town.clinic.make("/v1/appointments", booking).await;
+    let appointment = town.clinic.make("/v1/appointments", booking.clone()).await;
     let place = format!("/v1/appointments/{appointment}");
     withdraw_all(&town, &patient).await;
 
@@ -69,6 +84,8 @@ on_both!(what_is_noted_in_a_referral_is_read_by_whom_the_person_lets_in, |db| as
     town.clinic.patch(&place, 1, json!({ "note": WORDS })).await.expect(200);
     let kept = town.program.patch(&place, 2, json!({ "mode": "in_person" })).await.expect(200);
     assert_eq!(kept["note"], Value::Null, "the answer to whoever changes something else tells no more");
+    let kept = town.program.put(&place, 3, booking).await.expect(200);
+    assert_eq!((&kept["note"], &kept["mode"]), (&Value::Null, &Value::Null), "who writes what it reads takes nothing away");
     town.app.clock.advance(Duration::hours(2));
     town.clinic.renew().await;
     town.program.renew().await;
@@ -120,4 +137,83 @@ on_both!(whoever_referred_reads_what_the_performer_notes_while_the_person_lets_i
     assert_eq!(town.program.get(&attempts).await.expect(200)["items"][0]["note"], WORDS);
     withdraw_all(&town, &other).await;
     assert_eq!(town.program.get(&attempts).await.expect(200)["items"][0]["note"], Value::Null);
+});
+
+on_both!(of_an_appointment_each_reads_what_it_wrote_and_no_more_once_it_is_shut_out, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    give(&town, consent(&patient, &town.program, "care_coordination", &["referrals"])).await;
+    let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
+        "source_type": "link_worker", "consent": { "form": "verbal" } });
+    let sent = town.program.make("/v1/referrals", onward).await;
+    step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
+    let worker = town.agency.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let mut made = Vec::new();
+    for hour in [18, 19] {
+        let times = (format!("2026-03-02T{hour}:00:00Z"), format!("2026-03-02T{hour}:30:00Z"));
+        let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
+        let slot = town.agency.make("/v1/slots", slot).await;
+        let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": sent, "note": "With her daughter." });
+        made.push(town.program.make("/v1/appointments", booking).await);
+    }
+    let called_off = json!({ "by": "provider", "reason": "other", "text": WORDS });
+    town.agency.post(&format!("/v1/appointments/{}/cancel", made[1]), called_off).await.expect(200);
+    town.app.clock.advance(Duration::hours(2));
+    for caller in [&mut town.clinic, &mut town.program, &mut town.agency] {
+        caller.renew().await;
+    }
+    let missed = json!({ "status": "no_show", "note": WORDS });
+    town.agency.post(&format!("/v1/appointments/{}/conclude", made[0]), missed).await.expect(200);
+
+    for is_let_in in [true, false] {
+        for appointment in &made {
+            for (caller, words, others) in [(&town.program, "With her daughter.", WORDS), (&town.agency, WORDS, "With her daughter.")] {
+                let readings = of_appointment(caller, appointment).await;
+                all_say(&readings, words, true, "what it wrote itself");
+                all_say(&readings, others, is_let_in, "what the other wrote");
+            }
+        }
+        withdraw_all(&town, &patient).await;
+    }
+});
+
+on_both!(whom_a_patient_let_in_reads_nothing_of_them_by_that_once_they_are_deleted, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    give(&town, consent(&patient, &town.agency, "care_coordination", &["summary", "referrals", "follow_ups"])).await;
+    town.clinic.make(&format!("/v1/referrals/{referral}/messages"), json!({ "text": WORDS })).await;
+    let follow_up = noted(&town.program, &patient, &referral).await;
+    let worker = town.program.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T18:00:00Z", "ends_at": "2026-03-10T18:30:00Z" });
+    let slot = town.program.make("/v1/slots", slot).await;
+    let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral, "note": WORDS });
+    let appointment = town.program.make("/v1/appointments", booking).await;
+    let mut paths: Vec<String> = ["", "/history", "/transitions", "/messages"].map(|rest| format!("/v1/referrals/{referral}{rest}")).into();
+    paths.extend(["", "/history", "/attempts"].map(|rest| format!("/v1/follow-ups/{follow_up}{rest}")));
+    paths.extend(["", "/history"].map(|rest| format!("/v1/appointments/{appointment}{rest}")));
+    let kinds = ["referral", "referral_transition", "referral_message", "follow_up", "contact_attempt", "appointment"];
+    let of_these = |entry: &&Value, member: &str| kinds.iter().any(|kind| entry[member] == *kind);
+    let lists = ["/v1/referrals", "/v1/follow-ups", "/v1/appointments"];
+    for is_deleted in [false, true] {
+        town.app.is_readable().await;
+        for path in &paths {
+            let status = if is_deleted { 404 } else { 200 };
+            assert_eq!(town.agency.get(path).await.status, status, "{path}");
+            town.clinic.get(path).await.expect(200);
+            town.program.get(path).await.expect(200);
+        }
+        for path in lists {
+            let listed = town.agency.get(path).await.expect(200);
+            assert_eq!(listed["items"].as_array().unwrap().is_empty(), is_deleted, "{path}");
+        }
+        let feed = town.agency.get("/v1/changes?limit=200").await.expect(200);
+        let told = feed["items"].as_array().unwrap().iter().filter(|entry| of_these(entry, "resource_type")).count();
+        let loaded = exported(&town.agency).await.iter().filter(|line| of_these(line, "type")).count();
+        assert_eq!((told == 0, loaded == 0), (is_deleted, is_deleted));
+        if !is_deleted {
+            let version = town.clinic.get(&format!("/v1/patients/{patient}")).await.expect(200)["version"].as_i64().unwrap();
+            town.clinic.delete(&format!("/v1/patients/{patient}"), version).await.expect(204);
+        }
+    }
 });

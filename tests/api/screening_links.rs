@@ -283,6 +283,26 @@ on_both!(an_alarm_in_a_form_that_is_half_done_is_to_be_acted_on_today_and_once, 
     assert_eq!(days(planned(&clinic, &other).await), ["2026-03-02", "2026-03-20"], "it has grown worse since");
 });
 
+on_both!(an_alarm_that_was_talked_about_is_none_any_more_when_the_form_is_done, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let [some, most] = ["LA6569-3", "LA6571-9"];
+    for (end, expected) in [("complete", "2026-03-07"), ("cancel", "2026-03-02")] {
+        let form = draft(&clinic).await;
+        let person = holder(&clinic, &form).await;
+        person.post(&format!("{LINK}/answers"), answers(&[("/44260-8", some)])).await.expect(200);
+        let patient = clinic.get(&form).await.expect(200)["patient_id"].clone();
+        let open = clinic.get(&format!("/v1/follow-ups?patient_id={}&status=open", patient.as_str().unwrap())).await.expect(200);
+        let talk = format!("/v1/follow-ups/{}", open["items"][0]["id"].as_str().unwrap());
+        let said = if end == "complete" { json!({}) } else { json!({ "code": "other", "text": "Nobody has called." }) };
+        clinic.post(&format!("{talk}/{end}"), said).await.expect(200);
+        // What follows a talk by itself is planned for later than what was found is to be talked about.
+        fill_in(&clinic, &form, most, some).await;
+        let mut days: Vec<String> = planned(&clinic, &form).await.into_iter().map(|(day, _)| day).collect();
+        days.retain(|day| day.as_str() <= "2026-03-07");
+        assert_eq!(days, [expected], "{end}");
+    }
+});
+
 on_both!(an_alarm_is_for_whoever_manages_the_patient_where_the_recorder_takes_no_part_in_follow_ups, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, partner) = (app.clinic().await, app.clinic().await);

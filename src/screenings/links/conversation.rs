@@ -17,28 +17,30 @@ use crate::{organizations, practitioners};
 /// Plans it after answers to a draft, which is now completed or still a draft, where something was found: today where somebody must act at
 /// once, else within the days that the organization gives itself for a first contact, unless it is to hear from the person by then anyway.
 ///
-/// An alarm does not wait until the form is done, which may be never. It is planned for once: another follow-up that names the screening is
-/// enough while it is open, and in time for what was not known before. What others may read of it says nothing of what was asked or found.
+/// An alarm does not wait until the form is done, which may be never. It is planned for once: another follow-up that names the screening, open
+/// or completed, is enough for what was known before, and one that is open and in time for what was not. What else was found is then talked
+/// about as if nothing alarmed. What others may read of it says nothing of what was asked or found.
 ///
 /// A screening is completed while nobody else plans for its patient; of two who answer a draft at once the second sees what the first did.
 pub fn plan(conn: &mut DbConn, caller: &Principal, before: &ScreeningRow, screening: &Screening) -> Result<()> {
     let findings = &screening.findings;
-    let is_urgent = !findings.safety_alerts.is_empty();
+    let is_alarming = !findings.safety_alerts.is_empty();
     let is_new = findings.safety_alerts.iter().any(|alert| !before.findings.safety_alerts.contains(alert));
-    let is_called_for = match screening.content.status {
-        ScreeningStatus::Draft => is_new,
-        _ => is_urgent || !findings.needs.is_empty() || !findings.flags.is_empty(),
-    };
     let patient = screening.content.patient_id;
+    let place = resource::location::<Screenings>(screening.id);
+    let is_draft = screening.content.status == ScreeningStatus::Draft;
+    let is_heard = !is_draft && is_alarming && !is_new && is_planned(conn, caller, patient, &place)?;
+    let is_urgent = is_alarming && !is_heard;
+    let is_found = is_urgent || !findings.needs.is_empty() || !findings.flags.is_empty();
+    let is_called_for = if is_draft { is_new } else { is_found };
     let owner = if is_called_for { whose(conn, caller, patient, is_urgent)? } else { None };
     let Some(owner) = owner else { return Ok(()) };
     let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
     let due_on = if is_urgent { today } else { rhythm::days_after(today, policies.first_contact_days()) };
-    let place = resource::location::<Screenings>(screening.id);
     let is_enough = |row: &FollowUpRow| {
         let is_in_time = row.due_on <= due_on;
-        let names_it = row.content.note.as_deref().is_some_and(|note| note.contains(&place));
-        row.purpose == Purpose::CheckIn && if is_urgent { names_it && (is_in_time || !is_new) } else { is_in_time }
+        let is_about_this = if is_urgent { is_in_time && names(row, &place) } else { is_in_time || (is_heard && names(row, &place)) };
+        row.purpose == Purpose::CheckIn && is_about_this
     };
     if repository::open_without_referral(conn, owner, patient)?.iter().any(is_enough) {
         return Ok(());
@@ -58,6 +60,16 @@ pub fn plan(conn: &mut DbConn, caller: &Principal, before: &ScreeningRow, screen
         identifiers: Vec::new(),
     };
     follow_ups::add(conn, caller, Id::generate(), owner, input)
+}
+
+/// Whether a follow-up, open or completed, was planned for an alarm in the screening at this place.
+fn is_planned(conn: &mut DbConn, caller: &Principal, patient: PatientId, place: &str) -> Result<bool> {
+    let Some(owner) = whose(conn, caller, patient, true)? else { return Ok(false) };
+    Ok(repository::kept_without_referral(conn, owner, patient)?.iter().any(|row| names(row, place)))
+}
+
+fn names(row: &FollowUpRow, place: &str) -> bool {
+    row.content.note.as_deref().is_some_and(|note| note.contains(place))
 }
 
 /// The organization that speaks with the person: the one that recorded the screening, where the patient lets it take part in follow-ups. An

@@ -161,7 +161,7 @@ pub async fn get_linked_screening(app: State, holder: LinkHolder) -> Result<Http
 ///
 /// As many or as few items as there are answers to: each replaces the answer to the same item, the others stay, so that it may be sent
 /// after each item, and again. Where an answer alarms (a safety alert) a follow-up is planned as when the screening is completed, for that
-/// may be never; what is planned so is not planned again then. Show the person what is in `help` at once.
+/// may be never; what is planned so, be it completed since, is not planned again then. Show the person what is in `help` at once.
 #[utoipa::path(tag = "screenings", request_body = LinkedAnswers, responses((status = 200, description = "The screening as it now is.", body = LinkedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`."), (status = 410, description = "The draft was deleted.")), security(("screening_link" = [])))]
 #[post("/v1/screening-link/answers")]
 pub async fn answer_linked_screening(app: State, holder: LinkHolder, input: Valid<LinkedAnswers>) -> Result<HttpResponse> {
@@ -184,7 +184,7 @@ fn answer(conn: &mut DbConn, holder: &LinkHolder, answers: &[Answer]) -> Result<
 ///
 /// With the answers still to come, if any. It is scored, raises its needs, and those who recorded it find it in the change feed. Where
 /// something was found (needs, flags, a safety alert), a follow-up of theirs is planned, so that somebody speaks with the person: a `check_in`
-/// that is due today on an alert, else by the organization's `first_contact_days`, unless one without a referral is open that is due by then.
+/// that is due today on an alert for which none was planned, else by the organization's `first_contact_days`, unless one without a referral is open that is due by then.
 /// Where the patient does not let them take part in follow-ups, none is; that of an alert is then for the organization that manages the
 /// patient. From then on the link only says that it is done: sending this request again changes nothing. Show the person what is in `help`
 /// at once.

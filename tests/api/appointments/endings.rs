@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PATH, act, free, path, slot, unwell, worker};
+use super::{PATH, act, free, path, service, slot, unwell, worker};
 use crate::client::Caller;
 use crate::referrals::{Town, step};
 
@@ -81,4 +81,50 @@ on_both!(what_was_agreed_in_a_referral_that_is_completed_stands_and_is_not_moved
     step(&town.clinic, &referral, json!({ "status": "entered_in_error" })).await.expect(201);
     let reason = async |id: &str| -> Value { town.clinic.get(&path(id)).await.expect(200)["cancellation"]["reason"].clone() };
     assert_eq!((reason(&first).await, reason(&second).await), (json!("unwell"), json!("referral_closed")));
+});
+
+on_both!(whoever_was_asked_calls_off_as_the_provider_also_what_is_with_a_third, |db| async move {
+    let town = Town::new(db).await;
+    let lunch = service(&town.agency).await;
+    let place_at = json!({ "service_id": lunch, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T17:30:00Z", "places": 9 });
+    let lunches = town.agency.make("/v1/slots", place_at).await;
+    let why = json!({ "code": "other", "text": "The group was given up." });
+    for (ender, status, by) in
+        [(&town.program, "rejected", "provider"), (&town.program, "cancelled", "provider"), (&town.clinic, "cancelled", "requester")]
+    {
+        let patient = town.patient().await;
+        let mut referral = town.navigation(&patient);
+        referral["service_id"] = json!(lunch);
+        let referral = town.clinic.make("/v1/referrals", referral).await;
+        step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
+        crate::screenings::consent(&town.clinic, &patient, &town.agency, &["summary"]).await;
+        let booked = place(&town.clinic, "", &lunches, (&patient, &referral)).await;
+        step(ender, &referral, json!({ "status": status, "reason": why })).await.expect(201);
+        let read = town.clinic.get(&path(&booked)).await.expect(200);
+        assert_eq!(read["cancellation"]["by"], by, "{status}");
+        assert_eq!(read["concluded_by"], json!(ender.organization_id));
+    }
+});
+
+on_both!(who_came_to_the_performer_was_reached_by_it_and_not_by_others, |db| async move {
+    let mut town = Town::new(db).await;
+    let worker = worker(&town.program).await;
+    let slot = slot(&town.program, &worker, 17, 1).await;
+    let patient = town.patient().await;
+    let referral = town.sent(&patient).await;
+    let own = json!({ "patient_id": patient, "referral_id": referral, "purpose": "first_contact", "due_on": "2026-03-20" });
+    town.clinic.make("/v1/follow-ups", own).await;
+    step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
+    let booked = place(&town.clinic, "", &slot, (&patient, &referral)).await;
+    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    let contacts = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&purpose=first_contact")).await.expect(200);
+    let contacts = contacts["items"].as_array().unwrap();
+    assert_eq!(contacts.len(), 2);
+    for contact in contacts {
+        let is_performers = contact["organization_id"] == json!(town.program.organization_id);
+        assert_eq!(contact["status"], if is_performers { "completed" } else { "open" }, "{contact}");
+    }
 });
