@@ -20,7 +20,7 @@ use kith::each;
 use kith::error::Result;
 use kith::follow_ups::api::FollowUp;
 use kith::follow_ups::model::{Conclusion, FollowUpInput, FollowUpRow, FollowUpStatus, Purpose};
-use kith::http::json::MOST_OF_RECORD;
+use kith::http::json::MOST_OF_LINE;
 use kith::import::importer::Importer;
 use kith::import::load::Load;
 use kith::import::mapping::Mapping;
@@ -158,7 +158,7 @@ fn services(db: &Db, now: Instant, directory: &Login, agencies: &[OrganizationId
         let provider = agencies.get(number % agencies.len().max(1)).copied();
         let bytes = serde_json::to_vec(&invented::service(number, SOURCE, provider))?;
         let mut batches = Vec::new();
-        if let Some(raw) = read::line(&bytes, number as u64 + 1, MOST_OF_RECORD) {
+        if let Some(raw) = read::line(&bytes, number as u64 + 1, MOST_OF_LINE) {
             importer.take(raw, &mut |outcome| batches.extend(load.take(outcome, &mut |line| refused = Some(line))));
         }
         batches.into_iter().try_for_each(&mut write)?;

@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result as DbResult};
 use crate::import::importer::Importer;
 use crate::import::kin;
-use crate::import::load::{BATCH, Batch, Load, Written, retire};
+use crate::import::load::{BATCH, Batch, Load, NOTHING_FORGOTTEN, NOTHING_RETIRED, Written, retire};
 use crate::import::mapping::Mapping;
 use crate::import::package::{MOST_ROWS, Package, is_zip};
 use crate::import::read::{Form, Raw, form_of, read};
@@ -63,7 +63,8 @@ pub(super) struct Services {
     /// IANA time zone of opening hours that do not name one
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<chrono_tz::Tz>,
-    /// Make services inactive that the file no longer lists; it must be a full one, in which no record is refused whose key is not known
+    /// Make services inactive that the file no longer lists; it must be a full one, in which no record is refused whose key is not known,
+    /// else none is made so and the command fails
     #[arg(long)]
     retire_missing: bool,
     /// Do so even where the file lists less than half of what was known, or records whose keys are not known were refused
@@ -80,7 +81,10 @@ pub(super) struct Services {
 pub(super) fn run(what: What, database: &DatabaseConfig, log: &LogConfig) -> Result<(), Failure> {
     let db = database::open(database, log)?;
     let outcome = match what {
-        What::Services(services) => services.import(&db).and_then(|report| say_summary(&report)),
+        What::Services(services) => services.import(&db).and_then(|report| {
+            say_summary(&report)?;
+            ensure_retired(&report)
+        }),
         What::Records(records) => records.run(&db),
         What::Instrument { file } => load_instrument(&db, &file),
     };
@@ -216,16 +220,21 @@ impl Services {
     }
 
     fn retire(&self, db: &Db, source: &str, load: &Load, is_package: bool, book: &Mutex<Book>) -> Result<(), Failure> {
+        let is_hardly_full = load.is_hardly_full() && !self.force;
         if let Some(told) = load.doubt().filter(|_| !self.force) {
             locked(book).add(told);
-            return Ok(());
-        }
-        if load.is_hardly_full() && !self.force {
+        } else if is_hardly_full {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
                 load.missing().len()
             )));
+        } else {
+            self.retire_missing(db, load, book)?;
         }
+        if is_package && !is_hardly_full { self.forget(db, load, book) } else { Ok(()) }
+    }
+
+    fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
         for ids in load.missing().chunks(BATCH) {
             let ids = ids.to_vec();
             let lines = if self.dry_run {
@@ -236,7 +245,14 @@ impl Services {
             };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
-        if is_package && !self.dry_run {
+        Ok(())
+    }
+
+    /// Forgets what the package lists no more and belongs to no record; or tells why not.
+    fn forget(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
+        if let Some(told) = load.doubt_of_rows().filter(|_| !self.force) {
+            locked(book).add(told);
+        } else if !self.dry_run {
             let unseen = load.unseen();
             for gone in db.read_blocking(|conn| unseen.pieces(conn))? {
                 db.write_blocking(move |conn| gone.forget(conn))?;
@@ -330,6 +346,17 @@ impl Book {
 
 fn locked(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails where what was to be retired or forgotten was not: nobody reads the summary of what runs every night.
+fn ensure_retired(report: &Report) -> Result<(), Failure> {
+    let undone = [
+        (NOTHING_RETIRED, "nothing was made inactive: records were refused of which it is not known which they are; all else is done"),
+        (NOTHING_FORGOTTEN, "no terms were forgotten: rows of such were refused of which it is not known which they are; all else is done"),
+    ];
+    let told: Vec<String> =
+        undone.iter().filter(|(code, _)| report.notices.contains_key(code)).map(|(_, told)| (*told).to_owned()).collect();
+    if told.is_empty() { Ok(()) } else { Err(Failure(told)) }
 }
 
 fn say_summary(report: &Report) -> Result<(), Failure> {

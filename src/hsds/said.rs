@@ -21,7 +21,8 @@ pub type Fields = Map<String, Value>;
 
 /// By this the rest of a row says which of our rows it belongs to; see [`name`]. Null where none was made of it in the first place.
 pub const OF: &str = "of";
-/// By this the rest of a row says what Kith had made of columns of which it says otherwise itself; see [`Table::makes`].
+/// By this the rest of a row says what Kith had made of columns of which it says otherwise itself, null where nothing; see [`Table::makes`].
+/// One without it was kept before there was such a thing, and nobody is known to have changed what was made.
 const READ_AS: &str = "read_as";
 /// Where in the profile of an object that is kept which has no place.
 const ELSEWHERE: &str = "source_fields";
@@ -121,7 +122,8 @@ fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way:
         }
         let stands = record.get(member);
         // Where somebody here says it otherwise than it was read, that stands.
-        let is_changed = is_ours && table.makes(member) && stands != read_as.and_then(|made| made.get(member)) && stands != Some(value);
+        let made = read_as.filter(|_| table.makes(member)).and_then(|made| made.get(member));
+        let is_changed = made.is_some_and(|made| stands.unwrap_or(&Value::Null) != made) && stands != Some(value);
         let left = if is_changed { Some(value.clone()) } else { place(table, record, member, value, way) };
         if let Some(left) = left {
             elsewhere.insert(member.clone(), left);
@@ -334,11 +336,15 @@ fn sink(site: &mut Fields, said: &Fields) {
 /// What is left of an object besides what we write of it, where it is ours or has been given back by us.
 pub fn rest(table: &str, said: &Fields, written: &Fields) -> Fields {
     let Some(table) = tables::of(table) else { return said.clone() };
-    let (mut rest, mut read_as) = (unfolded(table, said), Fields::new());
+    let mut rest = unfolded(table, said);
+    // What stands elsewhere stands there for something else is said here, be it nothing.
+    let mut read_as: Fields =
+        rest.iter().filter(|(member, _)| table.makes(member)).map(|(member, value)| (member.clone(), value.clone())).collect();
     for (member, value) in said.iter().filter(|(member, _)| *member != "id" && *member != "kith") {
         if let Some(left) = rest_of(table, said, member, value, written) {
-            let made = written.get(member).filter(|_| table.makes(member));
-            read_as.extend(made.map(|made| (member.clone(), made.clone())));
+            if table.makes(member) {
+                read_as.insert(member.clone(), written.get(member).cloned().unwrap_or_default());
+            }
             add(&mut rest, member, left);
         }
     }

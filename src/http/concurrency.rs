@@ -29,7 +29,7 @@ impl<K: Copy + Eq + Hash> Concurrency<K> {
 
     /// A place for what ends by then; fails with [`Error::RateLimited`] where the caller has as much under way as it may.
     ///
-    /// A client that no longer reads keeps its connection from ending, and not its place.
+    /// What goes on for longer does so without a place: a client that no longer reads keeps its connection from ending, and not its place.
     pub fn open(&self, whose: K, life: Duration) -> Result<Slot<K>> {
         let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,10 +15,12 @@ const DEEPEST: u8 = 64;
 /// The most values in a body: in memory each needs some thirty times what the shortest is on the wire, and for each something may be wrong.
 /// A service with as many corners of polygons as fit into a body has fewer.
 const MOST_VALUES: usize = 100_000;
-/// The most in a record of another system that somebody sends: that of an organization with all of its services has fewer.
+/// The most in a record of another system that is asked for by itself, and in what stands in one as a text.
 pub const MOST_OF_RECORD: usize = 500_000;
+/// The most in a line of a directory that somebody sends: an organization with all of its thousands of services may be one.
+pub const MOST_OF_LINE: usize = 2_000_000;
 /// The most in a list that another system answers with: the ids of a whole directory may be one.
-pub const MOST_OF_LIST: usize = 2_000_000;
+pub const MOST_OF_LIST: usize = 4_000_000;
 /// The most in a record of a file that lies on the machine.
 pub const MOST_OF_FILED: usize = 4_000_000;
 /// The bytes of the longest key of a body. The place of whatever is wrong below it names it.
@@ -282,6 +284,7 @@ mod tests {
     fn of_what_others_say_twice_the_last_stands() {
         assert_eq!(foreign(br#"{"a":1,"a":2}"#, 3).unwrap(), json!({ "a": 2 }));
         assert!(foreign(b"{} x", 3).is_err());
+        assert!(foreign(b"[1, 2]", 2).unwrap_err().to_string().starts_with("more than 2 values"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::inference;
 use super::keys;
 use super::mapping::Mapping;
+use super::read::Of;
 use super::text;
 use super::{Notice, Outcome, Parsed, Provider, Refused, rest, schema};
 use crate::hsds::said::Fields;
@@ -236,7 +237,7 @@ impl Draft {
                     notices: self.notices,
                 }))
             }
-            Err(reasons) => Outcome::Refused(Refused { key: Some(key.to_owned()), position, reasons }),
+            Err(reasons) => Outcome::Refused(Refused { key: Some(key.to_owned()), position, of: Of::Records, reasons }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
@@ -15,7 +16,7 @@ use super::importer::Importer;
 use super::kin;
 use super::load::{BATCH, Batch, Load, Written, retire};
 use super::mapping::Mapping;
-use super::package::{MOST_ROWS_SENT, Package, PackageError};
+use super::package::{MOST_ROWS, Package, PackageError};
 use super::read::line;
 use super::report::Report;
 use crate::app::State;
@@ -25,7 +26,7 @@ use crate::db::DbConn;
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{self, unreadable};
 use crate::http::concurrency::Slot;
-use crate::http::json::MOST_OF_RECORD;
+use crate::http::json::MOST_OF_LINE;
 use crate::http::query;
 use crate::http::unpack::Unpacked;
 use crate::kind::OrganizationId;
@@ -34,9 +35,13 @@ use crate::kind::OrganizationId;
 const PACKAGE: &str = "application/zip";
 /// How many times larger than the body a package may be when it is unpacked.
 const PACKED: u64 = 4;
+/// A package has a row for so many of these bytes at most: where each stands is in memory beside them.
+const BYTES_OF_ROW: u64 = 128;
 
 /// Imports that an organization has under way at once, at most: what is read of each is in memory.
 pub const MOST_AT_ONCE: u16 = 2;
+/// Longer than anything of an import goes on: reading may outlast the request, and keeps its place until it ends.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Lines of at most this many bytes in all are read together.
 const CHUNK: usize = 4 << 20;
@@ -54,7 +59,8 @@ pub struct ImportQuery {
     pub time_zone: Option<String>,
     /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them. Where
     /// a record was refused of which it is not known which it is, such as a line that is no JSON, nothing is retired, and the report says so
-    /// (`nothing_retired`).
+    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so
+    /// (`nothing_forgotten`); rows of other tables hold up neither.
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
@@ -72,12 +78,12 @@ pub struct ImportQuery {
 /// Ids are stable for each source, so sending the same records again changes nothing. Of a package, organizations are imported that give no
 /// service, and terms, taxonomies, units and descriptions of tables are kept as they are; of rows that hang on nothing that is there is told.
 ///
-/// A line has at most 16 MiB and 500,000 values, else it is refused by itself. An organization has two imports under way at once; one more
-/// is answered 429.
+/// A line is as long as the body may be, and has 2,000,000 values at most, else it is refused by itself. An organization has two imports
+/// under way at once; one more is answered 429.
 #[utoipa::path(
     tag = "services",
     params(ImportQuery),
-    request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that, of a million rows at most."),
+    request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that, of one row for each 128 bytes of that at most (two million), and of five million whatever the limit."),
     responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
     security(("oauth2" = ["services:write"]))
 )]
@@ -92,7 +98,7 @@ pub async fn import_services(
     let is_package = body::media_type(&request, &["application/x-ndjson", PACKAGE, "application/ndjson", "application/jsonl"])? == PACKAGE;
     let mapping = mapping(&query)?;
     let (owner, source) = (caller.organization_id, query.source.clone());
-    let slot = app.imports.open(owner, app.config.request_timeout).map_err(|_| {
+    let slot = app.imports.open(owner, LONGEST).map_err(|_| {
         // What is left of the calls says nothing of these, and when one of them ends nobody knows.
         request.extensions_mut().remove::<Allowance>();
         Error::RateLimited { retry_after_seconds: 1 }
@@ -154,7 +160,7 @@ impl Import<'_> {
     async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
         self.at_desk(move |importer, give| {
             for (position, bytes) in lines {
-                if let Some(raw) = line(&bytes, position, MOST_OF_RECORD) {
+                if let Some(raw) = line(&bytes, position, MOST_OF_LINE) {
                     importer.take(raw, give);
                 }
             }
@@ -166,7 +172,7 @@ impl Import<'_> {
     async fn take_package(&mut self, bytes: Vec<u8>, most: u64) -> Result<()> {
         let slot = Arc::clone(&self.slot);
         let read = move || {
-            let package = Package::of_zip(Cursor::new(bytes), most, MOST_ROWS_SENT);
+            let package = Package::of_zip(Cursor::new(bytes), most, most_rows(most));
             drop(slot);
             package
         };
@@ -249,28 +255,40 @@ impl Import<'_> {
 
     /// Makes services inactive that are missing, and forgets what a package lists no more; or tells why not.
     async fn retire(&mut self, load: &Load, query: &ImportQuery, is_package: bool) -> Result<()> {
+        let missing = load.missing();
+        let is_hardly_full = load.is_hardly_full() && !query.force;
         if let Some(told) = load.doubt().filter(|_| !query.force) {
+            self.report.add(told);
+        } else if is_hardly_full {
+            let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
+            return Err(Error::conflict("too_many_missing", detail));
+        } else {
+            for ids in missing.chunks(BATCH) {
+                let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
+                let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
+                lines.into_iter().for_each(|line| self.report.add(line));
+            }
+        }
+        if is_package && !is_hardly_full { self.forget(load, query).await } else { Ok(()) }
+    }
+
+    /// Forgets what a package lists no more and belongs to no record; or tells why not.
+    async fn forget(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
+        if let Some(told) = load.doubt_of_rows().filter(|_| !query.force) {
             self.report.add(told);
             return Ok(());
         }
-        let missing = load.missing();
-        if load.is_hardly_full() && !query.force {
-            let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
-            return Err(Error::conflict("too_many_missing", detail));
-        }
-        for ids in missing.chunks(BATCH) {
-            let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
-            let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
-            lines.into_iter().for_each(|line| self.report.add(line));
-        }
-        if is_package {
-            let unseen = load.unseen();
-            for gone in self.app.db.read(move |conn| unseen.pieces(conn)).await? {
-                self.app.db.write_patiently(move |conn| gone.forget(conn)).await?;
-            }
+        let unseen = load.unseen();
+        for gone in self.app.db.read(move |conn| unseen.pieces(conn)).await? {
+            self.app.db.write_patiently(move |conn| gone.forget(conn)).await?;
         }
         Ok(())
     }
+}
+
+/// How many rows a package may have that is unpacked no larger than this.
+fn most_rows(most: u64) -> usize {
+    usize::try_from(most / BYTES_OF_ROW).unwrap_or(MOST_ROWS).min(MOST_ROWS)
 }
 
 /// A body to its end.
@@ -332,5 +350,15 @@ impl Lines {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_may_have_more_rows_where_it_may_be_larger() {
+        assert_eq!([4 << 20, 256 << 20, 1 << 30, u64::MAX].map(most_rows), [32_768, 2_097_152, MOST_ROWS, MOST_ROWS]);
     }
 }

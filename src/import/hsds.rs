@@ -18,6 +18,7 @@ pub mod zones;
 
 use serde_json::Value;
 
+use self::shapes::{Unit, Unread};
 use super::draft::{Draft, Unfit, substance};
 use super::mapping::Mapping;
 use super::text;
@@ -29,7 +30,11 @@ pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Dra
     let within = within(mapping, &record, outer);
     match shapes::units(record) {
         Ok(units) => units.into_iter().map(|unit| service::draft(mapping, unit, within.as_deref())).collect(),
-        Err(notice) => vec![Err(notice.into())],
+        Err(Unread { reason, units }) if units.is_empty() => vec![Err(reason.into())],
+        Err(Unread { reason, units }) => {
+            let key = |mut unit: Unit| service::key(mapping, &mut unit, within.as_deref());
+            units.into_iter().map(|unit| Err(Unfit { key: key(unit), reason: reason.clone() })).collect()
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::draft::{Draft, Unfit};
 use super::kin::Kin;
 use super::mapping::{Format, Mapping, Trust};
 use super::read::{Of, Raw};
-use super::text::fold;
+use super::text::{fold, plain};
 use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, records, schema};
 use crate::hsds::repository::SourceRowKind;
 use crate::services::model::{Place, ServiceInput};
@@ -84,7 +84,7 @@ impl Importer {
             return;
         }
         if !self.weighs_points() {
-            let keys = self.each(value, |record, outer| hsds::keys(&self.mapping, record, outer));
+            let keys = self.each(value, |record, outer| hsds::keys(&self.mapping, record, outer)).unwrap_or_default();
             let census = self.census.get_or_insert_default();
             return keys.into_iter().for_each(|key| *census.ids.entry(key).or_default() += 1);
         }
@@ -104,13 +104,18 @@ impl Importer {
 
     /// Takes a record and gives what became of it; records of a group come at the end.
     pub fn take(&mut self, raw: Raw, give: &mut dyn FnMut(Outcome)) {
-        let Raw { position, value, of } = raw;
+        let Raw { position, value, of, id } = raw;
         let value = match value {
             Ok(value) => value,
-            Err(fault) => return give(refused(None, position, Notice::new("not_readable", "", fault))),
+            Err(fault) => {
+                let key = id.and_then(|id| self.key_of_row(of, &id));
+                let reasons = vec![Notice::new("not_readable", "", fault)];
+                return give(Outcome::Refused(Refused { key, position, of, reasons }));
+            }
         };
         match of {
             Of::Records | Of::Service => {}
+            Of::Part => return,
             Of::Organization => return self.organization(value).into_iter().for_each(give),
             Of::Row(kind) => return kept(kind, value).into_iter().for_each(give),
             Of::LeftOut => return left_out(&value).into_iter().for_each(give),
@@ -155,28 +160,24 @@ impl Importer {
     }
 
     fn drafts(&self, value: Value) -> Vec<Result<Draft, Unfit>> {
-        let drafts = self.each(value, |record, outer| self.draft(record, outer));
-        match &self.mapping.each {
-            Some(path) if drafts.is_empty() => {
-                vec![Err(Notice::new("not_a_record", path.text.clone(), "there is nothing at this path").into())]
-            }
-            _ => drafts,
-        }
+        self.each(value, |record, outer| self.draft(record, outer)).unwrap_or_else(|| {
+            let path = self.mapping.each.as_ref().map(|path| path.text.clone()).unwrap_or_default();
+            vec![Err(Notice::new("not_a_record", path, "there is nothing at this path").into())]
+        })
     }
 
-    /// What is made of the records inside a top-level value.
-    fn each<T>(&self, value: Value, make: impl Fn(Value, &Value) -> Vec<T>) -> Vec<T> {
+    /// What is made of the records inside a top-level value; none where nothing stands in their place. An empty list says that there are none.
+    fn each<T>(&self, value: Value, make: impl Fn(Value, &Value) -> Vec<T>) -> Option<Vec<T>> {
         match &self.mapping.each {
             None => {
                 // Only a mapping that looks at the enclosing value needs the record twice.
                 let outer =
                     if self.mapping.keys.within.is_some() || self.mapping.format == Format::Records { value.clone() } else { Value::Null };
-                make(value, &outer)
+                Some(make(value, &outer))
             }
-            Some(path) => match path.find(&value, &value) {
-                Some(Value::Array(items)) => items.iter().flat_map(|item| make(item.clone(), &value)).collect(),
-                Some(one) => make(one.clone(), &value),
-                None => Vec::new(),
+            Some(path) => match path.at(&value, &value) {
+                Some(Value::Array(items)) => Some(items.iter().flat_map(|item| make(item.clone(), &value)).collect()),
+                _ => path.find(&value, &value).map(|one| make(one.clone(), &value)),
             },
         }
     }
@@ -279,6 +280,17 @@ impl Importer {
         Some(keys::fitted(&key))
     }
 
+    /// The key of what a row of a package with this id is, where no more of it is needed to tell.
+    fn key_of_row(&self, of: Of, id: &str) -> Option<String> {
+        let id = plain(id)?;
+        if !matches!(of, Of::Records | Of::Service) {
+            return Some(keys::fitted(&id));
+        }
+        let Mapping { format, each, keys, .. } = &self.mapping;
+        let is_key = *format == Format::Hsds && each.is_none() && keys.within.is_none() && keys.trust != Trust::Never;
+        self.known_key(Some(id).filter(|_| is_key))
+    }
+
     fn is_trusted(&self, key: &str) -> bool {
         if self.mapping.format == Format::Records || self.mapping.keys.trust == Trust::Always {
             return true;
@@ -302,7 +314,7 @@ impl Importer {
         let key = key_of_ours(&value, &self.mapping.source).map(|key| keys::fitted(&key));
         let mut service = match schema::whole::<ServiceInput>(value) {
             Ok(service) => service,
-            Err(reasons) => return Outcome::Refused(Refused { key, position, reasons }),
+            Err(reasons) => return Outcome::Refused(Refused { key, position, of: Of::Records, reasons }),
         };
         let Some(key) = key else {
             return refused(None, position, Notice::new("key_missing", "/identifiers", "the service has no identifier"));
@@ -333,7 +345,7 @@ fn left_out(value: &Value) -> Option<Outcome> {
 }
 
 fn refused(key: Option<String>, position: u64, reason: Notice) -> Outcome {
-    Outcome::Refused(Refused { key, position, reasons: vec![reason] })
+    Outcome::Refused(Refused { key, position, of: Of::Records, reasons: vec![reason] })
 }
 
 /// HSDS objects have an id; services in the form of the API have identifiers.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub use super::batch::{Batch, Written, retire};
 use super::batch::{Planned, line, noted};
 use super::keys::stable_id;
+use super::read::Of;
 use super::report::{Line, Verdict};
 use super::{Kept, Notice, Outcome, Provider, store};
 use crate::db::DbConn;
@@ -32,8 +33,14 @@ pub const BATCH: usize = 500;
 /// How large they are together, about, in bytes, where they are fewer: of a package, many may share what is large.
 const MOST_BYTES: usize = 64 << 20;
 
-/// So many taxonomies, terms and the like are kept of a source: who lists terms has them all in memory.
+/// So many taxonomies, terms and the like are taken of one import, which has their keys in memory. How many are kept of all sources is for
+/// [`hsds::MOST_KEPT`] to say.
 const MOST_KEPT: usize = 50_000;
+
+/// What is told where nothing was retired, for it is not known what is still there.
+pub const NOTHING_RETIRED: &str = "nothing_retired";
+/// The same where nothing was forgotten.
+pub const NOTHING_FORGOTTEN: &str = "nothing_forgotten";
 
 /// The fingerprint of a service that was retired: equal to no record's, so that its return is a change.
 pub(super) const RETIRED: &str = "";
@@ -47,8 +54,9 @@ pub struct Load {
     known: HashMap<ServiceId, String>,
     knows_all: bool,
     seen: HashSet<ServiceId>,
-    /// How many records were refused of which it is not known which they are.
+    /// How many records were refused of which it is not known which they are, and how many rows that belong to no record.
     unkeyed: u64,
+    unkeyed_rows: u64,
     /// The organizations of the source's providers, by key.
     providers: HashMap<String, OrganizationId>,
     /// The keys of those that were not known.
@@ -75,6 +83,7 @@ impl Load {
             knows_all: false,
             seen: HashSet::new(),
             unkeyed: 0,
+            unkeyed_rows: 0,
             providers: HashMap::new(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
@@ -116,6 +125,7 @@ impl Load {
             knows_all: true,
             seen: HashSet::new(),
             unkeyed: 0,
+            unkeyed_rows: 0,
             providers: of_source.into_iter().map(|(key, id)| (key, OrganizationId::from_uuid(id))).collect(),
             new_providers: HashSet::new(),
             planned: Vec::new(),
@@ -142,7 +152,7 @@ impl Load {
             Outcome::Kept(kept) => {
                 let is_full = self.seen_kept.len() >= MOST_KEPT;
                 if is_full && !std::mem::replace(&mut self.is_told_full, true) {
-                    let told = format!("the first {MOST_KEPT} taxonomies, terms and the like are kept, and no more");
+                    let told = format!("the first {MOST_KEPT} taxonomies, terms and the like of one import are kept, and no more");
                     tell(noted(None, vec![Notice::new("row_left_out", kept.kind.as_str(), told)]));
                 }
                 if !is_full && self.seen_kept.insert((kept.kind, kept.key.clone())) {
@@ -156,9 +166,7 @@ impl Load {
                 return None;
             }
             Outcome::Refused(refused) => {
-                // What is refused is still there: it is not retired. Where its key is not known nothing is, for it may be any.
-                self.unkeyed += u64::from(refused.key.is_none());
-                self.seen.extend(refused.key.as_deref().map(|key| self.id(key)));
+                self.see_refused(refused.of, refused.key.as_deref());
                 let service_id = None;
                 tell(Line {
                     position: Some(refused.position),
@@ -184,6 +192,19 @@ impl Load {
             }
         }
         self.full()
+    }
+
+    /// What is refused is still there: it is neither retired nor forgotten. Where its key is not known nothing of its kind is, for it may
+    /// be any.
+    fn see_refused(&mut self, of: Of, key: Option<&str>) {
+        match (of, key) {
+            (Of::Records | Of::Service, Some(key)) => self.seen.extend([self.id(key)]),
+            (Of::Records | Of::Service, None) => self.unkeyed += 1,
+            (Of::Row(kind), Some(key)) => self.seen_kept.extend([(kind, key.to_owned())]),
+            (Of::Row(_), None) => self.unkeyed_rows += 1,
+            // Organizations stay, and parts are of records that say what they are.
+            (Of::Organization | Of::Part | Of::LeftOut, _) => {}
+        }
     }
 
     /// The batch, where it is full.
@@ -231,17 +252,14 @@ impl Load {
         Unseen { owner: self.owner, source: self.source.clone(), seen: self.seen_kept.clone().into() }
     }
 
-    /// What is to be told where nobody can say what is [`missing`](Self::missing) or [`unseen`](Self::unseen), for it may be among what was
-    /// refused.
+    /// What is to be told where nobody can say what is [`missing`](Self::missing), for it may be among what was refused.
     pub fn doubt(&self) -> Option<Line> {
-        (self.unkeyed > 0).then(|| {
-            let told = format!(
-                "records were refused of which it is not known which they are, {} in all: nothing was made inactive and nothing forgotten, \
-                 for it may be among them",
-                self.unkeyed
-            );
-            noted(None, vec![Notice::new("nothing_retired", "", told)])
-        })
+        doubted(self.unkeyed, "records", NOTHING_RETIRED, "nothing was made inactive")
+    }
+
+    /// The same of what is [`unseen`](Self::unseen).
+    pub fn doubt_of_rows(&self) -> Option<Line> {
+        doubted(self.unkeyed_rows, "rows that belong to no record", NOTHING_FORGOTTEN, "nothing was forgotten")
     }
 
     /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
@@ -266,6 +284,15 @@ impl Load {
     fn id(&self, key: &str) -> ServiceId {
         stable_id::<kind::Service>(self.owner, &self.source, key)
     }
+}
+
+fn doubted(refused: u64, what: &str, code: &'static str, consequence: &str) -> Option<Line> {
+    (refused > 0).then(|| {
+        let told = format!(
+            "{what} were refused of which it is not known which they are, {refused} in all: {consequence}, for it may be among them"
+        );
+        noted(None, vec![Notice::new(code, "", told)])
+    })
 }
 
 /// What a source had that belongs to no record, but for what an import has seen.

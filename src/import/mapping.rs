@@ -209,14 +209,19 @@ impl From<String> for Path {
 }
 
 impl Path {
-    /// The value at the path; empty values count as none.
-    pub fn find<'v>(&self, record: &'v Value, outer: &'v Value) -> Option<&'v Value> {
+    /// The value at the path, also an empty one.
+    pub fn at<'v>(&self, record: &'v Value, outer: &'v Value) -> Option<&'v Value> {
         let start = if self.is_outer { outer } else { record };
-        let found = self.steps.iter().try_fold(start, |value, step| match value {
+        self.steps.iter().try_fold(start, |value, step| match value {
             Value::Object(fields) => fields.get(step),
             Value::Array(items) => items.get(step.parse::<usize>().ok()?),
             _ => None,
-        })?;
+        })
+    }
+
+    /// The value at the path; empty values count as none.
+    pub fn find<'v>(&self, record: &'v Value, outer: &'v Value) -> Option<&'v Value> {
+        let found = self.at(record, outer)?;
         let is_empty = match found {
             Value::Null => true,
             Value::String(text) => text.trim().is_empty(),

@@ -37,6 +37,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::read::Of;
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::said::Fields;
 use crate::http::json::length;
@@ -123,7 +124,6 @@ impl Provider {
     /// shown with each of its services. What is larger is left out and told.
     #[must_use]
     pub fn bounded(mut self, source: &str, notices: &mut Vec<Notice>) -> Self {
-        const LONGEST_NAME: usize = 300;
         let mut leave_out = |what: &str| {
             let told = format!("{what} of the organization is left out: it is more than {LARGEST} bytes");
             notices.push(Notice::new("left_out", "organization", told));
@@ -134,8 +134,7 @@ impl Provider {
         }
         if length(&self.input(source)) > LARGEST {
             leave_out("all but the name");
-            let name = self.name.chars().take(LONGEST_NAME).collect();
-            self = Self { key: self.key, name, parent: self.parent, rest: self.rest, ..Self::default() };
+            self = Self { key: self.key, name: self.name, parent: self.parent, rest: self.rest, ..Self::default() };
         }
         self
     }
@@ -169,6 +168,8 @@ pub struct Refused {
     pub key: Option<String>,
     /// Where in the file it stands; see [`Parsed::position`].
     pub position: u64,
+    /// What it is.
+    pub of: Of,
     /// Why.
     pub reasons: Vec<Notice>,
 }

@@ -46,10 +46,8 @@ pub enum PackageError {
 
 /// Files of a package beside its descriptor, at most.
 const MOST_FILES: usize = 200;
-/// Rows of a package that lies on the machine, at most: where each stands is kept in memory.
+/// Rows of a package, at most: where each stands is kept in memory.
 pub const MOST_ROWS: usize = 5_000_000;
-/// Those of one that somebody sends.
-pub const MOST_ROWS_SENT: usize = 1_000_000;
 /// Rows that hang on one service, at most, also where one hangs on itself.
 const MOST_PARTS: usize = 100_000;
 
@@ -118,6 +116,15 @@ const LOOSE: &[(&str, SourceRowKind)] = &[
     ("unit", SourceRowKind::Unit),
     ("meta_table_description", SourceRowKind::MetaTableDescription),
 ];
+
+/// What a row of a table is.
+fn of_table(name: &str) -> Of {
+    match name {
+        "service" => Of::Service,
+        "organization" => Of::Organization,
+        name => LOOSE.iter().find(|(loose, _)| *loose == name).map_or(Of::Part, |(_, kind)| Of::Row(*kind)),
+    }
+}
 
 /// The columns by which a row hangs on another.
 const PARENTS: &[&str] = &[
@@ -193,7 +200,8 @@ impl Package {
     }
 
     fn read_whole(self) -> Result<Self, PackageError> {
-        if self.services.is_empty() && self.spoiled.is_empty() {
+        let is_of_service = |place: &Place| self.of(*place) == Of::Service;
+        if self.services.is_empty() && !self.spoiled.iter().any(is_of_service) {
             return Err(PackageError::Malformed(format!(
                 "it has no services.csv; {DESCRIPTOR} and the CSV files beside it make a package"
             )));
@@ -238,6 +246,11 @@ impl Package {
             }
         }
         Ok(())
+    }
+
+    /// What the row at a place is.
+    fn of(&self, place: Place) -> Of {
+        self.tables.get(place.table).map_or(Of::Part, |table| of_table(&table.name))
     }
 
     /// The row at a place, in the terms of the present standard.
@@ -299,7 +312,7 @@ impl Package {
         while records.len() < most && !unfolded.is_full() {
             if let Some(place) = self.spoiled.pop_front() {
                 // Read once more, for the reason.
-                records.push(Raw::new(place.line, self.row(place).map(Value::Object)));
+                records.push(Raw { of: self.of(place), ..Raw::new(place.line, self.row(place).map(Value::Object)) });
             } else if let Some(place) = self.organizations.pop_front() {
                 records.push(self.record("organization", place, Of::Organization, &mut unfolded));
             } else if let Some(place) = self.services.pop_front() {
@@ -316,10 +329,12 @@ impl Package {
 
     fn record(&self, table: &str, place: Place, of: Of, unfolded: &mut Unfolded) -> Raw {
         let mut own = Unfolded::default();
-        let value = self.row(place).map(|fields| Value::Object(self.nested(table, fields, 0, &mut own)));
+        let row = self.row(place);
+        let id = row.as_ref().ok().and_then(|fields| text(fields, "id"));
+        let value = row.map(|fields| Value::Object(self.nested(table, fields, 0, &mut own)));
         let value = value.and_then(|value| own.fault().map_or(Ok(value), Err));
         unfolded.join(own);
-        Raw { position: place.line, value, of }
+        Raw { position: place.line, id: id.filter(|_| value.is_err()), value, of }
     }
 
     /// Adds rows of the next table that hang on nothing: those that belong to no record, and of others what is told of them. Gives where to
@@ -513,7 +528,7 @@ impl Package {
 
 /// What is told of a table or a column.
 fn told_of(table: &str, told: String) -> Raw {
-    Raw { position: 0, value: Ok(json!({ "table": table, "told": told })), of: Of::LeftOut }
+    Raw { of: Of::LeftOut, ..Raw::new(0, Ok(json!({ "table": table, "told": told }))) }
 }
 
 /// A row as it is told by way of example: where it stands, and what it names.
@@ -571,28 +586,4 @@ fn cell(column: &str, cell: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_of_more_rows_than_it_may_have_is_refused_and_so_is_one_whose_rows_hang_on_very_much() {
-        let told = |most_rows: usize, text: &str| {
-            let fault = Package::new(most_rows).read_table("attributes.csv", text.as_bytes()).err();
-            fault.map(|fault| fault.to_string())
-        };
-        assert_eq!(told(2, "id,link_id\n1,A\n2,A\n"), None);
-        assert_eq!(told(2, "id,link_id\n1,A\n2,A\n3,A\n").unwrap(), "it has more than 2 rows");
-        let many = "id,link_id,service_id,location_id\n1,A,B,C\n2,A,B,C\n";
-        assert_eq!((told(3, many), told(2, many).unwrap()), (None, "its rows hang on more than 4 records".to_owned()));
-    }
-
-    #[test]
-    fn rows_that_cannot_be_read_come_first_with_the_reason_and_no_more_at_once_than_are_asked_for() {
-        let mut package = Package::new(MOST_ROWS);
-        package.read_table("services.csv", "id,name\nA,Lunch\nB,Tea,x\nC,Choir,x\n".as_bytes()).unwrap();
-        let records = package.next_records(1);
-        assert_eq!((records.len(), records[0].position), (1, 3));
-        assert_eq!(records[0].value, Err("services.csv: 3 cells where the header names 2".into()));
-        assert_eq!(package.next_records(10).iter().map(|raw| raw.position).collect::<Vec<_>>(), [4, 2]);
-    }
-}
+mod tests;

@@ -30,6 +30,8 @@ pub struct Raw {
     pub value: Result<Value, String>,
     /// What it is.
     pub of: Of,
+    /// The id of a row of a package that is none for what hangs on it.
+    pub id: Option<String>,
 }
 
 /// What stands in a file.
@@ -44,6 +46,8 @@ pub enum Of {
     Organization,
     /// A row of a package that belongs to no record.
     Row(SourceRowKind),
+    /// A row of a package that is part of records, and could not be read.
+    Part,
     /// Rows of a package that belong to nothing that is there: the name of their table, and what is to be told of them.
     LeftOut,
 }
@@ -51,7 +55,7 @@ pub enum Of {
 impl Raw {
     /// A record of services.
     pub const fn new(position: u64, value: Result<Value, String>) -> Self {
-        Self { position, value, of: Of::Records }
+        Self { position, value, of: Of::Records, id: None }
     }
 }
 
@@ -66,8 +70,8 @@ pub enum ReadError {
     Malformed(String),
 }
 
-/// The longest line of NDJSON that is taken, in bytes.
-const MAX_LINE: u64 = 16 << 20;
+/// The longest line of a file of NDJSON, in bytes.
+const MAX_LINE: u64 = 64 << 20;
 
 /// Finds out the form from the first bytes: JSON that goes on after its first line's value is NDJSON.
 pub fn form_of(name: &str, head: &[u8]) -> Form {
@@ -108,12 +112,7 @@ pub fn line(bytes: &[u8], position: u64, most: usize) -> Option<Raw> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
-    let value = if bytes.len() as u64 > MAX_LINE {
-        Err(format!("longer than {MAX_LINE} bytes"))
-    } else {
-        foreign(bytes, most).map_err(|fault| format!("not JSON: {fault}"))
-    };
-    Some(Raw::new(position, value))
+    Some(Raw::new(position, foreign(bytes, most).map_err(|fault| format!("not JSON: {fault}"))))
 }
 
 fn ndjson(mut input: impl BufRead, take: &mut impl FnMut(Raw)) -> Result<(), ReadError> {
@@ -259,11 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_more_values_or_bytes_than_it_may_have_is_refused_by_itself() {
+    fn a_line_of_more_values_than_it_may_have_is_refused_by_itself_and_a_long_one_is_taken() {
         let read = |bytes: &[u8], most| line(bytes, 1, most).map(|raw| raw.value.is_ok());
         assert_eq!((read(b"[1, 2]\n", 3), read(b"[1, 2]\n", 2), read(b" \n", 2)), (Some(true), Some(false), None));
-        let text = |letters: usize| format!("\"{}\"", "a".repeat(letters));
-        assert_eq!((read(text(1 << 20).as_bytes(), 3), read(text(16 << 20).as_bytes(), 3)), (Some(true), Some(false)));
+        assert_eq!(read(format!("\"{}\"", "a".repeat(17 << 20)).as_bytes(), 3), Some(true));
     }
 
     #[test]

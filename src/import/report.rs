@@ -12,7 +12,7 @@ use crate::text_enum;
 
 text_enum! {
     /// What became of a record. `noted` is of none: what is said of an organization, whose `key` it is, was not done or not understood; or
-    /// rows of a package were left out; or nothing was retired.
+    /// rows of a package were left out; or nothing was retired, or forgotten.
     pub enum Verdict {
         /// It is a new service.
         Created = "created",

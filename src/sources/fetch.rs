@@ -185,9 +185,10 @@ impl Fetcher {
             })?;
             let bytes = bytes.to_bytes();
             // A whole directory takes a while to read, in which others are to be answered.
-            let read = web::block(move || json::foreign(&bytes, most_values)).await;
-            let value = read.ok().and_then(Result::ok);
-            let value = value.ok_or_else(|| Miss::new(SourceRunError::NotHsds, "the answer is not JSON that can be read"))?;
+            let unread = |why: String| Miss::new(SourceRunError::NotHsds, format!("the answer is not JSON that can be read{why}"));
+            let read = web::block(move || json::foreign(&bytes, most_values)).await.map_err(|_| unread(String::new()))?;
+            // Why it is not says where, and how much there may be, and quotes nothing.
+            let value = read.map_err(|fault| unread(format!(": {fault}")))?;
             return Ok(Answer { value, date });
         }
         Err(Miss::new(SourceRunError::Redirect, "redirects that do not end"))

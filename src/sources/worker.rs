@@ -5,10 +5,11 @@
 //! takes more than one transaction, since a record clashes or the list gives ids alone, the page is noted after the last of them: whoever
 //! comes after reads it once more, and what is written already is unchanged.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
@@ -237,34 +238,54 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
 }
 
 /// Asks for services one by one, some at a time, and writes them. One that cannot be read is refused, and costs the run no more than
-/// itself, unless it is one of many.
+/// itself. Where they are most, and more than half as many as are asked for between two writes, the run stops. What was shown before it
+/// stops is written.
 async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load: Load, ids: &[String]) -> std::result::Result<Load, Stop> {
     // What a sweep does not get is asked for by the next one. What a pull does not get is asked for only once it changes again.
     let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts + 1 < MOST_ATTEMPTS;
-    let (mut asked, mut missed) = (usize::try_from(turn.run.records).unwrap_or_default(), 0);
+    let (mut asked, mut missed) = (0, 0);
     for ids in ids.chunks(ONE_BY_ONE) {
-        let answers = stream::iter(ids).map(|id| async move {
-            match fetcher.get(&pages::one(base, id), MOST_OF_RECORD).await {
-                Ok(Answer { value, .. }) => Ok(Some(Ok(value))),
-                // It vanished between the list and now; the next sweep will say so.
-                Err(miss) if miss.is_absent() => Ok(None),
-                Err(miss) if miss.is_of_all() => Err(miss),
-                Err(miss) => Ok(Some(Err(miss))),
-            }
-        });
-        let answers: Vec<Option<std::result::Result<Value, Miss>>> = turn.held(answers.buffered(AT_ONCE).try_collect::<Vec<_>>()).await??;
-        let misses: Vec<&Miss> = answers.iter().flatten().filter_map(|answer| answer.as_ref().err()).collect();
+        let mut answers = turn.held(ask(fetcher, base, ids)).await?;
+        let misses: Vec<&Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
         asked += ids.len();
         missed += misses.len();
-        // A single one says nothing where others have been read before it.
-        let is_most = misses.len() * 2 > ids.len() && missed * 2 > asked.min(ONE_BY_ONE);
-        if let Some(miss) = misses.into_iter().find(|miss| is_most || is_patient && miss.passes()) {
-            return Err(miss.clone().into());
+        // A few say nothing of the others.
+        let is_most = missed * 2 > asked.max(ONE_BY_ONE);
+        let stops = |miss: &Miss| miss.is_of_all() || is_most || is_patient && miss.passes();
+        let stop = misses.into_iter().find(|miss| stops(miss)).cloned();
+        if stop.is_some() {
+            // Those that failed are asked for again.
+            answers.retain(std::result::Result::is_ok);
         }
-        let found = answers.into_iter().flatten().map(|answer| answer.map_err(|miss| miss.detail));
+        let found = answers.into_iter().map(|answer| answer.map_err(|miss| miss.detail));
         load = turn.take(load, numbered(turn.run.records, found), None).await??;
+        if let Some(miss) = stop {
+            return Err(miss.into());
+        }
     }
     Ok(load)
+}
+
+/// What the partner says of these services, as far as it shows them, and up to an answer that says that it answers none.
+async fn ask(fetcher: &Fetcher, base: &Url, ids: &[String]) -> Vec<std::result::Result<Value, Miss>> {
+    let answers = stream::iter(ids).map(|id| async move { fetcher.get(&pages::one(base, id), MOST_OF_RECORD).await });
+    let mut answers = pin!(answers.buffered(AT_ONCE));
+    let mut came = Vec::new();
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Answer { value, .. }) => came.push(Ok(value)),
+            // It vanished between the list and now; the next sweep will say so.
+            Err(miss) if miss.is_absent() => {}
+            Err(miss) => {
+                let is_of_all = miss.is_of_all();
+                came.push(Err(miss));
+                if is_of_all {
+                    break;
+                }
+            }
+        }
+    }
+    came
 }
 
 /// Records, or why they could not be read, with their places, after so many.

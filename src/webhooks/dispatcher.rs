@@ -379,11 +379,12 @@ pub(super) fn enqueue(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool, 
     ids.dedup();
     let wanted: HashSet<WebhookEndpointId> = queue::still_wanted(conn, &ids)?.into_iter().collect();
     let rows: Vec<DeliveryRow> = rows.iter().filter(|row| wanted.contains(&row.endpoint_id)).cloned().collect();
-    queue::add(conn, &rows, is_replay)?;
     ids.retain(|id| wanted.contains(id));
     if is_replay {
+        // Before the deliveries, which are locked by what queues them again: workers lock the endpoint first.
         repository::note_requeued(conn, &ids, now)?;
     }
+    queue::add(conn, &rows, is_replay)?;
     repository::wake(conn, &ids, now)
 }
 

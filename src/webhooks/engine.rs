@@ -87,16 +87,15 @@ impl Engine {
         }
     }
 
-    /// Deletes what was finished long ago, and cancels what waits for endpoints to which nothing more is sent, a bounded number in each
-    /// transaction.
+    /// Deletes what was finished long ago, a bounded number in each transaction.
     pub async fn purge(&self) -> Result<(), Error> {
-        self.cancel_rest().await?;
         let before = self.app.clock.now().plus(-KEPT);
         while self.app.db.write(move |conn| queue::purge(conn, before)).await? > 0 {}
         Ok(())
     }
 
-    async fn cancel_rest(&self) -> Result<(), Error> {
+    /// Cancels what waits for endpoints to which nothing more is sent, a bounded number in each transaction.
+    pub async fn cancel_rest(&self) -> Result<(), Error> {
         for endpoint in self.app.db.read(queue::over).await? {
             let now = self.app.clock.now();
             while self.app.db.write(move |conn| queue::cancel_rest(conn, endpoint, now)).await? > 0 {}

@@ -118,7 +118,7 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
     app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
     clinic.patch(&endpoint, 1, json!({ "status": "disabled" })).await.expect(200);
     assert!(is_any("cancelled").await && is_any("pending").await, "most of it, and not all at once");
-    engine.purge().await.unwrap();
+    engine.cancel_rest().await.unwrap();
     assert!(is_any("cancelled").await && !is_any("pending").await);
 
     // As if none of it had been cancelled yet: then it is more than one request cancels.
@@ -127,7 +127,7 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
     let active = json!({ "status": "active" });
     clinic.patch(&endpoint, 2, active.clone()).await.expect_problem(409, "too_much_at_once");
     clinic.patch(&endpoint, 2, json!({ "description": "Ours" })).await.expect(200);
-    engine.purge().await.unwrap();
+    engine.cancel_rest().await.unwrap();
     assert!(!is_any("pending").await);
     clinic.patch(&endpoint, 3, active).await.expect(200);
     engine.deliver().await.unwrap();

@@ -251,6 +251,28 @@ fn the_directory_is_exported_as_hsds_in_every_form_and_taken_back() {
 }
 
 #[test]
+fn an_import_that_cannot_tell_what_is_missing_writes_the_rest_and_fails() {
+    for place in places() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("in.ndjson").to_str().unwrap().to_owned();
+        printed(&place, &["client", "add", "--organization=Directory", "--kind=directory", "--name=EMR", "--scopes=all"]);
+        let line = |id: &str| format!("{{ \"id\": \"{id}\", \"name\": \"Lunch {id}\", \"status\": \"active\" }}\n");
+        let import = ["import", "services", &file, "--organization=Directory", "--source=test", "--retire-missing"];
+        std::fs::write(&file, ["a", "b", "c"].map(line).concat()).unwrap();
+        printed(&place, &import);
+        std::fs::write(&file, ["a", "b", "d"].map(line).concat() + "{ \"id\": \"c\",\n").unwrap();
+        let output = run(&place, &import);
+        let summary = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            summary.contains("1  were created") && summary.contains("1  were refused") && summary.contains("0  were retired"),
+            "{summary}"
+        );
+        assert!(!output.status.success() && told(&output).iter().any(|line| line.contains("nothing was made inactive")), "{output:?}");
+        assert!(run(&place, &[&import[..], &["--force"]].concat()).status.success());
+    }
+}
+
+#[test]
 fn an_export_over_a_file_leaves_it_where_and_whose_it_is() {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt as _, chown, symlink};

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::harness::shared;
 
 pub mod over_http;
+mod retiring;
 mod standing;
 
 fn mapping(text: &str) -> Mapping {
@@ -397,6 +398,16 @@ fn a_record_that_is_none_is_refused_and_the_rest_goes_on() {
     assert_eq!(imported.services.len(), 2);
     let refused: Vec<(u64, &str)> = imported.refused.iter().map(|refused| (refused.position, refused.reasons[0].code)).collect();
     assert_eq!(refused, [(2, "not_readable"), (3, "not_a_record"), (4, "not_a_record")]);
+}
+
+#[test]
+fn an_empty_list_where_records_are_to_be_is_none_and_where_there_is_nothing_that_is_told() {
+    let mapping = mapping("format = \"hsds\"\nsource = \"partner\"\neach = \"services\"");
+    let service = json!({"id": "s", "name": "Pantry", "status": "active"});
+    let organizations = json!([{"name": "A", "services": []}, {"name": "B"}, {"name": "C", "services": [service]}]);
+    let imported = Imported::of(organizations.to_string().as_bytes(), Form::Json, mapping);
+    assert_eq!((imported.services.len(), imported.reasons()), (1, BTreeMap::from([("not_a_record", 1)])));
+    assert_eq!(imported.refused[0].position, 2);
 }
 
 #[test]

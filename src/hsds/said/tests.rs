@@ -57,6 +57,7 @@ fn what_is_given_back_is_found_again_and_nothing_else() {
     // What the standard wants of every row is there once it has been given back.
     let mut expected = said();
     expected["metadata"][0]["resource_type"] = json!("service");
+    expected["phones"][0]["read_as"] = json!({ "type": null });
     assert_eq!(Value::Object(rest.clone()), Value::Object(settled(expected)));
     let mut again = written();
     give_back("service", &mut again, &rest, true);
@@ -105,7 +106,8 @@ fn the_rest_of_a_row_of_which_nothing_was_made_goes_with_the_record() {
     let mut fresh = written();
     give_back_fresh("service", &mut fresh, &rest);
     let rest = super::rest("service", &fresh, &written());
-    assert_eq!(rest["phones"], json!([{ "of": "250-555-0142", "type": "voice" }, { "colour": "red", "of": null }]));
+    let of_ours = json!({ "of": "250-555-0142", "read_as": { "type": null }, "type": "voice" });
+    assert_eq!(rest["phones"], json!([of_ours, { "colour": "red", "of": null }]));
     let mut record = written();
     give_back("service", &mut record, &rest, true);
     assert_eq!(record["kith"]["source_fields"]["phones"], json!([{ "colour": "red", "of": null }]));
@@ -136,7 +138,7 @@ fn what_a_source_says_stands_until_somebody_here_says_otherwise_of_it() {
     give_back_fresh("service", &mut fresh, &said);
     assert_eq!(fresh["schedules"][0]["timezone"], -8);
     let rest = rest("service", &fresh, &read);
-    assert_eq!((&rest["schedules"][0]["read_as"], rest["phones"][0].get("read_as")), (&json!({ "timezone": -5 }), None));
+    assert_eq!((&rest["schedules"][0]["read_as"], &rest["phones"][0]["read_as"]), (&json!({ "timezone": -5 }), &json!({ "type": null })));
     let shown = |mut record: Fields| {
         give_back("service", &mut record, &rest, true);
         record
@@ -145,6 +147,11 @@ fn what_a_source_says_stands_until_somebody_here_says_otherwise_of_it() {
     assert_eq!((&same["schedules"][0]["timezone"], same["schedules"][0].get("kith")), (&json!(-8), None));
     assert_eq!(same["phones"][0]["type"], "pager");
     assert_eq!(super::rest("service", &same, &read), rest, "another Kith that takes it keeps the same");
+    let goes_on = |written: &Fields, shown: &Fields| {
+        let mut again = written.clone();
+        give_back("service", &mut again, &super::rest("service", shown, written), true);
+        assert_eq!(Value::Object(again).to_string(), Value::Object(shown.clone()).to_string());
+    };
     let mut changed = of(-7);
     changed["phones"][0]["type"] = json!("fax");
     let written = changed.clone();
@@ -153,9 +160,22 @@ fn what_a_source_says_stands_until_somebody_here_says_otherwise_of_it() {
         assert_eq!(row["kith"]["source_fields"], said, "{row}");
     }
     assert_eq!((&changed["schedules"][0]["timezone"], &changed["phones"][0]["type"]), (&json!(-7), &json!("fax")));
-    let mut again = written.clone();
-    give_back("service", &mut again, &super::rest("service", &changed, &written), true);
-    assert_eq!(Value::Object(again).to_string(), Value::Object(changed).to_string());
+    goes_on(&written, &changed);
+    let mut emptied = read;
+    emptied["schedules"][0].as_object_mut().unwrap().shift_remove("timezone");
+    let without = shown(emptied.clone());
+    assert_eq!(without["schedules"][0]["kith"]["source_fields"], json!({ "timezone": -8 }));
+    goes_on(&emptied, &without);
+
+    // What was kept before there was such a thing does not say what was made: nobody is known to have changed it.
+    let mut older = rest.clone();
+    for list in ["schedules", "phones"] {
+        older[list][0].as_object_mut().unwrap().shift_remove("read_as");
+    }
+    let mut record = written;
+    give_back("service", &mut record, &older, true);
+    assert_eq!((&record["schedules"][0]["timezone"], &record["phones"][0]["type"]), (&json!(-8), &json!("pager")));
+    assert_eq!(record["schedules"][0].get("kith"), None);
 }
 
 #[test]

@@ -26,6 +26,21 @@ pub struct Unit {
     pub is_only: bool,
 }
 
+/// Why nothing is made of a record, and the services that it would have been, as far as it says which.
+#[derive(Debug)]
+pub struct Unread {
+    /// Why.
+    pub reason: Notice,
+    /// The services, each with its id where it has one.
+    pub units: Vec<Unit>,
+}
+
+impl From<Notice> for Unread {
+    fn from(reason: Notice) -> Self {
+        Self { reason, units: Vec::new() }
+    }
+}
+
 /// Fields that only a service has.
 const SERVICE: &[&str] = &[
     "service_at_locations",
@@ -62,9 +77,9 @@ const ORGANIZATION: &[&str] = &[
 ];
 
 /// The services of a record.
-pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
+pub fn units(record: Value) -> Result<Vec<Unit>, Unread> {
     let Some(mut record) = Part::of(record) else {
-        return Err(Notice::new("not_a_record", "", "the record is no object"));
+        return Err(Notice::new("not_a_record", "", "the record is no object").into());
     };
     // Some feeds wrap a record in a description of its kind.
     if !record.fields.contains_key("name")
@@ -81,30 +96,48 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
     {
         return Ok(vec![at_location(record)]);
     }
-    if is_named && has(&record, "organization") {
+    // A service without a name is a service still, and not its organization.
+    let is_nameless = !is_named
+        && record.peek("id").is_some()
+        && record.fields.get("organization").is_some_and(Value::is_object)
+        && !has(&record, "services")
+        && !has(&record, "service");
+    if is_nameless || is_named && has(&record, "organization") {
         let organization = record.fields.remove("organization").and_then(Part::of);
         return Ok(vec![Unit { service: record, organization, is_only: true, ..Unit::default() }]);
     }
     let mut organizations = record.parts(&["organization", "organizations"]);
     if organizations.is_empty() {
-        if !is_named {
-            return Err(Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"));
-        }
         let counts = |names: &[&str]| names.iter().filter(|name| record.fields.contains_key(**name)).count();
         if counts(SERVICE) > 0 && counts(&["services", "organization_identifiers", "legal_status"]) == 0
             || counts(ORGANIZATION) == 0 && record.fields.contains_key("status")
         {
             return Ok(vec![Unit { service: record, is_only: true, ..Unit::default() }]);
         }
-        return of_organization(record, Vec::new(), Part::default());
+        return if is_named { of_organization(record, Vec::new(), Part::default()) } else { Err(nameless(record)) };
     }
     let services = record.parts(&["services", "service"]);
     let Some(last) = organizations.pop() else { return Ok(Vec::new()) };
     if organizations.is_empty() {
         return of_organization(last, services, record);
     }
-    // Several organizations side by side: their services name them.
     organizations.push(last);
+    side_by_side(organizations, services)
+}
+
+/// What a record would have been that has no name and is no service: the services in it, or the organization that is itself one.
+fn nameless(mut record: Part) -> Unread {
+    let is_organization = ORGANIZATION.iter().any(|name| record.fields.contains_key(*name));
+    let unit = |service, is_organization| Unit { service, is_organization, ..Unit::default() };
+    let mut units: Vec<Unit> = services_of(&mut record, Vec::new()).into_iter().map(|service| unit(service, false)).collect();
+    if units.is_empty() && is_organization {
+        units.push(unit(record, true));
+    }
+    Unread { reason: Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"), units }
+}
+
+/// Several organizations, and services that name them.
+fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Vec<Unit>, Unread> {
     let named = |part: &Part, column: &str| part.fields.get(column).map(Value::to_string);
     let known: HashSet<String> = organizations.iter().filter_map(|organization| named(organization, "id")).collect();
     let (mut given, mut others): (HashMap<String, Vec<Part>>, _) = (HashMap::new(), Vec::new());
@@ -114,13 +147,22 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Notice> {
             None => others.push(service),
         }
     }
-    let mut units = Vec::new();
+    let (mut units, mut fault) = (Vec::new(), None);
     for organization in organizations {
         let own = named(&organization, "id").and_then(|id| given.remove(&id)).unwrap_or_default();
-        units.extend(of_organization(organization, own, Part::default())?);
+        match of_organization(organization, own, Part::default()) {
+            Ok(own) => units.extend(own),
+            Err(unread) => {
+                units.extend(unread.units);
+                fault.get_or_insert(unread.reason);
+            }
+        }
     }
     units.extend(others.into_iter().map(|service| Unit { service, ..Unit::default() }));
-    Ok(units)
+    match fault {
+        Some(reason) => Err(Unread { reason, units }),
+        None => Ok(units),
+    }
 }
 
 /// A service at one location, as `/service_at_locations` lists them.
@@ -134,7 +176,8 @@ fn at_location(mut record: Part) -> Unit {
     Unit { service, organization, is_only: true, ..Unit::default() }
 }
 
-fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: Part) -> Result<Vec<Unit>, Notice> {
+/// Takes out the services of an organization, beside those that are given; where there are none, those at its locations.
+fn services_of(organization: &mut Part, mut services: Vec<Part>) -> Vec<Part> {
     services.extend(organization.parts(&["services", "service"]));
     if services.is_empty() {
         for location in organization.fields.get("locations").and_then(Value::as_array).into_iter().flatten() {
@@ -142,6 +185,11 @@ fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: 
             services.extend(inner.filter(|service| service.is_object()).cloned().filter_map(Part::of));
         }
     }
+    services
+}
+
+fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part) -> Result<Vec<Unit>, Unread> {
+    let services = services_of(&mut organization, services);
     // What a wrapper says beside the organization is said of it.
     for name in ["locations", "location", "phones", "phone", "addresses"] {
         if !organization.fields.contains_key(name)
@@ -162,7 +210,8 @@ fn of_organization(mut organization: Part, mut services: Vec<Part>, mut around: 
     let told = json::length(&organization.fields) + json::length(&around.fields);
     if services.len().saturating_mul(told) > LARGEST {
         let message = format!("its organization, told with each of its services, would be more than {LARGEST} bytes");
-        return Err(Notice::new("too_large", "", message));
+        let units = services.into_iter().map(|service| Unit { service, ..Unit::default() }).collect();
+        return Err(Unread { reason: Notice::new("too_large", "", message), units });
     }
     let is_only = services.len() == 1;
     let unit =
@@ -201,10 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn a_service_without_a_name_is_not_its_organization() {
+        assert_eq!(shown(json!({"id": "S", "name": null, "organization": {"id": "O", "name": "O"}})), ["- of O"]);
+        assert_eq!(shown(json!({"id": "S", "status": "active"})), ["- of nobody"]);
+        // One that only wraps its organization has no id, or its services beside it.
+        assert_eq!(shown(json!({"organization": {"id": "O", "name": "O"}, "locations": []})), ["O of O"]);
+        assert_eq!(shown(json!({"id": 1, "organization": {"name": "O"}, "services": [{"name": "S"}]})), ["S of O"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_which_services_it_would_have_been() {
+        let ids = |record: Value| {
+            let unread = units(record).unwrap_err();
+            let id = |unit: &Unit| (unit.service.fields["id"].clone(), unit.is_organization);
+            unread.units.iter().map(id).collect::<Vec<_>>()
+        };
+        let (one, other) = (json!({"id": "S"}), json!({"id": "T"}));
+        assert_eq!(ids(json!({"id": "O", "name": null, "services": [one, other]})), [(json!("S"), false), (json!("T"), false)]);
+        assert_eq!(ids(json!({"id": "O", "locations": [{"services": [one]}]})), [(json!("S"), false)]);
+        assert_eq!(ids(json!({"id": "O", "locations": []})), [(json!("O"), true)]);
+        assert!(ids(json!({"id": "either"})).is_empty());
+        let large = json!({"id": "O", "name": "O", "x": "y".repeat(33 << 20), "services": [one, other]});
+        let both = json!({"organizations": [large, {"id": "P", "name": "P"}], "services": [{"id": "U", "organization_id": "P"}]});
+        assert_eq!(ids(both).iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), [json!("S"), json!("T"), json!("U")]);
+    }
+
+    #[test]
     fn an_organization_is_not_told_with_its_services_beyond_measure() {
         let services = |count: usize| vec![json!({ "name": "S" }); count];
         let large = |count| units(json!({ "name": "O", "x": "y".repeat(1 << 20), "services": services(count) }));
         assert_eq!(large(2).unwrap().len(), 2);
-        assert_eq!(large(65).unwrap_err().code, "too_large");
+        assert_eq!(large(65).unwrap_err().reason.code, "too_large");
     }
 }

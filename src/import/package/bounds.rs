@@ -71,7 +71,7 @@ mod tests {
         // They are handed over one by one: together they are too much.
         let records = package.next_records(2);
         assert_eq!(records.len(), 1);
-        assert_eq!(records[0].value, Err("more than 100000 rows hang on it".into()));
+        assert_eq!((&records[0].value, records[0].id.as_deref()), (&Err("more than 100000 rows hang on it".into()), Some("X")));
         let records = package.next_records(2);
         assert_eq!(records[0].value.as_ref().unwrap()["attributes"].as_array().unwrap().len(), 1);
     }

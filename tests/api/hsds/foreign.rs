@@ -416,21 +416,42 @@ on_both!(terms_beyond_what_an_organization_may_keep_are_left_out_and_told, |db| 
     assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 2), "{report}");
 });
 
-on_both!(a_full_package_without_terms_forgets_them_unless_a_row_of_it_could_not_be_read, |db| async move {
+on_both!(a_full_package_without_terms_forgets_them_unless_a_row_of_such_could_not_be_read, |db| async move {
     let app = TestApp::new(db).await;
     let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
     let count = async || all(&directory, &format!("/hsds/taxonomy_terms?taxonomy_id={}", id("y1"))).await.len();
     send(&directory, "", package(PRESENT)).await;
     let of_terms = ["attributes.csv", "taxonomies.csv", "taxonomy_terms.csv"];
     let without: Vec<(&str, &str)> = PRESENT.iter().copied().filter(|(name, _)| !of_terms.contains(name)).collect();
-    let spoiled: Vec<(&str, &str)> = without.iter().copied().chain([("pets.csv", "id,service_id\n1,{s1},one too many\n")]).collect();
-    let request = directory.request(Method::POST, "/v1/imports/services?source=foreign&retire_missing=true");
-    let request = request.insert_header(("content-type", "application/zip")).set_payload(package(&spoiled));
-    let report = app.send(request).await.expect(200);
-    assert_eq!((&report["refused"], &report["notices"]["nothing_retired"]), (&json!(1), &json!(1)), "{report}");
+    let with = async |file: (&str, &str)| spoiled(&directory, without.iter().copied().chain([file]).collect()).await;
+    assert_eq!(with(("taxonomy_terms.csv", "id,name\n{t9},Term,one too many\n")).await, [json!(1), json!(0), Value::Null, json!(1)]);
     assert_eq!(count().await, 4);
-    send(&directory, "&retire_missing=true", package(&without)).await;
+    assert_eq!(with(("pets.csv", "id,service_id\n1,{s1},one too many\n")).await, [json!(1), json!(0), Value::Null, Value::Null]);
     assert_eq!(count().await, 0);
+});
+
+/// What a full package brings of which a row cannot be read: rows refused and services retired, and whether it says that it retired or
+/// forgot nothing.
+async fn spoiled(directory: &Caller, files: Vec<(&str, &str)>) -> [Value; 4] {
+    let request = directory.request(Method::POST, "/v1/imports/services?source=foreign&retire_missing=true");
+    let request = request.insert_header(("content-type", "application/zip")).set_payload(package(&files));
+    let report = directory.app.send(request).await.expect(200);
+    let told = |code: &str| report["notices"][code].clone();
+    [report["refused"].clone(), report["retired"].clone(), told("nothing_retired"), told("nothing_forgotten")]
+}
+
+on_both!(only_a_service_that_cannot_be_read_holds_up_that_others_are_retired, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let (all, two) =
+        ("id,name,status\n{s1},One,active\n{s2},Two,active\n{s3},Three,active\n", "id,name,status\n{s1},One,active\n{s2},Two,active\n");
+    send(&directory, "", package(&[("services.csv", all)])).await;
+    let three = format!("{two}{{s3}},Three,active,one too many\n");
+    assert_eq!(spoiled(&directory, vec![("services.csv", three.as_str())]).await, [json!(1), json!(0), json!(1), Value::Null]);
+    for (file, retired) in [("phones.csv", 1), ("organizations.csv", 0)] {
+        let files = vec![("services.csv", two), (file, "id,name\n1,250 555 0100,one too many\n")];
+        assert_eq!(spoiled(&directory, files).await, [json!(1), json!(retired), Value::Null, Value::Null], "{file}");
+    }
 });
 
 on_both!(nuls_are_left_out_of_a_package, |db| async move {
