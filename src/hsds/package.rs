@@ -6,17 +6,20 @@
 //! get into it are files without a name: they are gone with the process, however it ends.
 
 use std::collections::hash_map::{DefaultHasher, Entry};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::ids;
 use super::model::{PROFILE_VERSION, VERSION, shown};
 use super::tables::{self, NUMBERS, SINGLES, TABLES, Table};
 use super::write::unknown_organization;
@@ -42,7 +45,8 @@ pub enum PackageError {
     Csv(#[from] csv::Error),
 }
 
-/// Under this a row says in its column `kith`, in the shape of the nested objects, what it says otherwise of a row that others share.
+/// Under this a row says in its column `kith`, in the shape of the nested objects, what it says otherwise of a row that others share, and its
+/// own id, where another row has it too.
 pub const OTHERWISE: &str = "otherwise";
 
 /// So much of a table is kept in memory until it is packed, in bytes.
@@ -120,6 +124,8 @@ pub struct Package {
     sheets: BTreeMap<&'static str, csv::Writer<Sheet>>,
     /// Rows that several objects share and that are written, and the digest of what they say.
     written: HashMap<(&'static str, String), u64>,
+    /// Digests of the ids of all other rows.
+    ids: HashSet<u64>,
 }
 
 impl Package {
@@ -135,7 +141,7 @@ impl Package {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, sheets: BTreeMap::new(), written: HashMap::new() }
+        Self { target, sheets: BTreeMap::new(), written: HashMap::new(), ids: HashSet::new() }
     }
 
     /// Adds a record of a table, everything nested.
@@ -162,7 +168,8 @@ impl Package {
         provider: Option<&Value>,
     ) -> Result<bool, PackageError> {
         let Some(table) = tables::of(name) else { return Ok(true) };
-        let id = members.get("id").cloned().unwrap_or_default();
+        let mut otherwise = Map::new();
+        let mut id = members.get("id").cloned().unwrap_or_default();
         // What several objects share is written once.
         if SINGLES.iter().any(|(_, shared, _)| *shared == name) {
             let digest = digest(&(members, parent));
@@ -170,6 +177,9 @@ impl Package {
                 Entry::Occupied(written) => return Ok(*written.get() == digest),
                 Entry::Vacant(first) => first.insert(digest),
             };
+        } else if let Some(other) = self.another(name, &id) {
+            // Rows of one id that hang on several objects are several rows here, each with what hangs on itself.
+            otherwise.insert("id".into(), std::mem::replace(&mut id, other));
         }
         let mut cells: BTreeMap<&str, String> = BTreeMap::new();
         if let Some((parent, parent_id)) = parent {
@@ -187,7 +197,6 @@ impl Package {
         if let (Some(provider), "program") = (provider, name) {
             cells.insert("organization_id", cell(provider));
         }
-        let mut otherwise = Map::new();
         for (member, value) in members {
             if let Some(child) = tables::list(member) {
                 let mut rows = Vec::new();
@@ -211,6 +220,9 @@ impl Package {
                 cells.insert(column, cell(value));
             }
         }
+        if otherwise.contains_key("id") {
+            cells.insert("id", cell(&id));
+        }
         if !otherwise.is_empty() {
             let mut profile = members.get("kith").and_then(Value::as_object).cloned().unwrap_or_default();
             profile.insert(OTHERWISE.into(), otherwise.into());
@@ -220,6 +232,14 @@ impl Package {
         let record: Vec<String> = record.collect();
         self.sheet(table)?.write_record(&record)?;
         Ok(true)
+    }
+
+    /// An id for a row whose own another row of its table has; none where no other has it.
+    fn another(&mut self, table: &str, id: &Value) -> Option<Value> {
+        let own = Uuid::try_parse(id.as_str()?).ok()?;
+        let mut ids = iter::once(own).chain((1..).map(|number| ids::part(own, table, number)));
+        let first = ids.find(|id| self.ids.insert(digest(&(table, id))))?;
+        (first != own).then(|| first.to_string().into())
     }
 
     fn sheet(&mut self, table: &Table) -> Result<&mut csv::Writer<Sheet>, PackageError> {

@@ -117,7 +117,8 @@ impl Importer {
             Of::Records | Of::Service => {}
             Of::Part => return,
             Of::Organization => return self.organization(value).into_iter().for_each(give),
-            Of::Row(kind) => return kept(kind, value).into_iter().for_each(give),
+            Of::Row(kind) => return kept(kind, value, hsds::terms::row).into_iter().for_each(give),
+            Of::OwnRow(kind) => return kept(kind, value, hsds::terms::own_row).into_iter().for_each(give),
             Of::LeftOut => return left_out(&value).into_iter().for_each(give),
         }
         if self.mapping.format == Format::Hsds && is_ours(&value) {
@@ -332,9 +333,9 @@ impl Importer {
 }
 
 /// What belongs to no record, in the form of the standard; none where it says nothing.
-fn kept(kind: SourceRowKind, value: Value) -> Option<Outcome> {
+fn kept(kind: SourceRowKind, value: Value, read: fn(SourceRowKind, Fields) -> Option<(String, Value)>) -> Option<Outcome> {
     let Value::Object(row) = value else { return None };
-    let (key, content) = hsds::terms::row(kind, row)?;
+    let (key, content) = read(kind, row)?;
     Some(Outcome::Kept(Kept { kind, key: keys::fitted(&key), content }))
 }
 

@@ -200,8 +200,8 @@ impl Load {
         match (of, key) {
             (Of::Records | Of::Service, Some(key)) => self.seen.extend([self.id(key)]),
             (Of::Records | Of::Service, None) => self.unkeyed += 1,
-            (Of::Row(kind), Some(key)) => self.seen_kept.extend([(kind, key.to_owned())]),
-            (Of::Row(_), None) => self.unkeyed_rows += 1,
+            (Of::Row(kind) | Of::OwnRow(kind), Some(key)) => self.seen_kept.extend([(kind, key.to_owned())]),
+            (Of::Row(_) | Of::OwnRow(_), None) => self.unkeyed_rows += 1,
             // Organizations stay, and parts are of records that say what they are.
             (Of::Organization | Of::Part | Of::LeftOut, _) => {}
         }

@@ -81,6 +81,8 @@ pub struct Package {
     placed: (HashSet<String>, HashSet<String>),
     /// The programs that services name.
     programs: HashSet<String>,
+    /// Whether another Kith has written it.
+    is_own: bool,
     /// The table whose rows that belong to no record are next, and where in it they go on.
     loose: (usize, Option<csv::Position>),
     /// Records that rows name and that are not there, by the column that names them.
@@ -274,7 +276,10 @@ impl Package {
                 first.get_or_insert_with(|| text(fields, "id").unwrap_or_default());
             }
             // What Kith has written says where a service is given, also where that is nowhere.
-            self.placed.0.extend(text(fields, "id").filter(|_| own::is_own(fields)));
+            if own::is_own(fields) {
+                self.is_own = true;
+                self.placed.0.extend(text(fields, "id"));
+            }
             self.programs.extend(text(fields, "program_id").filter(|_| !says_otherwise(fields, "program")));
             self.services.push_back(place);
             return;
@@ -364,7 +369,8 @@ impl Package {
             // One that cannot be read has been told of.
             let Ok(fields) = self.row(place) else { continue };
             if let Some(kind) = kind {
-                records.push(self.record(&table.name, place, Of::Row(kind), unfolded));
+                let of = if self.is_own { Of::OwnRow(kind) } else { Of::Row(kind) };
+                records.push(self.record(&table.name, place, of, unfolded));
                 if records.len() >= most || unfolded.is_full() {
                     return (number, Some(reader.position().clone()));
                 }

@@ -46,6 +46,8 @@ pub enum Of {
     Organization,
     /// A row of a package that belongs to no record.
     Row(SourceRowKind),
+    /// The same of a package that another Kith has written.
+    OwnRow(SourceRowKind),
     /// A row of a package that is part of records, and could not be read.
     Part,
     /// Rows of a package that belong to nothing that is there: the name of their table, and what is to be told of them.

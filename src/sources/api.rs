@@ -131,7 +131,7 @@ pub struct SourceRunReport {
     #[serde(flatten)]
     pub run: SourceRun,
     /// The records of which something must be said: why they were refused, what was left out or not understood, which have vanished. The
-    /// first thousand.
+    /// first thousand; after the first five hundred those of records that were refused alone.
     #[schema(value_type = Vec<Line>)]
     pub lines: Vec<Box<RawValue>>,
     /// How many more such records there are.

@@ -30,8 +30,13 @@ use super::{repository, worker};
 const AGAIN: Duration = Duration::from_millis(500);
 /// Batches that are written in one transaction. A page has fewer, unless the partner sends more than it is asked for.
 const MOST_TOGETHER: usize = 4;
-/// Lines that are kept of a run.
+/// Lines that are kept of a run; after the first half of them those of records that were refused alone.
 const MOST_LINES: i32 = 1_000;
+
+/// How many more fit where there are so many.
+fn room(most: i32, there: i32) -> usize {
+    usize::try_from(most.saturating_sub(there)).unwrap_or_default()
+}
 
 /// A run that a worker is at.
 pub(super) struct Turn<'a> {
@@ -286,10 +291,19 @@ fn report(conn: &mut DbConn, run: &mut RunRow, lines: &[Line]) -> Result<()> {
         };
         *count = count.saturating_add(1);
     }
-    let mut told: Vec<Line> = lines.iter().filter(|line| line.needs_a_word()).cloned().collect();
-    let room = usize::try_from(MOST_LINES.saturating_sub(run.lines)).unwrap_or_default();
-    let left_out = told.len().saturating_sub(room);
-    told.truncate(room);
+    // What is said of records that were taken leaves room for those that were not.
+    let (mut most_noted, mut most) = (room(MOST_LINES / 2, run.lines), room(MOST_LINES, run.lines));
+    let (mut told, mut left_out) = (Vec::new(), 0_usize);
+    for line in lines.iter().filter(|line| line.needs_a_word()) {
+        let is_refused = line.verdict == Verdict::Refused;
+        if most > 0 && (is_refused || most_noted > 0) {
+            told.push(line.clone());
+            most -= 1;
+            most_noted = most_noted.saturating_sub(1);
+        } else {
+            left_out += 1;
+        }
+    }
     repository::insert_lines(conn, run.id, run.lines, &told)?;
     run.lines = run.lines.saturating_add(i32::try_from(told.len()).unwrap_or(i32::MAX));
     run.lines_left_out = run.lines_left_out.saturating_add(i32::try_from(left_out).unwrap_or(i32::MAX));

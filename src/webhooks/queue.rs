@@ -181,8 +181,9 @@ impl Walk {
             return Ok(Next::Later(self.later));
         }
         let (count, order) = (found.len(), (dsl::order_transaction_id, dsl::order_sequence, dsl::id));
-        let due = dsl::webhook_deliveries.filter(dsl::id.eq_any(found)).filter(sql::<Bool>(IS_PENDING));
-        let due: Vec<DeliveryRow> = due.filter(dsl::next_attempt_at.le(now)).order(order).load(conn)?;
+        // Asked for by their ids alone: with a word of what waits PostgreSQL may go through all that waits.
+        let mut due: Vec<DeliveryRow> = dsl::webhook_deliveries.filter(dsl::id.eq_any(found)).order(order).load(conn)?;
+        due.retain(|delivery| delivery.status == WebhookDeliveryStatus::Pending && delivery.next_attempt_at <= now);
         if due.len() < count {
             // The queue is another than the one that was walked.
             *self = Self::along(self.queue, self.wanted);
@@ -262,7 +263,8 @@ pub fn begin_anew(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) 
     let tried = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(WAS_TRIED));
     let ids: Vec<WebhookDeliveryId> = tried.select(dsl::id).limit(MOST_AT_ONCE).load(conn)?;
     for ids in ids.chunks(500) {
-        let tried = dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec())).filter(sql::<Bool>(IS_PENDING));
+        // They wait still: whoever settles one holds the endpoint, as the caller does.
+        let tried = dsl::webhook_deliveries.filter(dsl::id.eq_any(ids.to_vec()));
         update(tried).set((dsl::attempt_count.eq(0), dsl::next_attempt_at.eq(now))).execute(conn)?;
     }
     Ok(())

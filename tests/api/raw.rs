@@ -49,9 +49,14 @@ struct Target {
 }
 
 impl Target {
+    /// One that soon gives up.
     fn new(place: &Place) -> Self {
+        Self::with(place, &["--request-timeout=2s"])
+    }
+
+    fn with(place: &Place, settings: &[&str]) -> Self {
         let mut client = Client::add(&place.url(), "Alder Clinic", "clinic");
-        let server = Server::start(&place.url(), &["--request-timeout=2s"]);
+        let server = Server::start(&place.url(), settings);
         client.log_in(&server.address);
         Self { token: client.token, server }
     }
@@ -314,7 +319,7 @@ fn imports_whose_bodies_do_not_come_leave_room_for_others() {
 #[test]
 fn a_head_is_answered_as_a_get_without_its_body() {
     for place in places() {
-        let target = Target::new(&place);
+        let target = Target::with(&place, &[]);
         let ask = |method: &str, path: &str| {
             let token = &target.token;
             let head = format!("{method} {path} HTTP/1.1\r\nHost: kith\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");

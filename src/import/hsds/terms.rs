@@ -208,6 +208,18 @@ pub fn row(kind: SourceRowKind, fields: Fields) -> Option<(String, Value)> {
     }
 }
 
+/// The same of a package that another Kith has written: what it lists is in that form.
+pub fn own_row(kind: SourceRowKind, row: Fields) -> Option<(String, Value)> {
+    let taxonomy = match kind {
+        SourceRowKind::TaxonomyTerm => row.get("taxonomy"),
+        SourceRowKind::Taxonomy => row.get("name"),
+        _ => None,
+    };
+    let is_of_needs = taxonomy.and_then(Value::as_str) == Some(NEEDS);
+    let key = row.get("id")?.as_str()?.to_owned();
+    (!is_of_needs).then(|| (key, Value::Object(row)))
+}
+
 fn term(row: Part, draft: &mut Draft) -> Option<(String, Value)> {
     let key = row.peek("id");
     let term = Term::read(row, None, None, draft)?;

@@ -58,7 +58,7 @@ pub(super) fn renewed(file: &str, table: &str, mut fields: Row) -> Row {
             &[("taxonomy_id", "taxonomy_term_id"), ("service_id", "link_id"), ("taxonomy_detail", "value")]
         }
         "attribute" => &[("service_id", "link_id")],
-        "taxonomy_term" => &[("vocabulary", "taxonomy")],
+        "taxonomy_term" => &[("vocabulary", "taxonomy"), ("term", "name")],
         "accessibility" => &[("accessibility", "description")],
         "organization" => &[("url", "website")],
         "language" => &[("language", "name")],

@@ -100,9 +100,19 @@ fn assert_same_but_for_terms(whole: &BTreeMap<String, Vec<String>>, other: &BTre
     }
 }
 
+/// Holds that no two rows of a table have one id.
+#[track_caller]
+fn assert_ids_are_unique(package: &BTreeMap<String, Vec<String>>) {
+    for (name, rows) in package.iter().filter(|(name, _)| name.ends_with(".csv")) {
+        let ids: BTreeSet<&str> = rows.iter().map(|row| row.split("\", \"").next().unwrap()).collect();
+        assert_eq!(ids.len(), rows.len(), "{name}");
+    }
+}
+
 async fn goes_there_and_back(caller: &Caller, kind: &str) {
     let first = all(caller, "/hsds/services?full=true").await;
     let package = caller.get("/hsds/package").await;
+    assert_ids_are_unique(&tables(&package));
 
     let (_app, partner) = elsewhere(kind).await;
     let answer = caller.get("/hsds/services?full=true&format=ndjson").await;
@@ -313,6 +323,27 @@ on_both!(what_a_partner_adds_and_what_its_taxonomies_say_is_not_lost, |db| async
         (&json!("green"), &edited["organization"]["logo"], &edited["description"])
     );
     assert_eq!(there["schedules"][0]["byday"], "MO");
+});
+
+on_both!(one_telephone_of_several_goes_there_and_back_as_one_of_each, |db| async move {
+    let kind = kind_of(&db);
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let id = |number: u32| format!("1b7c2f7e-5d0a-4f60-8c55-{number:012}");
+    let phone = json!({ "id": id(1), "number": "250-555-0142", "type": "voice",
+        "languages": [{ "id": id(2), "code": "en" }, { "id": id(3), "code": "fr" }] });
+    let other = json!({ "id": id(1), "number": "250-555-0143" });
+    let service = json!({
+        "id": id(4), "name": "Pantry", "status": "active", "phones": [phone],
+        "organization": { "id": id(5), "name": "Alder Society", "description": "Helps.", "phones": [phone] },
+        "contacts": [{ "id": id(6), "name": "Dana", "phones": [other] }],
+        "service_at_locations": [{ "id": id(7), "phones": [phone],
+            "location": { "id": id(8), "location_type": "physical", "name": "Hall", "phones": [phone] } }],
+    });
+    send(&directory, "application/x-ndjson", service.to_string()).await;
+    let package = tables(&directory.get("/hsds/package").await);
+    assert_eq!((package["phones.csv"].len(), package["languages.csv"].len()), (5, 8));
+    goes_there_and_back(&directory, kind).await;
 });
 
 on_both!(what_two_sources_say_of_one_directory_goes_elsewhere, |db| async move {
