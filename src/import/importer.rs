@@ -333,7 +333,7 @@ impl Importer {
 }
 
 /// What belongs to no record, in the form of the standard; none where it says nothing.
-fn kept(kind: SourceRowKind, value: Value, read: fn(SourceRowKind, Fields) -> Option<(String, Value)>) -> Option<Outcome> {
+fn kept(kind: SourceRowKind, value: Value, read: fn(SourceRowKind, Map<String, Value>) -> Option<(String, Value)>) -> Option<Outcome> {
     let Value::Object(row) = value else { return None };
     let (key, content) = read(kind, row)?;
     Some(Outcome::Kept(Kept { kind, key: keys::fitted(&key), content }))
