@@ -144,7 +144,8 @@ pub struct SourceRunReport {
 #[serde(deny_unknown_fields)]
 #[validate(schema(function = "is_of_a_pull"))]
 pub struct SourceRunInput {
-    /// What it is to read.
+    /// What it is to read; a pull unless told otherwise.
+    #[serde(default)]
     pub kind: SourceRunKind,
     /// For a pull: everything, whatever was pulled before.
     #[serde(default)]

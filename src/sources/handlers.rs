@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::api::{Source, SourceQuery};
 use super::credentials::{CredentialError, Credentials};
 use super::model::{SourceInput, SourceRow, SourceRunKind, SourceRunStatus, SourceStatus};
-use super::repository;
+use super::{own, repository};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope};
 use crate::db::DbConn;
@@ -148,9 +148,12 @@ fn end_run(conn: &mut DbConn, row: &SourceRow, why: &str) -> Result<()> {
     repository::release(conn, row.id, row.wakes_at())
 }
 
-/// Fails where nothing may be pulled from the URL.
+/// Fails where nothing may be pulled from the URL: this server would take what it has for new.
 fn check_url(app: &App, url: &str) -> Result<()> {
     match address::parse(url, app.outbound.exceptions()) {
+        Ok(url) if own::is_address(app.config.base_url.as_deref(), &url) => {
+            Err(Error::invalid("/url", "own_address", "is of this server itself, whose directory would be doubled"))
+        }
         Ok(_) => Ok(()),
         Err((code, message)) => Err(Error::invalid("/url", code, message)),
     }
@@ -211,8 +214,9 @@ pub async fn list_sources(
 /// has vanished. Its services become services of the caller's organization, as with an import under the same name; each change is written
 /// in the name of the client that last wrote the source, which must keep `services:write`. Two processes never read it at once. A partner
 /// that cannot be read is asked again, six times in all, for nearly three hours unless the server was told otherwise; then the run is
-/// given up, and the next one is due later than usual. A credential must be one that the operator has set for this organization and this
-/// address.
+/// given up, and the next one is due later than usual. It is given up at once where the partner sends a page again (`page_repeated`). A
+/// record whose id is that of a service of this server came from here: it is `unchanged`, with the notice `own_record`. A credential must
+/// be one that the operator has set for this organization and this address.
 #[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources")]
 pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {

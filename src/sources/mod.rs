@@ -11,6 +11,7 @@ pub mod engine;
 mod fetch;
 pub mod handlers;
 pub mod model;
+mod own;
 mod pages;
 mod repository;
 pub mod runs;

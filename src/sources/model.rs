@@ -44,8 +44,10 @@ text_enum! {
 
 text_enum! {
     /// What a run reads.
+    #[derive(Default)]
     pub enum SourceRunKind {
         /// What has changed since the last pull; everything, the first time.
+        #[default]
         Pull = "pull",
         /// Every id, for what has vanished and what was missed.
         Sweep = "sweep",
@@ -69,7 +71,7 @@ text_enum! {
 text_enum! {
     /// Why a partner could not be read. Values may be added.
     pub enum SourceRunError {
-        /// The URL itself names a private network, from which nothing is pulled.
+        /// The URL itself names a private network, or this server: from neither anything is pulled.
         RefusedAddress = "refused_address",
         /// The name was not found, or leads into a private network: which, is not told.
         NameNotFound = "name_not_found",
@@ -87,6 +89,9 @@ text_enum! {
         TooLarge = "too_large",
         /// An answer that is no page or service of HSDS.
         NotHsds = "not_hsds",
+        /// The partner sent another page than was asked for, or the one before again: it does not page as HSDS says, and the rest of the list
+        /// is not known.
+        PageRepeated = "page_repeated",
         /// The operator has not set the credential that the source names, or not for this address.
         Credential = "credential",
         /// The client that wrote the source may no longer write services.
@@ -117,7 +122,7 @@ pub struct SourceInput {
     /// What its address speaks.
     #[serde(default)]
     pub kind: SourceKind,
-    /// Where it is read: `https://`, on the public internet.
+    /// Where it is read: `https://`, on the public internet, and not of this server itself.
     #[schema(min_length = 1, max_length = 2_000, pattern = "^https?://", example = "https://directory.example.ca/hsds")]
     pub url: String,
     /// What it is for.

@@ -19,6 +19,21 @@ pub struct ListPage {
     pub records: Vec<Value>,
     /// Whether none follows.
     pub is_last: bool,
+    /// Its number, where it says one.
+    pub number: Option<i64>,
+}
+
+impl ListPage {
+    /// Whether it may be page `number`: it says no other number, and its ids are not those of the page `before`, in whose place they are put.
+    /// A partner that does not know `page` sends the first again and again.
+    pub fn follows(&self, number: i32, before: &mut Vec<Option<String>>) -> bool {
+        let ids: Vec<Option<String>> = self.records.iter().map(id).collect();
+        // The first is what is sent to whoever asks for none, whatever number it says; and nothing follows an empty one.
+        let is_other = number > 1 && !ids.is_empty() && self.number.is_some_and(|said| said != i64::from(number));
+        let is_same = ids.iter().any(Option::is_some) && ids == *before;
+        *before = ids;
+        !is_other && !is_same
+    }
 }
 
 /// The URL of a page of what was changed at a moment or later, everything nested.
@@ -58,17 +73,19 @@ fn services(base: &Url, id: Option<&str>) -> Url {
 /// Reads the answer to a question for page `number`: a page of the standard, as all versions have it, or a bare list.
 pub fn read(value: Value, number: i32) -> Option<ListPage> {
     let mut members = match value {
-        Value::Array(records) => return Some(ListPage { records, is_last: true }),
+        Value::Array(records) => return Some(ListPage { records, is_last: true, number: None }),
         Value::Object(members) => members,
         _ => return None,
     };
     let records = ["contents", "items"].iter().find_map(|name| members.remove(*name));
     let Some(Value::Array(records)) = records else { return None };
     let says_last = ["last_page", "last"].iter().find_map(|name| members.get(*name)?.as_bool());
-    let total = members.get("total_pages").and_then(Value::as_i64);
+    let total = members.get("total_pages").and_then(Value::as_i64).filter(|total| *total > 0);
+    let is_behind_all = total.map(|total| i64::from(number) >= total);
     // A list that says nothing of pages is one.
-    let is_last = says_last.or_else(|| total.map(|total| i64::from(number) >= total)).unwrap_or(true);
-    Some(ListPage { is_last: is_last || records.is_empty(), records })
+    let is_last = says_last.or(is_behind_all).unwrap_or(true) || is_behind_all == Some(true);
+    let said = members.get("page_number").and_then(Value::as_i64);
+    Some(ListPage { is_last: is_last || records.is_empty(), records, number: said })
 }
 
 /// Whether the records of a list have everything nested. A partner before 3.1 lists their own fields alone: they are to be read one by one.
@@ -138,13 +155,33 @@ mod tests {
     fn a_list_ends_where_it_says_so_or_says_nothing() {
         let is_last = |value: Value, number| read(value, number).unwrap().is_last;
         let some = json!([{ "id": "1" }]);
-        assert!(!is_last(json!({ "contents": some, "last_page": false, "total_pages": 1 }), 1));
+        assert!(!is_last(json!({ "contents": some, "last_page": false, "total_pages": 2 }), 1));
+        assert!(is_last(json!({ "contents": some, "last_page": false, "total_pages": 2 }), 2), "there is no third of two");
+        assert!(!is_last(json!({ "contents": some, "last_page": false, "total_pages": 0 }), 1), "which says nothing");
         assert!(is_last(json!({ "contents": some, "last_page": true }), 1));
         assert!(is_last(json!({ "contents": some, "total_pages": 2 }), 2) && !is_last(json!({ "contents": some, "total_pages": 2 }), 1));
         assert!(is_last(json!({ "contents": some }), 1) && is_last(some.clone(), 1));
         assert!(is_last(json!({ "contents": [], "last_page": false }), 5), "nothing follows nothing");
         assert_eq!(read(json!({ "error": "no" }), 1), None);
         assert_eq!(read(json!("no"), 1), None);
+    }
+
+    #[test]
+    fn a_page_that_is_another_than_was_asked_for_is_known() {
+        let page = |ids: &[&str], said: Value| {
+            let contents: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+            read(json!({ "contents": contents, "page_number": said, "last_page": false }), 1).unwrap()
+        };
+        let mut before = Vec::new();
+        assert!(page(&["a", "b"], json!(0)).follows(1, &mut before), "the first is what is sent");
+        assert!(page(&["c", "d"], json!(2)).follows(2, &mut before));
+        assert!(!page(&["e", "f"], json!(1)).follows(3, &mut before), "it says another number");
+        assert!(page(&[], json!(1)).follows(3, &mut before), "an empty one ends the list");
+        assert!(page(&["g"], json!(null)).follows(3, &mut before));
+        assert!(!page(&["g"], json!(null)).follows(4, &mut before), "the same once more");
+        assert!(!page(&["g"], json!(5)).follows(5, &mut before), "whatever number it says");
+        let nameless = || read(json!({ "contents": [{ "name": "x" }] }), 1).unwrap();
+        assert!(nameless().follows(1, &mut before) && nameless().follows(2, &mut before), "without ids nobody knows");
     }
 
     #[test]

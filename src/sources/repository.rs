@@ -1,6 +1,6 @@
 //! The queries of sources and runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::api::SourceQuery;
 use super::model::{RunRow, SourceRow, SourceRunId};
 use crate::db::DbConn;
-use crate::db::schema::{source_absences, source_kin, source_run_lines, source_runs, sources};
+use crate::db::schema::{services, source_absences, source_kin, source_run_lines, source_runs, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
@@ -21,6 +21,12 @@ use crate::kind::{OrganizationId, ServiceId, SourceId};
 /// The source of an organization, tombstones included.
 pub fn find(conn: &mut DbConn, organization: OrganizationId, id: SourceId) -> Result<Option<SourceRow>> {
     Ok(sources::table.filter(sources::id.eq(id)).filter(sources::organization_id.eq(organization)).first(conn).optional()?)
+}
+
+/// Which of these are services of this server, whoever keeps them, tombstones included; at most 1,000.
+pub fn services_among(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashSet<ServiceId>> {
+    let found: Vec<ServiceId> = services::table.filter(services::id.eq_any(ids)).select(services::id).load(conn)?;
+    Ok(found.into_iter().collect())
 }
 
 /// The living source of this name.

@@ -68,7 +68,7 @@ pub async fn get_source_run(
 
 /// Read a source now
 ///
-/// Without waiting until it is due. One run of a source is under way at a time.
+/// Without waiting until it is due; a pull, unless `kind` says otherwise. One run of a source is under way at a time.
 #[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), request_body = SourceRunInput, responses((status = 201, description = "The run, which begins within seconds.", body = SourceRun)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources/{id}/runs")]
 pub async fn create_source_run(

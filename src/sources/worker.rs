@@ -18,7 +18,7 @@ use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
 use super::pages::{self, ListPage, MOST_PAGES};
 use super::writing::{Reached, Turn};
-use super::{Credentials, repository};
+use super::{Credentials, own, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
@@ -127,6 +127,9 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
     let content = &turn.source.content;
     let base = address::parse(&content.url, turn.app.outbound.exceptions())
         .map_err(|(_, message)| Miss::new(SourceRunError::RefusedAddress, format!("the address {message}")))?;
+    if own::is_address(turn.app.config.base_url.as_deref(), &base) {
+        return Err(Miss::new(SourceRunError::RefusedAddress, "the address is of this server itself").into());
+    }
     let credential = match &content.credential {
         None => None,
         Some(name) => {
@@ -153,10 +156,11 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
 
 /// Reads what has changed, page by page.
 async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+    let mut before = Vec::new();
     loop {
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
-        let (page, date) = turn.held(list(fetcher, &asked, number)).await??;
+        let (page, date) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
         // Places in the whole list are not known, so a record's is its place on the pages that were full before.
         let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
         let reached = Reached { page: number, date };
@@ -185,10 +189,10 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
 async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
     let mut load = turn.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
-    let (mut unknown, began) = (Vec::new(), Moment::now());
+    let (mut unknown, mut before, began) = (Vec::new(), Vec::new(), Moment::now());
     for number in 1.. {
         let asked = pages::ids(base, number);
-        let (page, _) = turn.held(list(fetcher, &asked, number)).await??;
+        let (page, _) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
         // Whatever is listed is there, also what is not read.
         let unseen = page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id)));
@@ -215,6 +219,7 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
     }
     let missing = load.missing();
     let records = turn.run.records;
+    let unknown = turn.held(own::without(&turn.app.db, unknown)).await??;
     read_each(turn, fetcher, base, load, &unknown).await?;
     let gone = turn
         .write(move |conn, source, run, _| {
@@ -294,14 +299,23 @@ fn numbered(after: i32, records: impl IntoIterator<Item = std::result::Result<Va
     (first..).zip(records).map(|(position, value)| Raw::new(position, value)).collect()
 }
 
-/// A page of a list, and the partner's clock.
-async fn list(fetcher: &Fetcher, url: &Url, number: i32) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
+/// A page of a list, and the partner's clock; `before` are the ids of the page before, and then of this one.
+async fn list(
+    fetcher: &Fetcher,
+    url: &Url,
+    number: i32,
+    before: &mut Vec<Option<String>>,
+) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
     if number > MOST_PAGES {
         return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
     }
     let Answer { value, date } = fetcher.get(url, MOST_OF_LIST).await?;
     let page = pages::read(value, number);
     let page = page.ok_or_else(|| Miss::new(SourceRunError::NotHsds, format!("GET {}: the answer is no page of HSDS", url.path())))?;
+    if !page.follows(number, before) {
+        let detail = format!("GET {}: asked for page {number}, the partner sent another page, or the one before again", url.path());
+        return Err(Miss::new(SourceRunError::PageRepeated, detail));
+    }
     Ok((page, date))
 }
 

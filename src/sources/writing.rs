@@ -24,7 +24,7 @@ use crate::import::report::{Line, Verdict};
 use crate::kind::ServiceId;
 
 use super::model::{RunRow, SourceRow, SourceRunStatus};
-use super::{repository, worker};
+use super::{own, repository, worker};
 
 /// How long to wait where the database was busy.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -131,6 +131,22 @@ impl<'a> Turn<'a> {
         })
     }
 
+    /// Reads records. Those that the partner has from this server are told of, and no more.
+    async fn read(&self, load: Load, records: Vec<Raw>) -> Result<Taken<()>> {
+        let mut mapping = Mapping::hsds(&self.source.name);
+        mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
+        // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
+        let desk = Desk { importer: Importer::new(mapping), load };
+        let (records, own) = own::told_apart(&self.app.db, records).await?;
+        let read = move |importer: &mut Importer, give: &mut dyn FnMut(_)| {
+            records.into_iter().for_each(|raw| importer.take(raw, give));
+            importer.finish(give);
+        };
+        let mut taken = desk.take(&self.app.db, read).await?;
+        taken.lines.extend(own);
+        Ok(taken)
+    }
+
     /// Reads records and writes what comes of them, with the page that they are, where they are one.
     pub(super) async fn take(
         &mut self,
@@ -138,16 +154,8 @@ impl<'a> Turn<'a> {
         records: Vec<Raw>,
         reached: Option<Reached>,
     ) -> Result<std::result::Result<Load, Lost>> {
-        let mut mapping = Mapping::hsds(&self.source.name);
-        mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
-        // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
-        let desk = Desk { importer: Importer::new(mapping), load };
         let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
-        let read = move |importer: &mut Importer, give: &mut dyn FnMut(_)| {
-            records.into_iter().for_each(|raw| importer.take(raw, give));
-            importer.finish(give);
-        };
-        let taken = match self.held(desk.take(&self.app.db, read)).await {
+        let taken = match self.held(self.read(load, records)).await {
             Ok(taken) => taken?,
             Err(lost) => return Ok(Err(lost)),
         };

@@ -353,3 +353,56 @@ on_both!(where_most_services_cannot_be_read_the_run_stops, |db| async move {
     assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [0; 5]), "{run}");
     assert_eq!(asked(&partner).len(), 21, "the list, and twenty services");
 });
+
+on_both!(a_partner_that_sends_a_page_again_ends_the_run_and_what_was_read_stays, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    // It sends its first page whatever is asked for, with and without its number, or with the number that was asked for.
+    for says in ["page_number", "nothing", "what was asked"] {
+        let theirs = theirs.clone();
+        partner.now(move |got| {
+            let asked = got.path.split('&').find_map(|pair| pair.strip_prefix("page=")).and_then(|page| page.parse::<u32>().ok());
+            let first = Got { path: "/hsds/services?full=true&page=1".into(), ..got.clone() };
+            let mut page = serde_json::from_str::<Value>(&theirs.answer(&first).body).unwrap();
+            match says {
+                "nothing" => {
+                    page.as_object_mut().unwrap().remove("page_number");
+                }
+                "what was asked" => page["page_number"] = json!(asked),
+                _ => {}
+            }
+            (page["total_pages"], page["last_page"]) = (json!(3), json!(false));
+            Reply::json(&page)
+        });
+        for kind in ["pull", "sweep"] {
+            asked(&partner);
+            app.clock.advance(Span::seconds(60));
+            clinic.renew().await;
+            clinic.post(&format!("{source}/runs"), json!({ "kind": kind })).await.expect(201);
+            pull(&app).await;
+            let run = last_run(&clinic, &source).await;
+            assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some("failed"), Some("page_repeated")), "{says}: {run}");
+            assert_eq!(asked(&partner).len(), 2, "{says}: the second page tells");
+        }
+    }
+    assert_eq!(directory(&clinic).await.into_keys().collect::<Vec<_>>(), ["Food Bank", "Lunch Club"]);
+});
+
+on_both!(of_a_list_no_page_is_asked_for_behind_all_that_it_has, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
+    let partner = Receiver::that(move |got| {
+        let mut page = serde_json::from_str::<Value>(&theirs.answer(got).body).unwrap();
+        page["last_page"] = json!(false);
+        Reply::json(&page)
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
+    assert_eq!(asked(&partner).len(), 2);
+});
