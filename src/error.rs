@@ -106,6 +106,8 @@ pub enum Error {
         from: &'static str,
         /// The wished state.
         to: &'static str,
+        /// The states that the caller can take it to, where they are to be told.
+        leads_to: Vec<&'static str>,
     },
     /// It clashes with the present state of things.
     #[error("conflict: {detail}")]
@@ -253,7 +255,7 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         ),
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
-        (Error::IllegalTransition { from: "", to: "" }, "The present state does not lead to that one."),
+        (Error::IllegalTransition { from: "", to: "", leads_to: Vec::new() }, "The present state does not lead to that one."),
         (
             Error::VersionMismatch { current: Some(1) },
             "If-Match does not name the present version, which is in current_version and ETag where there is one.",
@@ -370,7 +372,11 @@ impl Error {
             }
             Self::Duplicate { .. } => "A resource with the same key exists.".into(),
             Self::Reference { .. } => "The request refers to a resource that does not exist, or removes one that is in use.".into(),
-            Self::IllegalTransition { from, to } => format!("It is {from} and cannot become {to}."),
+            Self::IllegalTransition { from, to, leads_to } => match leads_to.as_slice() {
+                [] => format!("It is {from} and cannot become {to}."),
+                [only] => format!("It is {from} and cannot become {to}; it can become {only}."),
+                [others @ .., last] => format!("It is {from} and cannot become {to}; it can become {} or {last}.", others.join(", ")),
+            },
             Self::CapacityOutdated { known } => {
                 format!("Something newer is known of this room, as of {known}; what was true before changes nothing.")
             }

@@ -40,7 +40,7 @@ fn locked_row(conn: &mut DbConn, caller: &Principal, id: AppointmentId, version:
 /// Fails where an appointment does not lead to this status at a moment.
 fn check_step(row: &AppointmentRow, now: Instant, to: AppointmentStatus) -> Result<()> {
     let from = row.status_at(now);
-    if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str() }) }
+    if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to: Vec::new() }) }
 }
 
 /// Nobody comes, or does not, before it begins.

@@ -29,7 +29,7 @@ pub(super) enum Action {
         #[arg(long, value_name = "NAME_OR_ID")]
         organization: String,
         /// Create the organization, of this kind, if there is none of this name: health_authority, clinic, program, agency or directory
-        #[arg(long)]
+        #[arg(long, value_parser = kind)]
         kind: Option<OrganizationKind>,
         /// What to call the client
         #[arg(long, value_parser = name)]
@@ -77,6 +77,11 @@ fn name(text: &str) -> Result<String, &'static str> {
     } else {
         Err("must have 1 to 200 characters")
     }
+}
+
+fn kind(text: &str) -> Result<OrganizationKind, String> {
+    let kinds = || OrganizationKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+    text.parse::<OrganizationKind>().map_err(|_| format!("the kinds are: {}", kinds()))
 }
 
 fn scopes(text: &str) -> Result<Scopes, String> {
@@ -193,4 +198,16 @@ fn find_or_create_organization(
         }
         _ => Err(format!("there are several organizations {name_or_id:?}; give the id of one")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_there_is_none_of_is_answered_with_those_that_there_are() {
+        assert_eq!(kind("clinic"), Ok(OrganizationKind::Clinic));
+        let told = kind("coordinator").unwrap_err();
+        assert!(OrganizationKind::ALL.iter().all(|kind| told.contains(kind.as_str())), "{told}");
+    }
 }

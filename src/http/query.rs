@@ -2,15 +2,18 @@
 //!
 //! The guard of an operation asks for the [`check`], so that one that takes no parameters refuses them as well.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::sync::{Arc, LazyLock, RwLock};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use chrono::NaiveDate;
 use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value, json};
+use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::schema;
@@ -43,7 +46,7 @@ pub fn check(request: &HttpRequest) -> Result<()> {
         return Ok(());
     }
     if is_text(text) {
-        parameters.check(text)
+        parameters.check(&heard(request.method().as_str(), &request.match_pattern().unwrap_or_default(), text)?)
     } else {
         Err(Error::malformed("The query string is not UTF-8, or contains the character U+0000."))
     }
@@ -59,13 +62,48 @@ pub fn read_text<T: DeserializeOwned>(method: &str, route: &str, text: &str) -> 
     if !is_text(text) {
         return Err(Error::malformed("The parameters are not UTF-8, or contain the character U+0000."));
     }
-    Parameters::of_operation(method, route)?.check(text)?;
-    deserialized(text)
+    let text = heard(method, route, text)?;
+    Parameters::of_operation(method, route)?.check(&text)?;
+    deserialized(&text)
+}
+
+/// The members of a body that are parameters of an operation, as they are heard in a query string: what is a number or a truth value may
+/// be written as a text, and a text that is a number as one.
+pub fn of_body(method: &str, route: &str, mut body: Value) -> Result<Value> {
+    let parameters = Parameters::of_operation(method, route)?;
+    for (name, member) in body.as_object_mut().into_iter().flatten() {
+        let Some((form, false)) = parameters.forms.get(name) else { continue };
+        let text = match &*member {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => continue,
+        };
+        *member = form.read(form.heard(name, &text).unwrap_or(text));
+    }
+    Ok(body)
 }
 
 /// Reads a query string that has been checked.
 pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
-    deserialized(request.query_string())
+    deserialized(&heard(request.method().as_str(), &request.match_pattern().unwrap_or_default(), request.query_string())?)
+}
+
+/// The routes of the standard for other directories.
+const STANDARD: &str = "/hsds/";
+
+/// A query string as it is heard. The standard says neither how a truth value is written nor how a moment is, and its clients are others'
+/// libraries: on its routes `True` and `1` are true, and a date is its midnight in UTC.
+fn heard<'a>(method: &str, route: &str, text: &'a str) -> Result<Cow<'a, str>> {
+    if text.is_empty() || !route.starts_with(STANDARD) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let parameters = Parameters::of_operation(method, route)?;
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let heard = parameters.forms.get(&*name).and_then(|(form, _)| form.heard(&name, &value));
+        pairs.append_pair(&name, heard.as_deref().unwrap_or(&value));
+    }
+    Ok(Cow::Owned(pairs.finish()))
 }
 
 fn deserialized<T: DeserializeOwned>(text: &str) -> Result<T> {
@@ -106,6 +144,16 @@ impl Form {
             Some("integer" | "number") => Self::Number,
             Some("boolean") => Self::Boolean,
             _ => Self::Text,
+        }
+    }
+
+    /// Another way to write the same, which is the one that is published; none where there is none.
+    fn heard(self, name: &str, text: &str) -> Option<String> {
+        match (self, text.to_ascii_lowercase().as_str()) {
+            (Self::Boolean, "true" | "1") => Some("true".into()),
+            (Self::Boolean, "false" | "0") => Some("false".into()),
+            (Self::Text, date) if name == "modified_after" => Some(format!("{}T00:00:00Z", date.parse::<NaiveDate>().ok()?)),
+            _ => None,
         }
     }
 

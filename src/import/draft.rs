@@ -81,6 +81,8 @@ const MOST_KEPT: usize = 1_000;
 const MOST_AREAS: usize = 100;
 /// With this begins the name under which is kept what does not fit its field.
 const UNFIT: &str = "unfit:";
+/// Under this name are kept other keys of the source that a record states.
+const OTHER_KEYS: &str = "kith.identifiers";
 
 /// A record that is what the API would accept.
 struct Checked {
@@ -246,13 +248,18 @@ impl Draft {
         keys::mark(&mut self.service, source, key);
         match self.stated.get_mut("identifiers") {
             Some(Value::Array(stated)) => {
-                stated.retain(|identifier| identifier.get("system").and_then(Value::as_str) != Some(source));
-                stated.insert(0, json!({ "system": source, "value": key }));
+                let own = json!({ "system": source, "value": key });
+                let of_source = |identifier: &Value| identifier.get("system").and_then(Value::as_str) == Some(source);
+                // Another key of the source may be that of another record: it is kept, and finds nothing.
+                let others = stated.iter().filter(|identifier| of_source(identifier) && **identifier != own).cloned().collect();
+                stated.retain(|identifier| !of_source(identifier));
+                stated.insert(0, own);
+                self.keep(OTHER_KEYS, Value::Array(others));
             }
             Some(Value::Null) | None => {}
             Some(_) => {
                 let stated = self.stated.shift_remove("identifiers").unwrap_or_default();
-                self.keep_told("not_valid", "kith.identifiers", stated);
+                self.keep_told("not_valid", OTHER_KEYS, stated);
             }
         }
         if let Some(Value::Object(stated)) = self.stated.get_mut("provenance") {
@@ -270,8 +277,9 @@ impl Draft {
         let (mut service, mut value) = self.checked_service()?;
         let (capacity, rooms) = rooms?;
         let mut left = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
-        // What did not fit is no part of what an object of ours is held against.
-        for (name, mut part) in std::mem::take(&mut service.source_fields).into_iter().filter(|(name, _)| name.starts_with(UNFIT)) {
+        // What did not fit is no part of what an object of ours is held against, nor are other keys.
+        let is_besides = |name: &str| name.starts_with(UNFIT) || name == OTHER_KEYS;
+        for (name, mut part) in std::mem::take(&mut service.source_fields).into_iter().filter(|(name, _)| is_besides(name)) {
             part.sort_all_objects();
             left.entry(name).or_insert(part);
         }

@@ -110,7 +110,7 @@ impl Resource for Needs {
                     return Err(Error::invalid("/patient_id", "immutable", "never changes"));
                 }
                 if !row.status.may_become(input.status) {
-                    return Err(Error::IllegalTransition { from: row.status.as_str(), to: input.status.as_str() });
+                    return Err(Error::IllegalTransition { from: row.status.as_str(), to: input.status.as_str(), leads_to: Vec::new() });
                 }
                 if row.is_sensitive && !input.is_sensitive() {
                     permit_opening(conn, caller, row)?;

@@ -147,6 +147,12 @@ pub fn find_step(from: ReferralStatus, to: ReferralStatus) -> Option<&'static St
     STEPS.iter().find(|step| step.from == from && step.to == to)
 }
 
+/// The statuses to which one of these parties may take a referral from one, in the order of the table.
+pub fn steps_of(from: ReferralStatus, parties: &[Party]) -> impl Iterator<Item = ReferralStatus> {
+    let may = move |step: &&Step| step.from == from && step.by.iter().any(|party| parties.contains(party));
+    STEPS.iter().filter(may).map(|step| step.to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 
 use super::api::{Referral, ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
 use super::handlers::Referrals;
-use super::lifecycle::{Party, ReferralStatus, find_step};
+use super::lifecycle::{Party, ReferralStatus, find_step, steps_of};
 use super::model::{
     BusinessStatus, ConsentGiven, ReferralInput, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow,
 };
@@ -274,7 +274,10 @@ fn permit(row: &ReferralRow, input: &TransitionInput, parties: &[Party]) -> Resu
     if from == to && !from.is_final() && from != ReferralStatus::Draft {
         return Ok(());
     }
-    let step = find_step(from, to).ok_or(Error::IllegalTransition { from: from.as_str(), to: to.as_str() })?;
+    let Some(step) = find_step(from, to) else {
+        let leads_to = steps_of(from, parties).map(ReferralStatus::as_str).collect();
+        return Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to });
+    };
     if step.by.iter().any(|party| parties.contains(party)) {
         Ok(())
     } else {

@@ -348,7 +348,7 @@ pub async fn complete_screening(
             version.check(row.version)?;
             let status = ScreeningStatus::Completed;
             if row.status != ScreeningStatus::Draft {
-                return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
+                return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str(), leads_to: Vec::new() });
             }
             let input = completion.laid_over(Screenings::input(&row));
             let (head, screening) = resource::replace::<Screenings>(conn, caller, &row, input)?;

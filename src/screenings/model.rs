@@ -170,7 +170,7 @@ impl ScreeningInput {
             return Ok(());
         }
         if self.status != before.status {
-            return Err(Error::IllegalTransition { from: before.status.as_str(), to: self.status.as_str() });
+            return Err(Error::IllegalTransition { from: before.status.as_str(), to: self.status.as_str(), leads_to: Vec::new() });
         }
         let said_about =
             Self { note: before.note.clone(), rescreen_on: before.rescreen_on, identifiers: before.identifiers.clone(), ..self.clone() };

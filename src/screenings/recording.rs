@@ -201,7 +201,7 @@ fn completed_at(caller: &Principal, input: &ScreeningInput) -> Option<crate::db:
 pub fn retract(conn: &mut DbConn, caller: &Principal, row: &ScreeningRow, reason: &str) -> Result<(Head<kind::Screening>, Screening)> {
     let status = ScreeningStatus::EnteredInError;
     if row.status == status {
-        return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str() });
+        return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str(), leads_to: Vec::new() });
     }
     patients::repository::lock(conn, row.patient_id)?;
     take_back_needs(conn, caller, row)?;

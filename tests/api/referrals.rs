@@ -185,7 +185,8 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     let id = town.sent(&patient).await;
     step(&town.clinic, &id, json!({ "status": "accepted" })).await.expect_problem(403, "forbidden");
     step(&town.agency, &id, json!({ "status": "accepted" })).await.expect_problem(404, "not_found");
-    step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
+    let refused = step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
+    assert!(refused["detail"].as_str().unwrap().ends_with("it can become received, accepted, rejected or cancelled."), "{refused}");
     step(&town.program, &id, json!({ "status": "draft" })).await.expect_problem(409, "illegal_transition");
     assert_eq!(step(&town.program, &id, json!({ "status": "rejected" })).await.faults(422), fault("/reason/code", "required"));
     let other = json!({ "status": "rejected", "reason": { "code": "other" } });

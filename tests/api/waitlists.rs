@@ -152,6 +152,25 @@ on_both!(a_place_that_opens_is_offered_to_the_first_and_then_to_the_next, |db| a
     assert_eq!(told.collect::<Vec<_>>(), expected, "everyone concerned hears of it");
 });
 
+on_both!(a_room_whose_last_place_is_taken_from_the_list_is_open_no_more, |db| async move {
+    let town = Town::new(db).await;
+    let path = format!("/v1/services/{}/capacity", town.service);
+    town.agency.put_any(&path, json!({ "status": "full" })).await.expect(200);
+    let (first, second) = (town.wait(json!({})).await, town.wait(json!({})).await);
+    let room = async || {
+        let room = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
+        ["status", "available", "waitlist_length", "held"].map(|field| room[field].clone())
+    };
+    town.agency.put_any(&path, json!({ "available": 1 })).await.expect(200);
+    assert_eq!(room().await, [json!("open"), json!(1), json!(1), json!(1)]);
+    town.act(&town.clinic, &first, "accept").await.expect(200);
+    assert_eq!(room().await, [json!("waitlist"), json!(0), json!(1), json!(0)]);
+    assert_eq!(town.statuses(&[&second]).await, ["waiting"]);
+    town.agency.put_any(&path, json!({ "available": 2 })).await.expect(200);
+    town.act(&town.clinic, &second, "accept").await.expect(200);
+    assert_eq!(room().await, [json!("open"), json!(1), Value::Null, Value::Null], "one is left");
+});
+
 on_both!(a_referral_that_ends_or_goes_on_leaves_the_list, |db| async move {
     let town = Town::new(db).await;
     let first = town.wait(json!({})).await;

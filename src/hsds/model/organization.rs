@@ -95,7 +95,7 @@ pub struct Organization {
     pub attributes: Vec<Attribute>,
     /// What was changed of it, as its source has it.
     pub metadata: Vec<Metadata>,
-    /// Its services: their ids, or all of them with `full_service`.
+    /// Its services: with their own fields, or with everything nested where `full_service` is asked for.
     #[schema(no_recursion)]
     pub services: Vec<Service>,
     /// What the standard has no field for.

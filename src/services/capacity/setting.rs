@@ -12,7 +12,7 @@ use crate::http::resource::{self, Resource as _};
 use crate::http::{json, schema};
 use crate::identifiers;
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
-use crate::services::model::Capacity;
+use crate::services::model::{Capacity, CapacityStatus};
 use crate::services::repository;
 use crate::services::resource::Services;
 use crate::services::row::{CapacityEntryRow, ServiceRow};
@@ -86,7 +86,12 @@ pub fn take_place(conn: &mut DbConn, at: Instant, id: ServiceId, key: Option<&st
     let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
         return Ok(());
     };
-    let room = Capacity { available: Some(free - 1), ..room.clone() };
+    let status = match room.status {
+        // Kith keeps a list of the room, or the place would not have been offered: whoever comes now waits.
+        CapacityStatus::Open if free == 1 => CapacityStatus::Waitlist,
+        status => status,
+    };
+    let room = Capacity { status, available: Some(free - 1), ..room.clone() };
     set(conn, &Actor::operator(at), &row, key, &room).map(|_| ())
 }
 

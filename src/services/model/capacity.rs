@@ -31,7 +31,8 @@ text_enum! {
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
     /// Whether it takes people now. Where that is not said and `available` is, it follows: `open` where a place is free, and where none is,
-    /// `waitlist` if people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`.
+    /// `waitlist` if people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`. Where somebody
+    /// takes the last place of an `open` room, which Kith had offered to them, it is `waitlist` from then on.
     pub status: CapacityStatus,
     /// What is counted: `place`, `hamper`, `hour`, ….
     #[schema(max_length = 60, example = "place")]

@@ -604,6 +604,7 @@ on_both!(a_service_has_the_key_of_its_source_whatever_keys_the_source_states, |d
     let services = services(&caller).await;
     let [pantry, larder] = ["Pantry", "Larder"].map(|name| services.iter().find(|service| service["name"] == name).unwrap());
     assert_eq!(pantry["identifiers"], json!([key("a"), register]));
+    assert_eq!(pantry["source_fields"]["kith.identifiers"], json!([key("other")]), "which may be the key of another record");
     let origin = &pantry["provenance"];
     assert_eq!(
         (&origin["source"], &origin["record"], &origin["url"]),
