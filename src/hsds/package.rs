@@ -172,7 +172,7 @@ impl Package {
         let mut id = members.get("id").cloned().unwrap_or_default();
         // What several objects share is written once.
         if SINGLES.iter().any(|(_, shared, _)| *shared == name) {
-            let digest = digest(&(members, parent));
+            let digest = digest(&(Said(members), parent));
             match self.written.entry((name, cell(&id))) {
                 Entry::Occupied(written) => return Ok(*written.get() == digest),
                 Entry::Vacant(first) => first.insert(digest),
@@ -283,6 +283,34 @@ impl Package {
         let mut file = whole.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
         Ok(Some(file))
+    }
+}
+
+/// What an object says, for its digest: a cell that is empty says nothing.
+struct Said<'a>(&'a Map<String, Value>);
+
+impl Hash for Said<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let says = |value: &Value| !value.is_null() && value.as_str() != Some("");
+        let mut members: Vec<(&String, &Value)> = self.0.iter().filter(|(_, value)| says(value)).collect();
+        members.sort_unstable_by_key(|(name, _)| *name);
+        members.len().hash(state);
+        for (name, value) in members {
+            name.hash(state);
+            match value {
+                Value::Object(members) => Said(members).hash(state),
+                Value::Array(items) => {
+                    items.len().hash(state);
+                    for item in items {
+                        match item {
+                            Value::Object(members) => Said(members).hash(state),
+                            item => item.hash(state),
+                        }
+                    }
+                }
+                value => value.hash(state),
+            }
+        }
     }
 }
 

@@ -117,8 +117,8 @@ impl Importer {
             Of::Records | Of::Service => {}
             Of::Part => return,
             Of::Organization => return self.organization(value).into_iter().for_each(give),
-            Of::Row(kind) => return kept(kind, value, hsds::terms::row).into_iter().for_each(give),
-            Of::OwnRow(kind) => return kept(kind, value, hsds::terms::own_row).into_iter().for_each(give),
+            Of::Row(kind) => return kept(kind, hsds::terms::row(kind, fields_of(value))).into_iter().for_each(give),
+            Of::OwnRow(kind) => return kept(kind, hsds::terms::own_row(kind, fields_of(value))).into_iter().for_each(give),
             Of::LeftOut => return left_out(&value).into_iter().for_each(give),
         }
         if self.mapping.format == Format::Hsds && is_ours(&value) {
@@ -333,10 +333,13 @@ impl Importer {
 }
 
 /// What belongs to no record, in the form of the standard; none where it says nothing.
-fn kept(kind: SourceRowKind, value: Value, read: fn(SourceRowKind, Map<String, Value>) -> Option<(String, Value)>) -> Option<Outcome> {
-    let Value::Object(row) = value else { return None };
-    let (key, content) = read(kind, row)?;
-    Some(Outcome::Kept(Kept { kind, key: keys::fitted(&key), content }))
+fn kept(kind: SourceRowKind, row: Option<(String, Value)>) -> Option<Outcome> {
+    row.map(|(key, content)| Outcome::Kept(Kept { kind, key: keys::fitted(&key), content }))
+}
+
+/// The members of a row; none where it is none.
+fn fields_of(value: Value) -> Map<String, Value> {
+    if let Value::Object(fields) = value { fields } else { Map::new() }
 }
 
 /// What is told of rows that belong to nothing.
