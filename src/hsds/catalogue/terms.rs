@@ -130,7 +130,9 @@ impl Terms {
     }
 
     /// What sources have now, in the place of what they had. Of two that have the same, the first is believed.
-    pub(super) fn replace_said(&mut self, rows: Vec<SourceRow>) {
+    pub(super) fn replace_said(&mut self, mut rows: Vec<SourceRow>) {
+        // A taxonomy that is listed is believed before what terms say of theirs.
+        rows.sort_by_key(|row| row.kind != SourceRowKind::Taxonomy);
         self.terms.values_mut().for_each(|held| held.said = None);
         self.taxonomies.values_mut().for_each(|held| held.said = None);
         for row in rows {
