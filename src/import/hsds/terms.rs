@@ -208,16 +208,30 @@ pub fn row(kind: SourceRowKind, fields: Fields) -> Option<(String, Value)> {
     }
 }
 
-/// The same of a package that another Kith has written: what it lists is in that form.
-pub fn own_row(kind: SourceRowKind, row: Fields) -> Option<(String, Value)> {
+/// The same of a package that another Kith has written: what it lists is in that form, unless somebody has changed it on the way.
+pub fn own_row(kind: SourceRowKind, fields: Fields) -> Option<(String, Value)> {
+    if !is_sound(kind.as_str(), &fields) {
+        return row(kind, fields);
+    }
     let taxonomy = match kind {
-        SourceRowKind::TaxonomyTerm => row.get("taxonomy"),
-        SourceRowKind::Taxonomy => row.get("name"),
+        SourceRowKind::TaxonomyTerm => fields.get("taxonomy"),
+        SourceRowKind::Taxonomy => fields.get("name"),
         _ => None,
     };
     let is_of_needs = taxonomy.and_then(Value::as_str) == Some(NEEDS);
-    let key = row.get("id")?.as_str()?.to_owned();
-    (!is_of_needs).then(|| (key, Value::Object(row)))
+    let key = fields.get("id")?.as_str()?.to_owned();
+    (!is_of_needs).then(|| (key, Value::Object(fields)))
+}
+
+/// Whether all that an object says may stand where it stands.
+fn is_sound(table: &str, fields: &Fields) -> bool {
+    let Some(known) = tables::of(table) else { return false };
+    let fits = |(member, value): (&String, &Value)| match (tables::single(member), value) {
+        (Some(child), Value::Object(fields)) => is_sound(child, fields),
+        (_, Value::Object(_) | Value::Array(_)) => true,
+        (_, value) => known.fits(member, value),
+    };
+    fields.contains_key("id") && fields.iter().all(fits)
 }
 
 fn term(row: Part, draft: &mut Draft) -> Option<(String, Value)> {
@@ -272,4 +286,28 @@ fn given_back(mut row: Fields) -> Fields {
         *fields = given_back(std::mem::take(fields));
     }
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_another_kith_lists_is_kept_as_it_is_and_read_where_it_was_changed_on_the_way() {
+        let said = json!({
+            "id": "5c7a1c9e-8f0a-4d55-9b1e-6a0f8c2d3e4f", "code": "BD-1800", "name": "Pantries", "taxonomy": "Own",
+            "kith": { "source_fields": { "id": "term_2", "taxonomy": { "id": "tax_2" } } },
+            "taxonomy_detail": { "id": "3f7b145d-84af-42d7-8fae-eaca714b02b2", "name": "Own", "description": "Ours." },
+        });
+        let read = |said: &Value| own_row(SourceRowKind::TaxonomyTerm, said.as_object().unwrap().clone());
+        assert_eq!(read(&said), Some(("5c7a1c9e-8f0a-4d55-9b1e-6a0f8c2d3e4f".to_owned(), said.clone())));
+        for (pointer, value) in [("/id", json!("t1")), ("/taxonomy_detail/id", json!("tax_2"))] {
+            let mut changed = said.clone();
+            *changed.pointer_mut(pointer).unwrap() = value;
+            let row = row(SourceRowKind::TaxonomyTerm, changed.as_object().unwrap().clone());
+            assert!(row.is_some() && read(&changed) == row, "{pointer}");
+        }
+    }
 }
