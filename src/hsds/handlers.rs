@@ -228,7 +228,7 @@ pub async fn get_hsds_taxonomy_term(app: State, reader: DirectoryReader, id: Pat
 ///
 /// A zip file with `datapackage.json` and a CSV file for each table; columns named `kith` hold what the standard has no field for, as JSON.
 /// Organizations without services, terms that nobody carries and what an imported package said besides are in it. What records share, such
-/// as an organization or a term, is there once, as the first record says it; a record that says it otherwise says so in its own row, in
+/// as an organization or a term, is there once, a term as it is listed; a record that says it otherwise says so in its own row, in
 /// the column `kith` under `otherwise`.
 /// `POST /v1/imports/services` takes it, with the ids that records have here. Two are made at once; whoever asks meanwhile is answered 503
 /// with `Retry-After`.
