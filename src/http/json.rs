@@ -91,6 +91,19 @@ pub fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
+/// A value as it is once it has been written and read: a whole number has no fraction.
+pub fn as_read(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()).and_then(whole) {
+            Some(whole) => whole.into(),
+            None => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(as_read).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, member)| (name, as_read(member))).collect(),
+        other => other,
+    }
+}
+
 /// The bytes of a value as it is written.
 pub fn length(value: &impl Serialize) -> usize {
     serde_json::to_vec(value).map_or(0, |text| text.len())

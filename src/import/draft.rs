@@ -13,6 +13,7 @@ use super::read::Of;
 use super::text;
 use super::{Notice, Outcome, Parsed, Provider, Refused, rest, schema};
 use crate::hsds::said::Fields;
+use crate::http::json::as_read;
 use crate::services::capacity::MOST_ROOMS;
 use crate::services::model::{Capacity, NamedCapacity, Place, ServiceInput};
 
@@ -124,7 +125,7 @@ impl Draft {
 
     /// Keeps a value that no field holds; empty ones are not worth it. Several of one name become a list, of a thousand at most.
     pub fn keep(&mut self, name: impl Into<String>, value: Value) {
-        let Some(value) = substance(value) else { return };
+        let Some(value) = substance(as_read(value)) else { return };
         let name = name.into();
         match self.leftovers.entry(name.clone()) {
             Entry::Vacant(free) => {

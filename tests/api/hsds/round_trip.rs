@@ -531,6 +531,16 @@ fn of_folder(folder: &std::path::Path) -> Vec<Parsed> {
     }
 }
 
+on_both!(the_standards_own_examples_go_there_and_back, |db| async move {
+    let Some(examples) = shared("reference/hsds/examples") else { return };
+    let kind = kind_of(&db);
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let service: Value = serde_json::from_slice(&std::fs::read(examples.join("service_full.json")).unwrap()).unwrap();
+    send(&directory, "application/x-ndjson", service.to_string()).await;
+    goes_there_and_back(&directory, kind).await;
+});
+
 #[test]
 fn the_standards_own_example_package_is_understood() {
     let Some(folder) = shared("reference/hsds/examples/csv") else { return };
