@@ -196,7 +196,7 @@ impl<T: ToSchema + DeserializeOwned + Validate + 'static> FromRequest for Asked<
                 return query::read_text("POST", &route, &query).map(Self);
             }
             let (asked, pairs) = if is_json {
-                let value = query::of_body("GET", &route, json::parse(&bytes)?)?;
+                let value = json::parse(&bytes)?;
                 let pairs = pairs(&value);
                 (schema::check(value)?, pairs)
             } else {

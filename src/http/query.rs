@@ -67,22 +67,6 @@ pub fn read_text<T: DeserializeOwned>(method: &str, route: &str, text: &str) -> 
     deserialized(&text)
 }
 
-/// The members of a body that are parameters of an operation, as they are heard in a query string: what is a number or a truth value may
-/// be written as a text, and a text that is a number as one.
-pub fn of_body(method: &str, route: &str, mut body: Value) -> Result<Value> {
-    let parameters = Parameters::of_operation(method, route)?;
-    for (name, member) in body.as_object_mut().into_iter().flatten() {
-        let Some((form, false)) = parameters.forms.get(name) else { continue };
-        let text = match &*member {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => continue,
-        };
-        *member = form.read(form.heard(name, &text).unwrap_or(text));
-    }
-    Ok(body)
-}
-
 /// Reads a query string that has been checked.
 pub fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T> {
     deserialized(&heard(request.method().as_str(), &request.match_pattern().unwrap_or_default(), request.query_string())?)

@@ -297,16 +297,9 @@ on_both!(the_parameters_of_the_standard_are_taken_as_libraries_write_them, |db| 
     for (date, moment) in [("2026-03-02", "2026-03-02T00:00:00Z"), ("2030-01-01", "2030-01-01T00:00:00Z")] {
         let [by_date, by_moment] = [date, moment].map(|since| format!("/hsds/services?modified_after={since}"));
         assert_eq!(get(&by_date).await, get(&by_moment).await);
-        assert_eq!(clinic.post("/hsds/services", json!({ "modified_after": date })).await.expect(200), get(&by_moment).await);
     }
     assert_eq!(clinic.get("/hsds/services?modified_after=2026-02-30").await.faults(400)[0].0, "modified_after");
     assert_eq!(clinic.get("/v1/changes?since=2026-03-02").await.faults(400)[0].0, "since", "elsewhere a moment is one");
-    for (path, query, body) in [
-        ("service_at_locations", "postcode=V0X+3A0&proximity=500", json!({ "postcode": "V0X 3A0", "proximity": 500 })),
-        ("services", "page=2&per_page=3&full=true", json!({ "page": "2", "per_page": "3", "full": "True" })),
-    ] {
-        assert_eq!(clinic.post(&format!("/hsds/{path}"), body).await.expect(200), get(&format!("/hsds/{path}?{query}")).await, "{path}");
-    }
 });
 
 on_both!(lists_are_asked_by_post_with_json_or_a_form, |db| async move {
@@ -329,8 +322,14 @@ on_both!(lists_are_asked_by_post_with_json_or_a_form, |db| async move {
     let faults = clinic.post("/hsds/services", json!({ "per_page": 0, "colour": "red", "search": ["a"] })).await.faults(422);
     let pointers: HashSet<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
     assert_eq!(pointers, HashSet::from(["/search", "/colour", "/per_page"]));
-    for wrong in [json!({ "search": false }), json!({ "page": "two" }), json!({ "full": "maybe" })] {
-        assert_eq!(clinic.post("/hsds/services", wrong.clone()).await.faults(422)[0].1, "type", "{wrong}");
+    for (path, wrong) in [
+        ("services", json!({ "search": false })),
+        ("services", json!({ "page": "2" })),
+        ("services", json!({ "full": "True" })),
+        ("service_at_locations", json!({ "proximity": 900 })),
+    ] {
+        let faults = clinic.post(&format!("/hsds/{path}"), wrong).await.faults(422);
+        assert_eq!(faults[0].1, "type", "a value of another type is no text that looks like it");
     }
     let form = clinic.request(Method::POST, "/hsds/services").insert_header(("content-type", "application/x-www-form-urlencoded"));
     let faults = app.send(form.set_payload("per_page=0&colour=red")).await.faults(422);
