@@ -1,4 +1,4 @@
-//! Importing directories over HTTP: what is created, updated, unchanged, refused or retired.
+//! Importing directories over HTTP: what is created, updated, unchanged or refused.
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
@@ -75,53 +75,6 @@ on_both!(records_are_created_updated_unchanged_or_refused, |db| async move {
     assert_eq!(north["identifiers"].as_array().unwrap().len(), 2);
     let history = caller.get(&format!("{path}/history")).await.json();
     assert_eq!(history["items"].as_array().unwrap().len(), 3);
-});
-
-on_both!(what_a_full_list_lacks_is_retired_and_comes_back, |db| async move {
-    let app = TestApp::new(db).await;
-    let caller = app.clinic().await;
-    let all: Vec<Value> = ["a", "b", "c"].iter().map(|id| pantry(id, &format!("Pantry {id}"))).collect();
-    assert_eq!(counts(&import(&caller, "", &all).await), [3, 0, 0, 0, 0, 1]);
-    let refused = import(&caller, "&retire_missing=true", &all[..1]).await;
-    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("too_many_missing")));
-    assert_eq!(counts(&import(&caller, "&retire_missing=true", &all[..2]).await), [0, 0, 2, 0, 1, 0]);
-    assert_eq!(counts(&import(&caller, "&retire_missing=true", &all[..2]).await), [0, 0, 2, 0, 0, 0]);
-    assert_eq!(counts(&import(&caller, "&retire_missing=true&force=true", &all[..1]).await), [0, 0, 1, 0, 1, 0]);
-    assert_eq!(counts(&import(&caller, "", &all).await), [0, 2, 1, 0, 0, 0]);
-    assert!(services(&caller).await.iter().all(|service| service["status"] == "active"));
-});
-
-on_both!(where_it_is_not_known_which_record_was_refused_nothing_is_retired_and_the_report_says_so, |db| async move {
-    let app = TestApp::new(db).await;
-    let caller = app.clinic().await;
-    let all: Vec<Value> = ["a", "b", "c"].iter().map(|id| pantry(id, &format!("Pantry {id}"))).collect();
-    import(&caller, "", &all).await;
-    let spoiled = format!("{}\n{}\n{{\"id\":\"c\",", all[0], all[1]);
-    let answer = send(&caller, "&retire_missing=true", spoiled.clone()).await;
-    assert_eq!(counts(&answer), [0, 0, 2, 1, 0, 0]);
-    let report = answer.json();
-    assert_eq!(report["notices"]["nothing_retired"], 1, "{report}");
-    let told = report["lines"].as_array().unwrap().last().unwrap();
-    assert_eq!((&told["verdict"], &told["key"], &told["notices"][0]["code"]), (&json!("noted"), &Value::Null, &json!("nothing_retired")));
-    assert_eq!(services(&caller).await.iter().filter(|service| service["status"] == "active").count(), 3);
-
-    // One that is refused and has a key is still there, and what is missing beside it is retired.
-    let nameless = json!({ "id": "c", "name": "", "status": "active" });
-    let answer = import(&caller, "&retire_missing=true", &[all[0].clone(), nameless]).await;
-    assert_eq!(counts(&answer), [0, 0, 1, 1, 1, 0], "{}", answer.json());
-    let report = answer.json();
-    let refused = report["lines"].as_array().unwrap().iter().find(|line| line["verdict"] == "refused").unwrap();
-    assert_eq!((&refused["key"], &refused["notices"][0]["code"]), (&json!("c"), &json!("name_missing")));
-    let status = async |name: &str| {
-        let page = caller.get("/v1/services?status=active&status=inactive&limit=200").await.expect(200);
-        let found = page["items"].as_array().unwrap().iter().find(|service| service["name"] == name);
-        found.unwrap()["status"].clone()
-    };
-    assert_eq!((status("Pantry b").await, status("Pantry c").await), (json!("inactive"), json!("active")));
-
-    // Who says so has it retired all the same.
-    assert_eq!(counts(&send(&caller, "&retire_missing=true&force=true", spoiled).await), [0, 1, 1, 1, 1, 0]);
-    assert_eq!(status("Pantry c").await, "inactive");
 });
 
 on_both!(nuls_are_left_out_of_what_others_say, |db| async move {
