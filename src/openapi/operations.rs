@@ -53,6 +53,9 @@ fn problem_example(status: &str) -> Value {
 /// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
 const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
 
+/// What refuses an empty body though its schema requires no member: it needs one of several.
+const NEEDS_ONE_OF: [&str; 3] = ["/v1/matches", "/v1/patients/search", "/v1/webhook-endpoints/{id}/replay"];
+
 /// Where the document itself is read: it is no resource, and has a tag all the same.
 pub(super) const DOCUMENT: &str = "/openapi.json";
 
@@ -202,12 +205,13 @@ fn header_reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
-/// A POST whose body needs no member needs no body.
+/// A POST whose body needs nothing needs no body.
 pub(super) fn excuse_bodies(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
     let needs_nothing = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "object") && schema.get("required").is_none();
     let names: HashSet<String> = schemas.filter(|(_, schema)| needs_nothing(schema)).map(|(name, _)| name.clone()).collect();
-    for item in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+    let items = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, item) in items.filter(|(path, _)| !NEEDS_ONE_OF.contains(&path.as_str())) {
         let Some(operation) = item.get_mut("post") else { continue };
         if schemas::request_schema(operation).is_some_and(|name| names.contains(name))
             && let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut)
