@@ -50,8 +50,17 @@ fn problem_example(status: &str) -> Value {
     json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
 }
 
-/// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
-const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
+/// Single resources that are sent whole every time: jobs have no version, and what is shown of the others changes without one, as time
+/// passes, places are taken and consents end.
+const ALWAYS_SENT: [&str; 7] = [
+    "/v1/appointments/{id}",
+    "/v1/consents/{id}",
+    "/v1/exports/{id}",
+    "/v1/imports/{id}",
+    "/v1/referrals/{id}",
+    "/v1/services/{id}/waitlist-entries/{entry_id}",
+    "/v1/slots/{id}",
+];
 
 /// What refuses an empty body though its schema requires no member: it needs one of several.
 const NEEDS_ONE_OF: [&str; 3] = ["/v1/matches", "/v1/patients/search", "/v1/webhook-endpoints/{id}/replay"];

@@ -452,6 +452,26 @@ on_both!(the_documents_example_of_every_request_is_one_that_the_server_takes, |d
     assert_eq!(refused, untaken(), "{answers:#?}");
 });
 
+on_both!(whoever_has_what_is_read_hears_304_exactly_where_the_document_says_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let chart = Chart::whole(&app).await;
+    let (mut kept, mut sent) = (Vec::new(), Vec::new());
+    let is_single = |path: &str| path.ends_with("/{id}") || path.ends_with("/{entry_id}");
+    for (path, method, operation) in operations().filter(|(path, method, _)| *method == Method::GET && is_single(path)) {
+        let read = || chart.request(&chart.clinic, &method, path, operation);
+        let first = app.send(read()).await;
+        first.expect(200);
+        let again = app.send(read().insert_header(("if-none-match", first.header("etag").unwrap_or("*")))).await;
+        let is_promised = operation["responses"]["304"].is_object();
+        let takes_the_tag = operation["parameters"]
+            .as_array()
+            .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IfNoneMatch"));
+        assert_eq!((again.status == 304, takes_the_tag), (is_promised, is_promised), "{path} answered {}", again.status);
+        (if is_promised { &mut kept } else { &mut sent }).push(path);
+    }
+    assert!(kept.len() > 10 && sent.len() > 5, "{kept:?} {sent:?}");
+});
+
 on_both!(every_post_that_changes_something_has_one_effect_for_a_key, |db| async move {
     let app = TestApp::new(db).await;
     let mut chart = Chart::whole(&app).await;
