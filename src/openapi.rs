@@ -108,6 +108,7 @@ fn finish(document: &mut Value) {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas::flatten(schemas);
     }
+    schemas::require_told(document);
     schemas::hoist_descriptions(document);
     schemas::describe_defaults(document);
     add_components(document);
@@ -232,6 +233,42 @@ mod tests {
         assert_eq!(schema("HsdsTaxonomyTerm")["required"], json!(["id", "name", "description"]));
         assert_eq!(schema("HsdsService")["required"], json!(["id"]), "a sweep has ids and dates");
         assert!(!document().to_string().contains("00000000-0000-0000-0000-000000000000"), "the id of nothing stands for nothing");
+    }
+
+    #[test]
+    fn what_answers_alone_have_is_promised_whole() {
+        let required = |name: &str| schemas()[name]["required"].as_array().cloned().unwrap_or_default();
+        for (name, field) in [
+            ("ReferralLink", "recipient"),
+            ("ReferralTransition", "from"),
+            ("WaitlistEntry", "likely_on"),
+            ("Import", "finished_at"),
+            ("Export", "since"),
+            ("SourceRun", "error"),
+            ("CalendarLink", "revoked_at"),
+            ("ChangeEntry", "resource"),
+            ("SearchHit", "place"),
+        ] {
+            assert!(required(name).contains(&field.into()), "{name}.{field}");
+            assert!(!schemas()[name]["properties"][field].is_null(), "{name}.{field}");
+        }
+        for name in schemas().as_object().unwrap().keys().filter(|name| name.ends_with("Page") && !name.starts_with("Hsds")) {
+            assert!(required(name).contains(&"next".into()), "{name}");
+        }
+        // What the same record says where it is made anew and where it is listed is promised alike.
+        for (listed, made) in [("ReferralLink", "NewReferralLink"), ("ReferralTransition", "NewReferralTransition")] {
+            let lacking: Vec<_> = required(listed).into_iter().filter(|field| !required(made).contains(field)).collect();
+            assert!(lacking.is_empty(), "{made} does not promise {lacking:?}");
+        }
+        // Whoever sends one leaves out what is optional; a problem and a line's result say what there is to say.
+        for (name, field) in
+            [("StatusReason", "code"), ("Capacity", "available"), ("Problem", "errors"), ("LineResult", "possible_duplicates")]
+        {
+            assert!(!required(name).contains(&field.into()) && !schemas()[name]["properties"][field].is_null(), "{name}.{field}");
+        }
+        for (name, fields) in schemas::SOMETIMES {
+            assert!(fields.iter().all(|field| !schemas()[name]["properties"][*field].is_null()), "{name}");
+        }
     }
 
     #[test]

@@ -246,7 +246,7 @@ pub struct ReferralTransition {
     pub id: ReferralTransitionId,
     /// The referral.
     pub referral_id: ReferralId,
-    /// The status before; absent for its creation.
+    /// The status before; null for its creation.
     pub from: Option<ReferralStatus>,
     /// The status after.
     pub to: ReferralStatus,
