@@ -40,7 +40,13 @@ fn locked_row(conn: &mut DbConn, caller: &Principal, id: AppointmentId, version:
 /// Fails where an appointment does not lead to this status at a moment.
 fn check_step(row: &AppointmentRow, now: Instant, to: AppointmentStatus) -> Result<()> {
     let from = row.status_at(now);
-    if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to: Vec::new() }) }
+    if from.leads_to(to) {
+        return Ok(());
+    }
+    // That a hold runs out is nobody's act.
+    let others = AppointmentStatus::ALL.iter().filter(|next| **next != AppointmentStatus::Expired && from.leads_to(**next));
+    let leads_to = others.map(|next| next.as_str()).collect();
+    Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to })
 }
 
 /// Nobody comes, or does not, before it begins.

@@ -112,8 +112,10 @@ pub(super) fn require_columns(schemas: &mut Map<String, Value>) {
 }
 
 /// What answers may lack all the same, by schema: it says something where it is there.
-pub(super) const SOMETIMES: [(&str, &[&str]); 2] =
-    [("LineResult", &["possible_duplicates"]), ("Problem", &["errors", "current_version", "merged_into", "current_as_of", "request_id"])];
+pub(super) const SOMETIMES: [(&str, &[&str]); 2] = [
+    ("LineResult", &["possible_duplicates"]),
+    ("Problem", &["errors", "current_version", "merged_into", "current_as_of", "leads_to", "run_id", "request_id"]),
+];
 
 /// What is not known is `null` in an answer, and not absent: whatever answers alone have has all of its fields. Of what requests have too a
 /// schema cannot say so, since whoever sends it may leave out what is optional. The standard for directories leaves out what is not known.

@@ -85,7 +85,7 @@ pub async fn create_source_run(
                 return Err(Error::conflict("source_paused", "The source is paused, so that nothing is read of it."));
             }
             if let Some(run) = repository::unfinished(conn, id)? {
-                return Err(Error::conflict("run_unfinished", format!("Run {} of the source is under way.", run.id)));
+                return Err(Error::RunUnfinished { run: run.id.uuid() });
             }
             let is_anew = input.full || input.kind == SourceRunKind::Sweep;
             let run = RunRow::new(id, input.kind, true, source.pulled_to.filter(|_| !is_anew), caller.at);

@@ -154,7 +154,8 @@ on_both!(an_appointment_is_moved_in_one_step_or_stays_where_it_is, |db| async mo
     let cancelled = act(&town.program, &made[0], "cancel", unwell()).await.expect(200);
     assert_eq!((&cancelled["status"], &cancelled["cancellation"]["by"]), (&json!("cancelled"), &json!("patient")));
     assert_eq!(free(&town.program, &slots[0]).await, 1);
-    act(&town.program, &made[0], "cancel", unwell()).await.expect_problem(409, "illegal_transition");
+    let refused = act(&town.program, &made[0], "cancel", unwell()).await.expect_problem(409, "illegal_transition");
+    assert_eq!(refused["leads_to"], Value::Null, "it stays over");
     act(&town.program, &made[0], "reschedule", json!({ "slot_id": slots[1] })).await.expect_problem(409, "appointment_closed");
     town.program.patch(&path(&made[0]), 4, json!({ "note": "x" })).await.expect_problem(409, "appointment_closed");
     town.program.delete(&path(&made[0]), 4).await.expect_problem(409, "appointment_closed");

@@ -187,6 +187,7 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     step(&town.agency, &id, json!({ "status": "accepted" })).await.expect_problem(404, "not_found");
     let refused = step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
     assert!(refused["detail"].as_str().unwrap().ends_with("it can become received, accepted, rejected or cancelled."), "{refused}");
+    assert_eq!(refused["leads_to"], json!(["received", "accepted", "rejected", "cancelled"]));
     step(&town.program, &id, json!({ "status": "draft" })).await.expect_problem(409, "illegal_transition");
     assert_eq!(step(&town.program, &id, json!({ "status": "rejected" })).await.faults(422), fault("/reason/code", "required"));
     let other = json!({ "status": "rejected", "reason": { "code": "other" } });
@@ -206,7 +207,8 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "illegal_transition");
     town.clinic.patch(&path(&id), 2, json!({ "reason": "x" })).await.expect_problem(409, "referral_closed");
     step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
-    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
+    let refused = step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
+    assert_eq!(refused["leads_to"], Value::Null, "nothing follows");
 });
 
 on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
