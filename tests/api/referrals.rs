@@ -211,6 +211,19 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     assert_eq!(refused["leads_to"], Value::Null, "nothing follows");
 });
 
+on_both!(what_became_of_a_referral_stays_when_it_is_marked_as_entered_in_error, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let outcome = async || town.clinic.get(&path(&id)).await.expect(200)["outcome"].clone();
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect(201);
+    assert_eq!(outcome().await, Value::Null);
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
+    assert_eq!(outcome().await, "need_met");
+    let steps = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
+    assert_eq!(steps["items"].as_array().unwrap().last().unwrap()["outcome"], Value::Null, "no step but the one that completes it says so");
+});
+
 on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
