@@ -452,6 +452,28 @@ on_both!(the_documents_example_of_every_request_is_one_that_the_server_takes, |d
     assert_eq!(refused, untaken(), "{answers:#?}");
 });
 
+on_both!(what_was_made_is_found_where_its_location_leads, |db| async move {
+    let app = TestApp::new(db).await;
+    let mut chart = Chart::whole(&app).await;
+    let (mut by_itself, mut in_a_list) = (0, 0);
+    let makes = operations().filter(|(_, method, operation)| *method == Method::POST && operation["responses"]["201"].is_object());
+    for (path, method, operation) in makes {
+        let made = chart.call(&chart.clinic, &method, path, operation).await;
+        if made.status != 201 {
+            continue;
+        }
+        let read = chart.clinic.get(made.header("location").unwrap()).await.expect(200);
+        let is_it = |resource: &Value| resource["id"] == made.json()["id"];
+        let is_listed = read["items"].as_array().is_some_and(|items| items.iter().any(is_it));
+        assert!(is_it(&read) != is_listed, "{path}: {read}");
+        *(if is_listed { &mut in_a_list } else { &mut by_itself }) += 1;
+        if changes_what_there_is(path) || takes_a_key(operation) {
+            chart = Chart::whole(&app).await;
+        }
+    }
+    assert!(by_itself > 10, "{by_itself} and {in_a_list}");
+});
+
 on_both!(whoever_has_what_is_read_hears_304_exactly_where_the_document_says_so, |db| async move {
     let app = TestApp::new(db).await;
     let chart = Chart::whole(&app).await;
