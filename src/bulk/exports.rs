@@ -59,7 +59,7 @@ pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<Job
 /// telephone number in the form of E.164. Resources that are changed meanwhile are exported as they are when their turn comes.
 ///
 /// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed. Of a client's exports the twenty that
-/// ended last are kept, for seven days.
+/// ended last are kept, for seven days. An organization has at most 20 imports and exports under way at once.
 #[utoipa::path(tag = "bulk", request_body = ExportInput, responses((status = 202, description = "The export, which begins within seconds.", body = Export), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[post("/v1/exports")]
 pub async fn create_export(app: State, caller: Allowed<Exports>, command: Command<ExportInput>) -> Result<HttpResponse> {

@@ -122,7 +122,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
 /// is refused does not hold up the others; an import that has refused a hundred thousand, and ten times as many as it has taken, is given
 /// up: `too_many_refused`. A line names at most 500 others, and has at most as many bytes as the body of a single call, 1 MiB where the
-/// server is not set otherwise: a longer one is refused with `body_too_large`.
+/// server is not set otherwise: a longer one is refused with `body_too_large`. An organization has at most 20 imports and exports under way
+/// at once.
 #[utoipa::path(
     tag = "bulk",
     params(ImportOptions),

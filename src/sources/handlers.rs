@@ -216,8 +216,8 @@ pub async fn list_sources(
 /// that cannot be read is asked again, six times in all, for nearly three hours unless the server was told otherwise; then the run is
 /// given up, and the next one is due later than usual. It is given up at once where the partner sends a page again (`page_repeated`). A
 /// record whose id is that of a service of this server came from here: it is `unchanged`, with the notice `own_record`. A credential must
-/// be one that the operator has set for this organization and this address.
-#[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source)), security(("oauth2" = ["services:write"])))]
+/// be one that the operator has set for this organization and this address. An organization has at most 100 sources.
+#[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source), (status = 409, description = "The organization has a source of this name: `source_exists`, or `duplicate` where it is made in this moment; or as many sources as it may have: `too_many_sources`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources")]
 pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {
     let input = &command.input;

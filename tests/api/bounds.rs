@@ -1,6 +1,7 @@
 //! What one request may bring about: bounds that keep one caller from holding up all others, and that nobody meets who means well.
 
 use diesel::connection::SimpleConnection as _;
+use kith::openapi::document;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -132,6 +133,44 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
     clinic.patch(&endpoint, 3, active).await.expect(200);
     engine.deliver().await.unwrap();
     assert!(!is_any("pending").await && !is_any("delivered").await && !is_any("failed").await);
+});
+
+/// What the document says of a POST.
+fn told_of(path: &str) -> &'static str {
+    document()["paths"][path]["post"]["description"].as_str().unwrap()
+}
+
+on_both!(of_what_goes_on_by_itself_an_organization_has_as_much_as_the_document_says, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let endpoint = |_: i32| json!({ "url": "https://hooks.example.ca/kith" });
+    let source = |number: i32| json!({ "name": format!("partner-{number}"), "url": "https://directory.example.ca/hsds" });
+    let made: [(&str, &dyn Fn(i32) -> Value, &str); 2] =
+        [("/v1/webhook-endpoints", &endpoint, "too_many_endpoints"), ("/v1/sources", &source, "too_many_sources")];
+    for (path, body, code) in made {
+        assert!(told_of(path).contains("at most 100 "), "{path}");
+        for number in 0..100 {
+            clinic.post(path, body(number)).await.expect(201);
+        }
+        clinic.post(path, body(100)).await.expect_problem(409, code);
+    }
+    for path in ["/v1/imports", "/v1/exports"] {
+        assert!(told_of(path).contains("at most 20 imports and exports"), "{path}");
+    }
+});
+
+on_both!(a_publication_has_as_many_slots_as_the_document_says, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let worker = clinic.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let day = json!({ "rrule": "FREQ=DAILY", "opens_at": "08:00", "closes_at": "20:00", "time_zone": "America/Vancouver" });
+    let publish = async |until: &str| {
+        let slots = json!({ "from": "2026-03-10", "until": until, "slot_minutes": 5, "schedules": [day] });
+        clinic.post(&format!("/v1/practitioners/{worker}/slots"), slots).await
+    };
+    assert_eq!(publish("2026-03-16").await.faults(422), fault("/until", "too_many"), "seven days of 144");
+    assert_eq!(publish("2026-03-15").await.expect(200)["created"], 864);
+    for path in ["/v1/practitioners/{id}/slots", "/v1/services/{id}/slots"] {
+        assert!(told_of(path).contains("at most 1,000 slots"), "{path}");
+    }
 });
 
 on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| async move {
