@@ -10,6 +10,7 @@ mod operations;
 mod schemas;
 mod webhooks;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
@@ -122,6 +123,7 @@ fn finish(document: &mut Value) {
     }
     let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
     paths.sort_keys();
+    let keyed: HashSet<String> = paths.keys().filter_map(|path| path.strip_suffix("/by-identifier")).map(str::to_owned).collect();
     for (path, item) in paths.iter_mut() {
         let Some(item) = item.as_object_mut() else { continue };
         let put_schema = item.get("put").and_then(schemas::request_schema).map(str::to_owned);
@@ -134,7 +136,7 @@ fn finish(document: &mut Value) {
                     let media_types = json!({ "application/merge-patch+json": content, "application/json": content });
                     operation.insert("requestBody".into(), json!({ "required": true, "content": media_types }));
                 }
-                operations::finish(path, method, operation);
+                operations::finish(path, method, operation, &keyed);
             }
         }
     }

@@ -241,7 +241,7 @@ pub async fn create_need(app: State, caller: Allowed<scope::PatientsWrite>, comm
 /// Create or replace a need by identifier
 ///
 /// Among the needs that the caller's organization recorded.
-#[utoipa::path(tag = "needs", params(ByIdentifier), request_body = NeedInput, responses((status = 200, description = "The need, replaced.", body = Need), (status = 201, description = "The new need.", body = Need)), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(ByIdentifier), request_body = NeedInput, responses((status = 200, description = "The need, replaced.", body = Need), (status = 201, description = "The new need.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/needs/by-identifier")]
 pub async fn upsert_need(
     app: State,
@@ -271,7 +271,7 @@ pub async fn get_need(
 ///
 /// Whoever sees a need may work on it; what was entered in error stays so. That one is not sensitive any more is said by the organization
 /// that recorded it, or that manages the patient.
-#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), request_body = NeedInput, responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), request_body = NeedInput, responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/needs/{id}")]
 pub async fn update_need(
     app: State,
@@ -286,7 +286,7 @@ pub async fn update_need(
 /// Change a need
 ///
 /// Such as to confirm it with the person, or to say that it has been met.
-#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[patch("/v1/needs/{id}")]
 pub async fn patch_need(
     app: State,

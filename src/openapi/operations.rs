@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{METHODS, schemas};
 use crate::auth::scopes::Scope;
-use crate::error::{Error, Problem};
+use crate::error::{CONFLICTS, Error, Problem};
 
 /// The problems by status: their name among the components, and when they come.
 pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
@@ -16,7 +16,7 @@ pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
     ("403", "Forbidden", "The token lacks a scope, or the caller may see this and not change it."),
     ("404", "NotFound", "It does not exist, or this client may not know that it does."),
     ("408", "TooSlow", "The body did not arrive in time."),
-    ("409", "Conflict", "It clashes with the present state of things, or the first request with this key still runs."),
+    ("409", "Conflict", KEY_IN_USE),
     ("410", "Gone", "It has been deleted, or merged into another."),
     ("412", "VersionMismatch", "`If-Match` does not name the present version."),
     ("413", "TooLarge", "The body is too large."),
@@ -28,15 +28,31 @@ pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
     ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
 ];
 
+/// When a POST that takes a key clashes, whatever it does.
+const KEY_IN_USE: &str = "The first request with this `Idempotency-Key` still runs: `idempotency_key_in_use`.";
+
+/// When what is written with identifiers clashes.
+const KEY_IS_TAKEN: &str = "Another resource of the organization has one of the identifiers: `duplicate`.";
+
+/// A clash of the first code that is named.
+fn clash(description: &str) -> Error {
+    let named = |word: &str| match word {
+        "duplicate" => Some(Error::Duplicate { constraint: "identifiers_pkey".into() }),
+        "illegal_transition" => Some(Error::IllegalTransition { from: "completed", to: "in_progress", leads_to: Vec::new() }),
+        _ => CONFLICTS.iter().find(|(code, _)| *code == word).map(|(code, meaning)| Error::conflict(code, *meaning)),
+    };
+    description.split('`').find_map(named).unwrap_or(Error::IdempotencyKeyInUse)
+}
+
 /// What a problem of this status can look like.
-fn problem_example(status: &str) -> Value {
+fn problem_example(status: &str, description: &str) -> Value {
     let error = match status {
         "400" => Error::malformed("The body is not JSON that can be read: EOF while parsing an object (line 1, column 2)."),
         "401" => Error::Unauthenticated("it has expired"),
         "403" => Error::InsufficientScope(Scope::ReferralsWrite.as_str()),
         "404" => Error::NotFound,
         "408" => Error::TooSlow,
-        "409" => Error::IdempotencyKeyInUse,
+        "409" => clash(description),
         "410" => Error::Gone,
         "412" => Error::VersionMismatch { current: Some(3) },
         "413" => Error::TooLarge,
@@ -71,7 +87,8 @@ pub(super) const DOCUMENT: &str = "/openapi.json";
 /// What is forgotten when its time is over, and leaves no tombstone.
 const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
 
-pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
+/// Completes an operation. The resources of some collections are `keyed`: they have identifiers in other systems.
+pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>, keyed: &HashSet<String>) {
     let is_face = path.starts_with("/hsds/");
     if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
         // The standard has the conditions in the query string.
@@ -79,6 +96,9 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
     }
     let (headers, problems) = promised(path, method, operation);
     add_parameters(operation, &headers);
+    let collection = path.strip_suffix("/{id}").or_else(|| path.strip_suffix("/by-identifier")).unwrap_or(path);
+    let writes_keys = matches!(method, "post" | "put" | "patch") && keyed.contains(collection);
+    tell_clashes(operation, headers.contains(&"IdempotencyKey"), writes_keys);
     add_responses(operation, &problems, headers.contains(&"IfNoneMatch"));
 }
 
@@ -124,7 +144,7 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
             "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
             "put" | "patch" | "delete" => {
                 headers.push("IfMatch");
-                problems.extend(["409", "412", "428"]);
+                problems.extend(["412", "428"]);
             }
             _ => {}
         }
@@ -134,11 +154,11 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     }
     if is_api && is_part && method == "delete" {
         headers.push("IfMatch");
-        problems.extend(["409", "412", "428"]);
+        problems.extend(["412", "428"]);
     }
     if is_api && path.ends_with("/by-identifier") {
         headers.push("OptionalIfMatch");
-        problems.extend(["409", "410", "412"]);
+        problems.extend(["410", "412"]);
     }
     // An action honours it; what its handler says of it is the same everywhere.
     if has_parameter(operation, "If-Match") {
@@ -160,6 +180,20 @@ fn add_parameters(operation: &mut Map<String, Value>, headers: &[&str]) {
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         operation.remove("parameters");
     }
+}
+
+/// Completes what a handler says of its clashes with those that come whatever it does, so that each code is named. What takes a key and
+/// has no other clash has the shared answer.
+fn tell_clashes(operation: &mut Map<String, Value>, takes_key: bool, writes_keys: bool) {
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let Some(responses) = responses.as_object_mut() else { return };
+    let said = responses.get("409").and_then(|response| response.get("description")?.as_str());
+    if said.is_none() && !writes_keys {
+        return;
+    }
+    let clashes = [said, writes_keys.then_some(KEY_IS_TAKEN), takes_key.then_some(KEY_IN_USE)];
+    let description = clashes.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    responses.insert("409".into(), json!({ "description": description }));
 }
 
 fn add_responses(operation: &mut Map<String, Value>, problems: &[&str], has_304: bool) {
@@ -204,7 +238,7 @@ pub(super) fn problem_response(status: &str, description: &Value) -> Value {
     json!({
         "description": description,
         "headers": headers,
-        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status) } },
+        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status, description.as_str().unwrap_or_default()) } },
     })
 }
 

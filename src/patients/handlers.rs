@@ -337,7 +337,7 @@ pub async fn list_patient_history(
 /// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
 /// number that one says must never be used is not taken over from the other, as the person's or as that of somebody in their life. Where
 /// notes or lists of both together are longer than one record takes, or no time is safe by both, the merge is refused (422).
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 409, description = "More than 20,000 resources are about the duplicate: `too_much_at_once`."), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(
     app: State,

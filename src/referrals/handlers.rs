@@ -413,7 +413,7 @@ pub fn create(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: Refe
 /// Create or replace a referral by identifier
 ///
 /// Among those of the caller's organization. A new one is a draft.
-#[utoipa::path(tag = "referrals", params(ByIdentifier), request_body = ReferralInput, responses((status = 200, description = "The referral, replaced.", body = Referral), (status = 201, description = "The new referral, a draft.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(ByIdentifier), request_body = ReferralInput, responses((status = 200, description = "The referral, replaced.", body = Referral), (status = 201, description = "The new referral, a draft.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/referrals/by-identifier")]
 pub async fn upsert_referral(
     app: State,
@@ -443,7 +443,7 @@ pub async fn get_referral(
 ///
 /// A draft freely; one that was sent keeps its patient, kind, service, performer, parent, and due dates that are not named again. What
 /// the performer has said of it is not undone.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/referrals/{id}")]
 pub async fn update_referral(
     app: State,
@@ -474,7 +474,7 @@ pub async fn patch_referral(
 /// Delete a draft
 ///
 /// One that was never sent. It reads as 410 from then on; its history stays. Cancel one that was sent.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "It was sent: `not_a_draft`.")), security(("oauth2" = ["referrals:write"])))]
 #[delete("/v1/referrals/{id}")]
 pub async fn delete_referral(
     app: State,

@@ -147,7 +147,7 @@ pub async fn create_service(app: State, caller: Allowed<scope::ServicesWrite>, c
 /// their keys it is replaced only where the body has a key of its own too; else the answer is 410 with code `merged` and the service's path
 /// in `merged_into`, so that one record does not take the place of what stands for both. Go on under that path, import the record as a
 /// source of its own, or merge so that the record that you keep up by its key is the one that stands for both.
-#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`."), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/by-identifier")]
 pub async fn upsert_service(
     app: State,
@@ -181,7 +181,7 @@ pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::
 /// Replace a service
 ///
 /// Its capacity stays. The provider, where another organization keeps the record, can change `alerts` only.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceInput, responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceInput, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}")]
 pub async fn update_service(
     app: State,
@@ -196,7 +196,7 @@ pub async fn update_service(
 /// Change a service
 ///
 /// The provider, where another organization keeps the record, can change `alerts` only.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[patch("/v1/services/{id}")]
 pub async fn patch_service(
     app: State,

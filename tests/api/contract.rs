@@ -175,6 +175,33 @@ fn every_operation_states_its_scopes_and_the_statuses_that_follow() {
 }
 
 #[test]
+fn every_409_names_the_codes_that_it_can_have() {
+    let clashes: Vec<_> = kith::error::meanings().into_iter().filter(|(kind, _)| kind.status == 409).map(|(kind, _)| kind.code).collect();
+    let mut named = BTreeSet::new();
+    for operation in operations() {
+        let mut response = &operation.value["responses"]["409"];
+        if let Some(reference) = response["$ref"].as_str() {
+            response = document().pointer(reference.trim_start_matches('#')).unwrap();
+        }
+        let Some(description) = response["description"].as_str() else { continue };
+        let codes: BTreeSet<&str> = clashes.iter().copied().filter(|code| description.contains(&format!("`{code}`"))).collect();
+        let shown = response["content"]["application/problem+json"]["example"]["code"].as_str().unwrap();
+        assert!(codes.contains(shown), "{}: {shown} is shown, and {codes:?} are named", operation.id);
+        assert!(description.ends_with('.'), "{}: {description}", operation.id);
+        let has_key = operation.value["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
+        assert_eq!(codes.contains("idempotency_key_in_use"), has_key, "{}", operation.id);
+        named.extend(codes.into_iter().map(str::to_owned));
+    }
+    // Those of the command line, of what is gone while it is named, and of a line of an import.
+    let nobodys: Vec<&str> = clashes.into_iter().filter(|code| !named.contains(*code)).collect();
+    assert_eq!(nobodys, ["edition_exists", "reference_conflict", "state_not_loaded"]);
+}
+
+#[test]
 fn every_example_is_valid_against_its_schema() {
     let schemas = kith::openapi::schemas();
     let mut count = 0;

@@ -108,7 +108,7 @@ pub async fn list_suggestions_of_service(
 ///
 /// To the organization that keeps the record, by anyone who reads the directory. What would come of it must be valid now, and must not
 /// undo what was changed since the base version. The record stays as it is until its keeper accepts.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "The service says so already: `suggestion_unneeded`; or what the suggestion changes was changed since its base version: `suggestion_outdated`.")), security(("oauth2" = ["services:read"])))]
 #[post("/v1/services/{id}/suggestions")]
 pub async fn create_service_suggestion(
     app: State,
@@ -267,7 +267,7 @@ fn composed(conn: &mut DbConn, service: &ServiceRow, suggestion: &ServiceSuggest
 /// Accept a suggestion
 ///
 /// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`; what it changes was changed since its base version: `suggestion_outdated`; another service has one of the identifiers: `duplicate`; or another organization gives the service from then on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/accept")]
 pub async fn accept_service_suggestion(
     app: State,
@@ -304,7 +304,7 @@ pub async fn accept_service_suggestion(
 /// Refuse a suggestion
 ///
 /// The service stays as it is; the note tells whoever suggested it why.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/refuse")]
 pub async fn refuse_service_suggestion(
     app: State,
@@ -326,7 +326,7 @@ pub async fn refuse_service_suggestion(
 /// Withdraw a suggestion
 ///
 /// By the organization that made it.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`.")), security(("oauth2" = ["services:read"])))]
 #[post("/v1/service-suggestions/{id}/withdraw")]
 pub async fn withdraw_service_suggestion(
     app: State,
