@@ -176,10 +176,15 @@ impl Resource for Needs {
 /// List need domains
 ///
 /// The codes that needs, services and instruments share, with their names in English and French.
-#[utoipa::path(tag = "needs", responses((status = 200, description = "Every need domain.", body = Page<NeedDomain>)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "needs", params(HistoryQuery), responses((status = 200, description = "A page of need domains.", body = Page<NeedDomain>)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/need-domains")]
-pub async fn list_need_domains(_: DirectoryReader, request: HttpRequest) -> HttpResponse {
-    Page { items: DOMAINS.iter().map(NeedDomain::from).collect(), next: None }.respond(&request)
+pub async fn list_need_domains(_: DirectoryReader, query: Query<HistoryQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let HistoryQuery { limit, cursor } = query.0;
+    let fingerprint = page::fingerprint(&"need domains");
+    let after: Option<String> = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let seen = after.and_then(|code| DOMAINS.iter().position(|domain| domain.code == code)).map_or(0, |last| last + 1);
+    let rows = DOMAINS.iter().skip(seen).take(limit.get() + 1).map(NeedDomain::from).collect();
+    Ok(Page::from_rows(rows, limit, fingerprint, |domain: &NeedDomain| domain.code)?.respond(&request))
 }
 
 async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: NeedQuery) -> Result<Page<Need>> {

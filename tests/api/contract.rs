@@ -300,6 +300,22 @@ fn nothing_in_the_document_speaks_of_the_language_that_the_server_is_written_in(
     assert!(found.is_empty(), "{found:#?}");
 }
 
+on_both!(a_public_directory_is_open_exactly_where_the_document_says_so, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let mut open = Vec::new();
+    for operation in operations().iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())) {
+        let (status, body) = ask(&app.stranger(), operation).await;
+        let ways = operation.value["security"].as_array().unwrap();
+        assert_eq!(status != 401, ways.contains(&json!({})), "{}: {body}", operation.id);
+        if status != 401 {
+            open.push(operation.id.clone());
+        }
+    }
+    for id in ["list_services", "list_need_domains", "list_hsds_organizations", "create_match"] {
+        assert!(open.iter().any(|known| known == id), "{id} is not among {open:?}");
+    }
+});
+
 on_both!(a_post_needs_a_body_exactly_where_an_empty_one_is_refused, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.client(app.clinic().await.organization_id, Scopes::all()).await;
