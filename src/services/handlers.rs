@@ -8,10 +8,10 @@ use super::Directory;
 use super::api::{Service, ServicePage};
 use super::geojson::{self, FeatureCollection};
 use super::model::ServiceInput;
-use super::repository;
 use super::resource::Services;
 use super::search::{After, Found, Hit, ServiceQuery};
-use super::shown::{self, Told};
+use super::shown::{self, Text, Told};
+use super::{providers, repository};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
 use crate::db::DbConn;
@@ -109,8 +109,17 @@ fn page_of(
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
         let texts = directory.texts(conn, &ids, audience, now)?;
-        let told = |hit: Hit| Told { responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)), hit: hit.into() };
-        let texts: Vec<_> = with_hits(texts, found.hits).map(|(text, hit)| (text, told(hit))).collect();
+        let names = directory.names(conn, texts.iter().filter_map(|(_, text)| text.provider_id()), now)?;
+        let told = |text: &Text, hit: Hit| Told {
+            provided_by: text.provided_by(&names),
+            responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)),
+            hit: hit.into(),
+        };
+        let texts = with_hits(texts, found.hits).map(|(text, hit)| {
+            let told = told(&text, hit);
+            (text, told)
+        });
+        let texts: Vec<_> = texts.collect();
         let page = shown::page(&texts, next.as_deref(), found.facets.as_ref())?;
         Ok((next, page))
     }
@@ -162,14 +171,20 @@ pub async fn upsert_service(
 /// Read a service
 ///
 /// With its capacity as last reported, and where each fact came from. The id of a record that was merged answers 410 with code `merged`
-/// and the path of the one that stands for it. How fresh it is and how it answers referrals change without a new version: the `ETag` names
-/// the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as it takes the version.
+/// and the path of the one that stands for it. How fresh it is, how it answers referrals and what its provider is called change without a
+/// new version: the `ETag` names the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as
+/// it takes the version.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
-    let row = app.db.read(move |conn| repository::get(conn, *id)).await?;
+    let read = app.db.read(move |conn| {
+        let row = repository::get(conn, *id)?;
+        let provided_by = providers::name(conn, &row.content)?;
+        Ok((row, provided_by))
+    });
+    let (row, provided_by) = read.await?;
     let (version, responsiveness) = (row.version, app.responsiveness_for(&reader).and_then(|known| known.of(row.id)));
-    let service = Service { responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
+    let service = Service { provided_by, responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
     let text = serde_json::to_string(&service).map_err(Error::internal)?;
     let tag = tag_of(version, text.as_bytes());
     if known.has_tag(&tag) {

@@ -4,7 +4,7 @@ use super::api::Service;
 use super::duplicates::sources;
 use super::model::ServiceInput;
 use super::row::ServiceRow;
-use super::{phones, repository};
+use super::{phones, providers, repository};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::Json;
@@ -46,8 +46,9 @@ impl Resource for Services {
         Service::of(row)
     }
 
-    fn view(_: &mut DbConn, caller: &Principal, shape: Service) -> Result<Service> {
-        Ok(shape.at(caller.at))
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Service) -> Result<Service> {
+        let provided_by = providers::name(conn, &shape.content)?;
+        Ok(Service { provided_by, ..shape.at(caller.at) })
     }
 
     fn identifiers(input: &ServiceInput) -> &[Identifier] {

@@ -87,7 +87,7 @@ pub async fn dismiss_service_duplicate(
                 return Err(Error::invalid("/service_ids", "required", "must be two"));
             };
             if one.distinct_from.contains(&other.id) {
-                return Reply::versioned(one.version, &Services::shape(one.clone()).at(caller.at));
+                return Reply::versioned(one.version, &Services::view(conn, caller, Services::shape(one.clone()))?);
             }
             let next = one.set_apart(other.id, caller.at);
             if !repository::update(conn, &next)? {
@@ -95,7 +95,7 @@ pub async fn dismiss_service_duplicate(
             }
             let (head, shape) = (Services::head(&next), Services::shape(next));
             resource::record::<Services>(conn, caller, &head, Action::Updated, &shape)?;
-            Reply::versioned(head.version, &shape.at(caller.at))
+            Reply::versioned(head.version, &Services::view(conn, caller, shape)?)
         })
         .await
 }
@@ -120,7 +120,7 @@ pub async fn merge_service(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = merge::merge(conn, caller, *id, input, &version)?;
-            Reply::versioned(service.version, &service.at(caller.at))
+            Reply::versioned(service.version, &Services::view(conn, caller, service)?)
         })
         .await
 }
@@ -144,7 +144,7 @@ pub async fn unmerge_service(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = unmerge::unmerge(conn, caller, *id, input, &version)?;
-            Reply::versioned(service.version, &service.at(caller.at))
+            Reply::versioned(service.version, &Services::view(conn, caller, service)?)
         })
         .await
 }

@@ -159,6 +159,7 @@ async fn bare(caller: &Caller) -> Vec<String> {
         "organization_id",
         "provider_id",
         "provider_name",
+        "provided_by",
         "version",
         "created_at",
         "updated_at",
