@@ -22,7 +22,7 @@ use super::{Credentials, own, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
-use crate::background::{Lost, leased_from};
+use crate::background::{Lease, Lost};
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -77,9 +77,9 @@ impl From<Error> for Stop {
 
 /// Reads what is due of a source. `goes_on` is asked between pages whether the process goes on.
 pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: impl Fn() -> bool) -> Result<()> {
-    let now = app.clock.now();
-    let Some((source, run)) = app.db.write(move |conn| take(conn, source, worker, now)).await? else { return Ok(()) };
-    let mut turn = Turn::new(app, worker, source, run);
+    let taken = Lease::take(&app.db, &app.clock, worker, source, begin).await?;
+    let Some((lease, (source, run))) = taken else { return Ok(()) };
+    let mut turn = Turn::new(app, lease, source, run);
     match read(&mut turn, goes_on).await {
         Ok(()) | Err(Stop::Lost) => Ok(()),
         Err(Stop::Rest) => {
@@ -94,9 +94,9 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     }
 }
 
-/// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
-fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
-    let Some(source) = repository::lease(conn, id, worker, now, leased_from(now))? else { return Ok(None) };
+/// The source that was taken, with the run that is unfinished or due; where there is none, lets it sleep.
+fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
+    let id = source.id;
     if let Some(run) = repository::unfinished(conn, id)? {
         match run.next_attempt_at.filter(|next| now < *next) {
             Some(next) => repository::release(conn, id, Some(next))?,
@@ -160,7 +160,7 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
     loop {
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
-        let (page, date) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
+        let (page, date) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
         // Places in the whole list are not known, so a record's is its place on the pages that were full before.
         let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
         let reached = Reached { page: number, date };
@@ -188,11 +188,11 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
 /// Reads every id: what is not known is fetched, what is missing once more often than it may be is retired.
 async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
-    let mut load = turn.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
+    let mut load = turn.lease.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
     let (mut unknown, mut before, began) = (Vec::new(), Vec::new(), Moment::now());
     for number in 1.. {
         let asked = pages::ids(base, number);
-        let (page, _) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
+        let (page, _) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
         // Whatever is listed is there, also what is not read.
         let unseen = page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id)));
@@ -219,7 +219,7 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
     }
     let missing = load.missing();
     let records = turn.run.records;
-    let unknown = turn.held(own::without(&turn.app.db, unknown)).await??;
+    let unknown = turn.lease.held(own::without(&turn.app.db, unknown)).await??;
     read_each(turn, fetcher, base, load, &unknown).await?;
     let gone = turn
         .write(move |conn, source, run, _| {
@@ -250,7 +250,7 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
     let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts + 1 < MOST_ATTEMPTS;
     let (mut asked, mut missed) = (0, 0);
     for ids in ids.chunks(ONE_BY_ONE) {
-        let mut answers = turn.held(ask(fetcher, base, ids)).await?;
+        let mut answers = turn.lease.held(ask(fetcher, base, ids)).await?;
         let misses: Vec<&Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
         asked += ids.len();
         missed += misses.len();
