@@ -100,6 +100,7 @@ fn fit(conn: &mut DbConn, rows: &mut Vec<SourceRow>) -> Result<usize> {
     let Some(first) = rows.first().filter(|row| row.kind != SourceRowKind::Organization) else { return Ok(0) };
     let (owner, source, kind) = (first.organization_id, first.source.clone(), first.kind);
     let kept = hold(conn, owner, kind)?;
+    // Which are there is asked again: until this held the count, another import may have added or forgotten the same.
     let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     let there = of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(&keys)).select(source_rows::key);
