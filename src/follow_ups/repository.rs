@@ -97,12 +97,12 @@ pub fn list(
     page.add(rows!(follow_ups::organization_id.eq(own)));
     page.add(rows!(follow_ups::organization_id.ne(own).and(follow_ups::manager_id.eq(own))));
     let of_others = || follow_ups::organization_id.ne(own).and(follow_ups::manager_id.ne(own));
-    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
-    match granted.zip(sight::few_taken_part_in(conn, caller)?) {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps, is_full)?;
+    match granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) {
         Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => {}
         Some((patients, referrals)) => {
-            let referrals = referrals.into_iter().map(Some);
-            let is_named = among(follow_ups::patient_id, &patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
+            let is_named = among(follow_ups::patient_id, &patients).or(among(follow_ups::referral_id.assume_not_null(), &referrals));
             page.add(rows!(of_others().and(is_named).and(sight::follow_ups(caller))));
         }
         None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),

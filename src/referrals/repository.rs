@@ -120,7 +120,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
         sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
     };
     page.add(rows!(is_of_others().and(referrals::manager_id.eq(own))));
-    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+    match sight::few_granted(conn, caller, DataCategory::Referrals, page.end().is_some())? {
         Some(patients) if patients.is_empty() => {}
         Some(patients) => {
             page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients))));
