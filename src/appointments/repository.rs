@@ -49,16 +49,17 @@ pub fn list(
     let not_made = |page: &Earliest| of_others(page).filter(appointments::organization_id.ne(own));
     page.add(not_made(&page).filter(appointments::manager_id.eq(own)).load(conn)?);
     let others = |page: &Earliest| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
-    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
-    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals, is_full)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) else {
         page.add(others(&page).load(conn)?);
         return Ok(page.into_rows());
     };
-    if !patients.is_empty() {
-        page.add(others(&page).filter(appointments::patient_id.eq_any(patients)).load(conn)?);
+    for patients in patients.chunks(500) {
+        page.add(others(&page).filter(appointments::patient_id.eq_any(patients.to_vec())).load(conn)?);
     }
-    if !referrals.is_empty() {
-        let referrals = referrals.into_iter().map(Some);
+    for referrals in referrals.chunks(500) {
+        let referrals: Vec<Option<ReferralId>> = referrals.iter().copied().map(Some).collect();
         page.add(others(&page).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
     }
     Ok(page.into_rows())

@@ -309,6 +309,55 @@ on_both!(the_status_follows_from_the_free_places_where_none_is_said, |db| async 
     assert_eq!(ids(&town.keeper.get("/v1/services?capacity=open").await), std::slice::from_ref(&town.service));
 });
 
+on_both!(a_status_that_follows_goes_with_those_who_wait_and_one_that_was_said_stands, |db| async move {
+    let town = Town::new(db).await;
+    let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);
+    let (capacity, part) = (format!("{}/capacity", town.path()), town.part("newcomers"));
+    let list = format!("{}/waitlist-entries", town.path());
+    let wait = async |room: Option<&str>| {
+        let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({ "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" } });
+        let referral = clinic.post("/v1/referrals", referral).await.id();
+        format!("{list}/{}", provider.post(&list, json!({ "referral_id": referral, "key": room })).await.id())
+    };
+    let act = async |entry: &str, act: &str| clinic.post(&format!("{entry}/{act}"), json!({})).await.expect(200);
+    let told = |room: &Value| ["status", "available", "is_status_derived"].map(|field| room[field].clone());
+    let rooms = async || {
+        let service = town.read().await;
+        [told(&service["capacity"]), told(&service["capacities"][0]["capacity"])]
+    };
+    let follows = |status: &str| [json!(status), json!(0), json!(true)];
+    for path in [&capacity, &part] {
+        provider.put_any(path, json!({ "available": 0 })).await.expect(200);
+    }
+    assert_eq!(rooms().await, [follows("full"), follows("full")]);
+    let (first, second) = (wait(None).await, wait(Some("newcomers")).await);
+    assert_eq!(rooms().await, [follows("waitlist"), follows("waitlist")]);
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=waitlist").await), std::slice::from_ref(&town.service));
+    // Whoever repeats what was read has not said it.
+    let mut read = town.read().await["capacity"].clone();
+    read["note"] = json!("Call after six.");
+    provider.put_any(&capacity, read).await.expect(200);
+    for entry in [&first, &second] {
+        act(entry, "leave").await;
+    }
+    assert_eq!(rooms().await, [follows("full"), follows("full")]);
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=waitlist").await), Vec::<String>::new());
+
+    provider.put_any(&capacity, json!({ "status": "full", "available": 0 })).await.expect(200);
+    let third = wait(None).await;
+    assert_eq!(rooms().await[0], [json!("full"), json!(0), Value::Null]);
+    act(&third, "leave").await;
+    // Of a place that is taken nobody says any more that it is free.
+    provider.put_any(&capacity, json!({ "status": "open", "available": 1 })).await.expect(200);
+    let last = wait(None).await;
+    act(&last, "accept").await;
+    assert_eq!(rooms().await[0], follows("full"));
+    let history = town.keeper.get(&format!("{capacity}/history?limit=1")).await.expect(200);
+    assert_eq!(told(&history["items"][0]["capacity"]), follows("full"));
+});
+
 on_both!(a_place_that_was_offered_is_theirs_whatever_is_said_of_the_room_since, |db| async move {
     let town = Town::new(db).await;
     let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);

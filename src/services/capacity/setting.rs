@@ -45,7 +45,7 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let capacity = capacity.clone().stated(row.has_list(key));
+    let capacity = capacity.stated(row.has_list(key));
     let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
     if as_of.utc().date_naive() > caller.at.latest_date() {
         return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
@@ -72,8 +72,9 @@ pub fn set(conn: &mut DbConn, actor: &Actor, row: &ServiceRow, key: Option<&str>
     }
     let next = queue::serve(conn, actor.at, next)?;
     write(conn, actor, &next)?;
+    let capacity = next.room_of(key).cloned().unwrap_or(capacity);
     repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, key, &capacity))?;
-    Ok((next.room_of(key).cloned().unwrap_or(capacity), next))
+    Ok((capacity, next))
 }
 
 /// One place less is free in a room of a service, where its places are counted and the organization that was asked gives it. Whoever calls
@@ -86,12 +87,10 @@ pub fn take_place(conn: &mut DbConn, at: Instant, id: ServiceId, key: Option<&st
     let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
         return Ok(());
     };
-    let status = match room.status {
-        // Kith keeps a list of the room, or the place would not have been offered: whoever comes now waits.
-        CapacityStatus::Open if free == 1 => CapacityStatus::Waitlist,
-        status => status,
-    };
-    let room = Capacity { status, available: Some(free - 1), ..room.clone() };
+    // Whoever said that it is open said so of a place that is free no more: what it is now follows.
+    let is_over = room.status == CapacityStatus::Open && free == 1;
+    let is_status_derived = if is_over { Some(true) } else { room.is_status_derived };
+    let room = Capacity { is_status_derived, available: Some(free - 1), ..room.clone() }.stated(row.has_list(key));
     set(conn, &Actor::operator(at), &row, key, &room).map(|_| ())
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use actix_web::http::Method;
-use diesel::connection::SimpleConnection as _;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,7 +27,8 @@ fn with_ids(text: &str) -> String {
     })
 }
 
-fn package(files: &[(&str, &str)]) -> Vec<u8> {
+/// A package of these files.
+pub(super) fn package(files: &[(&str, &str)]) -> Vec<u8> {
     let files: Vec<(&str, String)> = files.iter().map(|(name, text)| (*name, with_ids(text))).collect();
     zipped(&files.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>())
 }
@@ -83,7 +83,8 @@ fn lost(first: &Cells, second: &Cells, but: &[&str]) -> Vec<String> {
     lost
 }
 
-async fn send(caller: &Caller, query: &str, body: Vec<u8>) -> Value {
+/// What is reported of a package that is taken whole.
+pub(super) async fn send(caller: &Caller, query: &str, body: Vec<u8>) -> Value {
     let path = format!("/v1/imports/services?source=foreign{query}");
     let request = caller.request(Method::POST, &path).insert_header(("content-type", "application/zip"));
     let report = caller.app.send(request.set_payload(body)).await.expect(200);
@@ -388,32 +389,6 @@ on_both!(what_a_full_package_lists_no_more_is_forgotten, |db| async move {
     let request = directory.request(Method::POST, "/v1/imports/services?source=foreign&retire_missing=true&force=true");
     app.send(request.insert_header(("content-type", "application/x-ndjson")).set_payload(line)).await.expect(200);
     assert_eq!(count().await, 3);
-});
-
-on_both!(terms_beyond_what_an_organization_may_keep_are_left_out_and_told, |db| async move {
-    let app = TestApp::new(db).await;
-    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
-    let listed = async || all(&directory, "/hsds/taxonomy_terms?search=own+term").await.len();
-    let sent = async |query: &str, names: &[&str]| {
-        let rows: String = names.iter().map(|name| format!("{{{name}}},{name},Own term {name},Own\n")).collect();
-        let terms = format!("id,code,name,taxonomy\n{rows}");
-        let files = [("services.csv", "id,name,status\n{s1},Evening Group,active\n"), ("taxonomy_terms.csv", terms.as_str())];
-        send(&directory, query, package(&files)).await
-    };
-    let report = sent("", &["a"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 1), "{report}");
-    // As if there were nearly as many as there may be.
-    let many = "UPDATE source_row_counts SET kept = 199999 WHERE kind = 'taxonomy_term'";
-    app.state.db.write(move |conn| Ok(conn.batch_execute(many)?)).await.unwrap();
-    let report = sent("", &["a", "b", "c"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&json!(1), 2), "{report}");
-    let line = report["lines"].as_array().unwrap().iter().find(|line| line["verdict"] == "noted").unwrap_or_else(|| panic!("{report}"));
-    assert_eq!(line["notices"][0]["field"], "taxonomy_term");
-    // What is forgotten leaves room.
-    sent("&retire_missing=true", &["a"]).await;
-    assert_eq!(listed().await, 1);
-    let report = sent("", &["a", "d"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 2), "{report}");
 });
 
 on_both!(a_full_package_without_terms_forgets_them_unless_a_row_of_such_could_not_be_read, |db| async move {
