@@ -27,9 +27,9 @@ use crate::services::row::CapacityEntryRow;
 /// Set the capacity of a service
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
-/// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
-/// 60 days ago is stale, and counts half in search and matching. A service that is `full` or `closed` has no free places: what says both is
-/// refused.
+/// the service. What was true earlier than what is known (`as_of`) is refused. What lies ahead by 24 hours at most is true now, and what is
+/// later is refused. What was said more than 60 days ago is stale, and counts half in search and matching. A service that is `full` or
+/// `closed` has no free places: what says both is refused.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
 /// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. This is so
