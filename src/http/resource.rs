@@ -505,21 +505,26 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &changes::Entry| entry.version)?;
-            let mut reader = Reader::new(&caller);
-            let mut items = Vec::with_capacity(page.items.len());
-            for entry in page.items {
-                match reader.view(conn, &entry)? {
-                    View::Nothing | View::Known => {}
-                    View::Whole => items.push(Revision::from(entry)),
-                    view @ View::Part(_) => {
-                        let shown = reader.shown(conn, &entry, view)?;
-                        items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
-                    }
-                }
-            }
-            Ok(Page { items, next: page.next })
+            revisions(conn, &caller, page)
         })
         .await
+}
+
+/// A page of the journal as the versions that the caller may see.
+pub fn revisions(conn: &mut DbConn, caller: &Principal, page: Page<changes::Entry>) -> Result<Page<Revision>> {
+    let mut reader = Reader::new(caller);
+    let mut items = Vec::with_capacity(page.items.len());
+    for entry in page.items {
+        match reader.view(conn, &entry)? {
+            View::Nothing | View::Known => {}
+            View::Whole => items.push(Revision::from(entry)),
+            view @ View::Part(_) => {
+                let shown = reader.shown(conn, &entry, view)?;
+                items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
+            }
+        }
+    }
+    Ok(Page { items, next: page.next })
 }
 
 impl From<changes::Entry> for Revision {

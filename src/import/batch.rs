@@ -433,6 +433,12 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
     row
 }
 
+/// What is told of services that their source no longer lists, for a dry run.
+pub fn preview_retired(ids: &[ServiceId]) -> Vec<Line> {
+    let line = |id: &ServiceId| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(*id), notices: Vec::new() };
+    ids.iter().map(line).collect()
+}
+
 /// Makes services inactive that their source no longer lists.
 pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(ids.len());

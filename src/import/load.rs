@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-pub use super::batch::{Batch, Written, retire};
+pub use super::batch::{Batch, Written, preview_retired, retire};
 use super::batch::{Planned, line, noted};
 use super::keys::stable_id;
 use super::read::Of;

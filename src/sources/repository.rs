@@ -203,6 +203,11 @@ pub fn list_runs(conn: &mut DbConn, source: SourceId, before: Option<SourceRunId
     Ok(rows.load(conn)?)
 }
 
+/// The run of a source that began last.
+pub fn last_run(conn: &mut DbConn, source: SourceId) -> Result<Option<RunRow>> {
+    Ok(list_runs(conn, source, None, 1)?.pop())
+}
+
 #[derive(Insertable)]
 #[diesel(table_name = source_run_lines, treat_none_as_default_value = false)]
 struct LineRow {

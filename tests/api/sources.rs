@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::HttpServer;
+use actix_web::http::Method;
 use chrono::Duration as Span;
 use kith::app;
 use kith::auth::Scope;
@@ -462,6 +463,44 @@ on_both!(what_a_source_may_not_be_is_refused, |db| async move {
     clinic.delete(&source, 1).await.expect(204);
     clinic.get(&source).await.expect(410);
     clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect(201);
+});
+
+on_both!(a_source_tells_its_last_run_and_when_it_is_read_next, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let unless = async |caller: &Caller, tag: &str| {
+        app.send(caller.request(Method::GET, &source).insert_header(("if-none-match", tag.to_owned()))).await
+    };
+    let before = clinic.get(&source).await;
+    let read = before.expect(200);
+    assert_eq!((&read["last_run"], &read["next_run_at"]), (&Value::Null, &json!("2026-03-02T17:00:00.000000Z")));
+    pull(&app).await;
+    let after = unless(&clinic, before.header("etag").unwrap()).await;
+    let read = after.expect(200);
+    assert_eq!((&read["version"], &read["last_run"]["status"], &read["last_run"]["created"]), (&json!(1), &json!("completed"), &json!(1)));
+    assert_eq!(read["next_run_at"], "2026-03-02T18:00:00.000000Z");
+    unless(&clinic, after.header("etag").unwrap()).await.expect(304);
+    assert_eq!(clinic.get(PATH).await.expect(200)["items"], json!([read]));
+
+    partner.now(|_| Reply::status(503));
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let waits = clinic.get(&source).await;
+    let read = waits.expect(200);
+    let run = &read["last_run"];
+    assert_eq!((&run["status"], &run["error"], &read["next_run_at"]), (&json!("waiting"), &json!("status"), &Value::Null), "{read}");
+    let paused = clinic.request(Method::PATCH, &source).insert_header(("if-match", waits.header("etag").unwrap()));
+    let paused = paused.set_json(json!({ "status": "paused" })).insert_header(("content-type", "application/merge-patch+json"));
+    let paused = app.send(paused).await.expect(200);
+    assert_eq!((&paused["version"], &paused["last_run"]["status"], &paused["next_run_at"]), (&json!(2), &json!("failed"), &Value::Null));
+    let active = clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
+    assert!(active["next_run_at"].is_string(), "{active}");
+    let history = clinic.get(&format!("{source}/history")).await.expect(200);
+    assert!(history["items"].as_array().unwrap().iter().all(|revision| revision["resource"]["last_run"].is_null()), "{history}");
 });
 
 on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {

@@ -27,9 +27,9 @@ use crate::services::row::CapacityEntryRow;
 /// Set the capacity of a service
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
-/// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
-/// 60 days ago is stale, and counts half in search and matching. A service that is `full` or `closed` has no free places: what says both is
-/// refused.
+/// the service. What was true earlier than what is known (`as_of`) is refused. What lies ahead by 24 hours at most is true now, and what is
+/// later is refused. What was said more than 60 days ago is stale, and counts half in search and matching. A service that is `full` or
+/// `closed` has no free places: what says both is refused.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
 /// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. This is so
@@ -137,8 +137,9 @@ pub async fn set_service_capacities(
 
 /// Read the history of the capacity of a service
 ///
-/// Every capacity that was set, the latest first; `key` tells which of them it was.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
+/// Every capacity that was set, the latest first; `key` tells which of them it was. What was set of records that were merged into the
+/// service is among it.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>), (status = 410, description = "The record was merged into another: `merged`.")), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/capacity/history")]
 pub async fn list_service_capacity_history(
     app: State,
@@ -153,7 +154,7 @@ pub async fn list_service_capacity_history(
     let page = app
         .db
         .read(move |conn| {
-            repository::find(conn, *id)?.ok_or(Error::NotFound)?;
+            repository::find_standing(conn, *id)?.ok_or(Error::NotFound)?;
             let rows = repository::list_capacity_entries(conn, *id, before, query.limit.and_one())?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &CapacityEntryRow| row.id)
         })

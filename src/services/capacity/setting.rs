@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
+
 use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
 use crate::auth::Principal;
 use crate::changes::{Action, Actor};
@@ -23,6 +25,8 @@ pub const MOST_ROOMS: usize = 50;
 /// The bytes of services that one list writes: with its room each is written whole into the journal. Five hundred with a dozen places each
 /// are fewer.
 const MOST_WRITTEN: usize = 16 << 20;
+/// By so much a moment may lie ahead: a clock is fast, or takes its local time for UTC.
+const MOST_AHEAD: Duration = Duration::hours(24);
 
 /// The service, of which the caller may say how much room it has; nobody else changes it until the transaction ends.
 pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<ServiceRow> {
@@ -36,7 +40,7 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
 /// [`set`].
 ///
 /// # Errors
-/// [`Error::Invalid`] where the moment lies in the future, [`Error::CapacityOutdated`] where something newer has been said.
+/// [`Error::Invalid`] where the moment lies ahead by more than a day, [`Error::CapacityOutdated`] where something newer has been said.
 pub fn say(
     conn: &mut DbConn,
     caller: &Principal,
@@ -47,8 +51,9 @@ pub fn say(
 ) -> Result<(Capacity, ServiceRow)> {
     let capacity = capacity.stated(row.has_list(key));
     let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
-    if as_of.utc().date_naive() > caller.at.latest_date() {
-        return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
+    if as_of > caller.at.plus(MOST_AHEAD) {
+        let message = format!("must not lie ahead by more than {} hours", MOST_AHEAD.num_hours());
+        return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", message));
     }
     // A clock that is ahead says what is true now, or nobody could say anything newer until that moment has come.
     let as_of = as_of.min(caller.at);

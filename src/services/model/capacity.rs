@@ -50,7 +50,7 @@ pub struct Capacity {
     /// Days until one is taken.
     #[schema(minimum = 0, maximum = 10_000, example = 21)]
     pub expected_wait_days: Option<i32>,
-    /// The moment it was true; the moment of the request where absent, or where it lies ahead by less than a day. What is later is refused.
+    /// The moment it was true; the moment of the request where absent, or where it lies ahead by 24 hours at most. What is later is refused.
     pub as_of: Option<Instant>,
     /// A remark.
     #[schema(max_length = 1_000, example = "New group starts in May.")]

@@ -382,6 +382,8 @@ on_both!(what_a_full_package_lists_no_more_is_forgotten, |db| async move {
     let fewer: Vec<(&str, &str)> = fewer.iter().map(|(name, text)| (*name, text.as_str())).collect();
     send(&directory, "", package(&fewer)).await;
     assert_eq!(count().await, 4, "it may be a part of it");
+    send(&directory, "&retire_missing=true&dry_run=true", package(&fewer)).await;
+    assert_eq!(count().await, 4, "a dry run forgets nothing");
     send(&directory, "&retire_missing=true", package(&fewer)).await;
     assert_eq!(count().await, 3);
     // A list of services says nothing of terms.
