@@ -209,6 +209,17 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
 });
 
+on_both!(what_was_completed_before_it_was_entered_in_error_keeps_what_was_said_of_it, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.accepted(&town.patient().await).await;
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["outcome"], Value::Null);
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+    let error = step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
+    assert_eq!((&error["to"], &error["outcome"]), (&json!("entered_in_error"), &Value::Null), "the step says nothing of it");
+    let referral = town.clinic.get(&path(&id)).await.expect(200);
+    assert_eq!((&referral["status"], &referral["outcome"]), (&json!("entered_in_error"), &json!("need_met")));
+});
+
 on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
