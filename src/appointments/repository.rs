@@ -210,30 +210,38 @@ pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
     Ok(select(exists(found)).get_result(conn)?)
 }
 
-/// The appointments of a diary with this organization that begin between two moments, in order of time, with their slots as written; also
-/// those that were called off or deleted, so that a calendar learns of it.
+/// The appointments of a diary with this organization that begin between two moments, at most so many, in order of time, with their slots as
+/// written.
+///
+/// Where not all have room, those that begin from `now` on are among them before others, and of these the latest. One that was called off or
+/// deleted is there until it would have begun, so that a calendar learns of it.
 pub fn of_diary(
     conn: &mut DbConn,
     provider: OrganizationId,
     diary: Diary,
-    (from, until): (Instant, Instant),
+    (from, now, until): (Instant, Instant, Instant),
     limit: i64,
 ) -> Result<Vec<(AppointmentRow, SlotInput)>> {
-    let mut rows = appointments::table
-        .inner_join(slots::table)
-        .filter(appointments::provider_id.eq(provider))
-        .filter(appointments::starts_at.ge(from))
-        .filter(appointments::starts_at.lt(until))
-        .order((appointments::starts_at, appointments::id))
-        .limit(limit)
-        .select((appointments::all_columns, slots::content))
-        .into_boxed();
-    rows = match diary {
-        Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
-        Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+    let rows = || {
+        let rows = appointments::table
+            .inner_join(slots::table)
+            .filter(appointments::provider_id.eq(provider))
+            .select((appointments::all_columns, slots::content))
+            .into_boxed();
+        match diary {
+            Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
+            Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+        }
     };
-    let rows: Vec<(AppointmentRow, Json<SlotInput>)> = rows.load(conn)?;
-    Ok(rows.into_iter().map(|(row, slot)| (row, slot.0)).collect())
+    let ahead = rows().filter(appointments::starts_at.ge(now)).filter(appointments::starts_at.lt(until));
+    let ahead = ahead.order((appointments::starts_at, appointments::id)).limit(limit);
+    let ahead: Vec<(AppointmentRow, Json<SlotInput>)> = ahead.load(conn)?;
+    let begun = rows().filter(appointments::starts_at.ge(from)).filter(appointments::starts_at.lt(now));
+    let begun = begun.filter(appointments::deleted_at.is_null()).filter(appointments::status.eq_any(AppointmentStatus::TAKING));
+    let left = limit.saturating_sub(i64::try_from(ahead.len()).unwrap_or(i64::MAX));
+    let begun = begun.order((appointments::starts_at.desc(), appointments::id.desc())).limit(left);
+    let begun: Vec<(AppointmentRow, Json<SlotInput>)> = begun.load(conn)?;
+    Ok(begun.into_iter().rev().chain(ahead).map(|(row, slot)| (row, slot.0)).collect())
 }
 
 /// Holds that have run out and of which that is not written down yet, the oldest first.

@@ -107,6 +107,11 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     if is_api && path.contains("/{id}") && !path.ends_with("/history") && !JOBS.iter().any(|jobs| path.starts_with(jobs)) {
         problems.push("410");
     }
+    // Of a PUT its handler says it: one that records something anew each time takes a key too.
+    if has_parameter(operation, "Idempotency-Key") {
+        headers.push("IdempotencyKey");
+        problems.extend(["409", "422"]);
+    }
     if is_api && is_item {
         match method {
             "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
@@ -142,7 +147,7 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
 fn add_parameters(operation: &mut Map<String, Value>, headers: &[&str]) {
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
-        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
+        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match" && name != "Idempotency-Key"));
         parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
     }
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {

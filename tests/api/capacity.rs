@@ -97,6 +97,29 @@ on_both!(a_service_counts_its_room_in_parts_and_each_has_its_history, |db| async
     assert_eq!(many.faults(422), [(String::new(), "too_many".to_owned())]);
 });
 
+on_both!(what_is_said_of_room_is_said_once_under_its_key, |db| async move {
+    let mut town = Town::new(db).await;
+    let capacity = json!({ "status": "open", "unit": "place", "available": 3 });
+    let whole = format!("{}/capacity", town.path());
+    let mut said = Vec::new();
+    for (path, key) in [(&whole, "said-1"), (&town.part("newcomers"), "said-2")] {
+        let first = town.provider.put_once(path, key, capacity.clone()).await;
+        first.expect(200);
+        said.push((path.clone(), key, first));
+    }
+    town.provider.app.clock.advance(Duration::hours(1));
+    town.provider.renew().await;
+    for (path, key, first) in &said {
+        let again = town.provider.put_once(path, key, capacity.clone()).await;
+        assert_eq!((again.expect(200), again.header("etag")), (first.json(), first.header("etag")), "{path}");
+        town.provider.put_once(path, key, json!({ "status": "full" })).await.expect_problem(422, "idempotency_key_reused");
+    }
+    let history = async || town.provider.get(&format!("{whole}/history")).await.expect(200)["items"].as_array().unwrap().len();
+    assert_eq!(history().await, 2);
+    let confirmed = town.provider.put_any(&whole, capacity).await.expect(200);
+    assert_eq!((&confirmed["as_of"], history().await), (&json!("2026-03-02T18:00:00.000000Z"), 3), "it is still so an hour later");
+});
+
 on_both!(matching_takes_for_each_person_the_room_that_is_for_them, |db| async move {
     let town = Town::new(db).await;
     town.provider.put_any(&format!("{}/capacity", town.path()), json!({ "status": "full" })).await.expect(200);
