@@ -308,6 +308,9 @@ on_both!(a_download_goes_on_only_with_more_of_the_same, |db| async move {
     let known = ask(&clinic, url, &[("if-none-match", tag.clone())]).await;
     assert_eq!((known.status, known.bytes.len()), (304, 0));
 
+    let head = app.send(app.stranger().request(Method::HEAD, url)).await;
+    assert_eq!((head.status, head.header("etag"), head.bytes.len()), (200, Some(tag.as_str()), 0));
+
     // What is packed on its way is another thing each time; a part of the file is sent as it is.
     let packed = ask(&clinic, url, &[("accept-encoding", "gzip".to_owned())]).await;
     assert_eq!((packed.header("content-encoding"), packed.header("etag"), packed.header("accept-ranges")), (Some("gzip"), None, None));
