@@ -269,6 +269,11 @@ impl Load {
         self.known.get(&id).is_some_and(|fingerprint| fingerprint != RETIRED)
     }
 
+    /// Whether the source has an organization of this key, as far as it was [looked up](Self::look_up) or all [were read](Self::open).
+    pub fn knows_organization(&self, key: &str) -> bool {
+        self.providers.contains_key(key)
+    }
+
     /// The services of the source that this import has not seen and that are not retired yet.
     pub fn missing(&self) -> Vec<ServiceId> {
         let is_missing = |(id, fingerprint): &(&ServiceId, &String)| fingerprint.as_str() != RETIRED && !self.seen.contains(id);

@@ -180,6 +180,11 @@ impl<'a> Turn<'a> {
         .await
     }
 
+    /// Notes what is to be said of no record.
+    pub(super) async fn tell(&mut self, lines: Vec<Line>) -> Result<std::result::Result<(), Lost>> {
+        self.write(move |conn, _, run, _| report(conn, run, &lines)).await
+    }
+
     /// Makes services inactive that have vanished.
     pub(super) async fn retire(&mut self, ids: Vec<ServiceId>) -> Result<Result<(), Lost>> {
         self.write(move |conn, _, run, actor| {

@@ -539,7 +539,8 @@ on_both!(every_cell_of_an_older_foreign_package_is_found_again_here_and_elsewher
     assert_eq!(lost(&expected, &ours, &["a2"]), Vec::<String>::new());
     let service = &ours["services.csv"][&id("s1")];
     assert_eq!((service["eligibility_description"].as_str(), service["fees"].as_str()), ("Adults who live in the county", "Free"));
-    assert!(service["kith"].contains("\"payment\":\"cash\"") && service["kith"].contains("2026-12-26"), "{}", service["kith"]);
+    assert!(service["kith"].contains("\"payment\":\"cash\""), "{}", service["kith"]);
+    assert_eq!(service["kith"].matches("2026-12-26").count(), 1, "a holiday is a time of closing: {}", service["kith"]);
 
     // Ids that are none for the whole world are codes, and the terms above and beside those in use are there.
     let terms: BTreeMap<&str, &BTreeMap<String, String>> = ours["taxonomy_terms.csv"]
@@ -557,5 +558,55 @@ on_both!(every_cell_of_an_older_foreign_package_is_found_again_here_and_elsewher
     let own = directory.get("/v1/services?q=pantry").await.expect(200)["items"][0].clone();
     assert_eq!((&own["taxonomy_terms"][0]["code"], &own["taxonomy_terms"][0]["label"]), (&json!("BD-1800"), &json!("Pantries")));
     assert_eq!(own["schedules"][0]["time_zone"], "America/Edmonton", "Alberta has one zone");
+    let holiday = own["schedules"].as_array().unwrap().last().unwrap();
+    assert_eq!((&holiday["kind"], &holiday["time_zone"]), (&json!("closed"), &json!("America/Edmonton")));
     goes_on_unchanged(&first, kind).await;
+});
+
+on_both!(holidays_of_a_service_and_of_its_locations_are_times_of_closing_here_and_elsewhere, |db| async move {
+    let kind = kind_of(&db);
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Elm County Information Line", OrganizationKind::Directory).await;
+    let files = [
+        ("organizations.csv", "id,name,description\n{o1},Elm Society,Helps.\n"),
+        ("services.csv", "id,organization_id,name,status\n{s1},{o1},Pantry,active\n"),
+        ("services_at_location.csv", "id,service_id,location_id\n{x1},{s1},{l1}\n{x2},{s1},{l2}\n"),
+        ("locations.csv", "id,organization_id,name\n{l1},{o1},Hall\n{l2},{o1},Barn\n"),
+        (
+            "physical_addresses.csv",
+            "id,location_id,address_1,city,state_province,country\n{d1},{l1},9 Elm Street,Elm Creek,AB,CA\n{d2},{l2},1 Elm Lane,Elm Creek,AB,CA\n",
+        ),
+        ("regular_schedules.csv", "id,service_id,weekday,opens_at,closes_at\n{h1},{s1},TH,09:00,17:00\n{h2},{s1},FR,09:00,17:00\n"),
+        (
+            "holiday_schedules.csv",
+            "id,service_id,location_id,service_at_location_id,closed,start_date,end_date,opens_at,closes_at\n\
+             {j1},{s1},,,TRUE,2026-12-25,2026-12-25,,\n{j2},{s1},,,FALSE,2026-12-24,2026-12-24,10:00,14:00\n\
+             {j3},,{l1},,TRUE,2026-07-02,2026-07-03,,\n{j4},,,{x2},TRUE,2026-08-06,2026-08-06,,\n{j5},{s1},,,FALSE,2026-12-27,2026-12-27,10:00,12:00\n",
+        ),
+    ];
+    let report = send(&directory, "", package(&files)).await;
+    assert_eq!((&report["created"], &report["notices"]["holiday_not_understood"]), (&json!(1), &json!(1)), "{report}");
+    let own = directory.get("/v1/services?q=pantry").await.expect(200)["items"][0].clone();
+    let closings = |schedules: &Value| -> Vec<String> {
+        let closed = schedules.as_array().unwrap().iter().filter(|schedule| schedule["kind"] == "closed");
+        closed.map(|one| format!("{} {} {}", one["valid"]["from"].as_str().unwrap(), one["opens_at"], one["closes_at"])).collect()
+    };
+    assert_eq!(closings(&own["schedules"]), ["2026-12-25 null null", "2026-12-24 \"00:00\" \"10:00\"", "2026-12-24 \"14:00\" \"00:00\""]);
+    let of = |name: &str| own["places"].as_array().unwrap().iter().find(|place| place["name"] == name).unwrap();
+    assert_eq!(closings(&of("Hall")["schedules"]), ["2026-07-02 null null"]);
+    assert_eq!(closings(&of("Barn")["schedules"]), ["2026-08-06 null null"]);
+    // A Sunday is no part of the usual hours: that it is open then is kept as its source says it.
+    let kept = own["source_fields"]["holiday_schedules"].as_array().unwrap();
+    assert_eq!(kept.iter().filter(|row| row["start_date"] == "2026-12-27" && row.get("of").is_none()).count(), 1, "{kept:?}");
+    assert!(kept.iter().all(|row| row["start_date"] == "2026-12-27" || row.get("start_date").is_none()), "{kept:?}");
+
+    let shown = directory.get(&format!("/hsds/services/{}", id("s1"))).await.expect(200);
+    assert_eq!((shown["schedules"].as_array().unwrap().len(), shown["kith"]["schedules"].as_array().unwrap().len()), (2, 5), "{shown}");
+    let site = shown["service_at_locations"].as_array().unwrap().iter().find(|site| site["id"] == id("x2")).unwrap();
+    assert_eq!((site.get("schedules"), &site["kith"]["schedules"][0]["kind"]), (None, &json!("closed")), "{site}");
+    for day in ["2026-12-25", "2026-07-03", "2026-08-06"] {
+        let spans = shown.to_string().matches(day).count();
+        assert!(spans <= 2, "{day} is said once, from and until: {shown}");
+    }
+    goes_on_unchanged(&exported(&directory).await, kind).await;
 });
