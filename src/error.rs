@@ -159,6 +159,12 @@ pub enum Error {
     /// The body is packed in a way that is not taken.
     #[error("the content coding is not supported")]
     UnsupportedCoding,
+    /// No byte of what is read is in the range that is asked for.
+    #[error("the range cannot be satisfied")]
+    RangeNotSatisfiable {
+        /// How many bytes there are.
+        length: u64,
+    },
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -276,6 +282,7 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         (Error::TooLarge, "The body is larger than the server takes."),
         (Error::UnsupportedMediaType { expected: &[] }, "The body is of another media type; detail names those that are taken."),
         (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
+        (Error::RangeNotSatisfiable { length: 0 }, "The file ends before the Range that is asked for; Content-Range says how long it is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
         (Error::unavailable(""), "The server cannot use its database at present; try again after Retry-After."),
@@ -354,6 +361,7 @@ impl Error {
             Self::TooLarge => kind("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
             Self::UnsupportedCoding => kind("unsupported_content_coding", 415, "Unsupported content coding"),
+            Self::RangeNotSatisfiable { .. } => kind("range_not_satisfiable", 416, "Range not satisfiable"),
             Self::TooSlow => kind("body_too_slow", 408, "Body too slow"),
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
@@ -402,6 +410,7 @@ impl Error {
             Self::TooLarge => "The body is larger than this server takes.".into(),
             Self::UnsupportedMediaType { expected } => format!("Send the body as {}.", expected.join(" or ")),
             Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
+            Self::RangeNotSatisfiable { length } => format!("There are {length} bytes, and none of them is in the range."),
             Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
@@ -545,6 +554,10 @@ impl ResponseError for Error {
             }
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            // RFC 9110 §15.5.17.
+            Self::RangeNotSatisfiable { length } => {
+                response.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
             }
             Self::VersionMismatch { current: Some(current) } => {
                 response.insert_header((header::ETAG, format!("\"{current}\"")));

@@ -113,7 +113,7 @@ pub async fn confirm_appointment(
 /// Move an appointment to another slot
 ///
 /// In one step: the place in the old slot is given back when one in the new slot is taken, or kept where there is none. The new slot is
-/// one of the same organization. What is held stays held, no longer than before.
+/// one of the same organization. What is held stays held, no longer than before. A `mode` that is not the new slot's goes.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; its referral is closed: `referral_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/reschedule")]
 pub async fn reschedule_appointment(

@@ -20,6 +20,7 @@ use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, AppointmentId};
+use crate::slots;
 use crate::types::Identifier;
 
 /// Appointments, for the common verbs.
@@ -93,6 +94,10 @@ impl Resource for Appointments {
         }
         if input.referral_id != before.referral_id {
             faults.push(Fault::new("/referral_id", "immutable", "cannot be changed"));
+        }
+        if input.mode != before.mode {
+            let slot = slots::repository::find(conn, row.slot_id)?;
+            faults.extend(slot.and_then(|slot| booking::other_mode(&slot, input.mode)));
         }
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));

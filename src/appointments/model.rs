@@ -117,7 +117,8 @@ pub struct AppointmentInput {
     /// The referral that it belongs to. It never changes.
     #[serde(default)]
     pub referral_id: Option<ReferralId>,
-    /// How people meet, where the slot leaves it open.
+    /// How people meet, where the slot leaves it open; another mode than the slot states is refused, and goes where the appointment is
+    /// moved into such a slot.
     #[serde(default)]
     pub mode: Option<DeliveryMode>,
     /// What whoever is met should know. It stands in no calendar.
@@ -249,8 +250,9 @@ impl AppointmentRow {
         }
     }
 
-    /// The same in another slot.
-    pub fn moved_to(self, slot: &SlotRow) -> Self {
+    /// The same in another slot, which says how people meet in it.
+    pub fn moved_to(mut self, slot: &SlotRow) -> Self {
+        self.content.0.mode = self.content.mode.filter(|mode| slot.is_open_to(*mode));
         Self {
             slot_id: slot.id,
             service_id: slot.service_id,

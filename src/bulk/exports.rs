@@ -78,6 +78,10 @@ pub async fn create_export(app: State, caller: Allowed<Exports>, command: Comman
 /// By the client that asked for it. Once it is completed each file of what the token's scopes read has an address under which it can be
 /// downloaded for an hour, without a token, while the client may read it. A file is a copy of what was seen when it was written: that a
 /// consent has ended since is told by the change feed.
+///
+/// A download that breaks off goes on with `Range: bytes=N-`, under a newer address too: the answer is 206 with `Content-Range`, or 416 where
+/// the file has no more than N bytes. `If-Range` with the `ETag` of what has arrived makes sure that it is the same file. Of several ranges
+/// the whole is sent. What is packed on its way (`Accept-Encoding`) has neither tag nor ranges: begin with `Accept-Encoding: identity`.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The export's id.")), responses((status = 200, description = "The export.", body = Export)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports/{id}")]
 pub async fn get_export(app: State, caller: Allowed<Exports>, id: Path<JobId>) -> Result<HttpResponse> {

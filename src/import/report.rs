@@ -64,7 +64,7 @@ pub struct Report {
     /// The source.
     #[schema(example = "alder-valley-211")]
     pub source: String,
-    /// True where nothing was written.
+    /// True where nothing was written: it says what would be.
     pub dry_run: bool,
     /// New services.
     #[schema(example = 12)]

@@ -28,7 +28,7 @@ pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
     ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
 ];
 
-/// When a POST that takes a key clashes, whatever it does.
+/// When what takes a key clashes, whatever it does.
 const KEY_IN_USE: &str = "The first request with this `Idempotency-Key` still runs: `idempotency_key_in_use`.";
 
 /// When what is written with identifiers clashes.
@@ -139,6 +139,11 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     if is_api && path.contains("/{id}") && !path.ends_with("/history") && !JOBS.iter().any(|jobs| path.starts_with(jobs)) {
         problems.push("410");
     }
+    // Of a PUT its handler says it: one that records something anew each time takes a key too.
+    if has_parameter(operation, "Idempotency-Key") {
+        headers.push("IdempotencyKey");
+        problems.extend(["409", "422"]);
+    }
     if is_api && is_item {
         match method {
             "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
@@ -174,7 +179,7 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
 fn add_parameters(operation: &mut Map<String, Value>, headers: &[&str]) {
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
-        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
+        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match" && name != "Idempotency-Key"));
         parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
     }
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {

@@ -361,20 +361,23 @@ fn with_version(patient: &Patient) -> HttpResponse {
 
 /// Set the need level of a patient
 ///
-/// Each call is a judgement of its own and is kept in the history; the patient has the level that was judged on the latest day. For
-/// organizations that see the patient's needs.
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+/// Each call is a judgement of its own and is kept in the history, unless an `Idempotency-Key` says that it was sent before; the patient has
+/// the level that was judged on the latest day. For organizations that see the patient's needs.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\""), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again.", example = "0f8b6c1e-1")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/need-level")]
 pub async fn set_need_level(
     app: State,
     caller: Allowed<scope::PatientsWrite>,
     id: Path<Id<kind::Patient>>,
     version: OptionalIfMatch,
-    input: Valid<NeedLevelInput>,
+    command: Command<NeedLevelInput>,
 ) -> Result<HttpResponse> {
-    let clock = app.clock.clone();
-    let patient = app.db.write(move |conn| care::assess(conn, &caller.now(&clock), *id, &version, &input.0)).await?;
-    Ok(with_version(&patient))
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let patient = care::assess(conn, caller, *id, &version, input)?;
+            Reply::versioned(patient.version, &patient)
+        })
+        .await
 }
 
 /// List the need levels of a patient

@@ -3,6 +3,7 @@
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ContentType, ETAG, LINK};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use uuid::Uuid;
 
 use super::Directory;
 use super::api::{Service, ServicePage};
@@ -14,6 +15,7 @@ use super::shown::{self, Text, Told};
 use super::{providers, repository};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::changes;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
@@ -24,7 +26,7 @@ use crate::http::page::{self, Page, next_link};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, HistoryQuery, Revision};
 use crate::http::schema;
-use crate::kind::{self, ServiceId};
+use crate::kind::{self, ResourceType, ServiceId};
 
 /// Search the directory
 ///
@@ -240,8 +242,8 @@ pub async fn delete_service(
 
 /// Read the history of a service
 ///
-/// Every version, oldest first.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["services:read"])))]
+/// Every version, oldest first, those of records that were merged into this one among them.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>), (status = 410, description = "The record was merged into another: `merged`.")), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/history")]
 pub async fn list_service_history(
     app: State,
@@ -250,5 +252,19 @@ pub async fn list_service_history(
     query: Query<HistoryQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    Ok(resource::history::<Services>(&app, &caller, *id, query.0).await?.respond(&request))
+    let (id, caller, query) = (*id, caller.into_principal(), query.0);
+    let fingerprint = page::fingerprint(&("service history", id));
+    let after: Option<i64> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            repository::find_standing(conn, id)?.ok_or(Error::NotFound)?;
+            let mut records: Vec<Uuid> = repository::merged_into(conn, id)?.into_iter().map(|row| row.id.uuid()).collect();
+            records.push(id.uuid());
+            let entries = changes::history_of_all(conn, ResourceType::Service, &records, after.unwrap_or(0), query.limit.and_one())?;
+            let page = Page::from_rows(entries, query.limit, fingerprint, |entry: &changes::Entry| entry.sequence)?;
+            resource::revisions(conn, &caller, page)
+        })
+        .await?;
+    Ok(page.respond(&request))
 }

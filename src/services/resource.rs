@@ -9,7 +9,7 @@ use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::Json;
 use crate::error::{Error, Result};
-use crate::http::resource::{self, Head, Resource};
+use crate::http::resource::{Head, Resource};
 use crate::kind::{self, ServiceId};
 use crate::organizations;
 use crate::types::Identifier;
@@ -56,10 +56,7 @@ impl Resource for Services {
     }
 
     fn find(conn: &mut DbConn, _: &Principal, id: ServiceId) -> Result<Option<ServiceRow>> {
-        match repository::find(conn, id)? {
-            Some(ServiceRow { merged_into_id: Some(into), .. }) => Err(Error::Merged { into: resource::location::<Self>(into) }),
-            found => Ok(found),
-        }
+        repository::find_standing(conn, id)
     }
 
     /// The provider may change its notices and nothing else; see [`prepare`](Self::prepare).

@@ -12,8 +12,6 @@ use super::model::DeliveryRow;
 use super::repository::Subscriber;
 use super::{events, repository};
 use crate::app::App;
-use crate::background::leased_from;
-use crate::changes::places::{self, Work};
 use crate::changes::{self, Position};
 use crate::db::schema::{follow_ups, referrals, webhook_dues};
 use crate::db::types::{Id, Instant};
@@ -46,13 +44,12 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
         return Ok(false);
     }
     let now = app.clock.now();
-    if dispatcher::hold(app, holder).await?.is_none() {
-        return Ok(false);
-    }
+    let Some((lease, _)) = dispatcher::hold(app, holder).await? else { return Ok(false) };
     let due_since = app.db.read(repository::due_since).await?;
     let yesterday = now.utc().date_naive().checked_sub_days(Days::new(1)).unwrap_or_default();
     let since = due_since.unwrap_or(yesterday);
-    let Ok(found) = dispatcher::read(app, holder, move |conn| look(conn, since, now)).await? else { return Ok(false) };
+    let Ok(found) = lease.held(app.db.read(move |conn| look(conn, since, now))).await else { return Ok(false) };
+    let found = found?;
     // While nobody wants to be told, the days go by; whoever comes later is not told of them.
     let begins = if found.is_none() { yesterday } else { since };
     let found = found.unwrap_or_default();
@@ -60,23 +57,20 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     if found.is_empty() && due_since == Some(begins) {
         return Ok(false);
     }
-    let now = app.clock.now();
-    app.db
-        .write(move |conn| {
-            let Some(place) = places::hold(conn, Work::Webhooks, holder, now, leased_from(now))? else { return Ok(false) };
-            if due_since != Some(begins) {
-                repository::set_due_since(conn, begins)?;
+    let told = lease.write(move |conn, place, now| {
+        if due_since != Some(begins) {
+            repository::set_due_since(conn, begins)?;
+        }
+        for due in &found {
+            if note(conn, due)? {
+                let at = |row: &DeliveryRow| placed(row.clone(), place);
+                let rows: Vec<DeliveryRow> = due.deliveries.iter().map(at).collect();
+                dispatcher::enqueue(conn, &rows, false, now)?;
             }
-            for due in &found {
-                if note(conn, due)? {
-                    let at = |row: &DeliveryRow| placed(row.clone(), place);
-                    let rows: Vec<DeliveryRow> = due.deliveries.iter().map(at).collect();
-                    dispatcher::enqueue(conn, &rows, false, now)?;
-                }
-            }
-            Ok(has_more)
-        })
-        .await
+        }
+        Ok(())
+    });
+    Ok(told.await?.is_ok() && has_more)
 }
 
 /// A delivery behind everything that the journal has been read for.
