@@ -270,6 +270,7 @@ pub fn update(conn: &mut DbConn, row: &AppointmentRow) -> Result<bool> {
             appointments::held_until.eq(row.held_until),
             appointments::conclusion.eq(&row.conclusion),
             appointments::content.eq(&row.content),
+            appointments::noted_by.eq(row.noted_by),
             appointments::version.eq(row.version),
             appointments::updated_at.eq(row.updated_at),
             appointments::deleted_at.eq(row.deleted_at),

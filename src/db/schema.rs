@@ -726,6 +726,7 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         manager_id -> Id,
+        noted_by -> Nullable<Id>,
     }
 }
 
