@@ -31,7 +31,7 @@ use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
 pub const BATCH: usize = 500;
 
 /// How large they are together, about, in bytes, where they are fewer: of a package, many may share what is large.
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// So many taxonomies, terms and the like are taken of one import, which has their keys in memory. How many are kept of all sources is for
 /// [`hsds::MOST_KEPT`] to say.
@@ -187,7 +187,7 @@ impl Load {
             }
             known => {
                 let is_back = known.is_some_and(|fingerprint| fingerprint == RETIRED);
-                self.bytes += length(&parsed.service) + parsed.provider.as_ref().map_or(0, Provider::bytes);
+                self.bytes += parsed.bytes();
                 self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
             }
         }
