@@ -174,12 +174,7 @@ pub fn units(record: Value) -> Result<Units, Unread> {
     {
         return Ok(at_location(record));
     }
-    // A service without a name is a service still, and not its organization.
-    let is_nameless = !is_named
-        && record.peek("id").is_some()
-        && record.fields.get("organization").is_some_and(Value::is_object)
-        && !has(&record, "services")
-        && !has(&record, "service");
+    let is_nameless = !is_named && is_nameless_service(&record) && !has(&record, "services") && !has(&record, "service");
     if is_nameless || is_named && has(&record, "organization") {
         let organization = record.fields.remove("organization").and_then(Part::of);
         return Ok(Units::one(record, organization));
@@ -201,6 +196,28 @@ pub fn units(record: Value) -> Result<Units, Unread> {
     }
     organizations.push(last);
     side_by_side(organizations, services)
+}
+
+/// Whether a record without a name is a service still, and not its organization. What only wraps an organization has nothing that a service
+/// alone has, or the services stand in the organization.
+fn is_nameless_service(record: &Part) -> bool {
+    let is_of_service = |name: &str| matches!(name, "name" | "status") || SERVICE.contains(&name);
+    let is_wrapped = |organization: &Value| organization.is_object() && !lists_services(organization);
+    record.peek("id").is_some()
+        && record.fields.keys().any(|name| is_of_service(name))
+        && record.fields.get("organization").is_some_and(is_wrapped)
+}
+
+/// Whether an organization has services in it, or at its locations.
+fn lists_services(organization: &Value) -> bool {
+    let lists = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::Array(items)) => items.iter().any(Value::is_object),
+        found => found.is_some_and(Value::is_object),
+    };
+    let locations = organization.get("locations").and_then(Value::as_array);
+    lists(organization, "services")
+        || lists(organization, "service")
+        || locations.into_iter().flatten().any(|location| lists(location, "services"))
 }
 
 /// What a record would have been that has no name and is no service: the services in it, or the organization that is itself one.
@@ -324,9 +341,30 @@ mod tests {
     fn a_service_without_a_name_is_not_its_organization() {
         assert_eq!(shown(json!({"id": "S", "name": null, "organization": {"id": "O", "name": "O"}})), ["- of O"]);
         assert_eq!(shown(json!({"id": "S", "status": "active"})), ["- of nobody"]);
-        // One that only wraps its organization has no id, or its services beside it.
+        for said in ["status", "cost_options", "kith"] {
+            assert_eq!(shown(json!({"id": "S", said: "x", "organization": {"name": "O", "services": []}})), ["- of O"], "{said}");
+        }
+        // One that only wraps its organization has no id, nothing that a service alone has, or its services beside it.
         assert_eq!(shown(json!({"organization": {"id": "O", "name": "O"}, "locations": []})), ["O of O"]);
         assert_eq!(shown(json!({"id": 1, "organization": {"name": "O"}, "services": [{"name": "S"}]})), ["S of O"]);
+        let wrapped = units(json!({"id": 7, "organization": {"id": "O", "name": "O"}, "locations": []})).unwrap().next().unwrap();
+        assert!(wrapped.is_organization && wrapped.service.fields["id"] == "O");
+    }
+
+    #[test]
+    fn services_inside_a_wrapped_organization_are_the_records_whatever_its_wrapper_says() {
+        for wrapper in [json!({"id": "w1"}), json!({"id": "w1", "status": "active"}), json!({"id": "w1", "name": null})] {
+            for own in [
+                json!({"services": [{"name": "S"}, {"name": "T"}]}),
+                json!({"service": [{"name": "S"}, {"name": "T"}]}),
+                json!({"locations": [{"services": [{"name": "S"}]}, {"services": [{"name": "T"}]}]}),
+            ] {
+                let (mut record, mut organization) = (wrapper.clone(), own);
+                organization["name"] = json!("O");
+                record["organization"] = organization;
+                assert_eq!(shown(record.clone()), ["S of O", "T of O"], "{record}");
+            }
+        }
     }
 
     #[test]
