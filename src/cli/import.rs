@@ -220,10 +220,9 @@ impl Services {
     }
 
     fn retire(&self, db: &Db, source: &str, load: &Load, is_package: bool, book: &Mutex<Book>) -> Result<(), Failure> {
-        let is_hardly_full = load.is_hardly_full() && !self.force;
         if let Some(told) = load.doubt().filter(|_| !self.force) {
             locked(book).add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !self.force {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
                 load.missing().len()
@@ -231,7 +230,7 @@ impl Services {
         } else {
             self.retire_missing(db, load, book)?;
         }
-        if is_package && !is_hardly_full { self.forget(db, load, book) } else { Ok(()) }
+        if is_package { self.forget(db, load, book) } else { Ok(()) }
     }
 
     fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {

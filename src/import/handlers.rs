@@ -58,8 +58,8 @@ pub struct ImportQuery {
     pub time_zone: Option<String>,
     /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them. Where
     /// a record was refused of which it is not known which it is, such as a line that is no JSON, nothing is retired, and the report says so
-    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so
-    /// (`nothing_forgotten`); rows of other tables hold up neither.
+    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so, or
+    /// less than half of the services are listed (`nothing_forgotten`); rows of other tables hold up neither.
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
@@ -256,10 +256,9 @@ impl Import<'_> {
     /// Makes services inactive that are missing, and forgets what a package lists no more; or tells why not.
     async fn retire(&mut self, load: &Load, query: &ImportQuery, is_package: bool) -> Result<()> {
         let missing = load.missing();
-        let is_hardly_full = load.is_hardly_full() && !query.force;
         if let Some(told) = load.doubt().filter(|_| !query.force) {
             self.report.add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
             return Err(Error::conflict("too_many_missing", detail));
         } else {
@@ -273,7 +272,7 @@ impl Import<'_> {
                 lines.into_iter().for_each(|line| self.report.add(line));
             }
         }
-        if is_package && !is_hardly_full { self.forget(load, query).await } else { Ok(()) }
+        if is_package { self.forget(load, query).await } else { Ok(()) }
     }
 
     /// Forgets what a package lists no more and belongs to no record; or tells why not.

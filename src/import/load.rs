@@ -267,9 +267,13 @@ impl Load {
         doubted(self.unkeyed, "records", NOTHING_RETIRED, "nothing was made inactive")
     }
 
-    /// The same of what is [`unseen`](Self::unseen).
+    /// The same of what is [`unseen`](Self::unseen). Where so few of the services are there it is hardly gone either.
     pub fn doubt_of_rows(&self) -> Option<Line> {
-        doubted(self.unkeyed_rows, "rows that belong to no record", NOTHING_FORGOTTEN, "nothing was forgotten")
+        let refused = doubted(self.unkeyed_rows, "rows that belong to no record", NOTHING_FORGOTTEN, "nothing was forgotten");
+        refused.or_else(|| {
+            let told = "less than half of the services that the source had are listed: nothing that belongs to no record was forgotten";
+            self.is_hardly_full().then(|| noted(None, vec![Notice::new(NOTHING_FORGOTTEN, "", told)]))
+        })
     }
 
     /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
