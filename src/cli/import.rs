@@ -220,10 +220,9 @@ impl Services {
     }
 
     fn retire(&self, db: &Db, source: &str, load: &Load, is_package: bool, book: &Mutex<Book>) -> Result<(), Failure> {
-        let is_hardly_full = load.is_hardly_full() && !self.force;
         if let Some(told) = load.doubt().filter(|_| !self.force) {
             locked(book).add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !self.force {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
                 load.missing().len()
@@ -231,7 +230,7 @@ impl Services {
         } else {
             self.retire_missing(db, load, book)?;
         }
-        if is_package && !is_hardly_full { self.forget(db, load, book) } else { Ok(()) }
+        if is_package { self.forget(db, load, book) } else { Ok(()) }
     }
 
     fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
@@ -345,12 +344,16 @@ fn locked(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
 
 /// Fails where what was to be retired or forgotten was not: nobody reads the summary of what runs every night.
 fn ensure_retired(report: &Report) -> Result<(), Failure> {
+    let refused = "were refused of which it is not known which they are";
+    let (was, were, done) = if report.dry_run { ("would be", "would be", "would be done") } else { ("was", "were", "is done") };
     let undone = [
-        (NOTHING_RETIRED, "nothing was made inactive: records were refused of which it is not known which they are; all else is done"),
-        (NOTHING_FORGOTTEN, "no terms were forgotten: rows of such were refused of which it is not known which they are; all else is done"),
+        (NOTHING_RETIRED, format!("nothing {was} made inactive: records {refused}; all else {done}")),
+        (
+            NOTHING_FORGOTTEN,
+            format!("no terms {were} forgotten: rows of such {refused}, or less than half of the services are listed; all else {done}"),
+        ),
     ];
-    let told: Vec<String> =
-        undone.iter().filter(|(code, _)| report.notices.contains_key(code)).map(|(_, told)| (*told).to_owned()).collect();
+    let told: Vec<String> = undone.into_iter().filter(|(code, _)| report.notices.contains_key(code)).map(|(_, told)| told).collect();
     if told.is_empty() { Ok(()) } else { Err(Failure(told)) }
 }
 

@@ -10,14 +10,13 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Outcome;
 use super::desk::{Desk, Taken};
 use super::importer::Importer;
 use super::kin;
 use super::load::{BATCH, Batch, Load, Written, preview_retired, retire};
 use super::mapping::Mapping;
 use super::package::{MOST_ROWS, Package, PackageError};
-use super::read::line;
+use super::read::{Raw, line};
 use super::report::Report;
 use crate::app::State;
 use crate::auth::limits::Allowance;
@@ -59,8 +58,8 @@ pub struct ImportQuery {
     pub time_zone: Option<String>,
     /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them. Where
     /// a record was refused of which it is not known which it is, such as a line that is no JSON, nothing is retired, and the report says so
-    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so
-    /// (`nothing_forgotten`); rows of other tables hold up neither.
+    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so, or
+    /// less than half of the services are listed (`nothing_forgotten`); rows of other tables hold up neither.
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
@@ -156,20 +155,26 @@ struct Import<'a> {
     caller: &'a Principal,
     desk: Option<Desk>,
     report: Report,
-    /// It is one of few at once for as long as something of it is being read, though whoever sent it may be gone.
     slot: Arc<Slot<OrganizationId>>,
+}
+
+/// Records of an import, which is one of few at once for as long as they are being read, though whoever sent them may be gone.
+struct Held<R> {
+    raws: R,
+    _slot: Arc<Slot<OrganizationId>>,
+}
+
+impl<R: Iterator<Item = Raw>> Iterator for Held<R> {
+    type Item = Raw;
+
+    fn next(&mut self) -> Option<Raw> {
+        self.raws.next()
+    }
 }
 
 impl Import<'_> {
     async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
-        self.at_desk(move |importer, give| {
-            for (position, bytes) in lines {
-                if let Some(raw) = line(&bytes, position, MOST_OF_LINE) {
-                    importer.take(raw, give);
-                }
-            }
-        })
-        .await
+        self.at_desk(lines.into_iter().filter_map(|(position, bytes)| line(&bytes, position, MOST_OF_LINE))).await
     }
 
     /// Takes a tabular package, some services at a time.
@@ -185,26 +190,18 @@ impl Import<'_> {
             PackageError::TooLarge(_) => Error::TooLarge,
             fault => Error::malformed(format!("The package cannot be read: {fault}.")),
         })?;
-        loop {
-            let (back, is_over) = self
-                .at_desk(move |importer, give| {
-                    let records = package.next_records(BATCH);
-                    let is_over = records.is_empty();
-                    for raw in records {
-                        importer.take(raw, give);
-                    }
-                    (package, is_over)
-                })
-                .await?;
-            if is_over {
-                return Ok(());
+        let mut records = Vec::new().into_iter();
+        let raws = std::iter::from_fn(move || {
+            if let Some(raw) = records.next() {
+                return Some(raw);
             }
-            package = back;
-        }
+            records = package.next_records(BATCH).into_iter();
+            records.next()
+        });
+        self.at_desk(raws).await
     }
 
     async fn finish(&mut self) -> Result<Desk> {
-        self.at_desk(|importer, give| importer.finish(give)).await?;
         let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
         if let Some(batch) = desk.load.rest() {
             self.write(batch).await?;
@@ -212,25 +209,19 @@ impl Import<'_> {
         Ok(desk)
     }
 
-    /// Has the desk read something, then writes the batches that came of it.
-    async fn at_desk<T: Send + 'static>(
-        &mut self,
-        read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
-    ) -> Result<T> {
-        let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
-        let slot = Arc::clone(&self.slot);
-        let read = move |importer: &mut Importer, give: &mut dyn FnMut(Outcome)| {
-            let given = read(importer, give);
-            drop(slot);
-            given
-        };
-        let Taken { desk, lines, batches, given } = desk.take(&self.app.db, read).await?;
-        self.desk = Some(desk);
-        lines.into_iter().for_each(|line| self.report.add(line));
-        for batch in batches {
-            self.write(batch).await?;
+    /// Has the desk read records, some services at a time, and writes the batches that come of them before it reads on.
+    async fn at_desk(&mut self, raws: impl Iterator<Item = Raw> + Send + 'static) -> Result<()> {
+        let mut next = Some(Held { raws, _slot: Arc::clone(&self.slot) });
+        while let Some(raws) = next.take() {
+            let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+            let Taken { desk, left, lines, batches } = desk.take(&self.app.db, raws).await?;
+            (self.desk, next) = (Some(desk), left);
+            lines.into_iter().for_each(|line| self.report.add(line));
+            for batch in batches {
+                self.write(batch).await?;
+            }
         }
-        Ok(given)
+        Ok(())
     }
 
     /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused. Of a dry run it
@@ -265,10 +256,9 @@ impl Import<'_> {
     /// Makes services inactive that are missing, and forgets what a package lists no more; or tells why not.
     async fn retire(&mut self, load: &Load, query: &ImportQuery, is_package: bool) -> Result<()> {
         let missing = load.missing();
-        let is_hardly_full = load.is_hardly_full() && !query.force;
         if let Some(told) = load.doubt().filter(|_| !query.force) {
             self.report.add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
             return Err(Error::conflict("too_many_missing", detail));
         } else {
@@ -282,7 +272,7 @@ impl Import<'_> {
                 lines.into_iter().for_each(|line| self.report.add(line));
             }
         }
-        if is_package && !is_hardly_full { self.forget(load, query).await } else { Ok(()) }
+        if is_package { self.forget(load, query).await } else { Ok(()) }
     }
 
     /// Forgets what a package lists no more and belongs to no record; or tells why not.

@@ -1,6 +1,7 @@
 //! What is read of a partner, written: records together with what is noted of the run, and only while the lease holds.
 
 use std::sync::Arc;
+use std::vec;
 
 use crate::app::App;
 use crate::background::{Lease, Lost};
@@ -10,7 +11,7 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::import::desk::{Desk, Taken};
 use crate::import::importer::Importer;
-use crate::import::kin;
+use crate::import::kin::{self, Kin};
 use crate::import::load::{Batch, Load, retire};
 use crate::import::mapping::Mapping;
 use crate::import::read::Raw;
@@ -84,32 +85,50 @@ impl<'a> Turn<'a> {
         Ok(Ok(given))
     }
 
-    /// Reads records. Those that the partner has from this server are told of, and no more.
-    async fn read(&self, load: Load, records: Vec<Raw>) -> Result<Taken<()>> {
+    /// Begins to read records. Those that the partner has from this server are told of, and no more.
+    async fn begin(&self, load: Load, records: Vec<Raw>) -> Result<Taken<vec::IntoIter<Raw>>> {
         let mut mapping = Mapping::hsds(&self.source.name);
         mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
         // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
         let desk = Desk { importer: Importer::new(mapping), load };
         let (records, own) = own::told_apart(&self.app.db, records).await?;
-        let read = move |importer: &mut Importer, give: &mut dyn FnMut(_)| {
-            records.into_iter().for_each(|raw| importer.take(raw, give));
-            importer.finish(give);
-        };
-        let mut taken = desk.take(&self.app.db, read).await?;
+        let mut taken = desk.take(&self.app.db, records.into_iter()).await?;
         taken.lines.extend(own);
         Ok(taken)
     }
 
-    /// Reads records and writes what comes of them, with the page that they are, where they are one.
+    /// Reads records and writes what comes of them, with the page that they are, where they are one. What is made of them may be many times
+    /// larger than they are: so much as is written together is written before more is read.
     pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, reached: Option<Reached>) -> Result<Result<Load, Lost>> {
-        let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
-        let taken = match self.lease.held(self.read(load, records)).await {
-            Ok(taken) => taken?,
-            Err(lost) => return Ok(Err(lost)),
-        };
-        let Taken { mut desk, lines, mut batches, .. } = taken;
-        batches.extend(desk.load.rest());
-        let kin = desk.importer.take_kin();
+        let mut count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        let mut read = self.lease.held(self.begin(load, records)).await;
+        loop {
+            let Taken { mut desk, left, lines, mut batches } = match read {
+                Ok(taken) => taken?,
+                Err(lost) => return Ok(Err(lost)),
+            };
+            let kin = desk.importer.take_kin();
+            let Some(records) = left else {
+                batches.extend(desk.load.rest());
+                let written = self.put(std::mem::take(&mut count), kin, lines, batches, reached).await?;
+                return Ok(written.map(|()| desk.load));
+            };
+            if let Err(lost) = self.put(std::mem::take(&mut count), kin, lines, batches, None).await? {
+                return Ok(Err(lost));
+            }
+            read = self.lease.held(desk.take(&self.app.db, records)).await;
+        }
+    }
+
+    /// Writes what came of records: how many they are, which organizations are part of which, what is told of them, and what is written.
+    async fn put(
+        &mut self,
+        count: i32,
+        kin: Kin,
+        lines: Vec<Line>,
+        batches: Vec<Batch>,
+        reached: Option<Reached>,
+    ) -> Result<Result<(), Lost>> {
         let note = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow| {
             run.records = run.records.saturating_add(count);
             repository::add_kin(conn, source.id, &kin)?;
@@ -141,11 +160,8 @@ impl<'a> Turn<'a> {
                 }
                 written => written?,
             };
-            if written.is_err() {
-                return Ok(Err(Lost));
-            }
-            if is_last {
-                return Ok(Ok(desk.load));
+            if written.is_err() || is_last {
+                return Ok(written);
             }
         }
     }

@@ -653,6 +653,23 @@ on_both!(of_a_page_that_is_larger_than_was_asked_for_only_the_record_that_clashe
     assert_eq!((refused.len(), &refused[0]["key"], &refused[0]["notices"][0]["code"]), (1, &json!("2040"), &json!("clash")), "{run}");
 });
 
+on_both!(of_a_record_with_more_services_than_are_written_together_every_one_is_taken, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let service = |number: usize| json!({ "id": format!("s{number}"), "name": format!("Lunch {number}"), "status": "active" });
+    let organization = json!({ "id": "o", "name": "Society", "services": (0..600).map(service).collect::<Vec<_>>() });
+    let page = json!({ "contents": [organization], "page_number": 1, "total_pages": 1, "last_page": true });
+    let partner = Receiver::that(move |_| Reply::json(&page));
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(
+        (run["status"].as_str(), run["records"].as_i64(), run["organizations_created"].as_i64(), counts(&run)),
+        (Some("completed"), Some(1), Some(1), [600, 0, 0, 0, 0]),
+        "{run}"
+    );
+});
+
 #[actix_web::test]
 async fn another_kith_is_pulled_whole() {
     let theirs = TestApp::with(TestDb::sqlite(), &["--public-directory"]).await;

@@ -431,6 +431,19 @@ on_both!(only_a_service_that_cannot_be_read_holds_up_that_others_are_retired, |d
     }
 });
 
+on_both!(where_few_services_are_listed_and_one_of_them_cannot_be_read_terms_are_kept_and_the_report_says_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let listed = async || all(&directory, "/hsds/taxonomy_terms?search=own+term").await.len();
+    let services = "id,name,status\n{s1},One,active\n{s2},Two,active\n{s3},Three,active\n";
+    let terms = ("taxonomy_terms.csv", "id,code,name,taxonomy\n{a},a,Own term,Own\n");
+    send(&directory, "", package(&[("services.csv", services), terms])).await;
+    assert_eq!(listed().await, 1);
+    let few = "id,name,status\n{s1},One,active\n{s2},Two,active,one too many\n";
+    assert_eq!(spoiled(&directory, vec![("services.csv", few)]).await, [json!(1), json!(0), json!(1), json!(1)]);
+    assert_eq!(listed().await, 1);
+});
+
 on_both!(nuls_are_left_out_of_a_package, |db| async move {
     let app = TestApp::new(db).await;
     let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
