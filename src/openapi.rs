@@ -166,7 +166,7 @@ fn add_components(document: &mut Value) {
         "headers": {
             "X-Request-Id": header("The request's id: the caller's where it was sane, else one of ours.", "string", json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "ETag": header("The resource's version, quoted; of a service that is read, the version and behind a hyphen what is shown besides; of this document, what tells it from others.", "string", json!("\"3\"")),
-            "Location": header("Where the new resource is.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
+            "Location": header("Where the new resource is; of a link, the list that has it.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
             "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
             "WWW-Authenticate": header("The challenge (RFC 6750 §3).", "string", json!("Bearer realm=\"kith\"")),
