@@ -7,6 +7,7 @@ use validator::Validate;
 use super::model::{AppointmentCancellation, AppointmentInput, AppointmentRow, AppointmentStatus, Attendance};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{AppointmentId, OrganizationId, PatientId, PractitionerId, ReferralId, ServiceId, SlotId};
 
 /// An appointment.
@@ -137,6 +138,12 @@ pub struct AppointmentOutcome {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AppointmentQuery {
+    /// Only those that this organization made.
+    #[param(inline)]
+    pub organization_id: Option<OrganizationId>,
+    /// Only those with this organization: its diary.
+    #[param(inline)]
+    pub provider_id: Option<OrganizationId>,
     /// Only of this slot.
     #[param(inline)]
     pub slot_id: Option<SlotId>,
@@ -162,6 +169,13 @@ pub struct AppointmentQuery {
     /// Only those that begin before this moment.
     #[param(inline)]
     pub until: Option<Instant>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

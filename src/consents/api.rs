@@ -136,6 +136,10 @@ pub struct ConsentQuery {
     /// Only those that hold now, or that do not.
     #[param(example = true)]
     pub is_active: Option<bool>,
+    /// Only those changed at or after this moment; that one begins or ends by its date changes nothing of it. A change bears the moment at
+    /// which it was being written, so ask for five minutes more than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]
@@ -159,6 +163,9 @@ pub struct PatientConsentQuery {
     /// Only those that hold now, or that do not.
     #[param(example = true)]
     pub is_active: Option<bool>,
+    /// Only those changed at or after this moment, as in the list of all consents.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]
@@ -176,6 +183,7 @@ impl PatientConsentQuery {
             grantee_id: self.grantee_id,
             purpose: self.purpose,
             is_active: self.is_active,
+            updated_since: self.updated_since,
             limit: self.limit,
             cursor: self.cursor,
         }

@@ -166,6 +166,9 @@ fn filtered(query: &ConsentQuery, now: Instant, after: Option<ConsentId>) -> Row
         Some(false) => rows = rows.filter(dsl::withdrawn_at.is_not_null().or(dsl::valid_from.gt(now)).or(dsl::valid_until.le(now))),
         None => {}
     }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(since));
+    }
     if let Some(after) = after {
         rows = rows.filter(dsl::id.gt(after));
     }

@@ -12,7 +12,8 @@ use crate::db::{DbConn, among, boxed, locks};
 use crate::each;
 use crate::error::Result;
 use crate::http::page::Joined;
-use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
 use crate::{organizations, referrals};
 
 /// The follow-up, if the caller sees it, tombstones included.
@@ -46,6 +47,9 @@ macro_rules! filtered {
         }
         if let Some(day) = $query.due_before {
             rows = rows.filter(follow_ups::due_on.lt(day));
+        }
+        if let Some(since) = $query.updated_since {
+            rows = rows.filter(follow_ups::updated_at.ge(since));
         }
         match $query.overdue.zip($today) {
             Some((true, today)) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
@@ -86,6 +90,15 @@ pub fn list(
                 }
             })?
         };
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        // Each by itself: for several at once the database might rather look through all that an organization has.
+        for id in identifiers::known_as::<kind::FollowUp>(conn, key, None)? {
+            let mut found: Vec<FollowUpRow> = rows!(follow_ups::id.eq(id).and(sight::follow_ups(caller)));
+            found.retain(|row| query.organization_id.is_none_or(|organization| row.organization_id == organization));
+            page.add(found);
+        }
+        return Ok(page.into_rows());
     }
     let is_narrow = query.patient_id.is_some() || query.referral_id.is_some();
     match query.organization_id {
@@ -240,6 +253,12 @@ pub fn list_attempts(conn: &mut DbConn, follow_up: FollowUpId, after: Option<Con
         rows = rows.filter(contact_attempts::id.gt(after));
     }
     Ok(rows.load(conn)?)
+}
+
+/// The attempt of a follow-up with this id.
+pub fn find_attempt(conn: &mut DbConn, follow_up: FollowUpId, id: ContactAttemptId) -> Result<Option<AttemptRow>> {
+    let found = contact_attempts::table.find(id).filter(contact_attempts::follow_up_id.eq(follow_up));
+    Ok(found.first(conn).optional()?)
 }
 
 /// All attempts of these follow-ups, in order of time.

@@ -96,6 +96,9 @@ pub fn list_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedQuery,
     if let Some(since) = query.since {
         rows = rows.filter(unmet_needs::created_at.ge(since));
     }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(unmet_needs::updated_at.ge(since));
+    }
     if let Some(after) = after {
         rows = rows.filter(unmet_needs::id.gt(after));
     }

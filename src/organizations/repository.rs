@@ -13,7 +13,8 @@ use crate::db::types::Instant;
 use crate::db::{DbConn, among, locks};
 use crate::each;
 use crate::error::Result;
-use crate::kind::OrganizationId;
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, OrganizationId};
 use crate::text::fold;
 
 /// The organization with this id, tombstones included.
@@ -182,6 +183,12 @@ pub fn list(conn: &mut DbConn, query: &OrganizationQuery, after: Option<Organiza
     let mut rows = dsl::organizations.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     for word in query.name.as_deref().map(fold).unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
         rows = rows.filter(dsl::name_key.like(format!("%{}%", escape_like(word))).escape('!'));
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        rows = rows.filter(dsl::id.eq_any(identifiers::known_as::<kind::Organization>(conn, key, None)?));
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(since));
     }
     if let Some(kind) = query.kind {
         rows = rows.filter(dsl::kind.eq(kind));

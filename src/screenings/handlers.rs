@@ -131,7 +131,8 @@ fn trimmed(conn: &mut DbConn, caller: &Principal, categories: Categories, shapes
 }
 
 async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: ScreeningQuery) -> Result<Page<Screening>> {
-    let fingerprint = page::fingerprint(&(patient, &query.instrument, &query.status, query.rescreen_until, query.updated_since));
+    let filters = ScreeningQuery { cursor: None, limit: page::Limit::default(), ..query.clone() };
+    let fingerprint = page::fingerprint(&("screenings", patient, filters));
     let after: Option<ScreeningId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     app.db
         .read_briefly(move |conn| {

@@ -46,8 +46,8 @@ pub struct WebhookData {
     /// The referral it belongs to.
     #[schema(required = true)]
     pub referral_id: Option<ReferralId>,
-    /// Where to read it, or the list that has it where it cannot be read by itself; relative where the server does not know its own address,
-    /// null with `patient.reset`.
+    /// Where to read it, or the list that has it where it cannot be read by itself (links, need levels, navigators); relative where the
+    /// server does not know its own address, null for a client and with `patient.reset`.
     #[schema(required = true, example = "https://kith.example.ca/v1/referrals/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub url: Option<String>,
     /// The organization that did it; absent for the passing of time, the server itself and the command line.
@@ -164,11 +164,11 @@ fn path(entry: &Entry) -> Result<Option<String>> {
         ResourceType::Client => None,
         ResourceType::NeedLevelAssessment => of_patient("need-levels"),
         ResourceType::NavigatorAssignment => of_patient("primary-navigators"),
-        ResourceType::ReferralTransition => of_referral("transitions"),
-        ResourceType::ReferralMessage => of_referral("messages"),
+        ResourceType::ReferralTransition => of_referral(&format!("transitions/{id}")),
+        ResourceType::ReferralMessage => of_referral(&format!("messages/{id}")),
         ResourceType::ReferralLink => of_referral("links"),
         ResourceType::ScreeningLink => below("screening_id", "screenings", "links")?,
-        ResourceType::ContactAttempt => below("follow_up_id", "follow-ups", "attempts")?,
+        ResourceType::ContactAttempt => below("follow_up_id", "follow-ups", &format!("attempts/{id}"))?,
         ResourceType::WaitlistEntry => below("service_id", "services", &format!("waitlist-entries/{id}"))?,
         ResourceType::CalendarLink => {
             let of_service = below("service_id", "services", "calendar-links")?;

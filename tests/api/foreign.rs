@@ -99,7 +99,15 @@ impl Chart {
         let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1, "places": 9 });
         let slot = chart.clinic.make("/v1/slots", slot).await;
         chart.make("/v1/appointments", json!({ "slot_id": slot, "note": "Zyxwarvu" })).await;
+        let (referral, follow_up) = (format!("/v1/referrals/{}", chart.ids["/v1/referrals"]), &chart.ids["/v1/follow-ups"]);
+        let message = chart.clinic.make(&format!("{referral}/messages"), json!({ "text": "Zyxwarvu?" })).await;
+        let attempt = json!({ "mode": "phone", "outcome": "declined", "note": "Zyxwarvu" });
+        let attempt = chart.clinic.make(&format!("/v1/follow-ups/{follow_up}/attempts"), attempt).await;
+        let transitions = chart.clinic.get(&format!("{referral}/transitions")).await.expect(200);
+        let transition = transitions["items"][0]["id"].as_str().unwrap().to_owned();
+        let parts = [("{message_id}", message), ("{transition_id}", transition), ("{attempt_id}", attempt)];
         chart.others.extend([("/v1/organizations", program), ("/v1/practitioners", worker), ("{booked slot}", slot)]);
+        chart.others.extend(parts);
         chart
     }
 
@@ -186,8 +194,10 @@ impl Chart {
             .replace("{name}", "standard")
             .replace("{delivery_id}", id)
             .replace("{run_id}", id)
-            .replace("{key}", "newcomers")
-            .replace("{entry_id}", self.others.get("{entry_id}").map_or(id, String::as_str));
+            .replace("{key}", "newcomers");
+        for part in ["{entry_id}", "{message_id}", "{transition_id}", "{attempt_id}"] {
+            path = path.replace(part, self.others.get(part).map_or(id, String::as_str));
+        }
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] == "query" && parameter["required"] == true {
                 let name = parameter["name"].as_str().unwrap();

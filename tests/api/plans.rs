@@ -15,6 +15,7 @@ use diesel::sql_types::{Json, Text};
 use kith::bulk::Engine;
 use kith::bulk::kinds::BulkType;
 use kith::db::{Db, DbConn, DbSettings};
+use kith::kind::OrganizationId;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -262,9 +263,11 @@ async fn a_day(town: &Town) {
     clinic.put_any("/v1/patients/by-identifier?system=emr&value=7", person).await.expect(200);
     let other = town.patient().await;
     town.grant(&patient).await;
-    let need = clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
+    let key = || json!([{ "system": "s", "value": "1" }]);
+    let need = json!({ "patient_id": patient, "domain": "food-insecurity", "identifiers": key() });
+    let need = clinic.make("/v1/needs", need).await;
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
-        "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
+        "answers": [{ "link_id": "lonely", "codes": ["often-always"] }], "identifiers": key() });
     let screening = clinic.make("/v1/screenings?suggest=5", screening).await;
     let draft = clinic.make("/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
     let link = clinic.post(&format!("/v1/screenings/{draft}/links"), json!({})).await.expect(201);
@@ -279,7 +282,7 @@ async fn a_day(town: &Town) {
 
     let id = town.accepted(&patient).await;
     let onward = json!({ "patient_id": patient, "kind": "service", "service_id": service, "parent_id": id, "source_type": "link_worker",
-        "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" } });
+        "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" }, "identifiers": key() });
     let onward = program.make("/v1/referrals", onward).await;
     agency.make(&format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
     step(agency, &onward, json!({ "status": "accepted" })).await.expect(201);
@@ -293,11 +296,17 @@ async fn a_day(town: &Town) {
     let in_vain = json!({ "status": "cancelled", "reason": { "code": "no_longer_needed" } });
     step(clinic, &town.sent(&patient).await, in_vain).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
-    let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    let follow_up = follow_ups.expect(200)["items"][0].clone();
+    let (follow_up, version) = (follow_up["id"].as_str().unwrap().to_owned(), follow_up["version"].as_i64().unwrap());
+    program.patch(&format!("/v1/follow-ups/{follow_up}"), version, json!({ "identifiers": key() })).await.expect(200);
     program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);
     program.post(&format!("/v1/follow-ups/{follow_up}/complete"), json!({ "attended": true })).await.expect(200);
 
+    clinic.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "identifiers": key() })).await;
+    clinic.make("/v1/organizations", json!({ "name": "Alder Falls Pantry", "kind": "agency", "identifiers": key() })).await;
+
     for caller in [clinic, program, agency, &directory] {
+        asked_for_by(caller, [clinic, program, agency].map(|party| party.organization_id), &service, &patient).await;
         for path in [
             "/v1/patients?limit=20".to_owned(),
             "/v1/referrals".to_owned(),
@@ -377,6 +386,31 @@ async fn a_day(town: &Town) {
     }
 }
 
+/// Rows that are asked for by a key, by when they were changed, and by what is between these organizations.
+async fn asked_for_by(caller: &Caller, [clinic, program, agency]: [OrganizationId; 3], service: &str, patient: &str) {
+    let mut paths = vec![
+        format!("/v1/referrals?organization_id={clinic}&performer_organization_id={program}"),
+        format!("/v1/referrals?organization_id={}&due_before=2026-04-01", caller.organization_id),
+        format!("/v1/referrals?performer_organization_id={agency}&business_status=booked"),
+        format!("/v1/referrals?patient_id={patient}&performer_organization_id={agency}&business_status=booked"),
+        "/v1/referrals?box=sent&business_status=awaiting_booking&due_before=2026-04-01".to_owned(),
+        format!("/v1/appointments?organization_id={program}&provider_id={agency}"),
+        format!("/v1/appointments?patient_id={patient}&organization_id={program}&provider_id={agency}"),
+        format!("/v1/appointments?provider_id={clinic}"),
+    ];
+    let of_patient = ["needs", "screenings"].map(|list| format!("patients/{patient}/{list}"));
+    let slots = format!("services/{service}/slots");
+    let own = ["needs", "screenings", "referrals", "follow-ups", "appointments", "organizations", "practitioners", slots.as_str()];
+    paths.extend(own.into_iter().chain(of_patient.iter().map(String::as_str)).map(|list| format!("/v1/{list}?identifier=s%7C1")));
+    let of_patient = format!("patients/{patient}/consents");
+    let changed = ["follow-ups", "appointments", "consents", "unmet-needs", "organizations", "practitioners", of_patient.as_str()];
+    paths.extend(changed.map(|list| format!("/v1/{list}?updated_since=2026-03-02T17:00:00Z")));
+    for path in paths {
+        let answer = caller.get(&path).await;
+        assert!([200, 404].contains(&answer.status), "{path}: {}", answer.text());
+    }
+}
+
 /// A consent begins and ends by its date while somebody reads on, also by a clock that was ahead of ours.
 async fn what_passes(Town { app, clinic, program, .. }: &Town, patient: &str) {
     let [from, until] = [20, 40].map(|seconds| app.clock.now().plus(chrono::Duration::seconds(seconds)));
@@ -438,7 +472,11 @@ async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut bo
     let slots = program.get(&format!("/v1/services/{service}/slots?limit=2")).await.expect(200);
     let slot = |index: usize| slots["items"][index]["id"].clone();
     booking["slot_id"] = slot(0);
-    let appointment = program.make("/v1/appointments?hold_minutes=5", booking.clone()).await;
+    let mut keyed = booking.clone();
+    keyed["identifiers"] = json!([{ "system": "s", "value": "1" }]);
+    let first = format!("/v1/slots/{}", slot(0).as_str().unwrap());
+    agency.patch(&first, 1, json!({ "identifiers": keyed["identifiers"] })).await.expect(200);
+    let appointment = program.make("/v1/appointments?hold_minutes=5", keyed).await;
     let path = format!("/v1/appointments/{appointment}");
     program.post(&format!("{path}/confirm"), json!({})).await.expect(200);
     program.post(&format!("{path}/reschedule"), json!({ "slot_id": slot(1) })).await.expect(200);
