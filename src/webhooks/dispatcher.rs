@@ -357,8 +357,11 @@ fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Resul
         return Ok(false);
     }
     for id in &round.orphans {
+        repository::lock(conn, *id)?;
         if let Some(row) = repository::find_any(conn, *id)?.filter(|row| row.status == WebhookStatus::Active && row.deleted_at.is_none()) {
-            lifecycle::suspend(conn, &row, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now)?;
+            // Of what this round has found nothing is queued for it.
+            let (status, reason) = (WebhookStatus::Paused, WebhookStatusReason::ClientDisabled);
+            lifecycle::suspend(conn, &row, status, reason, round.from, now)?;
         }
     }
     enqueue(conn, &round.deliveries, false, now)?;

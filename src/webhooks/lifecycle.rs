@@ -4,7 +4,6 @@ use super::handlers::WebhookEndpoints;
 use super::model::{EndpointRow, WebhookStatus, WebhookStatusReason};
 use super::{queue, repository};
 use crate::changes::place::Told;
-use crate::changes::places::{self, Work};
 use crate::changes::{Action, Actor, Position};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -58,14 +57,22 @@ pub fn keep(conn: &mut DbConn, before: WebhookStatus, row: &EndpointRow, now: In
     }
 }
 
-/// Pauses or disables an endpoint because of what was found out, and says so in the journal.
-pub fn suspend(conn: &mut DbConn, row: &EndpointRow, status: WebhookStatus, reason: WebhookStatusReason, now: Instant) -> Result<()> {
-    let (place, before) = (places::reached(conn, Work::Webhooks)?, row.status);
+/// Pauses or disables an endpoint because of what was found out, and says so in the journal. `looked_at` is up to where the journal has been
+/// looked at for it, where it has no place of its own. The row is one that nobody else changes until the transaction ends.
+pub fn suspend(
+    conn: &mut DbConn,
+    row: &EndpointRow,
+    status: WebhookStatus,
+    reason: WebhookStatusReason,
+    looked_at: Position,
+    now: Instant,
+) -> Result<()> {
+    let before = row.status;
     let row = EndpointRow {
         status_reason: Some(reason),
         version: row.version + 1,
         updated_at: now,
-        ..with_status(row.clone(), status, place, place, now)
+        ..with_status(row.clone(), status, looked_at, looked_at, now)
     };
     if !repository::replace(conn, &row)? {
         // Somebody has changed it in this moment: what was found out is looked at again.

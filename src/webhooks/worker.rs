@@ -19,6 +19,7 @@ use super::queue::{Fate, Next, Walk, Wanted};
 use super::schedule::Schedule;
 use super::{lifecycle, payload, queue, repository, signing};
 use crate::app::App;
+use crate::changes::places::{self, Work};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -158,17 +159,13 @@ fn keep(
         return Ok(None);
     }
     if tried.iter().any(is_gone) {
-        lifecycle::suspend(conn, &endpoint, WebhookStatus::Disabled, WebhookStatusReason::Gone, now)?;
-        repository::release(conn, id, None)?;
-        return Ok(None);
+        return give_up(conn, &endpoint, WebhookStatus::Disabled, WebhookStatusReason::Gone, now);
     }
     let has_failed = answers().next().is_some() && answers().all(|answer| !answer.is_success());
     if has_failed {
         let since = endpoint.failing_since.or_else(|| tried.iter().map(|one| one.at).min()).unwrap_or(now);
         if since.plus(chrono(schedule.patience())) <= now {
-            lifecycle::suspend(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now)?;
-            repository::release(conn, id, None)?;
-            return Ok(None);
+            return give_up(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now);
         }
         let failures = endpoint.failures.saturating_add(1);
         repository::set_failures(conn, id, failures, Some(since))?;
@@ -198,6 +195,20 @@ fn keep(
             Ok(None)
         }
     }
+}
+
+/// Pauses or disables the endpoint that a worker has, and lets it go.
+fn give_up(
+    conn: &mut DbConn,
+    endpoint: &EndpointRow,
+    status: WebhookStatus,
+    reason: WebhookStatusReason,
+    now: Instant,
+) -> Result<Option<Turn>> {
+    let looked_at = places::reached(conn, Work::Webhooks)?;
+    lifecycle::suspend(conn, endpoint, status, reason, looked_at, now)?;
+    repository::release(conn, endpoint.id, None)?;
+    Ok(None)
 }
 
 /// Notes the attempts, and what becomes of each delivery.
