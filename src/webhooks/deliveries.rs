@@ -150,6 +150,8 @@ pub async fn replay_webhook_endpoint(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            // Of two that ask at once, each has its replay.
+            repository::lock(conn, id)?;
             let endpoint = enabled(conn, caller, id)?;
             let place = match (&input.cursor, input.since) {
                 (Some(cursor), _) => {

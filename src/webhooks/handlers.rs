@@ -130,6 +130,9 @@ impl Resource for WebhookEndpoints {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &EndpointRow, input: WebhookEndpointInput) -> Result<Option<EndpointRow>> {
+        // Somebody may have asked for a replay since the row was read, of which its version tells nothing.
+        repository::lock(conn, row.id)?;
+        let Some(row) = repository::find_any(conn, row.id)?.filter(|now| now.version == row.version) else { return Ok(None) };
         let (looked_at, end) = (places::reached(conn, Work::Webhooks)?, changes::latest(conn)?);
         let next = lifecycle::with_status(row.clone(), input.status, looked_at, end, caller.at);
         let next =

@@ -4,7 +4,9 @@ use chrono::Duration as Span;
 use serde_json::{Value, json};
 
 use super::sight::passing_consent;
-use super::{Endpoint, person, rename, settle, town};
+use super::{Endpoint, events, person, rename, settle, town};
+use crate::harness::TestDb;
+use crate::races::Rival;
 use crate::receiver::{Got, Receiver};
 
 on_both!(a_delivery_is_sent_again_when_asked_for, |db| async move {
@@ -109,6 +111,31 @@ on_both!(a_replay_of_an_endpoint_that_is_behind_loses_nothing, |db| async move {
     let versions: Vec<Value> = receiver.take().iter().map(|got| got.json()["data"]["version"].clone()).collect();
     assert_eq!(versions, [2, 3]);
 });
+
+#[actix_web::test]
+async fn a_replay_that_somebody_asks_for_while_the_endpoint_is_paused_is_not_undone() {
+    let Some(db) = TestDb::postgres() else { return };
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 1);
+    // As a replay from the beginning does before it ends.
+    let id = endpoint.path.rsplit('/').next().unwrap();
+    let replay = "behind_transaction_id = 0, behind_sequence = 0, is_replaying = TRUE";
+    let mut rival = Rival::doing(town.app.database_url(), &format!("UPDATE webhook_endpoints SET {replay} WHERE id = '{id}'"));
+    let pausing = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), endpoint.path.clone());
+        async move { clinic.patch(&path, 1, json!({ "status": "paused" })).await }
+    });
+    rival.is_met_by(&[&pausing]).await;
+    rival.also("COMMIT");
+    pausing.await.unwrap().expect(200);
+    town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    assert_eq!(events(&receiver.take()), ["patient.created"], "it is sent again");
+}
 
 on_both!(a_replay_tells_also_what_only_time_brought_about_in_its_place_among_the_rest, |db| async move {
     let town = town(db).await;
