@@ -76,10 +76,10 @@ pub(super) async fn read<T: Send + 'static>(
     background::held(app.db.read(look), BEAT, || async move { Ok(hold(app, holder).await?.is_some()) }).await
 }
 
-/// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
+/// Whether there is an endpoint for which the journal is to be read on, or one to be paused. Nothing is written where there is none.
 fn is_something_new(conn: &mut DbConn) -> Result<bool> {
     let (are_active, are_behind) = repository::are_active(conn)?;
-    if !are_active || are_behind {
+    if !are_active || are_behind || repository::are_orphaned(conn)? {
         return Ok(are_active);
     }
     let place = places::reached(conn, Work::Webhooks)?;

@@ -177,6 +177,15 @@ pub fn are_active(conn: &mut DbConn) -> Result<(bool, bool)> {
     Ok((true, select(exists(active().filter(dsl::behind_sequence.is_not_null()))).get_result(conn)?))
 }
 
+/// Whether the client of an active endpoint may no longer call.
+pub fn are_orphaned(conn: &mut DbConn) -> Result<bool> {
+    let joined = dsl::webhook_endpoints.inner_join(clients::table.inner_join(organizations::table));
+    let active = joined.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    // What `Standing` says of it, asked of the database.
+    let is_over = clients::is_active.eq(false).or(organizations::is_active.eq(false)).or(organizations::deleted_at.is_not_null());
+    Ok(active.filter(is_over).select(dsl::id).first::<WebhookEndpointId>(conn).optional()?.is_some())
+}
+
 /// Notes up to where the journal has been looked at for an endpoint, unless it was set elsewhere meanwhile.
 pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>) -> Result<()> {
     let before = dsl::webhook_endpoints
@@ -193,13 +202,16 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>)
     Ok(())
 }
 
-/// Of the active endpoints that are where the journal has been looked at for all, the first place up to which one was told which consents
-/// began or ended by themselves.
+/// Of the active endpoints that are where the journal has been looked at for all, and whose clients may call, the first place up to which one
+/// was told which consents began or ended by themselves.
 pub fn first_told(conn: &mut DbConn) -> Result<Option<Told>> {
-    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
-    let in_step = active.filter(dsl::behind_sequence.is_null()).select((dsl::consents_told_at, dsl::consents_told_id));
-    let told: Vec<(Instant, ConsentId)> = in_step.load(conn)?;
-    Ok(told.into_iter().map(|(at, id)| Told { at, id }).min())
+    let joined = dsl::webhook_endpoints.inner_join(clients::table.inner_join(organizations::table));
+    let active = joined.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    let in_step = active.filter(dsl::behind_sequence.is_null());
+    let told: Vec<((Instant, ConsentId), StandingRow)> =
+        in_step.select(((dsl::consents_told_at, dsl::consents_told_id), Standing::COLUMNS)).load(conn)?;
+    let told = told.into_iter().filter(|(_, standing)| Standing::from(*standing).is_active);
+    Ok(told.map(|((at, id), _)| Told { at, id }).min())
 }
 
 /// Notes up to where endpoints were told which consents began or ended by themselves.

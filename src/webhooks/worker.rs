@@ -62,9 +62,12 @@ pub(super) async fn serve(app: &App, worker: Id<()>, endpoint: WebhookEndpointId
     while let Some(current) = turn.take() {
         let (walk, tried) = match current {
             Turn::Send { endpoint, deliveries, walk } => (walk, send(app, &endpoint, deliveries).await?),
-            Turn::Walk(walk) => (walk, Vec::new()),
+            Turn::Walk(walk) => (walk, Some(Vec::new())),
         };
         let (now, has_time) = (app.clock.now(), go_on() && began.elapsed() < LONGEST_TURN);
+        let Some(tried) = tried else {
+            return app.db.write(move |conn| leave_alone(conn, id, worker, now, now.plus(lease))).await;
+        };
         turn = app.db.write(move |conn| keep(conn, id, worker, (&tried, &walk), schedule, now, now.plus(lease), has_time)).await?;
     }
     Ok(())
@@ -110,11 +113,12 @@ fn let_go(conn: &mut DbConn, id: WebhookEndpointId, walk: &Walk, wake_at: Option
     }
 }
 
-/// Sends deliveries at once.
-async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -> Result<Vec<Tried>> {
+/// Sends deliveries at once; `None` where the endpoint's client may no longer call, so that nothing is.
+async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -> Result<Option<Vec<Tried>>> {
     let now = app.clock.now();
     let (row, rows, base_url) = (endpoint.clone(), deliveries.clone(), app.config.base_url.clone());
     let bodies = app.db.read(move |conn| payload::bodies(conn, &row, &rows, base_url.as_deref(), now)).await?;
+    let Some(bodies) = bodies else { return Ok(None) };
     let trying = deliveries.into_iter().zip(bodies).map(|(delivery, body)| async move {
         let answer = match body {
             Some(body) => Some(post(app, endpoint, delivery.id, body).await?),
@@ -122,7 +126,7 @@ async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -
         };
         Ok(Tried { delivery, at: now, answer })
     });
-    join_all(trying).await.into_iter().collect()
+    join_all(trying).await.into_iter().collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// Posts a signed body.
@@ -195,6 +199,19 @@ fn keep(
             Ok(None)
         }
     }
+}
+
+/// Pauses an endpoint whose client may no longer call. What waits for it waits on: whoever makes it active again may see it.
+fn leave_alone(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<()> {
+    let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(()) };
+    if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
+        return repository::release(conn, id, None);
+    }
+    if payload::standing(conn, &endpoint)?.is_some() {
+        // It may call again, or another has written the endpoint meanwhile.
+        return repository::release(conn, id, Some(now));
+    }
+    give_up(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now).map(|_| ())
 }
 
 /// Pauses or disables the endpoint that a worker has, and lets it go.

@@ -251,6 +251,37 @@ on_both!(what_happens_when_a_client_is_shut_out_is_told_later_though_others_are_
     assert_eq!(versions, [2, 3, 4]);
 });
 
+on_both!(what_waits_for_an_endpoint_whose_client_is_shut_out_waits_on, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::that(|_| Reply::status(500));
+    let types = json!({ "event_types": ["patient.created"] });
+    let emr = town.clinic.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::PatientsRead]).await;
+    let endpoint = Endpoint::new(&emr, receiver.url("/"), types).await;
+    let stands = async || {
+        let read = town.clinic.get(&endpoint.path).await.expect(200);
+        (read["status"].clone(), read["status_reason"].clone(), endpoint.deliveries(&town.clinic, "status=pending").await.len())
+    };
+    person(&town.clinic).await;
+    let engine = settle(&town.app).await;
+    assert_eq!((receiver.take().len(), stands().await), (1, (json!("active"), Value::Null, 1)));
+    // Whether it is found by whoever would send, or by whoever looks what there is: nothing has changed meanwhile.
+    for version in [1, 3] {
+        set_active(&town, &emr, false).await;
+        town.app.clock.advance(Span::seconds(10));
+        if version == 1 {
+            engine.deliver().await.unwrap();
+        } else {
+            engine.dispatch().await.unwrap();
+        }
+        assert_eq!((receiver.take().len(), stands().await), (0, (json!("paused"), json!("client_disabled"), 1)));
+        set_active(&town, &emr, true).await;
+        emr.patch(&endpoint.path, version + 1, json!({ "status": "active" })).await.expect(200);
+    }
+    receiver.now(|_| Reply::status(204));
+    settle(&town.app).await;
+    assert_eq!((receiver.take().len(), stands().await), (1, (json!("active"), Value::Null, 0)));
+});
+
 on_both!(a_record_that_is_merged_or_deleted_is_told_also_to_an_endpoint_that_hears_nothing_of_its_end, |db| async move {
     let town = town(db).await;
     let receiver = Receiver::new();
