@@ -237,15 +237,17 @@ pub enum Fate {
     Again(Instant),
 }
 
-/// Notes what became of a delivery that is still pending. An attempt that failed counts for nothing where it was queued anew meanwhile.
+/// Notes what became of a delivery that is still pending. The attempt counts for nothing where it was queued anew meanwhile: what stands before
+/// it may have been, too, so that it is to be sent once more after that.
 pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fate: Fate, now: Instant) -> Result<()> {
-    let pending = || dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
-    let as_tried = || pending().filter(dsl::attempt_count.eq(delivery.attempt_count));
-    let over = |status| (dsl::status.eq(status), dsl::attempt_count.eq(attempt_count), dsl::finished_at.eq(Some(now)));
+    let pending = dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
+    let as_tried = pending.filter(dsl::attempt_count.eq(delivery.attempt_count)).filter(dsl::next_attempt_at.eq(delivery.next_attempt_at));
+    let attempt_count = dsl::attempt_count.eq(attempt_count);
     match fate {
-        Fate::Finished(WebhookDeliveryStatus::Failed) => update(as_tried()).set(over(WebhookDeliveryStatus::Failed)).execute(conn)?,
-        Fate::Finished(status) => update(pending()).set(over(status)).execute(conn)?,
-        Fate::Again(at) => update(as_tried()).set((dsl::attempt_count.eq(attempt_count), dsl::next_attempt_at.eq(at))).execute(conn)?,
+        Fate::Finished(status) => {
+            update(as_tried).set((dsl::status.eq(status), attempt_count, dsl::finished_at.eq(Some(now)))).execute(conn)?
+        }
+        Fate::Again(at) => update(as_tried).set((attempt_count, dsl::next_attempt_at.eq(at))).execute(conn)?,
     };
     Ok(())
 }
