@@ -31,6 +31,9 @@ const MOST_AT_ONCE: i64 = 20_000;
 /// How many are cancelled at once where nobody waits for that.
 const CANCELLED_BESIDE: i64 = 1_000;
 
+/// Attempts that are kept of each delivery: where nothing gets through, and where something is sent again and again, there is no end of them.
+const KEPT_ATTEMPTS: i64 = 20;
+
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
 /// The same of what was tried in vain.
@@ -258,6 +261,17 @@ pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     Ok(())
 }
 
+/// Forgets all attempts of a delivery but the latest twenty.
+pub fn forget_attempts(conn: &mut DbConn, delivery: WebhookDeliveryId) -> Result<()> {
+    use webhook_attempts as attempts;
+    let of_delivery = attempts::table.filter(attempts::delivery_id.eq(delivery));
+    let beyond = of_delivery.order(attempts::id.desc()).select(attempts::id).offset(KEPT_ATTEMPTS);
+    if let Some(last) = beyond.first::<Id<()>>(conn).optional()? {
+        delete(attempts::table.filter(attempts::delivery_id.eq(delivery)).filter(attempts::id.le(last))).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Sends now what waits for an endpoint and was tried in vain, as if it had not been, up to 20,000 deliveries. More is tried in its time; what
 /// was not tried is due already, however much it is.
 pub fn begin_anew(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> Result<()> {
@@ -343,26 +357,16 @@ pub fn find(conn: &mut DbConn, endpoint: WebhookEndpointId, id: WebhookDeliveryI
     Ok(dsl::webhook_deliveries.filter(dsl::id.eq(id)).filter(dsl::endpoint_id.eq(endpoint)).first(conn).optional()?)
 }
 
-/// The latest attempts of these deliveries, oldest first, at most so many of each.
-pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Result<Vec<AttemptRow>> {
+/// The attempts of these deliveries that are kept, oldest first.
+pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId]) -> Result<Vec<AttemptRow>> {
     use webhook_attempts as attempts;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let tries = attempts::table.filter(attempts::delivery_id.eq_any(ids.to_vec())).order(attempts::id);
-    let mut rows: Vec<AttemptRow> = tries.load(conn)?;
-    let mut left = std::collections::HashMap::new();
-    rows.reverse();
-    rows.retain(|row| {
-        let seen = left.entry(row.delivery_id).or_insert(0_usize);
-        *seen += 1;
-        *seen <= most
-    });
-    rows.reverse();
-    Ok(rows)
+    Ok(attempts::table.filter(attempts::delivery_id.eq_any(ids.to_vec())).order(attempts::id).load(conn)?)
 }
 
-/// When a delivery was first tried of so many attempts, the last ones that there were.
+/// When a delivery was first tried of so many attempts, the last ones that there were, as far as they are kept.
 pub fn first_try(conn: &mut DbConn, id: WebhookDeliveryId, of_last: i32) -> Result<Option<Instant>> {
     use webhook_attempts as attempts;
     let tries = attempts::table.filter(attempts::delivery_id.eq(id)).order(attempts::id.desc()).select(attempts::at);

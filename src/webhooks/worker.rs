@@ -242,6 +242,10 @@ fn note(
         queue::add_attempts(conn, &attempts)?;
     }
     for one in tried {
+        // One that was neither tried nor sent again is due since it was made.
+        if one.delivery.next_attempt_at != one.delivery.created_at {
+            queue::forget_attempts(conn, one.delivery.id)?;
+        }
         let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
         let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
             // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.

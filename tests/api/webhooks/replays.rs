@@ -1,6 +1,8 @@
 //! What is sent once more, or later.
 
 use chrono::Duration as Span;
+use diesel::prelude::*;
+use kith::db::schema::webhook_attempts;
 use serde_json::{Value, json};
 
 use super::sight::passing_consent;
@@ -24,6 +26,26 @@ on_both!(a_delivery_is_sent_again_when_asked_for, |db| async move {
     assert_eq!((second.id(), &second.body), (first.id(), &first.body));
     let read = town.clinic.get(&path).await.expect(200);
     assert_eq!((&read["status"], read["attempts"].as_array().unwrap().len()), (&json!("delivered"), 2));
+});
+
+on_both!(of_a_delivery_that_is_sent_again_and_again_the_latest_tries_are_kept, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), json!({ "event_types": ["patient.created"] })).await;
+    person(&town.clinic).await;
+    settle(&town.app).await;
+    let path = format!("{}/deliveries/{}", endpoint.path, receiver.take().remove(0).id());
+    for _ in 0..25 {
+        town.app.clock.advance(Span::seconds(1));
+        town.clinic.post(&format!("{path}/resend"), json!({})).await.expect(200);
+        settle(&town.app).await;
+    }
+    assert_eq!(receiver.take().len(), 25);
+    let read = town.clinic.get(&path).await.expect(200);
+    let tries = read["attempts"].as_array().unwrap();
+    assert_eq!((tries.len(), &tries[19]["at"]), (20, &json!(town.app.clock.now())));
+    let kept = town.app.state.db.read(|conn| Ok(webhook_attempts::table.count().get_result::<i64>(conn)?)).await.unwrap();
+    assert_eq!(kept, 20, "there is no end of them");
 });
 
 on_both!(a_replay_sends_everything_from_a_place_or_a_moment_on_once_more, |db| async move {
