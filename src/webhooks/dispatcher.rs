@@ -5,12 +5,13 @@
 //! move in one transaction, which does nothing if another process has taken over.
 //!
 //! Most endpoints are where the journal was last read. One that was paused, that is new, or that asked for a replay has a place of its own
-//! until it has caught up.
+//! until it has caught up. What [fell due](super::due) has its places among the entries, and is queued on the way.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::due::{self, DueRow};
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
 use super::repository::Subscriber;
@@ -30,6 +31,8 @@ use crate::referrals;
 
 /// Entries read at once.
 const BATCH: i64 = 200;
+/// What fell due and is told in one round.
+const MOST_DUES: i64 = 500;
 /// Entries that are looked up in one statement.
 const TOGETHER: usize = 500;
 /// Endpoints that catch up in one round: those that have are not to wait long for what is new.
@@ -43,9 +46,19 @@ struct Round {
     replayed: Vec<DeliveryRow>,
     /// The endpoints that have a place of their own, and the place that they now have.
     advances: Vec<(Subscriber, Option<Position>)>,
+    /// Up to which number endpoints are told what fell due.
+    dues_told: Vec<(Vec<WebhookEndpointId>, i64)>,
     /// Those whose client may no longer call.
     orphans: Vec<WebhookEndpointId>,
     has_more: bool,
+}
+
+impl Round {
+    /// One that has found nothing yet.
+    fn new(from: Position, orphans: Vec<WebhookEndpointId>) -> Self {
+        let (deliveries, replayed, advances, dues_told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { from, to: from, deliveries, replayed, advances, dues_told, orphans, has_more: false }
+    }
 }
 
 /// Reads the journal on by a piece. True where there may be more to do at once.
@@ -79,7 +92,7 @@ pub(super) async fn read<T: Send + 'static>(
 /// Whether there is an endpoint for which the journal is to be read on, or one to be paused. Nothing is written where there is none.
 fn is_something_new(conn: &mut DbConn) -> Result<bool> {
     let (are_active, are_behind) = repository::are_active(conn)?;
-    if !are_active || are_behind || repository::are_orphaned(conn)? {
+    if !are_active || are_behind || repository::are_orphaned(conn)? || repository::are_dues_untold(conn)? {
         return Ok(are_active);
     }
     let place = places::reached(conn, Work::Webhooks)?;
@@ -89,37 +102,32 @@ fn is_something_new(conn: &mut DbConn) -> Result<bool> {
 fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     let (living, orphans): (Vec<_>, Vec<_>) = repository::subscribers(conn)?.into_iter().partition(|one| one.scopes.is_some());
     let orphans = orphans.into_iter().map(|one| one.id).collect();
-    let mut round = Round { from, to: from, deliveries: Vec::new(), replayed: Vec::new(), advances: Vec::new(), orphans, has_more: false };
+    let mut round = Round::new(from, orphans);
     let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(|one| one.behind.is_none_or(|place| place >= from));
     // Nobody needs what lies before the place of the first.
     let start = in_step.iter().map(|one| one.behind.unwrap_or(from)).min().unwrap_or(from);
     let all = lagging.len();
     let lagging = in_turn(lagging, clock.now());
     round.has_more |= lagging.len() < all;
-    for one in lagging {
-        let entries = changes::after(conn, one.behind.unwrap_or(from), &[], BATCH)?;
-        let is_full = entries.len() as i64 == BATCH;
-        let entries: Vec<Entry> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
-        let has_caught_up = !is_full || (entries.len() as i64) < BATCH;
-        fan_out(conn, clock, &entries, std::slice::from_ref(&one), &mut round)?;
-        if has_caught_up {
+    for mut one in lagging {
+        let stretch = ahead(conn, one.behind.unwrap_or(from), one.dues_told, Some(start))?;
+        tell(conn, clock, &stretch, std::slice::from_mut(&mut one), &mut round)?;
+        if stretch.is_whole {
             in_step.push(one);
         } else {
             round.has_more = true;
-            let place = entries.last().map(Entry::position);
-            if let Some(place) = place {
-                repeat(conn, clock, &one, place, &mut round)?;
-            }
-            round.advances.push((one, place));
+            repeat(conn, clock, &one, stretch.to, &mut round)?;
+            round.advances.push((one, Some(stretch.to)));
         }
     }
     if in_step.is_empty() {
         return Ok(round);
     }
-    let entries = changes::after(conn, start, &[], BATCH)?;
-    round.has_more |= entries.len() as i64 == BATCH;
-    fan_out(conn, clock, &entries, &in_step, &mut round)?;
-    round.to = entries.last().map_or(start, Entry::position);
+    let told = in_step.iter().map(|one| one.dues_told).min().unwrap_or_default();
+    let stretch = ahead(conn, start, told, None)?;
+    round.has_more |= !stretch.is_whole;
+    tell(conn, clock, &stretch, &mut in_step, &mut round)?;
+    round.to = stretch.to;
     for one in in_step {
         if one.behind.is_some_and(|place| place <= round.to) {
             let behind = Position { sequence: round.to.sequence + 1, ..round.to };
@@ -128,6 +136,48 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
         }
     }
     Ok(round)
+}
+
+/// A piece of the way that is before endpoints, with all that is told on it.
+struct Stretch {
+    entries: Vec<Entry>,
+    dues: Vec<DueRow>,
+    /// Where it ends.
+    to: Position,
+    /// Whether there is no more up to where it was to end.
+    is_whole: bool,
+}
+
+/// What lies behind a place in the journal, and behind a number among what fell due: as much as one round looks at, and nothing that stands
+/// behind `end`.
+fn ahead(conn: &mut DbConn, from: Position, dues_told: i64, end: Option<Position>) -> Result<Stretch> {
+    let mut entries = changes::after(conn, from, &[], BATCH)?;
+    let mut dues = due::after(conn, dues_told, MOST_DUES)?;
+    let last = entries.last().map_or(from, Entry::position);
+    let (mut to, mut is_whole) = match end {
+        Some(end) if last >= end || (entries.len() as i64) < BATCH => (end, true),
+        None if (entries.len() as i64) < BATCH => (last, true),
+        _ => (last, false),
+    };
+    // More may have fallen due there, which is told before what was changed then.
+    if let Some(last) = dues.last().map(DueRow::place).filter(|last| dues.len() as i64 == MOST_DUES && *last <= to) {
+        (to, is_whole) = (last.max(from), false);
+    }
+    entries.retain(|entry| entry.position() <= to);
+    dues.truncate(dues.iter().take_while(|due| due.place() <= to).count());
+    Ok(Stretch { entries, dues, to, is_whole })
+}
+
+/// Queues what a piece of the way holds for those before whom it lies.
+fn tell(conn: &mut DbConn, clock: &Clock, stretch: &Stretch, subscribers: &mut [Subscriber], round: &mut Round) -> Result<()> {
+    fan_out(conn, clock, &stretch.entries, subscribers, round)?;
+    // Behind the entries: what fell due at a place stands after the entry there.
+    round.deliveries.extend(due::told(conn, &stretch.dues, subscribers, clock.now())?);
+    if let Some(last) = stretch.dues.last() {
+        subscribers.iter_mut().for_each(|one| one.dues_told = one.dues_told.max(last.number));
+        round.dues_told.push((subscribers.iter().map(|one| one.id).collect(), last.number));
+    }
+    Ok(())
 }
 
 /// Of the endpoints that catch up, those whose turn it is: one of each organization, so that none keeps the others waiting by asking for
@@ -366,6 +416,9 @@ fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Resul
     }
     enqueue(conn, &round.deliveries, false, now)?;
     enqueue(conn, &round.replayed, true, now)?;
+    for (ids, number) in &round.dues_told {
+        repository::set_dues_told(conn, ids, *number)?;
+    }
     for (one, place) in &round.advances {
         repository::advance(conn, one, *place)?;
     }
@@ -412,6 +465,7 @@ mod tests {
             behind: None,
             is_replaying: true,
             told: Told::all_until(now),
+            dues_told: 0,
         };
         let (one, other) = (OrganizationId::generate(), OrganizationId::generate());
         let lagging: Vec<Subscriber> = [one, one, one, other].map(subscriber).into();

@@ -1,7 +1,7 @@
-//! The queries of endpoints, and of the day from which on what falls due is told.
+//! The queries of endpoints, and of the day from which on what falls due is noted.
 
 use chrono::NaiveDate;
-use diesel::dsl::{exists, insert_into, select, update};
+use diesel::dsl::{exists, insert_into, min, select, update};
 use diesel::prelude::*;
 
 use super::api::WebhookEndpointQuery;
@@ -16,6 +16,9 @@ use crate::db::schema::{clients, organizations, webhook_state};
 use crate::db::types::{Id, Instant, Json};
 use crate::error::Result;
 use crate::kind::{ClientId, ConsentId, OrganizationId, WebhookEndpointId};
+
+/// Those that are sent to, now or once they are active again.
+const GOING_ON: [WebhookStatus; 2] = [WebhookStatus::Active, WebhookStatus::Paused];
 
 /// The endpoint of an organization, tombstones included.
 pub fn find(conn: &mut DbConn, organization: OrganizationId, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
@@ -100,6 +103,7 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::consents_told_at.eq(row.consents_told_at),
             dsl::consents_told_id.eq(row.consents_told_id),
             dsl::rests_until.eq(row.rests_until),
+            dsl::dues_told.eq(row.dues_told),
         ))
         .execute(conn)?;
     Ok(())
@@ -137,12 +141,15 @@ pub struct Subscriber {
     pub is_replaying: bool,
     /// Up to where it was told which consents began or ended by themselves.
     pub told: Told,
+    /// Up to which number it was told what fell due.
+    pub dues_told: i64,
 }
 
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
     type Place = (Option<i64>, Option<i64>);
-    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, (Instant, ConsentId), StandingRow);
+    type Moments = (Instant, ConsentId, i64);
+    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, Moments, StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
         .inner_join(clients::table.inner_join(organizations::table))
         .filter(dsl::status.eq(WebhookStatus::Active))
@@ -155,15 +162,15 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::content,
             (dsl::behind_transaction_id, dsl::behind_sequence),
             dsl::is_replaying,
-            (dsl::consents_told_at, dsl::consents_told_id),
+            (dsl::consents_told_at, dsl::consents_told_id, dsl::dues_told),
             Standing::COLUMNS,
         ))
         .load(conn)?;
-    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent), standing): Found| {
+    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent, dues_told), standing): Found| {
         let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
         let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(behind.0, behind.1));
         let told = Told { at, id: consent };
-        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told }
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told, dues_told }
     };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -223,6 +230,35 @@ pub fn set_told(conn: &mut DbConn, ids: &[WebhookEndpointId], told: Told) -> Res
     Ok(())
 }
 
+/// What is asked for by endpoints that are sent to, now or once they are active again.
+pub fn asked_for(conn: &mut DbConn) -> Result<Vec<WebhookEndpointInput>> {
+    let living = dsl::webhook_endpoints.filter(dsl::status.eq_any(GOING_ON)).filter(dsl::deleted_at.is_null());
+    let contents: Vec<Json<WebhookEndpointInput>> = living.select(dsl::content).load(conn)?;
+    Ok(contents.into_iter().map(|content| content.0).collect())
+}
+
+/// The first number up to which one of these was told what fell due; `None` where there are none.
+pub fn least_dues_told(conn: &mut DbConn) -> Result<Option<i64>> {
+    let living = dsl::webhook_endpoints.filter(dsl::status.eq_any(GOING_ON)).filter(dsl::deleted_at.is_null());
+    Ok(living.select(min(dsl::dues_told)).first(conn)?)
+}
+
+/// Whether something fell due of which an active endpoint was not told.
+pub fn are_dues_untold(conn: &mut DbConn) -> Result<bool> {
+    let last = last_due(conn)?;
+    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    Ok(select(exists(active.filter(dsl::dues_told.lt(last)))).get_result(conn)?)
+}
+
+/// Notes up to which number endpoints were told what fell due.
+pub fn set_dues_told(conn: &mut DbConn, ids: &[WebhookEndpointId], number: i64) -> Result<()> {
+    for ids in ids.chunks(500) {
+        let before = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(dsl::dues_told.lt(number));
+        update(before).set(dsl::dues_told.eq(number)).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Says that there is something to send, to those that do not rest.
 pub fn wake(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant) -> Result<()> {
     for ids in ids.chunks(500) {
@@ -251,16 +287,29 @@ pub fn note_requeued(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant)
 
 const JOURNAL: &str = "journal";
 
-/// From which day on what falls due is told; `None` before the first look.
+/// From which day on what falls due is noted; `None` before the first look.
 pub fn due_since(conn: &mut DbConn) -> Result<Option<NaiveDate>> {
     use webhook_state as state;
     Ok(state::table.find(JOURNAL).select(state::due_since).first(conn)?)
 }
 
-/// Notes from which day on what falls due is told.
+/// Notes from which day on what falls due is noted.
 pub fn set_due_since(conn: &mut DbConn, day: NaiveDate) -> Result<()> {
     use webhook_state as state;
     update(state::table.filter(state::name.eq(JOURNAL))).set(state::due_since.eq(Some(day))).execute(conn)?;
+    Ok(())
+}
+
+/// The number of the last that fell due.
+pub fn last_due(conn: &mut DbConn) -> Result<i64> {
+    use webhook_state as state;
+    Ok(state::table.find(JOURNAL).select(state::last_due).first(conn)?)
+}
+
+/// Notes the number of the last that fell due.
+pub fn set_last_due(conn: &mut DbConn, number: i64) -> Result<()> {
+    use webhook_state as state;
+    update(state::table.filter(state::name.eq(JOURNAL))).set(state::last_due.eq(number)).execute(conn)?;
     Ok(())
 }
 
