@@ -795,6 +795,7 @@ diesel::table! {
         rests_until -> Nullable<Instant>,
         requeued_at -> Nullable<Instant>,
         dues_told -> BigInt,
+        replayed_id -> Nullable<Id>,
     }
 }
 

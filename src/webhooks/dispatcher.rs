@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::due::{self, DueRow};
 use super::events::{self, WebhookEventType};
-use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
-use super::repository::Subscriber;
+use super::model::{DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
+use super::repository::{Reached, Subscriber};
 use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
@@ -33,6 +33,8 @@ use crate::referrals;
 const BATCH: i64 = 200;
 /// What fell due and is told in one round.
 const MOST_DUES: i64 = 500;
+/// What only time brought about and is looked at in one round where it is told once more.
+const MOST_REPEATS: i64 = 500;
 /// Entries that are looked up in one statement.
 const TOGETHER: usize = 500;
 /// Endpoints that catch up in one round: those that have are not to wait long for what is new.
@@ -45,7 +47,7 @@ struct Round {
     deliveries: Vec<DeliveryRow>,
     replayed: Vec<DeliveryRow>,
     /// The endpoints that have a place of their own, and the place that they now have.
-    advances: Vec<(Subscriber, Option<Position>)>,
+    advances: Vec<(Subscriber, Option<Reached>)>,
     /// Up to which number endpoints are told what fell due.
     dues_told: Vec<(Vec<WebhookEndpointId>, i64)>,
     /// Those whose client may no longer call.
@@ -103,21 +105,23 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     let (living, orphans): (Vec<_>, Vec<_>) = repository::subscribers(conn)?.into_iter().partition(|one| one.scopes.is_some());
     let orphans = orphans.into_iter().map(|one| one.id).collect();
     let mut round = Round::new(from, orphans);
-    let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(|one| one.behind.is_none_or(|place| place >= from));
+    let is_in_step = |one: &Subscriber| !one.is_replaying && one.behind.is_none_or(|place| place >= from);
+    let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(is_in_step);
     // Nobody needs what lies before the place of the first.
     let start = in_step.iter().map(|one| one.behind.unwrap_or(from)).min().unwrap_or(from);
     let all = lagging.len();
     let lagging = in_turn(lagging, clock.now());
     round.has_more |= lagging.len() < all;
     for mut one in lagging {
-        let stretch = ahead(conn, one.behind.unwrap_or(from), one.dues_told, Some(start))?;
+        let mut stretch = ahead(conn, one.behind.unwrap_or(from), one.dues_told, Some(start))?;
+        let (repeats, repeated) = repeats(conn, &one, &mut stretch)?;
         tell(conn, clock, &stretch, std::slice::from_mut(&mut one), &mut round)?;
+        repeat(conn, clock, &one, &repeats, &mut round)?;
         if stretch.is_whole {
             in_step.push(one);
         } else {
             round.has_more = true;
-            repeat(conn, clock, &one, stretch.to, &mut round)?;
-            round.advances.push((one, Some(stretch.to)));
+            round.advances.push((one, Some(Reached { place: stretch.to, repeated })));
         }
     }
     if in_step.is_empty() {
@@ -128,13 +132,8 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     round.has_more |= !stretch.is_whole;
     tell(conn, clock, &stretch, &mut in_step, &mut round)?;
     round.to = stretch.to;
-    for one in in_step {
-        if one.behind.is_some_and(|place| place <= round.to) {
-            let behind = Position { sequence: round.to.sequence + 1, ..round.to };
-            repeat(conn, clock, &one, behind, &mut round)?;
-            round.advances.push((one, None));
-        }
-    }
+    let have_caught_up = in_step.into_iter().filter(|one| one.behind.is_some_and(|place| place <= stretch.to));
+    round.advances.extend(have_caught_up.map(|one| (one, None)));
     Ok(round)
 }
 
@@ -146,6 +145,15 @@ struct Stretch {
     to: Position,
     /// Whether there is no more up to where it was to end.
     is_whole: bool,
+}
+
+impl Stretch {
+    /// The same up to a place; what fell due there is left for the next one.
+    fn cut_off_at(&mut self, place: Position) {
+        self.entries.retain(|entry| entry.position() <= place);
+        self.dues.truncate(self.dues.iter().take_while(|due| due.place() < place).count());
+        (self.to, self.is_whole) = (place, false);
+    }
 }
 
 /// What lies behind a place in the journal, and behind a number among what fell due: as much as one round looks at, and nothing that stands
@@ -166,6 +174,23 @@ fn ahead(conn: &mut DbConn, from: Position, dues_told: i64, end: Option<Position
     entries.retain(|entry| entry.position() <= to);
     dues.truncate(dues.iter().take_while(|due| due.place() <= to).count());
     Ok(Stretch { entries, dues, to, is_whole })
+}
+
+/// What only time brought about and an endpoint that asked for a replay is told once more on a piece of its way, and the last of it where the
+/// piece is cut off for it: there may be more at that place. What stands at a place was told after the entry there, and what was not told
+/// yet is told after both.
+fn repeats(conn: &mut DbConn, one: &Subscriber, stretch: &mut Stretch) -> Result<(Vec<DeliveryRow>, Option<WebhookDeliveryId>)> {
+    let Some(from) = one.behind.filter(|_| one.is_replaying) else { return Ok((Vec::new(), None)) };
+    let events = one.content.event_types.as_deref();
+    let mut rows = queue::of_time(conn, one.id, (from, one.repeated), events, MOST_REPEATS)?;
+    if let Some(last) = rows.last().filter(|last| rows.len() as i64 == MOST_REPEATS && last.place() <= stretch.to) {
+        let repeated = Some(last.id);
+        stretch.cut_off_at(last.place());
+        return Ok((rows, repeated));
+    }
+    let to = stretch.to;
+    rows.retain(|row| row.place() < to || (stretch.is_whole && row.place() == to));
+    Ok((rows, one.repeated.filter(|_| to == from)))
 }
 
 /// Queues what a piece of the way holds for those before whom it lies.
@@ -191,12 +216,8 @@ fn in_turn(mut lagging: Vec<Subscriber>, now: Instant) -> Vec<Subscriber> {
     lagging
 }
 
-/// Queues once more, where an endpoint asked for a replay, what only time brought about from its place to before another. What stands at a
-/// place was told after the entry that stands there.
-fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, before: Position, round: &mut Round) -> Result<()> {
-    let Some(from) = one.behind.filter(|_| one.is_replaying) else { return Ok(()) };
-    let mut rows = queue::of_time(conn, one.id, from, before)?;
-    rows.retain(|row| one.content.wants(row.event_type));
+/// Queues once more what only time brought about, as far as an endpoint asks for it.
+fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, rows: &[DeliveryRow], round: &mut Round) -> Result<()> {
     let mut services = Services::default();
     for rows in rows.chunks(TOGETHER) {
         let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
@@ -463,6 +484,7 @@ mod tests {
             scopes: None,
             content: serde_json::from_value(json!({ "url": "https://hooks.example.ca/" })).unwrap(),
             behind: None,
+            repeated: None,
             is_replaying: true,
             told: Told::all_until(now),
             dues_told: 0,

@@ -124,6 +124,7 @@ impl Resource for WebhookEndpoints {
             rests_until: None,
             requeued_at: None,
             dues_told: places.last_due,
+            replayed_id: None,
         };
         let row = lifecycle::with_status(row.at(Some(places.end)), status, places, caller.at);
         repository::insert(conn, &row)?;

@@ -54,6 +54,7 @@ pub fn with_status(row: EndpointRow, status: WebhookStatus, places: Places, now:
         status_reason: (!is_active).then_some(WebhookStatusReason::Requested),
         status_at: now,
         is_replaying: row.is_replaying && status != WebhookStatus::Disabled,
+        replayed_id: row.replayed_id.filter(|_| status != WebhookStatus::Disabled),
         // What was queued before it was paused goes out.
         wake_at: is_active.then_some(now),
         failures: 0,

@@ -217,6 +217,8 @@ pub struct EndpointRow {
     pub requeued_at: Option<Instant>,
     /// Up to which number it was told what fell due.
     pub dues_told: i64,
+    /// In a replay, the last that was sent again of what only time brought about at the place that it has reached.
+    pub replayed_id: Option<WebhookDeliveryId>,
 }
 
 impl EndpointRow {

@@ -7,15 +7,17 @@ use diesel::dsl::{delete, exists, insert_into, sql, update};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
+use uuid::Uuid;
 
 use super::api::WebhookDeliveryQuery;
+use super::events::WebhookEventType;
 use super::model::{AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus};
 use super::repository;
 use crate::changes::{self, Position};
-use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
 use crate::db::schema::{webhook_attempts, webhook_endpoints};
 use crate::db::types::{Id, Instant, sql_types};
+use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::Result;
 use crate::kind::WebhookEndpointId;
@@ -58,20 +60,35 @@ pub fn add(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool) -> Result<(
     Ok(())
 }
 
-/// What only time brought about for an endpoint, is over, and stands at a place in the order of the events or behind it, before another.
-pub fn of_time(conn: &mut DbConn, endpoint: WebhookEndpointId, from: Position, before: Position) -> Result<Vec<DeliveryRow>> {
-    let place = |sign: &str, place: Position| {
-        sql::<Bool>(&format!("(order_transaction_id, order_sequence) {sign} ("))
-            .bind::<BigInt, _>(place.transaction_id)
-            .sql(", ")
-            .bind::<BigInt, _>(place.sequence)
-            .sql(")")
-    };
+/// What only time brought about for an endpoint, of these events or, where none are named, of all, and is over: the first that stand at a place
+/// in the order of the events or behind it and, of those at the place, behind a delivery.
+pub fn of_time(
+    conn: &mut DbConn,
+    endpoint: WebhookEndpointId,
+    (place, last): (Position, Option<WebhookDeliveryId>),
+    events: Option<&[WebhookEventType]>,
+    most: i64,
+) -> Result<Vec<DeliveryRow>> {
     // Written out, so that the index of these is used.
     let of_time = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>("webhook_deliveries.is_of_time"));
-    let over = of_time.filter(dsl::finished_at.is_not_null()).filter(place(">=", from)).filter(place("<", before));
-    let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-    Ok(over.order(order).load(conn)?)
+    let over = of_time.filter(dsl::finished_at.is_not_null()).filter(follows(place, last.unwrap_or(Id::from_uuid(Uuid::nil()))));
+    let mut over = over.order((dsl::order_transaction_id, dsl::order_sequence, dsl::id)).limit(most).into_boxed();
+    if let Some(events) = events {
+        over = over.filter(dsl::event_type.eq_any(events.to_vec()));
+    }
+    Ok(over.load(conn)?)
+}
+
+/// Whether a delivery stands behind another, of this place and id.
+fn follows(place: Position, id: WebhookDeliveryId) -> Box<dyn BoxableExpression<dsl::webhook_deliveries, MultiBackend, SqlType = Bool>> {
+    let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
+        .bind::<BigInt, _>(place.transaction_id)
+        .sql(", ")
+        .bind::<BigInt, _>(place.sequence)
+        .sql(", ")
+        .bind::<sql_types::Id, _>(id)
+        .sql(")");
+    Box::new(follows)
 }
 
 /// What an endpoint is sent next.
@@ -218,14 +235,7 @@ impl Walk {
         let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
         let mut waiting = waiting.order(order).select(head).limit(self.page).into_boxed();
         if let Some((transaction_id, sequence, id)) = self.after {
-            let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
-                .bind::<BigInt, _>(transaction_id)
-                .sql(", ")
-                .bind::<BigInt, _>(sequence)
-                .sql(", ")
-                .bind::<sql_types::Id, _>(id)
-                .sql(")");
-            waiting = waiting.filter(follows);
+            waiting = waiting.filter(follows(Position { transaction_id, sequence }, id));
         }
         Ok(waiting.load(conn)?)
     }

@@ -5,7 +5,7 @@ use diesel::dsl::{exists, insert_into, min, select, update};
 use diesel::prelude::*;
 
 use super::api::WebhookEndpointQuery;
-use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
+use super::model::{EndpointRow, WebhookDeliveryId, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
 use crate::auth::model::{Standing, StandingRow};
 use crate::changes::Position;
@@ -97,6 +97,7 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::behind_transaction_id.eq(row.behind_transaction_id),
             dsl::behind_sequence.eq(row.behind_sequence),
             dsl::is_replaying.eq(row.is_replaying),
+            dsl::replayed_id.eq(row.replayed_id),
             dsl::wake_at.eq(row.wake_at),
             dsl::failures.eq(row.failures),
             dsl::failing_since.eq(row.failing_since),
@@ -116,6 +117,7 @@ pub fn rewind(conn: &mut DbConn, id: WebhookEndpointId, place: Position) -> Resu
         .set((
             dsl::behind_transaction_id.eq(Some(place.transaction_id)),
             dsl::behind_sequence.eq(Some(place.sequence)),
+            dsl::replayed_id.eq(None::<WebhookDeliveryId>),
             dsl::is_replaying.eq(true),
         ))
         .execute(conn)?;
@@ -137,6 +139,8 @@ pub struct Subscriber {
     pub content: WebhookEndpointInput,
     /// See [`EndpointRow::behind`].
     pub behind: Option<Position>,
+    /// See [`EndpointRow::replayed_id`].
+    pub repeated: Option<WebhookDeliveryId>,
     /// See [`EndpointRow::is_replaying`].
     pub is_replaying: bool,
     /// Up to where it was told which consents began or ended by themselves.
@@ -145,9 +149,18 @@ pub struct Subscriber {
     pub dues_told: i64,
 }
 
+/// How far an endpoint has come that is behind the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// Up to where the journal has been looked at for it.
+    pub place: Position,
+    /// See [`EndpointRow::replayed_id`].
+    pub repeated: Option<WebhookDeliveryId>,
+}
+
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
-    type Place = (Option<i64>, Option<i64>);
+    type Place = (Option<i64>, Option<i64>, Option<WebhookDeliveryId>);
     type Moments = (Instant, ConsentId, i64);
     type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, Moments, StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
@@ -160,7 +173,7 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::organization_id,
             dsl::client_id,
             dsl::content,
-            (dsl::behind_transaction_id, dsl::behind_sequence),
+            (dsl::behind_transaction_id, dsl::behind_sequence, dsl::replayed_id),
             dsl::is_replaying,
             (dsl::consents_told_at, dsl::consents_told_id, dsl::dues_told),
             Standing::COLUMNS,
@@ -168,9 +181,10 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
         .load(conn)?;
     let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent, dues_told), standing): Found| {
         let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
-        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(behind.0, behind.1));
+        let (scopes, repeated) = (standing.map(|standing| standing.scopes), behind.2);
+        let behind = Position::of(behind.0, behind.1);
         let told = Told { at, id: consent };
-        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told, dues_told }
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, repeated, is_replaying, told, dues_told }
     };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -194,14 +208,17 @@ pub fn are_orphaned(conn: &mut DbConn) -> Result<bool> {
 }
 
 /// Notes up to where the journal has been looked at for an endpoint, unless it was set elsewhere meanwhile.
-pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>) -> Result<()> {
+pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Reached>) -> Result<()> {
     let before = dsl::webhook_endpoints
         .filter(dsl::id.eq(subscriber.id))
         .filter(dsl::status.eq(WebhookStatus::Active))
         .filter(dsl::behind_transaction_id.eq(subscriber.behind.map(|place| place.transaction_id)))
         .filter(dsl::behind_sequence.eq(subscriber.behind.map(|place| place.sequence)));
-    let place =
-        (dsl::behind_transaction_id.eq(to.map(|place| place.transaction_id)), dsl::behind_sequence.eq(to.map(|place| place.sequence)));
+    let place = (
+        dsl::behind_transaction_id.eq(to.map(|to| to.place.transaction_id)),
+        dsl::behind_sequence.eq(to.map(|to| to.place.sequence)),
+        dsl::replayed_id.eq(to.and_then(|to| to.repeated)),
+    );
     match to {
         Some(_) => update(before).set(place).execute(conn)?,
         None => update(before).set((place, dsl::is_replaying.eq(false))).execute(conn)?,

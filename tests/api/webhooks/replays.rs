@@ -1,13 +1,14 @@
 //! What is sent once more, or later.
 
 use chrono::Duration as Span;
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use kith::db::schema::webhook_attempts;
+use kith::db::schema::{webhook_attempts, webhook_deliveries};
 use serde_json::{Value, json};
 
 use super::sight::passing_consent;
 use super::{Endpoint, events, person, rename, settle, town};
-use crate::harness::TestDb;
+use crate::harness::{LAST_IDS, TestDb, many_rows, numbered_id};
 use crate::races::Rival;
 use crate::receiver::{Got, Receiver};
 
@@ -210,4 +211,39 @@ on_both!(a_replay_tells_also_what_only_time_brought_about_in_its_place_among_the
     settle(&town.app).await;
     let again = receiver.take();
     assert_eq!(names(&told(&again, "")), ["follow_up.due"], "{consent} had ended before");
+});
+
+on_both!(a_replay_of_a_great_many_moments_at_one_place_repeats_each_of_them_once, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "event_types": ["follow_up.created", "follow_up.due"] });
+    let endpoint = Endpoint::new(&town.clinic, receiver.url("/"), types).await;
+    let follow_up = json!({ "patient_id": person(&town.clinic).await, "purpose": "check_in", "due_on": "2026-03-02" });
+    town.clinic.make("/v1/follow-ups", follow_up).await;
+    let engine = settle(&town.app).await;
+    assert_eq!(events(&receiver.take()), ["follow_up.created", "follow_up.due"]);
+    let id = numbered_id(LAST_IDS, town.app.database_url().starts_with("sqlite:"));
+    let columns = format!(
+        "{id}, one.endpoint_id, 'copy-' || n.i, one.event_type, one.event_at, one.sequence, {id}, one.order_transaction_id, \
+         one.order_sequence, one.resource_type, one.resource_id, one.version, one.status, 1, one.next_attempt_at, one.created_at, \
+         one.finished_at, one.is_of_time"
+    );
+    let more = many_rows("webhook_deliveries", 1_200, &columns, "SELECT * FROM webhook_deliveries WHERE event_type = 'follow_up.due'");
+    let write = async |sql: String| town.app.state.db.write(move |conn| Ok(conn.batch_execute(&sql)?)).await.unwrap();
+    write(more).await;
+    let waiting = async || {
+        let waiting = |conn: &mut kith::db::DbConn| {
+            let waiting = webhook_deliveries::table.filter(webhook_deliveries::status.eq("pending"));
+            Ok(waiting.count().get_result::<i64>(conn)?)
+        };
+        town.app.state.db.read(waiting).await.unwrap()
+    };
+    assert_eq!(waiting().await, 0);
+    town.app.clock.advance(Span::seconds(1));
+    town.clinic.post(&format!("{}/replay", endpoint.path), json!({ "since": "2026-03-01T00:00:00Z" })).await.expect(200);
+    engine.dispatch().await.unwrap();
+    assert_eq!(waiting().await, 1_202);
+    write("UPDATE webhook_deliveries SET status = 'delivered', finished_at = created_at".into()).await;
+    engine.dispatch().await.unwrap();
+    assert_eq!(waiting().await, 0, "the replay is over");
 });
