@@ -1,60 +1,20 @@
 //! Work that goes on beside the requests, and ends with the server.
 
+mod lease;
+
 use std::collections::HashSet;
 use std::future::Future;
 use std::hash::Hash;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
-use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::db::types;
+pub use self::lease::{Lease, Leased, Lost};
 use crate::error::{Chain, Result};
-
-/// For how long work is taken that any process may do: each transaction that writes prolongs that, whoever reads or waits for longer
-/// prolongs it [meanwhile](held), and whoever comes after one that has died goes on. Where a transaction that writes takes longer, the row
-/// that it has written keeps others away.
-pub const LEASE: Duration = Duration::from_secs(10);
-/// How often a lease is prolonged where nothing is written.
-pub const BEAT: Duration = Duration::from_secs(2);
-
-/// Until when work is taken that is taken now.
-pub fn leased_from(now: types::Instant) -> types::Instant {
-    now.plus(chrono::Duration::from_std(LEASE).unwrap_or_default())
-}
-
-/// Whoever worked goes on no more: another has taken over, or the work was ended.
-#[derive(Debug)]
-pub struct Lost;
-
-/// Does what takes a while beside the writing, and has the lease prolonged meanwhile, each time that a beat has passed. `prolong` says
-/// whether it holds; once it does not, the work is given up.
-pub async fn held<T, F: Future<Output = Result<bool>>>(
-    work: impl Future<Output = Result<T>>,
-    beat: Duration,
-    prolong: impl Fn() -> F,
-) -> Result<Result<T, Lost>> {
-    let beats = async {
-        loop {
-            tokio::time::sleep(beat).await;
-            match prolong().await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // Whether it holds is asked once more where something comes of the work.
-                Err(error) => log::warn!("a lease was not prolonged: {}", Chain(&error)),
-            }
-        }
-    };
-    match select(pin!(work), pin!(beats)).await {
-        Either::Left((done, _)) => done.map(Ok),
-        Either::Right(_) => Ok(Err(Lost)),
-    }
-}
 
 /// Does something beside other work again and again, the first time at once, with so long a pause between, and says in the log what has
 /// failed. Once it is to end it is given up where it is: what it has not written yet is for another time.
@@ -199,7 +159,7 @@ impl Every {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::future::{pending, ready};
+    use std::future::pending;
 
     use tokio::sync::oneshot;
 
@@ -215,24 +175,6 @@ mod tests {
         work.tell();
         assert_eq!(ended.await, Ok(true));
         work.stop(Duration::from_secs(60)).await;
-    }
-
-    #[actix_web::test]
-    async fn a_lease_is_prolonged_until_the_work_is_done_and_the_work_given_up_once_it_is_lost() {
-        let beats = Cell::new(0);
-        let prolong = |most: i32| {
-            beats.set(beats.get() + 1);
-            ready(if beats.get() == 2 { Err(crate::error::Error::Busy) } else { Ok(beats.get() < most) })
-        };
-        let work = async {
-            while beats.get() < 3 {
-                tokio::task::yield_now().await;
-            }
-            Ok("done")
-        };
-        assert_eq!(held(work, Duration::ZERO, || prolong(9)).await.unwrap().unwrap(), "done", "nobody else was let at it");
-        let ended = held(pending::<Result<()>>(), Duration::ZERO, || prolong(5)).await.unwrap();
-        assert!(ended.is_err() && beats.get() >= 5, "{ended:?} after {}", beats.get());
     }
 
     #[actix_web::test]

@@ -42,10 +42,14 @@ pub struct Appointment {
     /// A word on how it went.
     #[schema(example = "Stayed for tea.")]
     pub outcome_note: Option<String>,
+    /// The organization that wrote the `outcome_note` last, whose words it is; null where none is shown.
+    pub outcome_noted_by: Option<OrganizationId>,
     /// When it was called off, or the person said to have come or not.
     pub concluded_at: Option<Instant>,
-    /// The organization that said so. The `outcome_note` and the words of the cancellation are its own.
+    /// The organization that said so. The words of the cancellation are its own.
     pub concluded_by: Option<OrganizationId>,
+    /// The organization that wrote the `note` last, whose words it is; null where none is shown.
+    pub noted_by: Option<OrganizationId>,
     /// What is written of it.
     #[serde(flatten)]
     pub content: AppointmentInput,
@@ -70,8 +74,10 @@ impl From<AppointmentRow> for Appointment {
             held_until: row.held_until,
             cancellation: conclusion.cancellation,
             outcome_note: conclusion.outcome_note,
+            outcome_noted_by: conclusion.outcome_noted_by,
             concluded_at: conclusion.concluded_at,
             concluded_by: conclusion.concluded_by,
+            noted_by: row.noted_by,
             content,
         }
     }
@@ -120,7 +126,7 @@ pub struct Rescheduling {
 pub struct AppointmentOutcome {
     /// Whether the person came.
     pub status: Attendance,
-    /// A word on how it went.
+    /// A word on how it went. One that was noted before goes where none is sent, unless the caller does not read it.
     #[serde(default)]
     #[schema(max_length = 2_000, example = "Stayed for tea.")]
     pub note: Option<String>,

@@ -49,16 +49,17 @@ pub fn list(
     let not_made = |page: &Earliest| of_others(page).filter(appointments::organization_id.ne(own));
     page.add(not_made(&page).filter(appointments::manager_id.eq(own)).load(conn)?);
     let others = |page: &Earliest| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
-    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
-    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals, is_full)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) else {
         page.add(others(&page).load(conn)?);
         return Ok(page.into_rows());
     };
-    if !patients.is_empty() {
-        page.add(others(&page).filter(appointments::patient_id.eq_any(patients)).load(conn)?);
+    for patients in patients.chunks(500) {
+        page.add(others(&page).filter(appointments::patient_id.eq_any(patients.to_vec())).load(conn)?);
     }
-    if !referrals.is_empty() {
-        let referrals = referrals.into_iter().map(Some);
+    for referrals in referrals.chunks(500) {
+        let referrals: Vec<Option<ReferralId>> = referrals.iter().copied().map(Some).collect();
         page.add(others(&page).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
     }
     Ok(page.into_rows())
@@ -209,30 +210,38 @@ pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
     Ok(select(exists(found)).get_result(conn)?)
 }
 
-/// The appointments of a diary with this organization that begin between two moments, in order of time, with their slots as written; also
-/// those that were called off or deleted, so that a calendar learns of it.
+/// The appointments of a diary with this organization that begin between two moments, at most so many, in order of time, with their slots as
+/// written.
+///
+/// Where not all have room, those that begin from `now` on are among them before others, and of these the latest. One that was called off or
+/// deleted is there until it would have begun, so that a calendar learns of it.
 pub fn of_diary(
     conn: &mut DbConn,
     provider: OrganizationId,
     diary: Diary,
-    (from, until): (Instant, Instant),
+    (from, now, until): (Instant, Instant, Instant),
     limit: i64,
 ) -> Result<Vec<(AppointmentRow, SlotInput)>> {
-    let mut rows = appointments::table
-        .inner_join(slots::table)
-        .filter(appointments::provider_id.eq(provider))
-        .filter(appointments::starts_at.ge(from))
-        .filter(appointments::starts_at.lt(until))
-        .order((appointments::starts_at, appointments::id))
-        .limit(limit)
-        .select((appointments::all_columns, slots::content))
-        .into_boxed();
-    rows = match diary {
-        Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
-        Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+    let rows = || {
+        let rows = appointments::table
+            .inner_join(slots::table)
+            .filter(appointments::provider_id.eq(provider))
+            .select((appointments::all_columns, slots::content))
+            .into_boxed();
+        match diary {
+            Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
+            Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+        }
     };
-    let rows: Vec<(AppointmentRow, Json<SlotInput>)> = rows.load(conn)?;
-    Ok(rows.into_iter().map(|(row, slot)| (row, slot.0)).collect())
+    let ahead = rows().filter(appointments::starts_at.ge(now)).filter(appointments::starts_at.lt(until));
+    let ahead = ahead.order((appointments::starts_at, appointments::id)).limit(limit);
+    let ahead: Vec<(AppointmentRow, Json<SlotInput>)> = ahead.load(conn)?;
+    let begun = rows().filter(appointments::starts_at.ge(from)).filter(appointments::starts_at.lt(now));
+    let begun = begun.filter(appointments::deleted_at.is_null()).filter(appointments::status.eq_any(AppointmentStatus::TAKING));
+    let left = limit.saturating_sub(i64::try_from(ahead.len()).unwrap_or(i64::MAX));
+    let begun = begun.order((appointments::starts_at.desc(), appointments::id.desc())).limit(left);
+    let begun: Vec<(AppointmentRow, Json<SlotInput>)> = begun.load(conn)?;
+    Ok(begun.into_iter().rev().chain(ahead).map(|(row, slot)| (row, slot.0)).collect())
 }
 
 /// Holds that have run out and of which that is not written down yet, the oldest first.
@@ -261,6 +270,7 @@ pub fn update(conn: &mut DbConn, row: &AppointmentRow) -> Result<bool> {
             appointments::held_until.eq(row.held_until),
             appointments::conclusion.eq(&row.conclusion),
             appointments::content.eq(&row.content),
+            appointments::noted_by.eq(row.noted_by),
             appointments::version.eq(row.version),
             appointments::updated_at.eq(row.updated_at),
             appointments::deleted_at.eq(row.deleted_at),

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant as Moment};
 use futures_util::future::join;
 use tokio::sync::watch;
 
-use super::importing::{self, Lines, Written};
+use super::importing::{self, Lines};
 use super::model::{JobId, JobKind, JobRow, KEPT};
 use super::{exporting, repository};
 use crate::app::App;
-use crate::background::{self, BEAT, Crew, Lost, again_and_again, leased_from};
+use crate::background::{self, Crew, Lease, Lost, again_and_again};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
-use crate::db::types::{Id, Instant};
-use crate::db::{Db, DbConn};
+use crate::db::Db;
+use crate::db::types::Id;
 use crate::error::{Chain, Result};
 use crate::kind::ClientId;
 use crate::services::Directory;
@@ -73,18 +73,16 @@ impl Engine {
 
     /// Does one job, as far as a turn goes; nothing where another does it.
     pub async fn serve(&self, job: JobId) -> Result<()> {
-        let (worker, now) = (self.id, self.clock.now());
-        let leased = self.db.write(move |conn| repository::lease(conn, job, worker, now, leased_from(now))).await?;
-        let Some(job) = leased else { return Ok(()) };
-        let (id, began) = (job.id, Moment::now());
+        let taken = Lease::take(&self.db, &self.clock, self.id, job, |_, job, _| Ok(Some(job))).await?;
+        let Some((lease, job)) = taken else { return Ok(()) };
+        let began = Moment::now();
         let go_on = || !self.is_stopping.get() && began.elapsed() < LONGEST_TURN;
         let is_to_wait = match job.kind {
-            JobKind::Import => self.import(job, go_on).await?,
-            JobKind::Export => self.export(job, go_on).await?,
+            JobKind::Import => self.import(&lease, job, go_on).await?,
+            JobKind::Export => self.export(&lease, job, go_on).await?,
         };
         if is_to_wait {
-            let now = self.clock.now();
-            self.db.write(move |conn| repository::release(conn, id, worker, now)).await?;
+            let _lost = lease.write(|conn, job, now| repository::release(conn, job.id, now)).await?;
         }
         Ok(())
     }
@@ -106,11 +104,12 @@ impl Engine {
     }
 
     /// True where there is more to do.
-    async fn import(&self, job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
-        let Ok(mut lines) = self.held(job.id, self.lines(&job, job.lines)).await? else { return Ok(false) };
+    async fn import(&self, lease: &Lease<JobId>, job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
+        let Ok(first) = lease.held(self.lines(&job, job.lines)).await else { return Ok(false) };
+        let mut lines = first?;
         while let Some(current) = lines {
             let (last, has_services) = (current.last(), current.has_services());
-            let writing = self.write_lines(job.id, Arc::new(current));
+            let writing = write_lines(lease, Arc::new(current));
             let (is_held, next) = if has_services {
                 // One after the other: whoever searches meanwhile would wait for a processor.
                 let is_held = writing.await;
@@ -118,22 +117,21 @@ impl Engine {
                     self.show().await;
                     self.lines(&job, last).await
                 };
-                (is_held, self.held(job.id, next).await)
+                (is_held, lease.held(next).await)
             } else {
                 // What comes next is read while this is written.
-                join(writing, self.held(job.id, self.lines(&job, last))).await
+                join(writing, lease.held(self.lines(&job, last))).await
             };
             if !is_held? {
                 return Ok(false);
             }
-            let Ok(next) = next? else { return Ok(false) };
-            lines = next;
+            let Ok(next) = next else { return Ok(false) };
+            lines = next?;
             if !go_on() {
                 return Ok(true);
             }
         }
-        let id = job.id;
-        self.write(move |conn, worker, now, until| importing::complete(conn, id, worker, now, until)).await?;
+        let _lost = lease.write(importing::complete).await?;
         Ok(false)
     }
 
@@ -145,50 +143,27 @@ impl Engine {
         }
     }
 
-    /// Does what takes a while beside the writing, and keeps the job meanwhile; [`Lost`] where it is no longer this worker's.
-    async fn held<T>(&self, job: JobId, work: impl Future<Output = Result<T>>) -> Result<Result<T, Lost>> {
-        let prolong = || async move {
-            let (worker, until) = (self.id, leased_from(self.clock.now()));
-            Ok(self.db.write(move |conn| repository::keep_lease(conn, job, worker, until)).await?.is_some())
-        };
-        background::held(work, BEAT, prolong).await
-    }
-
     async fn lines(&self, job: &JobRow, after: i64) -> Result<Option<Lines>> {
         let (job, now) = (job.clone(), self.clock.now());
         self.db.read(move |conn| importing::read(conn, &job, after, now)).await
     }
 
-    /// Writes all of these lines; false where the job is no longer this worker's.
-    async fn write_lines(&self, job: JobId, lines: Arc<Lines>) -> Result<bool> {
-        loop {
-            let current = Arc::clone(&lines);
-            match self.write(move |conn, worker, now, until| importing::write(conn, job, worker, &current, now, until)).await? {
-                Written::Job(job) if job.status.is_final() => return Ok(false),
-                Written::Job(job) if job.lines >= lines.last() => return Ok(true),
-                Written::Job(_) => {}
-                Written::Lost => return Ok(false),
-            }
-        }
-    }
-
     /// True where there is more to do.
-    async fn export(&self, mut job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
+    async fn export(&self, lease: &Lease<JobId>, mut job: JobRow, go_on: impl Fn() -> bool) -> Result<bool> {
         loop {
-            let (id, now, current) = (job.id, self.clock.now(), job);
-            let read = self.db.read(move |conn| exporting::read(conn, &current, now));
-            let Ok(step) = self.held(id, read).await? else { return Ok(false) };
-            let step = Arc::new(step);
-            match self.write(move |conn, worker, now, until| exporting::write(conn, id, worker, &step, now, until)).await? {
-                Written::Job(written) if !written.status.is_final() => job = *written,
-                Written::Job(written) => {
+            let (id, now) = (job.id, self.clock.now());
+            let Ok(step) = lease.held(self.db.read(move |conn| exporting::read(conn, &job, now))).await else { return Ok(false) };
+            let step = step?;
+            match lease.write(move |conn, job, now| exporting::write(conn, job, &step, now)).await? {
+                Ok(written) if !written.status.is_final() => job = written,
+                Ok(written) => {
                     // What is too much goes with the next one, and this one has ended all the same.
                     if let Err(error) = self.forget_surplus(written.client_id).await {
                         log::warn!("export {id} is done, and those before the latest were not deleted: {}", Chain(&error));
                     }
                     return Ok(false);
                 }
-                Written::Lost => return Ok(false),
+                Err(Lost) => return Ok(false),
             }
             if !go_on() {
                 return Ok(true);
@@ -202,19 +177,6 @@ impl Engine {
             while self.db.write(move |conn| repository::delete_some(conn, job)).await? > 0 {}
         }
         Ok(())
-    }
-
-    /// A transaction of this worker, again where the database was busy.
-    async fn write(
-        &self,
-        work: impl Fn(&mut DbConn, Id<()>, Instant, Instant) -> Result<Written> + Send + Sync + 'static,
-    ) -> Result<Written> {
-        let (worker, clock) = (self.id, self.clock.clone());
-        let work = move |conn: &mut DbConn| {
-            let now = clock.now();
-            work(conn, worker, now, leased_from(now))
-        };
-        self.db.write_patiently(work).await
     }
 
     async fn awake(&self) -> Result<Vec<JobId>> {
@@ -243,6 +205,19 @@ impl Engine {
     async fn go_on_with(self, job: JobId) {
         if let Err(error) = self.serve(job).await {
             log::warn!("job {job} was interrupted, and goes on in a while: {}", Chain(&error));
+        }
+    }
+}
+
+/// Writes all of these lines; false where the job has ended, or is no longer this worker's.
+async fn write_lines(lease: &Lease<JobId>, lines: Arc<Lines>) -> Result<bool> {
+    loop {
+        let current = Arc::clone(&lines);
+        match lease.write(move |conn, job, now| importing::write(conn, job, &current, now)).await? {
+            Ok(job) if job.status.is_final() => return Ok(false),
+            Ok(job) if job.lines >= lines.last() => return Ok(true),
+            Ok(_) => {}
+            Err(Lost) => return Ok(false),
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::importing::Written;
 use super::kinds::{BulkType, Exported, Window};
-use super::model::{ChunkRow, ExportFormat, ExportProgress, FileInfo, JobError, JobId, JobRow, JobStatus};
+use super::model::{ChunkRow, ExportFormat, ExportProgress, FileInfo, JobError, JobRow, JobStatus};
 use super::pieces::pack;
 use super::repository;
 use crate::auth::sight;
 use crate::db::DbConn;
-use crate::db::types::{Id, Instant};
+use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::openapi;
 
@@ -72,9 +71,8 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     Ok(Step { progress, chunk, resources, bytes, error: None })
 }
 
-/// Writes what was read; the job has ended where there is nothing more.
-pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, step: &Step, now: Instant, until: Instant) -> Result<Written> {
-    let Some(mut job) = repository::keep_lease(conn, job, worker, until)? else { return Ok(Written::Lost) };
+/// Writes what was read, in a transaction in which a worker has the job; the job as it then stands, ended where there is nothing more.
+pub fn write(conn: &mut DbConn, mut job: JobRow, step: &Step, now: Instant) -> Result<JobRow> {
     job.started_at = job.started_at.or(Some(now));
     job.updated_at = now;
     repository::insert_chunks(conn, step.chunk.as_slice())?;
@@ -87,7 +85,7 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, step: &Step, now: In
         job = job.ended(JobStatus::Completed, now);
     }
     repository::replace(conn, &job)?;
-    Ok(Written::Job(Box::new(job)))
+    Ok(job)
 }
 
 fn count(length: usize) -> i64 {

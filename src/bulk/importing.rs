@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, Said, fresh};
-use super::model::{ChunkRow, JobError, JobId, JobRow, JobStatus, LineOutcome, RESULTS};
+use super::model::{ChunkRow, JobError, JobRow, JobStatus, LineOutcome, RESULTS};
 use super::pieces::{pack, unpack};
 use super::{references, repository};
 use crate::auth::Principal;
@@ -255,18 +255,9 @@ fn envelope(line: Value, of: &mut Option<BulkType>) -> Result<(Head, Value)> {
     }
 }
 
-/// What became of a transaction.
-#[derive(Debug)]
-pub enum Written {
-    /// The job as it stands: more of its lines are done, or it has ended.
-    Job(Box<JobRow>),
-    /// Another has taken over, or the job was cancelled.
-    Lost,
-}
-
-/// Writes what comes next of the lines, as much as fits into a short transaction.
-pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: Instant, until: Instant) -> Result<Written> {
-    let Some(mut job) = repository::keep_lease(conn, job, worker, until)? else { return Ok(Written::Lost) };
+/// Writes what comes next of the lines, as much as fits into a short transaction, in which a worker has the job; the job as it then stands:
+/// more of its lines are done, or it has ended.
+pub fn write(conn: &mut DbConn, mut job: JobRow, lines: &Lines, now: Instant) -> Result<JobRow> {
     job.started_at = job.started_at.or(Some(now));
     job.updated_at = now;
     let Some(standing) = repository::standing(conn, &job)? else {
@@ -300,12 +291,11 @@ pub fn write(conn: &mut DbConn, job: JobId, worker: Id<()>, lines: &Lines, now: 
         repository::delete_input(conn, job.id, lines.first_line)?;
     }
     repository::replace(conn, &job)?;
-    Ok(Written::Job(Box::new(job)))
+    Ok(job)
 }
 
 /// Ends a job of which there are no more lines: all are done, or those that are not are gone.
-pub fn complete(conn: &mut DbConn, job: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Written> {
-    let Some(mut job) = repository::keep_lease(conn, job, worker, until)? else { return Ok(Written::Lost) };
+pub fn complete(conn: &mut DbConn, mut job: JobRow, now: Instant) -> Result<JobRow> {
     job.started_at = job.started_at.or(Some(now));
     if job.lines_total.is_some_and(|total| job.lines < total) {
         return end(conn, JobRow { error: Some(JobError::InputLost), ..job }, JobStatus::Failed, now);
@@ -315,10 +305,10 @@ pub fn complete(conn: &mut DbConn, job: JobId, worker: Id<()>, now: Instant, unt
     end(conn, job, JobStatus::Completed, now)
 }
 
-fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Result<Written> {
+fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Result<JobRow> {
     let job = job.ended(status, now);
     repository::replace(conn, &job)?;
-    Ok(Written::Job(Box::new(job)))
+    Ok(job)
 }
 
 /// What became of the first lines, as many as fit into a turn; of a blank one nothing.

@@ -7,6 +7,7 @@ use super::intake::Arrived;
 use super::model::{ChunkRow, ExportProgress, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
 use crate::auth::model::Standing;
 use crate::auth::{self, Principal};
+use crate::background::Leased;
 use crate::db::DbConn;
 use crate::db::schema::{bulk_chunks, bulk_jobs};
 use crate::db::types::{Id, Instant, Json};
@@ -115,23 +116,26 @@ pub fn awake(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<JobId>> {
     Ok(waiting.order((bulk_jobs::updated_at, bulk_jobs::id)).limit(most).select(bulk_jobs::id).load(conn)?)
 }
 
-/// Makes `worker` the one who runs a job until `until`; `None` where there is nothing to do or another does.
-pub fn lease(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<JobRow>> {
-    let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
-    let waiting = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
-    let changed = update(waiting)
-        .set((bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until))))
-        .execute(conn)?;
-    if changed == 1 { find_any(conn, id) } else { Ok(None) }
-}
+impl Leased for JobId {
+    const WHAT: &'static str = "job";
 
-/// Prolongs the lease of a worker; `None` where another has taken the job over, or it was cancelled. Nobody else changes it until the
-/// transaction ends.
-pub fn keep_lease(conn: &mut DbConn, id: JobId, worker: Id<()>, until: Instant) -> Result<Option<JobRow>> {
-    let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
-    let changed =
-        update(held.filter(bulk_jobs::status.eq(JobStatus::Running))).set(bulk_jobs::leased_until.eq(Some(until))).execute(conn)?;
-    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+    type Row = JobRow;
+
+    fn take(self, conn: &mut DbConn, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<JobRow>> {
+        let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
+        let waiting = bulk_jobs::table.filter(bulk_jobs::id.eq(self)).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
+        let changed = update(waiting)
+            .set((bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until))))
+            .execute(conn)?;
+        if changed == 1 { find_any(conn, self) } else { Ok(None) }
+    }
+
+    fn prolong(self, conn: &mut DbConn, worker: Id<()>, until: Instant) -> Result<Option<JobRow>> {
+        let held = bulk_jobs::table.filter(bulk_jobs::id.eq(self)).filter(bulk_jobs::leased_by.eq(worker));
+        let running = held.filter(bulk_jobs::status.eq(JobStatus::Running));
+        let changed = update(running).set(bulk_jobs::leased_until.eq(Some(until))).execute(conn)?;
+        if changed == 1 { find_any(conn, self) } else { Ok(None) }
+    }
 }
 
 /// The job, held until the transaction ends: on PostgreSQL a worker may be about to write it.
@@ -143,9 +147,8 @@ pub fn lock(conn: &mut DbConn, id: JobId) -> Result<()> {
 }
 
 /// Lets go of a job, so that others get their turn first.
-pub fn release(conn: &mut DbConn, id: JobId, worker: Id<()>, now: Instant) -> Result<()> {
-    let held = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::leased_by.eq(worker));
-    update(held)
+pub fn release(conn: &mut DbConn, id: JobId, now: Instant) -> Result<()> {
+    update(bulk_jobs::table.find(id))
         .set((bulk_jobs::updated_at.eq(now), bulk_jobs::leased_by.eq(None::<Id<()>>), bulk_jobs::leased_until.eq(None::<Instant>)))
         .execute(conn)?;
     Ok(())

@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result as DbResult};
 use crate::import::importer::Importer;
 use crate::import::kin;
-use crate::import::load::{BATCH, Batch, Load, NOTHING_FORGOTTEN, NOTHING_RETIRED, Written, retire};
+use crate::import::load::{BATCH, Batch, Load, NOTHING_FORGOTTEN, NOTHING_RETIRED, Written, preview_retired, retire};
 use crate::import::mapping::Mapping;
 use crate::import::package::{MOST_ROWS, Package, is_zip};
 use crate::import::read::{Form, Raw, form_of, read};
@@ -237,12 +237,7 @@ impl Services {
     fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
         for ids in load.missing().chunks(BATCH) {
             let ids = ids.to_vec();
-            let lines = if self.dry_run {
-                let line = |id| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() };
-                ids.into_iter().map(line).collect()
-            } else {
-                db.write_blocking(move |conn| retire(conn, &operator(), &ids))?
-            };
+            let lines = if self.dry_run { preview_retired(&ids) } else { db.write_blocking(move |conn| retire(conn, &operator(), &ids))? };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
         Ok(())

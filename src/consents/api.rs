@@ -144,3 +144,40 @@ pub struct ConsentQuery {
     #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
     pub cursor: Option<String>,
 }
+
+/// The filters of the consents of one patient, whom the path names.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PatientConsentQuery {
+    /// Only to this organization.
+    #[param(inline)]
+    pub grantee_id: Option<OrganizationId>,
+    /// Only for this purpose, as far as the caller sees what for: a consent that was withdrawn is for none to whom it was given to.
+    #[param(inline)]
+    pub purpose: Option<ConsentPurpose>,
+    /// Only those that hold now, or that do not.
+    #[param(example = true)]
+    pub is_active: Option<bool>,
+    /// Items of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}
+
+impl PatientConsentQuery {
+    /// The same of the list of all consents.
+    pub fn of(self, patient: PatientId) -> ConsentQuery {
+        ConsentQuery {
+            patient_id: Some(patient),
+            grantee_id: self.grantee_id,
+            purpose: self.purpose,
+            is_active: self.is_active,
+            limit: self.limit,
+            cursor: self.cursor,
+        }
+    }
+}

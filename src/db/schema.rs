@@ -302,12 +302,13 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// How many rows of a kind an organization's sources have in `source_rows`, and how often any of them has changed.
+    /// How many rows of a kind an organization's sources have in `source_rows`, of how many bytes, and how often any of them has changed.
     source_row_counts (kind, organization_id) {
         kind -> Text,
         organization_id -> Id,
         kept -> BigInt,
         revisions -> BigInt,
+        bytes -> BigInt,
     }
 }
 
@@ -725,6 +726,7 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         manager_id -> Id,
+        noted_by -> Nullable<Id>,
     }
 }
 

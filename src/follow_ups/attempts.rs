@@ -38,7 +38,7 @@ use crate::{organizations, practitioners};
 ///
 /// An attempt that did not keep to what makes contact with the person safe is recorded all the same, for it has happened, and answers with
 /// `warnings`.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open: `follow_up_closed`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/attempts")]
 pub async fn create_contact_attempt(
     app: State,

@@ -97,12 +97,12 @@ pub fn list(
     page.add(rows!(follow_ups::organization_id.eq(own)));
     page.add(rows!(follow_ups::organization_id.ne(own).and(follow_ups::manager_id.eq(own))));
     let of_others = || follow_ups::organization_id.ne(own).and(follow_ups::manager_id.ne(own));
-    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
-    match granted.zip(sight::few_taken_part_in(conn, caller)?) {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps, is_full)?;
+    match granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) {
         Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => {}
         Some((patients, referrals)) => {
-            let referrals = referrals.into_iter().map(Some);
-            let is_named = among(follow_ups::patient_id, &patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
+            let is_named = among(follow_ups::patient_id, &patients).or(among(follow_ups::referral_id.assume_not_null(), &referrals));
             page.add(rows!(of_others().and(is_named).and(sight::follow_ups(caller))));
         }
         None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),
@@ -127,11 +127,14 @@ pub fn lock(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
 
 /// Whether an organization has ever had a first contact to make in the referral.
 pub fn has_first_contact(conn: &mut DbConn, organization: OrganizationId, referral: ReferralId) -> Result<bool> {
-    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
     // Asked for with the organization, all that it has to do would be looked through.
-    let first = alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).select(follow_ups::organization_id);
-    let planned: Vec<OrganizationId> = first.load(conn)?;
-    Ok(planned.contains(&organization))
+    Ok(first_contacts(conn, referral)?.iter().any(|row| row.organization_id == organization))
+}
+
+/// The first contacts of a referral, whoever has or had them to make, in order of id.
+pub fn first_contacts(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
+    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
+    Ok(alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id).load(conn)?)
 }
 
 /// The open follow-ups of a referral, in order of id.

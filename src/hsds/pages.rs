@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::catalogue::{Filter, Provider};
@@ -338,11 +338,12 @@ fn said_of(conn: &mut DbConn, rows: &HashMap<OrganizationId, OrganizationRow>) -
 fn given_by(service: Value, organization: Option<Value>) -> Value {
     let (Value::Object(members), Some(organization)) = (&service, organization) else { return service };
     let id = members.get("id").cloned().unwrap_or_default();
-    let mut whole = json!({ "id": id, "organization": organization });
-    if let (Value::Object(whole), Value::Object(members)) = (&mut whole, service) {
+    // Not by `json!`, which makes a copy of all that is known of the organization.
+    let mut whole = Fields::from_iter([("id".to_owned(), id), ("organization".to_owned(), organization)]);
+    if let Value::Object(members) = service {
         whole.extend(members.into_iter().filter(|(name, _)| name != "id"));
     }
-    whole
+    Value::Object(whole)
 }
 
 /// Leaves what lists have: no rows that hang on it, and nothing of ours.

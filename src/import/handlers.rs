@@ -14,7 +14,7 @@ use super::Outcome;
 use super::desk::{Desk, Taken};
 use super::importer::Importer;
 use super::kin;
-use super::load::{BATCH, Batch, Load, Written, retire};
+use super::load::{BATCH, Batch, Load, Written, preview_retired, retire};
 use super::mapping::Mapping;
 use super::package::{MOST_ROWS, Package, PackageError};
 use super::read::line;
@@ -68,6 +68,10 @@ pub struct ImportQuery {
     #[serde(default)]
     #[param(example = false)]
     pub force: bool,
+    /// Say what would be done, and do nothing. What only writing shows, such as a key that another record has, is not told.
+    #[serde(default)]
+    #[param(example = false)]
+    pub dry_run: bool,
 }
 
 /// Import services
@@ -84,7 +88,7 @@ pub struct ImportQuery {
     tag = "services",
     params(ImportQuery),
     request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that, of one row for each 128 bytes of that at most (two million), and of five million whatever the limit."),
-    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
+    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had: `too_many_missing`. Its records are imported, but of a dry run; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
     security(("oauth2" = ["services:write"]))
 )]
 #[post("/v1/imports/services")]
@@ -112,7 +116,7 @@ pub async fn import_services(
         app: &app,
         caller: &caller,
         desk: Some(Desk { importer: Importer::new(mapping), load }),
-        report: Report::new(&query.source, false),
+        report: Report::new(&query.source, query.dry_run),
         slot: Arc::new(slot),
     };
     let (body, limit) = (Unpacked::of(&request, payload.into_inner())?, app.config.import_limit);
@@ -125,7 +129,7 @@ pub async fn import_services(
         }
     }
     let mut desk = import.finish().await?;
-    for kin in kin::pieces(desk.importer.take_kin()) {
+    for kin in kin::pieces(desk.importer.take_kin()).filter(|_| !query.dry_run) {
         let (caller, clock, source) = (Principal::clone(&caller), app.clock.clone(), query.source.clone());
         let join = move |conn: &mut DbConn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin);
         app.db.write_patiently(join).await?.into_iter().for_each(|line| import.report.add(line));
@@ -229,8 +233,13 @@ impl Import<'_> {
         Ok(given)
     }
 
-    /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
+    /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused. Of a dry run it
+    /// is only told what would be written.
     async fn write(&mut self, batch: Batch) -> Result<()> {
+        if self.report.dry_run {
+            self.report.add_written(batch.preview());
+            return Ok(());
+        }
         let written = match self.write_once(batch.clone()).await {
             Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
                 let mut written = Written::default();
@@ -265,7 +274,11 @@ impl Import<'_> {
         } else {
             for ids in missing.chunks(BATCH) {
                 let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
-                let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
+                let lines = if query.dry_run {
+                    preview_retired(&ids)
+                } else {
+                    self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?
+                };
                 lines.into_iter().for_each(|line| self.report.add(line));
             }
         }
@@ -276,6 +289,9 @@ impl Import<'_> {
     async fn forget(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
         if let Some(told) = load.doubt_of_rows().filter(|_| !query.force) {
             self.report.add(told);
+            return Ok(());
+        }
+        if query.dry_run {
             return Ok(());
         }
         let unseen = load.unseen();

@@ -2,11 +2,12 @@
 //!
 //! The same graph comes in many wrappings: services with their organization inside, organizations with their services inside, both side by
 //! side, or an organization alone that is itself the service (a food pantry). [`shapes`] takes the wrapping off, [`service`] reads what is
-//! inside, [`places`] its locations and [`schedules`] its hours. Names of fields vary (`addresss`, `street1`, `open_time`); each reader knows
-//! the variants it has met. Fields of our own that HSDS lacks stand in an object `kith` on the service: any fields of a service as the API
-//! has them, with `capacity` and `time_zone` beside them. What no reader makes anything of is kept in the shape in which it came; see
-//! [`said`](crate::hsds::said).
+//! inside, [`places`] its locations, [`schedules`] its hours and [`holidays`] the days on which it is closed. Names of fields vary
+//! (`addresss`, `street1`, `open_time`); each reader knows the variants it has met. Fields of our own that HSDS lacks stand in an object
+//! `kith` on the service: any fields of a service as the API has them, with `capacity` and `time_zone` beside them. What no reader makes
+//! anything of is kept in the shape in which it came; see [`said`](crate::hsds::said).
 
+pub mod holidays;
 pub mod organization;
 pub mod own;
 pub mod places;
@@ -197,6 +198,15 @@ impl Rows {
         let mut row = Fields::from_iter([(said::OF.to_owned(), Value::String(of))]);
         row.extend(rest);
         self.0.push(Value::Object(row));
+    }
+
+    /// What is left of a row of which something was made that is no row of the standard.
+    pub fn left(&mut self, rest: Fields) {
+        if !rest.is_empty() {
+            let mut row = Fields::from_iter([(said::OF.to_owned(), Value::Null)]);
+            row.extend(rest);
+            self.0.push(Value::Object(row));
+        }
     }
 
     /// A row of which nothing was made.

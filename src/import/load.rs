@@ -14,7 +14,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-pub use super::batch::{Batch, Written, retire};
+pub use super::batch::{Batch, Written, preview_retired, retire};
 use super::batch::{Planned, line, noted};
 use super::keys::stable_id;
 use super::read::Of;
@@ -267,6 +267,11 @@ impl Load {
         let id = self.id(key);
         self.seen.insert(id);
         self.known.get(&id).is_some_and(|fingerprint| fingerprint != RETIRED)
+    }
+
+    /// Whether the source has an organization of this key, as far as it was [looked up](Self::look_up) or all [were read](Self::open).
+    pub fn knows_organization(&self, key: &str) -> bool {
+        self.providers.contains_key(key)
     }
 
     /// The services of the source that this import has not seen and that are not retired yet.

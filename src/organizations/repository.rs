@@ -1,6 +1,6 @@
 //! The queries of organizations.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -10,7 +10,7 @@ use super::api::OrganizationQuery;
 use super::model::{OrganizationRow, Policies};
 use crate::db::schema::{clients, organizations::dsl};
 use crate::db::types::Instant;
-use crate::db::{DbConn, locks};
+use crate::db::{DbConn, among, locks};
 use crate::each;
 use crate::error::Result;
 use crate::kind::OrganizationId;
@@ -24,6 +24,16 @@ pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Organization
 /// The organizations with these ids, at most 1,000, tombstones included, in no order.
 pub fn load(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<Vec<OrganizationRow>> {
     Ok(dsl::organizations.filter(dsl::id.eq_any(ids)).load(conn)?)
+}
+
+/// What the organizations with these ids are called, tombstones included.
+pub fn names(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<HashMap<OrganizationId, String>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = dsl::organizations.filter(among(dsl::id, ids)).select((dsl::id, dsl::name));
+    let rows: Vec<(OrganizationId, String)> = each!(conn, |conn| rows.load(conn))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Living organizations in order of id.

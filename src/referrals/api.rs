@@ -39,7 +39,8 @@ pub struct Referral {
     pub business_status: Option<BusinessStatus>,
     /// Why it was rejected, put on hold, failed or cancelled.
     pub status_reason: StatusReason,
-    /// What became of the referral; null unless it is completed.
+    /// What became of the referral; null unless it is completed. One that was completed before it was entered in error keeps what was said
+    /// of it then, as it keeps all else: count it by its status.
     pub outcome: Option<Outcome>,
     /// When its status last changed.
     pub status_at: Instant,
@@ -246,7 +247,7 @@ pub struct ReferralTransition {
     pub id: ReferralTransitionId,
     /// The referral.
     pub referral_id: ReferralId,
-    /// The status before; absent for its creation.
+    /// The status before; null for its creation.
     pub from: Option<ReferralStatus>,
     /// The status after.
     pub to: ReferralStatus,

@@ -12,11 +12,12 @@ use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::changes;
 use crate::consents::model::DataCategory;
-use crate::db::schema::{self, clients, matches, referral_messages, referral_transitions, referrals};
+use crate::db::schema::{self, clients, follow_ups, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::{Error, Result};
+use crate::follow_ups::model::{FollowUpStatus, Purpose};
 use crate::http::page::Joined;
 use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::organizations;
@@ -119,7 +120,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
         sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
     };
     page.add(rows!(is_of_others().and(referrals::manager_id.eq(own))));
-    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+    match sight::few_granted(conn, caller, DataCategory::Referrals, page.end().is_some())? {
         Some(patients) if patients.is_empty() => {}
         Some(patients) => {
             page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients))));
@@ -328,14 +329,27 @@ pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
     Ok(())
 }
 
-/// Whether another transition than this one has led a referral to where the person is taken on.
-pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: ReferralTransitionId) -> Result<bool> {
-    let others = referral_transitions::table
-        .filter(referral_transitions::referral_id.eq(referral))
-        .filter(referral_transitions::id.ne(besides))
-        .select(referral_transitions::to_status);
-    let statuses: Vec<ReferralStatus> = others.load(conn)?;
-    Ok(statuses.into_iter().any(ReferralStatus::takes_on))
+/// Whether a transition, another than this one where one is named, has led a referral to where the person is taken on.
+pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: Option<ReferralTransitionId>) -> Result<bool> {
+    let made = referral_transitions::table.filter(referral_transitions::referral_id.eq(referral));
+    let made = made.select((referral_transitions::id, referral_transitions::to_status));
+    let made: Vec<(ReferralTransitionId, ReferralStatus)> = made.load(conn)?;
+    Ok(made.into_iter().any(|(id, status)| Some(id) != besides && status.takes_on()))
+}
+
+/// The referrals that ask an organization, are under way, and in which somebody else has a first contact to make, in order of id.
+pub fn with_first_contact_of_others(conn: &mut DbConn, performer: OrganizationId) -> Result<Vec<ReferralId>> {
+    const UNDER_WAY: [ReferralStatus; 3] = [ReferralStatus::Accepted, ReferralStatus::InProgress, ReferralStatus::OnHold];
+    let planned = follow_ups::table
+        .filter(follow_ups::referral_id.eq(referrals::id.nullable()))
+        // Asked for with whoever wrote the referral, all that it has to do would be looked through for each.
+        .filter(follow_ups::organization_id.ne(performer))
+        .filter(follow_ups::purpose.eq(Purpose::FirstContact))
+        .filter(follow_ups::status.eq(FollowUpStatus::Open))
+        .filter(follow_ups::deleted_at.is_null());
+    let asked = referrals::table.filter(referrals::performer_id.eq(performer)).filter(referrals::status.eq_any(UNDER_WAY));
+    let asked = asked.filter(exists(planned)).order(referrals::id).select(referrals::id);
+    Ok(each!(conn, |conn| asked.load(conn))?)
 }
 
 /// The transitions of a referral, oldest first.

@@ -12,6 +12,7 @@ use super::course::course;
 use super::model::{Figures, LEAST_REFERRALS, WINDOW_DAYS};
 use super::repository::{self, FiguresRow, Subject};
 use crate::app::{App, State};
+use crate::background::Lease;
 use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::db::DbConn;
@@ -21,8 +22,6 @@ use crate::kind::{ReferralId, ResourceType};
 
 /// How often a process looks.
 const LOOK: Duration = Duration::from_secs(60);
-/// For how long it counts before others may, should it have ended meanwhile; every batch prolongs it.
-const LEASE: chrono::Duration = chrono::Duration::minutes(5);
 /// Entries of the journal that are read in one go.
 const ENTRIES: i64 = 1_000;
 /// Subjects that are counted in one go.
@@ -30,10 +29,10 @@ const SUBJECTS: i64 = 20;
 
 /// Counts all that is due, unless another process is at it, and takes into memory what was counted.
 pub async fn refresh(app: &App, worker: Id<()>) -> Result<()> {
-    let now = app.clock.now();
-    if let Some(place) = app.db.write(move |conn| places::hold(conn, Work::Responsiveness, worker, now, now.plus(LEASE))).await? {
-        if let Some(place) = follow(app, worker, place).await? {
-            count(app, worker, place).await?;
+    let taken = Lease::take(&app.db, &app.clock, worker, Work::Responsiveness, |_, place, _| Ok(Some(place))).await?;
+    if let Some((lease, place)) = taken {
+        if follow(app, &lease, place).await? {
+            count(app, &lease).await?;
         }
         app.db.write(move |conn| places::let_go(conn, Work::Responsiveness, worker)).await?;
     }
@@ -56,58 +55,51 @@ pub async fn keep_refreshing(app: State) {
     }
 }
 
-/// Notes whom the referrals ask that have moved; the place reached, `None` where another counts now.
-async fn follow(app: &App, worker: Id<()>, mut place: Position) -> Result<Option<Position>> {
+/// Notes whom the referrals ask that have moved; false where another counts now.
+async fn follow(app: &App, lease: &Lease<Work>, mut place: Position) -> Result<bool> {
     loop {
         let now = app.clock.now();
-        let (reached, subjects) = app
-            .db
-            .read(move |conn| {
-                let entries = changes::after(conn, place, &[ResourceType::ReferralTransition], ENTRIES)?;
-                let mut ids: Vec<ReferralId> = entries.iter().filter_map(|entry| entry.referral_id).collect();
-                ids.sort_unstable();
-                ids.dedup();
-                Ok((entries.last().map(Entry::position), repository::asked_by(conn, &ids)?))
-            })
-            .await?;
-        let Some(reached) = reached else { return Ok(Some(place)) };
-        let is_held = app.db.write(move |conn| {
-            let is_held = places::move_on(conn, Work::Responsiveness, worker, place, reached, now.plus(LEASE))?;
-            if is_held {
-                repository::ask_for(conn, subjects.iter().copied(), now)?;
-            }
-            Ok(is_held)
+        let moved = app.db.read(move |conn| {
+            let entries = changes::after(conn, place, &[ResourceType::ReferralTransition], ENTRIES)?;
+            let mut ids: Vec<ReferralId> = entries.iter().filter_map(|entry| entry.referral_id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            Ok((entries.last().map(Entry::position), repository::asked_by(conn, &ids)?))
         });
-        if !is_held.await? {
-            return Ok(None);
+        let Ok(moved) = lease.held(moved).await else { return Ok(false) };
+        let (Some(reached), subjects) = moved? else { return Ok(true) };
+        let noted = lease.write(move |conn, _, _| {
+            places::move_on(conn, Work::Responsiveness, reached)?;
+            repository::ask_for(conn, subjects.iter().copied(), now)
+        });
+        if noted.await?.is_err() {
+            return Ok(false);
         }
         place = reached;
     }
 }
 
 /// Counts for all for whom that is due.
-async fn count(app: &App, worker: Id<()>, place: Position) -> Result<()> {
+async fn count(app: &App, lease: &Lease<Work>) -> Result<()> {
     loop {
         let now = app.clock.now();
         let counted = app.db.read(move |conn| {
             let due = repository::due(conn, now, SUBJECTS)?;
             due.into_iter().map(|row| Ok((figures(conn, row.subject(), now)?, row))).collect::<Result<Vec<_>>>()
         });
-        let counted: Vec<((Figures, bool), FiguresRow)> = counted.await?;
+        let Ok(counted) = lease.held(counted).await else { return Ok(()) };
+        let counted: Vec<((Figures, bool), FiguresRow)> = counted?;
         if counted.is_empty() {
             return Ok(());
         }
-        let is_held = app.db.write(move |conn| {
-            let is_held = places::move_on(conn, Work::Responsiveness, worker, place, place, now.plus(LEASE))?;
-            if is_held {
-                for ((figures, is_daily), row) in &counted {
-                    let tomorrow = is_daily.then(|| now.plus(chrono::Duration::days(1)));
-                    repository::set(conn, row, *figures, now, tomorrow)?;
-                }
+        let noted = lease.write(move |conn, _, _| {
+            for ((figures, is_daily), row) in &counted {
+                let tomorrow = is_daily.then(|| now.plus(chrono::Duration::days(1)));
+                repository::set(conn, row, *figures, now, tomorrow)?;
             }
-            Ok(is_held)
+            Ok(())
         });
-        if !is_held.await? {
+        if noted.await?.is_err() {
             return Ok(());
         }
     }

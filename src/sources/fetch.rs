@@ -57,6 +57,12 @@ impl Miss {
         self.error == SourceRunError::Credential || self.status.is_some_and(is_refused)
     }
 
+    /// Whether the partner says that it has no such list, which the standard does not ask of everybody.
+    pub fn is_of_no_list(&self) -> bool {
+        let is_unheard_of = |status: StatusCode| status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_IMPLEMENTED;
+        self.is_absent() || self.status.is_some_and(is_unheard_of)
+    }
+
     /// Whether the partner says that there is no such thing.
     pub fn is_absent(&self) -> bool {
         self.status.is_some_and(|status| status == StatusCode::NOT_FOUND || status == StatusCode::GONE)

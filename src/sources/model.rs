@@ -49,7 +49,7 @@ text_enum! {
         /// What has changed since the last pull; everything, the first time.
         #[default]
         Pull = "pull",
-        /// Every id, for what has vanished and what was missed.
+        /// Every id, for what has vanished and what was missed; and the organizations that give no service.
         Sweep = "sweep",
     }
 }

@@ -9,8 +9,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::SourceQuery;
 use super::model::{RunRow, SourceRow, SourceRunId};
+use crate::background::Leased;
 use crate::db::DbConn;
-use crate::db::schema::{services, source_absences, source_kin, source_run_lines, source_runs, sources};
+use crate::db::schema::{organizations, services, source_absences, source_kin, source_run_lines, source_runs, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
@@ -26,6 +27,12 @@ pub fn find(conn: &mut DbConn, organization: OrganizationId, id: SourceId) -> Re
 /// Which of these are services of this server, whoever keeps them, tombstones included; at most 1,000.
 pub fn services_among(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashSet<ServiceId>> {
     let found: Vec<ServiceId> = services::table.filter(services::id.eq_any(ids)).select(services::id).load(conn)?;
+    Ok(found.into_iter().collect())
+}
+
+/// The same of organizations.
+pub fn organizations_among(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<HashSet<OrganizationId>> {
+    let found: Vec<OrganizationId> = organizations::table.filter(organizations::id.eq_any(ids)).select(organizations::id).load(conn)?;
     Ok(found.into_iter().collect())
 }
 
@@ -97,19 +104,23 @@ pub fn awake(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<SourceId>
     Ok(due.order((sources::wake_at, sources::id)).limit(most).select(sources::id).load(conn)?)
 }
 
-/// Makes `worker` the one who works for a source until `until`. `None` where there is nothing to do or another does.
-pub fn lease(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<SourceRow>> {
-    let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
-    let due = sources::table.filter(sources::id.eq(id)).filter(sources::wake_at.le(now)).filter(is_free);
-    let changed = update(due).set((sources::leased_by.eq(Some(worker)), sources::leased_until.eq(Some(until)))).execute(conn)?;
-    if changed == 1 { Ok(sources::table.find(id).first(conn).optional()?) } else { Ok(None) }
-}
+impl Leased for SourceId {
+    const WHAT: &'static str = "source";
 
-/// Prolongs the lease of a worker; `None` where another has taken the source over. Nobody else changes it until the transaction ends.
-pub fn keep_lease(conn: &mut DbConn, id: SourceId, worker: Id<()>, until: Instant) -> Result<Option<SourceRow>> {
-    let held = sources::table.filter(sources::id.eq(id)).filter(sources::leased_by.eq(worker));
-    let changed = update(held).set(sources::leased_until.eq(Some(until))).execute(conn)?;
-    if changed == 1 { Ok(sources::table.find(id).first(conn).optional()?) } else { Ok(None) }
+    type Row = SourceRow;
+
+    fn take(self, conn: &mut DbConn, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<SourceRow>> {
+        let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
+        let due = sources::table.filter(sources::id.eq(self)).filter(sources::wake_at.le(now)).filter(is_free);
+        let changed = update(due).set((sources::leased_by.eq(Some(worker)), sources::leased_until.eq(Some(until)))).execute(conn)?;
+        if changed == 1 { Ok(sources::table.find(self).first(conn).optional()?) } else { Ok(None) }
+    }
+
+    fn prolong(self, conn: &mut DbConn, worker: Id<()>, until: Instant) -> Result<Option<SourceRow>> {
+        let held = sources::table.filter(sources::id.eq(self)).filter(sources::leased_by.eq(worker));
+        let changed = update(held).set(sources::leased_until.eq(Some(until))).execute(conn)?;
+        if changed == 1 { Ok(sources::table.find(self).first(conn).optional()?) } else { Ok(None) }
+    }
 }
 
 /// Ends the lease: there is something to do again at `wake_at`.
@@ -196,6 +207,11 @@ pub fn list_runs(conn: &mut DbConn, source: SourceId, before: Option<SourceRunId
         rows = rows.filter(source_runs::id.lt(before));
     }
     Ok(rows.load(conn)?)
+}
+
+/// The run of a source that began last.
+pub fn last_run(conn: &mut DbConn, source: SourceId) -> Result<Option<RunRow>> {
+    Ok(list_runs(conn, source, None, 1)?.pop())
 }
 
 #[derive(Insertable)]

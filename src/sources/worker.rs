@@ -22,14 +22,18 @@ use super::{Credentials, own, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
-use crate::background::{Lost, leased_from};
+use crate::background::{Lease, Lost};
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Chain, Error, Result};
 use crate::http::json::{MOST_OF_LIST, MOST_OF_RECORD};
+use crate::import::Notice;
+use crate::import::hsds::organization;
 use crate::import::load::{BATCH, Load};
-use crate::import::read::Raw;
+use crate::import::mapping::Mapping;
+use crate::import::read::{Of, Raw};
+use crate::import::report::{Line, Verdict};
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
@@ -77,9 +81,9 @@ impl From<Error> for Stop {
 
 /// Reads what is due of a source. `goes_on` is asked between pages whether the process goes on.
 pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: impl Fn() -> bool) -> Result<()> {
-    let now = app.clock.now();
-    let Some((source, run)) = app.db.write(move |conn| take(conn, source, worker, now)).await? else { return Ok(()) };
-    let mut turn = Turn::new(app, worker, source, run);
+    let taken = Lease::take(&app.db, &app.clock, worker, source, begin).await?;
+    let Some((lease, (source, run))) = taken else { return Ok(()) };
+    let mut turn = Turn::new(app, lease, source, run);
     match read(&mut turn, goes_on).await {
         Ok(()) | Err(Stop::Lost) => Ok(()),
         Err(Stop::Rest) => {
@@ -94,9 +98,9 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     }
 }
 
-/// Takes the source with the run that is unfinished or due; where there is none, lets it sleep.
-fn take(conn: &mut DbConn, id: SourceId, worker: Id<()>, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
-    let Some(source) = repository::lease(conn, id, worker, now, leased_from(now))? else { return Ok(None) };
+/// The source that was taken, with the run that is unfinished or due; where there is none, lets it sleep.
+fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
+    let id = source.id;
     if let Some(run) = repository::unfinished(conn, id)? {
         match run.next_attempt_at.filter(|next| now < *next) {
             Some(next) => repository::release(conn, id, Some(next))?,
@@ -160,7 +164,7 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
     loop {
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
-        let (page, date) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
+        let (page, date) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
         // Places in the whole list are not known, so a record's is its place on the pages that were full before.
         let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
         let reached = Reached { page: number, date };
@@ -185,14 +189,15 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
     }
 }
 
-/// Reads every id: what is not known is fetched, what is missing once more often than it may be is retired.
+/// Reads every id: what is not known is fetched, organizations that give no service too; what is missing once more often than it may be is
+/// retired.
 async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
-    let mut load = turn.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
+    let mut load = turn.lease.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
     let (mut unknown, mut before, began) = (Vec::new(), Vec::new(), Moment::now());
     for number in 1.. {
         let asked = pages::ids(base, number);
-        let (page, _) = turn.held(list(fetcher, &asked, number, &mut before)).await??;
+        let (page, _) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
         // Whatever is listed is there, also what is not read.
         let unseen = page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id)));
@@ -219,8 +224,9 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
     }
     let missing = load.missing();
     let records = turn.run.records;
-    let unknown = turn.held(own::without(&turn.app.db, unknown)).await??;
-    read_each(turn, fetcher, base, load, &unknown).await?;
+    let unknown = turn.lease.held(own::without(&turn.app.db, unknown)).await??;
+    let load = read_each(turn, fetcher, base, load, &unknown).await?;
+    organizations(turn, fetcher, base, load, goes_on).await?;
     let gone = turn
         .write(move |conn, source, run, _| {
             run.records = records;
@@ -242,6 +248,72 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
     Ok(())
 }
 
+/// Reads the organizations that are not known: those that give services have come with these. The standard asks the list of nobody, and
+/// what a sweep does not get of it is asked for by the next one: that costs the run a word, and no more.
+async fn organizations(
+    turn: &mut Turn<'_>,
+    fetcher: &Fetcher,
+    base: &Url,
+    mut load: Load,
+    goes_on: impl Fn() -> bool,
+) -> std::result::Result<(), Stop> {
+    let (mapping, mut before, began) = (Mapping::hsds(&turn.source.name), Vec::new(), Moment::now());
+    for number in 1.. {
+        let asked = pages::organizations(base, number);
+        let page = match turn.lease.held(list(fetcher, &asked, number, &mut before)).await? {
+            Ok((page, _)) => page,
+            Err(miss) => {
+                if !miss.is_of_no_list() {
+                    turn.tell(vec![not_read(&miss)]).await??;
+                }
+                return Ok(());
+            }
+        };
+        let is_unknown = |record: &&Value| {
+            let keys = organization::known_as(&mapping, record);
+            keys.is_some_and(|keys| !keys.iter().any(|key| load.knows_organization(key)))
+        };
+        let unknown = page.records.iter().filter(is_unknown).filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
+        let unknown = turn.lease.held(own::without_organizations(&turn.app.db, unknown)).await??;
+        for ids in unknown.chunks(ONE_BY_ONE) {
+            let urls: Vec<Url> = ids.iter().map(|id| pages::organization(base, id)).collect();
+            let answers = turn.lease.held(ask(fetcher, &urls)).await?;
+            let misses: Vec<Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).cloned().collect();
+            let found = answers.into_iter().filter_map(std::result::Result::ok).filter_map(without_services);
+            let found: Vec<Raw> = found.map(|value| Raw { of: Of::Organization, ..Raw::new(0, Ok(value)) }).collect();
+            if !found.is_empty() {
+                load = turn.take(load, found, None).await??;
+            }
+            if !misses.is_empty() {
+                turn.tell(misses.iter().map(not_read).collect()).await??;
+            }
+            if misses.iter().any(Miss::is_of_all) {
+                return Ok(());
+            }
+        }
+        if page.is_last || began.elapsed() > LONGEST_LIST {
+            return Ok(());
+        }
+        if !goes_on() {
+            return Err(Stop::Rest);
+        }
+    }
+    Ok(())
+}
+
+/// An organization that gives no service; none where it gives any.
+fn without_services(mut organization: Value) -> Option<Value> {
+    let services = organization.as_object_mut()?.shift_remove("services");
+    let gives_any = services.is_some_and(|services| services.as_array().is_none_or(|services| !services.is_empty()) && !services.is_null());
+    (!gives_any).then_some(organization)
+}
+
+/// What is told of organizations that could not be read.
+fn not_read(miss: &Miss) -> Line {
+    let notices = vec![Notice::new("organizations_not_read", "organizations", miss.detail.clone())];
+    Line { position: None, key: None, verdict: Verdict::Noted, service_id: None, notices }
+}
+
 /// Asks for services one by one, some at a time, and writes them. One that cannot be read is refused, and costs the run no more than
 /// itself. Where they are most, and more than half as many as are asked for between two writes, the run stops. What was shown before it
 /// stops is written.
@@ -250,7 +322,8 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
     let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts + 1 < MOST_ATTEMPTS;
     let (mut asked, mut missed) = (0, 0);
     for ids in ids.chunks(ONE_BY_ONE) {
-        let mut answers = turn.held(ask(fetcher, base, ids)).await?;
+        let urls: Vec<Url> = ids.iter().map(|id| pages::one(base, id)).collect();
+        let mut answers = turn.lease.held(ask(fetcher, &urls)).await?;
         let misses: Vec<&Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
         asked += ids.len();
         missed += misses.len();
@@ -271,9 +344,9 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load:
     Ok(load)
 }
 
-/// What the partner says of these services, as far as it shows them, and up to an answer that says that it answers none.
-async fn ask(fetcher: &Fetcher, base: &Url, ids: &[String]) -> Vec<std::result::Result<Value, Miss>> {
-    let answers = stream::iter(ids).map(|id| async move { fetcher.get(&pages::one(base, id), MOST_OF_RECORD).await });
+/// What the partner says of these records, as far as it shows them, and up to an answer that says that it answers none.
+async fn ask(fetcher: &Fetcher, urls: &[Url]) -> Vec<std::result::Result<Value, Miss>> {
+    let answers = stream::iter(urls).map(|url| async move { fetcher.get(url, MOST_OF_RECORD).await });
     let mut answers = pin!(answers.buffered(AT_ONCE));
     let mut came = Vec::new();
     while let Some(answer) = answers.next().await {

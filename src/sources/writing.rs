@@ -1,19 +1,13 @@
 //! What is read of a partner, written: records together with what is noted of the run, and only while the lease holds.
 
-use std::cell::Cell;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant as Moment};
-
-use futures_util::future::{Either, select};
-use tokio::time::{sleep_until, timeout_at};
 
 use crate::app::App;
-use crate::background::{BEAT, LEASE, Lost, leased_from};
+use crate::background::{Lease, Lost};
 use crate::changes::Actor;
 use crate::db::DbConn;
-use crate::db::types::{Id, Instant};
-use crate::error::{Chain, Error, Result};
+use crate::db::types::Instant;
+use crate::error::{Error, Result};
 use crate::import::desk::{Desk, Taken};
 use crate::import::importer::Importer;
 use crate::import::kin;
@@ -21,13 +15,11 @@ use crate::import::load::{Batch, Load, retire};
 use crate::import::mapping::Mapping;
 use crate::import::read::Raw;
 use crate::import::report::{Line, Verdict};
-use crate::kind::ServiceId;
+use crate::kind::{ServiceId, SourceId};
 
 use super::model::{RunRow, SourceRow, SourceRunStatus};
 use super::{own, repository, worker};
 
-/// How long to wait where the database was busy.
-const AGAIN: Duration = Duration::from_millis(500);
 /// Batches that are written in one transaction. A page has fewer, unless the partner sends more than it is asked for.
 const MOST_TOGETHER: usize = 4;
 /// Lines that are kept of a run; after the first half of them those of records that were refused alone.
@@ -41,13 +33,11 @@ fn room(most: i32, there: i32) -> usize {
 /// A run that a worker is at.
 pub(super) struct Turn<'a> {
     pub(super) app: &'a App,
-    pub(super) worker: Id<()>,
+    pub(super) lease: Lease<SourceId>,
     pub(super) source: SourceRow,
     pub(super) run: RunRow,
     /// The address that this worker reads.
     url: String,
-    /// When the lease was last prolonged.
-    prolonged: Cell<Moment>,
 }
 
 /// A page of a pull that is behind it.
@@ -68,37 +58,9 @@ impl Reached {
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn new(app: &'a App, worker: Id<()>, source: SourceRow, run: RunRow) -> Self {
+    pub(super) fn new(app: &'a App, lease: Lease<SourceId>, source: SourceRow, run: RunRow) -> Self {
         let url = source.content.url.clone();
-        Self { app, worker, source, run, url, prolonged: Cell::new(Moment::now()) }
-    }
-
-    /// Does what takes a while beside the database, for as long as the lease holds, which is prolonged meanwhile. Once it holds no more it is
-    /// given up, for another may be at it.
-    pub(super) async fn held<T>(&self, work: impl Future<Output = T>) -> std::result::Result<T, Lost> {
-        match select(pin!(work), pin!(self.beat())).await {
-            Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => Err(Lost),
-        }
-    }
-
-    /// Prolongs the lease again and again; ends once it holds no more, or nobody can say that it does.
-    async fn beat(&self) {
-        let (id, worker, db) = (self.source.id, self.worker, &self.app.db);
-        loop {
-            let held_until = self.prolonged.get() + LEASE;
-            sleep_until((self.prolonged.get() + BEAT).max(Moment::now()).into()).await;
-            let (began, clock) = (Moment::now(), self.app.clock.clone());
-            let prolong = db.write_patiently(move |conn| repository::keep_lease(conn, id, worker, leased_from(clock.now())));
-            match timeout_at(held_until.into(), prolong).await {
-                Ok(Ok(Some(_))) => self.prolonged.set(began),
-                Ok(Ok(None)) | Err(_) => return,
-                Ok(Err(error)) => {
-                    log::warn!("the lease of source {id} could not be prolonged: {}", Chain(&error));
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-        }
+        Self { app, lease, source, run, url }
     }
 
     /// Does something in a transaction in which the lease holds, and notes how the run then stands. [`Lost`] where it holds no more: then
@@ -106,29 +68,20 @@ impl<'a> Turn<'a> {
     pub(super) async fn write<T: Send + 'static>(
         &mut self,
         act: impl Fn(&mut DbConn, &SourceRow, &mut RunRow, &Actor) -> Result<T> + Send + Sync + 'static,
-    ) -> Result<std::result::Result<T, Lost>> {
-        let (id, worker, run, clock) = (self.source.id, self.worker, self.run.clone(), self.app.clock.clone());
-        let written = self.app.db.write_patiently(move |conn| {
-            let (now, mut prolonged) = (clock.now(), Moment::now());
-            let Some(source) = repository::keep_lease(conn, id, worker, leased_from(now))? else { return Ok(None) };
+    ) -> Result<Result<T, Lost>> {
+        let run = self.run.clone();
+        let written = self.lease.write(move |conn, source, now| {
             let (actor, mut run) = (actor(&source, &run, now), RunRow { updated_at: now, ..run.clone() });
             let given = act(conn, &source, &mut run, &actor)?;
-            if prolonged.elapsed() > BEAT {
-                // Where it has let go of the source this finds nothing to prolong.
-                prolonged = Moment::now();
-                repository::keep_lease(conn, id, worker, leased_from(clock.now()))?;
-            }
             // Whoever ends a run takes the lease away with it: nothing of what was done stays, and the next look finds it lost.
-            if repository::update_run(conn, &run)? { Ok(Some((source, run, given, prolonged))) } else { Err(Error::Busy) }
+            if repository::update_run(conn, &run)? { Ok((source, run, given)) } else { Err(Error::Busy) }
         });
-        Ok(match written.await? {
-            Some((source, run, given, prolonged)) => {
-                self.prolonged.set(prolonged);
-                (self.source, self.run) = (source, run);
-                Ok(given)
-            }
-            None => Err(Lost),
-        })
+        let (source, run, given) = match written.await? {
+            Ok(written) => written,
+            Err(lost) => return Ok(Err(lost)),
+        };
+        (self.source, self.run) = (source, run);
+        Ok(Ok(given))
     }
 
     /// Reads records. Those that the partner has from this server are told of, and no more.
@@ -148,14 +101,9 @@ impl<'a> Turn<'a> {
     }
 
     /// Reads records and writes what comes of them, with the page that they are, where they are one.
-    pub(super) async fn take(
-        &mut self,
-        load: Load,
-        records: Vec<Raw>,
-        reached: Option<Reached>,
-    ) -> Result<std::result::Result<Load, Lost>> {
+    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, reached: Option<Reached>) -> Result<Result<Load, Lost>> {
         let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
-        let taken = match self.held(self.read(load, records)).await {
+        let taken = match self.lease.held(self.read(load, records)).await {
             Ok(taken) => taken?,
             Err(lost) => return Ok(Err(lost)),
         };
@@ -203,7 +151,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Writes records one by one, and reports those that are refused; then notes the page that ends with them.
-    async fn write_apart(&mut self, batches: &[Batch], reached: Option<Reached>) -> Result<std::result::Result<(), Lost>> {
+    async fn write_apart(&mut self, batches: &[Batch], reached: Option<Reached>) -> Result<Result<(), Lost>> {
         for part in batches.iter().cloned().flat_map(Batch::split) {
             let one = part.clone();
             let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
@@ -224,7 +172,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Notes a page of which everything has been written.
-    pub(super) async fn reach(&mut self, reached: Reached) -> Result<std::result::Result<(), Lost>> {
+    pub(super) async fn reach(&mut self, reached: Reached) -> Result<Result<(), Lost>> {
         self.write(move |_, _, run, _| {
             reached.note(run);
             Ok(())
@@ -232,8 +180,13 @@ impl<'a> Turn<'a> {
         .await
     }
 
+    /// Notes what is to be said of no record.
+    pub(super) async fn tell(&mut self, lines: Vec<Line>) -> Result<std::result::Result<(), Lost>> {
+        self.write(move |conn, _, run, _| report(conn, run, &lines)).await
+    }
+
     /// Makes services inactive that have vanished.
-    pub(super) async fn retire(&mut self, ids: Vec<ServiceId>) -> Result<std::result::Result<(), Lost>> {
+    pub(super) async fn retire(&mut self, ids: Vec<ServiceId>) -> Result<Result<(), Lost>> {
         self.write(move |conn, _, run, actor| {
             let lines = retire(conn, actor, &ids)?;
             report(conn, run, &lines)
@@ -243,7 +196,7 @@ impl<'a> Turn<'a> {
 
     /// Ends the run: everything was read. Which organizations are part of which is said before, some at a time; what this run does not come
     /// to say is said by the next.
-    pub(super) async fn complete(&mut self) -> Result<std::result::Result<(), Lost>> {
+    pub(super) async fn complete(&mut self) -> Result<Result<(), Lost>> {
         loop {
             let url = self.url.clone();
             let written = self.write(move |conn, source, run, actor| {

@@ -99,7 +99,7 @@ pub async fn get_webhook_delivery(
 /// Send a delivery again
 ///
 /// Now, under the same `webhook-id`, whatever became of it before. What waits of the same resource waits for it.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id."), ("delivery_id" = WebhookDeliveryId, Path, description = "The delivery's id.")), request_body = WebhookResendInput, responses((status = 200, description = "The delivery, which waits to be sent.", body = WebhookDelivery)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id."), ("delivery_id" = WebhookDeliveryId, Path, description = "The delivery's id.")), request_body = WebhookResendInput, responses((status = 200, description = "The delivery, which waits to be sent.", body = WebhookDelivery), (status = 409, description = "The endpoint is disabled: `webhook_disabled`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend")]
 pub async fn resend_webhook_delivery(
     app: State,
@@ -136,7 +136,7 @@ fn enabled(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId) -> Resu
 /// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is sent again in its
 /// place if it was queued for the endpoint then and is not yet forgotten: what was sent is kept for thirty days. Endpoints of one
 /// organization that are behind are brought on by turns.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay), (status = 409, description = "The endpoint is disabled: `webhook_disabled`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/replay")]
 pub async fn replay_webhook_endpoint(
     app: State,

@@ -18,7 +18,7 @@ use super::repository::{Reached, Subscriber};
 use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
-use crate::background::{self, BEAT, Lost, leased_from};
+use crate::background::Lease;
 use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
 use crate::changes::{self, Entry, Position};
@@ -42,7 +42,6 @@ const MOST_LAGGING: usize = 4;
 
 /// What a round found.
 struct Round {
-    from: Position,
     to: Position,
     deliveries: Vec<DeliveryRow>,
     replayed: Vec<DeliveryRow>,
@@ -59,7 +58,7 @@ impl Round {
     /// One that has found nothing yet.
     fn new(from: Position, orphans: Vec<WebhookEndpointId>) -> Self {
         let (deliveries, replayed, advances, dues_told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { from, to: from, deliveries, replayed, advances, dues_told, orphans, has_more: false }
+        Self { to: from, deliveries, replayed, advances, dues_told, orphans, has_more: false }
     }
 }
 
@@ -68,27 +67,18 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
     if !app.db.read(is_something_new).await? {
         return Ok(false);
     }
-    let Some(place) = hold(app, holder).await? else { return Ok(false) };
+    let Some((lease, place)) = hold(app, holder).await? else { return Ok(false) };
     let clock = app.clock.clone();
-    let Ok(round) = read(app, holder, move |conn| look(conn, &clock, place)).await? else { return Ok(false) };
+    let Ok(round) = lease.held(app.db.read(move |conn| look(conn, &clock, place))).await else { return Ok(false) };
+    let round = round?;
     let has_more = round.has_more;
-    let now = app.clock.now();
-    Ok(app.db.write(move |conn| keep(conn, holder, &round, now)).await? && has_more)
+    let kept = lease.write(move |conn, from, now| keep(conn, from, &round, now)).await?;
+    Ok(kept.is_ok() && has_more)
 }
 
-/// Makes this process the one that reads the journal on, for a while; the place that it has reached, `None` where another does.
-pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<Position>> {
-    let now = app.clock.now();
-    app.db.write(move |conn| places::hold(conn, Work::Webhooks, holder, now, leased_from(now))).await
-}
-
-/// Looks at what may take long, and remains the one who reads the journal on meanwhile; [`Lost`] where another does now.
-pub(super) async fn read<T: Send + 'static>(
-    app: &App,
-    holder: Id<()>,
-    look: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-) -> Result<Result<T, Lost>> {
-    background::held(app.db.read(look), BEAT, || async move { Ok(hold(app, holder).await?.is_some()) }).await
+/// Makes this process the one that reads the journal on, for a while: from the place that it has reached. `None` where another does.
+pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<(Lease<Work>, Position)>> {
+    Lease::take(&app.db, &app.clock, holder, Work::Webhooks, |_, place, _| Ok(Some(place))).await
 }
 
 /// Whether there is an endpoint for which the journal is to be read on, or one to be paused. Nothing is written where there is none.
@@ -422,17 +412,15 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
     Ok(service.is_some_and(|service| content.service_ids.contains(&service)))
 }
 
-/// Keeps what a round found, unless somebody else has read the journal on meanwhile.
-fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Result<bool> {
-    if !places::move_on(conn, Work::Webhooks, holder, round.from, round.to, leased_from(now))? {
-        return Ok(false);
-    }
+/// Keeps what a round found, up to which the journal was looked at until `from`.
+fn keep(conn: &mut DbConn, from: Position, round: &Round, now: Instant) -> Result<()> {
+    places::move_on(conn, Work::Webhooks, round.to)?;
     for id in &round.orphans {
         repository::lock(conn, *id)?;
         if let Some(row) = repository::find_any(conn, *id)?.filter(|row| row.status == WebhookStatus::Active && row.deleted_at.is_none()) {
             // Of what this round has found nothing is queued for it.
             let (status, reason) = (WebhookStatus::Paused, WebhookStatusReason::ClientDisabled);
-            lifecycle::suspend(conn, &row, status, reason, round.from, now)?;
+            lifecycle::suspend(conn, &row, status, reason, from, now)?;
         }
     }
     enqueue(conn, &round.deliveries, false, now)?;
@@ -443,7 +431,7 @@ fn keep(conn: &mut DbConn, holder: Id<()>, round: &Round, now: Instant) -> Resul
     for (one, place) in &round.advances {
         repository::advance(conn, one, *place)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Queues events for the endpoints that still want them, and wakes those.

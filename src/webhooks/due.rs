@@ -15,8 +15,6 @@ use super::model::{DeliveryRow, WebhookEndpointInput};
 use super::repository::Subscriber;
 use super::{events, repository};
 use crate::app::App;
-use crate::background::leased_from;
-use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::db::DbConn;
 use crate::db::schema::{follow_ups, referrals, webhook_dues};
@@ -82,30 +80,23 @@ impl DueRow {
 pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     let Some(is_wanted) = app.db.read(is_wanted).await? else { return Ok(false) };
     let now = app.clock.now();
-    if dispatcher::hold(app, holder).await?.is_none() {
-        return Ok(false);
-    }
+    let Some((lease, _)) = dispatcher::hold(app, holder).await? else { return Ok(false) };
     let due_since = app.db.read(repository::due_since).await?;
     let since = begin(due_since.filter(|_| is_wanted), now);
     let look = move |conn: &mut DbConn| if is_wanted { look(conn, since, now) } else { Ok(Vec::new()) };
-    let Ok(found) = dispatcher::read(app, holder, look).await? else { return Ok(false) };
+    let Ok(found) = lease.held(app.db.read(look)).await else { return Ok(false) };
+    let found = found?;
     let has_more = found.len() >= MOST;
     if found.is_empty() && due_since == Some(since) {
         return Ok(false);
     }
-    let now = app.clock.now();
-    app.db
-        .write(move |conn| {
-            if places::hold(conn, Work::Webhooks, holder, now, leased_from(now))?.is_none() {
-                return Ok(false);
-            }
-            if due_since != Some(since) {
-                repository::set_due_since(conn, since)?;
-            }
-            note(conn, &found, now)?;
-            Ok(has_more)
-        })
-        .await
+    let noted = lease.write(move |conn, _, now| {
+        if due_since != Some(since) {
+            repository::set_due_since(conn, since)?;
+        }
+        note(conn, &found, now)
+    });
+    Ok(noted.await?.is_ok() && has_more)
 }
 
 /// Whether an endpoint asks for what falls due, be it paused; `None` where there is no endpoint.

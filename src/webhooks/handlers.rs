@@ -200,8 +200,9 @@ pub async fn list_webhook_endpoints(
 /// Create a webhook endpoint
 ///
 /// Events are posted to its URL from now on, signed as Standard Webhooks says: at least once each, and what is about one resource in its
-/// order. The secret is in this answer and in no other. Sent is what this client may see, judged anew for every event.
-#[utoipa::path(tag = "webhooks", request_body = WebhookEndpointInput, responses((status = 201, description = "The new endpoint, with its secret.", body = WebhookEndpointWithSecret)), security(("oauth2" = ["webhooks:write"])))]
+/// order. The secret is in this answer and in no other. Sent is what this client may see, judged anew for every event. An organization has
+/// at most 100 endpoints.
+#[utoipa::path(tag = "webhooks", request_body = WebhookEndpointInput, responses((status = 201, description = "The new endpoint, with its secret.", body = WebhookEndpointWithSecret), (status = 409, description = "The organization has as many endpoints as it may have: `too_many_endpoints`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints")]
 pub async fn create_webhook_endpoint(
     app: State,

@@ -9,9 +9,7 @@ use super::model::DeliveryRow;
 use super::repository::{self, Subscriber};
 use super::turning::{self, Turn};
 use crate::app::App;
-use crate::background::leased_from;
 use crate::changes::place::Told;
-use crate::changes::places::{self, Work};
 use crate::changes::{self, Entry, Position};
 use crate::consents::repository::{self as consents, Passing};
 use crate::db::DbConn;
@@ -37,20 +35,15 @@ pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
     if !app.db.read(move |conn| Ok(!passing(conn, now, 1)?.is_empty())).await? {
         return Ok(false);
     }
-    let Some(place) = dispatcher::hold(app, holder).await? else { return Ok(false) };
-    let Ok(Some(passed)) = dispatcher::read(app, holder, move |conn| look(conn, place, now)).await? else { return Ok(false) };
+    let Some((lease, place)) = dispatcher::hold(app, holder).await? else { return Ok(false) };
+    let Ok(passed) = lease.held(app.db.read(move |conn| look(conn, place, now))).await else { return Ok(false) };
+    let Some(passed) = passed? else { return Ok(false) };
     let has_more = passed.has_more;
-    let now = app.clock.now();
-    let is_kept = app.db.write(move |conn| {
-        // Somebody else has taken over, and tells it.
-        if !places::move_on(conn, Work::Webhooks, holder, place, place, leased_from(now))? {
-            return Ok(false);
-        }
+    let told = lease.write(move |conn, _, now| {
         dispatcher::enqueue(conn, &passed.deliveries, false, now)?;
-        repository::set_told(conn, &passed.endpoints, passed.until)?;
-        Ok(true)
+        repository::set_told(conn, &passed.endpoints, passed.until)
     });
-    Ok(is_kept.await? && has_more)
+    Ok(told.await?.is_ok() && has_more)
 }
 
 /// The next moments that one of the endpoints was not told of.

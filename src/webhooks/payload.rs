@@ -47,7 +47,8 @@ pub struct WebhookData {
     /// The referral it belongs to.
     #[schema(required = true)]
     pub referral_id: Option<ReferralId>,
-    /// Where to read it; relative where the server does not know its own address, null for what cannot be read by itself.
+    /// Where to read it, or the list that has it where it cannot be read by itself; relative where the server does not know its own address,
+    /// null with `patient.reset`.
     #[schema(required = true, example = "https://kith.example.ca/v1/referrals/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub url: Option<String>,
     /// The organization that did it; absent for the passing of time, the server itself and the command line.
@@ -155,7 +156,7 @@ fn reset(delivery: &DeliveryRow) -> WebhookEvent {
     WebhookEvent { event_type: delivery.event_type, timestamp: delivery.event_at, data }
 }
 
-/// Where a resource is read; `None` for what the API does not give by itself.
+/// Where a resource is read, by itself or in a list; `None` for what the API does not give at all.
 fn path(entry: &Entry) -> Result<Option<String>> {
     let id = entry.resource_id;
     let of_patient = |rest: &str| entry.patient_id.map(|patient| format!("/v1/patients/{patient}/{rest}"));
@@ -249,7 +250,7 @@ mod tests {
         for kind in ResourceType::ALL {
             match address(*kind, body.clone()) {
                 Some(address) => assert!(is_read(&address), "{kind}: {address}"),
-                None => assert_eq!(*kind, ResourceType::Client, "a client alone is not read by itself"),
+                None => assert_eq!(*kind, ResourceType::Client, "a client alone is not read"),
             }
         }
         let of_practitioner = address(ResourceType::CalendarLink, json!({ "practitioner_id": Id::<()>::generate() })).unwrap();

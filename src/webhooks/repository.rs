@@ -8,6 +8,7 @@ use super::api::WebhookEndpointQuery;
 use super::model::{EndpointRow, WebhookDeliveryId, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
 use crate::auth::model::{Standing, StandingRow};
+use crate::background::Leased;
 use crate::changes::Position;
 use crate::changes::place::Told;
 use crate::db::DbConn;
@@ -338,22 +339,25 @@ pub fn awake(conn: &mut DbConn, now: Instant, limit: i64) -> Result<Vec<WebhookE
     Ok(due.order(dsl::wake_at).select(dsl::id).limit(limit).load(conn)?)
 }
 
-/// Takes an endpoint for a worker until `until`; `None` where there is nothing to do or another has it.
-pub fn lease(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<EndpointRow>> {
-    let is_free = dsl::leased_until.is_null().or(dsl::leased_until.le(now));
-    let due = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::deleted_at.is_null()).filter(dsl::wake_at.le(now));
-    let changed = update(due.filter(dsl::status.eq(WebhookStatus::Active)).filter(is_free))
-        .set((dsl::leased_by.eq(Some(worker)), dsl::leased_until.eq(Some(until))))
-        .execute(conn)?;
-    if changed == 1 { find_any(conn, id) } else { Ok(None) }
-}
+impl Leased for WebhookEndpointId {
+    const WHAT: &'static str = "webhook endpoint";
 
-/// Prolongs the lease of a worker; `None` where another has taken the endpoint over. Nobody else changes the endpoint until the
-/// transaction ends.
-pub fn keep_lease(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, until: Instant) -> Result<Option<EndpointRow>> {
-    let held = dsl::webhook_endpoints.filter(dsl::id.eq(id)).filter(dsl::leased_by.eq(worker));
-    let changed = update(held).set(dsl::leased_until.eq(Some(until))).execute(conn)?;
-    if changed == 1 { find_any(conn, id) } else { Ok(None) }
+    type Row = EndpointRow;
+
+    fn take(self, conn: &mut DbConn, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<EndpointRow>> {
+        let is_free = dsl::leased_until.is_null().or(dsl::leased_until.le(now));
+        let due = dsl::webhook_endpoints.filter(dsl::id.eq(self)).filter(dsl::deleted_at.is_null()).filter(dsl::wake_at.le(now));
+        let changed = update(due.filter(dsl::status.eq(WebhookStatus::Active)).filter(is_free))
+            .set((dsl::leased_by.eq(Some(worker)), dsl::leased_until.eq(Some(until))))
+            .execute(conn)?;
+        if changed == 1 { find_any(conn, self) } else { Ok(None) }
+    }
+
+    fn prolong(self, conn: &mut DbConn, worker: Id<()>, until: Instant) -> Result<Option<EndpointRow>> {
+        let held = dsl::webhook_endpoints.filter(dsl::id.eq(self)).filter(dsl::leased_by.eq(worker));
+        let changed = update(held).set(dsl::leased_until.eq(Some(until))).execute(conn)?;
+        if changed == 1 { find_any(conn, self) } else { Ok(None) }
+    }
 }
 
 /// Ends the lease: the endpoint sleeps until `wake_at`, or until something is queued for it.

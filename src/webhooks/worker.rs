@@ -19,6 +19,7 @@ use super::queue::{Fate, Next, Walk, Wanted};
 use super::schedule::Schedule;
 use super::{lifecycle, payload, queue, repository, signing};
 use crate::app::App;
+use crate::background::{Lease, Lost};
 use crate::changes::places::{self, Work};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -48,39 +49,30 @@ struct Tried {
     answer: Option<Answer>,
 }
 
-/// How long an endpoint is taken for: longer than any request to it takes.
-fn lease(app: &App) -> chrono::Duration {
-    chrono::Duration::from_std(app.webhooks.timeout() * 2).unwrap_or(chrono::Duration::seconds(60))
-}
-
 /// Sends what can be sent to an endpoint now. `go_on` is asked between requests whether the process is to go on.
 pub(super) async fn serve(app: &App, worker: Id<()>, endpoint: WebhookEndpointId, go_on: impl Fn() -> bool) -> Result<()> {
-    let (now, lease, schedule) = (app.clock.now(), lease(app), schedule(app));
-    let began = Moment::now();
-    let id = endpoint;
-    let mut turn = app.db.write(move |conn| take(conn, id, worker, now, now.plus(lease))).await?;
-    while let Some(current) = turn.take() {
-        let (walk, tried) = match current {
-            Turn::Send { endpoint, deliveries, walk } => (walk, send(app, &endpoint, deliveries).await?),
+    let (began, schedule) = (Moment::now(), schedule(app));
+    let taken = Lease::take(&app.db, &app.clock, worker, endpoint, |conn, endpoint, now| next(conn, endpoint, None, now)).await?;
+    let Some((lease, mut turn)) = taken else { return Ok(()) };
+    loop {
+        let (walk, tried) = match turn {
+            Turn::Send { endpoint, deliveries, walk } => match lease.held(send(app, &endpoint, deliveries)).await {
+                Ok(tried) => (walk, tried?),
+                // Another sends the same again.
+                Err(Lost) => return Ok(()),
+            },
             Turn::Walk(walk) => (walk, Some(Vec::new())),
         };
-        let (now, has_time) = (app.clock.now(), go_on() && began.elapsed() < LONGEST_TURN);
-        let Some(tried) = tried else {
-            return app.db.write(move |conn| leave_alone(conn, id, worker, now, now.plus(lease))).await;
-        };
-        turn = app.db.write(move |conn| keep(conn, id, worker, (&tried, &walk), schedule, now, now.plus(lease), has_time)).await?;
+        let Some(tried) = tried else { return lease.write(leave_alone).await.map(|_| ()) };
+        let has_time = go_on() && began.elapsed() < LONGEST_TURN;
+        let kept = lease.write(move |conn, endpoint, now| keep(conn, endpoint, (&tried, &walk), schedule, now, has_time));
+        let Ok(Some(further)) = kept.await? else { return Ok(()) };
+        turn = further;
     }
-    Ok(())
 }
 
 fn schedule(app: &App) -> Schedule {
     Schedule { first: app.config.webhook_retry }
-}
-
-/// Takes the endpoint and what can be sent; where nothing can, lets it sleep.
-fn take(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<Turn>> {
-    let Some(endpoint) = repository::lease(conn, id, worker, now, until)? else { return Ok(None) };
-    next(conn, endpoint, None, now)
 }
 
 /// What can be sent now, or is found by a walk that goes on; where nothing can, the endpoint is let go until something can.
@@ -141,19 +133,16 @@ pub(super) async fn post(app: &App, endpoint: &EndpointRow, id: WebhookDeliveryI
     Ok(app.webhooks.post(&endpoint.content.url, &headers, body).await)
 }
 
-/// Notes what came of it, and takes what comes next. Nothing is noted where another worker has taken over: it sends the same again.
-#[expect(clippy::too_many_arguments, reason = "one transaction needs all of them")]
+/// Notes what came of it, and takes what comes next.
 fn keep(
     conn: &mut DbConn,
-    id: WebhookEndpointId,
-    worker: Id<()>,
+    endpoint: EndpointRow,
     (tried, walk): (&[Tried], &Walk),
     schedule: Schedule,
     now: Instant,
-    until: Instant,
     has_time: bool,
 ) -> Result<Option<Turn>> {
-    let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(None) };
+    let id = endpoint.id;
     let answers = || tried.iter().filter_map(|one| one.answer.as_ref());
     let asked =
         answers().filter(|answer| !answer.is_success()).filter_map(|answer| answer.retry_after).max().map(|asked| schedule.asked(asked));
@@ -202,14 +191,13 @@ fn keep(
 }
 
 /// Pauses an endpoint whose client may no longer call. What waits for it waits on: whoever makes it active again may see it.
-fn leave_alone(conn: &mut DbConn, id: WebhookEndpointId, worker: Id<()>, now: Instant, until: Instant) -> Result<()> {
-    let Some(endpoint) = repository::keep_lease(conn, id, worker, until)? else { return Ok(()) };
+fn leave_alone(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<()> {
     if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
-        return repository::release(conn, id, None);
+        return repository::release(conn, endpoint.id, None);
     }
     if payload::standing(conn, &endpoint)?.is_some() {
         // It may call again, or another has written the endpoint meanwhile.
-        return repository::release(conn, id, Some(now));
+        return repository::release(conn, endpoint.id, Some(now));
     }
     give_up(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now).map(|_| ())
 }

@@ -8,6 +8,8 @@ use actix_web::http::Method;
 use chrono::Duration;
 use diesel::connection::SimpleConnection;
 use kith::auth::{Scope, Scopes};
+use kith::background::Lease;
+use kith::bulk::model::JobId;
 use kith::bulk::{Engine, importing, repository};
 use kith::db::Db;
 use kith::db::types::Id;
@@ -388,15 +390,12 @@ on_both!(who_takes_over_from_a_worker_that_is_gone_goes_on_behind_its_last_line,
     let people: Vec<Value> =
         (0..700).map(|number| json!({ "type": "patient", "resource": { "names": [{ "family": format!("Person{number}") }] } })).collect();
     let job = send(&clinic, "/v1/imports", text(&people)).await.expect(202);
-    let id = Id::from_uuid(job["id"].as_str().unwrap().parse().unwrap());
-    let (gone, now) = (Id::generate(), app.clock.now());
-    let until = now.plus(Duration::seconds(30));
-    let started = app.state.db.write(move |conn| {
-        let job = repository::lease(conn, id, gone, now, until)?.unwrap();
-        let lines = importing::read(conn, &job, 0, now)?.unwrap();
-        importing::write(conn, id, gone, &lines, now, until)
-    });
-    assert!(matches!(started.await.unwrap(), importing::Written::Job(job) if job.lines > 0 && job.lines < 700));
+    let id = JobId::from_uuid(job["id"].as_str().unwrap().parse().unwrap());
+    let (db, worker) = (&app.state.db, Id::generate());
+    let taken = Lease::take(db, &app.clock, worker, id, |conn, job, now| importing::read(conn, &job, 0, now)).await.unwrap();
+    let (gone, lines) = taken.unwrap();
+    let started = gone.write(move |conn, job, now| importing::write(conn, job, &lines, now)).await.unwrap().unwrap();
+    assert!(started.lines > 0 && started.lines < 700, "{}", started.lines);
     // While its lease lasts nobody else does it.
     engine(&app).work().await.unwrap();
     let standing = clinic.get(&place(&job)).await.expect(200);
@@ -408,9 +407,7 @@ on_both!(who_takes_over_from_a_worker_that_is_gone_goes_on_behind_its_last_line,
     let numbers: Vec<i64> = results(&clinic, &job).await.iter().map(|line| line["line"].as_i64().unwrap()).collect();
     assert_eq!(numbers, (1..=700).collect::<Vec<i64>>());
     // One who comes back late writes nothing.
-    let (late, until) = (app.clock.now(), app.clock.now().plus(Duration::seconds(30)));
-    let written = app.state.db.write(move |conn| importing::complete(conn, id, gone, late, until));
-    assert!(matches!(written.await.unwrap(), importing::Written::Lost));
+    assert!(gone.write(importing::complete).await.unwrap().is_err());
     let found = clinic.get("/v1/patients?limit=200").await.expect(200);
     assert!(found["next"].is_string());
 });

@@ -343,6 +343,7 @@ async fn a_day(town: &Town) {
             "/v1/practitioners".to_owned(),
             "/v1/services?q=lunch&need=food-insecurity&near=49.6,-120.0".to_owned(),
             format!("/v1/services/{service}"),
+            format!("/v1/services/{service}/history"),
             format!("/v1/patients/{patient}"),
             format!("/v1/patients/{patient}/history"),
             format!("/v1/patients/{patient}/timeline"),

@@ -2,7 +2,8 @@
 
 use chrono::Duration;
 use kith::auth::Scope;
-use kith::changes::places::{self, Work};
+use kith::background::Leased as _;
+use kith::changes::places::Work;
 use kith::db::types::Id;
 use kith::db::{Db, DbConn};
 use kith::organizations::model::OrganizationKind;
@@ -141,8 +142,8 @@ on_both!(one_process_counts_at_a_time_and_all_of_them_show_it, |db| async move {
     town.answer(&sent, json!({ "status": "accepted" })).await;
     town.clinic.app.is_readable().await;
     let (worker, now) = (Id::generate(), town.clinic.app.clock.now());
-    let hold = move |conn: &mut DbConn| places::hold(conn, Work::Responsiveness, worker, now, now.plus(Duration::minutes(5)));
-    assert!(town.clinic.app.state.db.write(hold).await.unwrap().is_some());
+    let take = move |conn: &mut DbConn| Work::Responsiveness.take(conn, worker, now, now.plus(Duration::minutes(5)));
+    assert!(town.clinic.app.state.db.write(take).await.unwrap().is_some());
     town.count().await;
     assert_eq!(town.figures().await, nothing(Value::Null), "another one holds the lease");
     let other = town.clinic.app.beside(Db::open(&settings).unwrap()).await;

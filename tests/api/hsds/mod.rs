@@ -1,6 +1,7 @@
 //! The directory in the standard of its field: what it answers, to whom, and that it holds to the standard's own schemas.
 
 mod foreign;
+mod limits;
 mod round_trip;
 mod standard;
 

@@ -77,6 +77,30 @@ on_both!(records_are_created_updated_unchanged_or_refused, |db| async move {
     assert_eq!(history["items"].as_array().unwrap().len(), 3);
 });
 
+on_both!(a_dry_run_says_what_would_be_done_and_does_nothing, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let told = |answer: &Answer| (counts(answer), answer.json()["dry_run"] == true);
+    let all = [pantry("a", "North Pantry"), pantry("b", "South Pantry")];
+    assert_eq!(told(&import(&caller, "&dry_run=true", &all).await), ([2, 0, 0, 0, 0, 1], true));
+    assert_eq!(services(&caller).await, Vec::<Value>::new());
+    assert_eq!(told(&import(&caller, "", &all).await), ([2, 0, 0, 0, 0, 1], false), "nor was the organization written");
+
+    let standing = services(&caller).await;
+    let next = [pantry("a", "North Food Pantry"), pantry("c", "West Pantry")];
+    let dry = import(&caller, "&retire_missing=true&dry_run=true", &next).await;
+    assert_eq!(told(&dry), ([1, 1, 0, 0, 1, 0], true));
+    let south = standing.iter().find(|service| service["name"] == "South Pantry").unwrap();
+    let lines = dry.json()["lines"].as_array().unwrap().clone();
+    let retired: Vec<&Value> = lines.iter().filter(|line| line["verdict"] == "retired").map(|line| &line["service_id"]).collect();
+    assert_eq!(retired, [&south["id"]]);
+    assert_eq!(services(&caller).await, standing);
+    let few = import(&caller, "&retire_missing=true&dry_run=true", &[pantry("d", "East Pantry")]).await;
+    few.expect_problem(409, "too_many_missing");
+    assert_eq!(services(&caller).await, standing);
+    assert_eq!(told(&import(&caller, "&retire_missing=true", &next).await), ([1, 1, 0, 0, 1, 0], false));
+});
+
 on_both!(nuls_are_left_out_of_what_others_say, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;

@@ -268,7 +268,7 @@ on_both!(a_worker_that_died_is_followed_by_another_when_its_time_is_over, |db| a
     let next = Engine::new(town.app.state.clone());
     next.deliver().await.unwrap();
     assert!(receiver.take().is_empty(), "another has it");
-    town.app.clock.advance(Span::seconds(3));
+    town.app.clock.advance(Span::seconds(11));
     next.deliver().await.unwrap();
     let second = receiver.take();
     assert_eq!((second.len(), second[0].id()), (1, first[0].id()));
