@@ -1,8 +1,8 @@
 //! What only time brings about: a day that has come, a day that has passed. No change says so, so somebody has to look.
 //!
 //! Each is noted once, for all who may ask for it, at the place where the journal ended then: a date that is moved and passes again is
-//! another. What is noted has an order of its own, and each endpoint has a place in it: the [`dispatcher`] tells an endpoint of both the journal
-//! and this as it goes on. So nothing is told before what happened before it, and one that was paused misses nothing.
+//! another. What is noted has an order of its own, and each endpoint has a place in it: the [`dispatcher`] tells an endpoint of both the
+//! journal and this as it goes on. So nothing is told before what happened before it, and one that was paused misses nothing.
 
 use chrono::{Days, NaiveDate};
 use diesel::dsl::{delete, exists, insert_into, not, sql};

@@ -1,7 +1,8 @@
 //! Consents that begin or end by their own date. No change says so, so somebody has to look.
 //!
 //! Each endpoint has a place among these moments, which moves on in the transaction that queues what is told of them. One that is paused or
-//! behind the others, or whose client may no longer call, keeps its place, and is told once it has caught up: so nothing is told before what happened before it.
+//! behind the others, or whose client may no longer call, keeps its place, and is told once it has caught up: so nothing is told before what
+//! happened before it.
 
 use super::dispatcher::{self, Eyes, Readers, Services};
 use super::events::{self, WebhookEventType};

@@ -255,7 +255,7 @@ pub fn asked_for(conn: &mut DbConn) -> Result<Vec<WebhookEndpointInput>> {
     Ok(contents.into_iter().map(|content| content.0).collect())
 }
 
-/// The first number up to which one of these was told what fell due; `None` where there are none.
+/// The least number up to which one that is sent to, now or once it is active again, was told what fell due; `None` where there is none.
 pub fn least_dues_told(conn: &mut DbConn) -> Result<Option<i64>> {
     let living = dsl::webhook_endpoints.filter(dsl::status.eq_any(GOING_ON)).filter(dsl::deleted_at.is_null());
     Ok(living.select(min(dsl::dues_told)).first(conn)?)
