@@ -796,6 +796,8 @@ diesel::table! {
         consents_told_id -> Id,
         rests_until -> Nullable<Instant>,
         requeued_at -> Nullable<Instant>,
+        dues_told -> BigInt,
+        replayed_id -> Nullable<Id>,
     }
 }
 
@@ -845,10 +847,11 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// From which day on what falls due is told to webhooks.
+    /// From which day on what falls due is told to webhooks, and the number of the last that did.
     webhook_state (name) {
         name -> Text,
         due_since -> Nullable<Date>,
+        last_due -> BigInt,
     }
 }
 
@@ -856,11 +859,16 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// What fell due and has been told.
+    /// What fell due, in the order in which it was found.
     webhook_dues (event_type, resource_id, due_on) {
         event_type -> Text,
         resource_id -> Id,
         due_on -> Date,
+        number -> BigInt,
+        noted_at -> Instant,
+        sequence -> BigInt,
+        order_transaction_id -> BigInt,
+        order_sequence -> BigInt,
     }
 }
 

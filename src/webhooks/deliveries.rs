@@ -26,9 +26,6 @@ use crate::http::query::Query;
 use crate::http::resource;
 use crate::kind::{self, WebhookEndpointId};
 
-/// The attempts that are shown of a delivery.
-const MOST_ATTEMPTS: usize = 20;
-
 /// Test events of an organization that wait for an answer, at most.
 pub const MOST_PINGS: u16 = 4;
 
@@ -40,7 +37,7 @@ fn cursor(place: Position) -> Result<String> {
 /// Deliveries with their attempts.
 fn shown(conn: &mut DbConn, rows: Vec<DeliveryRow>) -> Result<Vec<WebhookDelivery>> {
     let ids: Vec<WebhookDeliveryId> = rows.iter().map(|row| row.id).collect();
-    let mut attempts = queue::attempts(conn, &ids, MOST_ATTEMPTS)?;
+    let mut attempts = queue::attempts(conn, &ids)?;
     let shape = |row: DeliveryRow| {
         let (of_this, rest) = std::mem::take(&mut attempts).into_iter().partition(|attempt| attempt.delivery_id == row.id);
         attempts = rest;
@@ -150,6 +147,8 @@ pub async fn replay_webhook_endpoint(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            // Of two that ask at once, each has its replay.
+            repository::lock(conn, id)?;
             let endpoint = enabled(conn, caller, id)?;
             let place = match (&input.cursor, input.since) {
                 (Some(cursor), _) => {

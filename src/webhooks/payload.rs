@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, EndpointRow, WebhookPayload};
 use crate::auth::Principal;
+use crate::auth::model::Standing;
 use crate::auth::repository::find_standing;
 use crate::changes::view::{Reader, View, consent_at};
 use crate::changes::{self, Entry};
@@ -66,16 +67,21 @@ pub struct WebhookData {
     pub resource: Option<Value>,
 }
 
-/// The bodies of deliveries of one endpoint, in their order; `None` where its client does not see what the delivery is about.
+/// What the client of an endpoint may do; `None` where it may no longer call.
+pub fn standing(conn: &mut DbConn, endpoint: &EndpointRow) -> Result<Option<Standing>> {
+    Ok(find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active))
+}
+
+/// The bodies of deliveries of one endpoint, in their order; `None` of each where its client does not see what the delivery is about, and of
+/// all where it may no longer call.
 pub fn bodies(
     conn: &mut DbConn,
     endpoint: &EndpointRow,
     deliveries: &[DeliveryRow],
     base_url: Option<&str>,
     now: Instant,
-) -> Result<Vec<Option<String>>> {
-    let standing = find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active);
-    let Some(standing) = standing else { return Ok(vec![None; deliveries.len()]) };
+) -> Result<Option<Vec<Option<String>>>> {
+    let Some(standing) = standing(conn, endpoint)? else { return Ok(None) };
     let caller = Principal::of_client(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
     let mut reader = Reader::new(&caller);
     let sequences: Vec<i64> = deliveries.iter().map(|delivery| delivery.sequence).collect();
@@ -88,7 +94,7 @@ pub fn bodies(
         };
         bodies.push(body.map(|body| serde_json::to_string(&body)).transpose().map_err(Error::internal)?);
     }
-    Ok(bodies)
+    Ok(Some(bodies))
 }
 
 fn event(

@@ -204,26 +204,46 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
         clinic.patch(&format!("/v1/webhook-endpoints/{endpoint}"), version, json!({ "status": status })).await.expect(200);
     }
 
-    let heard = |head: &str, part: &str| -> Vec<String> {
-        let is_of = |statement: &String| {
-            let bare = statement.replace(['`', '"'], "");
-            bare.starts_with(head) && bare.contains(part)
-        };
-        statements(on_sqlite).into_iter().filter(is_of).collect()
-    };
-    let anew = heard("SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
+    let anew = heard(on_sqlite, "SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
     assert_eq!(anew.len(), 1, "what was tried and begins anew: {anew:#?}");
-    let plan_anew = plan(&settings, &anew[0]);
+    let plan_anew = plan(&settings, GENERIC, &anew[0]);
     assert!(plan_anew.contains("webhook_deliveries_tried_idx"), "nothing else of what waits is read: {plan_anew}");
     let head = "SELECT webhook_deliveries.id, webhook_deliveries.order_transaction_id";
-    let queue = heard(head, "webhook_deliveries.status = 'pending'");
+    let queue = heard(on_sqlite, head, "webhook_deliveries.status = 'pending'");
     assert_eq!(queue.len(), 2, "the start of a queue and what follows a place of it: {queue:#?}");
     for statement in queue {
-        let plan = plan(&settings, &statement);
+        let plan = plan(&settings, GENERIC, &statement);
         let reads = plan.matches("webhook_deliveries_queue_idx").count();
         assert!(reads == 1 && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE"), "{statement}\n{plan}");
     }
 });
+
+on_both!(what_falls_due_is_looked_for_among_what_is_open, |db| async move {
+    let db = overheard(db);
+    let settings = db.settings.clone();
+    let on_sqlite = settings.url.starts_with("sqlite:");
+    let app = TestApp::with(db, &[]).await;
+    app.clinic().await.make("/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await;
+    kith::webhooks::Engine::new(app.state.clone()).sweep().await.unwrap();
+    for (head, part, index) in [
+        ("SELECT follow_ups.id, follow_ups.due_on", "FROM webhook_dues", "follow_ups_open_due_on_idx"),
+        ("SELECT webhook_dues.event_type", "webhook_dues.number >", "webhook_dues_number_key"),
+    ] {
+        let looks = heard(on_sqlite, head, part);
+        assert_eq!(looks.len(), 1, "{looks:#?}");
+        let plan = plan(&settings, &format!("SET enable_seqscan = off; {GENERIC}"), &looks[0]);
+        assert!(plan.contains(index), "{plan}");
+    }
+});
+
+/// The statements heard so far that begin so and hold this, both without quotes.
+fn heard(on_sqlite: bool, head: &str, part: &str) -> Vec<String> {
+    let is_of = |statement: &String| {
+        let bare = statement.replace(['`', '"'], "");
+        bare.starts_with(head) && bare.contains(part)
+    };
+    statements(on_sqlite).into_iter().filter(is_of).collect()
+}
 
 /// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
 pub fn many_more(on_sqlite: bool) -> String {
@@ -238,15 +258,18 @@ pub fn many_more(on_sqlite: bool) -> String {
     format!("{blind} {}", many_rows("webhook_deliveries", 20_000, &columns, "SELECT * FROM webhook_deliveries LIMIT 1"))
 }
 
-/// What the database would do for a statement, in its words.
-fn plan(settings: &DbSettings, statement: &str) -> String {
+/// Has PostgreSQL plan for whatever the parameters are.
+const GENERIC: &str = "SET plan_cache_mode = force_generic_plan";
+
+/// What the database would do for a statement, in its words; PostgreSQL in such a session.
+fn plan(settings: &DbSettings, session: &str, statement: &str) -> String {
     if let Some(path) = settings.url.strip_prefix("sqlite:") {
         let mut conn = SqliteConnection::establish(path).unwrap();
         let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut conn).unwrap();
         return steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("\n");
     }
     let mut conn = PgConnection::establish(&settings.url).unwrap();
-    conn.batch_execute("SET plan_cache_mode = force_generic_plan").unwrap();
+    conn.batch_execute(session).unwrap();
     format!("{:#}", explained(&mut conn, statement))
 }
 
