@@ -20,7 +20,7 @@ use crate::auth::{Principal, Scopes};
 use crate::background::Lease;
 use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
-use crate::changes::{self, Entry, Position};
+use crate::changes::{self, Entry, Position, Sketch};
 use crate::clock::Clock;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -89,7 +89,7 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     for one in lagging {
         let entries = changes::after(conn, one.behind.unwrap_or(from), &[], BATCH)?;
         let is_full = entries.len() as i64 == BATCH;
-        let entries: Vec<Entry> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
+        let entries: Vec<Sketch> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
         let has_caught_up = !is_full || (entries.len() as i64) < BATCH;
         fan_out(conn, clock, &entries, std::slice::from_ref(&one), &mut round)?;
         if has_caught_up {
@@ -142,7 +142,8 @@ fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, before: Position, 
         let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
         let entries = changes::numbered(conn, &sequences)?;
         for row in rows {
-            let Some(entry) = entries.get(&row.sequence) else { continue };
+            let Some(sketch) = entries.get(&row.sequence) else { continue };
+            let entry = &changes::whole(conn, sketch.clone())?;
             let is_wanted = match row.event_type {
                 WebhookEventType::PatientReset | WebhookEventType::PatientSnapshot => turning::is_about(one, entry),
                 _ => is_of_interest(conn, one, entry, &events::body(entry)?, &mut services)?,
@@ -188,7 +189,7 @@ impl Eyes {
 }
 
 /// Queues entries for those who asked for them and see them.
-fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
+fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Sketch], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
     // Not before the entries were read: all consents that these queries see were given before this moment.
     let now = clock.now();
     let eyes = Eyes::of(subscribers, now);
@@ -201,6 +202,7 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
         if !may_leave && !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
             continue;
         }
+        let entry = &changes::whole(conn, entry.clone())?;
         let body = events::body(entry)?;
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
         let departure = if may_leave { leaving::departure(conn, entry, &body, &mut services)? } else { None };
