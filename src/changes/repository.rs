@@ -332,7 +332,12 @@ pub fn last(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>) -> Resul
 /// The last entry of a resource that stands at a place in the feed or before it.
 pub fn last_until(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, place: Position) -> Result<Option<Entry>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
-    let entries = entries.filter(is_within(conn, place)).order((changes::version.desc(), changes::sequence.desc()));
+    let is_there: Condition = match conn {
+        // With the sign, as in `history_of_all`.
+        DbConn::Sqlite(_) => Box::new(sql::<Bool>("+changes.sequence <= ").bind::<BigInt, _>(place.sequence)),
+        DbConn::Pg(_) => is_within(conn, place),
+    };
+    let entries = entries.filter(is_there).order((changes::version.desc(), changes::sequence.desc()));
     Ok(entries.first(conn).optional()?)
 }
 
