@@ -145,7 +145,7 @@ pub struct ChangeQuery {
     #[serde(default)]
     #[param(inline)]
     pub limit: Limit,
-    /// Seconds to wait for a change where there is none yet, at most 30; of no meaning for a stream.
+    /// Seconds to wait for a change where there is none yet, at most 30, meanwhile in the place of a stream; of no meaning for a stream.
     #[serde(default)]
     #[param(minimum = 0, maximum = 30, example = 0)]
     pub wait: u8,
