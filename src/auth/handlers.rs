@@ -118,6 +118,7 @@ impl ResponseError for TokenError {
                 let Some(retry_after) = general.headers().get(RETRY_AFTER) else { return general };
                 let description = match error {
                     Error::Busy => "Too many log in; try again.",
+                    Error::RateLimited { .. } => "Too many clients that do not exist have been tried from this address; try again.",
                     _ => "The server cannot log anybody in at present; try again.",
                 };
                 let problem = TokenProblem { error: "temporarily_unavailable", error_description: description.into() };
@@ -223,6 +224,7 @@ fn basic_credentials(request: &HttpRequest) -> Result<Option<Credentials>, Token
         (status = 401, description = "The client is unknown, not active, or its secret is another.", body = TokenProblem),
         (status = 408, description = "The body did not arrive in time."),
         (status = 413, description = "The body is too large."),
+        (status = 429, description = "Too many clients that do not exist have been tried from this address; try again after `Retry-After`.", body = TokenProblem),
         (status = 500, description = "Our fault; it is logged under the request id."),
         (status = 503, description = "Too many clients log in at once, or the database is not available; try again after `Retry-After`.", body = TokenProblem)
     ),
@@ -232,7 +234,8 @@ fn basic_credentials(request: &HttpRequest) -> Result<Option<Credentials>, Token
 pub async fn create_token(app: State, request: HttpRequest, wanted: TokenRequest) -> Result<HttpResponse, TokenError> {
     let Credentials { client_id, client_secret, was_basic } = wanted.credentials;
     let client = client_id.parse::<ClientId>().map_err(|_| TokenError::invalid_client(was_basic))?;
-    let standing = app.authority.log_in(&app.db, &app.clock, client, &client_secret).await?.ok_or_else(|| {
+    let from = request.peer_addr().map(|address| address.ip());
+    let standing = app.authority.log_in(&app.db, &app.clock, client, &client_secret, from).await?.ok_or_else(|| {
         log::info!("a login as client {client} was refused");
         TokenError::invalid_client(was_basic)
     })?;

@@ -5,7 +5,7 @@ use actix_web::test::{self, TestRequest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Duration;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use kith::app::{self, App, State};
 use kith::auth::model::NewClient;
@@ -373,6 +373,39 @@ on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async m
     assert!(answers.iter().all(|answer| matches!(answer.error(), (401, "invalid_client") | (503, "temporarily_unavailable"))));
     let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
     assert_eq!(busy.header("retry-after"), "1");
+});
+
+on_both!(guesses_at_other_clients_and_at_none_keep_nobody_out_whom_the_server_does_not_remember, |db| async move {
+    let world = World::with(db, &["--request-timeout=10m"]).await;
+    let (hash, now) = (world.secret.hash().unwrap(), world.clock.now());
+    let other = NewClient::new(world.organization, "Registry".into(), SCOPES.parse().unwrap(), hash, now);
+    let id = other.id;
+    world.app.db.write(move |conn| repository::insert_client(conn, &other)).await.unwrap();
+    let guess = ClientSecret::generate().unwrap();
+    let guess_at = |client: ClientId| world.ask(Some(basic(&client.to_string(), guess.expose())), &[GRANT]);
+    let guesses = (0..80).map(|number| guess_at(if number % 2 == 0 { id } else { ClientId::generate() }));
+    let (answers, own) = join(join_all(guesses), world.log_in()).await;
+    assert_eq!(own.status, 200);
+    assert!(answers.iter().all(|answer| matches!(answer.error(), (401, "invalid_client") | (503, "temporarily_unavailable"))));
+});
+
+on_both!(one_address_tries_few_clients_that_do_not_exist, |db| async move {
+    let world = World::with(db, &["--request-timeout=10m"]).await;
+    let guess = ClientSecret::generate().unwrap();
+    let log_in = |address: &str, client: ClientId, secret: &ClientSecret| {
+        let request = TestRequest::post().uri("/oauth/token").peer_addr(address.parse().unwrap()).set_form([GRANT]);
+        world.call(request.insert_header(basic(&client.to_string(), secret.expose())))
+    };
+    let answers = join_all((0..20).map(|_| log_in("192.0.2.7:4000", ClientId::generate(), &guess))).await;
+    let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert!((1..=10).contains(&refused.len()), "{} of 20", refused.len());
+    for answer in refused {
+        assert_eq!(answer.error(), (429, "temporarily_unavailable"));
+        assert!((1..=6).contains(&answer.header("retry-after").parse::<u32>().unwrap()));
+    }
+    assert_eq!(log_in("192.0.2.8:4000", ClientId::generate(), &guess).await.error(), (401, "invalid_client"), "another address");
+    assert_eq!(log_in("192.0.2.7:4000", world.client, &guess).await.error(), (401, "invalid_client"), "a client that exists");
+    assert_eq!(log_in("192.0.2.7:4000", world.client, &world.secret).await.status, 200);
 });
 
 on_both!(calls_above_the_limit_are_told_when_to_come_back, |db| async move {
