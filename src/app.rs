@@ -58,7 +58,7 @@ pub struct App {
     pub hsds: Catalogue,
     /// The packages of the directory that are being made; each takes long.
     pub packages: Semaphore,
-    /// The streams of changes that are open.
+    /// The streams of changes that are open, and the calls that wait for one.
     pub streams: Concurrency<ClientId>,
     /// The test events that wait for an answer.
     pub pings: Concurrency<OrganizationId>,

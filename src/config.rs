@@ -144,7 +144,7 @@ pub struct Config {
     /// Requests of a client that may come at once, in each process, before the limit holds
     #[arg(long, env = "KITH_RATE_BURST", default_value_t = 120_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Server")]
     pub rate_burst: u32,
-    /// Streams of changes that a client may have open in each process
+    /// Streams of changes that a client may have open in each process, calls that wait for a change among them
     #[arg(long, env = "KITH_CHANGE_STREAMS", default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Server")]
     pub change_streams: u16,
     /// Places of appointments that a client may hold at once

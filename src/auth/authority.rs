@@ -5,6 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use quick_cache::sync::Cache;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
+use crate::http::concurrency::Concurrency;
 use crate::kind::{ClientId, OrganizationId};
 
 /// How long a client's row is taken to be what it was.
@@ -31,6 +33,12 @@ const STANDING_KEPT: Duration = Duration::seconds(5);
 const HASHES_AT_ONCE: usize = 2;
 /// Logins that may wait for their hashes, two for a guess; the next is turned away.
 const LOGINS_WAITING: usize = 32;
+/// Logins that may wait as one client: whoever guesses at the secret of one keeps no other out.
+const LOGINS_OF_ONE: u16 = 8;
+/// A login that has waited for longer has no place among these any more.
+const LOGIN_LASTS: StdDuration = StdDuration::from_secs(60);
+/// Logins that may wait as clients that do not exist, beside all others.
+const STRANGERS_WAITING: usize = 8;
 const TOKENS_REMEMBERED: usize = 10_000;
 const CLIENTS_REMEMBERED: usize = 10_000;
 const LOGINS_REMEMBERED: usize = 1_000;
@@ -53,6 +61,8 @@ pub struct Authority {
     /// hash, so a flood of strangers, who do, cannot keep it out.
     matched: Cache<[u8; 32], Arc<str>>,
     hashing: Hashing,
+    /// The logins that wait for their hashes, by the client.
+    waiting: Concurrency<ClientId>,
 }
 
 struct Verified {
@@ -88,6 +98,7 @@ impl Authority {
             standings: Cache::new(CLIENTS_REMEMBERED),
             matched: Cache::new(LOGINS_REMEMBERED),
             hashing: Hashing::default(),
+            waiting: Concurrency::new(LOGINS_OF_ONE),
         })
     }
 
@@ -160,21 +171,31 @@ impl Authority {
         let now = clock.now();
         let found = db.read(move |conn| Ok((repository::find_secret_hashes(conn, client)?, repository::find_standing(conn, client)?)));
         let (known, standing) = found.await?;
+        let whose = known.is_some().then_some(client);
         let hashes = secrets::as_many_as_any(known.map_or_else(Vec::new, |known| known.live_at(now)));
         let digest: [u8; 32] = Sha256::new().chain_update(client.uuid()).chain_update(secret).finalize().into();
         let is_known = self.matched.get(&digest).is_some_and(|matched| hashes.iter().any(|hash| **hash == *matched));
         if !is_known {
-            let Some(matched) = self.verify(secret, hashes).await? else { return Ok(None) };
+            let Some(matched) = self.verify(whose, secret, hashes).await? else { return Ok(None) };
             self.matched.insert(digest, matched.into());
         }
         self.standings.insert(client, (standing, now));
         Ok(standing.filter(|standing| standing.is_active))
     }
 
-    /// The hash that is the secret's, if one is.
-    async fn verify(&self, secret: &str, hashes: Vec<String>) -> Result<Option<String>> {
-        let secret = secret.to_owned();
-        self.hashing.run(move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash))).await
+    /// The hash that is the secret's, if one is. Those who try clients that do not exist take no place from those who try one that does,
+    /// nor do those who try one client from the others.
+    async fn verify(&self, whose: Option<ClientId>, secret: &str, hashes: Vec<String>) -> Result<Option<String>> {
+        let (secret, hashing) = (secret.to_owned(), &self.hashing);
+        let hash = move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash));
+        let Some(client) = whose else { return hashing.run(&hashing.strangers, hash).await };
+        let slot = self.waiting.open(client, LOGIN_LASTS).map_err(|_| Error::Busy)?;
+        let hash_in_place = move || {
+            let found = hash();
+            drop(slot);
+            found
+        };
+        hashing.run(&hashing.places, hash_in_place).await
     }
 
     /// A token for this client, of the newest key that every process knows.
@@ -190,19 +211,22 @@ impl Authority {
 struct Hashing {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// Places of those who try clients that do not exist.
+    strangers: Arc<Semaphore>,
 }
 
 impl Default for Hashing {
     fn default() -> Self {
         let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(HASHES_AT_ONCE);
-        Self { turns: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(LOGINS_WAITING)) }
+        let [turns, places, strangers] = [at_once, LOGINS_WAITING, STRANGERS_WAITING].map(|permits| Arc::new(Semaphore::new(permits)));
+        Self { turns, places, strangers }
     }
 }
 
 impl Hashing {
-    /// Fails with [`Error::Busy`] where too many wait.
-    async fn run<T: Send + 'static>(&self, hash: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
+    /// Fails with [`Error::Busy`] where too many wait in these places.
+    async fn run<T: Send + 'static>(&self, places: &Arc<Semaphore>, hash: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let place = Arc::clone(places).try_acquire_owned().map_err(|_| Error::Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
         let hash_in_turn = move || {
             let found = hash();
@@ -233,12 +257,11 @@ mod tests {
         let (end, ended) = mpsc::channel::<()>();
         let asked = Arc::clone(&hashing);
         let caller = actix_web::rt::spawn(async move {
-            asked
-                .run(move || {
-                    begun.send(()).unwrap();
-                    ended.recv().unwrap();
-                })
-                .await
+            let hash = move || {
+                begun.send(()).unwrap();
+                ended.recv().unwrap();
+            };
+            asked.run(&asked.places, hash).await
         });
         // The caller runs on this thread, until the other one has begun.
         while begins.try_recv().is_err() {

@@ -141,11 +141,11 @@ pub struct ChangeQuery {
     /// Where to go on: `next` of the piece before, with the same filters. From the beginning where absent.
     #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjp7fX0")]
     pub cursor: Option<String>,
-    /// Items of a piece; of no meaning for a stream.
+    /// Items of a piece, which has fewer where they are large; of no meaning for a stream.
     #[serde(default)]
     #[param(inline)]
     pub limit: Limit,
-    /// Seconds to wait for a change where there is none yet, at most 30; of no meaning for a stream.
+    /// Seconds to wait for a change where there is none yet, at most 30, meanwhile in the place of a stream; of no meaning for a stream.
     #[serde(default)]
     #[param(minimum = 0, maximum = 30, example = 0)]
     pub wait: u8,

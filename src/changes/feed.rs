@@ -12,6 +12,7 @@ use super::api::ChangeEntry;
 use super::filter::{Filter, Resolved};
 use super::model::{Action, Entry};
 use super::place::{FeedPlace, Restating, Step, Told};
+use super::sketch::{MOST_BYTES, Sketch, whole};
 use super::view::{Reader, View};
 use super::{repository, restating};
 use crate::auth::{Principal, sight};
@@ -52,7 +53,7 @@ pub struct Item {
     pub after: FeedPlace,
 }
 
-/// The next piece after a place, of at most `limit` entries.
+/// The next piece after a place, of at most `limit` entries: fewer where what was read for them is large.
 ///
 /// What the caller sees is judged by the consents that hold now: a reader who has waited sees what was consented to meanwhile.
 pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filter, place: FeedPlace, limit: usize) -> Result<Piece> {
@@ -72,11 +73,11 @@ pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filte
         return Ok(walk.piece(true));
     }
     loop {
-        for entry in batch.entries {
+        for sketch in batch.entries {
             if walk.is_full() {
                 return Ok(walk.piece(true));
             }
-            walk.take(conn, entry)?;
+            walk.take(conn, sketch)?;
             if !walk.restate(conn)? {
                 return Ok(walk.piece(true));
             }
@@ -104,6 +105,8 @@ struct Walk<'a> {
     items: Vec<Item>,
     limit: usize,
     looked_at: usize,
+    /// Of the entries whose bodies were read.
+    bytes: usize,
     /// Whether the caller's sight of patients is of any matter to what it asks for.
     follows_patients: bool,
 }
@@ -112,7 +115,7 @@ impl<'a> Walk<'a> {
     fn new(caller: &'a Principal, filter: &'a Resolved, place: FeedPlace, limit: usize) -> Self {
         let reader = Reader::new(caller);
         let follows_patients = filter.is_about_patients() && reader.follows_patients();
-        Self { caller, filter, reader, place, items: Vec::new(), limit, looked_at: 0, follows_patients }
+        Self { caller, filter, reader, place, items: Vec::new(), limit, looked_at: 0, bytes: 0, follows_patients }
     }
 
     fn piece(self, has_more: bool) -> Piece {
@@ -120,7 +123,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() >= self.limit
+        self.items.len() >= self.limit || self.bytes >= MOST_BYTES
     }
 
     fn is_tired(&self) -> bool {
@@ -133,9 +136,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes past an entry of the journal, with what follows from it still to be told.
-    fn take(&mut self, conn: &mut DbConn, entry: Entry) -> Result<()> {
+    fn take(&mut self, conn: &mut DbConn, sketch: Sketch) -> Result<()> {
         self.looked_at += 1;
-        self.place.position = entry.position();
+        self.place.position = sketch.position();
+        if sketch.patient_id.is_none() && !self.caller.has(sight::guard(sketch.resource_type).0) {
+            // Nothing of it is told, and nothing follows from what is about nobody.
+            return Ok(());
+        }
+        let entry = whole(conn, sketch)?;
+        self.bytes += entry.body.get().len();
         let view = self.reader.view(conn, &entry)?;
         let has_left = self.filter.has_left(conn, &entry)?;
         let is_told = view != View::Nothing && (has_left || self.filter.asks_for(&entry));
@@ -197,12 +206,13 @@ impl<'a> Walk<'a> {
                     let size = self.limit - self.items.len() + 1;
                     let entries = repository::standing(conn, &records, self.filter, (last, until), rows(size))?;
                     let is_end = entries.len() < size;
-                    for entry in entries {
+                    for sketch in entries {
                         if self.is_full() {
                             return Ok(false);
                         }
                         self.looked_at += 1;
-                        self.place.restating = Some(Restating { step: Step::After(entry.sequence), ..pending });
+                        self.place.restating = Some(Restating { step: Step::After(sketch.sequence), ..pending });
+                        let entry = whole(conn, sketch)?;
                         self.tell_standing(conn, patient, entry)?;
                     }
                     if is_end {
@@ -216,6 +226,7 @@ impl<'a> Walk<'a> {
 
     /// Tells how a resource stands, if the caller sees it. What a merge has moved without a word is the survivor's.
     fn tell_standing(&mut self, conn: &mut DbConn, patient: PatientId, entry: Entry) -> Result<()> {
+        self.bytes += entry.body.get().len();
         let view = self.reader.view(conn, &entry)?;
         if view == View::Nothing {
             return Ok(());

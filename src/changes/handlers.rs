@@ -12,10 +12,12 @@ use super::stream::{self, Tail};
 use super::{model::Position, repository};
 use crate::app::State;
 use crate::auth::limits::Allowance;
-use crate::auth::{Allowed, principal, scope};
+use crate::auth::{Allowed, Principal, principal, scope};
 use crate::error::{Error, Fault, Result};
+use crate::http::concurrency::Slot;
 use crate::http::page;
 use crate::http::query::{Query, refusal};
+use crate::kind::ClientId;
 
 /// How often a waiting reader looks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(400);
@@ -25,7 +27,8 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// Read the change feed
 ///
 /// Every change of what the caller may see, in an order in which none is ever skipped: go on from `next`, and you have it all. With
-/// `wait` the answer comes as soon as there is a change, or when the time is up. What a client's scopes do not let it read is left out.
+/// `wait` the answer comes as soon as there is a change, or when the time is up; whoever waits takes the place of a stream meanwhile. What a
+/// client's scopes do not let it read is left out.
 ///
 /// **Keeping a copy.** Begin without a cursor and with nothing; keep each resource under its type and id, with the `patient_id` of its
 /// entry; and apply the entries in their order, each as often as it comes:
@@ -45,7 +48,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// and the action, such as `referral.updated`, `data` the entry, `id` the cursor after it. Comments say that the stream lives. It ends
 /// before a request may take no longer, with the token, and when the server stops: connect again with `Last-Event-ID`, which `EventSource`
 /// does by itself and which goes before `cursor` and `since`. A client has so many streams at once as the server allows, eight unless it
-/// was told otherwise; one more answers 429.
+/// was told otherwise, those who `wait` among them; one more answers 429.
 #[utoipa::path(
     tag = "changes",
     params(
@@ -67,31 +70,56 @@ pub async fn list_changes(
 ) -> Result<HttpResponse> {
     let (caller, query) = (caller.into_principal(), query.0);
     let filter = Filter::of(&query);
-    let mut place = match last_event_id(&request)? {
+    let place = match last_event_id(&request)? {
         Some(id) => after_event(id, &filter)?,
         None => start(&app, &query, &filter).await?,
     };
     if stream::is_wanted(&request) {
-        let slot = app.streams.open(caller.client_id, stream::life(app.config.request_timeout)).inspect_err(|_| {
-            // What is left of the calls says nothing of the streams.
-            request.extensions_mut().remove::<Allowance>();
-        })?;
+        let slot = open(&app, &request, caller.client_id, stream::life(app.config.request_timeout))?;
         let token = principal::bearer_token(&request)?.unwrap_or_default().to_owned();
         return Ok(stream::respond(Tail { app, caller, token, filter, place, slot }));
     }
+    let Piece { items, next, has_more } = wait_for(&app, &request, &caller, &query, &filter, place).await?;
+    let items = items.into_iter().map(|item| item.entry).collect();
+    let next = page::encode_cursor(&next, filter.fingerprint())?;
+    Ok(HttpResponse::Ok().json(ChangeFeed { items, next, has_more }))
+}
+
+/// A place among what the client reads on at once.
+fn open(app: &State, request: &HttpRequest, client: ClientId, life: Duration) -> Result<Slot<ClientId>> {
+    app.streams.open(client, life).inspect_err(|_| {
+        // What is left of the calls says nothing of the streams.
+        request.extensions_mut().remove::<Allowance>();
+    })
+}
+
+/// The next piece: as soon as there is something in it, or when the time is up.
+async fn wait_for(
+    app: &State,
+    request: &HttpRequest,
+    caller: &Principal,
+    query: &ChangeQuery,
+    filter: &Filter,
+    mut place: FeedPlace,
+) -> Result<Piece> {
     // An empty piece is an answer, and a request that has taken too long is not.
     let wait = Duration::from_secs(u64::from(query.wait)).min(stream::life(app.config.request_timeout));
     let deadline = tokio::time::Instant::now() + wait;
+    let mut slot = None;
     loop {
         let (caller, clock, filter, limit) = (caller.clone(), app.clock.clone(), filter.clone(), query.limit.get());
-        let fingerprint = filter.fingerprint();
+        let client = caller.client_id;
         let piece = app.db.read(move |conn| feed::read(conn, &caller, &clock, &filter, place, limit)).await?;
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        if !piece.items.is_empty() || piece.has_more || left.is_zero() || app.stops_within(LOOK_AGAIN.min(left)).await {
-            let Piece { items, next, has_more } = piece;
-            let items = items.into_iter().map(|item| item.entry).collect();
-            let next = page::encode_cursor(&next, fingerprint)?;
-            return Ok(HttpResponse::Ok().json(ChangeFeed { items, next, has_more }));
+        if !piece.items.is_empty() || piece.has_more || left.is_zero() {
+            return Ok(piece);
+        }
+        if slot.is_none() {
+            // Who waits has the feed read again and again, as a stream does, and is counted as one.
+            slot = Some(open(app, request, client, left)?);
+        }
+        if app.stops_within(LOOK_AGAIN.min(left)).await {
+            return Ok(piece);
         }
         place = piece.next;
     }

@@ -117,9 +117,12 @@ impl<'a, T> Change<'a, T> {
     }
 }
 
+/// A resource as the journal keeps it.
+pub type Body = Json<Box<RawValue>>;
+
 /// A line of the journal.
 #[derive(Debug, Clone, Queryable)]
-pub struct Entry {
+pub struct Entry<B = Body> {
     /// Its number. Numbers are unique and not in the order of the feed, which is [`Position`]'s.
     pub sequence: i64,
     /// The transaction that wrote it, where transactions overlap; else 0.
@@ -149,10 +152,10 @@ pub struct Entry {
     /// The referral it belongs to.
     pub referral_id: Option<ReferralId>,
     /// The resource as it then stood.
-    pub body: Json<Box<RawValue>>,
+    pub body: B,
 }
 
-impl Entry {
+impl<B> Entry<B> {
     /// Its place in the feed.
     pub const fn position(&self) -> Position {
         Position { transaction_id: self.transaction_id, sequence: self.sequence }
@@ -190,7 +193,7 @@ pub(super) struct NewEntry<'a> {
     pub(super) action: Action,
     pub(super) patient_id: Option<PatientId>,
     pub(super) referral_id: Option<ReferralId>,
-    pub(super) body: Json<Box<RawValue>>,
+    pub(super) body: Body,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::filter::Resolved;
 use super::model::{Action, Actor, Change, Entry, NewEntry, Position};
+use super::sketch::{Sketch, sketched};
 use crate::db::schema::{changes, patients};
 use crate::db::types::{Id, Instant, Json, sql_types};
 use crate::db::{DbConn, MultiBackend};
@@ -119,29 +120,31 @@ fn entry<'a, T: Serialize>(actor: &'a Actor, change: &Change<'_, T>) -> Result<N
 }
 
 /// What happened to one resource, oldest first, above a version.
-pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_version: i64, limit: i64) -> Result<Vec<Entry>> {
+pub fn history(conn: &mut DbConn, resource_type: ResourceType, id: Uuid, after_version: i64, limit: i64) -> Result<Vec<Sketch>> {
     let entries = changes::table
         .filter(changes::resource_type.eq(resource_type))
         .filter(changes::resource_id.eq(Id::<()>::from_uuid(id)))
         .filter(changes::version.gt(after_version))
         .order((changes::version, changes::sequence))
-        .limit(limit);
+        .limit(limit)
+        .select(sketched(limit));
     Ok(entries.load(conn)?)
 }
 
 /// What happened to these resources, oldest first, after an entry of theirs. One is asked for after the other: the index has each in its
 /// order, and no two together.
-pub fn history_of_all(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid], after: i64, limit: i64) -> Result<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::new();
+pub fn history_of_all(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid], after: i64, limit: i64) -> Result<Vec<Sketch>> {
+    let mut entries: Vec<Sketch> = Vec::new();
     for id in ids {
         let its = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(Id::<()>::from_uuid(*id)));
         // With the sign SQLite does not take this for a place in the feed, from which it would read all of the type.
         let is_later: Condition = Box::new(sql::<Bool>("+changes.sequence > ").bind::<BigInt, _>(after));
-        let next = its.filter(is_later).order((changes::version, changes::sequence)).limit(limit);
+        let next = its.filter(is_later).order((changes::version, changes::sequence)).limit(limit).select(sketched(limit));
         entries.append(&mut next.load(conn)?);
+        // Here, so that what has no place among them is not kept until the last was asked for.
+        entries.sort_unstable_by_key(|entry| entry.sequence);
+        entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    entries.sort_unstable_by_key(|entry| entry.sequence);
-    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(entries)
 }
 
@@ -158,17 +161,18 @@ pub fn owners_among(conn: &mut DbConn, resource_type: ResourceType, ids: &[Uuid]
 }
 
 /// The entries with these numbers, by their numbers.
-pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<HashMap<i64, Entry>> {
-    let entries: Vec<Entry> = changes::table.filter(changes::sequence.eq_any(sequences.to_vec())).load(conn)?;
+pub fn numbered(conn: &mut DbConn, sequences: &[i64]) -> Result<HashMap<i64, Sketch>> {
+    let named = changes::table.filter(changes::sequence.eq_any(sequences.to_vec()));
+    let entries: Vec<Sketch> = named.select(sketched(i64::try_from(sequences.len()).unwrap_or(i64::MAX))).load(conn)?;
     Ok(entries.into_iter().map(|entry| (entry.sequence, entry)).collect())
 }
 
 /// The entries that follow a place in the feed, of these types or, where none are named, of all.
 ///
 /// No entry is ever skipped: one that commits late appears later in the feed, not before what was already read.
-pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: i64) -> Result<Vec<Entry>> {
-    let mut entries =
-        changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit).into_boxed();
+pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: i64) -> Result<Vec<Sketch>> {
+    let entries = changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit);
+    let mut entries = entries.select(sketched(limit)).into_boxed();
     if !types.is_empty() {
         entries = entries.filter(changes::resource_type.eq_any(types));
     }
@@ -179,7 +183,7 @@ pub fn after(conn: &mut DbConn, place: Position, types: &[ResourceType], limit: 
 #[derive(Debug)]
 pub struct Batch {
     /// The entries that a filter has read.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Sketch>,
     /// Up to where there is no other.
     pub reached: Position,
     /// Whether that is the end of what can be read.
@@ -198,15 +202,15 @@ pub fn read(conn: &mut DbConn, place: Position, filter: &Resolved, limit: i64) -
     let is_filtered = condition.is_some();
     // Those about a patient are found along an index.
     let end = if is_filtered && filter.patients.is_none() { end_of_window(conn, place)? } else { None };
-    let mut entries =
-        changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit).into_boxed();
+    let entries = changes::table.filter(follows(conn, place)?).order((changes::transaction_id, changes::sequence)).limit(limit);
+    let mut entries = entries.select(sketched(limit)).into_boxed();
     if let Some(condition) = condition {
         entries = entries.filter(condition);
     }
     if let Some(end) = end {
         entries = entries.filter(is_within(conn, end));
     }
-    let entries: Vec<Entry> = entries.load(conn)?;
+    let entries: Vec<Sketch> = entries.load(conn)?;
     let is_full = i64::try_from(entries.len()).is_ok_and(|read| read >= limit);
     let last = entries.last().map_or(place, Entry::position);
     let reached = match end {
@@ -301,7 +305,7 @@ pub fn standing(
     filter: &Resolved,
     (after, until): (i64, i64),
     limit: i64,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<Sketch>> {
     let mut entries = changes::table
         .filter(changes::patient_id.eq_any(patients.iter().map(|id| Some(*id))))
         .filter(changes::sequence.gt(after))
@@ -311,6 +315,7 @@ pub fn standing(
         .filter(is_last())
         .order(changes::sequence)
         .limit(limit)
+        .select(sketched(limit))
         .into_boxed();
     if let Some(condition) = filter.condition() {
         entries = entries.filter(condition);
@@ -327,7 +332,12 @@ pub fn last(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>) -> Resul
 /// The last entry of a resource that stands at a place in the feed or before it.
 pub fn last_until(conn: &mut DbConn, resource_type: ResourceType, id: Id<()>, place: Position) -> Result<Option<Entry>> {
     let entries = changes::table.filter(changes::resource_type.eq(resource_type)).filter(changes::resource_id.eq(id));
-    let entries = entries.filter(is_within(conn, place)).order((changes::version.desc(), changes::sequence.desc()));
+    let is_there: Condition = match conn {
+        // With the sign, as in `history_of_all`.
+        DbConn::Sqlite(_) => Box::new(sql::<Bool>("+changes.sequence <= ").bind::<BigInt, _>(place.sequence)),
+        DbConn::Pg(_) => is_within(conn, place),
+    };
+    let entries = entries.filter(is_there).order((changes::version.desc(), changes::sequence.desc()));
     Ok(entries.first(conn).optional()?)
 }
 

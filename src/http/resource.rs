@@ -16,12 +16,12 @@ use validator::Validate;
 use super::body::MergePatch;
 use super::command::{Command, Reply};
 use super::etag::{IfMatch, IfNoneMatch, tag};
-use super::page::{Limit, Page};
+use super::page::{Limit, Page, encode_cursor};
 use super::{json, patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::changes::view::{Reader, View};
-use crate::changes::{self, Action, Actor, Change};
+use crate::changes::{self, Action, Actor, Change, Sketch};
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
@@ -475,7 +475,7 @@ pub async fn put_by_identifier<R: Resource>(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// Entries of a page.
+    /// Entries of a page; where they are large it has fewer.
     #[serde(default)]
     #[param(inline)]
     pub limit: Limit,
@@ -516,10 +516,35 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             let row = R::find(conn, &caller, id)?.ok_or(Error::NotFound)?;
             R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
-            let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &changes::Entry| entry.version)?;
+            let page = entries(conn, Page::from_rows(rows, query.limit, fingerprint, by_version)?, fingerprint, by_version)?;
             revisions(conn, &caller, page)
         })
         .await
+}
+
+const fn by_version(entry: &Sketch) -> i64 {
+    entry.version
+}
+
+/// The entries of a page of the journal with their bodies. Where these are more than may be in memory together, the page ends early, with a
+/// cursor that holds what `key` gives of its last entry.
+pub fn entries<K: Serialize>(
+    conn: &mut DbConn,
+    page: Page<Sketch>,
+    fingerprint: u64,
+    key: impl Fn(&Sketch) -> K,
+) -> Result<Page<changes::Entry>> {
+    let (mut items, mut bytes, mut last) = (Vec::with_capacity(page.items.len()), 0, None);
+    for sketch in page.items {
+        if let Some(last) = last.as_ref().filter(|_| bytes >= changes::MOST_BYTES) {
+            return Ok(Page { items, next: Some(encode_cursor(last, fingerprint)?) });
+        }
+        last = Some(key(&sketch));
+        let entry = changes::whole(conn, sketch)?;
+        bytes += entry.body.get().len();
+        items.push(entry);
+    }
+    Ok(Page { items, next: page.next })
 }
 
 /// A page of the journal as the versions that the caller may see.

@@ -4,6 +4,7 @@ use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use chrono::Datelike as _;
+use uuid::Uuid;
 
 use super::api::{
     NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, NewPatient, Patient, PatientHits, PatientMerge, PatientQuery,
@@ -13,6 +14,7 @@ use super::model::{PatientInput, PatientRow};
 use super::{care, health_number, merge, repository, search, usability};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes;
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
@@ -23,7 +25,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
-use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId};
+use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId, ResourceType};
 use crate::services;
 use crate::types::Identifier;
 
@@ -315,10 +317,12 @@ pub async fn list_patient_history(
         .read(move |conn| {
             let seen = Patients::find(conn, &caller, *id)?.ok_or(Error::NotFound)?;
             Patients::permit(&caller, &seen)?;
-            let mut ids = repository::absorbed(conn, *id)?;
-            ids.push(*id);
-            let entries = repository::history(conn, &ids, after.unwrap_or(0), query.limit.and_one())?;
-            Page::from_rows(entries, query.limit, fingerprint, |entry| entry.sequence)
+            let mut records: Vec<Uuid> = repository::absorbed(conn, *id)?.into_iter().map(PatientId::uuid).collect();
+            records.push(id.uuid());
+            let entries = changes::history_of_all(conn, ResourceType::Patient, &records, after.unwrap_or(0), query.limit.and_one())?;
+            let place = |entry: &changes::Sketch| entry.sequence;
+            let page = Page::from_rows(entries, query.limit, fingerprint, place)?;
+            resource::entries(conn, page, fingerprint, place)
         })
         .await?;
     Ok(page.map(Revision::from).respond(&request))

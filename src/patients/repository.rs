@@ -11,15 +11,14 @@ use super::duplicates::{Distinguishing, Traits};
 use super::keys;
 use super::model::PatientRow;
 use crate::auth::{Principal, sight};
-use crate::changes::Entry;
 use crate::consents::model::DataCategory;
 use crate::db::schema::patients::dsl;
-use crate::db::schema::{changes, consents, patient_keys};
-use crate::db::types::{Id, Json};
+use crate::db::schema::{consents, patient_keys};
+use crate::db::types::Json;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::Result;
-use crate::kind::{OrganizationId, PatientId, ResourceType};
+use crate::kind::{OrganizationId, PatientId};
 use crate::types::Identifier;
 
 /// The patient with this id, tombstones and merged ones included.
@@ -283,16 +282,4 @@ pub fn absorbed_keys(conn: &mut DbConn, id: PatientId) -> Result<Vec<Identifier>
 #[derive(Debug, Deserialize)]
 struct Keyed {
     identifiers: Vec<Identifier>,
-}
-
-/// What the journal has of these patients' own records, oldest first, after a place in it.
-pub fn history(conn: &mut DbConn, ids: &[PatientId], after: i64, limit: i64) -> Result<Vec<Entry>> {
-    let ids: Vec<Id<()>> = ids.iter().map(|id| id.cast()).collect();
-    let entries = changes::table
-        .filter(changes::resource_type.eq(ResourceType::Patient))
-        .filter(changes::resource_id.eq_any(ids))
-        .filter(changes::sequence.gt(after))
-        .order(changes::sequence)
-        .limit(limit);
-    Ok(entries.load(conn)?)
 }

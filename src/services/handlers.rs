@@ -262,7 +262,9 @@ pub async fn list_service_history(
             let mut records: Vec<Uuid> = repository::merged_into(conn, id)?.into_iter().map(|row| row.id.uuid()).collect();
             records.push(id.uuid());
             let entries = changes::history_of_all(conn, ResourceType::Service, &records, after.unwrap_or(0), query.limit.and_one())?;
-            let page = Page::from_rows(entries, query.limit, fingerprint, |entry: &changes::Entry| entry.sequence)?;
+            let place = |entry: &changes::Sketch| entry.sequence;
+            let page = Page::from_rows(entries, query.limit, fingerprint, place)?;
+            let page = resource::entries(conn, page, fingerprint, place)?;
             resource::revisions(conn, &caller, page)
         })
         .await?;

@@ -21,7 +21,7 @@ use crate::auth::{Principal, Scopes};
 use crate::background::Lease;
 use crate::changes::places::{self, Work};
 use crate::changes::view::{Reader, View};
-use crate::changes::{self, Entry, Position};
+use crate::changes::{self, Entry, Position, Sketch};
 use crate::clock::Clock;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
@@ -129,7 +129,7 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
 
 /// A piece of the way that is before endpoints, with all that is told on it.
 struct Stretch {
-    entries: Vec<Entry>,
+    entries: Vec<Sketch>,
     dues: Vec<DueRow>,
     /// Where it ends.
     to: Position,
@@ -151,7 +151,7 @@ impl Stretch {
 fn ahead(conn: &mut DbConn, from: Position, dues_told: i64, end: Option<Position>) -> Result<Stretch> {
     let mut entries = changes::after(conn, from, &[], BATCH)?;
     let mut dues = due::after(conn, dues_told, MOST_DUES)?;
-    let last = entries.last().map_or(from, Entry::position);
+    let last = entries.last().map_or(from, Sketch::position);
     let (mut to, mut is_whole) = match end {
         Some(end) if last >= end || (entries.len() as i64) < BATCH => (end, true),
         None if (entries.len() as i64) < BATCH => (last, true),
@@ -213,7 +213,8 @@ fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, rows: &[DeliveryRo
         let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
         let entries = changes::numbered(conn, &sequences)?;
         for row in rows {
-            let Some(entry) = entries.get(&row.sequence) else { continue };
+            let Some(sketch) = entries.get(&row.sequence) else { continue };
+            let entry = &changes::whole(conn, sketch.clone())?;
             let is_wanted = match row.event_type {
                 WebhookEventType::PatientReset | WebhookEventType::PatientSnapshot => turning::is_about(one, entry),
                 _ => is_of_interest(conn, one, entry, &events::body(entry)?, &mut services)?,
@@ -259,7 +260,7 @@ impl Eyes {
 }
 
 /// Queues entries for those who asked for them and see them.
-fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
+fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Sketch], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
     // Not before the entries were read: all consents that these queries see were given before this moment.
     let now = clock.now();
     let eyes = Eyes::of(subscribers, now);
@@ -272,6 +273,7 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Entry], subscribers: &[S
         if !may_leave && !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
             continue;
         }
+        let entry = &changes::whole(conn, entry.clone())?;
         let body = events::body(entry)?;
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
         let departure = if may_leave { leaving::departure(conn, entry, &body, &mut services)? } else { None };

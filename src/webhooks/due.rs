@@ -151,9 +151,14 @@ pub(super) fn told(conn: &mut DbConn, dues: &[DueRow], subscribers: &[Subscriber
     let sequences: Vec<i64> = dues.iter().map(|due| due.sequence).collect();
     let entries = changes::numbered(conn, &sequences)?;
     for due in dues {
-        let Some(entry) = entries.get(&due.sequence) else { continue };
+        let Some(sketch) = entries.get(&due.sequence) else { continue };
+        let is_to_hear = |one: &&Subscriber| one.dues_told < due.number && one.content.wants(due.event_type);
+        if !subscribers.iter().any(|one| is_to_hear(&one)) {
+            continue;
+        }
+        let entry = &changes::whole(conn, sketch.clone())?;
         let body = events::body(entry)?;
-        for one in subscribers.iter().filter(|one| one.dues_told < due.number && one.content.wants(due.event_type)) {
+        for one in subscribers.iter().filter(is_to_hear) {
             let is_told =
                 dispatcher::is_of_interest(conn, one, entry, &body, &mut services)? && dispatcher::sees(conn, &mut readers, one, entry)?;
             if is_told {

@@ -234,7 +234,7 @@ impl WebhookEventType {
 }
 
 /// The events that an entry may be, before its body is looked at.
-pub fn possible(entry: &Entry) -> impl Iterator<Item = WebhookEventType> {
+pub fn possible<B>(entry: &Entry<B>) -> impl Iterator<Item = WebhookEventType> {
     use WebhookEventType as Event;
     let more: &[Event] = match entry.resource_type {
         ResourceType::Referral => &[Event::ReferralRequested],

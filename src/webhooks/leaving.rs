@@ -22,7 +22,7 @@ pub(super) struct Departure {
 }
 
 /// Whether an entry may be one by which a referral leaves, and anybody wants to know.
-pub(super) fn may_leave(entry: &Entry, wanted: &HashSet<WebhookEventType>) -> bool {
+pub(super) fn may_leave<B>(entry: &Entry<B>, wanted: &HashSet<WebhookEventType>) -> bool {
     wanted.contains(&WebhookEventType::ReferralLeft) && entry.resource_type == ResourceType::Referral && entry.action == Action::Updated
 }
 

@@ -89,7 +89,10 @@ pub fn bodies(
     let mut bodies = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
         let body = match entries.get(&delivery.sequence) {
-            Some(entry) => event(conn, &mut reader, delivery, entry, endpoint.content.payload, base_url)?,
+            Some(sketch) => {
+                let entry = changes::whole(conn, sketch.clone())?;
+                event(conn, &mut reader, delivery, &entry, endpoint.content.payload, base_url)?
+            }
             None => None,
         };
         bodies.push(body.map(|body| serde_json::to_string(&body)).transpose().map_err(Error::internal)?);

@@ -32,7 +32,7 @@ pub(super) struct Turn<'a> {
 }
 
 /// Whether an entry may change what somebody sees of a patient without saying so itself, and anybody wants to know.
-pub(super) fn may_turn(entry: &Entry, wanted: &HashSet<WebhookEventType>) -> bool {
+pub(super) fn may_turn<B>(entry: &Entry<B>, wanted: &HashSet<WebhookEventType>) -> bool {
     let is_wanted = wanted.contains(&WebhookEventType::PatientReset) || wanted.contains(&WebhookEventType::PatientSnapshot);
     let (kind, action) = (entry.resource_type, entry.action);
     let ends = kind == ResourceType::Patient && matches!(action, Action::Merged | Action::Deleted);

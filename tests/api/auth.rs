@@ -5,7 +5,7 @@ use actix_web::test::{self, TestRequest};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Duration;
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join, join_all, select};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use kith::app::{self, App, State};
 use kith::auth::model::NewClient;
@@ -373,6 +373,20 @@ on_both!(a_flood_of_guesses_is_turned_away_and_keeps_no_client_out, |db| async m
     assert!(answers.iter().all(|answer| matches!(answer.error(), (401, "invalid_client") | (503, "temporarily_unavailable"))));
     let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
     assert_eq!(busy.header("retry-after"), "1");
+});
+
+on_both!(guesses_at_other_clients_and_at_none_keep_nobody_out_whom_the_server_does_not_remember, |db| async move {
+    let world = World::with(db, &["--request-timeout=10m"]).await;
+    let (hash, now) = (world.secret.hash().unwrap(), world.clock.now());
+    let other = NewClient::new(world.organization, "Registry".into(), SCOPES.parse().unwrap(), hash, now);
+    let id = other.id;
+    world.app.db.write(move |conn| repository::insert_client(conn, &other)).await.unwrap();
+    let guess = ClientSecret::generate().unwrap();
+    let guess_at = |client: ClientId| world.ask(Some(basic(&client.to_string(), guess.expose())), &[GRANT]);
+    let guesses = (0..80).map(|number| guess_at(if number % 2 == 0 { id } else { ClientId::generate() }));
+    let (answers, own) = join(join_all(guesses), world.log_in()).await;
+    assert_eq!(own.status, 200);
+    assert!(answers.iter().all(|answer| matches!(answer.error(), (401, "invalid_client") | (503, "temporarily_unavailable"))));
 });
 
 on_both!(calls_above_the_limit_are_told_when_to_come_back, |db| async move {

@@ -1,6 +1,7 @@
 //! What one request may bring about: bounds that keep one caller from holding up all others, and that nobody meets who means well.
 
 use diesel::connection::SimpleConnection as _;
+use kith::auth::Scope;
 use kith::db::DbConn;
 use kith::db::types::Id;
 use kith::kind::OrganizationId;
@@ -68,6 +69,52 @@ on_both!(a_service_does_not_grow_without_end, |db| async move {
     let faults = keeper.patch(&service, 3, long).await.faults(422);
     let places = ["/alternate_names/0", "/eligibility/documents_required/1", "/eligibility/populations/0"];
     assert_eq!(faults, places.map(|place| (place.to_owned(), "too_long".to_owned())));
+});
+
+/// The versions that each page of the journal tells, from the first to the last.
+async fn versions_by_page(caller: &Caller, path: &str) -> Vec<Vec<i64>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = caller.get(&format!("{path}limit=200{cursor}")).await.expect(200);
+        pages.push(page["items"].as_array().unwrap().iter().map(|item| item["version"].as_i64().unwrap()).collect());
+        // The feed always says where to go on.
+        match page["next"].as_str().filter(|_| page["has_more"] != false) {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return pages,
+        }
+    }
+}
+
+on_both!(what_is_read_of_the_journal_at_once_is_bounded_in_bytes_too, |db| async move {
+    let large = json!({ "name": "Lunch Club", "source_fields": { "page": "x".repeat(1_000_000) } });
+    let (keeper, service) = directory(db, large).await;
+    let app = &keeper.app;
+    app.is_readable().await;
+    let endpoint = json!({ "url": "https://hooks.invalid/kith", "event_types": ["service.updated"] });
+    let endpoint = keeper.make("/v1/webhook-endpoints", endpoint).await;
+    for version in 1..20 {
+        keeper.patch(&service, version, json!({ "name": format!("Lunch Club {version}") })).await.expect(200);
+    }
+    app.is_readable().await;
+    let all: Vec<i64> = (1..=20).collect();
+    for path in [format!("{service}/history?"), "/v1/changes?resource_type=service&".to_owned()] {
+        let pages = versions_by_page(&keeper, &path).await;
+        assert_eq!(pages.concat(), all, "{path}");
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [9, 9, 2], "eight mebibytes, and what went over them");
+    }
+    let other = keeper.only(&[Scope::OrganizationsRead]).await;
+    let piece = other.get("/v1/changes?limit=200").await.expect(200);
+    let is_of_services = |item: &Value| item["resource_type"] == "service";
+    assert!(!piece["items"].as_array().unwrap().iter().any(is_of_services));
+    assert_eq!(piece["has_more"], false, "what somebody does not see is not read");
+
+    let engine = kith::webhooks::Engine::new(app.state.clone());
+    let waiting = format!("/v1/webhook-endpoints/{endpoint}/deliveries?status=pending&limit=200");
+    until("each is queued", async || {
+        engine.dispatch().await.unwrap();
+        keeper.get(&waiting).await.expect(200)["items"].as_array().unwrap().len() == 19
+    })
+    .await;
 });
 
 on_both!(a_list_of_capacities_writes_so_much_and_leaves_the_rest_for_another, |db| async move {

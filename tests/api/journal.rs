@@ -63,7 +63,7 @@ on_both!(history_tells_who_did_what_and_how_it_then_stood, |db| async move {
     assert_eq!((entry.organization_id, entry.client_id, entry.at), (actor.organization_id, actor.client_id, actor.at));
     assert_eq!((&entry.on_behalf_of, &entry.request_id), (&actor.on_behalf_of, &actor.request_id));
     assert_eq!((entry.patient_id, entry.referral_id, entry.action), (Some(patient), Some(referral), Action::Updated));
-    let body: serde_json::Value = serde_json::from_str(entry.body.get()).unwrap();
+    let body: serde_json::Value = serde_json::from_str(entry.body.as_ref().unwrap().get()).unwrap();
     assert_eq!(body, json!({ "version": 2, "note": "a \"quoted\" é" }));
 });
 
@@ -78,7 +78,7 @@ on_both!(a_change_that_fails_leaves_no_line, |db| async move {
     assert!(read_all(&db, Position::default(), &[]).await.is_empty());
 });
 
-async fn read_all(db: &Db, place: Position, types: &'static [ResourceType]) -> Vec<changes::Entry> {
+async fn read_all(db: &Db, place: Position, types: &'static [ResourceType]) -> Vec<changes::Sketch> {
     db.read(move |conn| changes::after(conn, place, types, 1000)).await.unwrap()
 }
 
@@ -91,7 +91,7 @@ on_both!(the_feed_can_be_narrowed_to_types_and_begun_anywhere, |db| async move {
         .await
         .unwrap();
     settle(&db, 4).await;
-    let sequences = |entries: &[changes::Entry]| entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>();
+    let sequences = |entries: &[changes::Sketch]| entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>();
     let all = read_all(&db, Position::default(), &[]).await;
     assert_eq!(sequences(&all), written);
     assert_eq!(sequences(&read_all(&db, all[1].position(), &[]).await), written[2..]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{Caller, TestApp};
 use crate::events::{Event, EventSource};
 use crate::faults::town::{Client, Town};
-use crate::harness::Place;
+use crate::harness::{Place, until};
 use crate::server::{Server, places};
 use crate::socket::Http;
 
@@ -86,6 +86,33 @@ on_both!(who_asks_for_events_wrongly_is_told, |db| async move {
     assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().unwrap() >= 59));
     drop(slot);
     assert_eq!(ask("text/event-stream", "").await.status, 200);
+});
+
+on_both!(whoever_waits_takes_the_place_of_a_stream_for_as_long, |db| async move {
+    let caller = TestApp::with(db, &["--change-streams=1"]).await.clinic().await;
+    let place = || caller.app.state.streams.open(caller.client_id, Duration::from_secs(60));
+    let read = async |query: String| {
+        caller.app.is_readable().await;
+        caller.get(&format!("/v1/changes?{query}")).await
+    };
+    let cursor = |piece: Value| format!("cursor={}", piece["next"].as_str().unwrap());
+    let end = cursor(read(String::new()).await.expect(200));
+    let taken = place().unwrap();
+    let refused = read(format!("{end}&wait=20")).await;
+    refused.expect_problem(429, "rate_limited");
+    assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().unwrap() >= 59));
+    assert_eq!(read(end.clone()).await.expect(200)["items"], json!([]), "who does not wait needs none");
+    add(&caller, "A").await;
+    let piece = read(format!("{end}&wait=20")).await.expect(200);
+    assert_eq!(piece["items"][0]["resource"]["name"], "A", "nor does who is answered at once");
+    drop(taken);
+    let ending = async {
+        until("it waits", async || place().is_err()).await;
+        caller.app.state.stop_waiting();
+    };
+    let (waited, ()) = futures_util::future::join(read(format!("{}&wait=30", cursor(piece))), ending).await;
+    assert_eq!(waited.expect(200)["items"], json!([]));
+    place().unwrap();
 });
 
 on_both!(a_stream_ends_with_the_token_that_opened_it, |db| async move {

@@ -52,7 +52,7 @@ fn check_base(conn: &mut DbConn, row: &ServiceRow, made_for: ServiceId, input: &
     let unknown = || Error::invalid("/base_version", "not_found", "is no version of the service");
     let base = changes::history(conn, ResourceType::Service, made_for.uuid(), input.base_version - 1, 1)?;
     let base = base.into_iter().find(|entry| entry.version == input.base_version).ok_or_else(unknown)?;
-    let base: Value = serde_json::from_str(base.body.get()).map_err(Error::internal)?;
+    let base: Value = serde_json::from_str(changes::whole(conn, base)?.body.get()).map_err(Error::internal)?;
     let current = serde_json::to_value(&row.content.0).map_err(Error::internal)?;
     let pointers = overtaken(&base, &current, &input.patch);
     if pointers.is_empty() {
@@ -72,8 +72,8 @@ fn made_for(conn: &mut DbConn, row: &SuggestionRow) -> Result<ServiceId> {
         service_id: ServiceId,
     }
     let entries = changes::history(conn, ResourceType::ServiceSuggestion, row.id.uuid(), 0, 1)?;
-    let Some(first) = entries.first() else { return Ok(row.service_id) };
-    let made: Made = serde_json::from_str(first.body.get()).map_err(Error::internal)?;
+    let Some(first) = entries.into_iter().next() else { return Ok(row.service_id) };
+    let made: Made = serde_json::from_str(changes::whole(conn, first)?.body.get()).map_err(Error::internal)?;
     Ok(made.service_id)
 }
 
