@@ -238,6 +238,12 @@ impl SourceRow {
         }
     }
 
+    /// From which moment on a pull that begins now asks for changes; `None` for everything, also where that moment has not come yet: a
+    /// partner whose clock was ahead would not be asked for what it changes until then.
+    pub fn pulled_before(&self, now: Instant) -> Option<Instant> {
+        self.pulled_to.filter(|to| *to <= now)
+    }
+
     /// When there is something to do, where no run is unfinished.
     pub fn wakes_at(&self) -> Option<Instant> {
         (self.status == SourceStatus::Active && self.deleted_at.is_none()).then(|| self.due().1)
@@ -270,7 +276,7 @@ pub struct RunRow {
     pub is_requested: bool,
     /// A pull asks for what was changed at this moment or later; for everything where absent.
     pub modified_after: Option<Instant>,
-    /// The partner's clock when it began, as far as it is known.
+    /// The partner's clock when it began, as far as it is known, and not ahead of ours.
     pub as_of: Option<Instant>,
     /// The page that is read next, from 1.
     pub next_page: i32,

@@ -112,7 +112,7 @@ fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(S
         repository::release(conn, id, source.wakes_at().map(|_| due))?;
         return Ok(None);
     }
-    let run = RunRow::new(id, kind, false, source.pulled_to.filter(|_| kind == SourceRunKind::Pull), now);
+    let run = RunRow::new(id, kind, false, source.pulled_before(now).filter(|_| kind == SourceRunKind::Pull), now);
     repository::insert_run(conn, &run)?;
     Ok(Some((source, run)))
 }
@@ -325,7 +325,11 @@ pub(super) fn pulled_to(source: &SourceRow, run: &RunRow, url: &str) -> Option<I
         // Of another address that the source has by now nothing has been read.
         _ if source.content.url != url => source.pulled_to,
         // The partner's clocks may differ among each other too.
-        SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
+        SourceRunKind::Pull => {
+            let reached = run.as_of.map(|as_of| as_of.plus(-OVERLAP));
+            // Where everything was asked for, nothing that was noted before says more.
+            if run.modified_after.is_none() { reached } else { reached.max(source.pulled_to) }
+        }
         SourceRunKind::Sweep => source.pulled_to,
     }
 }

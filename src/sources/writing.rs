@@ -53,7 +53,8 @@ impl Reached {
     fn note(self, run: &mut RunRow) {
         run.next_page = self.page.saturating_add(1);
         run.attempts = 0;
-        run.as_of = run.as_of.or(self.date).or(Some(run.started_at));
+        // Until the moment that a clock shows which is ahead, the partner would be asked for nothing that it changes.
+        run.as_of = run.as_of.or_else(|| Some(self.date.unwrap_or(run.started_at).min(run.started_at)));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::harness::TestDb;
 use crate::hsds;
 use crate::receiver::{Got, Receiver, Reply};
 
+mod lists;
 mod own;
 mod stops;
 

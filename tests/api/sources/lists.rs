@@ -1,0 +1,42 @@
+//! What a partner's lists say, and its clock: which record is which, which page it is, and what is asked for next.
+
+use chrono::Duration as Span;
+use diesel::connection::SimpleConnection;
+use serde_json::{Value, json};
+
+use super::{Partner, app, counts, last_run, pull, subscribe};
+use crate::receiver::Receiver;
+
+on_both!(a_partner_whose_clock_is_years_ahead_is_asked_for_what_it_changes, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = Receiver::that({
+        let theirs = theirs.clone();
+        move |got| {
+            let mut reply = theirs.answer(got);
+            reply.headers.push(("Date", "Tue, 01 Jan 2036 00:00:00 GMT".to_owned()));
+            reply
+        }
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    theirs.says("b", "Food Bank", "2026-03-02T17:30:00Z");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((&run["modified_after"], counts(&run)), (&json!("2026-03-02T16:55:00.000000Z"), [1, 0, 0, 0, 0]), "{run}");
+
+    // Once it was believed.
+    let believed = "UPDATE sources SET pulled_to = '2036-01-01T00:00:00.000000Z'";
+    app.state.db.write(move |conn| Ok(conn.batch_execute(believed)?)).await.unwrap();
+    theirs.says("c", "Night Shelter", "2026-03-02T18:30:00Z");
+    for (modified_after, created) in [(Value::Null, 1), (json!("2026-03-02T18:57:00.000000Z"), 0)] {
+        app.clock.advance(Span::seconds(61 * 60));
+        clinic.renew().await;
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!((&run["modified_after"], counts(&run)[0]), (&modified_after, created), "{run}");
+    }
+});
