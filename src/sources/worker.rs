@@ -16,7 +16,7 @@ use url::Url;
 
 use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
-use super::pages::{self, ListPage, MOST_PAGES};
+use super::pages::{self, Before, ListPage, MOST_PAGES};
 use super::writing::{Reached, Turn};
 use super::{Credentials, own, repository};
 use crate::app::App;
@@ -156,7 +156,7 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
 
 /// Reads what has changed, page by page.
 async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
-    let mut before = Vec::new();
+    let mut before = Before::default();
     loop {
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
@@ -189,7 +189,7 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn
 async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
     let mut load = turn.lease.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
-    let (mut unknown, mut before, began) = (Vec::new(), Vec::new(), Moment::now());
+    let (mut unknown, mut before, began) = (Vec::new(), Before::default(), Moment::now());
     for number in 1.. {
         let asked = pages::ids(base, number);
         let (page, _) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
@@ -299,13 +299,8 @@ fn numbered(after: i32, records: impl IntoIterator<Item = std::result::Result<Va
     (first..).zip(records).map(|(position, value)| Raw::new(position, value)).collect()
 }
 
-/// A page of a list, and the partner's clock; `before` are the ids of the page before, and then of this one.
-async fn list(
-    fetcher: &Fetcher,
-    url: &Url,
-    number: i32,
-    before: &mut Vec<Option<String>>,
-) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
+/// A page of a list, and the partner's clock; `before` is what is known of the pages before, and then of this one too.
+async fn list(fetcher: &Fetcher, url: &Url, number: i32, before: &mut Before) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
     if number > MOST_PAGES {
         return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
     }

@@ -5,7 +5,31 @@ use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
 use super::{Partner, app, counts, last_run, pull, subscribe};
-use crate::receiver::Receiver;
+use crate::receiver::{Got, Receiver, Reply};
+
+on_both!(pages_may_be_numbered_from_zero, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter"), ("d", "Choir"), ("e", "Garden")]);
+    let from_zero = move |got: &Got| {
+        let mut page: Value = serde_json::from_str(&theirs.answer(got).body).unwrap();
+        page["page_number"] = json!(page["page_number"].as_i64().unwrap() - 1);
+        Reply::json(&page)
+    };
+    let partner = Receiver::that({
+        let from_zero = from_zero.clone();
+        move |got| if got.path.ends_with("&page=2") { Reply::status(503) } else { from_zero(got) }
+    });
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    assert_eq!(last_run(&clinic, &source).await["status"], "waiting");
+    // Whoever goes on has not seen the first.
+    partner.now(from_zero);
+    app.clock.advance(Span::seconds(600));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [5, 0, 0, 0, 0]), "{run}");
+});
 
 on_both!(a_partner_whose_clock_is_years_ahead_is_asked_for_what_it_changes, |db| async move {
     let app = app(db).await;
