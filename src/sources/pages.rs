@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::db::types::Instant;
-use crate::import::keys;
+use crate::import::hsds::service::keys_of_id;
 
 /// Services of a page that is pulled.
 const PER_PAGE: &str = "100";
@@ -129,9 +129,9 @@ pub fn can_be_asked_for(id: &str) -> bool {
     id.len() <= LONGEST_ID
 }
 
-/// The key under which an import knows the service with this id.
-pub fn key(id: &str) -> String {
-    keys::fitted(id)
+/// The keys under which an import may know the record with this id.
+pub fn keys(id: &str) -> Vec<String> {
+    keys_of_id(id)
 }
 
 #[cfg(test)]
@@ -211,6 +211,13 @@ mod tests {
         assert_eq!(follow(&[(1, 1), (2, 2), (3, 2)]), [true, true, false]);
         assert_eq!(follow(&[(5, 4), (6, 5), (7, 7)]), [true, true, false], "where another process has read the first");
         assert_eq!(follow(&[(5, 1)]), [false]);
+    }
+
+    #[test]
+    fn an_import_knows_a_record_by_its_id_as_plain_text_as_a_service_or_an_organization() {
+        assert_eq!(keys(" a&amp;b "), ["a&b", "organization:a&b"]);
+        assert!(keys("<br>").is_empty());
+        assert!(keys(&"x".repeat(300)).iter().all(|key| key.chars().count() == 200));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::import::read::Raw;
 use crate::import::report::{Line, Verdict};
 use crate::kind::{ServiceId, SourceId};
 
-use super::model::{RunRow, SourceRow, SourceRunStatus};
+use super::model::{RunRow, SourceRow, SourceRunKind, SourceRunStatus};
 use super::{own, repository, worker};
 
 /// Batches that are written in one transaction. A page has fewer, unless the partner sends more than it is asked for.
@@ -45,6 +45,8 @@ pub(super) struct Turn<'a> {
 pub(super) struct Reached {
     /// Its number.
     pub(super) page: i32,
+    /// Whether none follows.
+    pub(super) is_last: bool,
     /// The partner's clock when it was sent, as far as it is known.
     pub(super) date: Option<Instant>,
 }
@@ -52,9 +54,34 @@ pub(super) struct Reached {
 impl Reached {
     fn note(self, run: &mut RunRow) {
         run.next_page = self.page.saturating_add(1);
+        run.has_listed = self.is_last;
         run.attempts = 0;
         // Until the moment that a clock shows which is ahead, the partner would be asked for nothing that it changes.
         run.as_of = run.as_of.or_else(|| Some(self.date.unwrap_or(run.started_at).min(run.started_at)));
+    }
+}
+
+/// What a run has behind it once everything of it has been written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Behind {
+    /// A page of a pull.
+    Page(Reached),
+    /// What was to be asked for one by one, up to this number.
+    Unread(i32),
+}
+
+impl Behind {
+    fn note(self, conn: &mut DbConn, run: &mut RunRow) -> Result<()> {
+        match self {
+            Self::Page(reached) => reached.note(run),
+            Self::Unread(to) => {
+                repository::forget_unread(conn, run.id, to)?;
+                if repository::unread(conn, run.id, 1)?.is_empty() {
+                    run.attempts = 0;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -101,8 +128,8 @@ impl<'a> Turn<'a> {
         Ok(taken)
     }
 
-    /// Reads records and writes what comes of them, with the page that they are, where they are one.
-    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, reached: Option<Reached>) -> Result<Result<Load, Lost>> {
+    /// Reads records and writes what comes of them, with what is behind the run then.
+    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, behind: Behind) -> Result<Result<(), Lost>> {
         let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
         let taken = match self.lease.held(self.read(load, records)).await {
             Ok(taken) => taken?,
@@ -110,9 +137,13 @@ impl<'a> Turn<'a> {
         };
         let Taken { mut desk, lines, mut batches, .. } = taken;
         batches.extend(desk.load.rest());
-        let kin = desk.importer.take_kin();
+        let (kin, seen) = (desk.importer.take_kin(), desk.load.seen());
         let note = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow| {
-            run.records = run.records.saturating_add(count);
+            match run.kind {
+                SourceRunKind::Pull => run.records = run.records.saturating_add(count),
+                // Those that it listed are counted. What is asked for may turn out to be what it seemed to lack.
+                SourceRunKind::Sweep => repository::forget_absences(conn, source.id, &seen)?,
+            }
             repository::add_kin(conn, source.id, &kin)?;
             report(conn, run, &lines)
         };
@@ -122,13 +153,12 @@ impl<'a> Turn<'a> {
         loop {
             let together: Arc<[Batch]> = batches.by_ref().take(MOST_TOGETHER).collect();
             let is_last = batches.peek().is_none();
-            let (part, noted, reached) = (Arc::clone(&together), note.take(), reached.filter(|_| is_last));
+            let (part, noted, behind) = (Arc::clone(&together), note.take(), Some(behind).filter(|_| is_last));
             let told = noted.clone();
             let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
                 told.iter().try_for_each(|note| note(conn, source, run))?;
                 part.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
-                reached.into_iter().for_each(|reached| reached.note(run));
-                Ok(())
+                behind.map_or(Ok(()), |behind| behind.note(conn, run))
             };
             let written = match self.write(write).await {
                 // A record clashes: one by one, so that only those that clash are refused.
@@ -138,21 +168,18 @@ impl<'a> Turn<'a> {
                     {
                         return Ok(Err(Lost));
                     }
-                    self.write_apart(&together, reached).await?
+                    self.write_apart(&together, behind).await?
                 }
                 written => written?,
             };
-            if written.is_err() {
-                return Ok(Err(Lost));
-            }
-            if is_last {
-                return Ok(Ok(desk.load));
+            if written.is_err() || is_last {
+                return Ok(written);
             }
         }
     }
 
-    /// Writes records one by one, and reports those that are refused; then notes the page that ends with them.
-    async fn write_apart(&mut self, batches: &[Batch], reached: Option<Reached>) -> Result<Result<(), Lost>> {
+    /// Writes records one by one, and reports those that are refused; then notes what is behind the run with the last of them.
+    async fn write_apart(&mut self, batches: &[Batch], behind: Option<Behind>) -> Result<Result<(), Lost>> {
         for part in batches.iter().cloned().flat_map(Batch::split) {
             let one = part.clone();
             let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
@@ -166,16 +193,17 @@ impl<'a> Turn<'a> {
                 return Ok(Err(Lost));
             }
         }
-        match reached {
-            Some(reached) => self.reach(reached).await,
+        match behind {
+            Some(behind) => self.write(move |conn, _, run, _| behind.note(conn, run)).await,
             None => Ok(Ok(())),
         }
     }
 
-    /// Notes a page of which everything has been written.
-    pub(super) async fn reach(&mut self, reached: Reached) -> Result<Result<(), Lost>> {
-        self.write(move |_, _, run, _| {
-            reached.note(run);
+    /// Notes what is to be asked for one by one, with the page of a pull that lists it.
+    pub(super) async fn put_off(&mut self, ids: Vec<String>, reached: Option<Reached>) -> Result<Result<(), Lost>> {
+        self.write(move |conn, _, run, _| {
+            repository::put_off(conn, run.id, &ids)?;
+            reached.into_iter().for_each(|reached| reached.note(run));
             Ok(())
         })
         .await

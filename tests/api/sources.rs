@@ -20,6 +20,7 @@ use crate::receiver::{Got, Receiver, Reply};
 mod lists;
 mod own;
 mod stops;
+mod turns;
 
 const PATH: &str = "/v1/sources";
 
