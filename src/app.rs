@@ -195,6 +195,8 @@ pub fn build(
 
 fn cors(origins: &[String]) -> Cors {
     let exposed = [
+        "accept-ranges",
+        "content-range",
         "etag",
         "kith-safety-alert",
         "link",

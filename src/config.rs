@@ -182,9 +182,9 @@ pub struct Config {
     /// Ed25519 keys that sign the tokens, PKCS#8 PEM, the first signs; kept in the database where not given
     #[arg(long, env = "KITH_SIGNING_KEY_FILE", value_name = "FILE", help_heading = "Access")]
     pub signing_key_file: Option<PathBuf>,
-    /// Whether anybody may read the directory of services without a token, and ask what in it fits somebody: POST /v1/matches, GET
-    /// /v1/matches/{id}, POST /v1/eligibility-checks, /v1/matching-profiles. A stranger's match is kept for a day, in codes alone, and what
-    /// nothing fits counts among the unmet needs
+    /// Whether anybody may read the directory of services, with the slots and the need domains, without a token, and ask what in it fits
+    /// somebody: POST /v1/matches, GET /v1/matches/{id}, POST /v1/eligibility-checks, /v1/matching-profiles. A stranger's match is kept for a
+    /// day, in codes alone, and what nothing fits counts among the unmet needs
     #[arg(long, env = "KITH_PUBLIC_DIRECTORY", default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
         default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Access")]
     pub public_directory: bool,

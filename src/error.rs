@@ -10,6 +10,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::db::types::Instant;
 
@@ -125,6 +126,12 @@ pub enum Error {
         /// When that was true.
         known: Instant,
     },
+    /// A source is being read already.
+    #[error("run {run} of the source is under way")]
+    RunUnfinished {
+        /// The run.
+        run: Uuid,
+    },
     /// `If-Match` names another version.
     #[error("the version is another one")]
     VersionMismatch {
@@ -152,6 +159,12 @@ pub enum Error {
     /// The body is packed in a way that is not taken.
     #[error("the content coding is not supported")]
     UnsupportedCoding,
+    /// No byte of what is read is in the range that is asked for.
+    #[error("the range cannot be satisfied")]
+    RangeNotSatisfiable {
+        /// How many bytes there are.
+        length: u64,
+    },
     /// The body did not arrive in time.
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -215,7 +228,7 @@ pub const CONFLICTS: &[(&str, &str)] = &[
     ("referral_not_sent", "The referral is a draft; nobody else has it yet."),
     ("referral_sent", "The referral has been sent; what the performer relies on can no longer change."),
     ("referral_unanswerable", "The referral names no organization for which somebody could answer by a link."),
-    ("run_unfinished", "A run of the source is under way; wait until it has ended."),
+    ("run_unfinished", "A run of the source is under way, which run_id names; wait until it has ended."),
     ("screening_closed", "The screening is no longer a draft; retract it and record another."),
     ("slot_closed", "The slot is closed, or has begun; take another."),
     ("slot_full", "No place in the slot is free; take another."),
@@ -255,7 +268,10 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         ),
         (Error::Duplicate { constraint: String::new() }, "Something with the same identifier or key exists."),
         (Error::Reference { constraint: String::new() }, "It refers to what does not exist, or removes what is in use."),
-        (Error::IllegalTransition { from: "", to: "", leads_to: Vec::new() }, "The present state does not lead to that one."),
+        (
+            Error::IllegalTransition { from: "", to: "", leads_to: Vec::new() },
+            "The present state does not lead to that one; leads_to names those that it leads to, where there are any.",
+        ),
         (
             Error::VersionMismatch { current: Some(1) },
             "If-Match does not name the present version, which is in current_version and ETag where there is one.",
@@ -266,6 +282,7 @@ pub fn meanings() -> Vec<(ErrorKind, Cow<'static, str>)> {
         (Error::TooLarge, "The body is larger than the server takes."),
         (Error::UnsupportedMediaType { expected: &[] }, "The body is of another media type; detail names those that are taken."),
         (Error::UnsupportedCoding, "The body is packed in a way that is not taken; gzip is."),
+        (Error::RangeNotSatisfiable { length: 0 }, "The file ends before the Range that is asked for; Content-Range says how long it is."),
         (Error::RateLimited { retry_after_seconds: 1 }, "Too many requests; try again after Retry-After."),
         (Error::TimedOut, "The request took longer than it may; try again."),
         (Error::unavailable(""), "The server cannot use its database at present; try again after Retry-After."),
@@ -336,6 +353,7 @@ impl Error {
             Self::IllegalTransition { .. } => kind("illegal_transition", 409, "Illegal transition"),
             Self::Conflict { code, .. } => kind(code, 409, "Conflict"),
             Self::CapacityOutdated { .. } => kind("capacity_outdated", 409, "Conflict"),
+            Self::RunUnfinished { .. } => kind("run_unfinished", 409, "Conflict"),
             Self::VersionMismatch { .. } => kind("version_mismatch", 412, "Version mismatch"),
             Self::PreconditionRequired => kind("precondition_required", 428, "Precondition required"),
             Self::IdempotencyKeyReused => kind("idempotency_key_reused", 422, "Idempotency key reused"),
@@ -343,6 +361,7 @@ impl Error {
             Self::TooLarge => kind("body_too_large", 413, "Body too large"),
             Self::UnsupportedMediaType { .. } => kind("unsupported_media_type", 415, "Unsupported media type"),
             Self::UnsupportedCoding => kind("unsupported_content_coding", 415, "Unsupported content coding"),
+            Self::RangeNotSatisfiable { .. } => kind("range_not_satisfiable", 416, "Range not satisfiable"),
             Self::TooSlow => kind("body_too_slow", 408, "Body too slow"),
             Self::RateLimited { .. } => kind("rate_limited", 429, "Too many requests"),
             Self::TimedOut => kind("timed_out", 503, "Timed out"),
@@ -380,6 +399,7 @@ impl Error {
             Self::CapacityOutdated { known } => {
                 format!("Something newer is known of this room, as of {known}; what was true before changes nothing.")
             }
+            Self::RunUnfinished { run } => format!("Run {run} of the source is under way."),
             Self::VersionMismatch { current: Some(current) } => {
                 format!("If-Match does not name the present version, which is \"{current}\".")
             }
@@ -390,6 +410,7 @@ impl Error {
             Self::TooLarge => "The body is larger than this server takes.".into(),
             Self::UnsupportedMediaType { expected } => format!("Send the body as {}.", expected.join(" or ")),
             Self::UnsupportedCoding => "Send the body as it is, or packed with gzip.".into(),
+            Self::RangeNotSatisfiable { length } => format!("There are {length} bytes, and none of them is in the range."),
             Self::TooSlow => "The body did not arrive in the time that a request may take.".into(),
             Self::RateLimited { retry_after_seconds } => format!("Try again in {retry_after_seconds} s."),
             Self::TimedOut => "The request took longer than it may. Try again; an Idempotency-Key makes that safe.".into(),
@@ -418,6 +439,14 @@ impl Error {
             Self::CapacityOutdated { known } => Some(*known),
             _ => None,
         };
+        let leads_to = match self {
+            Self::IllegalTransition { leads_to, .. } => leads_to.iter().map(|state| (*state).to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        let run_id = match self {
+            Self::RunUnfinished { run } => Some(*run),
+            _ => None,
+        };
         Problem {
             problem_type: format!("/problems#{code}"),
             title: title.into(),
@@ -428,6 +457,8 @@ impl Error {
             current_version,
             merged_into,
             current_as_of,
+            leads_to,
+            run_id,
             request_id: None,
         }
     }
@@ -466,6 +497,14 @@ pub struct Problem {
     /// Where something newer is known of a room, the moment at which that was true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_as_of: Option<Instant>,
+    /// Where the present state does not lead to the one that was asked for, those to which the caller can take it; absent where there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["received", "accepted"]))]
+    pub leads_to: Vec<String>,
+    /// Where a source is being read already, the run that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<Uuid>,
     /// The request's id, as in `X-Request-Id` and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
@@ -515,6 +554,10 @@ impl ResponseError for Error {
             }
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            // RFC 9110 §15.5.17.
+            Self::RangeNotSatisfiable { length } => {
+                response.insert_header((header::CONTENT_RANGE, format!("bytes */{length}")));
             }
             Self::VersionMismatch { current: Some(current) } => {
                 response.insert_header((header::ETAG, format!("\"{current}\"")));

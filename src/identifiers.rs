@@ -1,9 +1,15 @@
 //! The keys under which other systems know resources: unique per owning organization and kind of resource.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::str::FromStr;
 
-use diesel::dsl::{delete, insert_into};
+use diesel::dsl::{delete, insert_into, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use serde::{Deserialize, Deserializer};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::db::DbConn;
@@ -20,6 +26,50 @@ use crate::types::Identifier;
 pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<K> {
     let name = format!("{}\0{source}\0{key}", K::RESOURCE_TYPE);
     Id::from_uuid(Uuid::new_v5(&owner.uuid(), name.as_bytes()))
+}
+
+/// An identifier as a query string names it: `system|value`, a token of FHIR's searches (R4, §3.1.1.4.10).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdentifierToken(pub Identifier);
+
+/// The text is no `system|value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be system|value")]
+pub struct NotAToken;
+
+impl FromStr for IdentifierToken {
+    type Err = NotAToken;
+
+    /// The value is what stands behind the last `|`: the name of a system may have some.
+    fn from_str(text: &str) -> Result<Self, NotAToken> {
+        let (system, value) = text.rsplit_once('|').ok_or(NotAToken)?;
+        if system.is_empty() || value.is_empty() {
+            return Err(NotAToken);
+        }
+        Ok(Self(Identifier { system: system.into(), value: value.into() }))
+    }
+}
+impl<'de> Deserialize<'de> for IdentifierToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+impl PartialSchema for IdentifierToken {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(3))
+            .max_length(Some(401))
+            .pattern(Some("^.+[|][^|]+$"))
+            .description(Some("A key in another system, as `system|value`."))
+            .examples(["https://emr.example.ca/records|A-10442"])
+            .into()
+    }
+}
+impl ToSchema for IdentifierToken {
+    fn name() -> Cow<'static, str> {
+        "IdentifierToken".into()
+    }
 }
 
 #[derive(Insertable)]
@@ -131,4 +181,43 @@ pub fn find(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceTyp
         each!(conn, |conn| identifiers::table.find((owner, resource_type, system, value)).select(identifiers::resource_id).first(conn))
             .optional()?;
     Ok(id.map(Id::uuid))
+}
+
+/// Written out, so that the index of these is used whatever the parameters are. Patients are looked for with a body, since what they are
+/// known by is their own; services are found in memory.
+const IS_LISTED: &str = "identifiers.resource_type NOT IN ('patient', 'service')";
+
+/// The resources of a kind that have this identifier: of one organization, one at most, or of all, one of each. The kind is neither
+/// patients nor services, of which none is found so.
+pub fn known_as<K: Kind>(conn: &mut DbConn, key: &Identifier, owner: Option<OrganizationId>) -> Result<Vec<Id<K>>> {
+    if let Some(owner) = owner {
+        let found = find(conn, owner, K::RESOURCE_TYPE, &key.system, &key.value)?;
+        return Ok(found.map(Id::from_uuid).into_iter().collect());
+    }
+    let known = identifiers::table
+        .filter(identifiers::value.eq(&key.value))
+        .filter(identifiers::system.eq(&key.system))
+        .filter(identifiers::resource_type.eq(K::RESOURCE_TYPE))
+        .filter(sql::<Bool>(IS_LISTED))
+        .select(identifiers::resource_id);
+    let ids: Vec<Id<()>> = each!(conn, |conn| known.load(conn))?;
+    Ok(ids.into_iter().map(Id::cast).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_system_and_behind_the_last_bar_a_value() {
+        let read = |text: &str| text.parse::<IdentifierToken>().map(|IdentifierToken(Identifier { system, value })| (system, value));
+        for (text, system, value) in
+            [("emr|7", "emr", "7"), ("https://emr.example.ca/a|A-1", "https://emr.example.ca/a", "A-1"), ("a|b|7", "a|b", "7")]
+        {
+            assert_eq!(read(text), Ok((system.to_owned(), value.to_owned())));
+        }
+        for text in ["", "|", "emr", "emr|", "|7"] {
+            assert_eq!(read(text), Err(NotAToken), "{text}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod operations;
 mod schemas;
 mod webhooks;
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
@@ -108,6 +109,7 @@ fn finish(document: &mut Value) {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         schemas::flatten(schemas);
     }
+    schemas::require_told(document);
     schemas::hoist_descriptions(document);
     schemas::describe_defaults(document);
     add_components(document);
@@ -121,6 +123,7 @@ fn finish(document: &mut Value) {
     }
     let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) else { return };
     paths.sort_keys();
+    let keyed: HashSet<String> = paths.keys().filter_map(|path| path.strip_suffix("/by-identifier")).map(str::to_owned).collect();
     for (path, item) in paths.iter_mut() {
         let Some(item) = item.as_object_mut() else { continue };
         let put_schema = item.get("put").and_then(schemas::request_schema).map(str::to_owned);
@@ -133,7 +136,7 @@ fn finish(document: &mut Value) {
                     let media_types = json!({ "application/merge-patch+json": content, "application/json": content });
                     operation.insert("requestBody".into(), json!({ "required": true, "content": media_types }));
                 }
-                operations::finish(path, method, operation);
+                operations::finish(path, method, operation, &keyed);
             }
         }
     }
@@ -166,7 +169,7 @@ fn add_components(document: &mut Value) {
         "headers": {
             "X-Request-Id": header("The request's id: the caller's where it was sane, else one of ours.", "string", json!("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "ETag": header("The resource's version, quoted; of a service that is read, the version and behind a hyphen what is shown besides; of this document, what tells it from others.", "string", json!("\"3\"")),
-            "Location": header("Where the new resource is.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
+            "Location": header("Where the new resource is; of one that cannot be read by itself, the list that has it.", "string", json!("/v1/patients/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")),
             "Link": header("The next page, `rel=\"next\"`; absent on the last.", "string", json!("</v1/services?cursor=eyJ2IjoxfQ>; rel=\"next\"")),
             "Retry-After": header("Seconds after which to try again.", "integer", json!(1)),
             "WWW-Authenticate": header("The challenge (RFC 6750 §3).", "string", json!("Bearer realm=\"kith\"")),
@@ -232,6 +235,42 @@ mod tests {
         assert_eq!(schema("HsdsTaxonomyTerm")["required"], json!(["id", "name", "description"]));
         assert_eq!(schema("HsdsService")["required"], json!(["id"]), "a sweep has ids and dates");
         assert!(!document().to_string().contains("00000000-0000-0000-0000-000000000000"), "the id of nothing stands for nothing");
+    }
+
+    #[test]
+    fn what_answers_alone_have_is_promised_whole() {
+        let required = |name: &str| schemas()[name]["required"].as_array().cloned().unwrap_or_default();
+        for (name, field) in [
+            ("ReferralLink", "recipient"),
+            ("ReferralTransition", "from"),
+            ("WaitlistEntry", "likely_on"),
+            ("Import", "finished_at"),
+            ("Export", "since"),
+            ("SourceRun", "error"),
+            ("CalendarLink", "revoked_at"),
+            ("ChangeEntry", "resource"),
+            ("SearchHit", "place"),
+        ] {
+            assert!(required(name).contains(&field.into()), "{name}.{field}");
+            assert!(!schemas()[name]["properties"][field].is_null(), "{name}.{field}");
+        }
+        for name in schemas().as_object().unwrap().keys().filter(|name| name.ends_with("Page") && !name.starts_with("Hsds")) {
+            assert!(required(name).contains(&"next".into()), "{name}");
+        }
+        // What the same record says where it is made anew and where it is listed is promised alike.
+        for (listed, made) in [("ReferralLink", "NewReferralLink"), ("ReferralTransition", "NewReferralTransition")] {
+            let lacking: Vec<_> = required(listed).into_iter().filter(|field| !required(made).contains(field)).collect();
+            assert!(lacking.is_empty(), "{made} does not promise {lacking:?}");
+        }
+        // Whoever sends one leaves out what is optional; a problem and a line's result say what there is to say.
+        for (name, field) in
+            [("StatusReason", "code"), ("Capacity", "available"), ("Problem", "errors"), ("LineResult", "possible_duplicates")]
+        {
+            assert!(!required(name).contains(&field.into()) && !schemas()[name]["properties"][field].is_null(), "{name}.{field}");
+        }
+        for (name, fields) in schemas::SOMETIMES {
+            assert!(fields.iter().all(|field| !schemas()[name]["properties"][*field].is_null()), "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, post};
 use super::api::{Appointment, AppointmentConfirmation, AppointmentOutcome, Rescheduling};
 use super::handlers::{Appointments, closed, record};
 use super::model::{AppointmentCancellation, AppointmentConclusion, AppointmentInput, AppointmentRow, AppointmentStatus, Attendance};
-use super::{booking, effects, ending, repository};
+use super::{booking, effects, ending, repository, shown};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope};
 use crate::changes::Action;
@@ -40,7 +40,13 @@ fn locked_row(conn: &mut DbConn, caller: &Principal, id: AppointmentId, version:
 /// Fails where an appointment does not lead to this status at a moment.
 fn check_step(row: &AppointmentRow, now: Instant, to: AppointmentStatus) -> Result<()> {
     let from = row.status_at(now);
-    if from.leads_to(to) { Ok(()) } else { Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to: Vec::new() }) }
+    if from.leads_to(to) {
+        return Ok(());
+    }
+    // That a hold runs out is nobody's act.
+    let others = AppointmentStatus::ALL.iter().filter(|next| **next != AppointmentStatus::Expired && from.leads_to(**next));
+    let leads_to = others.map(|next| next.as_str()).collect();
+    Err(Error::IllegalTransition { from: from.as_str(), to: to.as_str(), leads_to })
 }
 
 /// Nobody comes, or does not, before it begins.
@@ -96,7 +102,7 @@ pub async fn confirm_appointment(
             ensure_kept(conn, &row, now)?;
             booking::ensure_agreed(conn, caller, &row)?;
             let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };
-            let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, content: Json(content), ..row };
+            let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, ..row.written(content, caller) };
             let row = save(conn, caller, next)?;
             effects::booked(conn, caller, &row)?;
             reply(conn, caller, row)
@@ -107,7 +113,7 @@ pub async fn confirm_appointment(
 /// Move an appointment to another slot
 ///
 /// In one step: the place in the old slot is given back when one in the new slot is taken, or kept where there is none. The new slot is
-/// one of the same organization. What is held stays held, no longer than before.
+/// one of the same organization. What is held stays held, no longer than before. A `mode` that is not the new slot's goes.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = Rescheduling, responses((status = 200, description = "The appointment in the other slot.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`; its referral is closed: `referral_closed`; or the other slot has no place: `slot_full`, `slot_closed`, `already_booked`; or the performer of its referral, the organization that it is with, or without a referral the client's own, does not see the patient any more: `consent_ended`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/reschedule")]
 pub async fn reschedule_appointment(
@@ -164,11 +170,20 @@ pub async fn cancel_appointment(
         .await
 }
 
+/// The word on how it went that an outcome leaves.
+fn outcome_note(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow, outcome: &AppointmentOutcome) -> Result<Option<String>> {
+    let before = &row.conclusion;
+    if outcome.note.is_none() && before.outcome_note.is_some() && shown::is_hidden(conn, caller, row.patient_id, before.outcome_noted_by)? {
+        return Ok(before.outcome_note.clone());
+    }
+    Ok(outcome.note.clone())
+}
+
 /// Say whether the person came
 ///
-/// From the appointment's beginning on; `attended` may be corrected to `no_show`, and `no_show` to `attended`. The referral, where it is
-/// open, has this as its `business_status` from then on; if the person came to the referral's performer, who was still to reach them first,
-/// that follow-up is completed.
+/// From the appointment's beginning on; `attended` may be corrected to `no_show`, and `no_show` to `attended`. What was noted before goes
+/// then, unless the caller does not read it and sends no `note`. The referral, where it is open, has this as its `business_status` from
+/// then on; if the person came to the referral's performer, who was still to reach them first, that follow-up is completed.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the appointment has this version.", example = "\"3\"")), request_body = AppointmentOutcome, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is not booked: `illegal_transition`; it has not begun: `appointment_to_come`."), (status = 410, description = "The appointment was deleted.")), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/appointments/{id}/conclude")]
 pub async fn conclude_appointment(
@@ -190,7 +205,8 @@ pub async fn conclude_appointment(
             if row.starts_at > caller.at {
                 return Err(to_come());
             }
-            let conclusion = AppointmentConclusion { outcome_note: outcome.note.clone(), ..AppointmentConclusion::by(caller) };
+            let note = outcome_note(conn, caller, &row, outcome)?;
+            let conclusion = AppointmentConclusion::by(caller).noting(note, &row.conclusion, caller);
             let row = save(conn, caller, AppointmentRow { status, conclusion: Json(conclusion), ..row })?;
             match outcome.status {
                 Attendance::Attended => effects::attended(conn, caller, &row)?,

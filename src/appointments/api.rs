@@ -7,6 +7,7 @@ use validator::Validate;
 use super::model::{AppointmentCancellation, AppointmentInput, AppointmentRow, AppointmentStatus, Attendance};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{AppointmentId, OrganizationId, PatientId, PractitionerId, ReferralId, ServiceId, SlotId};
 
 /// An appointment.
@@ -42,10 +43,14 @@ pub struct Appointment {
     /// A word on how it went.
     #[schema(example = "Stayed for tea.")]
     pub outcome_note: Option<String>,
+    /// The organization that wrote the `outcome_note` last, whose words it is; null where none is shown.
+    pub outcome_noted_by: Option<OrganizationId>,
     /// When it was called off, or the person said to have come or not.
     pub concluded_at: Option<Instant>,
-    /// The organization that said so. The `outcome_note` and the words of the cancellation are its own.
+    /// The organization that said so. The words of the cancellation are its own.
     pub concluded_by: Option<OrganizationId>,
+    /// The organization that wrote the `note` last, whose words it is; null where none is shown.
+    pub noted_by: Option<OrganizationId>,
     /// What is written of it.
     #[serde(flatten)]
     pub content: AppointmentInput,
@@ -70,8 +75,10 @@ impl From<AppointmentRow> for Appointment {
             held_until: row.held_until,
             cancellation: conclusion.cancellation,
             outcome_note: conclusion.outcome_note,
+            outcome_noted_by: conclusion.outcome_noted_by,
             concluded_at: conclusion.concluded_at,
             concluded_by: conclusion.concluded_by,
+            noted_by: row.noted_by,
             content,
         }
     }
@@ -120,7 +127,7 @@ pub struct Rescheduling {
 pub struct AppointmentOutcome {
     /// Whether the person came.
     pub status: Attendance,
-    /// A word on how it went.
+    /// A word on how it went. One that was noted before goes where none is sent, unless the caller does not read it.
     #[serde(default)]
     #[schema(max_length = 2_000, example = "Stayed for tea.")]
     pub note: Option<String>,
@@ -131,6 +138,12 @@ pub struct AppointmentOutcome {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AppointmentQuery {
+    /// Only those that this organization made.
+    #[param(inline)]
+    pub organization_id: Option<OrganizationId>,
+    /// Only those with this organization: its diary.
+    #[param(inline)]
+    pub provider_id: Option<OrganizationId>,
     /// Only of this slot.
     #[param(inline)]
     pub slot_id: Option<SlotId>,
@@ -156,6 +169,13 @@ pub struct AppointmentQuery {
     /// Only those that begin before this moment.
     #[param(inline)]
     pub until: Option<Instant>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -12,18 +12,22 @@ use crate::kind::{AppointmentId, OrganizationId, PatientId, ReferralId, Resource
 use crate::referrals::model::{BusinessStatus, ReferralRow};
 use crate::referrals::workflow;
 use crate::slots::model::SlotRow;
+use crate::types::DeliveryMode;
 use crate::{identifiers, patients, referrals, slots};
 
 /// So many places may be held for a patient at once: to choose from, and not to keep from others.
 const MOST_FOR_A_PATIENT: i64 = 3;
 
 /// Fails with everything that is wrong with what a booking names: the slot, the patient, the referral, and whether they go together. Only
-/// one that is to come asks for a referral in which a place can be booked, or for a place.
+/// one that is to come asks for a referral in which a place can be booked, for a place, or for how people meet in the slot.
 pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is_to_come: bool) -> Result<()> {
     let mut faults = Vec::new();
     let slot = slots::repository::find(conn, input.slot_id)?.filter(|slot| slot.deleted_at.is_none());
     if slot.is_none() {
         faults.push(Fault::new("/slot_id", "not_found", "is not a slot"));
+    }
+    if let Some(slot) = slot.as_ref().filter(|_| is_to_come) {
+        faults.extend(other_mode(slot, input.mode));
     }
     let sides = match input.referral_id {
         Some(id) => check_referral(conn, caller, (id, is_to_come), input.patient_id, slot.as_ref(), &mut faults)?,
@@ -52,6 +56,12 @@ pub fn check(conn: &mut DbConn, caller: &Principal, input: &AppointmentInput, is
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+/// What is wrong with how people are to meet in a slot: it may state another way.
+pub fn other_mode(slot: &SlotRow, mode: Option<DeliveryMode>) -> Option<Fault> {
+    let is_other = mode.is_some_and(|mode| !slot.is_open_to(mode));
+    is_other.then(|| Fault::new("/mode", "not_allowed", "is not how people meet in the slot"))
 }
 
 /// The referral must be one that was sent, and that its performer has accepted where the appointment is to come; of this patient, the

@@ -11,7 +11,7 @@ use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::{Action, Actor};
 use crate::db::DbConn;
-use crate::db::types::{Id, Instant, Json};
+use crate::db::types::{Id, Instant};
 use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
@@ -20,6 +20,7 @@ use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
 use crate::kind::{self, AppointmentId};
+use crate::slots;
 use crate::types::Identifier;
 
 /// Appointments, for the common verbs.
@@ -94,12 +95,14 @@ impl Resource for Appointments {
         if input.referral_id != before.referral_id {
             faults.push(Fault::new("/referral_id", "immutable", "cannot be changed"));
         }
+        if input.mode != before.mode {
+            let slot = slots::repository::find(conn, row.slot_id)?;
+            faults.extend(slot.and_then(|slot| booking::other_mode(&slot, input.mode)));
+        }
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        // Whoever does not read the note does not take it away by writing what it reads.
-        let is_makers = row.organization_id == caller.organization_id;
-        if !is_makers && input.note.is_none() && !sight::shut_out_by(conn, caller, &[row.patient_id])?.is_empty() {
+        if input.note.is_none() && before.note.is_some() && shown::is_hidden(conn, caller, row.patient_id, row.noted_by)? {
             input.note = before.note;
         }
         Ok(())
@@ -110,7 +113,7 @@ impl Resource for Appointments {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow, input: AppointmentInput) -> Result<Option<AppointmentRow>> {
-        let row = AppointmentRow { content: Json(input), version: row.version + 1, updated_at: caller.at, ..row.clone() };
+        let row = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row.clone().written(input, caller) };
         Ok(repository::update(conn, &row)?.then_some(row))
     }
 
@@ -216,8 +219,8 @@ pub async fn upsert_appointment(
 /// Read an appointment
 ///
 /// Whoever made it, whom it is with, the two sides of its referral, and who sees the patient's referrals may read it. Where the patient
-/// does not let an organization in, or not any more, what others have noted of the person is null to it: the `note` unless it made the
-/// appointment, the `outcome_note` and the words of a cancellation unless it concluded it (`concluded_by`).
+/// does not let an organization in, or not any more, what others have noted of the person is null to it: the `note` and the `outcome_note`
+/// unless it wrote them last (`noted_by`, `outcome_noted_by`), the words of a cancellation unless it called it off (`concluded_by`).
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment.", body = Appointment)), security(("oauth2" = ["appointments:read"])))]
 #[get("/v1/appointments/{id}")]
 pub async fn get_appointment(
@@ -232,7 +235,8 @@ pub async fn get_appointment(
 /// Replace an appointment
 ///
 /// What is noted of it, as long as the person may still come; `POST /v1/appointments/{id}/reschedule` moves it. Only the organization that
-/// made it changes its identifiers. A `note` that the caller does not read stays where none is sent.
+/// made it changes its identifiers. A `note` that the caller does not read stays where none is sent. One that is sent is the caller's own
+/// from then on, and takes the place of any that was there: the history keeps it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), request_body = AppointmentInput, responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[put("/v1/appointments/{id}")]
 pub async fn update_appointment(
@@ -248,7 +252,8 @@ pub async fn update_appointment(
 /// Change an appointment
 ///
 /// What is noted of it, as long as the person may still come; `POST /v1/appointments/{id}/reschedule` moves it. Only the organization that
-/// made it changes its identifiers.
+/// made it changes its identifiers. A `note` that the caller does not read is not cleared by null. One that is sent is the caller's own
+/// from then on, and takes the place of any that was there: the history keeps it.
 #[utoipa::path(tag = "appointments", params(("id" = AppointmentId, Path, description = "The appointment's id.")), responses((status = 200, description = "The appointment as it now is.", body = Appointment), (status = 409, description = "It is over: `appointment_closed`.")), security(("oauth2" = ["appointments:write"])))]
 #[patch("/v1/appointments/{id}")]
 pub async fn patch_appointment(

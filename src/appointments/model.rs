@@ -117,7 +117,8 @@ pub struct AppointmentInput {
     /// The referral that it belongs to. It never changes.
     #[serde(default)]
     pub referral_id: Option<ReferralId>,
-    /// How people meet, where the slot leaves it open.
+    /// How people meet, where the slot leaves it open; another mode than the slot states is refused, and goes where the appointment is
+    /// moved into such a slot.
     #[serde(default)]
     pub mode: Option<DeliveryMode>,
     /// What whoever is met should know. It stands in no calendar.
@@ -152,6 +153,16 @@ fn explained(cancellation: &AppointmentCancellation) -> Result<(), ValidationErr
     Ok(())
 }
 
+/// Whose words a note is: those of the organization that wrote it last; nobody's where there is none. Whoever sends what was there before,
+/// which comes with the one whose words it was, does not make it theirs.
+pub fn noted_by(
+    note: Option<&str>,
+    (before, writer): (Option<&str>, Option<OrganizationId>),
+    caller: OrganizationId,
+) -> Option<OrganizationId> {
+    note.and(if note == before { writer } else { Some(caller) })
+}
+
 /// How an appointment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AppointmentConclusion {
@@ -159,9 +170,11 @@ pub struct AppointmentConclusion {
     pub cancellation: Option<AppointmentCancellation>,
     /// A word on how it went.
     pub outcome_note: Option<String>,
+    /// See [`noted_by`].
+    pub outcome_noted_by: Option<OrganizationId>,
     /// When it was called off, or the person said to have come or not.
     pub concluded_at: Option<Instant>,
-    /// The organization that said so, whose words these are.
+    /// The organization that said so, whose words those of the cancellation are.
     pub concluded_by: Option<OrganizationId>,
 }
 
@@ -169,6 +182,12 @@ impl AppointmentConclusion {
     /// Said by a caller now, in no words yet.
     pub fn by(caller: &Principal) -> Self {
         Self { concluded_at: Some(caller.at), concluded_by: Some(caller.organization_id), ..Self::default() }
+    }
+
+    /// The same with a word on how it went, after what was said of that before.
+    pub fn noting(self, note: Option<String>, before: &Self, caller: &Principal) -> Self {
+        let was = (before.outcome_note.as_deref(), before.outcome_noted_by);
+        Self { outcome_noted_by: noted_by(note.as_deref(), was, caller.organization_id), outcome_note: note, ..self }
     }
 }
 
@@ -214,6 +233,8 @@ pub struct AppointmentRow {
     pub deleted_at: Option<Instant>,
     /// The organization that manages the patient.
     pub manager_id: OrganizationId,
+    /// Whose words the note is; see [`noted_by`].
+    pub noted_by: Option<OrganizationId>,
 }
 
 impl AppointmentRow {
@@ -240,6 +261,7 @@ impl AppointmentRow {
             ends_at: slot.ends_at,
             held_until: hold.map(|hold| at.plus(hold)),
             conclusion: Json(AppointmentConclusion::default()),
+            noted_by: noted_by(input.note.as_deref(), (None, None), maker),
             content: Json(input),
             version: 1,
             created_at: at,
@@ -249,8 +271,15 @@ impl AppointmentRow {
         }
     }
 
-    /// The same in another slot.
-    pub fn moved_to(self, slot: &SlotRow) -> Self {
+    /// The same with what a caller writes over it.
+    pub fn written(self, input: AppointmentInput, caller: &Principal) -> Self {
+        let was = (self.content.note.as_deref(), self.noted_by);
+        Self { noted_by: noted_by(input.note.as_deref(), was, caller.organization_id), content: Json(input), ..self }
+    }
+
+    /// The same in another slot, which says how people meet in it.
+    pub fn moved_to(mut self, slot: &SlotRow) -> Self {
+        self.content.0.mode = self.content.mode.filter(|mode| slot.is_open_to(*mode));
         Self {
             slot_id: slot.id,
             service_id: slot.service_id,
@@ -272,5 +301,20 @@ impl AppointmentRow {
             Some(until) if until <= now => AppointmentStatus::Expired,
             _ => self.status,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_of_whoever_wrote_it_last() {
+        let [first, second] = [(); 2].map(|()| OrganizationId::generate());
+        let (nothing, written) = ((None, None), (Some("Ground floor."), Some(first)));
+        assert_eq!(noted_by(Some("Ground floor."), nothing, first), Some(first));
+        assert_eq!(noted_by(Some("Second floor."), written, second), Some(second));
+        assert_eq!(noted_by(Some("Ground floor."), written, second), Some(first), "who sends what it has read adds nothing");
+        assert_eq!((noted_by(None, written, second), noted_by(None, nothing, second)), (None, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::{count_star, delete, exists, insert_into, select};
+use diesel::dsl::{count_star, delete, exists, insert_into, not, select};
 use diesel::prelude::*;
 
 use super::api::AppointmentQuery;
@@ -14,7 +14,8 @@ use crate::db::types::{Instant, Json};
 use crate::db::{DbConn, MultiBackend};
 use crate::error::Result;
 use crate::http::page::Joined;
-use crate::kind::{AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, AppointmentId, ClientId, OrganizationId, PatientId, ReferralId, SlotId};
 use crate::slots::model::SlotInput;
 use crate::slots::repository::Diary;
 use crate::{changes, patients, referrals};
@@ -34,32 +35,55 @@ pub fn list(
     after: Option<(Instant, AppointmentId)>,
 ) -> Result<Vec<AppointmentRow>> {
     let own = caller.organization_id;
-    let rows = || filtered(query, after, caller.at);
-    if query.slot_id.is_some() || query.patient_id.is_some() || query.referral_id.is_some() {
-        return Ok(rows().filter(sight::appointments(caller)).load(conn)?);
-    }
+    let rows = |are_few| filtered(query, after, caller.at, are_few);
     let mut page = Joined::new(query.limit, |row: &AppointmentRow| (row.starts_at, row.id));
-    let rest = |page: &Earliest| match page.end() {
-        Some(end) => rows().filter(appointments::starts_at.le(end.starts_at)),
-        None => rows(),
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        // Each by itself: for several at once the database might rather look through all that an organization has.
+        for id in identifiers::known_as::<kind::Appointment>(conn, key, None)? {
+            page.add(rows(true).filter(appointments::id.eq(id)).filter(sight::appointments(caller)).load(conn)?);
+        }
+        return Ok(page.into_rows());
+    }
+    if query.slot_id.is_some() || query.patient_id.is_some() || query.referral_id.is_some() {
+        return Ok(rows(true).filter(sight::appointments(caller)).load(conn)?);
+    }
+    let rest = |page: &Earliest, are_few| match page.end() {
+        Some(end) => rows(are_few).filter(appointments::starts_at.le(end.starts_at)),
+        None => rows(are_few),
     };
-    page.add(rest(&page).filter(appointments::provider_id.eq(own)).load(conn)?);
-    let of_others = |page: &Earliest| rest(page).filter(appointments::provider_id.ne(own));
-    page.add(of_others(&page).filter(appointments::organization_id.eq(own)).load(conn)?);
-    let not_made = |page: &Earliest| of_others(page).filter(appointments::organization_id.ne(own));
-    page.add(not_made(&page).filter(appointments::manager_id.eq(own)).load(conn)?);
-    let others = |page: &Earliest| not_made(page).filter(appointments::manager_id.ne(own)).filter(sight::appointments(caller));
-    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
-    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
-        page.add(others(&page).load(conn)?);
+    // Of whom others are asked for, none is looked for among one's own.
+    let may_be_own = |named: Option<OrganizationId>| named.is_none_or(|id| id == own);
+    if may_be_own(query.provider_id) {
+        page.add(rest(&page, false).filter(appointments::provider_id.eq(own)).load(conn)?);
+    }
+    if query.provider_id == Some(own) {
+        return Ok(page.into_rows());
+    }
+    let of_others = |page: &Earliest, are_few| rest(page, are_few).filter(appointments::provider_id.ne(own));
+    if may_be_own(query.organization_id) {
+        page.add(of_others(&page, false).filter(appointments::organization_id.eq(own)).load(conn)?);
+    }
+    if query.organization_id == Some(own) {
+        return Ok(page.into_rows());
+    }
+    let not_made = |page: &Earliest, are_few| of_others(page, are_few).filter(appointments::organization_id.ne(own));
+    page.add(not_made(&page, false).filter(appointments::manager_id.eq(own)).load(conn)?);
+    let others = |page: &Earliest, are_few| {
+        let rest = not_made(page, are_few).filter(appointments::manager_id.ne(own));
+        rest.filter(sight::appointments(caller))
+    };
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals, is_full)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) else {
+        page.add(others(&page, false).load(conn)?);
         return Ok(page.into_rows());
     };
-    if !patients.is_empty() {
-        page.add(others(&page).filter(appointments::patient_id.eq_any(patients)).load(conn)?);
+    for patients in patients.chunks(500) {
+        page.add(others(&page, true).filter(appointments::patient_id.eq_any(patients.to_vec())).load(conn)?);
     }
-    if !referrals.is_empty() {
-        let referrals = referrals.into_iter().map(Some);
-        page.add(others(&page).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
+    for referrals in referrals.chunks(500) {
+        let referrals: Vec<Option<ReferralId>> = referrals.iter().copied().map(Some).collect();
+        page.add(others(&page, true).filter(appointments::referral_id.eq_any(referrals).assume_not_null()).load(conn)?);
     }
     Ok(page.into_rows())
 }
@@ -67,10 +91,25 @@ pub fn list(
 type Rows = appointments::BoxedQuery<'static, MultiBackend>;
 type Earliest = Joined<AppointmentRow, (Instant, AppointmentId)>;
 
-/// What a query asks for, whoever sees it.
-fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, now: Instant) -> Rows {
+/// What a query asks for, whoever sees it. Where these are few whatever organizations it names, each is looked at: with organizations asked
+/// for as keys, all that two have with each other would be.
+fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, now: Instant, are_few: bool) -> Rows {
     let alive = appointments::table.filter(appointments::deleted_at.is_null());
     let mut rows = alive.order((appointments::starts_at, appointments::id)).limit(query.limit.and_one()).into_boxed();
+    if let Some(organization) = query.organization_id {
+        rows = if are_few {
+            rows.filter(not(appointments::organization_id.ne(organization)))
+        } else {
+            rows.filter(appointments::organization_id.eq(organization))
+        };
+    }
+    if let Some(provider) = query.provider_id {
+        rows = if are_few {
+            rows.filter(not(appointments::provider_id.ne(provider)))
+        } else {
+            rows.filter(appointments::provider_id.eq(provider))
+        };
+    }
     if let Some(slot) = query.slot_id {
         rows = rows.filter(appointments::slot_id.eq(slot));
     }
@@ -95,6 +134,9 @@ fn filtered(query: &AppointmentQuery, after: Option<(Instant, AppointmentId)>, n
         } else {
             rows.filter(is_asked.and(stands))
         };
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(appointments::updated_at.ge(since));
     }
     if let Some(from) = query.from {
         rows = rows.filter(appointments::starts_at.ge(from));
@@ -209,30 +251,38 @@ pub fn is_expected(conn: &mut DbConn, referral: ReferralId) -> Result<bool> {
     Ok(select(exists(found)).get_result(conn)?)
 }
 
-/// The appointments of a diary with this organization that begin between two moments, in order of time, with their slots as written; also
-/// those that were called off or deleted, so that a calendar learns of it.
+/// The appointments of a diary with this organization that begin between two moments, at most so many, in order of time, with their slots as
+/// written.
+///
+/// Where not all have room, those that begin from `now` on are among them before others, and of these the latest. One that was called off or
+/// deleted is there until it would have begun, so that a calendar learns of it.
 pub fn of_diary(
     conn: &mut DbConn,
     provider: OrganizationId,
     diary: Diary,
-    (from, until): (Instant, Instant),
+    (from, now, until): (Instant, Instant, Instant),
     limit: i64,
 ) -> Result<Vec<(AppointmentRow, SlotInput)>> {
-    let mut rows = appointments::table
-        .inner_join(slots::table)
-        .filter(appointments::provider_id.eq(provider))
-        .filter(appointments::starts_at.ge(from))
-        .filter(appointments::starts_at.lt(until))
-        .order((appointments::starts_at, appointments::id))
-        .limit(limit)
-        .select((appointments::all_columns, slots::content))
-        .into_boxed();
-    rows = match diary {
-        Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
-        Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+    let rows = || {
+        let rows = appointments::table
+            .inner_join(slots::table)
+            .filter(appointments::provider_id.eq(provider))
+            .select((appointments::all_columns, slots::content))
+            .into_boxed();
+        match diary {
+            Diary::Service(id) => rows.filter(appointments::service_id.eq(id)),
+            Diary::Practitioner(id) => rows.filter(appointments::practitioner_id.eq(id)),
+        }
     };
-    let rows: Vec<(AppointmentRow, Json<SlotInput>)> = rows.load(conn)?;
-    Ok(rows.into_iter().map(|(row, slot)| (row, slot.0)).collect())
+    let ahead = rows().filter(appointments::starts_at.ge(now)).filter(appointments::starts_at.lt(until));
+    let ahead = ahead.order((appointments::starts_at, appointments::id)).limit(limit);
+    let ahead: Vec<(AppointmentRow, Json<SlotInput>)> = ahead.load(conn)?;
+    let begun = rows().filter(appointments::starts_at.ge(from)).filter(appointments::starts_at.lt(now));
+    let begun = begun.filter(appointments::deleted_at.is_null()).filter(appointments::status.eq_any(AppointmentStatus::TAKING));
+    let left = limit.saturating_sub(i64::try_from(ahead.len()).unwrap_or(i64::MAX));
+    let begun = begun.order((appointments::starts_at.desc(), appointments::id.desc())).limit(left);
+    let begun: Vec<(AppointmentRow, Json<SlotInput>)> = begun.load(conn)?;
+    Ok(begun.into_iter().rev().chain(ahead).map(|(row, slot)| (row, slot.0)).collect())
 }
 
 /// Holds that have run out and of which that is not written down yet, the oldest first.
@@ -261,6 +311,7 @@ pub fn update(conn: &mut DbConn, row: &AppointmentRow) -> Result<bool> {
             appointments::held_until.eq(row.held_until),
             appointments::conclusion.eq(&row.conclusion),
             appointments::content.eq(&row.content),
+            appointments::noted_by.eq(row.noted_by),
             appointments::version.eq(row.version),
             appointments::updated_at.eq(row.updated_at),
             appointments::deleted_at.eq(row.deleted_at),

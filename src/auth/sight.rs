@@ -16,7 +16,7 @@ use crate::db::types::Instant;
 use crate::db::{DbConn, among};
 use crate::each;
 use crate::error::{Error, Result};
-use crate::kind::{ConsentId, OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::kind::{OrganizationId, PatientId, ReferralId, ResourceType};
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,28 +201,39 @@ pub fn next_granted(
     Ok(each!(conn, |conn| next.load(conn))?)
 }
 
-/// So many are asked for by name; of more, the rows are looked at one by one.
+/// So many are asked for by name for a page that is full; of more, the rows that may still stand in it, which are few, are looked at one by
+/// one.
 const FEW: i64 = 500;
+/// So many, where the page is not full: one by one, all rows of everybody would be looked at.
+const MANY: i64 = 5_000;
 
-/// The patients who let the caller see this category, where the consents by which it sees anybody are few enough to be asked for by name.
-/// Nobody is let in by a patient who was deleted.
-pub fn few_granted(conn: &mut DbConn, caller: &Principal, category: DataCategory) -> Result<Option<Vec<PatientId>>> {
-    let beyond = standing(caller.organization_id).offset(FEW).select(consents::id);
-    let beyond: Option<ConsentId> = each!(conn, |conn| beyond.first(conn)).optional()?;
+/// The patients who let the caller see this category, where they are few enough to be asked for by name, one as often as they have let it.
+/// For a page that `is_full` all consents to the caller have to be few, which is asked at less cost. Nobody is let in by a patient who was
+/// deleted.
+pub fn few_granted(conn: &mut DbConn, caller: &Principal, category: DataCategory, is_full: bool) -> Result<Option<Vec<PatientId>>> {
+    let beyond: Option<PatientId> = if is_full {
+        let standing = standing(caller.organization_id).offset(FEW).select(consents::patient_id);
+        each!(conn, |conn| standing.first(conn)).optional()?
+    } else {
+        let granted = granted(caller, category).offset(MANY);
+        each!(conn, |conn| granted.first(conn)).optional()?
+    };
     if beyond.is_some() {
         return Ok(None);
     }
     Ok(Some(each!(conn, |conn| of_living(granted(caller, category)).load(conn))?))
 }
 
-/// The referrals of which the caller is a party, drafts sent to it included, where they are few enough to be asked for by name.
-pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal) -> Result<Option<Vec<ReferralId>>> {
+/// The referrals of which the caller is a party, drafts sent to it included, where they are few enough to be asked for by name for a page
+/// that `is_full` or is not.
+pub fn few_taken_part_in(conn: &mut DbConn, caller: &Principal, is_full: bool) -> Result<Option<Vec<ReferralId>>> {
+    let most = if is_full { FEW / 2 } else { MANY / 2 };
     let mut ids = Vec::new();
     macro_rules! add {
         ($party:expr) => {
             let taken_part_in = referrals::table.filter($party.eq(caller.organization_id)).select(referrals::id);
             // Of many no more is asked than that they are many.
-            let beyond: Option<ReferralId> = each!(conn, |conn| taken_part_in.offset(FEW / 2).first(conn)).optional()?;
+            let beyond: Option<ReferralId> = each!(conn, |conn| taken_part_in.offset(most).first(conn)).optional()?;
             if beyond.is_some() {
                 return Ok(None);
             }

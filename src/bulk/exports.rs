@@ -59,7 +59,7 @@ pub async fn list_exports(app: State, caller: Allowed<Exports>, query: Query<Job
 /// telephone number in the form of E.164. Resources that are changed meanwhile are exported as they are when their turn comes.
 ///
 /// `GET /v1/exports/{id}` says how far it is, and gives the links to the files once it is completed. Of a client's exports the twenty that
-/// ended last are kept, for seven days.
+/// ended last are kept, for seven days. An organization has at most 20 imports and exports under way at once.
 #[utoipa::path(tag = "bulk", request_body = ExportInput, responses((status = 202, description = "The export, which begins within seconds.", body = Export), (status = 409, description = "Too many imports and exports of the organization are under way: `too_many_jobs`.")), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[post("/v1/exports")]
 pub async fn create_export(app: State, caller: Allowed<Exports>, command: Command<ExportInput>) -> Result<HttpResponse> {
@@ -78,6 +78,10 @@ pub async fn create_export(app: State, caller: Allowed<Exports>, command: Comman
 /// By the client that asked for it. Once it is completed each file of what the token's scopes read has an address under which it can be
 /// downloaded for an hour, without a token, while the client may read it. A file is a copy of what was seen when it was written: that a
 /// consent has ended since is told by the change feed.
+///
+/// A download that breaks off goes on with `Range: bytes=N-`, under a newer address too: the answer is 206 with `Content-Range`, or 416 where
+/// the file has no more than N bytes. `If-Range` with the `ETag` of what has arrived makes sure that it is the same file. Of several ranges
+/// the whole is sent. What is packed on its way (`Accept-Encoding`) has neither tag nor ranges: begin with `Accept-Encoding: identity`.
 #[utoipa::path(tag = "bulk", params(("id" = JobId, Path, description = "The export's id.")), responses((status = 200, description = "The export.", body = Export)), security(("oauth2" = ["patients:read"]), ("oauth2" = ["services:read"]), ("oauth2" = ["organizations:read"]), ("oauth2" = ["screenings:read"]), ("oauth2" = ["referrals:read"]), ("oauth2" = ["follow_ups:read"]), ("oauth2" = ["appointments:read"])))]
 #[get("/v1/exports/{id}")]
 pub async fn get_export(app: State, caller: Allowed<Exports>, id: Path<JobId>) -> Result<HttpResponse> {

@@ -11,7 +11,7 @@ use super::api::{Import, ImportOptions, JobCancellation, JobQuery, ResultQuery};
 use super::importing::{BulkLine, LineResult};
 use super::intake::{Arrived, Intake};
 use super::kinds::Loads;
-use super::model::{Content, JobId, JobKind, JobRow, JobStatus, LineOutcome, MOST_OPEN, RESULTS};
+use super::model::{ChunkRow, Content, JobId, JobKind, JobRow, JobStatus, LineOutcome, MOST_OPEN, RESULTS};
 use super::pieces::unpack;
 use super::repository;
 use crate::app::State;
@@ -122,7 +122,8 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
 /// is refused does not hold up the others; an import that has refused a hundred thousand, and ten times as many as it has taken, is given
 /// up: `too_many_refused`. A line names at most 500 others, and has at most as many bytes as the body of a single call, 1 MiB where the
-/// server is not set otherwise: a longer one is refused with `body_too_large`.
+/// server is not set otherwise: a longer one is refused with `body_too_large`. An organization has at most 20 imports and exports under way
+/// at once.
 #[utoipa::path(
     tag = "bulk",
     params(ImportOptions),
@@ -295,20 +296,25 @@ fn only(text: &[u8], wanted: LineOutcome) -> Vec<u8> {
     text.split_inclusive(|byte| *byte == b'\n').filter(is_wanted).flatten().copied().collect()
 }
 
-/// A file of a job, piece by piece. Where it is known how many lines it has, it breaks off where some are no longer there: one that has
-/// simply come to its end would be taken for whole.
-pub(super) fn file(db: Db, job: JobId, name: String, lines: Option<i64>) -> impl futures_util::Stream<Item = Result<web::Bytes>> {
+/// A file of a job, piece by piece.
+fn file(db: Db, job: JobId, name: String, lines: Option<i64>) -> impl futures_util::Stream<Item = Result<web::Bytes>> {
     stream::try_unfold((db, 1), move |(db, line)| {
         let name = name.clone();
         async move {
-            let chunk = db.read(move |conn| repository::chunk_from(conn, job, &name, line)).await?;
-            let found = chunk.as_ref().map_or(i64::MAX, |chunk| chunk.first_line);
-            if lines.is_some_and(|lines| line <= lines && line < found) {
-                return Err(Error::Gone);
-            }
-            let Some(chunk) = chunk else { return Ok(None) };
+            let Some(chunk) = piece(&db, job, name, line, lines).await? else { return Ok(None) };
             let next = chunk.first_line + i64::from(chunk.lines);
             Ok(Some((web::Bytes::from(unpack(&chunk.content)?), (db, next))))
         }
     })
+}
+
+/// The piece of a job's file that has this line. Where it is known how many lines the file has, it fails where some are no longer there:
+/// a file that has simply come to its end would be taken for whole.
+pub(super) async fn piece(db: &Db, job: JobId, name: String, line: i64, lines: Option<i64>) -> Result<Option<ChunkRow>> {
+    let chunk = db.read(move |conn| repository::chunk_from(conn, job, &name, line)).await?;
+    let found = chunk.as_ref().map_or(i64::MAX, |chunk| chunk.first_line);
+    if lines.is_some_and(|lines| line <= lines && line < found) {
+        return Err(Error::Gone);
+    }
+    Ok(chunk)
 }

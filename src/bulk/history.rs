@@ -129,7 +129,7 @@ pub fn appointment(caller: &Principal, was: &ReadOnly, status: AppointmentStatus
             let outcome = schema::check::<AppointmentOutcome>(note);
             let outcome =
                 outcome.map_err(|error| error.at_pointers(|fault| format!("/read_only{}", fault.replacen("/note", "/outcome_note", 1))))?;
-            AppointmentConclusion { outcome_note: outcome.note, ..told }
+            told.noting(outcome.note, &AppointmentConclusion::default(), caller)
         }
         _ => AppointmentConclusion::default(),
     })

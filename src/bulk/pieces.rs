@@ -22,14 +22,21 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
     Ok(lines)
 }
 
+/// How many bytes a piece has when it is unpacked, which gzip says in its last four (RFC 1952 §2.3.1); of one with fewer than 4 GiB.
+pub fn size(packed: &[u8]) -> Result<u64> {
+    let said = packed.last_chunk().ok_or_else(|| Error::internal("a piece that is not packed"))?;
+    Ok(u32::from_le_bytes(*said).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_was_packed_is_unpacked() {
+    fn what_was_packed_is_unpacked_and_says_before_how_large_it_is() {
         for lines in [&b""[..], b"{}\n", &b"{\"a\": 1}\n".repeat(10_000)] {
-            assert_eq!(unpack(&pack(lines).unwrap()).unwrap(), lines);
+            let packed = pack(lines).unwrap();
+            assert_eq!((unpack(&packed).unwrap(), size(&packed).unwrap()), (lines.to_vec(), lines.len() as u64));
         }
     }
 }

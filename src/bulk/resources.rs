@@ -103,6 +103,10 @@ impl Bulk for Services {
         Ok(is_changed)
     }
 
+    fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Self::Shape>) -> Result<Vec<Self::Shape>> {
+        services::providers::named(conn, shapes.into_iter().map(|shape| shape.at(caller.at)).collect())
+    }
+
     fn row(caller: &Principal, id: Id<Self::Kind>, input: ServiceInput) -> Result<ServiceRow> {
         Ok(ServiceRow::new(id, caller.organization_id, input, caller.at))
     }

@@ -108,7 +108,7 @@ pub(super) fn referrals(conn: &mut DbConn, caller: &Principal, window: Window) -
     add!(page, conn, referrals, window, referrals::organization_id.eq(own));
     add!(page, conn, referrals, window, sight::is_sent().and(referrals::performer_id.eq(own)));
     add!(page, conn, referrals, window, sight::is_sent().and(referrals::manager_id.eq(own)));
-    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+    match sight::few_granted(conn, caller, DataCategory::Referrals, page.end().is_some())? {
         Some(patients) if patients.is_empty() => {}
         Some(patients) => add!(page, conn, referrals, window, sight::is_sent().and(referrals::patient_id.eq_any(patients))),
         None => add!(page, conn, referrals, window, sight::referrals(caller)),
@@ -120,8 +120,9 @@ pub(super) fn follow_ups(conn: &mut DbConn, caller: &Principal, window: Window) 
     let (own, mut page) = (caller.organization_id, joined(window, |row: &FollowUpRow| row.id));
     add!(page, conn, follow_ups, window, follow_ups::organization_id.eq(own));
     add!(page, conn, follow_ups, window, follow_ups::manager_id.eq(own));
-    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
-    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps, is_full)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) else {
         add!(page, conn, follow_ups, window, sight::follow_ups(caller));
         return Ok(page.into_rows());
     };
@@ -144,8 +145,9 @@ pub(super) fn appointments(conn: &mut DbConn, caller: &Principal, window: Window
     add!(page, conn, appointments, window, appointments::organization_id.eq(own));
     add!(page, conn, appointments, window, appointments::provider_id.eq(own));
     add!(page, conn, appointments, window, appointments::manager_id.eq(own));
-    let granted = sight::few_granted(conn, caller, DataCategory::Referrals)?;
-    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller)?) else {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::Referrals, is_full)?;
+    let Some((patients, referrals)) = granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) else {
         add!(page, conn, appointments, window, sight::appointments(caller));
         return Ok(page.into_rows());
     };

@@ -17,7 +17,9 @@ pub mod view;
 
 pub use self::follower::{Demand, Follower};
 pub use self::model::{Action, Actor, Change, Entry, Position, ensure_few};
-pub use self::repository::{after, before, earlier, history, last, last_imported, last_until, latest, numbered, record, record_all};
+pub use self::repository::{
+    after, before, earlier, history, history_of_all, last, last_imported, last_until, latest, numbered, record, record_all,
+};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -163,7 +163,7 @@ fn act(db: &Db, action: Action, now: Instant) -> Result<(), Failure> {
             say(format_args!("{id} is disabled."))
         }
         Action::Enable { id } => {
-            found(id, db.write_blocking(move |conn| repository::set_active(conn, id, true, now))?)?;
+            found(id, db.write_blocking(move |conn| tenants::readmit(conn, id, now))?)?;
             say(format_args!("{id} is active."))
         }
     }

@@ -17,7 +17,7 @@ use crate::db::Db;
 use crate::error::{Error, Result as DbResult};
 use crate::import::importer::Importer;
 use crate::import::kin;
-use crate::import::load::{BATCH, Batch, Load, NOTHING_FORGOTTEN, NOTHING_RETIRED, Written, retire};
+use crate::import::load::{BATCH, Batch, Load, NOTHING_FORGOTTEN, NOTHING_RETIRED, Written, preview_retired, retire};
 use crate::import::mapping::Mapping;
 use crate::import::package::{MOST_ROWS, Package, is_zip};
 use crate::import::read::{Form, Raw, form_of, read};
@@ -220,10 +220,9 @@ impl Services {
     }
 
     fn retire(&self, db: &Db, source: &str, load: &Load, is_package: bool, book: &Mutex<Book>) -> Result<(), Failure> {
-        let is_hardly_full = load.is_hardly_full() && !self.force;
         if let Some(told) = load.doubt().filter(|_| !self.force) {
             locked(book).add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !self.force {
             return Err(Failure::because(format!(
                 "the file lists less than half of what {source} had: {} services would be retired; --force if that is right",
                 load.missing().len()
@@ -231,18 +230,13 @@ impl Services {
         } else {
             self.retire_missing(db, load, book)?;
         }
-        if is_package && !is_hardly_full { self.forget(db, load, book) } else { Ok(()) }
+        if is_package { self.forget(db, load, book) } else { Ok(()) }
     }
 
     fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
         for ids in load.missing().chunks(BATCH) {
             let ids = ids.to_vec();
-            let lines = if self.dry_run {
-                let line = |id| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() };
-                ids.into_iter().map(line).collect()
-            } else {
-                db.write_blocking(move |conn| retire(conn, &operator(), &ids))?
-            };
+            let lines = if self.dry_run { preview_retired(&ids) } else { db.write_blocking(move |conn| retire(conn, &operator(), &ids))? };
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
         Ok(())
@@ -350,12 +344,16 @@ fn locked(book: &Mutex<Book>) -> std::sync::MutexGuard<'_, Book> {
 
 /// Fails where what was to be retired or forgotten was not: nobody reads the summary of what runs every night.
 fn ensure_retired(report: &Report) -> Result<(), Failure> {
+    let refused = "were refused of which it is not known which they are";
+    let (was, were, done) = if report.dry_run { ("would be", "would be", "would be done") } else { ("was", "were", "is done") };
     let undone = [
-        (NOTHING_RETIRED, "nothing was made inactive: records were refused of which it is not known which they are; all else is done"),
-        (NOTHING_FORGOTTEN, "no terms were forgotten: rows of such were refused of which it is not known which they are; all else is done"),
+        (NOTHING_RETIRED, format!("nothing {was} made inactive: records {refused}; all else {done}")),
+        (
+            NOTHING_FORGOTTEN,
+            format!("no terms {were} forgotten: rows of such {refused}, or less than half of the services are listed; all else {done}"),
+        ),
     ];
-    let told: Vec<String> =
-        undone.iter().filter(|(code, _)| report.notices.contains_key(code)).map(|(_, told)| (*told).to_owned()).collect();
+    let told: Vec<String> = undone.into_iter().filter(|(code, _)| report.notices.contains_key(code)).map(|(_, told)| told).collect();
     if told.is_empty() { Ok(()) } else { Err(Failure(told)) }
 }
 

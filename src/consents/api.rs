@@ -136,6 +136,10 @@ pub struct ConsentQuery {
     /// Only those that hold now, or that do not.
     #[param(example = true)]
     pub is_active: Option<bool>,
+    /// Only those changed at or after this moment; that one begins or ends by its date changes nothing of it. A change bears the moment at
+    /// which it was being written, so ask for five minutes more than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]
@@ -143,4 +147,45 @@ pub struct ConsentQuery {
     /// Where to go on: `next` of the page before.
     #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
     pub cursor: Option<String>,
+}
+
+/// The filters of the consents of one patient, whom the path names.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PatientConsentQuery {
+    /// Only to this organization.
+    #[param(inline)]
+    pub grantee_id: Option<OrganizationId>,
+    /// Only for this purpose, as far as the caller sees what for: a consent that was withdrawn is for none to whom it was given to.
+    #[param(inline)]
+    pub purpose: Option<ConsentPurpose>,
+    /// Only those that hold now, or that do not.
+    #[param(example = true)]
+    pub is_active: Option<bool>,
+    /// Only those changed at or after this moment, as in the list of all consents.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
+    /// Items of a page.
+    #[serde(default)]
+    #[param(inline)]
+    pub limit: Limit,
+    /// Where to go on: `next` of the page before.
+    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
+    pub cursor: Option<String>,
+}
+
+impl PatientConsentQuery {
+    /// The same of the list of all consents.
+    pub fn of(self, patient: PatientId) -> ConsentQuery {
+        ConsentQuery {
+            patient_id: Some(patient),
+            grantee_id: self.grantee_id,
+            purpose: self.purpose,
+            is_active: self.is_active,
+            updated_since: self.updated_since,
+            limit: self.limit,
+            cursor: self.cursor,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
-use super::api::{Consent, ConsentQuery};
+use super::api::{Consent, ConsentQuery, PatientConsentQuery};
 use super::model::{ConsentInput, ConsentRow, ConsentWithdrawal};
 use super::repository;
 use crate::app::State;
@@ -213,7 +213,7 @@ async fn list_page(app: State, caller: Principal, patient: Option<PatientId>, qu
             if let Some(patient) = patient {
                 sight::patient(conn, &caller, patient)?;
             }
-            let rows = repository::list(conn, caller.organization_id, &query, patient, now, after)?;
+            let rows = repository::list(conn, caller.organization_id, &query, now, after)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &ConsentRow| row.id)
         })
         .await?;
@@ -237,16 +237,16 @@ pub async fn list_consents(
 /// List the consents of a patient
 ///
 /// The managing organization sees all of them, others those that they recorded or were given. In order of creation.
-#[utoipa::path(tag = "consents", params(("id" = PatientId, Path, description = "The patient's id."), ConsentQuery), responses((status = 200, description = "A page of consents.", body = Page<Consent>)), security(("oauth2" = ["patients:read"])))]
+#[utoipa::path(tag = "consents", params(("id" = PatientId, Path, description = "The patient's id."), PatientConsentQuery), responses((status = 200, description = "A page of consents.", body = Page<Consent>)), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}/consents")]
 pub async fn list_patient_consents(
     app: State,
     caller: Allowed<scope::PatientsRead>,
     id: Path<Id<kind::Patient>>,
-    query: Query<ConsentQuery>,
+    query: Query<PatientConsentQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    Ok(list_page(app, caller.into_principal(), Some(*id), query.0).await?.respond(&request))
+    Ok(list_page(app, caller.into_principal(), Some(*id), query.0.of(*id)).await?.respond(&request))
 }
 
 /// Record a consent

@@ -127,11 +127,10 @@ pub fn list(
     conn: &mut DbConn,
     reader: OrganizationId,
     query: &ConsentQuery,
-    patient: Option<PatientId>,
     now: Instant,
     after: Option<ConsentId>,
 ) -> Result<Vec<ConsentRow>> {
-    let rows = || filtered(query, patient, now, after);
+    let rows = || filtered(query, now, after);
     let mut page = Joined::new(query.limit, |row: &ConsentRow| row.id);
     page.add(rows().filter(dsl::organization_id.eq(reader)).load(conn)?);
     page.add(given_to(reader, rows(), query).load(conn)?);
@@ -148,9 +147,9 @@ fn given_to(reader: OrganizationId, rows: Rows, query: &ConsentQuery) -> Rows {
 type Rows = consents::BoxedQuery<'static, MultiBackend>;
 
 /// What a query asks for, whoever reads it.
-fn filtered(query: &ConsentQuery, patient: Option<PatientId>, now: Instant, after: Option<ConsentId>) -> Rows {
+fn filtered(query: &ConsentQuery, now: Instant, after: Option<ConsentId>) -> Rows {
     let mut rows = dsl::consents.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
-    if let Some(patient) = patient.or(query.patient_id) {
+    if let Some(patient) = query.patient_id {
         rows = rows.filter(dsl::patient_id.eq(patient));
     }
     if let Some(grantee) = query.grantee_id {
@@ -166,6 +165,9 @@ fn filtered(query: &ConsentQuery, patient: Option<PatientId>, now: Instant, afte
         }
         Some(false) => rows = rows.filter(dsl::withdrawn_at.is_not_null().or(dsl::valid_from.gt(now)).or(dsl::valid_until.le(now))),
         None => {}
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(since));
     }
     if let Some(after) = after {
         rows = rows.filter(dsl::id.gt(after));

@@ -314,12 +314,13 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// How many rows of a kind an organization's sources have in `source_rows`, and how often any of them has changed.
+    /// How many rows of a kind an organization's sources have in `source_rows`, of how many bytes, and how often any of them has changed.
     source_row_counts (kind, organization_id) {
         kind -> Text,
         organization_id -> Id,
         kept -> BigInt,
         revisions -> BigInt,
+        bytes -> BigInt,
     }
 }
 
@@ -737,6 +738,7 @@ diesel::table! {
         updated_at -> Instant,
         deleted_at -> Nullable<Instant>,
         manager_id -> Id,
+        noted_by -> Nullable<Id>,
     }
 }
 
@@ -806,6 +808,8 @@ diesel::table! {
         consents_told_id -> Id,
         rests_until -> Nullable<Instant>,
         requeued_at -> Nullable<Instant>,
+        dues_told -> BigInt,
+        replayed_id -> Nullable<Id>,
     }
 }
 
@@ -855,10 +859,11 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// From which day on what falls due is told to webhooks.
+    /// From which day on what falls due is told to webhooks, and the number of the last that did.
     webhook_state (name) {
         name -> Text,
         due_since -> Nullable<Date>,
+        last_due -> BigInt,
     }
 }
 
@@ -866,11 +871,16 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::types::sql_types::*;
 
-    /// What fell due and has been told.
+    /// What fell due, in the order in which it was found.
     webhook_dues (event_type, resource_id, due_on) {
         event_type -> Text,
         resource_id -> Id,
         due_on -> Date,
+        number -> BigInt,
+        noted_at -> Instant,
+        sequence -> BigInt,
+        order_transaction_id -> BigInt,
+        order_sequence -> BigInt,
     }
 }
 

@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::model::{AttemptInput, AttemptRow, Cancellation, FollowUpInput, FollowUpResult, FollowUpRow, FollowUpStatus, Purpose};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{ClientId, ContactAttemptId, FollowUpId, NeedId, OrganizationId, PatientId, PractitionerId, ReferralId};
 use crate::text_enum;
 
@@ -190,6 +191,13 @@ pub struct FollowUpQuery {
     /// True: only open ones that were due before today. False: all others.
     #[param(example = true)]
     pub overdue: Option<bool>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -9,7 +9,7 @@ use super::handlers::FollowUps;
 use super::model::{AttemptInput, AttemptOutcome, AttemptRow, Cancellation, CancellationCode, FollowUpResult, FollowUpRow, Purpose};
 use super::{plan, repository, rhythm, safety, shown};
 use crate::app::State;
-use crate::auth::{Allowed, Principal, scope};
+use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::{self, Action, Change};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
@@ -38,7 +38,7 @@ use crate::{organizations, practitioners};
 ///
 /// An attempt that did not keep to what makes contact with the person safe is recorded all the same, for it has happened, and answers with
 /// `warnings`.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = AttemptInput, responses((status = 201, description = "The attempt, and the follow-up as it now is; `ETag` is the follow-up's version.", body = NewContactAttempt), (status = 409, description = "The follow-up is not open: `follow_up_closed`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/attempts")]
 pub async fn create_contact_attempt(
     app: State,
@@ -56,7 +56,7 @@ pub async fn create_contact_attempt(
             let row = follow(conn, caller, row, input.outcome)?;
             let version = row.version;
             let shape = NewContactAttempt { follow_up: FollowUp::from(row), warnings, attempt };
-            Reply::created(&format!("/v1/follow-ups/{id}/attempts"), version, &shape)
+            Reply::created(&format!("/v1/follow-ups/{id}/attempts/{}", shape.attempt.id), version, &shape)
         })
         .await
 }
@@ -154,4 +154,27 @@ pub async fn list_contact_attempts(
         })
         .await?;
     Ok(page.respond(&request))
+}
+
+/// Read an attempt of a follow-up
+///
+/// By whoever sees the follow-up, shown as in its list. It never changes.
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("attempt_id" = ContactAttemptId, Path, description = "The attempt's id.")), responses((status = 200, description = "The attempt.", body = ContactAttempt), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:read"])))]
+#[get("/v1/follow-ups/{id}/attempts/{attempt_id}")]
+pub async fn get_contact_attempt(
+    app: State,
+    caller: Allowed<scope::FollowUpsRead>,
+    ids: Path<(Id<kind::FollowUp>, Id<kind::ContactAttempt>)>,
+) -> Result<HttpResponse> {
+    let ((id, attempt), caller) = (ids.into_inner(), Principal::clone(&caller));
+    let attempt = app
+        .db
+        .read_briefly(move |conn| {
+            let follow_up = resource::get_row::<FollowUps>(conn, &caller, id)?;
+            let row = repository::find_attempt(conn, id, attempt)?.ok_or(Error::NotFound)?;
+            let (patient, attempt) = (follow_up.patient_id, ContactAttempt::from(row));
+            sight::one(conn, &caller, attempt, |conn, caller, attempts| shown::attempts(conn, caller, patient, attempts))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(attempt))
 }

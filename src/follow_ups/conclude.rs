@@ -53,7 +53,7 @@ pub fn referral_of(conn: &mut DbConn, caller: &Principal, row: &FollowUpRow) -> 
 /// organization sees them and has no other one without a referral open for them: those in a referral end with it. `new_needs` may be named
 /// while the patient lets the caller's organization see needs or screenings, by itself or in the referral; `next_due_on`, while it may plan a
 /// follow-up by hand.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open; or `next_due_on` is named, and the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = FollowUpResult, responses((status = 200, description = "The follow-up, completed.", body = FollowUp), (status = 409, description = "It is not open: `follow_up_closed`; or `next_due_on` is named, and the performer of its referral does not see the patient any more: `consent_ended`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/complete")]
 pub async fn complete_follow_up(
     app: State,
@@ -163,7 +163,7 @@ fn raise_need(conn: &mut DbConn, caller: &Principal, patient: PatientId, domain:
 /// Cancel a follow-up
 ///
 /// An open one that is no longer of use. It says why, and plans no other.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = Cancellation, responses((status = 200, description = "The follow-up, cancelled.", body = FollowUp), (status = 409, description = "It is not open."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the follow-up has this version.", example = "\"3\"")), request_body = Cancellation, responses((status = 200, description = "The follow-up, cancelled.", body = FollowUp), (status = 409, description = "It is not open: `follow_up_closed`."), (status = 410, description = "The follow-up was deleted.")), security(("oauth2" = ["follow_ups:write"])))]
 #[post("/v1/follow-ups/{id}/cancel")]
 pub async fn cancel_follow_up(
     app: State,

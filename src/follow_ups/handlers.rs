@@ -220,7 +220,7 @@ pub async fn create_follow_up(app: State, caller: Allowed<scope::FollowUpsWrite>
 /// Create or replace a follow-up by identifier
 ///
 /// Among those of the caller's organization.
-#[utoipa::path(tag = "follow_ups", params(ByIdentifier), request_body = FollowUpInput, responses((status = 200, description = "The follow-up, replaced.", body = FollowUp), (status = 201, description = "The new follow-up.", body = FollowUp), (status = 409, description = "It is not open.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(ByIdentifier), request_body = FollowUpInput, responses((status = 200, description = "The follow-up, replaced.", body = FollowUp), (status = 201, description = "The new follow-up.", body = FollowUp), (status = 409, description = "It is not open: `follow_up_closed`; or there is none yet, and neither the performer of the referral nor the caller sees the patient any more: `consent_ended`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[put("/v1/follow-ups/by-identifier")]
 pub async fn upsert_follow_up(
     app: State,
@@ -251,7 +251,7 @@ pub async fn get_follow_up(
 /// Replace a follow-up
 ///
 /// While it is open: another day, another practitioner, another purpose.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), request_body = FollowUpInput, responses((status = 200, description = "The follow-up as it now is.", body = FollowUp), (status = 409, description = "It is not open.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), request_body = FollowUpInput, responses((status = 200, description = "The follow-up as it now is.", body = FollowUp), (status = 409, description = "It is not open: `follow_up_closed`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[put("/v1/follow-ups/{id}")]
 pub async fn update_follow_up(
     app: State,
@@ -266,7 +266,7 @@ pub async fn update_follow_up(
 /// Change a follow-up
 ///
 /// While it is open.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 200, description = "The follow-up as it now is.", body = FollowUp), (status = 409, description = "It is not open.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 200, description = "The follow-up as it now is.", body = FollowUp), (status = 409, description = "It is not open: `follow_up_closed`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[patch("/v1/follow-ups/{id}")]
 pub async fn patch_follow_up(
     app: State,
@@ -281,7 +281,7 @@ pub async fn patch_follow_up(
 /// Delete a follow-up
 ///
 /// One that was made by mistake: open, and without attempts. Others are cancelled.
-#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Something has been done about it.")), security(("oauth2" = ["follow_ups:write"])))]
+#[utoipa::path(tag = "follow_ups", params(("id" = FollowUpId, Path, description = "The follow-up's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Something has been done about it: `follow_up_in_use`.")), security(("oauth2" = ["follow_ups:write"])))]
 #[delete("/v1/follow-ups/{id}")]
 pub async fn delete_follow_up(
     app: State,

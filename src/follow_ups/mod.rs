@@ -32,6 +32,7 @@ pub fn configure(routes: &mut ServiceConfig<'_>) {
         .service(handlers::list_follow_up_history)
         .service(attempts::create_contact_attempt)
         .service(attempts::list_contact_attempts)
+        .service(attempts::get_contact_attempt)
         .service(conclude::complete_follow_up)
         .service(conclude::cancel_follow_up)
         .service(dose::get_referral_dose)

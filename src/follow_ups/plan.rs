@@ -16,10 +16,10 @@ use crate::kind::{FollowUpId, OrganizationId, PatientId, PractitionerId, Referra
 use crate::patients::api::Patient;
 use crate::patients::model::PatientStatus;
 use crate::referrals::lifecycle::ReferralStatus;
-use crate::referrals::model::ReferralRow;
+use crate::referrals::model::{ReferralKind, ReferralRow};
 use crate::referrals::workflow;
 use crate::types::DeliveryMode;
-use crate::{organizations, patients};
+use crate::{organizations, patients, referrals};
 
 /// Plans the first contact of a referral that has just been taken on for the first time, unless whoever acts as the performer has had one to
 /// make, as in one that was loaded. What others have planned is theirs.
@@ -29,6 +29,42 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
         return Ok(());
     }
     first_contact_with_id(conn, caller, Id::generate(), referral)
+}
+
+/// Plans for the caller's organization, for which a system begins to call, the first contacts that whoever spoke for it has not made yet, and
+/// cancels theirs: from now on nobody else moves those referrals. One in which the person was reached, or whose patient the organization does
+/// not see, stays as it is.
+pub fn take_over(conn: &mut DbConn, caller: &Principal) -> Result<()> {
+    let performer = caller.organization_id;
+    for id in referrals::repository::with_first_contact_of_others(conn, performer)? {
+        referrals::repository::lock(conn, id)?;
+        let referral = referrals::repository::get(conn, id)?;
+        let unmade = unmade_for(conn, performer, &referral)?;
+        if unmade.is_empty() || !workflow::performer_sees(conn, &referral, caller.at)? {
+            continue;
+        }
+        for row in unmade {
+            let text = "The performer has a system on Kith now and makes the first contact itself.".to_owned();
+            cancel(conn, caller, row, Cancellation { code: CancellationCode::Duplicate, text: Some(text) })?;
+        }
+        first_contact(conn, caller, &referral)?;
+    }
+    Ok(())
+}
+
+/// The first contacts that the requester has to make for the performer of a referral, which is locked. What it plans for itself, before the
+/// person is taken on or after they were reached, is none.
+fn unmade_for(conn: &mut DbConn, performer: OrganizationId, referral: &ReferralRow) -> Result<Vec<FollowUpRow>> {
+    let is_under_way = referral.kind == ReferralKind::Navigation && referral.status.is_open();
+    if !is_under_way || !referrals::repository::was_taken_on(conn, referral.id, None)? {
+        return Ok(Vec::new());
+    }
+    let mut planned = repository::first_contacts(conn, referral.id)?;
+    if planned.iter().any(|row| row.organization_id == performer || row.status == FollowUpStatus::Completed) {
+        return Ok(Vec::new());
+    }
+    planned.retain(|row| row.organization_id == referral.organization_id && row.status == FollowUpStatus::Open);
+    Ok(planned)
 }
 
 /// Plans the first contact of an accepted referral, under an id that is known beforehand.

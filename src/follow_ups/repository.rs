@@ -12,7 +12,8 @@ use crate::db::{DbConn, among, boxed, locks};
 use crate::each;
 use crate::error::Result;
 use crate::http::page::Joined;
-use crate::kind::{ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, ContactAttemptId, FollowUpId, OrganizationId, PatientId, ReferralId};
 use crate::{organizations, referrals};
 
 /// The follow-up, if the caller sees it, tombstones included.
@@ -46,6 +47,9 @@ macro_rules! filtered {
         }
         if let Some(day) = $query.due_before {
             rows = rows.filter(follow_ups::due_on.lt(day));
+        }
+        if let Some(since) = $query.updated_since {
+            rows = rows.filter(follow_ups::updated_at.ge(since));
         }
         match $query.overdue.zip($today) {
             Some((true, today)) => rows = rows.filter(follow_ups::status.eq(FollowUpStatus::Open)).filter(follow_ups::due_on.lt(today)),
@@ -87,6 +91,15 @@ pub fn list(
             })?
         };
     }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        // Each by itself: for several at once the database might rather look through all that an organization has.
+        for id in identifiers::known_as::<kind::FollowUp>(conn, key, None)? {
+            let mut found: Vec<FollowUpRow> = rows!(follow_ups::id.eq(id).and(sight::follow_ups(caller)));
+            found.retain(|row| query.organization_id.is_none_or(|organization| row.organization_id == organization));
+            page.add(found);
+        }
+        return Ok(page.into_rows());
+    }
     let is_narrow = query.patient_id.is_some() || query.referral_id.is_some();
     match query.organization_id {
         Some(organization) if organization == own => return Ok(rows!(follow_ups::organization_id.eq(own))),
@@ -97,12 +110,12 @@ pub fn list(
     page.add(rows!(follow_ups::organization_id.eq(own)));
     page.add(rows!(follow_ups::organization_id.ne(own).and(follow_ups::manager_id.eq(own))));
     let of_others = || follow_ups::organization_id.ne(own).and(follow_ups::manager_id.ne(own));
-    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps)?;
-    match granted.zip(sight::few_taken_part_in(conn, caller)?) {
+    let is_full = page.end().is_some();
+    let granted = sight::few_granted(conn, caller, DataCategory::FollowUps, is_full)?;
+    match granted.zip(sight::few_taken_part_in(conn, caller, is_full)?) {
         Some((patients, referrals)) if patients.is_empty() && referrals.is_empty() => {}
         Some((patients, referrals)) => {
-            let referrals = referrals.into_iter().map(Some);
-            let is_named = among(follow_ups::patient_id, &patients).or(follow_ups::referral_id.eq_any(referrals).assume_not_null());
+            let is_named = among(follow_ups::patient_id, &patients).or(among(follow_ups::referral_id.assume_not_null(), &referrals));
             page.add(rows!(of_others().and(is_named).and(sight::follow_ups(caller))));
         }
         None => page.add(rows!(of_others().and(sight::follow_ups(caller)))),
@@ -127,11 +140,14 @@ pub fn lock(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
 
 /// Whether an organization has ever had a first contact to make in the referral.
 pub fn has_first_contact(conn: &mut DbConn, organization: OrganizationId, referral: ReferralId) -> Result<bool> {
-    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
     // Asked for with the organization, all that it has to do would be looked through.
-    let first = alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).select(follow_ups::organization_id);
-    let planned: Vec<OrganizationId> = first.load(conn)?;
-    Ok(planned.contains(&organization))
+    Ok(first_contacts(conn, referral)?.iter().any(|row| row.organization_id == organization))
+}
+
+/// The first contacts of a referral, whoever has or had them to make, in order of id.
+pub fn first_contacts(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
+    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
+    Ok(alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id).load(conn)?)
 }
 
 /// The open follow-ups of a referral, in order of id.
@@ -237,6 +253,12 @@ pub fn list_attempts(conn: &mut DbConn, follow_up: FollowUpId, after: Option<Con
         rows = rows.filter(contact_attempts::id.gt(after));
     }
     Ok(rows.load(conn)?)
+}
+
+/// The attempt of a follow-up with this id.
+pub fn find_attempt(conn: &mut DbConn, follow_up: FollowUpId, id: ContactAttemptId) -> Result<Option<AttemptRow>> {
+    let found = contact_attempts::table.find(id).filter(contact_attempts::follow_up_id.eq(follow_up));
+    Ok(found.first(conn).optional()?)
 }
 
 /// All attempts of these follow-ups, in order of time.

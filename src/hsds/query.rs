@@ -99,7 +99,7 @@ list_queries! {
         taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Only what this organization gives.
         organization_id: ServiceId [value_type = Option<String>, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
-        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339; a date is its midnight in UTC. It bears the moment at which it was being written, so ask for five minutes more than you have read.
+        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339; in a query string or a form, a date is its midnight in UTC. It bears the moment at which it was being written, so ask for five minutes more than you have read.
         modified_after: Instant [] query [inline],
         /// Only ids and dates, all on one page unless `per_page` is given: for a partner's sweep.
         minimal: bool [example = false],
@@ -117,7 +117,7 @@ list_queries! {
         taxonomy_id: ServiceId [value_type = Option<String>, format = Uuid, example = "0a1b9c3e-5d7f-5a2b-8c4d-1e3f5a7b9c0d"],
         /// Only what this organization gives.
         organization_id: ServiceId [value_type = Option<String>, format = Uuid, example = "609fa8c7-5013-5d54-a4dd-ea3d32c2f2ee"],
-        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339; a date is its midnight in UTC. It bears the moment at which it was being written, so ask for five minutes more than you have read.
+        /// Only what was changed at this moment or later; a change of anything that hangs on a service counts. RFC 3339; in a query string or a form, a date is its midnight in UTC. It bears the moment at which it was being written, so ask for five minutes more than you have read.
         modified_after: Instant [] query [inline],
         /// Everything nested, as by its id.
         full: bool [example = false],

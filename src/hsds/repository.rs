@@ -1,6 +1,6 @@
 //! The queries of the face: what sources say that no record of ours holds, and services that are there no more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use diesel::dsl::{delete, insert_into, update};
 use diesel::prelude::*;
@@ -13,6 +13,7 @@ use crate::db::schema::{services, source_row_counts, source_rows};
 use crate::db::types::{Instant, Json};
 use crate::each;
 use crate::error::Result;
+use crate::http::json;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::services::row::ServiceRow;
 use crate::text_enum;
@@ -64,9 +65,11 @@ pub type Place<'a> = (OrganizationId, &'a str, &'a str);
 /// So many rows of a kind an organization's sources have at most: whoever lists terms has those of everybody in memory. What is left of
 /// organizations is not counted, for there is no more of it than there are records of them.
 pub const MOST_KEPT: i64 = 200_000;
+/// So many bytes these rows are together at most, for the same reason.
+pub const MOST_BYTES: i64 = 128 << 20;
 
-/// Keeps what sources say, where they say something else than before; how many rows are too many, and left out. Rows of one organization,
-/// source and kind, at most 1,000.
+/// Keeps what sources say, where they say something else than before; how many rows are too many, or too large, and left out. Rows of one
+/// organization, source and kind, at most 1,000.
 pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<usize> {
     let Some(first) = rows.first() else { return Ok(0) };
     let of_source = source_rows::table
@@ -95,46 +98,74 @@ pub fn keep(conn: &mut DbConn, mut rows: Vec<SourceRow>) -> Result<usize> {
     Ok(left_out)
 }
 
-/// Counts rows that are to be written, and leaves out those that are too many; how many.
+/// Counts rows that are to be written, and leaves out those that are too many or too large; how many. Of one that is left out and was kept
+/// before, what it said then stays.
 fn fit(conn: &mut DbConn, rows: &mut Vec<SourceRow>) -> Result<usize> {
     let Some(first) = rows.first().filter(|row| row.kind != SourceRowKind::Organization) else { return Ok(0) };
     let (owner, source, kind) = (first.organization_id, first.source.clone(), first.kind);
-    let kept = hold(conn, owner, kind)?;
+    let known = hold(conn, owner, kind)?;
     // Which are there is asked again: until this held the count, another import may have added or forgotten the same.
     let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
-    let there = of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(&keys)).select(source_rows::key);
-    let there: HashSet<String> = there.load::<String>(conn)?.into_iter().collect();
-    let (before, mut all) = (rows.len(), kept);
+    let there = of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(&keys));
+    let there: Vec<(String, Json<Value>)> = there.select((source_rows::key, source_rows::content)).load(conn)?;
+    let sized = |(key, content): (String, Json<Value>)| {
+        let size = size(&key, &content.0);
+        (key, size)
+    };
+    let there: HashMap<String, i64> = there.into_iter().map(sized).collect();
+    let (before, mut all) = (rows.len(), known);
     rows.retain(|row| {
-        let is_new = !there.contains(&row.key);
-        let fits = !is_new || all < MOST_KEPT;
-        all += i64::from(is_new && fits);
+        let was = there.get(&row.key).copied();
+        let more = size(&row.key, &row.content.0) - was.unwrap_or(0);
+        let fits = (was.is_some() || all.rows < MOST_KEPT) && (more <= 0 || all.bytes + more <= MOST_BYTES);
+        if fits {
+            all = Extent { rows: all.rows + i64::from(was.is_none()), bytes: all.bytes + more };
+        }
         fits
     });
-    if all != kept {
-        set_count(conn, owner, kind, all)?;
+    if all != known {
+        set_extent(conn, owner, kind, all)?;
     }
     Ok(before - rows.len())
 }
 
-/// Notes that rows of a kind change, so that whoever has read them reads them again; how many of them an organization's sources have. Until
+/// The bytes that are counted of a row.
+fn size(key: &str, content: &Value) -> i64 {
+    i64::try_from(key.len() + json::length(content)).unwrap_or(i64::MAX)
+}
+
+/// How much of a kind an organization's sources have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    rows: i64,
+    /// About, for what was kept before bytes were counted was counted as the database writes it.
+    bytes: i64,
+}
+
+/// Notes that rows of a kind change, so that whoever has read them reads them again; how much of it an organization's sources have. Until
 /// the transaction ends nobody else changes any.
-fn hold(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind) -> Result<i64> {
+fn hold(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind) -> Result<Extent> {
     let count = (
         source_row_counts::kind.eq(kind),
         source_row_counts::organization_id.eq(owner),
         source_row_counts::kept.eq(0_i64),
         source_row_counts::revisions.eq(1_i64),
+        source_row_counts::bytes.eq(0_i64),
     );
     let key = (source_row_counts::kind, source_row_counts::organization_id);
     let once_more = source_row_counts::revisions.eq(source_row_counts::revisions + 1_i64);
     each!(conn, |conn| insert_into(source_row_counts::table).values(count).on_conflict(key).do_update().set(once_more).execute(conn))?;
-    Ok(source_row_counts::table.find((kind, owner)).select(source_row_counts::kept).first(conn)?)
+    let held = source_row_counts::table.find((kind, owner)).select((source_row_counts::kept, source_row_counts::bytes));
+    let (rows, bytes) = held.first::<(i64, i64)>(conn)?;
+    Ok(Extent { rows, bytes })
 }
 
-fn set_count(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind, kept: i64) -> Result<()> {
-    update(source_row_counts::table.find((kind, owner))).set(source_row_counts::kept.eq(kept)).execute(conn)?;
+/// Writes how much there is. Where there is no row there are no bytes either, whatever was counted.
+fn set_extent(conn: &mut DbConn, owner: OrganizationId, kind: SourceRowKind, Extent { rows, bytes }: Extent) -> Result<()> {
+    let (rows, bytes) = if rows > 0 { (rows, bytes.max(0)) } else { (0, 0) };
+    let counted = (source_row_counts::kept.eq(rows), source_row_counts::bytes.eq(bytes));
+    update(source_row_counts::table.find((kind, owner))).set(counted).execute(conn)?;
     Ok(())
 }
 
@@ -146,11 +177,16 @@ pub fn keys(conn: &mut DbConn, owner: OrganizationId, source: &str, kind: Source
 
 /// Forgets rows of a source, at most 1,000.
 pub fn forget(conn: &mut DbConn, owner: OrganizationId, source: &str, kind: SourceRowKind, keys: &[String]) -> Result<()> {
-    let kept = hold(conn, owner, kind)?;
-    let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
-    let gone = delete(of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(keys))).execute(conn)?;
-    let gone = i64::try_from(gone).unwrap_or(i64::MAX);
-    set_count(conn, owner, kind, kept.saturating_sub(gone).max(0))
+    let known = hold(conn, owner, kind)?;
+    let gone = || {
+        let of_source = source_rows::table.filter(source_rows::organization_id.eq(owner)).filter(source_rows::source.eq(source));
+        of_source.filter(source_rows::kind.eq(kind)).filter(source_rows::key.eq_any(keys))
+    };
+    let there: Vec<(String, Json<Value>)> = gone().select((source_rows::key, source_rows::content)).load(conn)?;
+    delete(gone()).execute(conn)?;
+    let bytes: i64 = there.iter().map(|(key, content)| size(key, &content.0)).sum();
+    let rows = i64::try_from(there.len()).unwrap_or(i64::MAX);
+    set_extent(conn, owner, kind, Extent { rows: known.rows - rows, bytes: known.bytes - bytes })
 }
 
 /// What is left of these organizations besides their records.

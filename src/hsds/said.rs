@@ -3,7 +3,8 @@
 //! It has the shape of the record in the standard. A row of which Kith has made something is what is left of it, and says by `of` of which of
 //! our rows it is the rest; any other row is whole. [`give_back`] puts each thing where the standard has a column or a list for it that
 //! Kith does not read, and all else into `kith.source_fields` of its object; whole rows among those that Kith reads are marked
-//! (`kith.is_kept`), so that no other Kith reads them. [`rest`] undoes it: what is left of an object besides what we would write of it.
+//! (`kith.is_kept`), so that no other Kith reads them. [`rest`] undoes it: what is left of an object besides what we would write of it. Where
+//! one name is said twice, as that of an id that is none and that of the one made for it, the former is kept in `kith.source_fields`.
 //!
 //! What people here have changed or taken out counts: the rest of a row that is no longer ours stays in the record, and is given back to
 //! nobody.
@@ -120,6 +121,10 @@ fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way:
         if read_as.is_some() && member.as_str() == READ_AS {
             continue;
         }
+        if member == "kith" {
+            stay_elsewhere(&mut elsewhere, value);
+            continue;
+        }
         let stands = record.get(member);
         // Where somebody here says it otherwise than it was read, that stands.
         let made = read_as.filter(|_| table.makes(member)).and_then(|made| made.get(member));
@@ -139,6 +144,24 @@ fn fill(table: &str, record: &mut Fields, mut said: Vec<(&String, &Value)>, way:
     }
     if !profile.is_null() {
         record.insert("kith".into(), profile);
+    }
+}
+
+/// Keeps what a source says in a profile: what stood elsewhere when it was given back before stands there again, and no deeper.
+fn stay_elsewhere(elsewhere: &mut Fields, said: &Value) {
+    let mut profile = said.clone();
+    let kept = match profile.as_object_mut() {
+        Some(members) if members.get(ELSEWHERE).is_some_and(Value::is_object) => members.shift_remove(ELSEWHERE),
+        _ => None,
+    };
+    let is_all = kept.is_some() && profile.as_object().is_some_and(Map::is_empty);
+    if let Some(Value::Object(kept)) = kept {
+        for (member, value) in kept {
+            elsewhere.entry(member).or_insert(value);
+        }
+    }
+    if !is_all {
+        elsewhere.insert("kith".into(), profile);
     }
 }
 
@@ -432,7 +455,7 @@ fn with_id(said: &Fields, written: &Fields, mut rest: Fields) -> Fields {
 fn stripped(table: &str, said: &Fields, id: Uuid) -> Fields {
     let Some(table) = tables::of(table) else { return said.clone() };
     let own = uuid(said.get("id")).unwrap_or(id);
-    let mut row = unfolded(table, said);
+    let (mut row, mut hidden) = (unfolded(table, said), Fields::new());
     for (member, value) in said.iter().filter(|(member, _)| *member != "kith") {
         let left = match (member.as_str(), value) {
             ("id", value) if uuid(Some(value)) == Some(id) => continue,
@@ -452,9 +475,25 @@ fn stripped(table: &str, said: &Fields, id: Uuid) -> Fields {
             }
             (_, value) => value.clone(),
         };
-        add(&mut row, member, left);
+        if let Some(other) = add(&mut row, member, left).filter(|other| Some(other) != row.get(member)) {
+            hidden.insert(member.clone(), other);
+        }
+    }
+    if !hidden.is_empty() {
+        hide(&mut row, hidden);
     }
     settled(row)
+}
+
+/// Keeps elsewhere what stood there under a name that another member has: the id that a source gave, where the row has one of ours.
+fn hide(row: &mut Fields, hidden: Fields) {
+    let mut profile = if let Some(Value::Object(profile)) = row.shift_remove("kith") { profile } else { Fields::new() };
+    if let Some(Value::Object(kept)) = profile.get_mut(ELSEWHERE) {
+        kept.extend(hidden);
+    } else {
+        profile.insert(ELSEWHERE.into(), Value::Object(hidden));
+    }
+    row.insert("kith".into(), Value::Object(profile));
 }
 
 /// What stands in an object's profile besides what the profile has.
@@ -469,13 +508,14 @@ fn unfolded(table: &Table, said: &Fields) -> Fields {
     found
 }
 
-/// Adds a member; to rows that are there, more of them.
-fn add(fields: &mut Fields, member: &str, value: Value) {
+/// Adds a member, and gives back what it replaces; to rows that are there, more of them.
+fn add(fields: &mut Fields, member: &str, value: Value) -> Option<Value> {
     match (fields.get_mut(member), value) {
-        (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
-        (_, value) => {
-            fields.insert(member.to_owned(), value);
+        (Some(Value::Array(known)), Value::Array(more)) => {
+            known.extend(more);
+            None
         }
+        (_, value) => fields.insert(member.to_owned(), value),
     }
 }
 

@@ -27,7 +27,7 @@ pub use self::terms::{NEEDS, TAXONOMY_DETAILS, TERM_DETAILS, described_taxonomy,
 use super::ids;
 use super::model::{
     CostRules, EligibilityRules, Location, LocationExtra, Organization, OrganizationExtra, OrganizationIdentifier, PROFILE_VERSION,
-    RequiredDocument, Service, ServiceAtLocation, ServiceExtra, shown,
+    RequiredDocument, Service, ServiceAtLocation, ServiceAtLocationExtra, ServiceExtra, shown,
 };
 use super::said::{self, Fields};
 use crate::db::types::Instant;
@@ -202,6 +202,7 @@ impl Writer {
             location: Some(location(place, ids::part(id, "location", 0))),
             phones: phones(&place.phones, id),
             schedules: schedules::of(&place.schedules, None, id),
+            kith: filled(ServiceAtLocationExtra { schedules: schedules::unsayable(&place.schedules), ..ServiceAtLocationExtra::default() }),
             ..ServiceAtLocation::default()
         })
     }
@@ -260,7 +261,7 @@ impl Writer {
             translations: content.translations.clone(),
             identifiers: self.identifiers(row),
             delivery_modes: content.delivery_modes.clone(),
-            schedules: if schedules::are_sayable(&content.schedules) { vec![] } else { content.schedules.clone() },
+            schedules: schedules::unsayable(&content.schedules),
             eligibility: filled(EligibilityRules {
                 genders: eligibility.genders.clone(),
                 populations: eligibility.populations.clone(),

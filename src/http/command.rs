@@ -1,4 +1,5 @@
-//! Commands: POST requests, which an `Idempotency-Key` makes safe to send again.
+//! Commands: requests that an `Idempotency-Key` makes safe to send again. Every POST is one, and so is a PUT that records something anew each
+//! time.
 //!
 //! The key is kept in the transaction of the effect itself: there is no effect without its key, and no key without its effect. A
 //! request that fails leaves nothing and may be sent again. Keys belong to the calling client and live for [`KEPT`].
@@ -110,7 +111,7 @@ struct Key {
     body_hash: String,
 }
 
-/// A POST with a valid `T` in its body.
+/// A command with a valid `T` in its body.
 #[derive(Debug)]
 pub struct Command<T> {
     /// The body.

@@ -1,5 +1,8 @@
 //! What is true of every response: a request id, security headers, a problem document for every failure, a line in the log.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
@@ -8,6 +11,7 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error as ActixError, HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
 
@@ -86,11 +90,12 @@ pub async fn surround<B: MessageBody + 'static>(
                     let rebuilt = with_request_id(response.response(), problem, &id);
                     response.into_response(rebuilt).map_into_right_body()
                 }
-                // Nobody waits for the end of a stream that is not sent.
-                None if is_head && response.response().body().size() == BodySize::Stream => {
-                    response.map_body(|_, _| EitherBody::right(BoxBody::new(())))
-                }
-                None => response.map_into_left_body(),
+                // Nobody waits for the end of what is not sent.
+                None => match response.response().body().size() {
+                    BodySize::Stream if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(()))),
+                    BodySize::Sized(length) if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(Unsent(length)))),
+                    _ => response.map_into_left_body(),
+                },
             };
             add_headers(response.headers_mut(), &id);
             let allowance = response.request().extensions().get::<Allowance>().copied();
@@ -110,6 +115,21 @@ pub async fn surround<B: MessageBody + 'static>(
             log(response.status(), openapi::template_of(&path), None);
             Err(InternalError::from_response(error, response).into())
         }
+    }
+}
+
+/// A body of which `HEAD` tells the length alone.
+struct Unsent(u64);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -113,6 +113,11 @@ pub trait Resource: Sized + 'static {
         let _ = (conn, caller, current, input);
         Ok(())
     }
+    /// The same of the content after a merge patch, in which all is there that was said before: what it lacks was cleared, or never said,
+    /// and nothing is kept because it was not named again.
+    fn prepare_patched(conn: &mut DbConn, caller: &Principal, current: &Self::Row, input: &mut Self::Input) -> Result<()> {
+        Self::prepare(conn, caller, Some(current), input)
+    }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
     /// into the row, and what these say of it.
     ///
@@ -289,7 +294,8 @@ pub async fn put<R: Resource>(
     mut input: R::Input,
 ) -> Result<HttpResponse> {
     R::normalise(&mut input);
-    change::<R>(app, caller, id, version, move |_| Ok(input.clone())).await
+    let prepare: Prepare<R> = |conn, caller, row, input| R::prepare(conn, caller, Some(row), input);
+    change::<R>(app, caller, id, version, move |_| Ok(input.clone()), prepare).await
 }
 
 /// `PATCH`: the same with a merge patch, whose result must be as valid as a whole new content.
@@ -314,7 +320,7 @@ pub async fn patch<R: Resource>(
         // Whoever named no version has their patch laid over what another has written meanwhile.
         if R::head(row).version == checked { Ok(input.clone()) } else { patched::<R>(row, &patch) }
     };
-    change::<R>(app, caller, id, version, content).await
+    change::<R>(app, caller, id, version, content, R::prepare_patched).await
 }
 
 fn patched<R: Resource>(row: &R::Row, patch: &MergePatch) -> Result<R::Input> {
@@ -353,12 +359,16 @@ fn to_change<R: Resource>(conn: &mut DbConn, caller: &Principal, id: Id<R::Kind>
     Ok(row)
 }
 
+/// What fails where a content clashes with other rows, and fills in what the server derives.
+type Prepare<R> = fn(&mut DbConn, &Principal, &<R as Resource>::Row, &mut <R as Resource>::Input) -> Result<()>;
+
 async fn change<R: Resource>(
     app: &App,
     caller: &Principal,
     id: Id<R::Kind>,
     version: IfMatch,
     content: impl Fn(&R::Row) -> Result<R::Input> + Send + 'static,
+    prepare: Prepare<R>,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let (version, shape) = app
@@ -366,7 +376,9 @@ async fn change<R: Resource>(
         .write(move |conn| {
             let caller = caller.now(&clock);
             let row = to_change::<R>(conn, &caller, id, &version)?;
-            let (head, shape) = replace::<R>(conn, &caller, &row, content(&row)?)?;
+            let mut input = content(&row)?;
+            prepare(conn, &caller, &row, &mut input)?;
+            let (head, shape) = replace_prepared::<R>(conn, &caller, &row, input)?;
             Ok((head.version, R::view(conn, &caller, shape)?))
         })
         .await?;
@@ -505,21 +517,26 @@ pub async fn history<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>
             R::permit_history(&caller, &row)?;
             let rows = changes::history(conn, R::Kind::RESOURCE_TYPE, id.uuid(), after, query.limit.and_one())?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |entry: &changes::Entry| entry.version)?;
-            let mut reader = Reader::new(&caller);
-            let mut items = Vec::with_capacity(page.items.len());
-            for entry in page.items {
-                match reader.view(conn, &entry)? {
-                    View::Nothing | View::Known => {}
-                    View::Whole => items.push(Revision::from(entry)),
-                    view @ View::Part(_) => {
-                        let shown = reader.shown(conn, &entry, view)?;
-                        items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
-                    }
-                }
-            }
-            Ok(Page { items, next: page.next })
+            revisions(conn, &caller, page)
         })
         .await
+}
+
+/// A page of the journal as the versions that the caller may see.
+pub fn revisions(conn: &mut DbConn, caller: &Principal, page: Page<changes::Entry>) -> Result<Page<Revision>> {
+    let mut reader = Reader::new(caller);
+    let mut items = Vec::with_capacity(page.items.len());
+    for entry in page.items {
+        match reader.view(conn, &entry)? {
+            View::Nothing | View::Known => {}
+            View::Whole => items.push(Revision::from(entry)),
+            view @ View::Part(_) => {
+                let shown = reader.shown(conn, &entry, view)?;
+                items.extend(shown.map(|resource| Revision { resource, ..Revision::from(entry) }));
+            }
+        }
+    }
+    Ok(Page { items, next: page.next })
 }
 
 impl From<changes::Entry> for Revision {

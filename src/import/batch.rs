@@ -192,8 +192,9 @@ impl Batch {
         for (kind, rows) in by_kind {
             let left_out = hsds::keep(conn, rows)?;
             if left_out > 0 {
-                let message =
-                    format!("{left_out} were left out: of all sources of an organization {} are kept, and no more", hsds::MOST_KEPT);
+                let (most, most_bytes) = (hsds::MOST_KEPT, hsds::MOST_BYTES >> 20);
+                let of_all = "of all sources of an organization";
+                let message = format!("{left_out} were left out: {of_all} {most} are kept, of {most_bytes} MiB together, and no more");
                 told.push(noted(None, vec![Notice::new("row_left_out", kind.as_str(), message)]));
             }
         }
@@ -430,6 +431,12 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
         }
     }
     row
+}
+
+/// What is told of services that their source no longer lists, for a dry run.
+pub fn preview_retired(ids: &[ServiceId]) -> Vec<Line> {
+    let line = |id: &ServiceId| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(*id), notices: Vec::new() };
+    ids.iter().map(line).collect()
 }
 
 /// Makes services inactive that their source no longer lists.

@@ -10,14 +10,13 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Outcome;
 use super::desk::{Desk, Taken};
 use super::importer::Importer;
 use super::kin;
-use super::load::{BATCH, Batch, Load, Written, retire};
+use super::load::{BATCH, Batch, Load, Written, preview_retired, retire};
 use super::mapping::Mapping;
 use super::package::{MOST_ROWS, Package, PackageError};
-use super::read::line;
+use super::read::{Raw, line};
 use super::report::Report;
 use crate::app::State;
 use crate::auth::limits::Allowance;
@@ -59,8 +58,8 @@ pub struct ImportQuery {
     pub time_zone: Option<String>,
     /// Make services inactive that the body no longer lists: it is a full one. Refused with 409 where it lists less than half of them. Where
     /// a record was refused of which it is not known which it is, such as a line that is no JSON, nothing is retired, and the report says so
-    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so
-    /// (`nothing_forgotten`); rows of other tables hold up neither.
+    /// (`nothing_retired`). Of a package, terms and the like that it no longer lists are forgotten, unless a row of those was refused so, or
+    /// less than half of the services are listed (`nothing_forgotten`); rows of other tables hold up neither.
     #[serde(default)]
     #[param(example = false)]
     pub retire_missing: bool,
@@ -68,6 +67,10 @@ pub struct ImportQuery {
     #[serde(default)]
     #[param(example = false)]
     pub force: bool,
+    /// Say what would be done, and do nothing. What only writing shows, such as a key that another record has, is not told.
+    #[serde(default)]
+    #[param(example = false)]
+    pub dry_run: bool,
 }
 
 /// Import services
@@ -84,7 +87,7 @@ pub struct ImportQuery {
     tag = "services",
     params(ImportQuery),
     request_body(content((String = "application/x-ndjson"), (String = "application/zip", example = json!("PK"))), description = "Newline-delimited JSON or a tabular package, up to the limit that the server sets for imports (64 MiB); a package unpacked up to four times that, of one row for each 128 bytes of that at most (two million), and of five million whatever the limit."),
-    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had. Its records are imported; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
+    responses((status = 200, description = "What was done.", body = Report), (status = 409, description = "`retire_missing`, and the body lists less than half of what the source had: `too_many_missing`. Its records are imported, but of a dry run; nothing is retired."), (status = 413, description = "The body is larger than an import may be. What came before is imported."), (status = 415, description = "The body is neither NDJSON nor a zip file.")),
     security(("oauth2" = ["services:write"]))
 )]
 #[post("/v1/imports/services")]
@@ -112,7 +115,7 @@ pub async fn import_services(
         app: &app,
         caller: &caller,
         desk: Some(Desk { importer: Importer::new(mapping), load }),
-        report: Report::new(&query.source, false),
+        report: Report::new(&query.source, query.dry_run),
         slot: Arc::new(slot),
     };
     let (body, limit) = (Unpacked::of(&request, payload.into_inner())?, app.config.import_limit);
@@ -125,7 +128,7 @@ pub async fn import_services(
         }
     }
     let mut desk = import.finish().await?;
-    for kin in kin::pieces(desk.importer.take_kin()) {
+    for kin in kin::pieces(desk.importer.take_kin()).filter(|_| !query.dry_run) {
         let (caller, clock, source) = (Principal::clone(&caller), app.clock.clone(), query.source.clone());
         let join = move |conn: &mut DbConn| kin::join(conn, &caller.now(&clock).actor(), owner, &source, &kin);
         app.db.write_patiently(join).await?.into_iter().for_each(|line| import.report.add(line));
@@ -152,20 +155,26 @@ struct Import<'a> {
     caller: &'a Principal,
     desk: Option<Desk>,
     report: Report,
-    /// It is one of few at once for as long as something of it is being read, though whoever sent it may be gone.
     slot: Arc<Slot<OrganizationId>>,
+}
+
+/// Records of an import, which is one of few at once for as long as they are being read, though whoever sent them may be gone.
+struct Held<R> {
+    raws: R,
+    _slot: Arc<Slot<OrganizationId>>,
+}
+
+impl<R: Iterator<Item = Raw>> Iterator for Held<R> {
+    type Item = Raw;
+
+    fn next(&mut self) -> Option<Raw> {
+        self.raws.next()
+    }
 }
 
 impl Import<'_> {
     async fn take(&mut self, lines: Vec<(u64, Bytes)>) -> Result<()> {
-        self.at_desk(move |importer, give| {
-            for (position, bytes) in lines {
-                if let Some(raw) = line(&bytes, position, MOST_OF_LINE) {
-                    importer.take(raw, give);
-                }
-            }
-        })
-        .await
+        self.at_desk(lines.into_iter().filter_map(|(position, bytes)| line(&bytes, position, MOST_OF_LINE))).await
     }
 
     /// Takes a tabular package, some services at a time.
@@ -181,26 +190,18 @@ impl Import<'_> {
             PackageError::TooLarge(_) => Error::TooLarge,
             fault => Error::malformed(format!("The package cannot be read: {fault}.")),
         })?;
-        loop {
-            let (back, is_over) = self
-                .at_desk(move |importer, give| {
-                    let records = package.next_records(BATCH);
-                    let is_over = records.is_empty();
-                    for raw in records {
-                        importer.take(raw, give);
-                    }
-                    (package, is_over)
-                })
-                .await?;
-            if is_over {
-                return Ok(());
+        let mut records = Vec::new().into_iter();
+        let raws = std::iter::from_fn(move || {
+            if let Some(raw) = records.next() {
+                return Some(raw);
             }
-            package = back;
-        }
+            records = package.next_records(BATCH).into_iter();
+            records.next()
+        });
+        self.at_desk(raws).await
     }
 
     async fn finish(&mut self) -> Result<Desk> {
-        self.at_desk(|importer, give| importer.finish(give)).await?;
         let mut desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
         if let Some(batch) = desk.load.rest() {
             self.write(batch).await?;
@@ -208,29 +209,28 @@ impl Import<'_> {
         Ok(desk)
     }
 
-    /// Has the desk read something, then writes the batches that came of it.
-    async fn at_desk<T: Send + 'static>(
-        &mut self,
-        read: impl FnOnce(&mut Importer, &mut dyn FnMut(Outcome)) -> T + Send + 'static,
-    ) -> Result<T> {
-        let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
-        let slot = Arc::clone(&self.slot);
-        let read = move |importer: &mut Importer, give: &mut dyn FnMut(Outcome)| {
-            let given = read(importer, give);
-            drop(slot);
-            given
-        };
-        let Taken { desk, lines, batches, given } = desk.take(&self.app.db, read).await?;
-        self.desk = Some(desk);
-        lines.into_iter().for_each(|line| self.report.add(line));
-        for batch in batches {
-            self.write(batch).await?;
+    /// Has the desk read records, some services at a time, and writes the batches that come of them before it reads on.
+    async fn at_desk(&mut self, raws: impl Iterator<Item = Raw> + Send + 'static) -> Result<()> {
+        let mut next = Some(Held { raws, _slot: Arc::clone(&self.slot) });
+        while let Some(raws) = next.take() {
+            let desk = self.desk.take().ok_or_else(|| Error::internal("the desk of the import is gone"))?;
+            let Taken { desk, left, lines, batches } = desk.take(&self.app.db, raws).await?;
+            (self.desk, next) = (Some(desk), left);
+            lines.into_iter().for_each(|line| self.report.add(line));
+            for batch in batches {
+                self.write(batch).await?;
+            }
         }
-        Ok(given)
+        Ok(())
     }
 
-    /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused.
+    /// Writes a batch; where it clashes as a whole, its records one by one, so that only those that clash are refused. Of a dry run it
+    /// is only told what would be written.
     async fn write(&mut self, batch: Batch) -> Result<()> {
+        if self.report.dry_run {
+            self.report.add_written(batch.preview());
+            return Ok(());
+        }
         let written = match self.write_once(batch.clone()).await {
             Err(Error::Duplicate { .. } | Error::Reference { .. }) => {
                 let mut written = Written::default();
@@ -256,26 +256,32 @@ impl Import<'_> {
     /// Makes services inactive that are missing, and forgets what a package lists no more; or tells why not.
     async fn retire(&mut self, load: &Load, query: &ImportQuery, is_package: bool) -> Result<()> {
         let missing = load.missing();
-        let is_hardly_full = load.is_hardly_full() && !query.force;
         if let Some(told) = load.doubt().filter(|_| !query.force) {
             self.report.add(told);
-        } else if is_hardly_full {
+        } else if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
             return Err(Error::conflict("too_many_missing", detail));
         } else {
             for ids in missing.chunks(BATCH) {
                 let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
-                let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
+                let lines = if query.dry_run {
+                    preview_retired(&ids)
+                } else {
+                    self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?
+                };
                 lines.into_iter().for_each(|line| self.report.add(line));
             }
         }
-        if is_package && !is_hardly_full { self.forget(load, query).await } else { Ok(()) }
+        if is_package { self.forget(load, query).await } else { Ok(()) }
     }
 
     /// Forgets what a package lists no more and belongs to no record; or tells why not.
     async fn forget(&mut self, load: &Load, query: &ImportQuery) -> Result<()> {
         if let Some(told) = load.doubt_of_rows().filter(|_| !query.force) {
             self.report.add(told);
+            return Ok(());
+        }
+        if query.dry_run {
             return Ok(());
         }
         let unseen = load.unseen();

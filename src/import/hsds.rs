@@ -2,11 +2,12 @@
 //!
 //! The same graph comes in many wrappings: services with their organization inside, organizations with their services inside, both side by
 //! side, or an organization alone that is itself the service (a food pantry). [`shapes`] takes the wrapping off, [`service`] reads what is
-//! inside, [`places`] its locations and [`schedules`] its hours. Names of fields vary (`addresss`, `street1`, `open_time`); each reader knows
-//! the variants it has met. Fields of our own that HSDS lacks stand in an object `kith` on the service: any fields of a service as the API
-//! has them, with `capacity` and `time_zone` beside them. What no reader makes anything of is kept in the shape in which it came; see
-//! [`said`](crate::hsds::said).
+//! inside, [`places`] its locations, [`schedules`] its hours and [`holidays`] the days on which it is closed. Names of fields vary
+//! (`addresss`, `street1`, `open_time`); each reader knows the variants it has met. Fields of our own that HSDS lacks stand in an object
+//! `kith` on the service: any fields of a service as the API has them, with `capacity` and `time_zone` beside them. What no reader makes
+//! anything of is kept in the shape in which it came; see [`said`](crate::hsds::said).
 
+pub mod holidays;
 pub mod organization;
 pub mod own;
 pub mod places;
@@ -18,23 +19,43 @@ pub mod zones;
 
 use serde_json::Value;
 
-use self::shapes::{Unit, Unread};
+use self::shapes::{Units, Unread};
 use super::draft::{Draft, Unfit, substance};
 use super::mapping::Mapping;
-use super::text;
+use super::{Notice, text};
 use crate::hsds::said::{self, Fields};
 use crate::hsds::tables;
 
-/// Reads every service of a record. `outer` is the value that encloses it, or the record itself.
-pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Draft, Unfit>> {
-    let within = within(mapping, &record, outer);
-    match shapes::units(record) {
-        Ok(units) => units.into_iter().map(|unit| service::draft(mapping, unit, within.as_deref())).collect(),
-        Err(Unread { reason, units }) if units.is_empty() => vec![Err(reason.into())],
-        Err(Unread { reason, units }) => {
-            let key = |mut unit: Unit| service::key(mapping, &mut unit, within.as_deref());
-            units.into_iter().map(|unit| Err(Unfit { key: key(unit), reason: reason.clone() })).collect()
+/// The services of a record that are still to be read.
+#[derive(Debug)]
+pub struct Services {
+    within: Option<String>,
+    units: Units,
+    /// Why nothing is made of any of them.
+    fault: Option<Notice>,
+    /// The same where nobody knows which they are: it is told once.
+    untold: Option<Notice>,
+}
+
+impl Services {
+    /// Those of a record. `outer` is the value that encloses it, or the record itself.
+    pub fn of(mapping: &Mapping, record: Value, outer: &Value) -> Self {
+        let within = within(mapping, &record, outer);
+        match shapes::units(record) {
+            Ok(units) => Self { within, units, fault: None, untold: None },
+            Err(Unread { reason, units }) if units.is_empty() => Self { within, units, fault: None, untold: Some(reason) },
+            Err(Unread { reason, units }) => Self { within, units, fault: Some(reason), untold: None },
         }
+    }
+
+    /// Reads the next one.
+    pub fn next(&mut self, mapping: &Mapping) -> Option<Result<Draft, Unfit>> {
+        let Some(mut unit) = self.units.next() else { return self.untold.take().map(|reason| Err(reason.into())) };
+        let within = self.within.as_deref();
+        Some(match &self.fault {
+            None => service::draft(mapping, unit, within),
+            Some(reason) => Err(Unfit { key: service::key(mapping, &mut unit, within), reason: reason.clone() }),
+        })
     }
 }
 
@@ -42,7 +63,7 @@ pub fn drafts(mapping: &Mapping, record: Value, outer: &Value) -> Vec<Result<Dra
 pub fn keys(mapping: &Mapping, record: Value, outer: &Value) -> Vec<String> {
     let within = within(mapping, &record, outer);
     let units = shapes::units(record).unwrap_or_default();
-    units.into_iter().filter_map(|mut unit| service::key(mapping, &mut unit, within.as_deref())).collect()
+    units.filter_map(|mut unit| service::key(mapping, &mut unit, within.as_deref())).collect()
 }
 
 /// The feed within which ids are unique.
@@ -199,6 +220,15 @@ impl Rows {
         self.0.push(Value::Object(row));
     }
 
+    /// What is left of a row of which something was made that is no row of the standard.
+    pub fn left(&mut self, rest: Fields) {
+        if !rest.is_empty() {
+            let mut row = Fields::from_iter([(said::OF.to_owned(), Value::Null)]);
+            row.extend(rest);
+            self.0.push(Value::Object(row));
+        }
+    }
+
     /// A row of which nothing was made.
     pub fn whole(&mut self, row: Value) {
         self.0.extend(cleaned("", row));
@@ -246,8 +276,8 @@ mod tests {
     use crate::services::model::ServiceInput;
 
     fn read(service: Value) -> ServiceInput {
-        let mut drafts = drafts(&Mapping::hsds("feed"), service, &json!({}));
-        drafts.remove(0).unwrap().service
+        let mapping = Mapping::hsds("feed");
+        Services::of(&mapping, service, &json!({})).next(&mapping).unwrap().unwrap().service
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Unfit};
+use super::draft::Draft;
+use super::drafts::{Drafts, Records};
 use super::kin::Kin;
 use super::mapping::{Format, Mapping, Trust};
 use super::read::{Of, Raw};
 use super::text::{fold, plain};
-use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, records, schema};
+use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, schema};
 use crate::hsds::repository::SourceRowKind;
 use crate::services::model::{Place, ServiceInput};
 use crate::types::Point;
@@ -23,10 +24,20 @@ use crate::types::Point;
 pub struct Importer {
     mapping: Mapping,
     census: Option<Census>,
+    /// The record that is being read: of some of its services nothing has been said yet.
+    reading: Option<Reading>,
     /// For each key, the outcomes it has had.
     seen: HashMap<String, Vec<Seen>>,
     groups: Vec<Group>,
     kin: Kin,
+}
+
+/// A record of which not all drafts have been made.
+#[derive(Debug)]
+struct Reading {
+    drafts: Drafts,
+    position: u64,
+    of: Of,
 }
 
 #[derive(Debug, Clone)]
@@ -52,10 +63,23 @@ struct Census {
     points: HashMap<(i64, i64), HashSet<u64>>,
 }
 
+impl Census {
+    fn add(&mut self, draft: Draft) {
+        for place in &draft.service.places {
+            if let Some(point) = place.point {
+                self.points.entry(cell(point)).or_default().insert(standing(place, &draft.service.name));
+            }
+        }
+        if let Some(key) = draft.key {
+            *self.ids.entry(key).or_default() += 1;
+        }
+    }
+}
+
 impl Importer {
     /// An importer by a mapping.
     pub fn new(mapping: Mapping) -> Self {
-        Self { mapping, census: None, seen: HashMap::new(), groups: Vec::new(), kin: Kin::new() }
+        Self { mapping, census: None, reading: None, seen: HashMap::new(), groups: Vec::new(), kin: Kin::new() }
     }
 
     /// The mapping.
@@ -83,61 +107,94 @@ impl Importer {
         if !matches!(raw.of, Of::Records | Of::Service) {
             return;
         }
-        if !self.weighs_points() {
-            let keys = self.each(value, |record, outer| hsds::keys(&self.mapping, record, outer)).unwrap_or_default();
-            let census = self.census.get_or_insert_default();
-            return keys.into_iter().for_each(|key| *census.ids.entry(key).or_default() += 1);
-        }
-        let drafts = self.drafts(value);
+        let (weighs_points, mapping) = (self.weighs_points(), &self.mapping);
         let census = self.census.get_or_insert_default();
-        for draft in drafts.into_iter().flatten() {
-            for place in &draft.service.places {
-                if let Some(point) = place.point {
-                    census.points.entry(cell(point)).or_default().insert(standing(place, &draft.service.name));
-                }
+        if !weighs_points {
+            let Some(mut records) = Records::of(mapping, value) else { return };
+            while let Some(record) = records.next(mapping) {
+                hsds::keys(mapping, record, records.outer()).into_iter().for_each(|key| *census.ids.entry(key).or_default() += 1);
             }
-            if let Some(key) = draft.key {
-                *census.ids.entry(key).or_default() += 1;
+            return;
+        }
+        let Ok(mut drafts) = Drafts::of(mapping, value) else { return };
+        while let Some(draft) = drafts.next(mapping) {
+            if let Ok(draft) = draft {
+                census.add(draft);
             }
         }
     }
 
     /// Takes a record and gives what became of it; records of a group come at the end.
     pub fn take(&mut self, raw: Raw, give: &mut dyn FnMut(Outcome)) {
+        let mut one = std::iter::once(raw);
+        while let Some(outcome) = self.next_outcome(&mut one) {
+            give(outcome);
+        }
+    }
+
+    /// What became of the next service, or the next row, of these records, of which no more are taken than that needs; `None` where they
+    /// end. Records of a group come at the end of all.
+    pub fn next_outcome(&mut self, raws: &mut impl Iterator<Item = Raw>) -> Option<Outcome> {
+        loop {
+            let outcome = match self.reading.take() {
+                Some(reading) => self.read_on(reading),
+                None => self.begin(raws.next()?),
+            };
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+    }
+
+    /// What became of a record that has no services to be read, or of a row; nothing yet of one that has.
+    fn begin(&mut self, raw: Raw) -> Option<Outcome> {
         let Raw { position, value, of, id } = raw;
         let value = match value {
             Ok(value) => value,
             Err(fault) => {
                 let key = id.and_then(|id| self.key_of_row(of, &id));
                 let reasons = vec![Notice::new("not_readable", "", fault)];
-                return give(Outcome::Refused(Refused { key, position, of, reasons }));
+                return Some(Outcome::Refused(Refused { key, position, of, reasons }));
             }
         };
         match of {
             Of::Records | Of::Service => {}
-            Of::Part => return,
-            Of::Organization => return self.organization(value).into_iter().for_each(give),
-            Of::Row(kind) => return kept(kind, hsds::terms::row(kind, fields_of(value))).into_iter().for_each(give),
-            Of::OwnRow(kind) => return kept(kind, hsds::terms::own_row(kind, fields_of(value))).into_iter().for_each(give),
-            Of::LeftOut => return left_out(&value).into_iter().for_each(give),
+            Of::Part => return None,
+            Of::Organization => return self.organization(value),
+            Of::Row(kind) => return kept(kind, hsds::terms::row(kind, fields_of(value))),
+            Of::OwnRow(kind) => return kept(kind, hsds::terms::own_row(kind, fields_of(value))),
+            Of::LeftOut => return left_out(&value),
         }
         if self.mapping.format == Format::Hsds && is_ours(&value) {
-            let outcome = self.ours(value, position);
-            return give(outcome);
+            return Some(self.ours(value, position));
         }
-        for draft in self.drafts(value) {
-            match draft {
-                Ok(draft) if self.mapping.group.is_some() => self.join(draft, position),
-                Ok(mut draft) => {
-                    // What is left of its organization is said with that.
-                    if let Some(provider) = draft.provider.as_mut().filter(|_| of == Of::Service) {
-                        provider.rest = None;
-                    }
-                    let outcome = self.keyed(draft, position);
-                    give(outcome);
-                }
-                Err(unfit) => give(refused(self.known_key(unfit.key), position, unfit.reason)),
+        match Drafts::of(&self.mapping, value) {
+            Ok(drafts) => {
+                self.reading = Some(Reading { drafts, position, of });
+                None
             }
+            Err(reason) => Some(refused(None, position, reason)),
+        }
+    }
+
+    /// What became of the next service of a record; nothing where there is none, or it is of a group.
+    fn read_on(&mut self, mut reading: Reading) -> Option<Outcome> {
+        let draft = reading.drafts.next(&self.mapping)?;
+        let (position, of) = (reading.position, reading.of);
+        self.reading = Some(reading);
+        match draft {
+            Ok(draft) if self.mapping.group.is_some() => {
+                self.join(draft, position);
+                None
+            }
+            Ok(mut draft) => {
+                // What is left of its organization is said with that.
+                if let Some(provider) = draft.provider.as_mut().filter(|_| of == Of::Service) {
+                    provider.rest = None;
+                }
+                Some(self.keyed(draft, position))
+            }
+            Err(unfit) => Some(refused(self.known_key(unfit.key), position, unfit.reason)),
         }
     }
 
@@ -158,55 +215,6 @@ impl Importer {
             self.weigh_points(&mut group.draft);
             give(group.draft.finish(&keys::fitted(&group.key), group.position, &self.mapping));
         }
-    }
-
-    fn drafts(&self, value: Value) -> Vec<Result<Draft, Unfit>> {
-        self.each(value, |record, outer| self.draft(record, outer)).unwrap_or_else(|| {
-            let path = self.mapping.each.as_ref().map(|path| path.text.clone()).unwrap_or_default();
-            vec![Err(Notice::new("not_a_record", path, "there is nothing at this path").into())]
-        })
-    }
-
-    /// What is made of the records inside a top-level value; none where nothing stands in their place. An empty list says that there are none.
-    fn each<T>(&self, value: Value, make: impl Fn(Value, &Value) -> Vec<T>) -> Option<Vec<T>> {
-        match &self.mapping.each {
-            None => {
-                // Only a mapping that looks at the enclosing value needs the record twice.
-                let outer =
-                    if self.mapping.keys.within.is_some() || self.mapping.format == Format::Records { value.clone() } else { Value::Null };
-                Some(make(value, &outer))
-            }
-            Some(path) => match path.at(&value, &value) {
-                Some(Value::Array(items)) => Some(items.iter().flat_map(|item| make(item.clone(), &value)).collect()),
-                _ => path.find(&value, &value).map(|one| make(one.clone(), &value)),
-            },
-        }
-    }
-
-    fn draft(&self, record: Value, outer: &Value) -> Vec<Result<Draft, Unfit>> {
-        match self.mapping.format {
-            Format::Hsds => hsds::drafts(&self.mapping, record, outer),
-            Format::Records => vec![records::draft(&self.mapping, &record, outer).map(|draft| self.grouped(draft, &record, outer))],
-        }
-    }
-
-    /// Moves what is said of the one record of a group from the service to its place.
-    fn grouped(&self, mut draft: Draft, record: &Value, outer: &Value) -> Draft {
-        let Some(group) = &self.mapping.group else { return draft };
-        let group = match group.strip_prefix('=') {
-            Some(constant) => Some(constant.to_owned()),
-            None => super::mapping::Path::from(group.clone()).find(record, outer).and_then(records::values::text),
-        };
-        let key = draft.key.take().unwrap_or_else(|| draft.service.name.clone());
-        let leftovers: Map<String, Value> = std::mem::take(&mut draft.leftovers).into_iter().collect();
-        if !leftovers.is_empty() {
-            draft.keep("places", Value::Object(Map::from_iter([(key.clone(), Value::Object(leftovers))])));
-        }
-        for notice in &mut draft.notices {
-            notice.field = format!("places.{key}.{}", notice.field);
-        }
-        draft.key = group;
-        draft
     }
 
     fn join(&mut self, draft: Draft, position: u64) {

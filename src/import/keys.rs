@@ -1,6 +1,7 @@
 //! Stable keys, ids and fingerprints: the same record has the same ones whenever it comes again.
 
 use base16ct::HexDisplay;
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -27,9 +28,9 @@ pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedC
     let named = provider.map(|(named, _)| named);
     let service = without_metadata(service.clone());
     // What follows from what is said of a room is said with it.
-    let capacity = capacity.map(|room| room.clone().stated(false));
-    for part in [serde_json::to_vec(&service), serde_json::to_vec(&capacity), serde_json::to_vec(&named)] {
-        digest.update(part.unwrap_or_default());
+    let capacity = capacity.map(|room| room.stated(false));
+    for part in [serde_json::to_vec(&service).unwrap_or_default(), written(&capacity), serde_json::to_vec(&named).unwrap_or_default()] {
+        digest.update(part);
         digest.update(b"\0");
     }
     // What is said of its organization besides, where it is said here.
@@ -39,11 +40,19 @@ pub fn fingerprint(service: &Value, capacity: Option<&Capacity>, rooms: &[NamedC
     }
     // What counts no room apart has the fingerprint that it had before rooms were read.
     if !rooms.is_empty() {
-        let stated = |named: &NamedCapacity| NamedCapacity { key: named.key.clone(), capacity: named.capacity.clone().stated(false) };
+        let stated = |named: &NamedCapacity| NamedCapacity { key: named.key.clone(), capacity: named.capacity.stated(false) };
         let rooms: Vec<NamedCapacity> = rooms.iter().map(stated).collect();
-        digest.update(serde_json::to_vec(&rooms).unwrap_or_default());
+        digest.update(written(&rooms));
     }
     hex(digest.finalize().get(..16).unwrap_or_default())
+}
+
+/// Rooms as they were written before it was told of each whether its status follows: so what is known keeps its fingerprint. In JSON nothing
+/// but the name of a member has these quotes.
+fn written(rooms: &impl Serialize) -> Vec<u8> {
+    let text = serde_json::to_string(rooms).unwrap_or_default();
+    let plain = ["null", "true"].iter().fold(text, |text, value| text.replace(&format!(",\"is_status_derived\":{value}"), ""));
+    plain.into_bytes()
 }
 
 fn without_metadata(value: Value) -> Value {

@@ -14,7 +14,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-pub use super::batch::{Batch, Written, retire};
+use sha2::{Digest, Sha256};
+
+pub use super::batch::{Batch, Written, preview_retired, retire};
 use super::batch::{Planned, line, noted};
 use super::keys::stable_id;
 use super::read::Of;
@@ -31,10 +33,9 @@ use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
 pub const BATCH: usize = 500;
 
 /// How large they are together, about, in bytes, where they are fewer: of a package, many may share what is large.
-const MOST_BYTES: usize = 64 << 20;
+pub(super) const MOST_BYTES: usize = 64 << 20;
 
-/// So many taxonomies, terms and the like are taken of one import, which has their keys in memory. How many are kept of all sources is for
-/// [`hsds::MOST_KEPT`] to say.
+/// So many taxonomies, terms and the like are taken of one import. How many are kept of all sources is for [`hsds::MOST_KEPT`] to say.
 const MOST_KEPT: usize = 50_000;
 
 /// What is told where nothing was retired, for it is not known what is still there.
@@ -67,9 +68,10 @@ pub struct Load {
     kept: Vec<Kept>,
     /// How large these are together, about.
     bytes: usize,
-    /// What of the latter has been seen.
-    seen_kept: HashSet<(SourceRowKind, String)>,
-    /// Whether it has been told that there are too many.
+    /// What of the latter has been seen, whether it was taken or not.
+    seen_kept: Arc<HashSet<Mark>>,
+    /// How many of them were taken, and whether it has been told that there are more.
+    taken_kept: usize,
     is_told_full: bool,
 }
 
@@ -90,7 +92,8 @@ impl Load {
             listed: Vec::new(),
             kept: Vec::new(),
             bytes: 0,
-            seen_kept: HashSet::new(),
+            seen_kept: Arc::default(),
+            taken_kept: 0,
             is_told_full: false,
         }
     }
@@ -132,7 +135,8 @@ impl Load {
             listed: Vec::new(),
             kept: Vec::new(),
             bytes: 0,
-            seen_kept: HashSet::new(),
+            seen_kept: Arc::default(),
+            taken_kept: 0,
             is_told_full: false,
         })
     }
@@ -150,14 +154,8 @@ impl Load {
                 return self.full();
             }
             Outcome::Kept(kept) => {
-                let is_full = self.seen_kept.len() >= MOST_KEPT;
-                if is_full && !std::mem::replace(&mut self.is_told_full, true) {
-                    let told = format!("the first {MOST_KEPT} taxonomies, terms and the like of one import are kept, and no more");
-                    tell(noted(None, vec![Notice::new("row_left_out", kept.kind.as_str(), told)]));
-                }
-                if !is_full && self.seen_kept.insert((kept.kind, kept.key.clone())) {
-                    self.bytes += length(&kept.content);
-                    self.kept.push(kept);
+                if Arc::make_mut(&mut self.seen_kept).insert(mark(kept.kind, &kept.key)) {
+                    self.keep(kept, tell);
                 }
                 return self.full();
             }
@@ -187,11 +185,23 @@ impl Load {
             }
             known => {
                 let is_back = known.is_some_and(|fingerprint| fingerprint == RETIRED);
-                self.bytes += length(&parsed.service) + parsed.provider.as_ref().map_or(0, Provider::bytes);
+                self.bytes += parsed.bytes();
                 self.planned.push(Planned { id, is_new: known.is_none(), is_back, parsed });
             }
         }
         self.full()
+    }
+
+    /// Takes what belongs to no record, unless there is too much of it.
+    fn keep(&mut self, kept: Kept, tell: &mut dyn FnMut(Line)) {
+        if self.taken_kept < MOST_KEPT {
+            self.taken_kept += 1;
+            self.bytes += length(&kept.content);
+            self.kept.push(kept);
+        } else if !std::mem::replace(&mut self.is_told_full, true) {
+            let told = format!("the first {MOST_KEPT} taxonomies, terms and the like of one import are kept, and no more");
+            tell(noted(None, vec![Notice::new("row_left_out", kept.kind.as_str(), told)]));
+        }
     }
 
     /// What is refused is still there: it is neither retired nor forgotten. Where its key is not known nothing of its kind is, for it may
@@ -200,7 +210,7 @@ impl Load {
         match (of, key) {
             (Of::Records | Of::Service, Some(key)) => self.seen.extend([self.id(key)]),
             (Of::Records | Of::Service, None) => self.unkeyed += 1,
-            (Of::Row(kind) | Of::OwnRow(kind), Some(key)) => self.seen_kept.extend([(kind, key.to_owned())]),
+            (Of::Row(kind) | Of::OwnRow(kind), Some(key)) => Arc::make_mut(&mut self.seen_kept).extend([mark(kind, key)]),
             (Of::Row(_) | Of::OwnRow(_), None) => self.unkeyed_rows += 1,
             // Organizations stay, and parts are of records that say what they are.
             (Of::Organization | Of::Part | Of::LeftOut, _) => {}
@@ -249,7 +259,7 @@ impl Load {
 
     /// What the source has that belongs to no record and that this import has not seen: of a package, which has all of that, to be forgotten.
     pub fn unseen(&self) -> Unseen {
-        Unseen { owner: self.owner, source: self.source.clone(), seen: self.seen_kept.clone().into() }
+        Unseen { owner: self.owner, source: self.source.clone(), seen: Arc::clone(&self.seen_kept) }
     }
 
     /// What is to be told where nobody can say what is [`missing`](Self::missing), for it may be among what was refused.
@@ -257,9 +267,13 @@ impl Load {
         doubted(self.unkeyed, "records", NOTHING_RETIRED, "nothing was made inactive")
     }
 
-    /// The same of what is [`unseen`](Self::unseen).
+    /// The same of what is [`unseen`](Self::unseen). Where so few of the services are there it is hardly gone either.
     pub fn doubt_of_rows(&self) -> Option<Line> {
-        doubted(self.unkeyed_rows, "rows that belong to no record", NOTHING_FORGOTTEN, "nothing was forgotten")
+        let refused = doubted(self.unkeyed_rows, "rows that belong to no record", NOTHING_FORGOTTEN, "nothing was forgotten");
+        refused.or_else(|| {
+            let told = "less than half of the services that the source had are listed: nothing that belongs to no record was forgotten";
+            self.is_hardly_full().then(|| noted(None, vec![Notice::new(NOTHING_FORGOTTEN, "", told)]))
+        })
     }
 
     /// Notes that the source still has the record with this key, without reading it.
@@ -317,7 +331,15 @@ fn doubted(refused: u64, what: &str, code: &'static str, consequence: &str) -> O
 pub struct Unseen {
     owner: OrganizationId,
     source: String,
-    seen: Arc<HashSet<(SourceRowKind, String)>>,
+    seen: Arc<HashSet<Mark>>,
+}
+
+/// By which a row is known that belongs to no record: of a package there may be millions.
+type Mark = u128;
+
+fn mark(kind: SourceRowKind, key: &str) -> Mark {
+    let digest = Sha256::new().chain_update(kind.as_str()).chain_update(b"\0").chain_update(key).finalize();
+    digest.iter().take(16).fold(0, |mark, byte| (mark << 8) | Mark::from(*byte))
 }
 
 impl Unseen {
@@ -326,11 +348,16 @@ impl Unseen {
         let mut pieces = Vec::new();
         for kind in SourceRowKind::ALL.iter().copied().filter(|kind| *kind != SourceRowKind::Organization) {
             let mut keys = hsds::keys(conn, self.owner, &self.source, kind)?;
-            keys.retain(|key| !self.seen.contains(&(kind, key.clone())));
+            keys.retain(|key| self.lacks(kind, key));
             let gone = |keys: &[String]| Gone { owner: self.owner, source: self.source.clone(), kind, keys: keys.to_vec() };
             pieces.extend(keys.chunks(BATCH).map(gone));
         }
         Ok(pieces)
+    }
+
+    /// Whether the import has not seen this.
+    fn lacks(&self, kind: SourceRowKind, key: &str) -> bool {
+        !self.seen.contains(&mark(kind, key))
     }
 }
 
@@ -366,5 +393,24 @@ mod tests {
             load.take(Outcome::Kept(kept), &mut |line| panic!("{line:?}")).map(|batch| batch.kept.len())
         };
         assert_eq!(["a", "b", "c"].map(&mut take), [None, Some(2), None]);
+    }
+
+    #[test]
+    fn of_more_rows_than_are_taken_every_one_has_been_seen() {
+        let mut load = Load::piecemeal(OrganizationId::from_uuid(Uuid::nil()), "partner");
+        let kind = SourceRowKind::TaxonomyTerm;
+        let (mut taken, mut told) = (0, Vec::new());
+        // The first is listed once more, which makes no difference.
+        for number in std::iter::once(0).chain(0..MOST_KEPT + 3) {
+            let kept = Kept { kind, key: number.to_string(), content: json!({}) };
+            let batch = load.take(Outcome::Kept(kept), &mut |line| told.push(line));
+            taken += batch.map_or(0, |batch| batch.kept.len());
+        }
+        taken += load.rest().map_or(0, |batch| batch.kept.len());
+        assert_eq!((taken, told.len(), told[0].notices[0].code), (MOST_KEPT, 1, "row_left_out"));
+        let unseen = load.unseen();
+        let lacks = |kind, number: usize| unseen.lacks(kind, &number.to_string());
+        assert!(!lacks(kind, 0) && !lacks(kind, MOST_KEPT + 2));
+        assert!(lacks(kind, MOST_KEPT + 3) && lacks(SourceRowKind::Taxonomy, 0));
     }
 }

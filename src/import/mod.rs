@@ -12,6 +12,7 @@
 mod batch;
 pub mod desk;
 pub mod draft;
+mod drafts;
 pub mod handlers;
 pub mod hsds;
 pub mod importer;
@@ -161,6 +162,13 @@ pub struct Parsed {
     pub notices: Vec<Notice>,
 }
 
+impl Parsed {
+    /// How large it is, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        length(&self.service) + self.provider.as_ref().map_or(0, Provider::bytes)
+    }
+}
+
 /// A record that could not become a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -187,6 +195,18 @@ pub enum Outcome {
     Kept(Kept),
     /// No record: something is to be told of the file.
     Noted(Notice),
+}
+
+impl Outcome {
+    /// How large it is, about, in bytes. Of what is only told that is not much.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Parsed(parsed) => parsed.bytes(),
+            Self::Listed(provider, _) => provider.bytes(),
+            Self::Kept(kept) => length(&kept.content),
+            Self::Refused(_) | Self::Noted(_) => 0,
+        }
+    }
 }
 
 /// What a source says that belongs to no record.

@@ -32,7 +32,7 @@ text_enum! {
 /// What became of one record.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Line {
-    /// Where in the file it stands: the line, or the place in the order of records; absent for records that are no longer there.
+    /// Where in the file it stands: the line, or the place in the order of records; null for records that are no longer there.
     #[schema(example = 12)]
     pub position: Option<u64>,
     /// Its key in the source.
@@ -64,7 +64,7 @@ pub struct Report {
     /// The source.
     #[schema(example = "alder-valley-211")]
     pub source: String,
-    /// True where nothing was written.
+    /// True where nothing was written: it says what would be.
     pub dry_run: bool,
     /// New services.
     #[schema(example = 12)]

@@ -140,7 +140,7 @@ pub async fn list_instruments(
 ///
 /// An instrument is data: its questions, the licence it stands under, and how the answers are scored. Every fault of its rules is told
 /// at once. Every client of this server can screen with it.
-#[utoipa::path(tag = "instruments", request_body = InstrumentInput, responses((status = 201, description = "The new instrument.", body = Instrument), (status = 409, description = "This edition of the instrument is loaded already.")), security(("oauth2" = ["admin"])))]
+#[utoipa::path(tag = "instruments", request_body = InstrumentInput, responses((status = 201, description = "The new instrument.", body = Instrument), (status = 409, description = "This edition of the instrument is loaded already: `duplicate`.")), security(("oauth2" = ["admin"])))]
 #[post("/v1/instruments")]
 pub async fn create_instrument(app: State, caller: Allowed<scope::Admin>, command: Command<InstrumentInput>) -> Result<HttpResponse> {
     resource::create::<Instruments>(&app, &caller, command).await
@@ -163,7 +163,7 @@ pub async fn get_instrument(
 /// Replace an instrument
 ///
 /// Only until the first screening uses it; then another edition is loaded.
-#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), request_body = InstrumentInput, responses((status = 200, description = "The instrument as it now is.", body = Instrument), (status = 409, description = "Screenings stand on it.")), security(("oauth2" = ["admin"])))]
+#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), request_body = InstrumentInput, responses((status = 200, description = "The instrument as it now is.", body = Instrument), (status = 409, description = "Screenings stand on it: `instrument_in_use`; or the edition is loaded already: `duplicate`.")), security(("oauth2" = ["admin"])))]
 #[put("/v1/instruments/{id}")]
 pub async fn update_instrument(
     app: State,
@@ -178,7 +178,7 @@ pub async fn update_instrument(
 /// Change an instrument
 ///
 /// Only until the first screening uses it; then another edition is loaded.
-#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), responses((status = 200, description = "The instrument as it now is.", body = Instrument), (status = 409, description = "Screenings stand on it.")), security(("oauth2" = ["admin"])))]
+#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), responses((status = 200, description = "The instrument as it now is.", body = Instrument), (status = 409, description = "Screenings stand on it: `instrument_in_use`; or the edition is loaded already: `duplicate`.")), security(("oauth2" = ["admin"])))]
 #[patch("/v1/instruments/{id}")]
 pub async fn patch_instrument(
     app: State,
@@ -193,7 +193,7 @@ pub async fn patch_instrument(
 /// Delete an instrument
 ///
 /// Only while no screening uses it.
-#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Screenings stand on it.")), security(("oauth2" = ["admin"])))]
+#[utoipa::path(tag = "instruments", params(("id" = InstrumentId, Path, description = "The instrument's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "Screenings stand on it: `instrument_in_use`.")), security(("oauth2" = ["admin"])))]
 #[delete("/v1/instruments/{id}")]
 pub async fn delete_instrument(
     app: State,

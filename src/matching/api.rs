@@ -248,6 +248,10 @@ pub struct UnmetNeedQuery {
     /// Only those recorded at or after this moment.
     #[param(inline)]
     pub since: Option<Instant>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -11,7 +11,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{consents, matches, patients, unmet_needs};
 use crate::db::types::Instant;
-use crate::db::{DbConn, MultiBackend};
+use crate::db::{DbConn, MultiBackend, among, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{MatchId, OrganizationId, PatientId, UnmetNeedId};
@@ -96,6 +96,9 @@ pub fn list_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedQuery,
     if let Some(since) = query.since {
         rows = rows.filter(unmet_needs::created_at.ge(since));
     }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(unmet_needs::updated_at.ge(since));
+    }
     if let Some(after) = after {
         rows = rows.filter(unmet_needs::id.gt(after));
     }
@@ -148,12 +151,12 @@ pub fn are_so_many_strangers(conn: &mut DbConn, domain: &str, at: Instant, many:
 /// The people of whom a need was found unmet, by domain, area and reason: by the caller's organization and its parts, and by strangers.
 /// Of each person and domain what was found last counts; of those whom no record names, all.
 pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCountQuery) -> Result<Vec<UnmetNeedCount>> {
-    let within = with_parts(conn, caller.organization_id)?.into_iter().map(Some).collect::<Vec<_>>();
+    let within = with_parts(conn, caller.organization_id)?;
     // With no end given, all that there is.
     let until = query.until.map_or(caller.at.plus(Duration::days(1)), beginning_of_day);
     let later = diesel::alias!(unmet_needs as later_found);
-    let is_within =
-        later.field(unmet_needs::organization_id).is_null().or(later.field(unmet_needs::organization_id).eq_any(within.clone()));
+    let finder = later.field(unmet_needs::organization_id);
+    let is_within = finder.is_null().or(among(finder.assume_not_null(), &within));
     let found_later = later
         .filter(later.field(unmet_needs::patient_id).eq(unmet_needs::patient_id))
         .filter(later.field(unmet_needs::domain).eq(unmet_needs::domain))
@@ -163,21 +166,25 @@ pub fn count_unmet(conn: &mut DbConn, caller: &Principal, query: &UnmetNeedCount
         .filter(is_within)
         .select(later.field(unmet_needs::id));
     let area = (unmet_needs::postal_prefix, unmet_needs::city, unmet_needs::region);
-    let mut counted = unmet_needs::table
+    let is_counted = among(unmet_needs::organization_id.assume_not_null(), &within);
+    let counted = unmet_needs::table
         .group_by((unmet_needs::domain, area, unmet_needs::reason))
         .select((unmet_needs::domain, area, unmet_needs::reason, count(unmet_needs::patient_id), count_star()))
         .filter(unmet_needs::deleted_at.is_null())
-        .filter(unmet_needs::organization_id.is_null().or(unmet_needs::organization_id.eq_any(within)))
+        .filter(unmet_needs::organization_id.is_null().or(is_counted))
         .filter(unmet_needs::created_at.lt(until))
-        .filter(not(exists(found_later)))
-        .into_boxed();
-    if let Some(domain) = &query.domain {
-        counted = counted.filter(unmet_needs::domain.eq(domain.clone()));
-    }
-    if let Some(since) = query.since {
-        counted = counted.filter(unmet_needs::created_at.ge(beginning_of_day(since)));
-    }
-    Ok(counts::shown(counted.load::<Counted>(conn)?))
+        .filter(not(exists(found_later)));
+    let counted = each!(conn, |conn| {
+        let mut counted = boxed(conn, counted);
+        if let Some(domain) = &query.domain {
+            counted = counted.filter(unmet_needs::domain.eq(domain.clone()));
+        }
+        if let Some(since) = query.since {
+            counted = counted.filter(unmet_needs::created_at.ge(beginning_of_day(since)));
+        }
+        counted.load::<Counted>(conn)
+    })?;
+    Ok(counts::shown(counted))
 }
 
 /// A shorter time than a day would tell of single people.

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::model::{NeedInput, NeedRow, NeedStatus};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{NeedId, OrganizationId, ScreeningId};
 use crate::types::Domain;
 
@@ -69,6 +70,9 @@ pub struct NeedQuery {
     /// Only those that this screening raised.
     #[param(inline)]
     pub screening_id: Option<ScreeningId>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
     /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
     /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]

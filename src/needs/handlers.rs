@@ -176,10 +176,15 @@ impl Resource for Needs {
 /// List need domains
 ///
 /// The codes that needs, services and instruments share, with their names in English and French.
-#[utoipa::path(tag = "needs", responses((status = 200, description = "Every need domain.", body = Page<NeedDomain>)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "needs", params(HistoryQuery), responses((status = 200, description = "A page of need domains.", body = Page<NeedDomain>)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/need-domains")]
-pub async fn list_need_domains(_: DirectoryReader, request: HttpRequest) -> HttpResponse {
-    Page { items: DOMAINS.iter().map(NeedDomain::from).collect(), next: None }.respond(&request)
+pub async fn list_need_domains(_: DirectoryReader, query: Query<HistoryQuery>, request: HttpRequest) -> Result<HttpResponse> {
+    let HistoryQuery { limit, cursor } = query.0;
+    let fingerprint = page::fingerprint(&"need domains");
+    let after: Option<String> = cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let seen = after.and_then(|code| DOMAINS.iter().position(|domain| domain.code == code)).map_or(0, |last| last + 1);
+    let rows = DOMAINS.iter().skip(seen).take(limit.get() + 1).map(NeedDomain::from).collect();
+    Ok(Page::from_rows(rows, limit, fingerprint, |domain: &NeedDomain| domain.code)?.respond(&request))
 }
 
 async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: NeedQuery) -> Result<Page<Need>> {
@@ -241,7 +246,7 @@ pub async fn create_need(app: State, caller: Allowed<scope::PatientsWrite>, comm
 /// Create or replace a need by identifier
 ///
 /// Among the needs that the caller's organization recorded.
-#[utoipa::path(tag = "needs", params(ByIdentifier), request_body = NeedInput, responses((status = 200, description = "The need, replaced.", body = Need), (status = 201, description = "The new need.", body = Need)), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(ByIdentifier), request_body = NeedInput, responses((status = 200, description = "The need, replaced.", body = Need), (status = 201, description = "The new need.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/needs/by-identifier")]
 pub async fn upsert_need(
     app: State,
@@ -271,7 +276,7 @@ pub async fn get_need(
 ///
 /// Whoever sees a need may work on it; what was entered in error stays so. That one is not sensitive any more is said by the organization
 /// that recorded it, or that manages the patient.
-#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), request_body = NeedInput, responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), request_body = NeedInput, responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/needs/{id}")]
 pub async fn update_need(
     app: State,
@@ -286,7 +291,7 @@ pub async fn update_need(
 /// Change a need
 ///
 /// Such as to confirm it with the person, or to say that it has been met.
-#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "needs", params(("id" = NeedId, Path, description = "The need's id.")), responses((status = 200, description = "The need as it now is.", body = Need), (status = 409, description = "It was entered in error: `illegal_transition`.")), security(("oauth2" = ["patients:write"])))]
 #[patch("/v1/needs/{id}")]
 pub async fn patch_need(
     app: State,

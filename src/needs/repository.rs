@@ -8,7 +8,8 @@ use crate::db::DbConn;
 use crate::db::schema::needs;
 use crate::each;
 use crate::error::Result;
-use crate::kind::{NeedId, OrganizationId, PatientId, ScreeningId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, NeedId, OrganizationId, PatientId, ScreeningId};
 use crate::types::DOMAINS;
 
 /// The need with this id, tombstones included.
@@ -60,6 +61,10 @@ pub fn list(
         let basic = DOMAINS.iter().filter(|domain| domain.is_basic).map(|domain| domain.code);
         let is_among = needs::domain.eq_any(basic.collect::<Vec<_>>());
         rows = if is_basic { rows.filter(is_among) } else { rows.filter(diesel::dsl::not(is_among)) };
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        let owner = of_whom.is_none().then_some(organization);
+        rows = rows.filter(needs::id.eq_any(identifiers::known_as::<kind::Need>(conn, key, owner)?));
     }
     if let Some(screening) = query.screening_id {
         rows = rows.filter(needs::screening_id.eq(screening));

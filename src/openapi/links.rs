@@ -41,10 +41,11 @@ pub(super) fn add(document: &mut Value) {
     }
 }
 
-/// Every operation on one resource by its id.
+/// Every operation on one resource by its id. Those on a part of it need another id, which the resource does not hold.
 fn operations_by_id(document: &Value) -> Vec<Next> {
     let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
-    let items = paths.filter(|(path, _)| path.contains("/{id}")).filter_map(|(path, item)| Some((path, item.as_object()?)));
+    let needs_its_id_alone = |path: &str| path.contains("/{id}") && path.matches('{').count() == 1;
+    let items = paths.filter(|(path, _)| needs_its_id_alone(path)).filter_map(|(path, item)| Some((path, item.as_object()?)));
     let operations = items.flat_map(|(path, item)| item.values().map(move |operation| (path, operation)));
     let next = operations.filter_map(|(path, operation)| {
         let id = operation.get("operationId")?.as_str()?.to_owned();

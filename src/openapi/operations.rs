@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{METHODS, schemas};
 use crate::auth::scopes::Scope;
-use crate::error::{Error, Problem};
+use crate::error::{CONFLICTS, Error, Problem};
 
 /// The problems by status: their name among the components, and when they come.
 pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
@@ -16,7 +16,7 @@ pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
     ("403", "Forbidden", "The token lacks a scope, or the caller may see this and not change it."),
     ("404", "NotFound", "It does not exist, or this client may not know that it does."),
     ("408", "TooSlow", "The body did not arrive in time."),
-    ("409", "Conflict", "It clashes with the present state of things, or the first request with this key still runs."),
+    ("409", "Conflict", KEY_IN_USE),
     ("410", "Gone", "It has been deleted, or merged into another."),
     ("412", "VersionMismatch", "`If-Match` does not name the present version."),
     ("413", "TooLarge", "The body is too large."),
@@ -28,15 +28,31 @@ pub(super) const PROBLEMS: &[(&str, &str, &str)] = &[
     ("503", "Busy", "The server is busy or its database not available; try again after `Retry-After`."),
 ];
 
+/// When what takes a key clashes, whatever it does.
+const KEY_IN_USE: &str = "The first request with this `Idempotency-Key` still runs: `idempotency_key_in_use`.";
+
+/// When what is written with identifiers clashes.
+const KEY_IS_TAKEN: &str = "Another resource of the organization has one of the identifiers: `duplicate`.";
+
+/// A clash of the first code that is named.
+fn clash(description: &str) -> Error {
+    let named = |word: &str| match word {
+        "duplicate" => Some(Error::Duplicate { constraint: "identifiers_pkey".into() }),
+        "illegal_transition" => Some(Error::IllegalTransition { from: "completed", to: "in_progress", leads_to: Vec::new() }),
+        _ => CONFLICTS.iter().find(|(code, _)| *code == word).map(|(code, meaning)| Error::conflict(code, *meaning)),
+    };
+    description.split('`').find_map(named).unwrap_or(Error::IdempotencyKeyInUse)
+}
+
 /// What a problem of this status can look like.
-fn problem_example(status: &str) -> Value {
+fn problem_example(status: &str, description: &str) -> Value {
     let error = match status {
         "400" => Error::malformed("The body is not JSON that can be read: EOF while parsing an object (line 1, column 2)."),
         "401" => Error::Unauthenticated("it has expired"),
         "403" => Error::InsufficientScope(Scope::ReferralsWrite.as_str()),
         "404" => Error::NotFound,
         "408" => Error::TooSlow,
-        "409" => Error::IdempotencyKeyInUse,
+        "409" => clash(description),
         "410" => Error::Gone,
         "412" => Error::VersionMismatch { current: Some(3) },
         "413" => Error::TooLarge,
@@ -50,8 +66,20 @@ fn problem_example(status: &str) -> Value {
     json!(Problem { request_id: Some("01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10".into()), ..error.problem() })
 }
 
-/// Single resources that are sent whole every time: jobs have no version, and how many wait before somebody changes without one.
-const ALWAYS_SENT: [&str; 3] = ["/v1/exports/{id}", "/v1/imports/{id}", "/v1/services/{id}/waitlist-entries/{entry_id}"];
+/// Single resources that are sent whole every time: jobs have no version, and what is shown of the others changes without one, as time
+/// passes, places are taken and consents end.
+const ALWAYS_SENT: [&str; 7] = [
+    "/v1/appointments/{id}",
+    "/v1/consents/{id}",
+    "/v1/exports/{id}",
+    "/v1/imports/{id}",
+    "/v1/referrals/{id}",
+    "/v1/services/{id}/waitlist-entries/{entry_id}",
+    "/v1/slots/{id}",
+];
+
+/// What refuses an empty body though its schema requires no member: it needs one of several.
+const NEEDS_ONE_OF: [&str; 3] = ["/v1/matches", "/v1/patients/search", "/v1/webhook-endpoints/{id}/replay"];
 
 /// Where the document itself is read: it is no resource, and has a tag all the same.
 pub(super) const DOCUMENT: &str = "/openapi.json";
@@ -59,7 +87,8 @@ pub(super) const DOCUMENT: &str = "/openapi.json";
 /// What is forgotten when its time is over, and leaves no tombstone.
 const JOBS: [&str; 2] = ["/v1/exports/", "/v1/imports/"];
 
-pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>) {
+/// Completes an operation. The resources of some collections are `keyed`: they have identifiers in other systems.
+pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value>, keyed: &HashSet<String>) {
     let is_face = path.starts_with("/hsds/");
     if let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut).filter(|_| is_face) {
         // The standard has the conditions in the query string.
@@ -67,6 +96,9 @@ pub(super) fn finish(path: &str, method: &str, operation: &mut Map<String, Value
     }
     let (headers, problems) = promised(path, method, operation);
     add_parameters(operation, &headers);
+    let collection = path.strip_suffix("/{id}").or_else(|| path.strip_suffix("/by-identifier")).unwrap_or(path);
+    let writes_keys = matches!(method, "post" | "put" | "patch") && keyed.contains(collection);
+    tell_clashes(operation, headers.contains(&"IdempotencyKey"), writes_keys);
     add_responses(operation, &problems, headers.contains(&"IfNoneMatch"));
 }
 
@@ -107,12 +139,17 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     if is_api && path.contains("/{id}") && !path.ends_with("/history") && !JOBS.iter().any(|jobs| path.starts_with(jobs)) {
         problems.push("410");
     }
+    // Of a PUT its handler says it: one that records something anew each time takes a key too.
+    if has_parameter(operation, "Idempotency-Key") {
+        headers.push("IdempotencyKey");
+        problems.extend(["409", "422"]);
+    }
     if is_api && is_item {
         match method {
             "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
             "put" | "patch" | "delete" => {
                 headers.push("IfMatch");
-                problems.extend(["409", "412", "428"]);
+                problems.extend(["412", "428"]);
             }
             _ => {}
         }
@@ -122,11 +159,11 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     }
     if is_api && is_part && method == "delete" {
         headers.push("IfMatch");
-        problems.extend(["409", "412", "428"]);
+        problems.extend(["412", "428"]);
     }
     if is_api && path.ends_with("/by-identifier") {
         headers.push("OptionalIfMatch");
-        problems.extend(["409", "410", "412"]);
+        problems.extend(["410", "412"]);
     }
     // An action honours it; what its handler says of it is the same everywhere.
     if has_parameter(operation, "If-Match") {
@@ -142,12 +179,26 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
 fn add_parameters(operation: &mut Map<String, Value>, headers: &[&str]) {
     let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
     if let Some(parameters) = parameters.as_array_mut() {
-        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match"));
+        parameters.retain(|parameter| parameter.get("name").is_none_or(|name| name != "If-Match" && name != "Idempotency-Key"));
         parameters.extend(headers.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })));
     }
     if operation.get("parameters").and_then(Value::as_array).is_some_and(Vec::is_empty) {
         operation.remove("parameters");
     }
+}
+
+/// Completes what a handler says of its clashes with those that come whatever it does, so that each code is named. What takes a key and
+/// has no other clash has the shared answer.
+fn tell_clashes(operation: &mut Map<String, Value>, takes_key: bool, writes_keys: bool) {
+    let responses = operation.entry("responses").or_insert_with(|| json!({}));
+    let Some(responses) = responses.as_object_mut() else { return };
+    let said = responses.get("409").and_then(|response| response.get("description")?.as_str());
+    if said.is_none() && !writes_keys {
+        return;
+    }
+    let clashes = [said, writes_keys.then_some(KEY_IS_TAKEN), takes_key.then_some(KEY_IN_USE)];
+    let description = clashes.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    responses.insert("409".into(), json!({ "description": description }));
 }
 
 fn add_responses(operation: &mut Map<String, Value>, problems: &[&str], has_304: bool) {
@@ -192,7 +243,7 @@ pub(super) fn problem_response(status: &str, description: &Value) -> Value {
     json!({
         "description": description,
         "headers": headers,
-        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status) } },
+        "content": { Problem::MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" }, "example": problem_example(status, description.as_str().unwrap_or_default()) } },
     })
 }
 
@@ -202,12 +253,13 @@ fn header_reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
-/// A POST whose body needs no member needs no body.
+/// A POST whose body needs nothing needs no body.
 pub(super) fn excuse_bodies(document: &mut Value) {
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).into_iter().flatten();
     let needs_nothing = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "object") && schema.get("required").is_none();
     let names: HashSet<String> = schemas.filter(|(_, schema)| needs_nothing(schema)).map(|(name, _)| name.clone()).collect();
-    for item in document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+    let items = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, item) in items.filter(|(path, _)| !NEEDS_ONE_OF.contains(&path.as_str())) {
         let Some(operation) = item.get_mut("post") else { continue };
         if schemas::request_schema(operation).is_some_and(|name| names.contains(name))
             && let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut)

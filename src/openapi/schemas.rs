@@ -111,6 +111,60 @@ pub(super) fn require_columns(schemas: &mut Map<String, Value>) {
     }
 }
 
+/// What answers may lack all the same, by schema: it says something where it is there.
+pub(super) const SOMETIMES: [(&str, &[&str]); 2] = [
+    ("LineResult", &["possible_duplicates"]),
+    ("Problem", &["errors", "current_version", "merged_into", "current_as_of", "leads_to", "run_id", "request_id"]),
+];
+
+/// What is not known is `null` in an answer, and not absent: whatever answers alone have has all of its fields. Of what requests have too a
+/// schema cannot say so, since whoever sends it may leave out what is optional. The standard for directories leaves out what is not known.
+pub(super) fn require_told(document: &mut Value) {
+    let mut sent = referred_from(document, &["requestBody", "parameters"]);
+    add_referred(document, vec![reference(NAMED_IN_WORDS)], &mut sent);
+    let told = referred_from(document, &["responses"]);
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) else { return };
+    for (name, schema) in schemas.iter_mut().filter(|(name, _)| !name.starts_with("Hsds")) {
+        let is_told_alone = told.contains(&reference(name)) && !sent.contains(&reference(name));
+        let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|_| is_told_alone) else { continue };
+        let lacked = SOMETIMES.iter().find(|(schema, _)| schema == name).map_or(&[][..], |(_, fields)| *fields);
+        let required: Vec<Value> =
+            properties.keys().filter(|field| !lacked.contains(&field.as_str())).map(|field| field.as_str().into()).collect();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.insert("required".into(), required.into());
+        }
+    }
+}
+
+fn reference(schema: &str) -> String {
+    format!("#/components/schemas/{schema}")
+}
+
+/// The schemas that these parts of any operation refer to, and those that they refer to.
+fn referred_from(document: &Value, parts: &[&str]) -> HashSet<String> {
+    let items = document.get("paths").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let operations = items.filter_map(Value::as_object).flat_map(Map::values);
+    let mut first = HashSet::new();
+    for part in operations.flat_map(|operation| parts.iter().filter_map(move |part| operation.get(*part))) {
+        collect_references(part, &mut first);
+    }
+    let mut all = HashSet::new();
+    add_referred(document, first.into_iter().collect(), &mut all);
+    all
+}
+
+/// Adds these schemas, and all that they refer to.
+fn add_referred(document: &Value, mut references: Vec<String>, all: &mut HashSet<String>) {
+    while let Some(next) = references.pop() {
+        let schema = document.pointer(next.trim_start_matches('#')).cloned().unwrap_or_default();
+        if all.insert(next) {
+            let mut inner = HashSet::new();
+            collect_references(&schema, &mut inner);
+            references.extend(inner);
+        }
+    }
+}
+
 pub(super) fn request_schema(operation: &Value) -> Option<&str> {
     operation.pointer("/requestBody/content/application~1json/schema/$ref")?.as_str()?.rsplit('/').next()
 }

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::OrganizationId;
 
 /// An organization.
@@ -57,6 +58,13 @@ pub struct OrganizationQuery {
     /// Only those that are active, or that are not.
     #[param(example = true)]
     pub is_active: Option<bool>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

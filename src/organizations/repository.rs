@@ -1,6 +1,6 @@
 //! The queries of organizations.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -10,10 +10,11 @@ use super::api::OrganizationQuery;
 use super::model::{OrganizationRow, Policies};
 use crate::db::schema::{clients, organizations::dsl};
 use crate::db::types::Instant;
-use crate::db::{DbConn, locks};
+use crate::db::{DbConn, among, locks};
 use crate::each;
 use crate::error::Result;
-use crate::kind::OrganizationId;
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, OrganizationId};
 use crate::text::fold;
 
 /// The organization with this id, tombstones included.
@@ -24,6 +25,16 @@ pub fn find(conn: &mut DbConn, id: OrganizationId) -> Result<Option<Organization
 /// The organizations with these ids, at most 1,000, tombstones included, in no order.
 pub fn load(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<Vec<OrganizationRow>> {
     Ok(dsl::organizations.filter(dsl::id.eq_any(ids)).load(conn)?)
+}
+
+/// What the organizations with these ids are called, tombstones included.
+pub fn names(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<HashMap<OrganizationId, String>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = dsl::organizations.filter(among(dsl::id, ids)).select((dsl::id, dsl::name));
+    let rows: Vec<(OrganizationId, String)> = each!(conn, |conn| rows.load(conn))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Living organizations in order of id.
@@ -172,6 +183,12 @@ pub fn list(conn: &mut DbConn, query: &OrganizationQuery, after: Option<Organiza
     let mut rows = dsl::organizations.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     for word in query.name.as_deref().map(fold).unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
         rows = rows.filter(dsl::name_key.like(format!("%{}%", escape_like(word))).escape('!'));
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        rows = rows.filter(dsl::id.eq_any(identifiers::known_as::<kind::Organization>(conn, key, None)?));
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(since));
     }
     if let Some(kind) = query.kind {
         rows = rows.filter(dsl::kind.eq(kind));

@@ -6,15 +6,17 @@ use diesel::prelude::*;
 use super::handlers::Organizations;
 use super::model::{OrganizationInput, OrganizationRow};
 use super::repository;
+use crate::auth::Principal;
 use crate::auth::model::NewClient;
 use crate::auth::repository as clients;
 use crate::changes::{Action, Actor};
 use crate::db::DbConn;
 use crate::db::schema::organizations;
-use crate::db::types::Json;
+use crate::db::types::{Instant, Json};
 use crate::error::{Error, Result};
+use crate::follow_ups;
 use crate::http::resource::{self, Resource as _};
-use crate::kind::OrganizationId;
+use crate::kind::{ClientId, OrganizationId};
 use crate::text::fold;
 
 /// Creates an organization that owns itself, with its entry in the journal.
@@ -26,16 +28,30 @@ pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> R
     Ok(id)
 }
 
-/// Lets a system call for an organization. With the first one that calls, it no longer is part of what another organization, which keeps its
-/// record, has made it part of: the whole counts what its parts find, so it says by itself where it belongs. True where that is so.
+/// Lets a system call for an organization, which from now on speaks for itself: the first contacts that others have not made for it are its
+/// own. With the first one that calls, it no longer is part of what another organization, which keeps its record, has made it part of: the
+/// whole counts what its parts find, so it says by itself where it belongs. True where that is so.
 pub fn admit(conn: &mut DbConn, actor: &Actor, client: &NewClient) -> Result<bool> {
     // Before all else: from here on nobody else makes it part of anything.
     clients::insert_client(conn, client)?;
+    follow_ups::plan::take_over(conn, &Principal::of_client(client.id, client.organization_id, client.scopes, actor.at))?;
     let row = repository::find(conn, client.organization_id)?;
     match row.filter(|row| row.organization_id != row.id && row.parent_id.is_some()) {
         Some(row) if !clients::has_others(conn, client)? => join(conn, actor, row, None).map(|()| true),
         _ => Ok(false),
     }
+}
+
+/// Lets a system call again that was refused; its organization speaks for itself, as with one that is [admitted](admit). False where there is
+/// no such client.
+pub fn readmit(conn: &mut DbConn, id: ClientId, at: Instant) -> Result<bool> {
+    if !clients::set_active(conn, id, true, at)? {
+        return Ok(false);
+    }
+    if let Some(client) = clients::find_client(conn, id)? {
+        follow_ups::plan::take_over(conn, &Principal::of_client(client.id, client.organization_id, client.scopes, at))?;
+    }
+    Ok(true)
 }
 
 /// Says of an organization what it is part of.

@@ -337,7 +337,7 @@ pub async fn list_patient_history(
 /// may act for the person who may not by one of them, and answers about identity may be used for what the person agreed to in both. A
 /// number that one says must never be used is not taken over from the other, as the person's or as that of somebody in their life. Where
 /// notes or lists of both together are longer than one record takes, or no time is safe by both, the merge is refused (422).
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The survivor's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the survivor has this version.", example = "\"1\"")), request_body = PatientMerge, responses((status = 200, description = "The survivor as it now is.", body = Patient), (status = 409, description = "More than 20,000 resources are about the duplicate: `too_much_at_once`."), (status = 410, description = "The survivor was itself merged, or deleted.")), security(("oauth2" = ["patients:write"])))]
 #[post("/v1/patients/{id}/merge")]
 pub async fn merge_patient(
     app: State,
@@ -361,20 +361,23 @@ fn with_version(patient: &Patient) -> HttpResponse {
 
 /// Set the need level of a patient
 ///
-/// Each call is a judgement of its own and is kept in the history; the patient has the level that was judged on the latest day. For
-/// organizations that see the patient's needs.
-#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\"")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
+/// Each call is a judgement of its own and is kept in the history, unless an `Idempotency-Key` says that it was sent before; the patient has
+/// the level that was judged on the latest day. For organizations that see the patient's needs.
+#[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the patient has this version.", example = "\"1\""), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again.", example = "0f8b6c1e-1")), request_body = NeedLevelInput, responses((status = 200, description = "The patient as they now are.", body = Patient), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:write"])))]
 #[put("/v1/patients/{id}/need-level")]
 pub async fn set_need_level(
     app: State,
     caller: Allowed<scope::PatientsWrite>,
     id: Path<Id<kind::Patient>>,
     version: OptionalIfMatch,
-    input: Valid<NeedLevelInput>,
+    command: Command<NeedLevelInput>,
 ) -> Result<HttpResponse> {
-    let clock = app.clock.clone();
-    let patient = app.db.write(move |conn| care::assess(conn, &caller.now(&clock), *id, &version, &input.0)).await?;
-    Ok(with_version(&patient))
+    command
+        .run(&app, &caller, move |conn, caller, input| {
+            let patient = care::assess(conn, caller, *id, &version, input)?;
+            Reply::versioned(patient.version, &patient)
+        })
+        .await
 }
 
 /// List the need levels of a patient

@@ -8,6 +8,7 @@ use super::model::{PractitionerInput, PractitionerRole, PractitionerRow};
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{OrganizationId, PractitionerId};
 
 /// A practitioner. Other organizations see the public profile: telephones, mail, caseload limit and identifiers are null or empty.
@@ -84,6 +85,13 @@ pub struct PractitionerQuery {
     /// Only those that are active, or that are not.
     #[param(example = true)]
     pub is_active: Option<bool>,
+    /// Only with this identifier, as `system|value`, of the caller's own organization: others do not show theirs.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
+    /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
+    /// than you have read; `GET /v1/changes` misses nothing.
+    #[param(inline)]
+    pub updated_since: Option<Instant>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

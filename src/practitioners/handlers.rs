@@ -119,17 +119,17 @@ pub async fn list_practitioners(
     query: Query<PractitionerQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let query = query.0;
+    let (own, query) = (caller.organization_id, query.0);
     let fingerprint = page::fingerprint(&PractitionerQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
     let after: Option<PractitionerId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app
         .db
         .read_briefly(move |conn| {
-            let rows = repository::list(conn, &query, after)?;
+            let rows = repository::list(conn, own, &query, after)?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &PractitionerRow| row.id)
         })
         .await?;
-    Ok(page.map(|row| Practitioner::from(row).seen_by(caller.organization_id)).respond(&request))
+    Ok(page.map(|row| Practitioner::from(row).seen_by(own)).respond(&request))
 }
 
 /// Create a practitioner

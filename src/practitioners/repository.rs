@@ -12,7 +12,8 @@ use crate::db::schema::patients;
 use crate::db::schema::practitioners::dsl;
 use crate::each;
 use crate::error::{Fault, Result};
-use crate::kind::{OrganizationId, PractitionerId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, OrganizationId, PractitionerId};
 use crate::organizations::repository::escape_like;
 use crate::patients::model::{NeedLevel, PatientStatus};
 use crate::text::fold;
@@ -41,8 +42,13 @@ pub fn check_own(
     Ok(())
 }
 
-/// One page in order of id, and one row more.
-pub fn list(conn: &mut DbConn, query: &PractitionerQuery, after: Option<PractitionerId>) -> Result<Vec<PractitionerRow>> {
+/// One page in order of id, and one row more. An identifier is one of the reader's own.
+pub fn list(
+    conn: &mut DbConn,
+    reader: OrganizationId,
+    query: &PractitionerQuery,
+    after: Option<PractitionerId>,
+) -> Result<Vec<PractitionerRow>> {
     let mut rows = dsl::practitioners.filter(dsl::deleted_at.is_null()).order(dsl::id).limit(query.limit.and_one()).into_boxed();
     if let Some(organization) = query.organization_id {
         rows = rows.filter(dsl::organization_id.eq(organization));
@@ -57,6 +63,12 @@ pub fn list(conn: &mut DbConn, query: &PractitionerQuery, after: Option<Practiti
     }
     for word in query.name.as_deref().map(fold).unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
         rows = rows.filter(dsl::name_key.like(format!("%{}%", escape_like(word))).escape('!'));
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        rows = rows.filter(dsl::id.eq_any(identifiers::known_as::<kind::Practitioner>(conn, key, Some(reader))?));
+    }
+    if let Some(since) = query.updated_since {
+        rows = rows.filter(dsl::updated_at.ge(since));
     }
     if let Some(is_active) = query.is_active {
         rows = rows.filter(dsl::is_active.eq(is_active));

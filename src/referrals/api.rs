@@ -13,6 +13,7 @@ use super::model::{
 use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::http::schema::rule;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{ClientId, OrganizationId, PatientId, PractitionerId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::matching::Suggestions;
 use crate::patients::api::PatientSummary;
@@ -39,7 +40,8 @@ pub struct Referral {
     pub business_status: Option<BusinessStatus>,
     /// Why it was rejected, put on hold, failed or cancelled.
     pub status_reason: StatusReason,
-    /// What became of the referral; null unless it is completed.
+    /// What became of the referral; null unless it is completed. One that was completed before it was entered in error keeps what was said
+    /// of it then, as it keeps all else: count it by its status.
     pub outcome: Option<Outcome>,
     /// When its status last changed.
     pub status_at: Instant,
@@ -246,7 +248,7 @@ pub struct ReferralTransition {
     pub id: ReferralTransitionId,
     /// The referral.
     pub referral_id: ReferralId,
-    /// The status before; absent for its creation.
+    /// The status before; null for its creation.
     pub from: Option<ReferralStatus>,
     /// The status after.
     pub to: ReferralStatus,
@@ -378,10 +380,19 @@ pub struct ReferralQuery {
     /// Only those sent, or only those received.
     #[param(inline)]
     pub r#box: Option<Mailbox>,
+    /// Only those of this requester.
+    #[param(inline)]
+    pub organization_id: Option<OrganizationId>,
+    /// Only those that ask this performer.
+    #[param(inline)]
+    pub performer_organization_id: Option<OrganizationId>,
     /// Only in these statuses; repeat for several.
     #[serde(default)]
     #[param(inline)]
     pub status: Vec<ReferralStatus>,
+    /// Only those that stand so within their status.
+    #[param(inline)]
+    pub business_status: Option<BusinessStatus>,
     /// Only of this kind.
     #[param(inline)]
     pub kind: Option<ReferralKind>,
@@ -397,9 +408,15 @@ pub struct ReferralQuery {
     /// Only those that this practitioner asked for or does.
     #[param(inline)]
     pub practitioner_id: Option<PractitionerId>,
+    /// Only those on which the performer has to act before this day.
+    #[param(example = "2026-03-17")]
+    pub due_before: Option<NaiveDate>,
     /// Only those on which the performer should have acted before today, as the caller's own time zone has it.
     #[param(example = true)]
     pub overdue: Option<bool>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
     /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
     /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]

@@ -101,14 +101,25 @@ impl Resource for Referrals {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
-        if let Some(row) = current {
-            permit_change(row, input)?;
-            keep(conn, row, input)?;
-            if input.parent_id.is_some() && input.parent_id != row.parent_id {
-                repository::lock_drafts(conn, row.organization_id)?;
-            }
+        let Some(row) = current else { return check(conn, caller, None, input, true) };
+        permit_change(row, input)?;
+        keep(conn, row, input)?;
+        check_change(conn, caller, row, input)
+    }
+
+    fn prepare_patched(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+        permit_change(row, input)?;
+        permit_clearing(row, input)?;
+        if row.service_id != input.service_id {
+            leave_provider(conn, row, input)?;
+        } else if let (None, Some(_), Some(id)) = (input.performer_organization_id, row.performer_id, input.service_id) {
+            // Where nobody else is asked any more, it is whoever gives the service.
+            input.performer_organization_id = services::repository::find(conn, id)?.and_then(|service| service.provider_id);
         }
-        check(conn, caller, current, input, true)
+        if row.status != ReferralStatus::Draft {
+            input.consent = None;
+        }
+        check_change(conn, caller, row, input)
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
@@ -186,24 +197,30 @@ fn permit_change(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
         && input.service_id == row.service_id
         && (input.performer_organization_id.is_none() || input.performer_organization_id == row.performer_id)
         && input.parent_id == row.parent_id;
-    if is_same {
-        return Ok(());
-    }
+    if is_same { Ok(()) } else { Err(sent()) }
+}
+
+/// Nor does whoever asks take away from what was sent whom it asks, or what the performer has said.
+fn permit_clearing(row: &ReferralRow, input: &ReferralInput) -> Result<()> {
+    let before = row.input();
+    let is_cleared = (before.performer_organization_id.is_some() && input.performer_organization_id.is_none())
+        || (before.performer_practitioner_id.is_some() && input.performer_practitioner_id.is_none())
+        || (before.support_intensity.is_some() && input.support_intensity.is_none());
+    if is_cleared && row.status != ReferralStatus::Draft { Err(sent()) } else { Ok(()) }
+}
+
+fn sent() -> Error {
     let detail = "The referral was sent; its patient, kind, service, performer and parent can no longer change, and the performer alone \
                   assigns a practitioner and says how much support it gives.";
-    Err(Error::conflict("referral_sent", detail))
+    Error::conflict("referral_sent", detail)
 }
 
 /// What the server filled in, or the performer said, stays where it is not named again.
 pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
     if row.service_id == input.service_id {
         input.performer_organization_id = input.performer_organization_id.or(row.performer_id);
-    } else if let Some(before) = row.service_id
-        && input.performer_organization_id == row.performer_id
-        && services::repository::find(conn, before)?.is_some_and(|service| service.provider_id == row.performer_id)
-    {
-        // Another service has another provider.
-        input.performer_organization_id = None;
+    } else {
+        leave_provider(conn, row, input)?;
     }
     if row.status != ReferralStatus::Draft {
         input.consent = None;
@@ -214,6 +231,24 @@ pub fn keep(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> 
         input.first_contact_by = input.first_contact_by.or(row.content.first_contact_by);
     }
     Ok(())
+}
+
+/// Another service has another provider: whoever gave the one before is asked no more, unless they were asked whatever they give.
+fn leave_provider(conn: &mut DbConn, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+    if let Some(before) = row.service_id
+        && input.performer_organization_id == row.performer_id
+        && services::repository::find(conn, before)?.is_some_and(|service| service.provider_id == row.performer_id)
+    {
+        input.performer_organization_id = None;
+    }
+    Ok(())
+}
+
+fn check_change(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input: &mut ReferralInput) -> Result<()> {
+    if input.parent_id.is_some() && input.parent_id != row.parent_id {
+        repository::lock_drafts(conn, row.organization_id)?;
+    }
+    check(conn, caller, Some(row), input, true)
 }
 
 /// Fails with everything that is wrong with what is named, and fills in the performer. Only one that is open asks its service for anything.
@@ -413,7 +448,7 @@ pub fn create(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: Refe
 /// Create or replace a referral by identifier
 ///
 /// Among those of the caller's organization. A new one is a draft.
-#[utoipa::path(tag = "referrals", params(ByIdentifier), request_body = ReferralInput, responses((status = 200, description = "The referral, replaced.", body = Referral), (status = 201, description = "The new referral, a draft.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(ByIdentifier), request_body = ReferralInput, responses((status = 200, description = "The referral, replaced.", body = Referral), (status = 201, description = "The new referral, a draft.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/referrals/by-identifier")]
 pub async fn upsert_referral(
     app: State,
@@ -443,7 +478,7 @@ pub async fn get_referral(
 ///
 /// A draft freely; one that was sent keeps its patient, kind, service, performer, parent, and due dates that are not named again. What
 /// the performer has said of it is not undone.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral)), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), request_body = ReferralInput, responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/referrals/{id}")]
 pub async fn update_referral(
     app: State,
@@ -457,8 +492,9 @@ pub async fn update_referral(
 
 /// Change a referral
 ///
-/// What is sent changes, the rest stays. Once it is sent, its patient, kind, service, performer and parent stay as they are; once it
-/// is closed, all of it does.
+/// What is sent changes, the rest stays. Null clears: the due dates too, and in a draft the performer, which is then the service's
+/// provider. Once it is sent, its patient, kind, service, performer and parent stay as they are, and so does what the performer has said
+/// of it: whoever clears one of these hears `referral_sent`. Once it is closed, all of it stays.
 #[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 200, description = "The referral as it now is.", body = Referral), (status = 409, description = "It was sent, or is closed: `referral_sent`, `referral_closed`.")), security(("oauth2" = ["referrals:write"])))]
 #[patch("/v1/referrals/{id}")]
 pub async fn patch_referral(
@@ -474,7 +510,7 @@ pub async fn patch_referral(
 /// Delete a draft
 ///
 /// One that was never sent. It reads as 410 from then on; its history stays. Cancel one that was sent.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "It was sent: `not_a_draft`.")), security(("oauth2" = ["referrals:write"])))]
 #[delete("/v1/referrals/{id}")]
 pub async fn delete_referral(
     app: State,

@@ -12,13 +12,15 @@ use super::model::{MessageRow, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::changes;
 use crate::consents::model::DataCategory;
-use crate::db::schema::{self, clients, matches, referral_messages, referral_transitions, referrals};
+use crate::db::schema::{self, clients, follow_ups, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
 use crate::error::{Error, Result};
+use crate::follow_ups::model::{FollowUpStatus, Purpose};
 use crate::http::page::Joined;
-use crate::kind::{MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::organizations;
 
 /// The referral, if the caller sees it, deleted drafts included.
@@ -44,9 +46,17 @@ pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>
     Ok(found.flatten())
 }
 
+/// Rows with this in a column. Where they are few whatever else is asked for, each is looked at: asked for as a key, all that an
+/// organization has of the kind, or two have with each other, would be.
+macro_rules! asked {
+    ($rows:ident, $are_few:expr, $column:expr, $value:expr) => {
+        if $are_few { $rows.filter(not($column.ne($value))) } else { $rows.filter($column.eq($value)) }
+    };
+}
+
 /// What a query asks for, whoever sees it, in the dialect of the connection.
 macro_rules! filtered {
-    ($conn:expr, $query:expr, $before:expr, $today:expr) => {{
+    ($conn:expr, $query:expr, $before:expr, $today:expr, $are_few:expr) => {{
         let alive = referrals::table.filter(referrals::deleted_at.is_null());
         let mut rows = boxed($conn, alive.order(referrals::id.desc()).limit($query.limit.and_one()));
         match $query.status.as_slice() {
@@ -54,6 +64,15 @@ macro_rules! filtered {
             // A list of any length is a statement that SQLite reads anew each time.
             [status] => rows = rows.filter(referrals::status.eq(*status)),
             several => rows = rows.filter(referrals::status.eq_any(several.to_vec())),
+        }
+        if let Some(word) = $query.business_status {
+            rows = asked!(rows, $are_few, referrals::business_status, word);
+        }
+        if let Some(organization) = $query.organization_id {
+            rows = asked!(rows, $are_few, referrals::organization_id, organization);
+        }
+        if let Some(performer) = $query.performer_organization_id {
+            rows = asked!(rows, $are_few, referrals::performer_id, performer);
         }
         if let Some(kind) = $query.kind {
             rows = rows.filter(referrals::kind.eq(kind));
@@ -70,6 +89,9 @@ macro_rules! filtered {
         if let Some(practitioner) = $query.practitioner_id {
             let asked = referrals::requester_practitioner_id.eq(practitioner);
             rows = rows.filter(asked.or(referrals::performer_practitioner_id.eq(practitioner)));
+        }
+        if let Some(day) = $query.due_before {
+            rows = rows.filter(referrals::due_on.lt(day));
         }
         match $query.overdue.zip($today) {
             Some((true, today)) => rows = rows.filter(referrals::due_on.lt(today)),
@@ -95,10 +117,14 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
     let mut page = Joined::new(query.limit, |row: &ReferralRow| Reverse(row.id));
+    let is_narrow = query.patient_id.is_some() || query.parent_id.is_some();
     macro_rules! rows {
         ($seen:expr) => {
+            rows!($seen, is_narrow)
+        };
+        ($seen:expr, $are_few:expr) => {
             each!(conn, |conn| {
-                let rows = filtered!(conn, query, before, today).filter($seen);
+                let rows = filtered!(conn, query, before, today, $are_few).filter($seen);
                 match page.end() {
                     Some(end) => rows.filter(referrals::id.gt(end.id)).load(conn),
                     None => rows.load(conn),
@@ -106,27 +132,59 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
             })?
         };
     }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        // Each by itself: for several at once the database might rather look through all that an organization has.
+        for id in identifiers::known_as::<kind::Referral>(conn, key, None)? {
+            let mut found: Vec<ReferralRow> = rows!(referrals::id.eq(id).and(sight::referrals(caller)));
+            found.retain(|row| is_in(query.r#box, row, own));
+            page.add(found);
+        }
+        return Ok(page.into_rows());
+    }
     let is_received = || sight::is_sent().and(referrals::performer_id.eq(own));
+    // Of whom others are asked for, none is looked for among one's own.
+    let may_be_own = |named: Option<OrganizationId>| named.is_none_or(|id| id == own);
+    let (may_be_sent, may_be_received) = (may_be_own(query.organization_id), may_be_own(query.performer_organization_id));
     match query.r#box {
-        Some(Mailbox::Sent) => return Ok(rows!(referrals::organization_id.eq(own))),
-        Some(Mailbox::Received) => return Ok(rows!(is_received())),
+        Some(Mailbox::Sent) if may_be_sent => return Ok(rows!(referrals::organization_id.eq(own))),
+        Some(Mailbox::Received) if may_be_received => return Ok(rows!(is_received())),
+        Some(_) => return Ok(Vec::new()),
         None => {}
     }
-    page.add(rows!(referrals::organization_id.eq(own)));
-    page.add(rows!(is_received().and(referrals::organization_id.ne(own))));
+    if may_be_sent {
+        page.add(rows!(referrals::organization_id.eq(own)));
+    }
+    if query.organization_id == Some(own) {
+        return Ok(page.into_rows());
+    }
+    if may_be_received {
+        page.add(rows!(is_received().and(referrals::organization_id.ne(own))));
+    }
+    if query.performer_organization_id == Some(own) {
+        return Ok(page.into_rows());
+    }
     let is_of_others = || {
         let is_not_received = referrals::performer_id.is_null().or(referrals::performer_id.ne(own));
         sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
     };
     page.add(rows!(is_of_others().and(referrals::manager_id.eq(own))));
-    match sight::few_granted(conn, caller, DataCategory::Referrals)? {
+    match sight::few_granted(conn, caller, DataCategory::Referrals, page.end().is_some())? {
         Some(patients) if patients.is_empty() => {}
         Some(patients) => {
-            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients))));
+            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients)), true));
         }
         None => page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(sight::referrals(caller)))),
     }
     Ok(page.into_rows())
+}
+
+/// Whether a referral is in this box of an organization.
+fn is_in(mailbox: Option<Mailbox>, row: &ReferralRow, own: OrganizationId) -> bool {
+    match mailbox {
+        Some(Mailbox::Sent) => row.organization_id == own,
+        Some(Mailbox::Received) => row.performer_id == Some(own) && row.requested_at.is_some(),
+        None => true,
+    }
 }
 
 /// Adds the row.
@@ -328,14 +386,27 @@ pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
     Ok(())
 }
 
-/// Whether another transition than this one has led a referral to where the person is taken on.
-pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: ReferralTransitionId) -> Result<bool> {
-    let others = referral_transitions::table
-        .filter(referral_transitions::referral_id.eq(referral))
-        .filter(referral_transitions::id.ne(besides))
-        .select(referral_transitions::to_status);
-    let statuses: Vec<ReferralStatus> = others.load(conn)?;
-    Ok(statuses.into_iter().any(ReferralStatus::takes_on))
+/// Whether a transition, another than this one where one is named, has led a referral to where the person is taken on.
+pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: Option<ReferralTransitionId>) -> Result<bool> {
+    let made = referral_transitions::table.filter(referral_transitions::referral_id.eq(referral));
+    let made = made.select((referral_transitions::id, referral_transitions::to_status));
+    let made: Vec<(ReferralTransitionId, ReferralStatus)> = made.load(conn)?;
+    Ok(made.into_iter().any(|(id, status)| Some(id) != besides && status.takes_on()))
+}
+
+/// The referrals that ask an organization, are under way, and in which somebody else has a first contact to make, in order of id.
+pub fn with_first_contact_of_others(conn: &mut DbConn, performer: OrganizationId) -> Result<Vec<ReferralId>> {
+    const UNDER_WAY: [ReferralStatus; 3] = [ReferralStatus::Accepted, ReferralStatus::InProgress, ReferralStatus::OnHold];
+    let planned = follow_ups::table
+        .filter(follow_ups::referral_id.eq(referrals::id.nullable()))
+        // Asked for with whoever wrote the referral, all that it has to do would be looked through for each.
+        .filter(follow_ups::organization_id.ne(performer))
+        .filter(follow_ups::purpose.eq(Purpose::FirstContact))
+        .filter(follow_ups::status.eq(FollowUpStatus::Open))
+        .filter(follow_ups::deleted_at.is_null());
+    let asked = referrals::table.filter(referrals::performer_id.eq(performer)).filter(referrals::status.eq_any(UNDER_WAY));
+    let asked = asked.filter(exists(planned)).order(referrals::id).select(referrals::id);
+    Ok(each!(conn, |conn| asked.load(conn))?)
 }
 
 /// The transitions of a referral, oldest first.
@@ -356,6 +427,12 @@ pub fn list_transitions(
     Ok(rows.load(conn)?)
 }
 
+/// The transition of a referral with this id.
+pub fn find_transition(conn: &mut DbConn, referral: ReferralId, id: ReferralTransitionId) -> Result<Option<TransitionRow>> {
+    let found = referral_transitions::table.find(id).filter(referral_transitions::referral_id.eq(referral));
+    Ok(found.first(conn).optional()?)
+}
+
 /// Adds a message.
 pub fn insert_message(conn: &mut DbConn, row: &MessageRow) -> Result<()> {
     each!(conn, |conn| insert_into(referral_messages::table).values(row).execute(conn))?;
@@ -370,6 +447,12 @@ pub fn list_messages(conn: &mut DbConn, referral: ReferralId, after: Option<Refe
         rows = rows.filter(referral_messages::id.gt(after));
     }
     Ok(rows.load(conn)?)
+}
+
+/// The message of a referral with this id.
+pub fn find_message(conn: &mut DbConn, referral: ReferralId, id: ReferralMessageId) -> Result<Option<MessageRow>> {
+    let found = referral_messages::table.find(id).filter(referral_messages::referral_id.eq(referral));
+    Ok(found.first(conn).optional()?)
 }
 
 /// Marks the other side's messages as read, up to one of them; returns those that were not yet.

@@ -1,5 +1,6 @@
 //! HTTP of what happens to a referral: its transitions and its messages.
 
+use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
@@ -17,7 +18,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
-use crate::http::etag::OptionalIfMatch;
+use crate::http::etag::{OptionalIfMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, HistoryQuery};
@@ -45,7 +46,7 @@ pub fn send(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<boo
 /// its open follow-ups; one that is rejected, cancelled, failed or entered in error also calls off its appointments that are held or booked
 /// and have not begun (`referral_closed`). Those of one that is completed stand. The answer to one that rejects for want of room
 /// (`no_capacity`) suggests where else the person could turn.
-#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step; `draft_outdated`: something that the draft names is no longer there, or it brings a consent, one to the performer was withdrawn or deleted since that was written, and none stands; `consent_ended`: the performer does not see the patient any more; `too_much_at_once`: more than 20,000 appointments would be called off with it."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the referral has this version.", example = "\"3\"")), request_body = TransitionInput, responses((status = 201, description = "The transition; `ETag` is the referral's new version.", body = NewReferralTransition), (status = 409, description = "There is no such step: `illegal_transition`; `draft_outdated`: something that the draft names is no longer there, or it brings a consent, one to the performer was withdrawn or deleted since that was written, and none stands; `consent_ended`: the performer does not see the patient any more; `too_much_at_once`: more than 20,000 appointments would be called off with it."), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/referrals/{id}/transitions")]
 pub async fn create_referral_transition(
     app: State,
@@ -67,7 +68,7 @@ pub async fn create_referral_transition(
             }
             let (row, made) = workflow::transition(conn, caller, &row, input)?;
             let made = NewReferralTransition { transition: made, alternatives: alternatives.clone() };
-            Reply::created(&format!("/v1/referrals/{id}/transitions"), row.version, &made)
+            Reply::created(&format!("/v1/referrals/{id}/transitions/{}", made.transition.id), row.version, &made)
         })
         .await
 }
@@ -96,6 +97,27 @@ pub async fn list_referral_transitions(
         })
         .await?;
     Ok(page.map(ReferralTransition::from).respond(&request))
+}
+
+/// Read a transition of a referral
+///
+/// By whoever sees the referral. It never changes.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("transition_id" = ReferralTransitionId, Path, description = "The transition's id.")), responses((status = 200, description = "The transition.", body = ReferralTransition), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}/transitions/{transition_id}")]
+pub async fn get_referral_transition(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    ids: Path<(Id<kind::Referral>, Id<kind::ReferralTransition>)>,
+) -> Result<HttpResponse> {
+    let ((id, transition), caller) = (ids.into_inner(), Principal::clone(&caller));
+    let row = app
+        .db
+        .read_briefly(move |conn| {
+            resource::get_row::<Referrals>(conn, &caller, id)?;
+            repository::find_transition(conn, id, transition)?.ok_or(Error::NotFound)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(ReferralTransition::from(row)))
 }
 
 /// Write to the other side of a referral
@@ -133,7 +155,7 @@ pub async fn create_referral_message(
             };
             repository::insert_message(conn, &row)?;
             let shape = record_message(conn, caller, &referral, row, Action::Created)?;
-            Reply::created(&format!("/v1/referrals/{id}/messages"), shape.version, &shape)
+            Reply::created(&format!("/v1/referrals/{id}/messages/{}", shape.id), shape.version, &shape)
         })
         .await
 }
@@ -189,6 +211,27 @@ pub async fn list_referral_messages(
         })
         .await?;
     Ok(page.map(ReferralMessage::from).respond(&request))
+}
+
+/// Read a message of a referral
+///
+/// By whoever sees the referral. To read it does not say so to the other side; to acknowledge it does.
+#[utoipa::path(tag = "referrals", params(("id" = ReferralId, Path, description = "The referral's id."), ("message_id" = ReferralMessageId, Path, description = "The message's id.")), responses((status = 200, description = "The message.", body = ReferralMessage), (status = 410, description = "The referral, a draft, was deleted.")), security(("oauth2" = ["referrals:read"])))]
+#[get("/v1/referrals/{id}/messages/{message_id}")]
+pub async fn get_referral_message(
+    app: State,
+    caller: Allowed<scope::ReferralsRead>,
+    ids: Path<(Id<kind::Referral>, Id<kind::ReferralMessage>)>,
+) -> Result<HttpResponse> {
+    let ((id, message), caller) = (ids.into_inner(), Principal::clone(&caller));
+    let row = app
+        .db
+        .read_briefly(move |conn| {
+            resource::get_row::<Referrals>(conn, &caller, id)?;
+            repository::find_message(conn, id, message)?.ok_or(Error::NotFound)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(ReferralMessage::from(row)))
 }
 
 /// Acknowledge messages

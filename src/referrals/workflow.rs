@@ -322,7 +322,7 @@ fn follow(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, made: Referr
         // One that was put on hold before it was accepted is accepted by going on. One that was taken on before had its first contact then,
         // whoever spoke for the performer.
         ReferralStatus::Accepted | ReferralStatus::InProgress if row.kind == ReferralKind::Navigation => {
-            if repository::was_taken_on(conn, row.id, made)? { Ok(()) } else { follow_ups::plan::first_contact(conn, caller, row) }
+            if repository::was_taken_on(conn, row.id, Some(made))? { Ok(()) } else { follow_ups::plan::first_contact(conn, caller, row) }
         }
         status if status.is_final() => follow_ups::plan::close_all(conn, caller, row),
         _ => Ok(()),

@@ -10,6 +10,7 @@ use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
 use super::series::ScoreSeries;
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::instruments::definition::InstrumentInput;
 use crate::kind::{InstrumentId, OrganizationId, PatientId, ScreeningId};
 use crate::matching::api::Match;
@@ -142,6 +143,9 @@ pub struct ScreeningQuery {
     /// Only those that are to be asked again by this day.
     #[param(example = "2026-09-01")]
     pub rescreen_until: Option<NaiveDate>,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
     /// Only those changed at or after this moment. A change bears the moment at which it was being written, so ask for five minutes more
     /// than you have read; `GET /v1/changes` misses nothing.
     #[param(inline)]

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use super::api::{
     PatientScores, RecordedScreening, ScoresQuery, Screening, ScreeningCompletion, ScreeningQuery, ScreeningRetraction, SuggestQuery,
 };
-use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus};
+use super::model::{ScreeningInput, ScreeningRow, ScreeningStatus, closed};
 use super::recording;
 use super::repository::{self, Of};
 use super::series::{self, Reading};
@@ -131,7 +131,8 @@ fn trimmed(conn: &mut DbConn, caller: &Principal, categories: Categories, shapes
 }
 
 async fn list(app: &State, caller: Principal, patient: Option<PatientId>, query: ScreeningQuery) -> Result<Page<Screening>> {
-    let fingerprint = page::fingerprint(&(patient, &query.instrument, &query.status, query.rescreen_until, query.updated_since));
+    let filters = ScreeningQuery { cursor: None, limit: page::Limit::default(), ..query.clone() };
+    let fingerprint = page::fingerprint(&("screenings", patient, filters));
     let after: Option<ScreeningId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     app.db
         .read_briefly(move |conn| {
@@ -253,7 +254,7 @@ pub async fn create_screening(
 /// Create or replace a screening by identifier
 ///
 /// Among the screenings that the caller's organization recorded.
-#[utoipa::path(tag = "screenings", params(ByIdentifier), request_body = ScreeningInput, responses((status = 200, description = "The screening, replaced.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 201, description = "The new screening.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(ByIdentifier), request_body = ScreeningInput, responses((status = 200, description = "The screening, replaced.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 201, description = "The new screening.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`.")), security(("oauth2" = ["screenings:write"])))]
 #[put("/v1/screenings/by-identifier")]
 pub async fn upsert_screening(
     app: State,
@@ -282,7 +283,7 @@ pub async fn get_screening(
 /// Replace a screening
 ///
 /// A draft. Of a finished one only `note`, `rescreen_on` and `identifiers` can change.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), request_body = ScreeningInput, responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), request_body = ScreeningInput, responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`.")), security(("oauth2" = ["screenings:write"])))]
 #[put("/v1/screenings/{id}")]
 pub async fn update_screening(
     app: State,
@@ -297,7 +298,7 @@ pub async fn update_screening(
 /// Change a screening
 ///
 /// A draft. Of a finished one only `note`, `rescreen_on` and `identifiers` can change.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 200, description = "The screening as it now is.", body = Screening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`.")), security(("oauth2" = ["screenings:write"])))]
 #[patch("/v1/screenings/{id}")]
 pub async fn patch_screening(
     app: State,
@@ -312,7 +313,7 @@ pub async fn patch_screening(
 /// Delete a draft
 ///
 /// What is finished is retracted instead.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "It is no longer a draft.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id.")), responses((status = 204, description = "It is deleted."), (status = 409, description = "It is no longer a draft: `screening_closed`.")), security(("oauth2" = ["screenings:write"])))]
 #[delete("/v1/screenings/{id}")]
 pub async fn delete_screening(
     app: State,
@@ -327,7 +328,7 @@ pub async fn delete_screening(
 ///
 /// With the answers still to come, if any. It is scored, raises its needs, and answers with all that was found and, asked for by
 /// `suggest`, with the services that fit.
-#[utoipa::path(tag = "screenings", params(SuggestQuery, ("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningCompletion, responses((status = 200, description = "The screening, scored.", body = RecordedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(SuggestQuery, ("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningCompletion, responses((status = 200, description = "The screening, scored.", body = RecordedScreening, headers(("Kith-Safety-Alert" = String, description = "`true` where an answer must be acted on at once."))), (status = 409, description = "It is no longer a draft: `screening_closed`."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings/{id}/complete")]
 pub async fn complete_screening(
     app: State,
@@ -346,9 +347,8 @@ pub async fn complete_screening(
         .run(&app, &caller, move |conn, caller, completion| {
             let row = resource::get_row::<Screenings>(conn, caller, id)?;
             version.check(row.version)?;
-            let status = ScreeningStatus::Completed;
             if row.status != ScreeningStatus::Draft {
-                return Err(Error::IllegalTransition { from: row.status.as_str(), to: status.as_str(), leads_to: Vec::new() });
+                return Err(closed());
             }
             let input = completion.laid_over(Screenings::input(&row));
             let (head, screening) = resource::replace::<Screenings>(conn, caller, &row, input)?;
@@ -365,7 +365,7 @@ pub async fn complete_screening(
 /// It was entered in error. The needs that it raised, and of which nobody has said anything since, are retracted with it; one that another
 /// completed screening of the patient found too stays, and has that one's `screening_id`. The right answers are recorded as another
 /// screening with `replaces_id`.
-#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningRetraction, responses((status = 200, description = "The screening as it now is.", body = Screening), (status = 409, description = "It was retracted before."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
+#[utoipa::path(tag = "screenings", params(("id" = ScreeningId, Path, description = "The screening's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the screening has this version.", example = "\"1\"")), request_body = ScreeningRetraction, responses((status = 200, description = "The screening as it now is.", body = Screening), (status = 409, description = "It was retracted before: `illegal_transition`."), (status = 410, description = "It has been deleted.")), security(("oauth2" = ["screenings:write"])))]
 #[post("/v1/screenings/{id}/retract")]
 pub async fn retract_screening(
     app: State,

@@ -169,20 +169,9 @@ impl ScreeningInput {
         if before.status == ScreeningStatus::Draft {
             return Ok(());
         }
-        if self.status != before.status {
-            return Err(Error::IllegalTransition { from: before.status.as_str(), to: self.status.as_str(), leads_to: Vec::new() });
-        }
         let said_about =
             Self { note: before.note.clone(), rescreen_on: before.rescreen_on, identifiers: before.identifiers.clone(), ..self.clone() };
-        if said_about == *before {
-            Ok(())
-        } else {
-            Err(Error::conflict(
-                "screening_closed",
-                "It is no longer a draft: only note, rescreen_on and identifiers can change. To correct answers, retract it and record \
-                 another with replaces_id.",
-            ))
-        }
+        if said_about == *before { Ok(()) } else { Err(closed()) }
     }
 
     /// Lays answers over those that are there: each replaces the one to the same item.
@@ -190,6 +179,13 @@ impl ScreeningInput {
         self.answers.retain(|answer| answers.iter().all(|newer| newer.link_id != answer.link_id));
         self.answers.extend(answers.iter().cloned());
     }
+}
+
+/// What is no longer a draft stays what it is.
+pub fn closed() -> Error {
+    let detail = "It is no longer a draft: only note, rescreen_on and identifiers can change. To correct answers, retract it and record \
+                  another with replaces_id.";
+    Error::conflict("screening_closed", detail)
 }
 
 /// A row of the table `screenings`.

@@ -8,7 +8,8 @@ use crate::db::DbConn;
 use crate::db::schema::screenings;
 use crate::each;
 use crate::error::Result;
-use crate::kind::{OrganizationId, PatientId, ScreeningId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, OrganizationId, PatientId, ScreeningId};
 
 /// The screening with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ScreeningId) -> Result<Option<ScreeningRow>> {
@@ -35,6 +36,13 @@ pub fn list(conn: &mut DbConn, of: Of, query: &ScreeningQuery, after: Option<Scr
     }
     if let Of::Organization(organization) | Of::Both(_, organization) = of {
         rows = rows.filter(screenings::organization_id.eq(organization));
+    }
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        let owner = match of {
+            Of::Organization(organization) | Of::Both(_, organization) => Some(organization),
+            Of::Patient(_) => None,
+        };
+        rows = rows.filter(screenings::id.eq_any(identifiers::known_as::<kind::Screening>(conn, key, owner)?));
     }
     if let Some(instrument) = &query.instrument {
         rows = rows.filter(screenings::instrument_code.eq(instrument));

@@ -44,6 +44,10 @@ pub struct Service {
     pub merged_into_id: Option<ServiceId>,
     /// Services that it looks like and that somebody has found to be others.
     pub distinct_from_ids: Vec<ServiceId>,
+    /// What the organization that gives it is called: that of `provider_id` as it is called today, or else `provider_name`. Where the
+    /// organization has another name, lists and searches show it within a minute. Null where neither is said, and in the journal.
+    #[schema(example = "Alder Falls Food Bank Society")]
+    pub provided_by: Option<String>,
     /// How it answers referrals, where ten or more tell it. Shown in lists, searches and `GET` to whoever has the scope
     /// `referrals:write`; else null.
     pub responsiveness: Option<Responsiveness>,
@@ -117,6 +121,7 @@ impl Service {
             freshness: None,
             merged_into_id: row.merged_into_id,
             distinct_from_ids: row.distinct_from.0,
+            provided_by: None,
             responsiveness: None,
             hit: None,
         }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::duplicates::detection::{Pair, look_alikes};
 use super::index::{Card, DirectoryIndex};
 use super::model::AreaKind;
+use super::providers::Names;
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
@@ -48,6 +49,7 @@ pub struct Directory {
     is_open: watch::Sender<bool>,
     rows: Cache<ServiceId, Kept, Size>,
     texts: Texts,
+    names: Names,
     /// Counts the changes of the index.
     changed: AtomicU64,
     /// The duplicates that were looked for last: a list is read page by page.
@@ -107,6 +109,7 @@ impl Default for Directory {
             is_open: watch::Sender::new(true),
             rows,
             texts: Texts::default(),
+            names: Names::default(),
             changed: AtomicU64::new(0),
             look_alikes: Mutex::default(),
         }
@@ -179,6 +182,16 @@ impl Directory {
             texts.insert(row.id, self.texts.write(&row, audience, now)?);
         }
         Ok(ids.iter().filter_map(|id| Some((*id, Arc::clone(texts.get(id)?)))).collect())
+    }
+
+    /// What the organizations that give services are called; see [`Names::of`].
+    pub fn names(
+        &self,
+        conn: &mut DbConn,
+        ids: impl Iterator<Item = OrganizationId>,
+        now: Instant,
+    ) -> Result<HashMap<OrganizationId, Arc<str>>> {
+        self.names.of(conn, ids, now)
     }
 
     /// The services of these that the index knows, and their versions.

@@ -3,17 +3,19 @@
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, ContentType, ETAG, LINK};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use uuid::Uuid;
 
 use super::Directory;
 use super::api::{Service, ServicePage};
 use super::geojson::{self, FeatureCollection};
 use super::model::ServiceInput;
-use super::repository;
 use super::resource::Services;
 use super::search::{After, Found, Hit, ServiceQuery};
-use super::shown::{self, Told};
+use super::shown::{self, Text, Told};
+use super::{providers, repository};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::changes;
 use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
@@ -24,7 +26,7 @@ use crate::http::page::{self, Page, next_link};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, HistoryQuery, Revision};
 use crate::http::schema;
-use crate::kind::{self, ServiceId};
+use crate::kind::{self, ResourceType, ServiceId};
 
 /// Search the directory
 ///
@@ -109,8 +111,17 @@ fn page_of(
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
         let texts = directory.texts(conn, &ids, audience, now)?;
-        let told = |hit: Hit| Told { responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)), hit: hit.into() };
-        let texts: Vec<_> = with_hits(texts, found.hits).map(|(text, hit)| (text, told(hit))).collect();
+        let names = directory.names(conn, texts.iter().filter_map(|(_, text)| text.provider_id()), now)?;
+        let told = |text: &Text, hit: Hit| Told {
+            provided_by: text.provided_by(&names),
+            responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)),
+            hit: hit.into(),
+        };
+        let texts = with_hits(texts, found.hits).map(|(text, hit)| {
+            let told = told(&text, hit);
+            (text, told)
+        });
+        let texts: Vec<_> = texts.collect();
         let page = shown::page(&texts, next.as_deref(), found.facets.as_ref())?;
         Ok((next, page))
     }
@@ -147,7 +158,7 @@ pub async fn create_service(app: State, caller: Allowed<scope::ServicesWrite>, c
 /// their keys it is replaced only where the body has a key of its own too; else the answer is 410 with code `merged` and the service's path
 /// in `merged_into`, so that one record does not take the place of what stands for both. Go on under that path, import the record as a
 /// source of its own, or merge so that the record that you keep up by its key is the one that stands for both.
-#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(ByIdentifier), request_body = ServiceInput, responses((status = 200, description = "The service, replaced.", body = Service), (status = 201, description = "The new service.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`."), (status = 410, description = "The key is of a record that was merged into another: `merged`.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/by-identifier")]
 pub async fn upsert_service(
     app: State,
@@ -162,14 +173,20 @@ pub async fn upsert_service(
 /// Read a service
 ///
 /// With its capacity as last reported, and where each fact came from. The id of a record that was merged answers 410 with code `merged`
-/// and the path of the one that stands for it. How fresh it is and how it answers referrals change without a new version: the `ETag` names
-/// the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as it takes the version.
+/// and the path of the one that stands for it. How fresh it is, how it answers referrals and what its provider is called change without a
+/// new version: the `ETag` names the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as
+/// it takes the version.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service.", body = Service)), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}")]
 pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::Service>>, known: IfNoneMatch) -> Result<HttpResponse> {
-    let row = app.db.read(move |conn| repository::get(conn, *id)).await?;
+    let read = app.db.read(move |conn| {
+        let row = repository::get(conn, *id)?;
+        let provided_by = providers::name(conn, &row.content)?;
+        Ok((row, provided_by))
+    });
+    let (row, provided_by) = read.await?;
     let (version, responsiveness) = (row.version, app.responsiveness_for(&reader).and_then(|known| known.of(row.id)));
-    let service = Service { responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
+    let service = Service { provided_by, responsiveness, ..shown::shown(row, (&reader).into(), reader.at) };
     let text = serde_json::to_string(&service).map_err(Error::internal)?;
     let tag = tag_of(version, text.as_bytes());
     if known.has_tag(&tag) {
@@ -181,7 +198,7 @@ pub async fn get_service(app: State, reader: DirectoryReader, id: Path<Id<kind::
 /// Replace a service
 ///
 /// Its capacity stays. The provider, where another organization keeps the record, can change `alerts` only.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceInput, responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceInput, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}")]
 pub async fn update_service(
     app: State,
@@ -196,7 +213,7 @@ pub async fn update_service(
 /// Change a service
 ///
 /// The provider, where another organization keeps the record, can change `alerts` only.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service as it now is.", body = Service)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "Another organization gives it from now on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[patch("/v1/services/{id}")]
 pub async fn patch_service(
     app: State,
@@ -225,8 +242,8 @@ pub async fn delete_service(
 
 /// Read the history of a service
 ///
-/// Every version, oldest first.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>)), security(("oauth2" = ["services:read"])))]
+/// Every version, oldest first, those of records that were merged into this one among them.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of versions.", body = Page<Revision>), (status = 410, description = "The record was merged into another: `merged`.")), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/history")]
 pub async fn list_service_history(
     app: State,
@@ -235,5 +252,19 @@ pub async fn list_service_history(
     query: Query<HistoryQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    Ok(resource::history::<Services>(&app, &caller, *id, query.0).await?.respond(&request))
+    let (id, caller, query) = (*id, caller.into_principal(), query.0);
+    let fingerprint = page::fingerprint(&("service history", id));
+    let after: Option<i64> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            repository::find_standing(conn, id)?.ok_or(Error::NotFound)?;
+            let mut records: Vec<Uuid> = repository::merged_into(conn, id)?.into_iter().map(|row| row.id.uuid()).collect();
+            records.push(id.uuid());
+            let entries = changes::history_of_all(conn, ResourceType::Service, &records, after.unwrap_or(0), query.limit.and_one())?;
+            let page = Page::from_rows(entries, query.limit, fingerprint, |entry: &changes::Entry| entry.sequence)?;
+            resource::revisions(conn, &caller, page)
+        })
+        .await?;
+    Ok(page.respond(&request))
 }

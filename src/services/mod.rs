@@ -14,6 +14,7 @@ pub mod index;
 pub mod keeping;
 pub mod model;
 mod phones;
+pub mod providers;
 pub mod repository;
 pub mod resource;
 pub mod row;

@@ -15,17 +15,24 @@ pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
     Ok(each!(conn, |conn| services::table.find(id).first(conn)).optional()?)
 }
 
+/// The same of one that stands for itself.
+///
+/// # Errors
+/// [`Error::Merged`] where another record stands for it.
+pub fn find_standing(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
+    match find(conn, id)? {
+        Some(ServiceRow { merged_into_id: Some(into), .. }) => Err(Error::Merged { into: format!("/v1/services/{into}") }),
+        found => Ok(found),
+    }
+}
+
 /// The service with this id, where it is in the directory.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Gone`] where it was deleted, [`Error::Merged`] where another record stands for it.
 pub fn get(conn: &mut DbConn, id: ServiceId) -> Result<ServiceRow> {
-    let row = find(conn, id)?.ok_or(Error::NotFound)?;
-    match row.merged_into_id {
-        Some(into) => Err(Error::Merged { into: format!("/v1/services/{into}") }),
-        None if row.deleted_at.is_some() => Err(Error::Gone),
-        None => Ok(row),
-    }
+    let row = find_standing(conn, id)?.ok_or(Error::NotFound)?;
+    if row.deleted_at.is_some() { Err(Error::Gone) } else { Ok(row) }
 }
 
 /// The records that were merged into a service, in order of id.

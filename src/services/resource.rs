@@ -4,12 +4,12 @@ use super::api::Service;
 use super::duplicates::sources;
 use super::model::ServiceInput;
 use super::row::ServiceRow;
-use super::{phones, repository};
+use super::{phones, providers, repository};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::Json;
 use crate::error::{Error, Result};
-use crate::http::resource::{self, Head, Resource};
+use crate::http::resource::{Head, Resource};
 use crate::kind::{self, ServiceId};
 use crate::organizations;
 use crate::types::Identifier;
@@ -46,8 +46,9 @@ impl Resource for Services {
         Service::of(row)
     }
 
-    fn view(_: &mut DbConn, caller: &Principal, shape: Service) -> Result<Service> {
-        Ok(shape.at(caller.at))
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Service) -> Result<Service> {
+        let provided_by = providers::name(conn, &shape.content)?;
+        Ok(Service { provided_by, ..shape.at(caller.at) })
     }
 
     fn identifiers(input: &ServiceInput) -> &[Identifier] {
@@ -55,10 +56,7 @@ impl Resource for Services {
     }
 
     fn find(conn: &mut DbConn, _: &Principal, id: ServiceId) -> Result<Option<ServiceRow>> {
-        match repository::find(conn, id)? {
-            Some(ServiceRow { merged_into_id: Some(into), .. }) => Err(Error::Merged { into: resource::location::<Self>(into) }),
-            found => Ok(found),
-        }
+        repository::find_standing(conn, id)
     }
 
     /// The provider may change its notices and nothing else; see [`prepare`](Self::prepare).

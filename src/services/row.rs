@@ -106,7 +106,7 @@ impl ServiceRow {
 
     /// The next version, of whose room the provider says something else. Who waits for it is to be counted [anew](Self::with_queues).
     pub fn with_capacity(&self, capacity: &Capacity, at: Instant) -> Self {
-        Self { capacity: Some(Json(capacity.said())), queue: None, ..self.next(at) }.with_status()
+        Self { capacity: Some(Json(capacity.uncounted())), queue: None, ..self.next(at) }.with_status()
     }
 
     /// The same of the room of this key, or that it is no longer counted.
@@ -114,7 +114,7 @@ impl ServiceRow {
         let mut next = self.next(at);
         let named = &mut next.capacities.0;
         named.retain(|known| known.key != key);
-        named.extend(capacity.map(|capacity| NamedCapacity { key: key.to_owned(), capacity: capacity.said() }));
+        named.extend(capacity.map(|capacity| NamedCapacity { key: key.to_owned(), capacity: capacity.uncounted() }));
         named.sort_by(|a, b| a.key.cmp(&b.key));
         next.with_status()
     }
@@ -279,7 +279,7 @@ impl CapacityEntryRow {
             organization_id: actor.organization_id,
             client_id: actor.client_id,
             recorded_at: actor.at,
-            content: Json(capacity.said()),
+            content: Json(capacity.uncounted()),
             capacity_key: key.map(str::to_owned),
         }
     }

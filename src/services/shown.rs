@@ -2,8 +2,10 @@
 //!
 //! The same services are found again and again, and writing them out as JSON costs more than finding them. So the text of a service is
 //! kept for as long as it is true: for one version, one day (freshness is counted in days) and one audience. Only why it was found
-//! differs from search to search, and how it answers referrals from minute to minute; both are written in when the page is put together.
+//! differs from search to search, and how it answers referrals and what its provider is called from minute to minute; these are written in
+//! when the page is put together.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -17,7 +19,7 @@ use super::search::ServiceFacets;
 use crate::auth::DirectoryReader;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
-use crate::kind::ServiceId;
+use crate::kind::{OrganizationId, ServiceId};
 use crate::responsiveness::Responsiveness;
 
 /// Bytes of texts kept in memory.
@@ -26,11 +28,13 @@ const KEPT_BYTES: u64 = 24 << 20;
 const KEPT_TEXTS: usize = 6_000;
 
 /// How the text of a service ends of which nothing is told that the record itself does not say.
-const PLAIN_END: &str = "\"responsiveness\":null,\"hit\":null}";
+const PLAIN_END: &str = "\"provided_by\":null,\"responsiveness\":null,\"hit\":null}";
 
 /// What is told of a service in a search besides the record, and changes without it: its last members.
 #[derive(Debug, Clone, Serialize)]
 pub struct Told {
+    /// What whoever gives it is called.
+    pub provided_by: Option<String>,
     /// How it answers referrals.
     pub responsiveness: Option<Responsiveness>,
     /// Why it was found.
@@ -66,6 +70,8 @@ pub fn shown(row: ServiceRow, audience: Audience, now: Instant) -> Service {
 pub struct Text {
     version: i64,
     day: NaiveDate,
+    provider_id: Option<OrganizationId>,
+    provider_name: Option<Box<str>>,
     json: Box<str>,
 }
 
@@ -73,7 +79,22 @@ impl Text {
     fn of(row: &ServiceRow, audience: Audience, now: Instant) -> Result<Self> {
         let text = serde_json::to_string(&shown(row.clone(), audience, now)).map_err(Error::internal)?;
         let json = text.strip_suffix(PLAIN_END).ok_or_else(|| Error::internal("a service ends otherwise"))?;
-        Ok(Self { version: row.version, day: day(now), json: json.into() })
+        let provider_name = row.content.provider_name.as_deref().map(Box::from);
+        Ok(Self { version: row.version, day: day(now), provider_id: row.content.provider_id, provider_name, json: json.into() })
+    }
+
+    /// The organization that gives the service, where one is named.
+    pub const fn provider_id(&self) -> Option<OrganizationId> {
+        self.provider_id
+    }
+
+    /// What whoever gives the service is called, by the names of the organizations.
+    pub fn provided_by(&self, names: &HashMap<OrganizationId, Arc<str>>) -> Option<String> {
+        let name = match self.provider_id {
+            Some(id) => names.get(&id).map(|name| &**name),
+            None => self.provider_name.as_deref(),
+        };
+        name.map(str::to_owned)
     }
 }
 
@@ -90,7 +111,7 @@ struct Size;
 
 impl Weighter<(ServiceId, Audience), Arc<Text>> for Size {
     fn weight(&self, _: &(ServiceId, Audience), text: &Arc<Text>) -> u64 {
-        (text.json.len() + size_of::<Text>()) as u64
+        (text.json.len() + text.provider_name.as_deref().map_or(0, str::len) + size_of::<Text>()) as u64
     }
 }
 
@@ -153,7 +174,7 @@ mod tests {
 
     fn told() -> Told {
         let hit = SearchHit { score: 0.82, distance_m: Some(1240), place: None, matched_terms: vec!["a \"quoted\" word".into()] };
-        Told { responsiveness: None, hit }
+        Told { provided_by: Some("Seniors' Centre".into()), responsiveness: None, hit }
     }
 
     #[test]
@@ -163,7 +184,12 @@ mod tests {
             for count in 0..3 {
                 let rows: Vec<ServiceRow> = (0..count).map(|number| row(&format!("Meals \"{number}\""))).collect();
                 let found: Vec<_> = rows.iter().map(|row| (texts.write(row, audience, now).unwrap(), told())).collect();
-                let items = rows.iter().map(|row| Service { hit: Some(told().hit), ..shown(row.clone(), audience, now) }).collect();
+                let items = rows.iter().map(|row| Service {
+                    provided_by: told().provided_by,
+                    hit: Some(told().hit),
+                    ..shown(row.clone(), audience, now)
+                });
+                let items = items.collect();
                 let (next, facets) = (Some("eyJ2IjoxfQ".to_owned()), (count == 2).then(ServiceFacets::default));
                 let kept = page(&found, next.as_deref(), facets.as_ref()).unwrap();
                 assert_eq!(kept, serde_json::to_string(&ServicePage { items, next, facets }).unwrap());

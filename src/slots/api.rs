@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::model::{SlotInput, SlotRow};
 use crate::db::types::Instant;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::{OrganizationId, SlotId};
 
 /// A slot.
@@ -59,7 +60,7 @@ impl Slot {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SlotQuery {
-    /// Only those that begin at or after this moment; from now on where absent.
+    /// Only those that begin at or after this moment; from now on where absent, unless `identifier` names one.
     #[param(inline)]
     pub from: Option<Instant>,
     /// Only those that begin before this moment.
@@ -69,6 +70,9 @@ pub struct SlotQuery {
     #[serde(default)]
     #[param(example = true)]
     pub free: bool,
+    /// Only with this identifier, as `system|value`.
+    #[param(inline)]
+    pub identifier: Option<IdentifierToken>,
     /// Items of a page.
     #[serde(default)]
     #[param(inline)]

@@ -195,8 +195,7 @@ async fn list(app: &State, diary: Diary, query: SlotQuery, now: Instant, request
         .db
         .read(move |conn| {
             check_diary(conn, diary)?;
-            let span = (query.from.unwrap_or(now), query.until);
-            let rows = repository::list(conn, diary, span, after, query.limit.and_one())?;
+            let rows = repository::list(conn, diary, &query, now, after)?;
             let page = Page::from_rows(rows, query.limit, fingerprint, |row: &SlotRow| (row.starts_at, row.id))?;
             let ids: Vec<SlotId> = page.items.iter().map(|row| row.id).collect();
             let taken = repository::taken(conn, &ids, now)?;

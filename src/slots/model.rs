@@ -134,6 +134,11 @@ impl SlotRow {
         Self { version: self.version + 1, created_at: self.created_at, ..next }
     }
 
+    /// Whether people can meet in this way, for all that it states.
+    pub fn is_open_to(&self, mode: DeliveryMode) -> bool {
+        self.content.mode.is_none_or(|stated| stated == mode)
+    }
+
     /// Whether places can still be taken at this moment, as far as there are any.
     pub fn is_offered(&self, now: Instant) -> bool {
         !self.is_closed && self.deleted_at.is_none() && self.starts_at > now

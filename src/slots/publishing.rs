@@ -43,7 +43,7 @@ pub struct SlotPublication {
     /// The first day, in the time zone of the first schedule.
     #[schema(example = "2026-03-02")]
     pub from: NaiveDate,
-    /// The last day; at most 366 days are published at once. An opening that goes on after its midnight is cut there.
+    /// The last day; at most 366 days and 1,000 slots are published at once. An opening that goes on after its midnight is cut there.
     #[schema(example = "2026-03-31")]
     pub until: NaiveDate,
     /// How long each slot lasts, in minutes that pass. What is left of an opening after the last whole slot is none.
@@ -109,7 +109,8 @@ pub struct SlotsPublished {
 /// One for every so many minutes of its openings between two days; those that lie in the past are left out. It may be repeated at any
 /// time, with more days or another rule: where a slot of the service, with the same practitioner or with none, begins at the same moment,
 /// it is left as it is. Wall-clock times follow daylight saving: what opens at a time that is skipped opens when the clock has jumped, and
-/// an hour that comes twice has slots twice.
+/// an hour that comes twice has slots twice. The openings of one call have room for at most 1,000 slots, those that are past or there
+/// already among them; where there is more, publish fewer days at once.
 #[utoipa::path(tag = "slots", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = SlotPublication, responses((status = 200, description = "Which slots are new, and how many were there already.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/slots")]
 pub async fn publish_service_slots(
@@ -123,7 +124,7 @@ pub async fn publish_service_slots(
 
 /// Publish the slots of a practitioner
 ///
-/// As those of a service, for whatever the practitioner is met for. The openings are those of the request.
+/// As those of a service, at most 1,000 slots at once, for whatever the practitioner is met for. The openings are those of the request.
 #[utoipa::path(tag = "slots", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), request_body = SlotPublication, responses((status = 200, description = "Which slots are new, and how many were there already.", body = SlotsPublished)), security(("oauth2" = ["services:write"])))]
 #[post("/v1/practitioners/{id}/slots")]
 pub async fn publish_practitioner_slots(

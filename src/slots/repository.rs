@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use diesel::dsl::{exists, insert_into, select};
 use diesel::prelude::*;
 
+use super::api::SlotQuery;
 use super::model::SlotRow;
 use crate::appointments;
 use crate::db::schema::{practitioners, services, slots};
@@ -12,7 +13,8 @@ use crate::db::types::Instant;
 use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::Result;
-use crate::kind::{PractitionerId, ServiceId, SlotId};
+use crate::identifiers::{self, IdentifierToken};
+use crate::kind::{self, PractitionerId, ServiceId, SlotId};
 
 /// Whose slots: a service's or a practitioner's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,9 +37,12 @@ pub fn has_begun(conn: &mut DbConn, id: SlotId, now: Instant) -> Result<bool> {
     Ok(select(exists(slots::table.find(id).filter(slots::starts_at.le(now)))).get_result(conn)?)
 }
 
-/// The living slots of a diary that begin between two moments, in order of time, and of those behind a place in that order.
-fn of(diary: Diary, from: Instant, until: Option<Instant>) -> Rows {
-    let mut rows = slots::table.filter(slots::deleted_at.is_null()).filter(slots::starts_at.ge(from)).into_boxed();
+/// The living slots of a diary that begin between two moments.
+fn of(diary: Diary, from: Option<Instant>, until: Option<Instant>) -> Rows {
+    let mut rows = slots::table.filter(slots::deleted_at.is_null()).into_boxed();
+    if let Some(from) = from {
+        rows = rows.filter(slots::starts_at.ge(from));
+    }
     rows = match diary {
         Diary::Service(id) => rows.filter(slots::service_id.eq(id)),
         Diary::Practitioner(id) => rows.filter(slots::practitioner_id.eq(id)),
@@ -48,16 +53,14 @@ fn of(diary: Diary, from: Instant, until: Option<Instant>) -> Rows {
     }
 }
 
-/// One page of a diary, in order of time, and one row more.
-pub fn list(
-    conn: &mut DbConn,
-    diary: Diary,
-    (from, until): (Instant, Option<Instant>),
-    after: Option<(Instant, SlotId)>,
-    limit: i64,
-) -> Result<Vec<SlotRow>> {
-    let from = after.map_or(from, |(starts_at, _)| starts_at.max(from));
-    let mut rows = of(diary, from, until).order((slots::starts_at, slots::id)).limit(limit);
+/// One page of a diary, in order of time, and one row more: of what begins from now on, unless the query says otherwise or names one.
+pub fn list(conn: &mut DbConn, diary: Diary, query: &SlotQuery, now: Instant, after: Option<(Instant, SlotId)>) -> Result<Vec<SlotRow>> {
+    let from = query.from.or(query.identifier.is_none().then_some(now));
+    let from = from.max(after.map(|(starts_at, _)| starts_at));
+    let mut rows = of(diary, from, query.until).order((slots::starts_at, slots::id)).limit(query.limit.and_one());
+    if let Some(IdentifierToken(key)) = &query.identifier {
+        rows = rows.filter(slots::id.eq_any(identifiers::known_as::<kind::Slot>(conn, key, None)?));
+    }
     if let Some((starts_at, id)) = after {
         rows = rows.filter(slots::starts_at.gt(starts_at).or(slots::id.gt(id)));
     }
@@ -71,7 +74,7 @@ pub fn beginnings(
     practitioner: Option<PractitionerId>,
     (from, until): (Instant, Instant),
 ) -> Result<HashSet<Instant>> {
-    let rows = of(diary, from, Some(until)).select((slots::starts_at, slots::practitioner_id));
+    let rows = of(diary, Some(from), Some(until)).select((slots::starts_at, slots::practitioner_id));
     let rows: Vec<(Instant, Option<PractitionerId>)> = rows.load(conn)?;
     Ok(rows.into_iter().filter(|(_, with)| *with == practitioner).map(|(starts_at, _)| starts_at).collect())
 }

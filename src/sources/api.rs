@@ -28,9 +28,22 @@ pub struct Source {
     pub created_at: Instant,
     /// When it was last changed.
     pub updated_at: Instant,
+    /// The run that began last, as long as runs are kept; null before the first, and in the journal.
+    pub last_run: Option<SourceRun>,
+    /// When the next run is due. Null where one is not over yet or the source is paused, and in the journal.
+    pub next_run_at: Option<Instant>,
     /// What is written of it.
     #[serde(flatten)]
     pub content: SourceInput,
+}
+
+impl Source {
+    /// Of a row and the run of it that began last: how it stands.
+    pub fn standing(row: SourceRow, last_run: Option<RunRow>) -> Self {
+        let is_under_way = last_run.as_ref().is_some_and(|run| run.finished_at.is_none());
+        let next_run_at = row.wakes_at().filter(|_| !is_under_way);
+        Self { last_run: last_run.map(SourceRun::from), next_run_at, ..row.into() }
+    }
 }
 
 impl From<SourceRow> for Source {
@@ -42,6 +55,8 @@ impl From<SourceRow> for Source {
             version: row.version,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            last_run: None,
+            next_run_at: None,
             content: SourceInput { status: row.status, ..row.content.0 },
         }
     }

@@ -20,8 +20,8 @@ use crate::outbound::{self, Failure, retry_after};
 
 /// Bytes of the largest answer that brings an access token.
 const LARGEST_TOKEN: usize = 64 * 1024;
-/// Bytes of the largest answer about one service: several are in memory together. What is kept of a service is a quarter of it at most.
-const LARGEST_SERVICE: usize = 4 << 20;
+/// Bytes of the largest answer about one record: several are in memory together. What is kept of a service is a quarter of it at most.
+const LARGEST_RECORD: usize = 4 << 20;
 /// More redirects than this do not end.
 const MOST_REDIRECTS: usize = 4;
 
@@ -57,6 +57,12 @@ impl Miss {
     pub fn is_of_all(&self) -> bool {
         let is_refused = |status: StatusCode| status == StatusCode::UNAUTHORIZED || status == StatusCode::TOO_MANY_REQUESTS;
         self.error == SourceRunError::Credential || self.status.is_some_and(is_refused)
+    }
+
+    /// Whether the partner says that it has no such list, which the standard does not ask of everybody.
+    pub fn is_of_no_list(&self) -> bool {
+        let is_unheard_of = |status: StatusCode| status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NOT_IMPLEMENTED;
+        self.is_absent() || self.status.is_some_and(is_unheard_of)
     }
 
     /// Whether the partner says that there is no such thing.
@@ -113,9 +119,9 @@ impl Fetcher {
         self.within(url, Bounds { bytes: self.most, values: most_values }).await.map(|(answer, _)| answer)
     }
 
-    /// One service that is found at a URL, and how many bytes the answer had.
-    pub async fn get_service(&self, url: &Url) -> Result<(Value, usize), Miss> {
-        let bounds = Bounds { bytes: self.most.min(LARGEST_SERVICE), values: MOST_OF_RECORD };
+    /// One record that is found at a URL, and how many bytes the answer had.
+    pub async fn get_record(&self, url: &Url) -> Result<(Value, usize), Miss> {
+        let bounds = Bounds { bytes: self.most.min(LARGEST_RECORD), values: MOST_OF_RECORD };
         self.within(url, bounds).await.map(|(answer, length)| (answer.value, length))
     }
 

@@ -1,5 +1,6 @@
 //! HTTP of sources.
 
+use actix_web::http::header::{ContentType, ETAG};
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::db::types::{Id, Json};
 use crate::error::{Error, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::Command;
-use crate::http::etag::{IfMatch, IfNoneMatch};
+use crate::http::etag::{IfMatch, IfNoneMatch, tag_of};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Head, HistoryQuery, Resource, Revision};
@@ -54,6 +55,13 @@ impl Resource for Sources {
 
     fn shape(row: SourceRow) -> Source {
         row.into()
+    }
+
+    fn view(conn: &mut DbConn, caller: &Principal, shape: Source) -> Result<Source> {
+        match repository::find(conn, caller.organization_id, shape.id)? {
+            Some(row) => standing(conn, row),
+            None => Ok(shape),
+        }
     }
 
     fn find(conn: &mut DbConn, caller: &Principal, id: SourceId) -> Result<Option<SourceRow>> {
@@ -133,6 +141,12 @@ impl Resource for Sources {
     }
 }
 
+/// A source as it stands, with its last run and the next one.
+fn standing(conn: &mut DbConn, row: SourceRow) -> Result<Source> {
+    let last_run = repository::last_run(conn, row.id)?;
+    Ok(Source::standing(row, last_run))
+}
+
 /// The row as its workers have left it, held until the transaction ends: none begins or ends a run meanwhile. `None` where it has another
 /// version.
 fn held(conn: &mut DbConn, row: &SourceRow) -> Result<Option<SourceRow>> {
@@ -202,23 +216,26 @@ pub async fn list_sources(
         .db
         .read(move |conn| {
             let rows = repository::list(conn, caller.organization_id, &query, after)?;
-            Page::from_rows(rows, query.limit, fingerprint, |row: &SourceRow| row.id)
+            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &SourceRow| row.id)?;
+            let items = items.into_iter().map(|row| standing(conn, row)).collect::<Result<Vec<Source>>>()?;
+            Ok(Page { items, next })
         })
         .await?;
-    Ok(page.map(Source::from).respond(&request))
+    Ok(page.respond(&request))
 }
 
 /// Create a source
 ///
 /// A partner's directory, which is read from now on: everything at once, then what has changed, and at longer intervals every id, for what
-/// has vanished. Its services become services of the caller's organization, as with an import under the same name; each change is written
-/// in the name of the client that last wrote the source, which must keep `services:write`. Two processes never read it at once, and of an
-/// organization's sources one is read at a time. A partner that cannot be read is asked again, six times in all, for nearly three hours
-/// unless the server was told otherwise; then the run is given up, and the next one is due later than usual. It is given up at once where
-/// the partner sends a page again (`page_repeated`). A record whose id is that of a service of this server came from here: it is
-/// `unchanged`, with the notice `own_record`, and what was once made of one by an import becomes inactive as if it were listed no more. A
-/// credential must be one that the operator has set for this organization and this address.
-#[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source)), security(("oauth2" = ["services:write"])))]
+/// has vanished, and the organizations that give no service, where it lists them: those that are not known are added. Its services become
+/// services of the caller's organization, as with an import under the same name; each change is written in the name of the client that last
+/// wrote the source, which must keep `services:write`. Two processes never read it at once, and of an organization's sources one is read at
+/// a time. A partner that cannot be read is asked again, six times in all, for nearly three hours unless the server was told otherwise; then
+/// the run is given up, and the next one is due later than usual. It is given up at once where the partner sends a page again
+/// (`page_repeated`). A record whose id is that of a service of this server came from here: it is `unchanged`, with the notice `own_record`,
+/// and what was once made of one by an import becomes inactive as if it were listed no more. A credential must be one that the operator has
+/// set for this organization and this address. An organization has at most 100 sources.
+#[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source), (status = 409, description = "The organization has a source of this name: `source_exists`, or `duplicate` where it is made in this moment; or as many sources as it may have: `too_many_sources`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources")]
 pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {
     let input = &command.input;
@@ -233,7 +250,9 @@ pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, co
 
 /// Read a source
 ///
-/// `GET /v1/sources/{id}/runs` says how it went.
+/// With its last run and when the next is due; `GET /v1/sources/{id}/runs` says how the others went. Runs begin and end without a new
+/// version: the `ETag` names the version and what is shown besides, so that 304 says that all of it is the same. `If-Match` takes it as it
+/// takes the version.
 #[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), responses((status = 200, description = "The source.", body = Source)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/sources/{id}")]
 pub async fn get_source(
@@ -242,7 +261,18 @@ pub async fn get_source(
     id: Path<Id<kind::Source>>,
     known: IfNoneMatch,
 ) -> Result<HttpResponse> {
-    resource::get::<Sources>(&app, &caller, *id, &known).await
+    let (id, caller) = (*id, caller.into_principal());
+    let read = move |conn: &mut DbConn| {
+        let row = resource::get_row::<Sources>(conn, &caller, id)?;
+        standing(conn, row)
+    };
+    let source = app.db.read_briefly(read).await?;
+    let text = serde_json::to_string(&source).map_err(Error::internal)?;
+    let tag = tag_of(source.version, text.as_bytes());
+    if known.has_tag(&tag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag)).insert_header(ContentType::json()).body(text))
 }
 
 /// Replace a source

@@ -49,7 +49,7 @@ text_enum! {
         /// What has changed since the last pull; everything, the first time.
         #[default]
         Pull = "pull",
-        /// Every id, for what has vanished and what was missed.
+        /// Every id, for what has vanished and what was missed; and the organizations that give no service.
         Sweep = "sweep",
     }
 }
@@ -278,7 +278,7 @@ pub struct RunRow {
     pub modified_after: Option<Instant>,
     /// The partner's clock when it began, as far as it is known, and not ahead of ours.
     pub as_of: Option<Instant>,
-    /// The page that is read next, from 1.
+    /// The page that is read next, from 1: of services by a pull; by a sweep of organizations, once their turn has come.
     pub next_page: i32,
     /// Attempts since a page last arrived, the one that is under way included.
     pub attempts: i32,

@@ -6,13 +6,13 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{pages, repository};
-use crate::db::Db;
+use crate::db::{Db, DbConn};
 use crate::error::Result;
 use crate::import::Notice;
 use crate::import::load::BATCH;
 use crate::import::read::Raw;
 use crate::import::report::{Line, Verdict};
-use crate::kind::ServiceId;
+use crate::kind::{OrganizationId, ServiceId};
 
 /// Whether the URL is at or below the one under which this server is reached, as far as that is known.
 pub(super) fn is_address(base_url: Option<&str>, url: &Url) -> bool {
@@ -39,6 +39,25 @@ pub(super) async fn told_apart(db: &Db, records: Vec<Raw>) -> Result<(Vec<Raw>, 
 pub(super) async fn ids_apart(db: &Db, ids: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
     let own = known(db, ids.iter().filter_map(|id| parsed(id)).collect()).await?;
     Ok(ids.into_iter().partition(|id| parsed(id).is_some_and(|id| own.contains(&id))))
+}
+
+/// The ids that are none of organizations of this server.
+pub(super) async fn without_organizations(db: &Db, mut ids: Vec<String>) -> Result<Vec<String>> {
+    let organization = |id: &str| Uuid::try_parse(id).ok().map(OrganizationId::from_uuid);
+    let wanted: Vec<OrganizationId> = ids.iter().filter_map(|id| organization(id)).collect();
+    if wanted.is_empty() {
+        return Ok(ids);
+    }
+    let find = move |conn: &mut DbConn| {
+        let mut found = HashSet::new();
+        for ids in wanted.chunks(BATCH) {
+            found.extend(repository::organizations_among(conn, ids)?);
+        }
+        Ok(found)
+    };
+    let own = db.read(find).await?;
+    ids.retain(|id| organization(id).is_none_or(|id| !own.contains(&id)));
+    Ok(ids)
 }
 
 /// Which of these are services of this server.

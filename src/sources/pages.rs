@@ -6,7 +6,7 @@ use url::Url;
 use crate::db::types::Instant;
 use crate::import::hsds::service::keys_of_id;
 
-/// Services of a page that is pulled.
+/// Records of a page of services that are pulled, and of organizations.
 const PER_PAGE: &str = "100";
 
 /// A list that is longer does not end.
@@ -53,7 +53,7 @@ impl ListPage {
 
 /// The URL of a page of what was changed at a moment or later, everything nested.
 pub fn changed(base: &Url, page: i32, since: Option<Instant>) -> Url {
-    let mut url = services(base, None);
+    let mut url = listed(base, "services", None);
     url.query_pairs_mut().append_pair("full", "true").append_pair("per_page", PER_PAGE).append_pair("page", &page.to_string());
     if let Some(since) = since {
         url.query_pairs_mut().append_pair("modified_after", &since.to_text());
@@ -63,7 +63,7 @@ pub fn changed(base: &Url, page: i32, since: Option<Instant>) -> Url {
 
 /// The URL of a page of all ids.
 pub fn ids(base: &Url, page: i32) -> Url {
-    let mut url = services(base, None);
+    let mut url = listed(base, "services", None);
     url.query_pairs_mut().append_pair("minimal", "true");
     if page > 1 {
         url.query_pairs_mut().append_pair("page", &page.to_string());
@@ -73,14 +73,26 @@ pub fn ids(base: &Url, page: i32) -> Url {
 
 /// The URL of a service.
 pub fn one(base: &Url, id: &str) -> Url {
-    services(base, Some(id))
+    listed(base, "services", Some(id))
+}
+
+/// The URL of a page of organizations, their own fields alone.
+pub fn organizations(base: &Url, page: i32) -> Url {
+    let mut url = listed(base, "organizations", None);
+    url.query_pairs_mut().append_pair("per_page", PER_PAGE).append_pair("page", &page.to_string());
+    url
+}
+
+/// The URL of an organization.
+pub fn organization(base: &Url, id: &str) -> Url {
+    listed(base, "organizations", Some(id))
 }
 
 /// The query of the base stays: some partners want a key there.
-fn services(base: &Url, id: Option<&str>) -> Url {
+fn listed(base: &Url, list: &str, id: Option<&str>) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().push("services").extend(id);
+        path.pop_if_empty().push(list).extend(id);
     }
     url
 }
@@ -115,7 +127,7 @@ pub fn are_whole(records: &[Value]) -> bool {
 /// The longest id that is asked for by itself, in bytes: all of those that are not known are in memory together.
 const LONGEST_ID: usize = 1_000;
 
-/// The id of a listed service, as its partner says it.
+/// The id of a listed record, as its partner says it.
 pub fn id(record: &Value) -> Option<String> {
     match record.get("id")? {
         Value::String(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
@@ -124,7 +136,7 @@ pub fn id(record: &Value) -> Option<String> {
     }
 }
 
-/// Whether the service with this id can be asked for by itself. One with a longer id is read in a list that has it whole, or not at all.
+/// Whether the record with this id can be asked for by itself. One with a longer id is read in a list that has it whole, or not at all.
 pub fn can_be_asked_for(id: &str) -> bool {
     id.len() <= LONGEST_ID
 }
@@ -145,6 +157,8 @@ mod tests {
         assert_eq!(ids(&base, 1).as_str(), "https://a.example/api/hsds/services?key=7&minimal=true");
         assert_eq!(ids(&base, 3).as_str(), "https://a.example/api/hsds/services?key=7&minimal=true&page=3");
         assert_eq!(one(&base, "a/b c").as_str(), "https://a.example/api/hsds/services/a%2Fb%20c?key=7");
+        assert_eq!(organizations(&base, 2).as_str(), "https://a.example/api/hsds/organizations?key=7&per_page=100&page=2");
+        assert_eq!(organization(&base, "o1").as_str(), "https://a.example/api/hsds/organizations/o1?key=7");
         let base = Url::parse("https://a.example").unwrap();
         let since = "2026-03-01T10:00:00Z".parse().ok();
         let asked = changed(&base, 2, since);

@@ -11,7 +11,7 @@ use super::api::SourceQuery;
 use super::model::{RunRow, SourceRow, SourceRunId, Unread};
 use crate::background::Leased;
 use crate::db::DbConn;
-use crate::db::schema::{services, source_absences, source_kin, source_run_lines, source_runs, source_unread, sources};
+use crate::db::schema::{organizations, services, source_absences, source_kin, source_run_lines, source_runs, source_unread, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
@@ -27,6 +27,12 @@ pub fn find(conn: &mut DbConn, organization: OrganizationId, id: SourceId) -> Re
 /// Which of these are services of this server, whoever keeps them, tombstones included; at most 1,000.
 pub fn services_among(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashSet<ServiceId>> {
     let found: Vec<ServiceId> = services::table.filter(services::id.eq_any(ids)).select(services::id).load(conn)?;
+    Ok(found.into_iter().collect())
+}
+
+/// The same of organizations.
+pub fn organizations_among(conn: &mut DbConn, ids: &[OrganizationId]) -> Result<HashSet<OrganizationId>> {
+    let found: Vec<OrganizationId> = organizations::table.filter(organizations::id.eq_any(ids)).select(organizations::id).load(conn)?;
     Ok(found.into_iter().collect())
 }
 
@@ -256,6 +262,11 @@ pub fn list_runs(conn: &mut DbConn, source: SourceId, before: Option<SourceRunId
         rows = rows.filter(source_runs::id.lt(before));
     }
     Ok(rows.load(conn)?)
+}
+
+/// The run of a source that began last.
+pub fn last_run(conn: &mut DbConn, source: SourceId) -> Result<Option<RunRow>> {
+    Ok(list_runs(conn, source, None, 1)?.pop())
 }
 
 #[derive(Insertable)]

@@ -4,7 +4,7 @@
 //! partner. It notes the page reached together with what was on it, so that whoever comes after it goes on behind. Where what was on it
 //! takes more than one transaction, since a record clashes, the page is noted after the last of them: whoever comes after reads it once
 //! more, and what is written already is unchanged. Where a list gives ids alone they are noted, to be asked for one by one, and each is
-//! taken away with what came of it.
+//! taken away with what came of it; so it is with [`organizations`].
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use super::fetch::{Answer, Fetcher, Miss};
 use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, Unread, patience};
 use super::pages::{self, Before, ListPage, MOST_PAGES};
 use super::writing::{Behind, Reached, Turn};
-use super::{Credentials, own, repository};
+use super::{Credentials, organizations, own, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
@@ -36,7 +36,7 @@ use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// Services that are asked for one by one between two writes, and how many of them at once.
+/// Records that are asked for one by one between two writes, and how many of them at once.
 const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
 /// Once so many bytes of them have come they are written before others are asked for.
@@ -50,12 +50,12 @@ const MOST_UNKNOWN: usize = 200_000;
 /// Of these so many are noted in one transaction.
 const NOTED: usize = 5_000;
 /// Bare ids on one page, at most: they are noted together with it.
-const MOST_BARE: usize = 10_000;
+pub(super) const MOST_BARE: usize = 10_000;
 /// A partner is left alone for as long as it asks, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
 /// Why a turn ended before its run did.
-enum Stop {
+pub(super) enum Stop {
     /// The partner could not be read.
     Miss(Miss),
     /// Another has taken over, or the run was ended.
@@ -185,8 +185,12 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
         if !turn.run.has_listed {
             list_ids(turn, &fetcher, &base, &goes_on).await?;
         }
-        read_each(turn, &fetcher, &base, has_time).await?;
-        retire_absent(turn).await?;
+        // Its pages are those of organizations, to which it comes once all else is done.
+        if turn.run.next_page == 1 {
+            read_each(turn, &fetcher, &base, &has_time).await?;
+            retire_absent(turn).await?;
+        }
+        organizations::read(turn, &fetcher, &base, has_time).await?;
     }
     turn.complete().await??;
     Ok(())
@@ -203,19 +207,19 @@ async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
         let (page, date) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
-        let reached = Reached { page: number, is_last: page.is_last, date };
+        let behind = Behind::Page(Reached { page: number, is_last: page.is_last, date });
         if pages::are_whole(&page.records) {
             // Places in the whole list are not known, so a record's is its place on the pages that were full before.
             let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
             let records = page.records.into_iter().map(Ok);
-            turn.take(load, numbered(turn.run.records, records), Behind::Page(reached)).await??;
+            turn.take(load, numbered(turn.run.records, records), behind).await??;
         } else {
             let ids: Vec<String> = page.records.iter().filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
             if ids.len() > MOST_BARE {
                 let detail = format!("GET {}: a page of more than {MOST_BARE} ids with nothing beside them", asked.path());
                 return Err(Miss::new(SourceRunError::NotHsds, detail).into());
             }
-            turn.put_off(ids, Some(reached)).await??;
+            turn.put_off(ids, Some(behind)).await??;
         }
         if !(turn.run.has_listed || has_time()) {
             return Err(Stop::Rest);
@@ -314,15 +318,15 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time:
     let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts < MOST_ATTEMPTS;
     let (mut asked, mut missed) = (0_usize, 0_usize);
     loop {
-        let run = turn.run.id;
-        let unread = turn.lease.held(turn.app.db.read(move |conn| repository::unread(conn, run, ONE_BY_ONE as i64))).await??;
+        let unread = next_unread(turn).await?;
         if unread.is_empty() {
             return Ok(());
         }
         if asked > 0 && !has_time() {
             return Err(Stop::Rest);
         }
-        let mut answers = turn.lease.held(ask(fetcher, base, &unread)).await?;
+        let urls: Vec<Url> = unread.iter().map(|one| pages::one(base, &one.record_id)).collect();
+        let mut answers = turn.lease.held(ask(fetcher, &urls)).await?;
         asked += answers.len();
         missed += answers.iter().filter(|answer| answer.is_err()).count();
         // A few say nothing of the others.
@@ -355,15 +359,21 @@ async fn take_each(turn: &mut Turn<'_>, unread: &[Unread], answers: Vec<Asked>) 
     Ok(())
 }
 
-/// A service as the partner shows it; `None` where there is none any more.
+/// The first of what was noted and is still to be asked for, as many as are asked for between two writes.
+pub(super) async fn next_unread(turn: &Turn<'_>) -> std::result::Result<Vec<Unread>, Stop> {
+    let run = turn.run.id;
+    Ok(turn.lease.held(turn.app.db.read(move |conn| repository::unread(conn, run, ONE_BY_ONE as i64))).await??)
+}
+
+/// A record as the partner shows it; `None` where there is none any more.
 type Asked = std::result::Result<Option<Value>, Miss>;
 
-/// What the partner says of these services, in their order, up to as much as is held at a time, or up to an answer that says that it answers
+/// What the partner says of these records, in their order, up to as much as is held at a time, or up to an answer that says that it answers
 /// none.
-async fn ask(fetcher: &Fetcher, base: &Url, unread: &[Unread]) -> Vec<Asked> {
+pub(super) async fn ask(fetcher: &Fetcher, urls: &[Url]) -> Vec<Asked> {
     let held = Cell::new(0);
-    let asked = unread.iter().take_while(|_| held.get() < MOST_HELD);
-    let answers = stream::iter(asked).map(|one| async move { fetcher.get_service(&pages::one(base, &one.record_id)).await });
+    let asked = urls.iter().take_while(|_| held.get() < MOST_HELD);
+    let answers = stream::iter(asked).map(|url| async move { fetcher.get_record(url).await });
     let mut answers = pin!(answers.buffered(AT_ONCE));
     let mut came = Vec::new();
     while let Some(answer) = answers.next().await {
@@ -393,7 +403,12 @@ fn numbered(after: i32, records: impl IntoIterator<Item = std::result::Result<Va
 }
 
 /// A page of a list, and the partner's clock; `before` is what is known of the pages before, and then of this one too.
-async fn list(fetcher: &Fetcher, url: &Url, number: i32, before: &mut Before) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
+pub(super) async fn list(
+    fetcher: &Fetcher,
+    url: &Url,
+    number: i32,
+    before: &mut Before,
+) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
     if number > MOST_PAGES {
         return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
     }

@@ -1,6 +1,7 @@
 //! What is read of a partner, written: records together with what is noted of the run, and only while the lease holds.
 
 use std::sync::Arc;
+use std::vec;
 
 use crate::app::App;
 use crate::background::{Lease, Lost};
@@ -10,7 +11,7 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::import::desk::{Desk, Taken};
 use crate::import::importer::Importer;
-use crate::import::kin;
+use crate::import::kin::{self, Kin};
 use crate::import::load::{Batch, Load, retire};
 use crate::import::mapping::Mapping;
 use crate::import::read::Raw;
@@ -66,6 +67,8 @@ impl Reached {
 pub(super) enum Behind {
     /// A page of a pull.
     Page(Reached),
+    /// A page of organizations, and which is to be read next.
+    Organizations { next: i32 },
     /// What was to be asked for one by one, up to this number.
     Unread(i32),
 }
@@ -74,6 +77,7 @@ impl Behind {
     fn note(self, conn: &mut DbConn, run: &mut RunRow) -> Result<()> {
         match self {
             Self::Page(reached) => reached.note(run),
+            Self::Organizations { next } => (run.next_page, run.attempts) = (next, 0),
             Self::Unread(to) => {
                 repository::forget_unread(conn, run.id, to)?;
                 if repository::unread(conn, run.id, 1)?.is_empty() {
@@ -112,32 +116,51 @@ impl<'a> Turn<'a> {
         Ok(Ok(given))
     }
 
-    /// Reads records. Those that the partner has from this server are told of, and no more.
-    async fn read(&self, load: Load, records: Vec<Raw>) -> Result<Taken<()>> {
+    /// Begins to read records. Those that the partner has from this server are told of, and no more.
+    async fn begin(&self, load: Load, records: Vec<Raw>) -> Result<Taken<vec::IntoIter<Raw>>> {
         let mut mapping = Mapping::hsds(&self.source.name);
         mapping.defaults.time_zone.clone_from(&self.source.content.time_zone);
         // A new importer each time: a list that shifts while it is read may give a record twice, and that is no fault of the record.
         let desk = Desk { importer: Importer::new(mapping), load };
         let (records, own) = own::told_apart(&self.app.db, records).await?;
-        let read = move |importer: &mut Importer, give: &mut dyn FnMut(_)| {
-            records.into_iter().for_each(|raw| importer.take(raw, give));
-            importer.finish(give);
-        };
-        let mut taken = desk.take(&self.app.db, read).await?;
+        let mut taken = desk.take(&self.app.db, records.into_iter()).await?;
         taken.lines.extend(own);
         Ok(taken)
     }
 
-    /// Reads records and writes what comes of them, with what is behind the run then.
+    /// Reads records and writes what comes of them, with what is behind the run then. What is made of them may be many times larger than
+    /// they are: so much as is written together is written before more is read.
     pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, behind: Behind) -> Result<Result<(), Lost>> {
-        let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
-        let taken = match self.lease.held(self.read(load, records)).await {
-            Ok(taken) => taken?,
-            Err(lost) => return Ok(Err(lost)),
-        };
-        let Taken { mut desk, lines, mut batches, .. } = taken;
-        batches.extend(desk.load.rest());
-        let (kin, seen) = (desk.importer.take_kin(), desk.load.seen());
+        let mut count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        let mut read = self.lease.held(self.begin(load, records)).await;
+        loop {
+            let Taken { mut desk, left, lines, mut batches } = match read {
+                Ok(taken) => taken?,
+                Err(lost) => return Ok(Err(lost)),
+            };
+            let kin = desk.importer.take_kin();
+            let Some(records) = left else {
+                batches.extend(desk.load.rest());
+                return self.put(count, kin, desk.load.seen(), lines, batches, Some(behind)).await;
+            };
+            if let Err(lost) = self.put(std::mem::take(&mut count), kin, Vec::new(), lines, batches, None).await? {
+                return Ok(Err(lost));
+            }
+            read = self.lease.held(desk.take(&self.app.db, records)).await;
+        }
+    }
+
+    /// Writes what came of records: how many they are, which organizations are part of which, which services have been seen, what is told
+    /// of them, and what is written.
+    async fn put(
+        &mut self,
+        count: i32,
+        kin: Kin,
+        seen: Vec<ServiceId>,
+        lines: Vec<Line>,
+        batches: Vec<Batch>,
+        behind: Option<Behind>,
+    ) -> Result<Result<(), Lost>> {
         let note = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow| {
             match run.kind {
                 SourceRunKind::Pull => run.records = run.records.saturating_add(count),
@@ -153,7 +176,7 @@ impl<'a> Turn<'a> {
         loop {
             let together: Arc<[Batch]> = batches.by_ref().take(MOST_TOGETHER).collect();
             let is_last = batches.peek().is_none();
-            let (part, noted, behind) = (Arc::clone(&together), note.take(), Some(behind).filter(|_| is_last));
+            let (part, noted, behind) = (Arc::clone(&together), note.take(), behind.filter(|_| is_last));
             let told = noted.clone();
             let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
                 told.iter().try_for_each(|note| note(conn, source, run))?;
@@ -199,14 +222,18 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Notes what is to be asked for one by one, with the page of a pull that lists it.
-    pub(super) async fn put_off(&mut self, ids: Vec<String>, reached: Option<Reached>) -> Result<Result<(), Lost>> {
+    /// Notes what is to be asked for one by one, with the page that lists it, where that is behind the run then.
+    pub(super) async fn put_off(&mut self, ids: Vec<String>, behind: Option<Behind>) -> Result<Result<(), Lost>> {
         self.write(move |conn, _, run, _| {
             repository::put_off(conn, run.id, &ids)?;
-            reached.into_iter().for_each(|reached| reached.note(run));
-            Ok(())
+            behind.map_or(Ok(()), |behind| behind.note(conn, run))
         })
         .await
+    }
+
+    /// Notes what is to be said of no record.
+    pub(super) async fn tell(&mut self, lines: Vec<Line>) -> Result<Result<(), Lost>> {
+        self.write(move |conn, _, run, _| report(conn, run, &lines)).await
     }
 
     /// Makes services inactive that have vanished.

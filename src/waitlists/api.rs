@@ -10,7 +10,7 @@ use crate::db::types::Instant;
 use crate::http::page::Limit;
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, ReferralId, ServiceId, WaitlistEntryId};
-use crate::referrals::model::{ReasonCode, StatusReason};
+use crate::referrals::model::{Priority, ReasonCode, StatusReason};
 
 /// Somebody who is put on the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Validate)]
@@ -25,9 +25,36 @@ pub struct WaitlistEntryInput {
     /// Since when they wait, where that was before today; now where absent.
     #[serde(default)]
     pub joined_at: Option<Instant>,
-    /// What the agency says of it; the referral's priority where absent.
+    /// What the agency says of it.
     #[serde(default)]
-    pub details: Option<WaitlistDetails>,
+    pub details: Option<WaitlistDetailsInput>,
+}
+
+/// What the agency says of an entry, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaitlistDetailsInput {
+    /// How soon: whoever is more urgent is before those who have waited longer. As soon as the referral asks for where absent.
+    pub priority: Option<Priority>,
+    /// When a place is expected, where the agency knows better than its usual wait.
+    #[schema(example = "2026-04-15")]
+    pub expected_on: Option<NaiveDate>,
+    /// A remark, which the requester reads.
+    #[schema(max_length = 2_000, example = "Would also take the evening group.")]
+    pub note: Option<String>,
+}
+
+impl WaitlistDetailsInput {
+    /// What is said of an entry whose referral has this priority.
+    pub fn for_referral_of(self, priority: Priority) -> WaitlistDetails {
+        WaitlistDetails { priority: self.priority.unwrap_or(priority), expected_on: self.expected_on, note: self.note }
+    }
+}
+
+impl From<WaitlistDetails> for WaitlistDetailsInput {
+    fn from(details: WaitlistDetails) -> Self {
+        Self { priority: Some(details.priority), expected_on: details.expected_on, note: details.note }
+    }
 }
 
 /// Why a place is declined.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::api::{PlaceRefusal, WaitlistEntry, WaitlistEntryInput, WaitlistQuery};
-use super::model::{WaitlistDetails, WaitlistEntryRow};
+use super::api::{PlaceRefusal, WaitlistDetailsInput, WaitlistEntry, WaitlistEntryInput, WaitlistQuery};
+use super::model::WaitlistEntryRow;
 use super::queue;
 use super::repository::{self, Place};
 use crate::app::State;
@@ -20,7 +20,7 @@ use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
-use crate::http::etag::{IfMatch, tag};
+use crate::http::etag::{IfMatch, OptionalIfMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, Resource as _};
@@ -132,7 +132,7 @@ async fn describe(
     caller: &Principal,
     ids: (ServiceId, WaitlistEntryId),
     version: IfMatch,
-    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetails> + Send + 'static,
+    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetailsInput> + Send + 'static,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
     let entry = app
@@ -149,14 +149,14 @@ async fn describe(
 /// Say anew what is known of who waits
 ///
 /// By the performer.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistDetails, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistDetailsInput, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
 #[put("/v1/services/{id}/waitlist-entries/{entry_id}")]
 pub async fn update_waitlist_entry(
     app: State,
     caller: Allowed<scope::ReferralsWrite>,
     ids: Ids,
     version: IfMatch,
-    details: Valid<WaitlistDetails>,
+    details: Valid<WaitlistDetailsInput>,
 ) -> Result<HttpResponse> {
     describe(&app, &caller, ids.into_inner(), version, move |_| Ok(details.0.clone())).await
 }
@@ -180,14 +180,18 @@ pub async fn patch_waitlist_entry(
         .db
         .read(move |conn| {
             let row = queue::to_describe(conn, &reader, ids, |current| wanted.check(current))?;
-            Ok((row.version, resource::merged(&row.content.0, &laid)?))
+            Ok((row.version, patched(&row, &laid)?))
         })
         .await?;
     let details = move |row: &WaitlistEntryRow| {
         // Whoever named no version has their patch laid over what another has written meanwhile.
-        if row.version == checked { Ok(details.clone()) } else { resource::merged(&row.content.0, &patch) }
+        if row.version == checked { Ok(details.clone()) } else { patched(row, &patch) }
     };
     describe(&app, &caller, ids, version, details).await
+}
+
+fn patched(row: &WaitlistEntryRow, patch: &MergePatch) -> Result<WaitlistDetailsInput> {
+    resource::merged(&WaitlistDetailsInput::from(row.content.0.clone()), patch)
 }
 
 /// An act that needs no more said.
@@ -195,19 +199,20 @@ pub async fn patch_waitlist_entry(
 #[serde(deny_unknown_fields)]
 pub struct WaitlistAct {}
 
-/// What moves an entry.
-type Act<T> = fn(&mut DbConn, &Principal, (ServiceId, WaitlistEntryId), &T) -> Result<WaitlistEntryRow>;
+/// What moves an entry that has a version which the caller knows.
+type Act<T> = fn(&mut DbConn, &Principal, (ServiceId, WaitlistEntryId), &OptionalIfMatch, &T) -> Result<WaitlistEntryRow>;
 
 async fn act<T: Send + Sync + 'static>(
     app: &State,
     caller: &Principal,
     ids: (ServiceId, WaitlistEntryId),
+    version: OptionalIfMatch,
     command: Command<T>,
     act: Act<T>,
 ) -> Result<HttpResponse> {
     command
         .run(app, caller, move |conn, caller, input| {
-            let row = act(conn, caller, ids, input)?;
+            let row = act(conn, caller, ids, &version, input)?;
             Reply::versioned(row.version, &show(conn, caller, row)?)
         })
         .await
@@ -217,43 +222,50 @@ async fn act<T: Send + Sync + 'static>(
 ///
 /// By the requester for the person, or by the performer that has heard from them. The place is taken, one less is free, and the referral
 /// goes on `in_progress`.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`; or the performer of the referral does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the entry has this version.", example = "\"1\"")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`; or the performer of the referral does not see the patient any more: `consent_ended`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/accept")]
 pub async fn accept_place(
     app: State,
     caller: Allowed<scope::ReferralsWrite>,
     ids: Ids,
+    version: OptionalIfMatch,
     command: Command<WaitlistAct>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, _| queue::accept(conn, caller, entry)).await
+    let accept: Act<WaitlistAct> = |conn, caller, entry, version, _| queue::accept(conn, caller, entry, |current| version.check(current));
+    act(&app, &caller, ids.into_inner(), version, command, accept).await
 }
 
 /// Decline the place that is offered
 ///
 /// It is offered to the next. The referral stands again where it stood before it waited, with the reason in its transition, and the
 /// performer has to act on it. Whoever wants to go on waiting is put on the list anew, with the `joined_at` that is fair.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = PlaceRefusal, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the entry has this version.", example = "\"1\"")), request_body = PlaceRefusal, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "No place is kept, or no longer: `no_offer`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/decline")]
 pub async fn decline_place(
     app: State,
     caller: Allowed<scope::ReferralsWrite>,
     ids: Ids,
+    version: OptionalIfMatch,
     command: Command<PlaceRefusal>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, refusal| queue::decline(conn, caller, entry, &refusal.reason)).await
+    let decline: Act<PlaceRefusal> =
+        |conn, caller, entry, version, refusal| queue::decline(conn, caller, entry, |current| version.check(current), &refusal.reason);
+    act(&app, &caller, ids.into_inner(), version, command, decline).await
 }
 
 /// Leave the waiting list
 ///
 /// A place that was kept is offered to the next. The referral stands again where it stood before it waited; one that ends leaves the list by
 /// itself.
-#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id.")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
+#[utoipa::path(tag = "referrals", params(("id" = ServiceId, Path, description = "The service's id."), ("entry_id" = WaitlistEntryId, Path, description = "The entry's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the entry has this version.", example = "\"1\"")), request_body = WaitlistAct, responses((status = 200, description = "The entry as it now is.", body = WaitlistEntry), (status = 409, description = "They wait no longer: `not_waiting`.")), security(("oauth2" = ["referrals:write"])))]
 #[post("/v1/services/{id}/waitlist-entries/{entry_id}/leave")]
 pub async fn leave_waitlist(
     app: State,
     caller: Allowed<scope::ReferralsWrite>,
     ids: Ids,
+    version: OptionalIfMatch,
     command: Command<WaitlistAct>,
 ) -> Result<HttpResponse> {
-    act(&app, &caller, ids.into_inner(), command, |conn, caller, entry, _| queue::leave(conn, caller, entry)).await
+    let leave: Act<WaitlistAct> = |conn, caller, entry, version, _| queue::leave(conn, caller, entry, |current| version.check(current));
+    act(&app, &caller, ids.into_inner(), version, command, leave).await
 }

@@ -4,7 +4,6 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use validator::Validate;
 
 use crate::db::schema::waitlist_entries;
 use crate::db::types::{Instant, Json};
@@ -47,7 +46,7 @@ text_enum! {
 }
 
 /// What the agency says of an entry.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema, Validate)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaitlistDetails {
     /// How soon: whoever is more urgent is before those who have waited longer.

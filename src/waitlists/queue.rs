@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::api::{WaitlistEntry, WaitlistEntryInput};
-use super::model::{PassedOver, WaitlistDetails, WaitlistEntryRow, WaitlistStatus, rank};
+use super::api::{WaitlistDetailsInput, WaitlistEntry, WaitlistEntryInput};
+use super::model::{PassedOver, WaitlistEntryRow, WaitlistStatus, rank};
 use super::repository;
 use crate::auth::Principal;
 use crate::changes::{self, Action, Actor, Change};
@@ -64,7 +64,7 @@ pub fn join(conn: &mut DbConn, caller: &Principal, service: ServiceId, input: &W
     if repository::open_of_referral(conn, referral.id)?.is_some() {
         return Err(Error::conflict("already_waiting", "The referral is on a waiting list already."));
     }
-    let details = input.details.clone().unwrap_or_else(|| WaitlistDetails { priority: referral.priority, ..WaitlistDetails::default() });
+    let details = input.details.clone().unwrap_or_default().for_referral_of(referral.priority);
     let entry = WaitlistEntryRow {
         id: Id::generate(),
         organization_id: workflow::acting_performer(conn, &referral)?,
@@ -113,19 +113,23 @@ fn require(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, of: &[
     Err(Error::Forbidden(format!("Only the {} of the referral can do this.", names.join(" and the ")).into()))
 }
 
-/// An entry that the caller sees and may move as one of these parties, with its referral; nobody else moves either meanwhile.
+/// An entry that the caller sees and may move as one of these parties, of the version that they know, with its referral; nobody else
+/// moves either meanwhile.
 fn open(
     conn: &mut DbConn,
     caller: &Principal,
     (service, id): (ServiceId, WaitlistEntryId),
     of: &[Party],
+    check: impl Fn(i64) -> Result<()>,
 ) -> Result<(WaitlistEntryRow, ReferralRow)> {
     let entry = repository::find(conn, caller, service, id)?.ok_or(Error::NotFound)?;
     referrals::repository::lock(conn, entry.referral_id)?;
     let referral = referrals::repository::find(conn, caller, entry.referral_id)?.ok_or(Error::NotFound)?;
     require(conn, caller, &referral, of)?;
     services::repository::lock(conn, service)?;
-    Ok((repository::get(conn, id)?, referral))
+    let entry = repository::get(conn, id)?;
+    check(entry.version)?;
+    Ok((entry, referral))
 }
 
 /// An entry of which the caller may say something else, as it stands while nobody is kept from moving it.
@@ -138,7 +142,8 @@ pub fn to_describe(
     let row = repository::find(conn, caller, service, id)?.ok_or(Error::NotFound)?;
     let referral = referrals::repository::find(conn, caller, row.referral_id)?.ok_or(Error::NotFound)?;
     require(conn, caller, &referral, &[Party::Performer])?;
-    ensure_open(&row, check)?;
+    check(row.version)?;
+    ensure_open(&row)?;
     Ok(row)
 }
 
@@ -148,23 +153,27 @@ pub fn describe(
     caller: &Principal,
     entry: (ServiceId, WaitlistEntryId),
     check: impl Fn(i64) -> Result<()>,
-    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetails>,
+    details: impl Fn(&WaitlistEntryRow) -> Result<WaitlistDetailsInput>,
 ) -> Result<WaitlistEntryRow> {
-    let (row, referral) = open(conn, caller, entry, &[Party::Performer])?;
-    ensure_open(&row, check)?;
-    let next = row.with_details(details(&row)?, caller.at);
+    let (row, referral) = open(conn, caller, entry, &[Party::Performer], check)?;
+    ensure_open(&row)?;
+    let next = row.with_details(details(&row)?.for_referral_of(referral.priority), caller.at);
     write(conn, &caller.actor(), &next, &referral)?;
     Ok(next)
 }
 
-fn ensure_open(row: &WaitlistEntryRow, check: impl Fn(i64) -> Result<()>) -> Result<()> {
-    check(row.version)?;
+fn ensure_open(row: &WaitlistEntryRow) -> Result<()> {
     if WaitlistStatus::OPEN.contains(&row.status) { Ok(()) } else { Err(closed()) }
 }
 
 /// Takes the place that was offered: it is free no more, and the referral goes on.
-pub fn accept(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
-    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
+pub fn accept(
+    conn: &mut DbConn,
+    caller: &Principal,
+    entry: (ServiceId, WaitlistEntryId),
+    check: impl Fn(i64) -> Result<()>,
+) -> Result<WaitlistEntryRow> {
+    let (row, referral) = open(conn, caller, entry, Party::ALL, check)?;
     workflow::ensure_performer_sees(conn, &referral, caller.at)?;
     ensure_offered(&row, caller.at)?;
     let next = row.becoming(WaitlistStatus::Accepted, caller.at);
@@ -183,9 +192,10 @@ pub fn decline(
     conn: &mut DbConn,
     caller: &Principal,
     entry: (ServiceId, WaitlistEntryId),
+    check: impl Fn(i64) -> Result<()>,
     reason: &StatusReason,
 ) -> Result<WaitlistEntryRow> {
-    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
+    let (row, referral) = open(conn, caller, entry, Party::ALL, check)?;
     ensure_offered(&row, caller.at)?;
     let next = end(conn, caller, &row, WaitlistStatus::Declined, &referral)?;
     go_back(conn, &caller.actor(), caller.organization_id, (&next, &referral), reason)?;
@@ -193,11 +203,14 @@ pub fn decline(
 }
 
 /// Waits no longer.
-pub fn leave(conn: &mut DbConn, caller: &Principal, entry: (ServiceId, WaitlistEntryId)) -> Result<WaitlistEntryRow> {
-    let (row, referral) = open(conn, caller, entry, Party::ALL)?;
-    if !WaitlistStatus::OPEN.contains(&row.status) {
-        return Err(closed());
-    }
+pub fn leave(
+    conn: &mut DbConn,
+    caller: &Principal,
+    entry: (ServiceId, WaitlistEntryId),
+    check: impl Fn(i64) -> Result<()>,
+) -> Result<WaitlistEntryRow> {
+    let (row, referral) = open(conn, caller, entry, Party::ALL, check)?;
+    ensure_open(&row)?;
     let next = end(conn, caller, &row, WaitlistStatus::Left, &referral)?;
     go_back(conn, &caller.actor(), caller.organization_id, (&next, &referral), &StatusReason::default())?;
     Ok(next)

@@ -16,7 +16,7 @@ use crate::each;
 use crate::error::Result;
 use crate::kind::{PatientId, ReferralId, ServiceId, WaitlistEntryId};
 use crate::referrals::repository::asking;
-use crate::services::row::ServiceRow;
+use crate::services::{self, row::ServiceRow};
 
 /// Written out, so that the index of what is offered is used whatever the parameters are.
 const IS_OFFERED: &str = "waitlist_entries.status = 'offered'";
@@ -25,10 +25,17 @@ const IS_OFFERED: &str = "waitlist_entries.status = 'offered'";
 pub type Place = (i32, Instant, WaitlistEntryId);
 
 /// The entry of a service, if the caller sees its referral.
+///
+/// # Errors
+/// [`Error::Merged`](crate::error::Error::Merged) where it is not there and another record stands for the service: it is there then.
 pub fn find(conn: &mut DbConn, caller: &Principal, service: ServiceId, id: WaitlistEntryId) -> Result<Option<WaitlistEntryRow>> {
     let of_service = waitlist_entries::table.filter(waitlist_entries::id.eq(id)).filter(waitlist_entries::service_id.eq(service));
     let seen = referrals::table.filter(referrals::id.eq(waitlist_entries::referral_id)).filter(sight::referrals(caller));
-    Ok(of_service.filter(exists(seen)).first(conn).optional()?)
+    let found: Option<WaitlistEntryRow> = of_service.filter(exists(seen)).first(conn).optional()?;
+    if found.is_none() {
+        services::repository::find_standing(conn, service)?;
+    }
+    Ok(found)
 }
 
 /// One page of the entries of a service whose referrals the caller sees, in their order, and one row more.

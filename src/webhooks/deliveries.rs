@@ -26,9 +26,6 @@ use crate::http::query::Query;
 use crate::http::resource;
 use crate::kind::{self, WebhookEndpointId};
 
-/// The attempts that are shown of a delivery.
-const MOST_ATTEMPTS: usize = 20;
-
 /// Test events of an organization that wait for an answer, at most.
 pub const MOST_PINGS: u16 = 4;
 
@@ -40,7 +37,7 @@ fn cursor(place: Position) -> Result<String> {
 /// Deliveries with their attempts.
 fn shown(conn: &mut DbConn, rows: Vec<DeliveryRow>) -> Result<Vec<WebhookDelivery>> {
     let ids: Vec<WebhookDeliveryId> = rows.iter().map(|row| row.id).collect();
-    let mut attempts = queue::attempts(conn, &ids, MOST_ATTEMPTS)?;
+    let mut attempts = queue::attempts(conn, &ids)?;
     let shape = |row: DeliveryRow| {
         let (of_this, rest) = std::mem::take(&mut attempts).into_iter().partition(|attempt| attempt.delivery_id == row.id);
         attempts = rest;
@@ -102,7 +99,7 @@ pub async fn get_webhook_delivery(
 /// Send a delivery again
 ///
 /// Now, under the same `webhook-id`, whatever became of it before. What waits of the same resource waits for it.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id."), ("delivery_id" = WebhookDeliveryId, Path, description = "The delivery's id.")), request_body = WebhookResendInput, responses((status = 200, description = "The delivery, which waits to be sent.", body = WebhookDelivery)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id."), ("delivery_id" = WebhookDeliveryId, Path, description = "The delivery's id.")), request_body = WebhookResendInput, responses((status = 200, description = "The delivery, which waits to be sent.", body = WebhookDelivery), (status = 409, description = "The endpoint is disabled: `webhook_disabled`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend")]
 pub async fn resend_webhook_delivery(
     app: State,
@@ -139,7 +136,7 @@ fn enabled(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId) -> Resu
 /// order once the replay has reached them. What only time brings about, a day or a consent's moment that has come, is sent again in its
 /// place if it was queued for the endpoint then and is not yet forgotten: what was sent is kept for thirty days. Endpoints of one
 /// organization that are behind are brought on by turns.
-#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay)), security(("oauth2" = ["webhooks:write"])))]
+#[utoipa::path(tag = "webhooks", params(("id" = WebhookEndpointId, Path, description = "The endpoint's id.")), request_body = WebhookReplayInput, responses((status = 200, description = "The replay has begun.", body = WebhookReplay), (status = 409, description = "The endpoint is disabled: `webhook_disabled`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints/{id}/replay")]
 pub async fn replay_webhook_endpoint(
     app: State,
@@ -150,6 +147,8 @@ pub async fn replay_webhook_endpoint(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            // Of two that ask at once, each has its replay.
+            repository::lock(conn, id)?;
             let endpoint = enabled(conn, caller, id)?;
             let place = match (&input.cursor, input.since) {
                 (Some(cursor), _) => {

@@ -5,15 +5,16 @@
 //! move in one transaction, which does nothing if another process has taken over.
 //!
 //! Most endpoints are where the journal was last read. One that was paused, that is new, or that asked for a replay has a place of its own
-//! until it has caught up.
+//! until it has caught up. What [fell due](super::due) has its places among the entries, and is queued on the way.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::due::{self, DueRow};
 use super::events::{self, WebhookEventType};
-use super::model::{DeliveryRow, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
-use super::repository::Subscriber;
+use super::model::{DeliveryRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus, WebhookStatusReason};
+use super::repository::{Reached, Subscriber};
 use super::{leaving, lifecycle, queue, repository, turning};
 use crate::app::App;
 use crate::auth::{Principal, Scopes};
@@ -30,6 +31,10 @@ use crate::referrals;
 
 /// Entries read at once.
 const BATCH: i64 = 200;
+/// What fell due and is told in one round.
+const MOST_DUES: i64 = 500;
+/// What only time brought about and is looked at in one round where it is told once more.
+const MOST_REPEATS: i64 = 500;
 /// Entries that are looked up in one statement.
 const TOGETHER: usize = 500;
 /// Endpoints that catch up in one round: those that have are not to wait long for what is new.
@@ -41,10 +46,20 @@ struct Round {
     deliveries: Vec<DeliveryRow>,
     replayed: Vec<DeliveryRow>,
     /// The endpoints that have a place of their own, and the place that they now have.
-    advances: Vec<(Subscriber, Option<Position>)>,
+    advances: Vec<(Subscriber, Option<Reached>)>,
+    /// Up to which number endpoints are told what fell due.
+    dues_told: Vec<(Vec<WebhookEndpointId>, i64)>,
     /// Those whose client may no longer call.
     orphans: Vec<WebhookEndpointId>,
     has_more: bool,
+}
+
+impl Round {
+    /// One that has found nothing yet.
+    fn new(from: Position, orphans: Vec<WebhookEndpointId>) -> Self {
+        let (deliveries, replayed, advances, dues_told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { to: from, deliveries, replayed, advances, dues_told, orphans, has_more: false }
+    }
 }
 
 /// Reads the journal on by a piece. True where there may be more to do at once.
@@ -57,7 +72,7 @@ pub(super) async fn round(app: &App, holder: Id<()>) -> Result<bool> {
     let Ok(round) = lease.held(app.db.read(move |conn| look(conn, &clock, place))).await else { return Ok(false) };
     let round = round?;
     let has_more = round.has_more;
-    let kept = lease.write(move |conn, _, now| keep(conn, &round, now)).await?;
+    let kept = lease.write(move |conn, from, now| keep(conn, from, &round, now)).await?;
     Ok(kept.is_ok() && has_more)
 }
 
@@ -66,10 +81,10 @@ pub(super) async fn hold(app: &App, holder: Id<()>) -> Result<Option<(Lease<Work
     Lease::take(&app.db, &app.clock, holder, Work::Webhooks, |_, place, _| Ok(Some(place))).await
 }
 
-/// Whether there is an endpoint for which the journal is to be read on. Nothing is written where there is none.
+/// Whether there is an endpoint for which the journal is to be read on, or one to be paused. Nothing is written where there is none.
 fn is_something_new(conn: &mut DbConn) -> Result<bool> {
     let (are_active, are_behind) = repository::are_active(conn)?;
-    if !are_active || are_behind {
+    if !are_active || are_behind || repository::are_orphaned(conn)? || repository::are_dues_untold(conn)? {
         return Ok(are_active);
     }
     let place = places::reached(conn, Work::Webhooks)?;
@@ -79,45 +94,105 @@ fn is_something_new(conn: &mut DbConn) -> Result<bool> {
 fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     let (living, orphans): (Vec<_>, Vec<_>) = repository::subscribers(conn)?.into_iter().partition(|one| one.scopes.is_some());
     let orphans = orphans.into_iter().map(|one| one.id).collect();
-    let mut round = Round { to: from, deliveries: Vec::new(), replayed: Vec::new(), advances: Vec::new(), orphans, has_more: false };
-    let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(|one| one.behind.is_none_or(|place| place >= from));
+    let mut round = Round::new(from, orphans);
+    let is_in_step = |one: &Subscriber| !one.is_replaying && one.behind.is_none_or(|place| place >= from);
+    let (mut in_step, lagging): (Vec<_>, Vec<_>) = living.into_iter().partition(is_in_step);
     // Nobody needs what lies before the place of the first.
     let start = in_step.iter().map(|one| one.behind.unwrap_or(from)).min().unwrap_or(from);
     let all = lagging.len();
     let lagging = in_turn(lagging, clock.now());
     round.has_more |= lagging.len() < all;
-    for one in lagging {
-        let entries = changes::after(conn, one.behind.unwrap_or(from), &[], BATCH)?;
-        let is_full = entries.len() as i64 == BATCH;
-        let entries: Vec<Entry> = entries.into_iter().take_while(|entry| entry.position() <= start).collect();
-        let has_caught_up = !is_full || (entries.len() as i64) < BATCH;
-        fan_out(conn, clock, &entries, std::slice::from_ref(&one), &mut round)?;
-        if has_caught_up {
+    for mut one in lagging {
+        let mut stretch = ahead(conn, one.behind.unwrap_or(from), one.dues_told, Some(start))?;
+        let (repeats, repeated) = repeats(conn, &one, &mut stretch)?;
+        tell(conn, clock, &stretch, std::slice::from_mut(&mut one), &mut round)?;
+        repeat(conn, clock, &one, &repeats, &mut round)?;
+        if stretch.is_whole {
             in_step.push(one);
         } else {
             round.has_more = true;
-            let place = entries.last().map(Entry::position);
-            if let Some(place) = place {
-                repeat(conn, clock, &one, place, &mut round)?;
-            }
-            round.advances.push((one, place));
+            round.advances.push((one, Some(Reached { place: stretch.to, repeated })));
         }
     }
     if in_step.is_empty() {
         return Ok(round);
     }
-    let entries = changes::after(conn, start, &[], BATCH)?;
-    round.has_more |= entries.len() as i64 == BATCH;
-    fan_out(conn, clock, &entries, &in_step, &mut round)?;
-    round.to = entries.last().map_or(start, Entry::position);
-    for one in in_step {
-        if one.behind.is_some_and(|place| place <= round.to) {
-            let behind = Position { sequence: round.to.sequence + 1, ..round.to };
-            repeat(conn, clock, &one, behind, &mut round)?;
-            round.advances.push((one, None));
-        }
-    }
+    let told = in_step.iter().map(|one| one.dues_told).min().unwrap_or_default();
+    let stretch = ahead(conn, start, told, None)?;
+    round.has_more |= !stretch.is_whole;
+    tell(conn, clock, &stretch, &mut in_step, &mut round)?;
+    round.to = stretch.to;
+    let have_caught_up = in_step.into_iter().filter(|one| one.behind.is_some_and(|place| place <= stretch.to));
+    round.advances.extend(have_caught_up.map(|one| (one, None)));
     Ok(round)
+}
+
+/// A piece of the way that is before endpoints, with all that is told on it.
+struct Stretch {
+    entries: Vec<Entry>,
+    dues: Vec<DueRow>,
+    /// Where it ends.
+    to: Position,
+    /// Whether there is no more up to where it was to end.
+    is_whole: bool,
+}
+
+impl Stretch {
+    /// The same up to a place; what fell due there is left for the next one.
+    fn cut_off_at(&mut self, place: Position) {
+        self.entries.retain(|entry| entry.position() <= place);
+        self.dues.truncate(self.dues.iter().take_while(|due| due.place() < place).count());
+        (self.to, self.is_whole) = (place, false);
+    }
+}
+
+/// What lies behind a place in the journal, and behind a number among what fell due: as much as one round looks at, and nothing that stands
+/// behind `end`.
+fn ahead(conn: &mut DbConn, from: Position, dues_told: i64, end: Option<Position>) -> Result<Stretch> {
+    let mut entries = changes::after(conn, from, &[], BATCH)?;
+    let mut dues = due::after(conn, dues_told, MOST_DUES)?;
+    let last = entries.last().map_or(from, Entry::position);
+    let (mut to, mut is_whole) = match end {
+        Some(end) if last >= end || (entries.len() as i64) < BATCH => (end, true),
+        None if (entries.len() as i64) < BATCH => (last, true),
+        _ => (last, false),
+    };
+    // More may have fallen due there, which is told before what was changed then.
+    if let Some(last) = dues.last().map(DueRow::place).filter(|last| dues.len() as i64 == MOST_DUES && *last <= to) {
+        (to, is_whole) = (last.max(from), false);
+    }
+    entries.retain(|entry| entry.position() <= to);
+    dues.truncate(dues.iter().take_while(|due| due.place() <= to).count());
+    Ok(Stretch { entries, dues, to, is_whole })
+}
+
+/// What only time brought about and an endpoint that asked for a replay is told once more on a piece of its way, and the last of it where the
+/// piece is cut off for it: there may be more at that place. What stands at a place was told after the entry there, and what was not told
+/// yet is told after both.
+fn repeats(conn: &mut DbConn, one: &Subscriber, stretch: &mut Stretch) -> Result<(Vec<DeliveryRow>, Option<WebhookDeliveryId>)> {
+    let Some(from) = one.behind.filter(|_| one.is_replaying) else { return Ok((Vec::new(), None)) };
+    let events = one.content.event_types.as_deref();
+    let mut rows = queue::of_time(conn, one.id, (from, one.repeated), events, MOST_REPEATS)?;
+    if let Some(last) = rows.last().filter(|last| rows.len() as i64 == MOST_REPEATS && last.place() <= stretch.to) {
+        let repeated = Some(last.id);
+        stretch.cut_off_at(last.place());
+        return Ok((rows, repeated));
+    }
+    let to = stretch.to;
+    rows.retain(|row| row.place() < to || (stretch.is_whole && row.place() == to));
+    Ok((rows, one.repeated.filter(|_| to == from)))
+}
+
+/// Queues what a piece of the way holds for those before whom it lies.
+fn tell(conn: &mut DbConn, clock: &Clock, stretch: &Stretch, subscribers: &mut [Subscriber], round: &mut Round) -> Result<()> {
+    fan_out(conn, clock, &stretch.entries, subscribers, round)?;
+    // Behind the entries: what fell due at a place stands after the entry there.
+    round.deliveries.extend(due::told(conn, &stretch.dues, subscribers, clock.now())?);
+    if let Some(last) = stretch.dues.last() {
+        subscribers.iter_mut().for_each(|one| one.dues_told = one.dues_told.max(last.number));
+        round.dues_told.push((subscribers.iter().map(|one| one.id).collect(), last.number));
+    }
+    Ok(())
 }
 
 /// Of the endpoints that catch up, those whose turn it is: one of each organization, so that none keeps the others waiting by asking for
@@ -131,12 +206,8 @@ fn in_turn(mut lagging: Vec<Subscriber>, now: Instant) -> Vec<Subscriber> {
     lagging
 }
 
-/// Queues once more, where an endpoint asked for a replay, what only time brought about from its place to before another. What stands at a
-/// place was told after the entry that stands there.
-fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, before: Position, round: &mut Round) -> Result<()> {
-    let Some(from) = one.behind.filter(|_| one.is_replaying) else { return Ok(()) };
-    let mut rows = queue::of_time(conn, one.id, from, before)?;
-    rows.retain(|row| one.content.wants(row.event_type));
+/// Queues once more what only time brought about, as far as an endpoint asks for it.
+fn repeat(conn: &mut DbConn, clock: &Clock, one: &Subscriber, rows: &[DeliveryRow], round: &mut Round) -> Result<()> {
     let mut services = Services::default();
     for rows in rows.chunks(TOGETHER) {
         let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
@@ -341,16 +412,22 @@ pub(super) fn is_of_interest(conn: &mut DbConn, one: &Subscriber, entry: &Entry,
     Ok(service.is_some_and(|service| content.service_ids.contains(&service)))
 }
 
-/// Keeps what a round found.
-fn keep(conn: &mut DbConn, round: &Round, now: Instant) -> Result<()> {
+/// Keeps what a round found, up to which the journal was looked at until `from`.
+fn keep(conn: &mut DbConn, from: Position, round: &Round, now: Instant) -> Result<()> {
     places::move_on(conn, Work::Webhooks, round.to)?;
     for id in &round.orphans {
+        repository::lock(conn, *id)?;
         if let Some(row) = repository::find_any(conn, *id)?.filter(|row| row.status == WebhookStatus::Active && row.deleted_at.is_none()) {
-            lifecycle::suspend(conn, &row, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now)?;
+            // Of what this round has found nothing is queued for it.
+            let (status, reason) = (WebhookStatus::Paused, WebhookStatusReason::ClientDisabled);
+            lifecycle::suspend(conn, &row, status, reason, from, now)?;
         }
     }
     enqueue(conn, &round.deliveries, false, now)?;
     enqueue(conn, &round.replayed, true, now)?;
+    for (ids, number) in &round.dues_told {
+        repository::set_dues_told(conn, ids, *number)?;
+    }
     for (one, place) in &round.advances {
         repository::advance(conn, one, *place)?;
     }
@@ -395,8 +472,10 @@ mod tests {
             scopes: None,
             content: serde_json::from_value(json!({ "url": "https://hooks.example.ca/" })).unwrap(),
             behind: None,
+            repeated: None,
             is_replaying: true,
             told: Told::all_until(now),
+            dues_told: 0,
         };
         let (one, other) = (OrganizationId::generate(), OrganizationId::generate());
         let lagging: Vec<Subscriber> = [one, one, one, other].map(subscriber).into();

@@ -62,8 +62,13 @@ impl Engine {
         self.app.db.write(move |conn| places::let_go(conn, Work::Webhooks, id)).await
     }
 
-    /// Queues what has fallen due.
+    /// Notes what has fallen due, and queues it.
     pub async fn sweep(&self) -> Result<(), Error> {
+        self.note_dues().await?;
+        self.dispatch().await
+    }
+
+    async fn note_dues(&self) -> Result<(), Error> {
         while due::sweep(&self.app, self.id).await? {}
         Ok(())
     }
@@ -87,10 +92,11 @@ impl Engine {
         }
     }
 
-    /// Deletes what was finished long ago, a bounded number in each transaction.
+    /// Deletes what was finished, or fell due, long ago, a bounded number in each transaction.
     pub async fn purge(&self) -> Result<(), Error> {
         let before = self.app.clock.now().plus(-KEPT);
         while self.app.db.write(move |conn| queue::purge(conn, before)).await? > 0 {}
+        while self.app.db.write(due::purge).await? > 0 {}
         Ok(())
     }
 
@@ -127,7 +133,7 @@ impl Engine {
                 Ok(has_more) => more = has_more,
                 Err(error) => complain("the journal was not read on for webhooks", &error),
             }
-            sweeps.when_due("what fell due was not looked for", self.sweep()).await;
+            sweeps.when_due("what fell due was not looked for", self.note_dues()).await;
             passings.when_due("which consents began or ended was not looked for", self.tell_what_passed()).await;
             match self.awake().await {
                 Ok(endpoints) => crew.take_up(endpoints, |id| self.clone().send_to(id)),

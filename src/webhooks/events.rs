@@ -106,7 +106,7 @@ events! {
     ServiceDeleted = "service.deleted",
     /// A service is a duplicate and was merged into another, or its source has said something new of it since.
     ServiceMerged = "service.merged",
-    /// A service's provider said anew how much room it has.
+    /// A service's provider said anew how much room it has, or somebody took a place that was offered. Who waits is no part of it.
     ServiceCapacityChanged = "service.capacity_changed",
     /// A service that had no place has one again. Where people stand on its list, `capacity.held` says how many places are kept for them.
     ServicePlaceOpened = "service.place_opened",
@@ -302,21 +302,24 @@ pub fn of(entry: &Entry, body: &Value, before: impl FnOnce() -> Result<Option<Va
     Ok(events)
 }
 
-/// What an entry says of a service's rooms, by their keys; the default one has none. Entries that were written before a field of
-/// [`Capacity`] existed say the same as those that leave it out.
+/// What an entry says of a service's rooms, by their keys, without what Kith counts of those who wait; the default one has no key. Entries
+/// that were written before a field of [`Capacity`] existed say the same as those that leave it out.
 fn rooms(service: &Value) -> BTreeMap<Option<String>, Capacity> {
-    let read = |room: &Value| serde_json::from_value::<Capacity>(room.clone()).ok();
+    let read = |room: &Value| serde_json::from_value::<Capacity>(room.clone()).ok().map(|room| room.said());
     let named = service.get("capacities").and_then(Value::as_array).into_iter().flatten();
     let named = named.filter_map(|room| Some((Some(room.get("key")?.as_str()?.to_owned()), read(room.get("capacity")?)?)));
-    service.get("capacity").and_then(read).map(|room| (None, room)).into_iter().chain(named).collect()
+    // Where nobody has said anything, there is a default one once somebody waits for it.
+    let default = service.get("capacity").and_then(read).filter(|room| !room.is_unsaid());
+    default.map(|room| (None, room)).into_iter().chain(named).collect()
 }
 
-/// Whether there is room now, be it kept for those who wait already; `None` where nobody has said.
+/// Whether there is room now, be it for those who wait already; `None` where nobody has said.
 fn has_place(room: &Capacity) -> Option<bool> {
     match room.status {
         CapacityStatus::Unknown => None,
         CapacityStatus::Open => Some(room.available != Some(0)),
-        CapacityStatus::Waitlist | CapacityStatus::Full | CapacityStatus::Closed => Some(false),
+        CapacityStatus::Waitlist => Some(room.available.is_some_and(|free| free > 0)),
+        CapacityStatus::Full | CapacityStatus::Closed => Some(false),
     }
 }
 
@@ -430,8 +433,26 @@ mod tests {
         assert!(opens(capacity("open", Some(0)), capacity("open", Some(1))));
         assert!(!opens(capacity("open", Some(1)), capacity("open", Some(2))));
         assert!(!opens(capacity("full", None), capacity("waitlist", None)));
+        assert!(opens(capacity("full", None), capacity("waitlist", Some(2))), "it is offered to those who wait");
+        assert!(opens(capacity("waitlist", Some(0)), capacity("waitlist", Some(1))));
+        assert!(!opens(capacity("waitlist", Some(2)), capacity("open", Some(2))));
         assert!(!opens(capacity("full", None), capacity("open", Some(0))));
         assert!(!opens(json!({ "capacity": null }), capacity("open", Some(2))));
         assert_eq!(told(&updated, capacity("open", None), capacity("open", None)), ["service.updated"]);
+    }
+
+    #[test]
+    fn what_is_counted_of_those_who_wait_is_no_word_of_the_room() {
+        let updated = entry(ResourceType::Service, Action::Updated, 2);
+        let (nobody, one) = (json!({ "status": "open", "available": 2 }), json!({ "status": "open", "available": 2, "held": 1 }));
+        let counted = json!({ "held": 0, "waitlist_length": 3, "is_waitlist_counted": true });
+        let said = json!({ "held": 0, "waitlist_length": 3, "is_waitlist_counted": false });
+        let default = |room: &Value| json!({ "capacity": room });
+        let named = |room: &Value| json!({ "capacities": [{ "key": "newcomers", "capacity": room }] });
+        for service in [&default as &dyn Fn(&Value) -> Value, &named] {
+            assert_eq!(told(&updated, service(&nobody), service(&one)), ["service.updated"]);
+            assert_eq!(told(&updated, service(&counted), service(&said)), ["service.updated", "service.capacity_changed"]);
+        }
+        assert_eq!(told(&updated, default(&Value::Null), default(&counted)), ["service.updated"]);
     }
 }

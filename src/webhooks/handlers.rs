@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use chrono::Duration;
 
 use super::api::{WebhookEndpoint, WebhookEndpointQuery, WebhookEndpointWithSecret, WebhookSecretRotation};
+use super::lifecycle::Places;
 use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
 use super::{lifecycle, queue, repository, signing};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope, sight};
+use crate::changes::Action;
 use crate::changes::place::Told;
-use crate::changes::places::{self, Work};
-use crate::changes::{self, Action};
 use crate::db::DbConn;
 use crate::db::types::{Id, Json};
 use crate::error::{Error, Fault, Result};
@@ -93,7 +93,7 @@ impl Resource for WebhookEndpoints {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: WebhookEndpointId, input: WebhookEndpointInput) -> Result<EndpointRow> {
-        let (end, status) = (changes::latest(conn)?, input.status);
+        let (places, status) = (Places::now(conn)?, input.status);
         // What has happened until now is none of its business.
         let told = Told::all_until(caller.at);
         let row = EndpointRow {
@@ -123,15 +123,20 @@ impl Resource for WebhookEndpoints {
             consents_told_id: told.id,
             rests_until: None,
             requeued_at: None,
+            dues_told: places.last_due,
+            replayed_id: None,
         };
-        let row = lifecycle::with_status(row.at(Some(end)), status, end, end, caller.at);
+        let row = lifecycle::with_status(row.at(Some(places.end)), status, places, caller.at);
         repository::insert(conn, &row)?;
         Ok(row)
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &EndpointRow, input: WebhookEndpointInput) -> Result<Option<EndpointRow>> {
-        let (looked_at, end) = (places::reached(conn, Work::Webhooks)?, changes::latest(conn)?);
-        let next = lifecycle::with_status(row.clone(), input.status, looked_at, end, caller.at);
+        // Somebody may have asked for a replay since the row was read, of which its version tells nothing.
+        repository::lock(conn, row.id)?;
+        let Some(row) = repository::find_any(conn, row.id)?.filter(|now| now.version == row.version) else { return Ok(None) };
+        let places = Places::now(conn)?;
+        let next = lifecycle::with_status(row.clone(), input.status, places, caller.at);
         let next =
             EndpointRow { client_id: caller.client_id, content: Json(input), version: row.version + 1, updated_at: caller.at, ..next };
         if !repository::replace(conn, &next)? {
@@ -195,8 +200,9 @@ pub async fn list_webhook_endpoints(
 /// Create a webhook endpoint
 ///
 /// Events are posted to its URL from now on, signed as Standard Webhooks says: at least once each, and what is about one resource in its
-/// order. The secret is in this answer and in no other. Sent is what this client may see, judged anew for every event.
-#[utoipa::path(tag = "webhooks", request_body = WebhookEndpointInput, responses((status = 201, description = "The new endpoint, with its secret.", body = WebhookEndpointWithSecret)), security(("oauth2" = ["webhooks:write"])))]
+/// order. The secret is in this answer and in no other. Sent is what this client may see, judged anew for every event. An organization has
+/// at most 100 endpoints.
+#[utoipa::path(tag = "webhooks", request_body = WebhookEndpointInput, responses((status = 201, description = "The new endpoint, with its secret.", body = WebhookEndpointWithSecret), (status = 409, description = "The organization has as many endpoints as it may have: `too_many_endpoints`.")), security(("oauth2" = ["webhooks:write"])))]
 #[post("/v1/webhook-endpoints")]
 pub async fn create_webhook_endpoint(
     app: State,

@@ -215,6 +215,10 @@ pub struct EndpointRow {
     pub rests_until: Option<Instant>,
     /// When something was last queued before what waited already: it was to be sent again.
     pub requeued_at: Option<Instant>,
+    /// Up to which number it was told what fell due.
+    pub dues_told: i64,
+    /// In a replay, the last that was sent again of what only time brought about at the place that it has reached.
+    pub replayed_id: Option<WebhookDeliveryId>,
 }
 
 impl EndpointRow {

@@ -1,7 +1,8 @@
 //! Consents that begin or end by their own date. No change says so, so somebody has to look.
 //!
 //! Each endpoint has a place among these moments, which moves on in the transaction that queues what is told of them. One that is paused or
-//! behind the others keeps its place, and is told once it has caught up: so nothing is told before what happened before it.
+//! behind the others, or whose client may no longer call, keeps its place, and is told once it has caught up: so nothing is told before what
+//! happened before it.
 
 use super::dispatcher::{self, Eyes, Readers, Services};
 use super::events::{self, WebhookEventType};
@@ -56,7 +57,7 @@ fn passing(conn: &mut DbConn, now: Instant, limit: usize) -> Result<Vec<Passing>
 fn look(conn: &mut DbConn, place: Position, now: Instant) -> Result<Option<Passed>> {
     let passing = passing(conn, now, BATCH)?;
     let mut subscribers = repository::subscribers(conn)?;
-    subscribers.retain(|one| one.behind.is_none());
+    subscribers.retain(|one| one.behind.is_none() && one.scopes.is_some());
     let eyes = Eyes::of(&subscribers, now);
     let (mut readers, mut services) = (eyes.readers(), Services::default());
     let (mut deliveries, mut until) = (Vec::new(), None);

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::events::{self, WebhookEventType};
 use super::model::{DeliveryRow, EndpointRow, WebhookPayload};
 use crate::auth::Principal;
+use crate::auth::model::Standing;
 use crate::auth::repository::find_standing;
 use crate::changes::view::{Reader, View, consent_at};
 use crate::changes::{self, Entry};
@@ -46,7 +47,8 @@ pub struct WebhookData {
     /// The referral it belongs to.
     #[schema(required = true)]
     pub referral_id: Option<ReferralId>,
-    /// Where to read it; relative where the server does not know its own address, null for what cannot be read by itself.
+    /// Where to read it, or the list that has it where it cannot be read by itself (links, need levels, navigators); relative where the
+    /// server does not know its own address, null for a client and with `patient.reset`.
     #[schema(required = true, example = "https://kith.example.ca/v1/referrals/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub url: Option<String>,
     /// The organization that did it; absent for the passing of time, the server itself and the command line.
@@ -65,16 +67,21 @@ pub struct WebhookData {
     pub resource: Option<Value>,
 }
 
-/// The bodies of deliveries of one endpoint, in their order; `None` where its client does not see what the delivery is about.
+/// What the client of an endpoint may do; `None` where it may no longer call.
+pub fn standing(conn: &mut DbConn, endpoint: &EndpointRow) -> Result<Option<Standing>> {
+    Ok(find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active))
+}
+
+/// The bodies of deliveries of one endpoint, in their order; `None` of each where its client does not see what the delivery is about, and of
+/// all where it may no longer call.
 pub fn bodies(
     conn: &mut DbConn,
     endpoint: &EndpointRow,
     deliveries: &[DeliveryRow],
     base_url: Option<&str>,
     now: Instant,
-) -> Result<Vec<Option<String>>> {
-    let standing = find_standing(conn, endpoint.client_id)?.filter(|standing| standing.is_active);
-    let Some(standing) = standing else { return Ok(vec![None; deliveries.len()]) };
+) -> Result<Option<Vec<Option<String>>>> {
+    let Some(standing) = standing(conn, endpoint)? else { return Ok(None) };
     let caller = Principal::of_client(endpoint.client_id, endpoint.organization_id, standing.scopes, now);
     let mut reader = Reader::new(&caller);
     let sequences: Vec<i64> = deliveries.iter().map(|delivery| delivery.sequence).collect();
@@ -87,7 +94,7 @@ pub fn bodies(
         };
         bodies.push(body.map(|body| serde_json::to_string(&body)).transpose().map_err(Error::internal)?);
     }
-    Ok(bodies)
+    Ok(Some(bodies))
 }
 
 fn event(
@@ -149,7 +156,7 @@ fn reset(delivery: &DeliveryRow) -> WebhookEvent {
     WebhookEvent { event_type: delivery.event_type, timestamp: delivery.event_at, data }
 }
 
-/// Where a resource is read; `None` for what the API does not give by itself.
+/// Where a resource is read, by itself or in a list; `None` for what the API does not give at all.
 fn path(entry: &Entry) -> Result<Option<String>> {
     let id = entry.resource_id;
     let of_patient = |rest: &str| entry.patient_id.map(|patient| format!("/v1/patients/{patient}/{rest}"));
@@ -163,11 +170,11 @@ fn path(entry: &Entry) -> Result<Option<String>> {
         ResourceType::Client => None,
         ResourceType::NeedLevelAssessment => of_patient("need-levels"),
         ResourceType::NavigatorAssignment => of_patient("primary-navigators"),
-        ResourceType::ReferralTransition => of_referral("transitions"),
-        ResourceType::ReferralMessage => of_referral("messages"),
+        ResourceType::ReferralTransition => of_referral(&format!("transitions/{id}")),
+        ResourceType::ReferralMessage => of_referral(&format!("messages/{id}")),
         ResourceType::ReferralLink => of_referral("links"),
         ResourceType::ScreeningLink => below("screening_id", "screenings", "links")?,
-        ResourceType::ContactAttempt => below("follow_up_id", "follow-ups", "attempts")?,
+        ResourceType::ContactAttempt => below("follow_up_id", "follow-ups", &format!("attempts/{id}"))?,
         ResourceType::WaitlistEntry => below("service_id", "services", &format!("waitlist-entries/{id}"))?,
         ResourceType::CalendarLink => {
             let of_service = below("service_id", "services", "calendar-links")?;
@@ -243,7 +250,7 @@ mod tests {
         for kind in ResourceType::ALL {
             match address(*kind, body.clone()) {
                 Some(address) => assert!(is_read(&address), "{kind}: {address}"),
-                None => assert_eq!(*kind, ResourceType::Client, "a client alone is not read by itself"),
+                None => assert_eq!(*kind, ResourceType::Client, "a client alone is not read"),
             }
         }
         let of_practitioner = address(ResourceType::CalendarLink, json!({ "practitioner_id": Id::<()>::generate() })).unwrap();

@@ -7,15 +7,17 @@ use diesel::dsl::{delete, exists, insert_into, sql, update};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
+use uuid::Uuid;
 
 use super::api::WebhookDeliveryQuery;
+use super::events::WebhookEventType;
 use super::model::{AttemptRow, DeliveryRow, EndpointRow, WebhookDeliveryId, WebhookDeliveryStatus, WebhookStatus};
 use super::repository;
 use crate::changes::{self, Position};
-use crate::db::DbConn;
 use crate::db::schema::webhook_deliveries::dsl;
 use crate::db::schema::{webhook_attempts, webhook_endpoints};
 use crate::db::types::{Id, Instant, sql_types};
+use crate::db::{DbConn, MultiBackend};
 use crate::each;
 use crate::error::Result;
 use crate::kind::WebhookEndpointId;
@@ -30,6 +32,9 @@ const LONGEST_STRETCH: i64 = 2_000;
 const MOST_AT_ONCE: i64 = 20_000;
 /// How many are cancelled at once where nobody waits for that.
 const CANCELLED_BESIDE: i64 = 1_000;
+
+/// Attempts that are kept of each delivery: where nothing gets through, and where something is sent again and again, there is no end of them.
+const KEPT_ATTEMPTS: i64 = 20;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
@@ -55,20 +60,35 @@ pub fn add(conn: &mut DbConn, rows: &[DeliveryRow], is_replay: bool) -> Result<(
     Ok(())
 }
 
-/// What only time brought about for an endpoint, is over, and stands at a place in the order of the events or behind it, before another.
-pub fn of_time(conn: &mut DbConn, endpoint: WebhookEndpointId, from: Position, before: Position) -> Result<Vec<DeliveryRow>> {
-    let place = |sign: &str, place: Position| {
-        sql::<Bool>(&format!("(order_transaction_id, order_sequence) {sign} ("))
-            .bind::<BigInt, _>(place.transaction_id)
-            .sql(", ")
-            .bind::<BigInt, _>(place.sequence)
-            .sql(")")
-    };
+/// What only time brought about for an endpoint, of these events or, where none are named, of all, and is over: the first that stand at a place
+/// in the order of the events or behind it and, of those at the place, behind a delivery.
+pub fn of_time(
+    conn: &mut DbConn,
+    endpoint: WebhookEndpointId,
+    (place, last): (Position, Option<WebhookDeliveryId>),
+    events: Option<&[WebhookEventType]>,
+    most: i64,
+) -> Result<Vec<DeliveryRow>> {
     // Written out, so that the index of these is used.
     let of_time = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>("webhook_deliveries.is_of_time"));
-    let over = of_time.filter(dsl::finished_at.is_not_null()).filter(place(">=", from)).filter(place("<", before));
-    let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
-    Ok(over.order(order).load(conn)?)
+    let over = of_time.filter(dsl::finished_at.is_not_null()).filter(follows(place, last.unwrap_or(Id::from_uuid(Uuid::nil()))));
+    let mut over = over.order((dsl::order_transaction_id, dsl::order_sequence, dsl::id)).limit(most).into_boxed();
+    if let Some(events) = events {
+        over = over.filter(dsl::event_type.eq_any(events.to_vec()));
+    }
+    Ok(over.load(conn)?)
+}
+
+/// Whether a delivery stands behind another, of this place and id.
+fn follows(place: Position, id: WebhookDeliveryId) -> Box<dyn BoxableExpression<dsl::webhook_deliveries, MultiBackend, SqlType = Bool>> {
+    let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
+        .bind::<BigInt, _>(place.transaction_id)
+        .sql(", ")
+        .bind::<BigInt, _>(place.sequence)
+        .sql(", ")
+        .bind::<sql_types::Id, _>(id)
+        .sql(")");
+    Box::new(follows)
 }
 
 /// What an endpoint is sent next.
@@ -215,14 +235,7 @@ impl Walk {
         let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
         let mut waiting = waiting.order(order).select(head).limit(self.page).into_boxed();
         if let Some((transaction_id, sequence, id)) = self.after {
-            let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
-                .bind::<BigInt, _>(transaction_id)
-                .sql(", ")
-                .bind::<BigInt, _>(sequence)
-                .sql(", ")
-                .bind::<sql_types::Id, _>(id)
-                .sql(")");
-            waiting = waiting.filter(follows);
+            waiting = waiting.filter(follows(Position { transaction_id, sequence }, id));
         }
         Ok(waiting.load(conn)?)
     }
@@ -237,15 +250,17 @@ pub enum Fate {
     Again(Instant),
 }
 
-/// Notes what became of a delivery that is still pending. An attempt that failed counts for nothing where it was queued anew meanwhile.
+/// Notes what became of a delivery that is still pending. The attempt counts for nothing where it was queued anew meanwhile: what stands before
+/// it may have been, too, so that it is to be sent once more after that.
 pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fate: Fate, now: Instant) -> Result<()> {
-    let pending = || dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
-    let as_tried = || pending().filter(dsl::attempt_count.eq(delivery.attempt_count));
-    let over = |status| (dsl::status.eq(status), dsl::attempt_count.eq(attempt_count), dsl::finished_at.eq(Some(now)));
+    let pending = dsl::webhook_deliveries.filter(dsl::id.eq(delivery.id)).filter(sql::<Bool>(IS_PENDING));
+    let as_tried = pending.filter(dsl::attempt_count.eq(delivery.attempt_count)).filter(dsl::next_attempt_at.eq(delivery.next_attempt_at));
+    let attempt_count = dsl::attempt_count.eq(attempt_count);
     match fate {
-        Fate::Finished(WebhookDeliveryStatus::Failed) => update(as_tried()).set(over(WebhookDeliveryStatus::Failed)).execute(conn)?,
-        Fate::Finished(status) => update(pending()).set(over(status)).execute(conn)?,
-        Fate::Again(at) => update(as_tried()).set((dsl::attempt_count.eq(attempt_count), dsl::next_attempt_at.eq(at))).execute(conn)?,
+        Fate::Finished(status) => {
+            update(as_tried).set((dsl::status.eq(status), attempt_count, dsl::finished_at.eq(Some(now)))).execute(conn)?
+        }
+        Fate::Again(at) => update(as_tried).set((attempt_count, dsl::next_attempt_at.eq(at))).execute(conn)?,
     };
     Ok(())
 }
@@ -253,6 +268,17 @@ pub fn settle(conn: &mut DbConn, delivery: &DeliveryRow, attempt_count: i32, fat
 /// Adds attempts.
 pub fn add_attempts(conn: &mut DbConn, rows: &[AttemptRow]) -> Result<()> {
     each!(conn, |conn| insert_into(webhook_attempts::table).values(rows).execute(conn))?;
+    Ok(())
+}
+
+/// Forgets all attempts of a delivery but the latest twenty.
+pub fn forget_attempts(conn: &mut DbConn, delivery: WebhookDeliveryId) -> Result<()> {
+    use webhook_attempts as attempts;
+    let of_delivery = attempts::table.filter(attempts::delivery_id.eq(delivery));
+    let beyond = of_delivery.order(attempts::id.desc()).select(attempts::id).offset(KEPT_ATTEMPTS);
+    if let Some(last) = beyond.first::<Id<()>>(conn).optional()? {
+        delete(attempts::table.filter(attempts::delivery_id.eq(delivery)).filter(attempts::id.le(last))).execute(conn)?;
+    }
     Ok(())
 }
 
@@ -341,26 +367,16 @@ pub fn find(conn: &mut DbConn, endpoint: WebhookEndpointId, id: WebhookDeliveryI
     Ok(dsl::webhook_deliveries.filter(dsl::id.eq(id)).filter(dsl::endpoint_id.eq(endpoint)).first(conn).optional()?)
 }
 
-/// The latest attempts of these deliveries, oldest first, at most so many of each.
-pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId], most: usize) -> Result<Vec<AttemptRow>> {
+/// The attempts of these deliveries that are kept, oldest first.
+pub fn attempts(conn: &mut DbConn, ids: &[WebhookDeliveryId]) -> Result<Vec<AttemptRow>> {
     use webhook_attempts as attempts;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let tries = attempts::table.filter(attempts::delivery_id.eq_any(ids.to_vec())).order(attempts::id);
-    let mut rows: Vec<AttemptRow> = tries.load(conn)?;
-    let mut left = std::collections::HashMap::new();
-    rows.reverse();
-    rows.retain(|row| {
-        let seen = left.entry(row.delivery_id).or_insert(0_usize);
-        *seen += 1;
-        *seen <= most
-    });
-    rows.reverse();
-    Ok(rows)
+    Ok(attempts::table.filter(attempts::delivery_id.eq_any(ids.to_vec())).order(attempts::id).load(conn)?)
 }
 
-/// When a delivery was first tried of so many attempts, the last ones that there were.
+/// When a delivery was first tried of so many attempts, the last ones that there were, as far as they are kept.
 pub fn first_try(conn: &mut DbConn, id: WebhookDeliveryId, of_last: i32) -> Result<Option<Instant>> {
     use webhook_attempts as attempts;
     let tries = attempts::table.filter(attempts::delivery_id.eq(id)).order(attempts::id.desc()).select(attempts::at);

@@ -1,11 +1,11 @@
-//! The queries of endpoints, and of the day from which on what falls due is told.
+//! The queries of endpoints, and of the day from which on what falls due is noted.
 
 use chrono::NaiveDate;
-use diesel::dsl::{exists, insert_into, select, update};
+use diesel::dsl::{exists, insert_into, min, select, update};
 use diesel::prelude::*;
 
 use super::api::WebhookEndpointQuery;
-use super::model::{EndpointRow, WebhookEndpointInput, WebhookStatus};
+use super::model::{EndpointRow, WebhookDeliveryId, WebhookEndpointInput, WebhookStatus};
 use crate::auth::Scopes;
 use crate::auth::model::{Standing, StandingRow};
 use crate::background::Leased;
@@ -17,6 +17,9 @@ use crate::db::schema::{clients, organizations, webhook_state};
 use crate::db::types::{Id, Instant, Json};
 use crate::error::Result;
 use crate::kind::{ClientId, ConsentId, OrganizationId, WebhookEndpointId};
+
+/// Those that are sent to, now or once they are active again.
+const GOING_ON: [WebhookStatus; 2] = [WebhookStatus::Active, WebhookStatus::Paused];
 
 /// The endpoint of an organization, tombstones included.
 pub fn find(conn: &mut DbConn, organization: OrganizationId, id: WebhookEndpointId) -> Result<Option<EndpointRow>> {
@@ -95,12 +98,14 @@ pub fn set_status(conn: &mut DbConn, row: &EndpointRow) -> Result<()> {
             dsl::behind_transaction_id.eq(row.behind_transaction_id),
             dsl::behind_sequence.eq(row.behind_sequence),
             dsl::is_replaying.eq(row.is_replaying),
+            dsl::replayed_id.eq(row.replayed_id),
             dsl::wake_at.eq(row.wake_at),
             dsl::failures.eq(row.failures),
             dsl::failing_since.eq(row.failing_since),
             dsl::consents_told_at.eq(row.consents_told_at),
             dsl::consents_told_id.eq(row.consents_told_id),
             dsl::rests_until.eq(row.rests_until),
+            dsl::dues_told.eq(row.dues_told),
         ))
         .execute(conn)?;
     Ok(())
@@ -113,6 +118,7 @@ pub fn rewind(conn: &mut DbConn, id: WebhookEndpointId, place: Position) -> Resu
         .set((
             dsl::behind_transaction_id.eq(Some(place.transaction_id)),
             dsl::behind_sequence.eq(Some(place.sequence)),
+            dsl::replayed_id.eq(None::<WebhookDeliveryId>),
             dsl::is_replaying.eq(true),
         ))
         .execute(conn)?;
@@ -134,16 +140,30 @@ pub struct Subscriber {
     pub content: WebhookEndpointInput,
     /// See [`EndpointRow::behind`].
     pub behind: Option<Position>,
+    /// See [`EndpointRow::replayed_id`].
+    pub repeated: Option<WebhookDeliveryId>,
     /// See [`EndpointRow::is_replaying`].
     pub is_replaying: bool,
     /// Up to where it was told which consents began or ended by themselves.
     pub told: Told,
+    /// Up to which number it was told what fell due.
+    pub dues_told: i64,
+}
+
+/// How far an endpoint has come that is behind the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// Up to where the journal has been looked at for it.
+    pub place: Position,
+    /// See [`EndpointRow::replayed_id`].
+    pub repeated: Option<WebhookDeliveryId>,
 }
 
 /// Every active endpoint.
 pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
-    type Place = (Option<i64>, Option<i64>);
-    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, (Instant, ConsentId), StandingRow);
+    type Place = (Option<i64>, Option<i64>, Option<WebhookDeliveryId>);
+    type Moments = (Instant, ConsentId, i64);
+    type Found = (WebhookEndpointId, OrganizationId, ClientId, Json<WebhookEndpointInput>, Place, bool, Moments, StandingRow);
     let found: Vec<Found> = dsl::webhook_endpoints
         .inner_join(clients::table.inner_join(organizations::table))
         .filter(dsl::status.eq(WebhookStatus::Active))
@@ -154,17 +174,18 @@ pub fn subscribers(conn: &mut DbConn) -> Result<Vec<Subscriber>> {
             dsl::organization_id,
             dsl::client_id,
             dsl::content,
-            (dsl::behind_transaction_id, dsl::behind_sequence),
+            (dsl::behind_transaction_id, dsl::behind_sequence, dsl::replayed_id),
             dsl::is_replaying,
-            (dsl::consents_told_at, dsl::consents_told_id),
+            (dsl::consents_told_at, dsl::consents_told_id, dsl::dues_told),
             Standing::COLUMNS,
         ))
         .load(conn)?;
-    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent), standing): Found| {
+    let subscriber = |(id, organization_id, client_id, content, behind, is_replaying, (at, consent, dues_told), standing): Found| {
         let standing = Some(Standing::from(standing)).filter(|standing| standing.is_active);
-        let (scopes, behind) = (standing.map(|standing| standing.scopes), Position::of(behind.0, behind.1));
+        let (scopes, repeated) = (standing.map(|standing| standing.scopes), behind.2);
+        let behind = Position::of(behind.0, behind.1);
         let told = Told { at, id: consent };
-        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, is_replaying, told }
+        Subscriber { id, organization_id, client_id, scopes, content: content.0, behind, repeated, is_replaying, told, dues_told }
     };
     Ok(found.into_iter().map(subscriber).collect())
 }
@@ -178,15 +199,27 @@ pub fn are_active(conn: &mut DbConn) -> Result<(bool, bool)> {
     Ok((true, select(exists(active().filter(dsl::behind_sequence.is_not_null()))).get_result(conn)?))
 }
 
+/// Whether the client of an active endpoint may no longer call.
+pub fn are_orphaned(conn: &mut DbConn) -> Result<bool> {
+    let joined = dsl::webhook_endpoints.inner_join(clients::table.inner_join(organizations::table));
+    let active = joined.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    // What `Standing` says of it, asked of the database.
+    let is_over = clients::is_active.eq(false).or(organizations::is_active.eq(false)).or(organizations::deleted_at.is_not_null());
+    Ok(active.filter(is_over).select(dsl::id).first::<WebhookEndpointId>(conn).optional()?.is_some())
+}
+
 /// Notes up to where the journal has been looked at for an endpoint, unless it was set elsewhere meanwhile.
-pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>) -> Result<()> {
+pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Reached>) -> Result<()> {
     let before = dsl::webhook_endpoints
         .filter(dsl::id.eq(subscriber.id))
         .filter(dsl::status.eq(WebhookStatus::Active))
         .filter(dsl::behind_transaction_id.eq(subscriber.behind.map(|place| place.transaction_id)))
         .filter(dsl::behind_sequence.eq(subscriber.behind.map(|place| place.sequence)));
-    let place =
-        (dsl::behind_transaction_id.eq(to.map(|place| place.transaction_id)), dsl::behind_sequence.eq(to.map(|place| place.sequence)));
+    let place = (
+        dsl::behind_transaction_id.eq(to.map(|to| to.place.transaction_id)),
+        dsl::behind_sequence.eq(to.map(|to| to.place.sequence)),
+        dsl::replayed_id.eq(to.and_then(|to| to.repeated)),
+    );
     match to {
         Some(_) => update(before).set(place).execute(conn)?,
         None => update(before).set((place, dsl::is_replaying.eq(false))).execute(conn)?,
@@ -194,13 +227,16 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Position>)
     Ok(())
 }
 
-/// Of the active endpoints that are where the journal has been looked at for all, the first place up to which one was told which consents
-/// began or ended by themselves.
+/// Of the active endpoints that are where the journal has been looked at for all, and whose clients may call, the first place up to which one
+/// was told which consents began or ended by themselves.
 pub fn first_told(conn: &mut DbConn) -> Result<Option<Told>> {
-    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
-    let in_step = active.filter(dsl::behind_sequence.is_null()).select((dsl::consents_told_at, dsl::consents_told_id));
-    let told: Vec<(Instant, ConsentId)> = in_step.load(conn)?;
-    Ok(told.into_iter().map(|(at, id)| Told { at, id }).min())
+    let joined = dsl::webhook_endpoints.inner_join(clients::table.inner_join(organizations::table));
+    let active = joined.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    let in_step = active.filter(dsl::behind_sequence.is_null());
+    let told: Vec<((Instant, ConsentId), StandingRow)> =
+        in_step.select(((dsl::consents_told_at, dsl::consents_told_id), Standing::COLUMNS)).load(conn)?;
+    let told = told.into_iter().filter(|(_, standing)| Standing::from(*standing).is_active);
+    Ok(told.map(|((at, id), _)| Told { at, id }).min())
 }
 
 /// Notes up to where endpoints were told which consents began or ended by themselves.
@@ -208,6 +244,35 @@ pub fn set_told(conn: &mut DbConn, ids: &[WebhookEndpointId], told: Told) -> Res
     for ids in ids.chunks(500) {
         let before = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(dsl::consents_told_at.le(told.at));
         update(before).set((dsl::consents_told_at.eq(told.at), dsl::consents_told_id.eq(told.id))).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// What is asked for by endpoints that are sent to, now or once they are active again.
+pub fn asked_for(conn: &mut DbConn) -> Result<Vec<WebhookEndpointInput>> {
+    let living = dsl::webhook_endpoints.filter(dsl::status.eq_any(GOING_ON)).filter(dsl::deleted_at.is_null());
+    let contents: Vec<Json<WebhookEndpointInput>> = living.select(dsl::content).load(conn)?;
+    Ok(contents.into_iter().map(|content| content.0).collect())
+}
+
+/// The least number up to which one that is sent to, now or once it is active again, was told what fell due; `None` where there is none.
+pub fn least_dues_told(conn: &mut DbConn) -> Result<Option<i64>> {
+    let living = dsl::webhook_endpoints.filter(dsl::status.eq_any(GOING_ON)).filter(dsl::deleted_at.is_null());
+    Ok(living.select(min(dsl::dues_told)).first(conn)?)
+}
+
+/// Whether something fell due of which an active endpoint was not told.
+pub fn are_dues_untold(conn: &mut DbConn) -> Result<bool> {
+    let last = last_due(conn)?;
+    let active = dsl::webhook_endpoints.filter(dsl::status.eq(WebhookStatus::Active)).filter(dsl::deleted_at.is_null());
+    Ok(select(exists(active.filter(dsl::dues_told.lt(last)))).get_result(conn)?)
+}
+
+/// Notes up to which number endpoints were told what fell due.
+pub fn set_dues_told(conn: &mut DbConn, ids: &[WebhookEndpointId], number: i64) -> Result<()> {
+    for ids in ids.chunks(500) {
+        let before = dsl::webhook_endpoints.filter(dsl::id.eq_any(ids.to_vec())).filter(dsl::dues_told.lt(number));
+        update(before).set(dsl::dues_told.eq(number)).execute(conn)?;
     }
     Ok(())
 }
@@ -240,16 +305,29 @@ pub fn note_requeued(conn: &mut DbConn, ids: &[WebhookEndpointId], now: Instant)
 
 const JOURNAL: &str = "journal";
 
-/// From which day on what falls due is told; `None` before the first look.
+/// From which day on what falls due is noted; `None` before the first look.
 pub fn due_since(conn: &mut DbConn) -> Result<Option<NaiveDate>> {
     use webhook_state as state;
     Ok(state::table.find(JOURNAL).select(state::due_since).first(conn)?)
 }
 
-/// Notes from which day on what falls due is told.
+/// Notes from which day on what falls due is noted.
 pub fn set_due_since(conn: &mut DbConn, day: NaiveDate) -> Result<()> {
     use webhook_state as state;
     update(state::table.filter(state::name.eq(JOURNAL))).set(state::due_since.eq(Some(day))).execute(conn)?;
+    Ok(())
+}
+
+/// The number of the last that fell due.
+pub fn last_due(conn: &mut DbConn) -> Result<i64> {
+    use webhook_state as state;
+    Ok(state::table.find(JOURNAL).select(state::last_due).first(conn)?)
+}
+
+/// Notes the number of the last that fell due.
+pub fn set_last_due(conn: &mut DbConn, number: i64) -> Result<()> {
+    use webhook_state as state;
+    update(state::table.filter(state::name.eq(JOURNAL))).set(state::last_due.eq(number)).execute(conn)?;
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use super::schedule::Schedule;
 use super::{lifecycle, payload, queue, repository, signing};
 use crate::app::App;
 use crate::background::{Lease, Lost};
+use crate::changes::places::{self, Work};
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Error, Result};
@@ -60,8 +61,9 @@ pub(super) async fn serve(app: &App, worker: Id<()>, endpoint: WebhookEndpointId
                 // Another sends the same again.
                 Err(Lost) => return Ok(()),
             },
-            Turn::Walk(walk) => (walk, Vec::new()),
+            Turn::Walk(walk) => (walk, Some(Vec::new())),
         };
+        let Some(tried) = tried else { return lease.write(leave_alone).await.map(|_| ()) };
         let has_time = go_on() && began.elapsed() < LONGEST_TURN;
         let kept = lease.write(move |conn, endpoint, now| keep(conn, endpoint, (&tried, &walk), schedule, now, has_time));
         let Ok(Some(further)) = kept.await? else { return Ok(()) };
@@ -103,11 +105,12 @@ fn let_go(conn: &mut DbConn, id: WebhookEndpointId, walk: &Walk, wake_at: Option
     }
 }
 
-/// Sends deliveries at once.
-async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -> Result<Vec<Tried>> {
+/// Sends deliveries at once; `None` where the endpoint's client may no longer call, so that nothing is.
+async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -> Result<Option<Vec<Tried>>> {
     let now = app.clock.now();
     let (row, rows, base_url) = (endpoint.clone(), deliveries.clone(), app.config.base_url.clone());
     let bodies = app.db.read(move |conn| payload::bodies(conn, &row, &rows, base_url.as_deref(), now)).await?;
+    let Some(bodies) = bodies else { return Ok(None) };
     let trying = deliveries.into_iter().zip(bodies).map(|(delivery, body)| async move {
         let answer = match body {
             Some(body) => Some(post(app, endpoint, delivery.id, body).await?),
@@ -115,7 +118,7 @@ async fn send(app: &App, endpoint: &EndpointRow, deliveries: Vec<DeliveryRow>) -
         };
         Ok(Tried { delivery, at: now, answer })
     });
-    join_all(trying).await.into_iter().collect()
+    join_all(trying).await.into_iter().collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// Posts a signed body.
@@ -149,17 +152,13 @@ fn keep(
         return Ok(None);
     }
     if tried.iter().any(is_gone) {
-        lifecycle::suspend(conn, &endpoint, WebhookStatus::Disabled, WebhookStatusReason::Gone, now)?;
-        repository::release(conn, id, None)?;
-        return Ok(None);
+        return give_up(conn, &endpoint, WebhookStatus::Disabled, WebhookStatusReason::Gone, now);
     }
     let has_failed = answers().next().is_some() && answers().all(|answer| !answer.is_success());
     if has_failed {
         let since = endpoint.failing_since.or_else(|| tried.iter().map(|one| one.at).min()).unwrap_or(now);
         if since.plus(chrono(schedule.patience())) <= now {
-            lifecycle::suspend(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now)?;
-            repository::release(conn, id, None)?;
-            return Ok(None);
+            return give_up(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::Failing, now);
         }
         let failures = endpoint.failures.saturating_add(1);
         repository::set_failures(conn, id, failures, Some(since))?;
@@ -191,6 +190,32 @@ fn keep(
     }
 }
 
+/// Pauses an endpoint whose client may no longer call. What waits for it waits on: whoever makes it active again may see it.
+fn leave_alone(conn: &mut DbConn, endpoint: EndpointRow, now: Instant) -> Result<()> {
+    if endpoint.status != WebhookStatus::Active || endpoint.deleted_at.is_some() {
+        return repository::release(conn, endpoint.id, None);
+    }
+    if payload::standing(conn, &endpoint)?.is_some() {
+        // It may call again, or another has written the endpoint meanwhile.
+        return repository::release(conn, endpoint.id, Some(now));
+    }
+    give_up(conn, &endpoint, WebhookStatus::Paused, WebhookStatusReason::ClientDisabled, now).map(|_| ())
+}
+
+/// Pauses or disables the endpoint that a worker has, and lets it go.
+fn give_up(
+    conn: &mut DbConn,
+    endpoint: &EndpointRow,
+    status: WebhookStatus,
+    reason: WebhookStatusReason,
+    now: Instant,
+) -> Result<Option<Turn>> {
+    let looked_at = places::reached(conn, Work::Webhooks)?;
+    lifecycle::suspend(conn, endpoint, status, reason, looked_at, now)?;
+    repository::release(conn, endpoint.id, None)?;
+    Ok(None)
+}
+
 /// Notes the attempts, and what becomes of each delivery.
 fn note(
     conn: &mut DbConn,
@@ -205,6 +230,10 @@ fn note(
         queue::add_attempts(conn, &attempts)?;
     }
     for one in tried {
+        // One that was neither tried nor sent again is due since it was made.
+        if one.delivery.next_attempt_at != one.delivery.created_at {
+            queue::forget_attempts(conn, one.delivery.id)?;
+        }
         let attempt_count = one.delivery.attempt_count + i32::from(one.answer.is_some());
         let fate = match fate(one.answer.as_ref(), attempt_count, asked, schedule, now) {
             // Where nothing gets through, the endpoint is paused and the event waits; it is given up where others got through.

@@ -154,7 +154,8 @@ on_both!(an_appointment_is_moved_in_one_step_or_stays_where_it_is, |db| async mo
     let cancelled = act(&town.program, &made[0], "cancel", unwell()).await.expect(200);
     assert_eq!((&cancelled["status"], &cancelled["cancellation"]["by"]), (&json!("cancelled"), &json!("patient")));
     assert_eq!(free(&town.program, &slots[0]).await, 1);
-    act(&town.program, &made[0], "cancel", unwell()).await.expect_problem(409, "illegal_transition");
+    let refused = act(&town.program, &made[0], "cancel", unwell()).await.expect_problem(409, "illegal_transition");
+    assert_eq!(refused["leads_to"], Value::Null, "it stays over");
     act(&town.program, &made[0], "reschedule", json!({ "slot_id": slots[1] })).await.expect_problem(409, "appointment_closed");
     town.program.patch(&path(&made[0]), 4, json!({ "note": "x" })).await.expect_problem(409, "appointment_closed");
     town.program.delete(&path(&made[0]), 4).await.expect_problem(409, "appointment_closed");
@@ -164,6 +165,35 @@ on_both!(an_appointment_is_moved_in_one_step_or_stays_where_it_is, |db| async mo
     assert_eq!(town.program.patch(&path(&made[1]), 3, moved).await.faults(422), [("/slot_id".into(), "immutable".into())]);
     town.program.delete(&path(&made[1]), 3).await.expect(204);
     town.program.get(&path(&made[1])).await.expect_problem(410, "gone");
+});
+
+on_both!(people_meet_as_the_slot_says_and_as_they_agree_where_it_says_nothing, |db| async move {
+    let town = Town::new(db).await;
+    let (worker, patient) = (worker(&town.program).await, town.patient().await);
+    town.grant(&patient).await;
+    let open = slot(&town.program, &worker, 17, 1).await;
+    let mut stated = Vec::new();
+    for (hour, mode) in [(18, "video"), (19, "phone"), (20, "video")] {
+        let slot = slot(&town.program, &worker, hour, 1).await;
+        town.program.patch(&format!("/v1/slots/{slot}"), 1, json!({ "mode": mode })).await.expect(200);
+        stated.push(slot);
+    }
+    let refused = [("/mode".to_owned(), "not_allowed".to_owned())];
+    let place = |slot: &str, mode: &str| json!({ "slot_id": slot, "patient_id": patient, "mode": mode });
+    assert_eq!(town.program.post(PATH, place(&stated[0], "phone")).await.faults(422), refused);
+    let same = town.program.post(PATH, place(&stated[0], "video")).await;
+    assert_eq!(same.expect(201)["mode"], "video");
+    assert_eq!(town.program.patch(&path(&same.id()), 1, json!({ "mode": "home_visit" })).await.faults(422), refused);
+    assert_eq!(town.program.patch(&path(&same.id()), 1, json!({ "mode": null })).await.expect(200)["mode"], Value::Null);
+
+    let agreed = town.program.post(PATH, place(&open, "phone")).await;
+    let id = agreed.id();
+    let visit = town.program.patch(&path(&id), 1, json!({ "mode": "phone", "note": "Rings twice." })).await.expect(200);
+    assert_eq!((&agreed.expect(201)["mode"], &visit["mode"]), (&json!("phone"), &json!("phone")));
+    let moved = act(&town.program, &id, "reschedule", json!({ "slot_id": stated[1] })).await.expect(200);
+    assert_eq!(moved["mode"], "phone", "the slot says the same");
+    let moved = act(&town.program, &id, "reschedule", json!({ "slot_id": stated[2] })).await.expect(200);
+    assert_eq!((&moved["mode"], &moved["note"]), (&Value::Null, &json!("Rings twice.")), "the slot says another");
 });
 
 /// A slot of somebody else.

@@ -1,6 +1,12 @@
 //! What one request may bring about: bounds that keep one caller from holding up all others, and that nobody meets who means well.
 
 use diesel::connection::SimpleConnection as _;
+use kith::db::DbConn;
+use kith::db::types::Id;
+use kith::kind::OrganizationId;
+use kith::matching::model::{UnmetNeedInput, UnmetNeedRow};
+use kith::matching::repository::insert_unmet;
+use kith::openapi::document;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -134,6 +140,44 @@ on_both!(what_waits_for_a_disabled_endpoint_is_cancelled_piece_by_piece, |db| as
     assert!(!is_any("pending").await && !is_any("delivered").await && !is_any("failed").await);
 });
 
+/// What the document says of a POST.
+fn told_of(path: &str) -> &'static str {
+    document()["paths"][path]["post"]["description"].as_str().unwrap()
+}
+
+on_both!(of_what_goes_on_by_itself_an_organization_has_as_much_as_the_document_says, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let endpoint = |_: i32| json!({ "url": "https://hooks.example.ca/kith" });
+    let source = |number: i32| json!({ "name": format!("partner-{number}"), "url": "https://directory.example.ca/hsds" });
+    let made: [(&str, &dyn Fn(i32) -> Value, &str); 2] =
+        [("/v1/webhook-endpoints", &endpoint, "too_many_endpoints"), ("/v1/sources", &source, "too_many_sources")];
+    for (path, body, code) in made {
+        assert!(told_of(path).contains("at most 100 "), "{path}");
+        for number in 0..100 {
+            clinic.post(path, body(number)).await.expect(201);
+        }
+        clinic.post(path, body(100)).await.expect_problem(409, code);
+    }
+    for path in ["/v1/imports", "/v1/exports"] {
+        assert!(told_of(path).contains("at most 20 imports and exports"), "{path}");
+    }
+});
+
+on_both!(a_publication_has_as_many_slots_as_the_document_says, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let worker = clinic.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
+    let day = json!({ "rrule": "FREQ=DAILY", "opens_at": "08:00", "closes_at": "20:00", "time_zone": "America/Vancouver" });
+    let publish = async |until: &str| {
+        let slots = json!({ "from": "2026-03-10", "until": until, "slot_minutes": 5, "schedules": [day] });
+        clinic.post(&format!("/v1/practitioners/{worker}/slots"), slots).await
+    };
+    assert_eq!(publish("2026-03-16").await.faults(422), fault("/until", "too_many"), "seven days of 144");
+    assert_eq!(publish("2026-03-15").await.expect(200)["created"], 864);
+    for path in ["/v1/practitioners/{id}/slots", "/v1/services/{id}/slots"] {
+        assert!(told_of(path).contains("at most 1,000 slots"), "{path}");
+    }
+});
+
 on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| async move {
     let caller = TestApp::new(db).await.clinic().await;
     let add = async |whole: Option<&String>| {
@@ -152,14 +196,8 @@ on_both!(organizations_are_part_of_each_other_over_twenty_levels_at_most, |db| a
     join(&ids[1]).await.expect(200);
 });
 
-on_both!(an_organization_of_very_many_parts_can_become_a_part_itself, |db| async move {
-    let caller = TestApp::new(db).await.clinic().await;
-    let add = async |name: &str, whole: Option<&String>| {
-        caller.post("/v1/organizations", json!({ "name": name, "kind": "agency", "parent_id": whole })).await.id()
-    };
-    let (above, whole) = (add("Above", None).await, add("Whole", None).await);
-    add("Branch", Some(&whole)).await;
-    // More than SQLite takes ids in one statement.
+/// Organizations more than SQLite takes ids in one statement, like the one that is called Branch.
+async fn many_branches(caller: &Caller) {
     let columns = format!(
         "{}, one.organization_id, one.parent_id, one.kind, one.name, one.name_key, one.is_active, one.content, one.version, \
          one.created_at, one.updated_at, one.deleted_at",
@@ -167,7 +205,34 @@ on_both!(an_organization_of_very_many_parts_can_become_a_part_itself, |db| async
     );
     let more = many_rows("organizations", 33_000, &columns, "SELECT * FROM organizations WHERE name = 'Branch'");
     caller.app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+}
+
+on_both!(an_organization_of_very_many_parts_can_become_a_part_itself, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let add = async |name: &str, whole: Option<&String>| {
+        caller.post("/v1/organizations", json!({ "name": name, "kind": "agency", "parent_id": whole })).await.id()
+    };
+    let (above, whole) = (add("Above", None).await, add("Whole", None).await);
+    add("Branch", Some(&whole)).await;
+    many_branches(&caller).await;
     caller.patch(&format!("/v1/organizations/{whole}"), 1, json!({ "parent_id": above })).await.expect(200);
+});
+
+on_both!(what_very_many_parts_of_an_organization_find_unmet_is_counted, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let branch = json!({ "name": "Branch", "kind": "agency", "parent_id": caller.organization_id });
+    let branch: OrganizationId = caller.post("/v1/organizations", branch).await.id().parse().unwrap();
+    many_branches(&caller).await;
+    let now = caller.app.clock.now();
+    let unmet: UnmetNeedInput = serde_json::from_value(json!({ "domain": "stress", "reasons": ["no_service"] })).unwrap();
+    let find = move |conn: &mut DbConn| {
+        (0..5).try_for_each(|_| insert_unmet(conn, &UnmetNeedRow::new(Id::generate(), Some(branch), unmet.clone(), now)))
+    };
+    caller.app.state.db.write(find).await.unwrap();
+    for query in ["", "?domain=stress&since=2026-03-01T00:00:00Z"] {
+        let counts = caller.get(&format!("/v1/unmet-needs/counts{query}")).await.expect(200);
+        assert_eq!(counts["items"][0]["count"], 5, "{query}: {counts}");
+    }
 });
 
 on_both!(a_referral_goes_on_from_a_hundred_others_at_most, |db| async move {

@@ -97,6 +97,29 @@ on_both!(a_service_counts_its_room_in_parts_and_each_has_its_history, |db| async
     assert_eq!(many.faults(422), [(String::new(), "too_many".to_owned())]);
 });
 
+on_both!(what_is_said_of_room_is_said_once_under_its_key, |db| async move {
+    let mut town = Town::new(db).await;
+    let capacity = json!({ "status": "open", "unit": "place", "available": 3 });
+    let whole = format!("{}/capacity", town.path());
+    let mut said = Vec::new();
+    for (path, key) in [(&whole, "said-1"), (&town.part("newcomers"), "said-2")] {
+        let first = town.provider.put_once(path, key, capacity.clone()).await;
+        first.expect(200);
+        said.push((path.clone(), key, first));
+    }
+    town.provider.app.clock.advance(Duration::hours(1));
+    town.provider.renew().await;
+    for (path, key, first) in &said {
+        let again = town.provider.put_once(path, key, capacity.clone()).await;
+        assert_eq!((again.expect(200), again.header("etag")), (first.json(), first.header("etag")), "{path}");
+        town.provider.put_once(path, key, json!({ "status": "full" })).await.expect_problem(422, "idempotency_key_reused");
+    }
+    let history = async || town.provider.get(&format!("{whole}/history")).await.expect(200)["items"].as_array().unwrap().len();
+    assert_eq!(history().await, 2);
+    let confirmed = town.provider.put_any(&whole, capacity).await.expect(200);
+    assert_eq!((&confirmed["as_of"], history().await), (&json!("2026-03-02T18:00:00.000000Z"), 3), "it is still so an hour later");
+});
+
 on_both!(matching_takes_for_each_person_the_room_that_is_for_them, |db| async move {
     let town = Town::new(db).await;
     town.provider.put_any(&format!("{}/capacity", town.path()), json!({ "status": "full" })).await.expect(200);
@@ -204,11 +227,11 @@ on_both!(room_is_true_as_of_a_moment_that_has_come_and_the_newest_word_stands, |
     let said = async |places: i64, as_of: &str| {
         town.provider.put_any(&path, json!({ "status": "open", "available": places, "as_of": as_of })).await
     };
-    for later in ["2099-01-01T00:00:00Z", "2026-03-04T00:00:00Z"] {
+    for later in ["2099-01-01T00:00:00Z", "2026-03-03T17:00:01Z"] {
         assert_eq!(said(1, later).await.faults(422), [("/as_of".into(), "out_of_range".into())], "{later}");
     }
     assert_eq!(town.read().await["version"], 1);
-    let ahead = said(2, "2026-03-02T18:00:00Z").await.expect(200);
+    let ahead = said(2, "2026-03-03T17:00:00Z").await.expect(200);
     assert_eq!(ahead["as_of"], "2026-03-02T17:00:00.000000Z", "a clock that is ahead says what is true now");
     let outdated = said(3, "2026-03-02T16:59:59Z").await.expect_problem(409, "capacity_outdated");
     assert_eq!(outdated["current_as_of"], "2026-03-02T17:00:00.000000Z");
@@ -307,6 +330,55 @@ on_both!(the_status_follows_from_the_free_places_where_none_is_said, |db| async 
     let list = json!({ "items": [{ "service_id": town.service, "capacity": { "available": 1 } }] });
     assert_eq!(town.provider.post(LIST, list).await.expect(200)["items"][0]["capacity"]["status"], "open");
     assert_eq!(ids(&town.keeper.get("/v1/services?capacity=open").await), std::slice::from_ref(&town.service));
+});
+
+on_both!(a_status_that_follows_goes_with_those_who_wait_and_one_that_was_said_stands, |db| async move {
+    let town = Town::new(db).await;
+    let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);
+    let (capacity, part) = (format!("{}/capacity", town.path()), town.part("newcomers"));
+    let list = format!("{}/waitlist-entries", town.path());
+    let wait = async |room: Option<&str>| {
+        let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({ "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" } });
+        let referral = clinic.post("/v1/referrals", referral).await.id();
+        format!("{list}/{}", provider.post(&list, json!({ "referral_id": referral, "key": room })).await.id())
+    };
+    let act = async |entry: &str, act: &str| clinic.post(&format!("{entry}/{act}"), json!({})).await.expect(200);
+    let told = |room: &Value| ["status", "available", "is_status_derived"].map(|field| room[field].clone());
+    let rooms = async || {
+        let service = town.read().await;
+        [told(&service["capacity"]), told(&service["capacities"][0]["capacity"])]
+    };
+    let follows = |status: &str| [json!(status), json!(0), json!(true)];
+    for path in [&capacity, &part] {
+        provider.put_any(path, json!({ "available": 0 })).await.expect(200);
+    }
+    assert_eq!(rooms().await, [follows("full"), follows("full")]);
+    let (first, second) = (wait(None).await, wait(Some("newcomers")).await);
+    assert_eq!(rooms().await, [follows("waitlist"), follows("waitlist")]);
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=waitlist").await), std::slice::from_ref(&town.service));
+    // Whoever repeats what was read has not said it.
+    let mut read = town.read().await["capacity"].clone();
+    read["note"] = json!("Call after six.");
+    provider.put_any(&capacity, read).await.expect(200);
+    for entry in [&first, &second] {
+        act(entry, "leave").await;
+    }
+    assert_eq!(rooms().await, [follows("full"), follows("full")]);
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=waitlist").await), Vec::<String>::new());
+
+    provider.put_any(&capacity, json!({ "status": "full", "available": 0 })).await.expect(200);
+    let third = wait(None).await;
+    assert_eq!(rooms().await[0], [json!("full"), json!(0), Value::Null]);
+    act(&third, "leave").await;
+    // Of a place that is taken nobody says any more that it is free.
+    provider.put_any(&capacity, json!({ "status": "open", "available": 1 })).await.expect(200);
+    let last = wait(None).await;
+    act(&last, "accept").await;
+    assert_eq!(rooms().await[0], follows("full"));
+    let history = town.keeper.get(&format!("{capacity}/history?limit=1")).await.expect(200);
+    assert_eq!(told(&history["items"][0]["capacity"]), follows("full"));
 });
 
 on_both!(a_place_that_was_offered_is_theirs_whatever_is_said_of_the_room_since, |db| async move {

@@ -210,6 +210,11 @@ impl Caller {
         self.app.send(self.request(Method::POST, path).insert_header(("idempotency-key", key)).set_json(body)).await
     }
 
+    /// PUT with an idempotency key.
+    pub async fn put_once(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.app.send(self.request(Method::PUT, path).insert_header(("idempotency-key", key)).set_json(body)).await
+    }
+
     /// PUT over a version.
     pub async fn put(&self, path: &str, version: i64, body: Value) -> Answer {
         self.app.send(self.request(Method::PUT, path).insert_header(("if-match", format!("\"{version}\""))).set_json(body)).await

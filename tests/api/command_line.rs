@@ -261,6 +261,10 @@ fn an_import_that_cannot_tell_what_is_missing_writes_the_rest_and_fails() {
         std::fs::write(&file, ["a", "b", "c"].map(line).concat()).unwrap();
         printed(&place, &import);
         std::fs::write(&file, ["a", "b", "d"].map(line).concat() + "{ \"id\": \"c\",\n").unwrap();
+        let dry = run(&place, &[&import[..], &["--dry-run"]].concat());
+        let told_dry = told(&dry).concat();
+        assert!(told_dry.contains("nothing would be made inactive") && told_dry.contains("all else would be done"), "{dry:?}");
+        assert!(!dry.status.success() && !told_dry.contains("is done"), "{dry:?}");
         let output = run(&place, &import);
         let summary = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(
@@ -268,6 +272,7 @@ fn an_import_that_cannot_tell_what_is_missing_writes_the_rest_and_fails() {
             "{summary}"
         );
         assert!(!output.status.success() && told(&output).iter().any(|line| line.contains("nothing was made inactive")), "{output:?}");
+        assert!(told(&output).concat().contains("all else is done"), "{output:?}");
         assert!(run(&place, &[&import[..], &["--force"]].concat()).status.success());
     }
 }

@@ -149,6 +149,9 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
         assert!(faults.is_empty(), "{faults:?} where {}", told());
     }
     if essence == "application/problem+json" {
-        assert!(kith::error::meanings().iter().any(|(kind, _)| body["code"] == kind.code), "the code is not published where {}", told());
+        let code = body["code"].as_str().unwrap_or_default();
+        assert!(kith::error::meanings().iter().any(|(kind, _)| code == kind.code), "the code is not published where {}", told());
+        let is_named = || response["description"].as_str().is_some_and(|text| text.contains(&format!("`{code}`")));
+        assert!(answer.status != 409 || is_named(), "the document does not name the code where {}", told());
     }
 }

@@ -125,6 +125,20 @@ on_both!(whoever_takes_part_in_the_care_passes_on_no_more_than_it_sees, |db| asy
     agency.get(&format!("/v1/patients/{patient}/consents")).await.expect_problem(404, "not_found");
 });
 
+on_both!(the_consents_of_a_patient_are_of_no_other, |db| async move {
+    let (_, clinic, program, patient) = cast(db).await;
+    let other = clinic.post("/v1/patients", json!({ "names": [{ "family": "Roy" }] })).await.id();
+    for whose in [&patient, &other] {
+        clinic.post(PATH, consent(whose, &program, &["care_coordination"], &["contact"])).await.expect(201);
+    }
+    let path = format!("/v1/patients/{patient}/consents");
+    let refused = clinic.get(&format!("{path}?patient_id={other}")).await;
+    assert_eq!(refused.faults(400), [("patient_id".into(), "unknown_parameter".into())]);
+    let page = clinic.get(&format!("{path}?purpose=care_coordination&is_active=true&grantee_id={}", program.organization_id)).await;
+    let whose: Vec<Value> = page.expect(200)["items"].as_array().unwrap().iter().map(|one| one["patient_id"].clone()).collect();
+    assert_eq!(whose, [json!(patient)]);
+});
+
 on_both!(nobody_but_the_manager_records_a_consent_to_themselves, |db| async move {
     let (_, clinic, program, patient) = cast(db).await;
     let created = clinic.post(PATH, consent(&patient, &program, &["care_coordination"], &["contact"])).await.id();

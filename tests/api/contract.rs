@@ -175,17 +175,30 @@ fn every_operation_states_its_scopes_and_the_statuses_that_follow() {
 }
 
 #[test]
-fn a_post_may_come_without_a_body_where_its_body_needs_no_member() {
-    let (mut without, mut with) = (0, 0);
-    for operation in operations().iter().filter(|operation| operation.method == Method::POST && operation.path.starts_with("/v1/")) {
-        let body = &operation.value["requestBody"];
-        let Some(reference) = body["content"]["application/json"]["schema"]["$ref"].as_str() else { continue };
-        let schema = document().pointer(reference.trim_start_matches('#')).unwrap();
-        let needs_something = schema["required"].as_array().is_some_and(|names| !names.is_empty());
-        assert_eq!(body["required"], needs_something, "{}", operation.id);
-        *(if needs_something { &mut with } else { &mut without }) += 1;
+fn every_409_names_the_codes_that_it_can_have() {
+    let clashes: Vec<_> = kith::error::meanings().into_iter().filter(|(kind, _)| kind.status == 409).map(|(kind, _)| kind.code).collect();
+    let mut named = BTreeSet::new();
+    for operation in operations() {
+        let mut response = &operation.value["responses"]["409"];
+        if let Some(reference) = response["$ref"].as_str() {
+            response = document().pointer(reference.trim_start_matches('#')).unwrap();
+        }
+        let Some(description) = response["description"].as_str() else { continue };
+        let codes: BTreeSet<&str> = clashes.iter().copied().filter(|code| description.contains(&format!("`{code}`"))).collect();
+        let shown = response["content"]["application/problem+json"]["example"]["code"].as_str().unwrap();
+        assert!(codes.contains(shown), "{}: {shown} is shown, and {codes:?} are named", operation.id);
+        assert!(description.ends_with('.'), "{}: {description}", operation.id);
+        let has_key = operation.value["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey");
+        assert_eq!(codes.contains("idempotency_key_in_use"), has_key, "{}", operation.id);
+        named.extend(codes.into_iter().map(str::to_owned));
     }
-    assert!(without > 15 && with > 15, "{without} and {with}");
+    // Those of the command line, of what is gone while it is named, and of a line of an import.
+    let nobodys: Vec<&str> = clashes.into_iter().filter(|code| !named.contains(*code)).collect();
+    assert_eq!(nobodys, ["edition_exists", "reference_conflict", "state_not_loaded"]);
 }
 
 #[test]
@@ -286,6 +299,38 @@ fn nothing_in_the_document_speaks_of_the_language_that_the_server_is_written_in(
     found.extend(names.filter(|name| types.contains(&name.as_str())).cloned());
     assert!(found.is_empty(), "{found:#?}");
 }
+
+on_both!(a_public_directory_is_open_exactly_where_the_document_says_so, |db| async move {
+    let app = TestApp::with(db, &["--public-directory"]).await;
+    let mut open = Vec::new();
+    for operation in operations().iter().filter(|operation| !PUBLIC.contains(&operation.id.as_str())) {
+        let (status, body) = ask(&app.stranger(), operation).await;
+        let ways = operation.value["security"].as_array().unwrap();
+        assert_eq!(status != 401, ways.contains(&json!({})), "{}: {body}", operation.id);
+        if status != 401 {
+            open.push(operation.id.clone());
+        }
+    }
+    for id in ["list_services", "list_need_domains", "list_hsds_organizations", "create_match"] {
+        assert!(open.iter().any(|known| known == id), "{id} is not among {open:?}");
+    }
+});
+
+on_both!(a_post_needs_a_body_exactly_where_an_empty_one_is_refused, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.client(app.clinic().await.organization_id, Scopes::all()).await;
+    let (mut without, mut with) = (0, 0);
+    for operation in operations().iter().filter(|operation| operation.method == Method::POST && operation.path.starts_with("/v1/")) {
+        let body = &operation.value["requestBody"];
+        if body["content"]["application/json"]["schema"]["$ref"].is_null() {
+            continue;
+        }
+        let answer = app.send(caller.request(Method::POST, &operation.anywhere())).await;
+        assert_eq!(body["required"], answer.status == 422, "{}: {}", operation.id, answer.text());
+        *(if answer.status == 422 { &mut with } else { &mut without }) += 1;
+    }
+    assert!(without > 15 && with > 15, "{without} and {with}");
+});
 
 async fn ask(caller: &Caller, operation: &Operation) -> (u16, Value) {
     let mut request = caller.request(operation.method.clone(), &operation.anywhere()).insert_header(("if-match", "*"));

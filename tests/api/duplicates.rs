@@ -264,6 +264,61 @@ on_both!(what_belongs_to_a_duplicate_follows_it, |db| async move {
     assert_eq!(refused.faults(422), [("/service_id".into(), "not_found".into())]);
 });
 
+on_both!(whatever_is_asked_of_a_merged_record_leads_to_the_one_that_stands_for_it, |db| async move {
+    let valley = Valley::new(db).await;
+    let Valley { keeper, first, second } = &valley;
+    let (clinic, agency) = (keeper.app.clinic().await, keeper.app.tenant("Alder Falls Meals", OrganizationKind::Agency).await);
+    keeper.patch(&path(second, ""), 1, json!({ "provider_id": agency.organization_id })).await.expect(200);
+    let patient = clinic.make("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await;
+    let referral = json!({
+        "patient_id": patient, "kind": "service", "service_id": second, "source_type": "family_physician",
+        "consent": { "form": "verbal" },
+    });
+    let referral = clinic.make("/v1/referrals", referral).await;
+    let entry = agency.make(&path(second, "/waitlist-entries"), json!({ "referral_id": referral })).await;
+    let entry = format!("/waitlist-entries/{entry}");
+    agency.put_any(&path(second, "/capacity"), json!({ "status": "full" })).await.expect(200);
+    valley.merge().await;
+
+    for more in ["", "/history", "/capacity/history", "/sources", "/waitlist-entries", &entry] {
+        let gone = agency.get(&path(second, more)).await.expect_problem(410, "merged");
+        assert_eq!(gone["merged_into"], path(first, ""), "{more}");
+    }
+    agency.post(&path(second, &format!("{entry}/leave")), json!({})).await.expect_problem(410, "merged");
+    assert_eq!(agency.get(&path(first, &entry)).await.expect(200)["status"], "waiting");
+    agency.get(&path(first, "/waitlist-entries/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
+
+    // The history of the one tells that of the other, each version once.
+    let told = revisions(keeper, first).await;
+    let of = |id: &str| -> Vec<i64> { told.iter().filter(|(of, ..)| of == id).map(|(_, version, _)| *version).collect() };
+    for id in [first, second] {
+        assert_eq!(of(id), (1..=i64::try_from(of(id).len()).unwrap()).collect::<Vec<_>>(), "{told:?}");
+    }
+    assert_eq!(of(first).len() + of(second).len(), told.len());
+    let place = |id: &str, action: &str| told.iter().position(|(of, _, what)| of == id && what == action).unwrap();
+    assert!(place(first, "created") < place(second, "created"));
+    assert!(place(second, "updated") < place(second, "merged") && place(second, "merged") < place(first, "updated"), "{told:?}");
+
+    keeper.post(&path(first, "/unmerge"), json!({ "duplicate_id": second })).await.expect(200);
+    for id in [first, second] {
+        assert!(revisions(keeper, id).await.iter().all(|(of, ..)| of == id), "each has its own again");
+    }
+});
+
+/// The history of a service, page by page: of which record, its version, and what was done.
+async fn revisions(caller: &Caller, id: &str) -> Vec<(String, i64, String)> {
+    let (mut told, mut next) = (Vec::new(), Some(path(id, "/history?limit=2")));
+    while let Some(at) = next {
+        let page = caller.get(&at).await.expect(200);
+        told.extend(page["items"].as_array().unwrap().iter().map(|revision| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&revision["resource"]["id"]), revision["version"].as_i64().unwrap(), text(&revision["action"]))
+        }));
+        next = page["next"].as_str().map(|cursor| path(id, &format!("/history?limit=2&cursor={cursor}")));
+    }
+    told
+}
+
 on_both!(either_source_changes_the_one_record_and_none_makes_a_new_one, |db| async move {
     let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
     let first =

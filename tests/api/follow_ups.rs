@@ -451,8 +451,42 @@ on_both!(a_first_contact_is_planned_once_whoever_speaks_for_the_performer, |db| 
         program = town.app.client(town.program.organization_id, Scopes::all_but_admin()).await;
         step(&program, &referral, json!({ "status": "in_progress" })).await.expect(201);
         let made = town.clinic.get(&format!("{PATH}?referral_id={referral}&purpose=first_contact")).await.expect(200);
-        assert_eq!(made["items"].as_array().unwrap().len(), 1, "reached: {is_reached}: {made}");
+        let made: Vec<&Value> = made["items"].as_array().unwrap().iter().filter(|made| made["status"] != "cancelled").collect();
+        let whose = if is_reached { town.clinic.organization_id } else { town.program.organization_id };
+        assert_eq!((made.len(), &made[0]["organization_id"]), (1, &json!(whose)), "reached: {is_reached}: {made:?}");
     }
+});
+
+on_both!(who_was_not_reached_for_a_performer_is_reached_by_it_once_a_system_calls_for_it, |db| async move {
+    let town = Town::new(db).await;
+    let (client, now) = (town.program.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    let patients = [town.patient().await, town.patient().await, town.patient().await];
+    let sent = [town.sent(&patients[0]).await, town.sent(&patients[1]).await, town.sent(&patients[2]).await];
+    let [waiting, unseen, asked] = &sent;
+    for referral in [waiting, unseen] {
+        step(&town.clinic, referral, json!({ "status": "accepted" })).await.expect(201);
+    }
+    let theirs = open(&town.clinic, waiting).await;
+    attempt(&town.clinic, &id_of(&theirs), "no_answer").await.expect(201);
+    withdraw_all(&town.clinic, &patients[1]).await;
+    let own = json!({ "patient_id": patients[2], "referral_id": asked, "purpose": "first_contact", "due_on": "2026-03-05" });
+    let planned = town.clinic.post(PATH, own).await.id();
+
+    town.app.state.db.write(move |conn| kith::organizations::tenants::readmit(conn, client, now)).await.unwrap();
+    let cancelled = town.clinic.get(&path(&id_of(&theirs))).await.expect(200);
+    assert_eq!((&cancelled["status"], &cancelled["cancellation"]["code"]), (&json!("cancelled"), &json!("duplicate")));
+    let worklist = town.program.get(&format!("{PATH}?organization_id={}", town.program.organization_id)).await.expect(200);
+    let items = worklist["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["referral_id"], &items[0]["purpose"], &items[0]["status"]),
+        (1, &json!(waiting), &json!("first_contact"), &json!("open"))
+    );
+    attempt(&town.program, &id_of(&items[0]), "reached").await.expect(201);
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{waiting}")).await.expect(200)["status"], "in_progress");
+    // What the clinic plans for itself is its own, and somebody whom the program does not see is not its to reach.
+    assert_eq!(town.clinic.get(&path(&planned)).await.expect(200)["status"], "open");
+    assert_eq!(open(&town.clinic, unseen).await["organization_id"], json!(town.clinic.organization_id));
 });
 
 on_both!(nobody_is_lost_from_sight_because_a_referral_ends, |db| async move {

@@ -99,7 +99,15 @@ impl Chart {
         let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1, "places": 9 });
         let slot = chart.clinic.make("/v1/slots", slot).await;
         chart.make("/v1/appointments", json!({ "slot_id": slot, "note": "Zyxwarvu" })).await;
+        let (referral, follow_up) = (format!("/v1/referrals/{}", chart.ids["/v1/referrals"]), &chart.ids["/v1/follow-ups"]);
+        let message = chart.clinic.make(&format!("{referral}/messages"), json!({ "text": "Zyxwarvu?" })).await;
+        let attempt = json!({ "mode": "phone", "outcome": "declined", "note": "Zyxwarvu" });
+        let attempt = chart.clinic.make(&format!("/v1/follow-ups/{follow_up}/attempts"), attempt).await;
+        let transitions = chart.clinic.get(&format!("{referral}/transitions")).await.expect(200);
+        let transition = transitions["items"][0]["id"].as_str().unwrap().to_owned();
+        let parts = [("{message_id}", message), ("{transition_id}", transition), ("{attempt_id}", attempt)];
         chart.others.extend([("/v1/organizations", program), ("/v1/practitioners", worker), ("{booked slot}", slot)]);
+        chart.others.extend(parts);
         chart
     }
 
@@ -186,8 +194,10 @@ impl Chart {
             .replace("{name}", "standard")
             .replace("{delivery_id}", id)
             .replace("{run_id}", id)
-            .replace("{key}", "newcomers")
-            .replace("{entry_id}", self.others.get("{entry_id}").map_or(id, String::as_str));
+            .replace("{key}", "newcomers");
+        for part in ["{entry_id}", "{message_id}", "{transition_id}", "{attempt_id}"] {
+            path = path.replace(part, self.others.get(part).map_or(id, String::as_str));
+        }
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             if parameter["in"] == "query" && parameter["required"] == true {
                 let name = parameter["name"].as_str().unwrap();
@@ -452,16 +462,58 @@ on_both!(the_documents_example_of_every_request_is_one_that_the_server_takes, |d
     assert_eq!(refused, untaken(), "{answers:#?}");
 });
 
+on_both!(what_was_made_is_found_where_its_location_leads, |db| async move {
+    let app = TestApp::new(db).await;
+    let mut chart = Chart::whole(&app).await;
+    let (mut by_itself, mut in_a_list) = (0, 0);
+    let makes = operations().filter(|(_, method, operation)| *method == Method::POST && operation["responses"]["201"].is_object());
+    for (path, method, operation) in makes {
+        let made = chart.call(&chart.clinic, &method, path, operation).await;
+        if made.status != 201 {
+            continue;
+        }
+        let read = chart.clinic.get(made.header("location").unwrap()).await.expect(200);
+        let is_it = |resource: &Value| resource["id"] == made.json()["id"];
+        let is_listed = read["items"].as_array().is_some_and(|items| items.iter().any(is_it));
+        assert!(is_it(&read) != is_listed, "{path}: {read}");
+        *(if is_listed { &mut in_a_list } else { &mut by_itself }) += 1;
+        if changes_what_there_is(path) || takes_a_key(operation) {
+            chart = Chart::whole(&app).await;
+        }
+    }
+    assert!(by_itself > 10, "{by_itself} and {in_a_list}");
+});
+
+on_both!(whoever_has_what_is_read_hears_304_exactly_where_the_document_says_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let chart = Chart::whole(&app).await;
+    let (mut kept, mut sent) = (Vec::new(), Vec::new());
+    let is_single = |path: &str| path.ends_with("/{id}") || path.ends_with("/{entry_id}");
+    for (path, method, operation) in operations().filter(|(path, method, _)| *method == Method::GET && is_single(path)) {
+        let read = || chart.request(&chart.clinic, &method, path, operation);
+        let first = app.send(read()).await;
+        first.expect(200);
+        let again = app.send(read().insert_header(("if-none-match", first.header("etag").unwrap_or("*")))).await;
+        let is_promised = operation["responses"]["304"].is_object();
+        let takes_the_tag = operation["parameters"]
+            .as_array()
+            .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IfNoneMatch"));
+        assert_eq!((again.status == 304, takes_the_tag), (is_promised, is_promised), "{path} answered {}", again.status);
+        (if is_promised { &mut kept } else { &mut sent }).push(path);
+    }
+    assert!(kept.len() > 10 && sent.len() > 5, "{kept:?} {sent:?}");
+});
+
 on_both!(every_post_that_changes_something_has_one_effect_for_a_key, |db| async move {
     let app = TestApp::new(db).await;
     let mut chart = Chart::whole(&app).await;
     let mut refused = BTreeMap::new();
-    for (path, method, operation) in operations().filter(|(_, method, _)| *method == Method::POST) {
+    for (path, method, operation) in operations() {
         let id = operation["operationId"].as_str().unwrap();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         if !parameters.into_iter().any(|parameter| parameter["$ref"] == "#/components/parameters/IdempotencyKey") {
             let needs_none = ["search_patients", "search_services", "check_eligibility", "import_services", "ping_webhook_endpoint"];
-            assert!(needs_none.contains(&id), "{id} takes no Idempotency-Key");
+            assert!(method != Method::POST || needs_none.contains(&id), "{id} takes no Idempotency-Key");
             continue;
         }
         let keyed = || chart.request(&chart.clinic, &method, path, operation).insert_header(("idempotency-key", id));

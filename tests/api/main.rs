@@ -49,6 +49,8 @@ mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod filters;
+#[cfg(test)]
 mod follow_ups;
 #[cfg(test)]
 mod foreign;

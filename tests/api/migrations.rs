@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::client::TestApp;
 use crate::duplicates::import;
 use crate::harness::{Place, TestDb};
+use crate::referrals::Town;
 use crate::screening_links;
 use crate::server::kith;
 
@@ -224,6 +225,60 @@ on_both!(what_strangers_asked_for_before_goes_and_what_they_lacked_is_still_coun
     drop(Db::open(&db.settings).unwrap());
     assert_eq!(matches::table.count().get_result::<i64>(&mut conn).unwrap(), 0);
     assert_eq!(unmet_needs::table.filter(unmet_needs::match_id.is_null()).count().get_result::<i64>(&mut conn).unwrap(), 1);
+});
+
+on_both!(whose_the_words_of_an_appointment_are_is_found_in_the_journal_where_it_was_not_noted, |db| async move {
+    let (settings, mut conn) = (db.settings.clone(), connect(&db));
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let worker = town.program.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
+    let mut slots = Vec::new();
+    for hour in 18..22 {
+        let times = (format!("2026-03-02T{hour}:00:00Z"), format!("2026-03-02T{hour}:30:00Z"));
+        let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
+        slots.push(town.program.make("/v1/slots", slot).await);
+    }
+    let mut paths = Vec::new();
+    for slot in slots.iter().take(3) {
+        let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": referral, "note": "With her daughter." });
+        paths.push(format!("/v1/appointments/{}", town.clinic.make("/v1/appointments", booking).await));
+    }
+    // What one has written the other goes on with.
+    town.program.patch(&paths[0], 1, json!({ "note": "Ground floor." })).await.expect(200);
+    town.clinic.post(&format!("{}/reschedule", paths[0]), json!({ "slot_id": slots[3] })).await.expect(200);
+    town.program.patch(&paths[1], 1, json!({ "mode": "in_person" })).await.expect(200);
+    let called_off = json!({ "by": "provider", "reason": "other", "text": "The roof leaks." });
+    town.program.post(&format!("{}/cancel", paths[1]), called_off).await.expect(200);
+    town.app.clock.set("2026-03-02T20:30:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    town.program.post(&format!("{}/conclude", paths[2]), json!({ "status": "attended", "note": "Stayed for tea." })).await.expect(200);
+    town.app.clock.set("2026-03-02T20:31:00Z".parse().unwrap());
+    town.clinic.post(&format!("{}/conclude", paths[2]), json!({ "status": "no_show", "note": "Rang at noon." })).await.expect(200);
+
+    let [clinic, program] = [&town.clinic, &town.program].map(|caller| json!(caller.organization_id));
+    let writers =
+        [[program.clone(), json!(null), json!(null)], [clinic.clone(), json!(null), program], [clinic.clone(), clinic.clone(), clinic]];
+    let mut told = Vec::new();
+    for (path, writers) in paths.iter().zip(writers) {
+        let read = town.clinic.get(path).await.expect(200);
+        assert_eq!(["noted_by", "outcome_noted_by", "concluded_by"].map(|member| read[member].clone()), writers, "{read}");
+        told.push((read, town.clinic.get(&format!("{path}/history")).await.expect(200)));
+    }
+    revert_to(&mut conn, "20260101000132");
+    let ended = "WHERE resource_type = 'appointment' AND body ->> 'concluded_at' IS NOT NULL";
+    let [rows, entries] = match &conn {
+        DbConn::Sqlite(_) => ["json_remove(conclusion, '$.concluded_by')", "json_remove(body, '$.concluded_by')"],
+        DbConn::Pg(_) => ["conclusion - 'concluded_by'", "body - 'concluded_by'"],
+    };
+    conn.batch_execute(&format!("UPDATE appointments SET conclusion = {rows}")).unwrap();
+    conn.batch_execute(&format!("UPDATE changes SET body = {entries} {ended}")).unwrap();
+    drop(Db::open(&settings).unwrap());
+    for (path, (read, history)) in paths.iter().zip(told) {
+        assert_eq!(town.clinic.get(path).await.expect(200), read);
+        assert_eq!(town.clinic.get(&format!("{path}/history")).await.expect(200), history);
+    }
 });
 
 on_both!(opening_again_changes_nothing, |db| async move {

@@ -220,4 +220,17 @@ on_both!(the_domains_are_listed_in_both_languages, |db| async move {
         food,
         json!({ "code": "food-insecurity", "name": { "en": "Food", "fr": "Alimentation" }, "is_basic": true, "is_sensitive": false })
     );
+    assert_eq!((&page["next"], caller.get("/v1/need-domains?limit=200").await.expect(200)), (&Value::Null, page.clone()));
+    let (mut walked, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let piece = caller.get(&format!("/v1/need-domains?limit=7{cursor}")).await;
+        walked.extend(piece.expect(200)["items"].as_array().unwrap().clone());
+        assert_eq!(piece.header("link").is_some(), piece.json()["next"].is_string());
+        match piece.json()["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(page["items"], json!(walked));
+    caller.get("/v1/need-domains?cursor=spoiled").await.expect_problem(400, "malformed_request");
 });

@@ -139,21 +139,31 @@ on_both!(whoever_referred_reads_what_the_performer_notes_while_the_person_lets_i
     assert_eq!(town.program.get(&attempts).await.expect(200)["items"][0]["note"], Value::Null);
 });
 
-on_both!(of_an_appointment_each_reads_what_it_wrote_and_no_more_once_it_is_shut_out, |db| async move {
-    let mut town = Town::new(db).await;
-    let patient = town.patient().await;
-    give(&town, consent(&patient, &town.program, "care_coordination", &["referrals"])).await;
+/// What the program books with the agency, in a referral of the patient that the agency has accepted: a place at each of these hours.
+async fn bookings<const N: usize>(town: &Town, patient: &str, hours: [u8; N]) -> [Value; N] {
+    give(town, consent(patient, &town.program, "care_coordination", &["referrals"])).await;
     let onward = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
         "source_type": "link_worker", "consent": { "form": "verbal" } });
     let sent = town.program.make("/v1/referrals", onward).await;
     step(&town.agency, &sent, json!({ "status": "accepted" })).await.expect(201);
     let worker = town.agency.make("/v1/practitioners", json!({ "name": "Harpreet", "roles": ["link_worker"] })).await;
-    let mut made = Vec::new();
-    for hour in [18, 19] {
+    let mut bookings = hours.map(|hour| {
         let times = (format!("2026-03-02T{hour}:00:00Z"), format!("2026-03-02T{hour}:30:00Z"));
-        let slot = json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 });
-        let slot = town.agency.make("/v1/slots", slot).await;
-        let booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": sent, "note": "With her daughter." });
+        json!({ "practitioner_id": worker, "starts_at": times.0, "ends_at": times.1 })
+    });
+    for booking in &mut bookings {
+        let slot = town.agency.make("/v1/slots", booking.take()).await;
+        *booking = json!({ "patient_id": patient, "slot_id": slot, "referral_id": sent });
+    }
+    bookings
+}
+
+on_both!(of_an_appointment_each_reads_what_it_wrote_and_no_more_once_it_is_shut_out, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut made = Vec::new();
+    for mut booking in bookings(&town, &patient, [18, 19]).await {
+        booking["note"] = json!("With her daughter.");
         made.push(town.program.make("/v1/appointments", booking).await);
     }
     let called_off = json!({ "by": "provider", "reason": "other", "text": WORDS });
@@ -175,6 +185,83 @@ on_both!(of_an_appointment_each_reads_what_it_wrote_and_no_more_once_it_is_shut_
         }
         withdraw_all(&town, &patient).await;
     }
+});
+
+on_both!(a_note_of_an_appointment_is_of_whoever_wrote_it_last, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let [booked, held, other] = bookings(&town, &patient, [18, 19, 20]).await;
+    let mut made = Vec::new();
+    for (query, booking) in [("", &booked), ("?hold_minutes=60", &held), ("", &other)] {
+        made.push(town.program.make(&format!("/v1/appointments{query}"), booking.clone()).await);
+    }
+    let paths: Vec<String> = made.iter().map(|id| format!("/v1/appointments/{id}")).collect();
+
+    // The agency notes something of a person who does not let the program in, which made the appointments.
+    withdraw_all(&town, &patient).await;
+    give(&town, consent(&patient, &town.agency, "referral", &["summary"])).await;
+    town.agency.patch(&paths[0], 1, json!({ "note": WORDS })).await.expect(200);
+    town.agency.post(&format!("{}/confirm", paths[1]), json!({ "note": WORDS })).await.expect(200);
+    let kept = town.program.put(&paths[0], 2, booked).await.expect(200);
+    assert_eq!((&kept["note"], &kept["noted_by"]), (&Value::Null, &Value::Null), "who writes what it reads takes nothing away");
+    for (id, path) in made.iter().zip(&paths).take(2) {
+        all_tell(&of_appointment(&town.program, id).await, false, "the program is shut out");
+        all_tell(&of_appointment(&town.agency, id).await, true, "the agency wrote it");
+        assert_eq!(town.clinic.get(path).await.expect(200)["noted_by"], json!(town.agency.organization_id));
+    }
+
+    // The other way round: the agency is shut out, and writes over what the program wrote.
+    withdraw_all(&town, &patient).await;
+    give(&town, consent(&patient, &town.program, "care_coordination", &["referrals"])).await;
+    town.program.patch(&paths[2], 1, json!({ "note": "With her daughter." })).await.expect(200);
+    let kept = town.agency.patch(&paths[2], 2, json!({ "mode": "in_person", "note": null })).await.expect(200);
+    assert_eq!((&kept["note"], &kept["noted_by"]), (&Value::Null, &Value::Null));
+    let read = town.program.get(&paths[2]).await.expect(200);
+    assert_eq!((&read["note"], &read["noted_by"]), (&json!("With her daughter."), &json!(town.program.organization_id)));
+    let written = town.agency.patch(&paths[2], 3, json!({ "note": WORDS })).await.expect(200);
+    assert_eq!((&written["note"], &written["noted_by"]), (&json!(WORDS), &json!(town.agency.organization_id)));
+    let readings = of_appointment(&town.agency, &made[2]).await;
+    all_tell(&readings, true, "the agency wrote it");
+    all_say(&readings, "With her daughter.", false, "the program wrote that");
+    let sent_again = town.program.patch(&paths[2], 4, json!({ "note": WORDS, "mode": null })).await.expect(200);
+    assert_eq!((&sent_again["note"], &sent_again["noted_by"]), (&json!(WORDS), &json!(town.agency.organization_id)), "as it was read");
+    withdraw_all(&town, &patient).await;
+    all_tell(&of_appointment(&town.program, &made[2]).await, false, "the program is shut out");
+    let history = town.program.get(&format!("{}/history", paths[2])).await.expect(200);
+    assert!(history.to_string().contains("With her daughter."), "what it wrote itself: {history}");
+});
+
+on_both!(attendance_is_corrected_and_what_another_noted_of_it_unread_stays, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let [booking] = bookings(&town, &patient, [18]).await;
+    let id = town.program.make("/v1/appointments", booking).await;
+    let path = format!("/v1/appointments/{id}");
+    town.app.clock.advance(Duration::hours(2));
+    for caller in [&mut town.clinic, &mut town.program, &mut town.agency] {
+        caller.renew().await;
+    }
+    let conclude = async |caller: &Caller, outcome: Value| caller.post(&format!("{path}/conclude"), outcome).await.expect(200);
+    let told = |read: &Value| ["status", "outcome_note", "outcome_noted_by", "concluded_by"].map(|member| read[member].clone());
+    let [program, agency] = [&town.program, &town.agency].map(|caller| json!(caller.organization_id));
+    conclude(&town.agency, json!({ "status": "attended", "note": WORDS })).await;
+    withdraw_all(&town, &patient).await;
+
+    let corrected = conclude(&town.program, json!({ "status": "no_show" })).await;
+    assert_eq!(told(&corrected), [json!("no_show"), Value::Null, Value::Null, program.clone()]);
+    let read = town.agency.get(&path).await.expect(200);
+    assert_eq!(told(&read), [json!("no_show"), json!(WORDS), agency, program.clone()]);
+    all_tell(&of_appointment(&town.program, &id).await, false, "the program is shut out");
+    all_tell(&of_appointment(&town.agency, &id).await, true, "the agency wrote it");
+
+    conclude(&town.program, json!({ "status": "attended", "note": "Stayed for tea." })).await;
+    let read = town.agency.get(&path).await.expect(200);
+    assert_eq!(told(&read), [json!("attended"), Value::Null, Value::Null, program.clone()]);
+    let read = town.program.get(&path).await.expect(200);
+    assert_eq!(told(&read), [json!("attended"), json!("Stayed for tea."), program.clone(), program.clone()]);
+    let cleared = conclude(&town.program, json!({ "status": "no_show" })).await;
+    assert_eq!(told(&cleared), [json!("no_show"), Value::Null, Value::Null, program], "its own words go with what they were said of");
+    assert_eq!(town.clinic.get(&path).await.expect(200)["outcome_note"], Value::Null);
 });
 
 on_both!(whom_a_patient_let_in_reads_nothing_of_them_by_that_once_they_are_deleted, |db| async move {

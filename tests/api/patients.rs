@@ -294,6 +294,21 @@ on_both!(a_merge_is_refused_where_it_should_be, |db| async move {
     clinic.post(&format!("{PATH}/{two}/merge"), merge(&one)).await.expect_problem(410, "merged");
 });
 
+on_both!(a_judgement_that_is_sent_again_is_noted_once, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let path = format!("{PATH}/{}", clinic.post(PATH, marie()).await.id());
+    let level = format!("{path}/need-level");
+    let judged = json!({ "level": "high", "reason": "Lost housing." });
+    let noted = async || clinic.get(&format!("{path}/need-levels")).await.expect(200)["items"].as_array().unwrap().len();
+    let first = clinic.put_once(&level, "judged-1", judged.clone()).await;
+    assert_eq!((&first.expect(200)["need_level"], first.header("etag")), (&json!("high"), Some("\"2\"")));
+    let again = clinic.put_once(&level, "judged-1", judged.clone()).await;
+    assert_eq!((again.expect(200), again.header("etag"), noted().await), (first.json(), Some("\"2\""), 1));
+    clinic.put_once(&level, "judged-1", json!({ "level": "low" })).await.expect_problem(422, "idempotency_key_reused");
+    clinic.put_any(&level, judged).await.expect(200);
+    assert_eq!(noted().await, 2, "without a key it is another judgement");
+});
+
 on_both!(need_levels_and_navigators_have_a_history, |db| async move {
     let app = TestApp::new(db).await;
     let (clinic, program) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);

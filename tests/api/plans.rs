@@ -15,6 +15,7 @@ use diesel::sql_types::{Json, Text};
 use kith::bulk::Engine;
 use kith::bulk::kinds::BulkType;
 use kith::db::{Db, DbConn, DbSettings};
+use kith::kind::OrganizationId;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -203,26 +204,46 @@ on_both!(a_long_queue_is_read_in_its_order_even_where_the_database_believes_that
         clinic.patch(&format!("/v1/webhook-endpoints/{endpoint}"), version, json!({ "status": status })).await.expect(200);
     }
 
-    let heard = |head: &str, part: &str| -> Vec<String> {
-        let is_of = |statement: &String| {
-            let bare = statement.replace(['`', '"'], "");
-            bare.starts_with(head) && bare.contains(part)
-        };
-        statements(on_sqlite).into_iter().filter(is_of).collect()
-    };
-    let anew = heard("SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
+    let anew = heard(on_sqlite, "SELECT webhook_deliveries.id FROM", "webhook_deliveries.attempt_count > 0");
     assert_eq!(anew.len(), 1, "what was tried and begins anew: {anew:#?}");
-    let plan_anew = plan(&settings, &anew[0]);
+    let plan_anew = plan(&settings, GENERIC, &anew[0]);
     assert!(plan_anew.contains("webhook_deliveries_tried_idx"), "nothing else of what waits is read: {plan_anew}");
     let head = "SELECT webhook_deliveries.id, webhook_deliveries.order_transaction_id";
-    let queue = heard(head, "webhook_deliveries.status = 'pending'");
+    let queue = heard(on_sqlite, head, "webhook_deliveries.status = 'pending'");
     assert_eq!(queue.len(), 2, "the start of a queue and what follows a place of it: {queue:#?}");
     for statement in queue {
-        let plan = plan(&settings, &statement);
+        let plan = plan(&settings, GENERIC, &statement);
         let reads = plan.matches("webhook_deliveries_queue_idx").count();
         assert!(reads == 1 && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE"), "{statement}\n{plan}");
     }
 });
+
+on_both!(what_falls_due_is_looked_for_among_what_is_open, |db| async move {
+    let db = overheard(db);
+    let settings = db.settings.clone();
+    let on_sqlite = settings.url.starts_with("sqlite:");
+    let app = TestApp::with(db, &[]).await;
+    app.clinic().await.make("/v1/webhook-endpoints", json!({ "url": "https://hooks.invalid/kith" })).await;
+    kith::webhooks::Engine::new(app.state.clone()).sweep().await.unwrap();
+    for (head, part, index) in [
+        ("SELECT follow_ups.id, follow_ups.due_on", "FROM webhook_dues", "follow_ups_open_due_on_idx"),
+        ("SELECT webhook_dues.event_type", "webhook_dues.number >", "webhook_dues_number_key"),
+    ] {
+        let looks = heard(on_sqlite, head, part);
+        assert_eq!(looks.len(), 1, "{looks:#?}");
+        let plan = plan(&settings, &format!("SET enable_seqscan = off; {GENERIC}"), &looks[0]);
+        assert!(plan.contains(index), "{plan}");
+    }
+});
+
+/// The statements heard so far that begin so and hold this, both without quotes.
+fn heard(on_sqlite: bool, head: &str, part: &str) -> Vec<String> {
+    let is_of = |statement: &String| {
+        let bare = statement.replace(['`', '"'], "");
+        bare.starts_with(head) && bare.contains(part)
+    };
+    statements(on_sqlite).into_iter().filter(is_of).collect()
+}
 
 /// Deliveries by the thousand, on a table of which PostgreSQL has seen one and is not to look again.
 pub fn many_more(on_sqlite: bool) -> String {
@@ -237,15 +258,18 @@ pub fn many_more(on_sqlite: bool) -> String {
     format!("{blind} {}", many_rows("webhook_deliveries", 20_000, &columns, "SELECT * FROM webhook_deliveries LIMIT 1"))
 }
 
-/// What the database would do for a statement, in its words.
-fn plan(settings: &DbSettings, statement: &str) -> String {
+/// Has PostgreSQL plan for whatever the parameters are.
+const GENERIC: &str = "SET plan_cache_mode = force_generic_plan";
+
+/// What the database would do for a statement, in its words; PostgreSQL in such a session.
+fn plan(settings: &DbSettings, session: &str, statement: &str) -> String {
     if let Some(path) = settings.url.strip_prefix("sqlite:") {
         let mut conn = SqliteConnection::establish(path).unwrap();
         let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut conn).unwrap();
         return steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("\n");
     }
     let mut conn = PgConnection::establish(&settings.url).unwrap();
-    conn.batch_execute("SET plan_cache_mode = force_generic_plan").unwrap();
+    conn.batch_execute(session).unwrap();
     format!("{:#}", explained(&mut conn, statement))
 }
 
@@ -262,9 +286,11 @@ async fn a_day(town: &Town) {
     clinic.put_any("/v1/patients/by-identifier?system=emr&value=7", person).await.expect(200);
     let other = town.patient().await;
     town.grant(&patient).await;
-    let need = clinic.make("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await;
+    let key = || json!([{ "system": "s", "value": "1" }]);
+    let need = json!({ "patient_id": patient, "domain": "food-insecurity", "identifiers": key() });
+    let need = clinic.make("/v1/needs", need).await;
     let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "completed_by": "interview",
-        "answers": [{ "link_id": "lonely", "codes": ["often-always"] }] });
+        "answers": [{ "link_id": "lonely", "codes": ["often-always"] }], "identifiers": key() });
     let screening = clinic.make("/v1/screenings?suggest=5", screening).await;
     let draft = clinic.make("/v1/screenings", json!({ "patient_id": patient, "instrument": "ons-loneliness-direct" })).await;
     let link = clinic.post(&format!("/v1/screenings/{draft}/links"), json!({})).await.expect(201);
@@ -279,7 +305,7 @@ async fn a_day(town: &Town) {
 
     let id = town.accepted(&patient).await;
     let onward = json!({ "patient_id": patient, "kind": "service", "service_id": service, "parent_id": id, "source_type": "link_worker",
-        "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" } });
+        "need_ids": [need], "match_id": matched, "screening_id": screening, "consent": { "form": "verbal" }, "identifiers": key() });
     let onward = program.make("/v1/referrals", onward).await;
     agency.make(&format!("/v1/referrals/{onward}/messages"), json!({ "text": "Shall we call?" })).await;
     step(agency, &onward, json!({ "status": "accepted" })).await.expect(201);
@@ -293,11 +319,17 @@ async fn a_day(town: &Town) {
     let in_vain = json!({ "status": "cancelled", "reason": { "code": "no_longer_needed" } });
     step(clinic, &town.sent(&patient).await, in_vain).await.expect(201);
     let follow_ups = program.get(&format!("/v1/follow-ups?referral_id={id}&status=open")).await;
-    let follow_up = follow_ups.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
+    let follow_up = follow_ups.expect(200)["items"][0].clone();
+    let (follow_up, version) = (follow_up["id"].as_str().unwrap().to_owned(), follow_up["version"].as_i64().unwrap());
+    program.patch(&format!("/v1/follow-ups/{follow_up}"), version, json!({ "identifiers": key() })).await.expect(200);
     program.post(&format!("/v1/follow-ups/{follow_up}/attempts"), json!({ "mode": "phone", "outcome": "no_answer" })).await.expect(201);
     program.post(&format!("/v1/follow-ups/{follow_up}/complete"), json!({ "attended": true })).await.expect(200);
 
+    clinic.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "identifiers": key() })).await;
+    clinic.make("/v1/organizations", json!({ "name": "Alder Falls Pantry", "kind": "agency", "identifiers": key() })).await;
+
     for caller in [clinic, program, agency, &directory] {
+        asked_for_by(caller, [clinic, program, agency].map(|party| party.organization_id), &service, &patient).await;
         for path in [
             "/v1/patients?limit=20".to_owned(),
             "/v1/referrals".to_owned(),
@@ -320,6 +352,7 @@ async fn a_day(town: &Town) {
             "/v1/practitioners".to_owned(),
             "/v1/services?q=lunch&need=food-insecurity&near=49.6,-120.0".to_owned(),
             format!("/v1/services/{service}"),
+            format!("/v1/services/{service}/history"),
             format!("/v1/patients/{patient}"),
             format!("/v1/patients/{patient}/history"),
             format!("/v1/patients/{patient}/timeline"),
@@ -377,6 +410,31 @@ async fn a_day(town: &Town) {
     // Every process looks again and again whether a source is due.
     directory.make("/v1/sources", json!({ "name": "partner", "url": "https://directory.example.ca", "status": "paused" })).await;
     kith::sources::Engine::new(app.state.clone()).pull().await.unwrap();
+}
+
+/// Rows that are asked for by a key, by when they were changed, and by what is between these organizations.
+async fn asked_for_by(caller: &Caller, [clinic, program, agency]: [OrganizationId; 3], service: &str, patient: &str) {
+    let mut paths = vec![
+        format!("/v1/referrals?organization_id={clinic}&performer_organization_id={program}"),
+        format!("/v1/referrals?organization_id={}&due_before=2026-04-01", caller.organization_id),
+        format!("/v1/referrals?performer_organization_id={agency}&business_status=booked"),
+        format!("/v1/referrals?patient_id={patient}&performer_organization_id={agency}&business_status=booked"),
+        "/v1/referrals?box=sent&business_status=awaiting_booking&due_before=2026-04-01".to_owned(),
+        format!("/v1/appointments?organization_id={program}&provider_id={agency}"),
+        format!("/v1/appointments?patient_id={patient}&organization_id={program}&provider_id={agency}"),
+        format!("/v1/appointments?provider_id={clinic}"),
+    ];
+    let of_patient = ["needs", "screenings"].map(|list| format!("patients/{patient}/{list}"));
+    let slots = format!("services/{service}/slots");
+    let own = ["needs", "screenings", "referrals", "follow-ups", "appointments", "organizations", "practitioners", slots.as_str()];
+    paths.extend(own.into_iter().chain(of_patient.iter().map(String::as_str)).map(|list| format!("/v1/{list}?identifier=s%7C1")));
+    let of_patient = format!("patients/{patient}/consents");
+    let changed = ["follow-ups", "appointments", "consents", "unmet-needs", "organizations", "practitioners", of_patient.as_str()];
+    paths.extend(changed.map(|list| format!("/v1/{list}?updated_since=2026-03-02T17:00:00Z")));
+    for path in paths {
+        let answer = caller.get(&path).await;
+        assert!([200, 404].contains(&answer.status), "{path}: {}", answer.text());
+    }
 }
 
 /// A consent begins and ends by its date while somebody reads on, also by a clock that was ahead of ours.
@@ -440,7 +498,11 @@ async fn an_appointment(agency: &Caller, program: &Caller, service: &str, mut bo
     let slots = program.get(&format!("/v1/services/{service}/slots?limit=2")).await.expect(200);
     let slot = |index: usize| slots["items"][index]["id"].clone();
     booking["slot_id"] = slot(0);
-    let appointment = program.make("/v1/appointments?hold_minutes=5", booking.clone()).await;
+    let mut keyed = booking.clone();
+    keyed["identifiers"] = json!([{ "system": "s", "value": "1" }]);
+    let first = format!("/v1/slots/{}", slot(0).as_str().unwrap());
+    agency.patch(&first, 1, json!({ "identifiers": keyed["identifiers"] })).await.expect(200);
+    let appointment = program.make("/v1/appointments?hold_minutes=5", keyed).await;
     let path = format!("/v1/appointments/{appointment}");
     program.post(&format!("{path}/confirm"), json!({})).await.expect(200);
     program.post(&format!("{path}/reschedule"), json!({ "slot_id": slot(1) })).await.expect(200);

@@ -187,6 +187,7 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     step(&town.agency, &id, json!({ "status": "accepted" })).await.expect_problem(404, "not_found");
     let refused = step(&town.program, &id, json!({ "status": "in_progress" })).await.expect_problem(409, "illegal_transition");
     assert!(refused["detail"].as_str().unwrap().ends_with("it can become received, accepted, rejected or cancelled."), "{refused}");
+    assert_eq!(refused["leads_to"], json!(["received", "accepted", "rejected", "cancelled"]));
     step(&town.program, &id, json!({ "status": "draft" })).await.expect_problem(409, "illegal_transition");
     assert_eq!(step(&town.program, &id, json!({ "status": "rejected" })).await.faults(422), fault("/reason/code", "required"));
     let other = json!({ "status": "rejected", "reason": { "code": "other" } });
@@ -206,7 +207,32 @@ on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| asy
     step(&town.program, &id, json!({ "status": "accepted" })).await.expect_problem(409, "illegal_transition");
     town.clinic.patch(&path(&id), 2, json!({ "reason": "x" })).await.expect_problem(409, "referral_closed");
     step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
-    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
+    let refused = step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect_problem(409, "illegal_transition");
+    assert_eq!(refused["leads_to"], Value::Null, "nothing follows");
+});
+
+on_both!(what_became_of_a_referral_stays_when_it_is_marked_as_entered_in_error, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.sent(&town.patient().await).await;
+    let outcome = async || town.clinic.get(&path(&id)).await.expect(200)["outcome"].clone();
+    step(&town.program, &id, json!({ "status": "accepted" })).await.expect(201);
+    assert_eq!(outcome().await, Value::Null);
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+    step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
+    assert_eq!(outcome().await, "need_met");
+    let steps = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
+    assert_eq!(steps["items"].as_array().unwrap().last().unwrap()["outcome"], Value::Null, "no step but the one that completes it says so");
+});
+
+on_both!(what_was_completed_before_it_was_entered_in_error_keeps_what_was_said_of_it, |db| async move {
+    let town = Town::new(db).await;
+    let id = town.accepted(&town.patient().await).await;
+    assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["outcome"], Value::Null);
+    step(&town.program, &id, json!({ "status": "completed", "outcome": "need_met" })).await.expect(201);
+    let error = step(&town.clinic, &id, json!({ "status": "entered_in_error" })).await.expect(201);
+    assert_eq!((&error["to"], &error["outcome"]), (&json!("entered_in_error"), &Value::Null), "the step says nothing of it");
+    let referral = town.clinic.get(&path(&id)).await.expect(200);
+    assert_eq!((&referral["status"], &referral["outcome"]), (&json!("entered_in_error"), &json!("need_met")));
 });
 
 on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
@@ -428,6 +454,45 @@ on_both!(replacing_what_was_sent_undoes_nothing_that_others_said, |db| async mov
     town.clinic.put(&path(&id), 3, again).await.expect_problem(409, "referral_sent");
     let sooner = town.clinic.patch(&path(&id), 3, json!({ "decide_by": "2026-03-05" })).await.expect(200);
     assert_eq!(sooner["due_on"], "2026-03-05");
+});
+
+on_both!(null_clears_what_the_requester_may_change_and_is_refused_where_it_may_not, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let worker = town.program.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
+    let id = town.sent(&patient).await;
+    town.clinic.patch(&path(&id), 1, json!({ "support_intensity": null, "performer_practitioner_id": null })).await.expect(200);
+    let assigned = json!({ "status": "received", "performer_practitioner_id": worker, "support_intensity": "ongoing" });
+    step(&town.program, &id, assigned).await.expect(201);
+    for cleared in [json!({ "performer_practitioner_id": null }), json!({ "support_intensity": null })] {
+        town.clinic.patch(&path(&id), 3, cleared).await.expect_problem(409, "referral_sent");
+    }
+    let nobody = town.clinic.patch(&path(&id), 3, json!({ "performer_organization_id": null })).await;
+    assert_eq!(nobody.faults(422), fault("/performer_organization_id", "required"));
+    let cleared = town.clinic.patch(&path(&id), 3, json!({ "decide_by": null, "first_contact_by": null })).await.expect(200);
+    assert_eq!(["decide_by", "first_contact_by", "due_on"].map(|field| cleared[field].clone()), [Value::Null, Value::Null, Value::Null]);
+    assert_eq!(cleared["acknowledge_by"], "2026-03-04", "what is not named stays");
+    assert_eq!((&cleared["performer_practitioner_id"], &cleared["support_intensity"]), (&json!(worker), &json!("ongoing")));
+});
+
+on_both!(a_draft_that_asks_nobody_else_any_more_asks_whoever_gives_its_service, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let service = json!({ "name": "Lunch", "provider_id": town.agency.organization_id });
+    let service = town.agency.post("/v1/services", service).await.id();
+    let body = json!({
+        "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
+        "performer_organization_id": town.program.organization_id, "consent": { "form": "verbal" },
+    });
+    let draft = town.clinic.post("/v1/referrals?draft=true", body).await;
+    assert_eq!(draft.expect(201)["performer_organization_id"], json!(town.program.organization_id));
+    let path = path(&draft.id());
+    let cleared = town.clinic.patch(&path, 1, json!({ "performer_organization_id": null })).await.expect(200);
+    assert_eq!(cleared["performer_organization_id"], json!(town.agency.organization_id));
+    assert_eq!(cleared["consent"], Value::Null, "what they agreed to of one says nothing of another");
+    let sent = json!({ "status": "requested", "consent": { "form": "verbal" } });
+    step(&town.clinic, &draft.id(), sent).await.expect(201);
+    town.clinic.patch(&path, 3, json!({ "performer_organization_id": null })).await.expect_problem(409, "referral_sent");
 });
 
 on_both!(the_days_are_those_of_the_performers_policies_and_time_zone, |db| async move {

@@ -94,7 +94,8 @@ on_both!(a_draft_takes_answers_until_it_is_completed, |db| async move {
     let completed = caller.post(&format!("{path}/complete"), completion).await.expect(200);
     assert_eq!((&completed["status"], &completed["scores"][0]["value"]), (&json!("completed"), &json!(4)));
     assert_eq!(completed["completed_at"], "2026-03-01T18:00:00.000000Z");
-    caller.post(&format!("{path}/complete"), json!({})).await.expect_problem(409, "illegal_transition");
+    caller.post(&format!("{path}/complete"), json!({})).await.expect_problem(409, "screening_closed");
+    caller.patch(&path, 3, json!({ "status": "declined" })).await.expect_problem(409, "screening_closed");
     caller.patch(&path, 3, json!({ "answers": [] })).await.expect_problem(409, "screening_closed");
     caller.delete(&path, 3).await.expect_problem(409, "screening_closed");
     caller.patch(&path, 3, json!({ "note": "Called.", "rescreen_on": "2026-09-01" })).await.expect(200);
@@ -328,7 +329,7 @@ on_both!(a_draft_suggests_services_when_it_is_completed, |db| async move {
     let last = json!({ "answers": [answer("transport", "LA33-6")] });
     let body = caller.post(&format!("{path}/complete?suggest=5"), last).await.expect(200);
     assert_eq!(suggested(&body["suggestions"]), ["Alder Falls Food Bank", "Valley Rides"]);
-    caller.post(&format!("{path}/complete?suggest=5"), json!({})).await.expect_problem(409, "illegal_transition");
+    caller.post(&format!("{path}/complete?suggest=5"), json!({})).await.expect_problem(409, "screening_closed");
 });
 
 on_both!(suggestions_are_refused_where_they_should_be, |db| async move {

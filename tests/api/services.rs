@@ -172,6 +172,40 @@ on_both!(anyone_reads_a_public_directory_without_the_notes_of_link_workers, |db|
     stranger.post(PATH, pantry()).await.expect_problem(401, "unauthenticated");
 });
 
+on_both!(a_public_page_can_say_who_gives_a_service, |db| async move {
+    let keeper = TestApp::with(db, &["--public-directory"]).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let (app, stranger) = (keeper.app.clone(), keeper.app.stranger());
+    let provider = app.tenant("Food Bank Society", OrganizationKind::Agency).await;
+    let known = create(&keeper, json!({ "name": "Hampers", "provider_id": provider.organization_id })).await;
+    let named = create(&keeper, json!({ "name": "Soup", "provider_name": "Parish of St. Ann" })).await;
+    let unknown = create(&keeper, json!({ "name": "Walks" })).await;
+    let read = async |id: &str| stranger.get(&format!("{PATH}/{id}")).await;
+    let shown = async |id: &str| read(id).await.expect(200)["provided_by"].clone();
+    let all = |answer: Answer| -> Vec<Value> {
+        answer.expect(200)["items"].as_array().unwrap().iter().map(|service| service["provided_by"].clone()).collect()
+    };
+    let listed = async || all(stranger.get(&format!("{PATH}?sort=name")).await);
+    assert_eq!(
+        [shown(&known).await, shown(&named).await, shown(&unknown).await],
+        [json!("Food Bank Society"), json!("Parish of St. Ann"), Value::Null]
+    );
+    assert_eq!(listed().await, [json!("Food Bank Society"), json!("Parish of St. Ann"), Value::Null]);
+    assert_eq!(all(stranger.post("/v1/services/search", json!({ "q": "hampers" })).await), [json!("Food Bank Society")]);
+
+    // Its name is of the moment at which it is read.
+    let tag = read(&known).await.header("etag").unwrap().to_owned();
+    let renamed = json!({ "name": "Food Bank Association" });
+    provider.patch(&format!("/v1/organizations/{}", provider.organization_id), 1, renamed).await.expect(200);
+    let again = stranger.request(Method::GET, &format!("{PATH}/{known}")).insert_header(("if-none-match", tag));
+    assert_eq!(app.send(again).await.expect(200)["provided_by"], "Food Bank Association");
+    app.clock.advance(chrono::Duration::minutes(1));
+    assert_eq!(listed().await[0], "Food Bank Association");
+    let changed = keeper.patch(&format!("{PATH}/{known}"), 1, json!({ "url": "https://hampers.example.ca" })).await.expect(200);
+    assert_eq!(changed["provided_by"], "Food Bank Association");
+    let history = keeper.get(&format!("{PATH}/{known}/history")).await.expect(200);
+    assert_eq!(history["items"][1]["resource"]["provided_by"], Value::Null);
+});
+
 on_both!(a_provider_reports_capacity_and_posts_alerts, |db| async move {
     let keeper = directory(db).await;
     let provider = keeper.app.tenant("Food Bank Society", OrganizationKind::Agency).await;

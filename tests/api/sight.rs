@@ -4,9 +4,11 @@ use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
+use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller, TestApp};
+use crate::harness::{FIRST_IDS, LAST_IDS, many_rows, numbered_id};
 use crate::referrals::Town;
 use crate::screenings::{consent, patient};
 
@@ -184,4 +186,54 @@ on_both!(how_a_patient_or_a_practitioner_once_stood_is_told_to_their_own_organiz
     let timeline = format!("{path}/timeline?type=patient");
     let versions = async |caller: &Caller| items(caller, &timeline).await.iter().map(|entry| entry["version"].clone()).collect::<Vec<_>>();
     assert_eq!((versions(&other).await, versions(&clinic).await), (vec![json!(2)], vec![json!(2), json!(1)]));
+});
+
+/// So many consents more, like one that this organization was given, under ids that begin so.
+async fn more_consents(grantee: &Caller, number: usize, beginning: &str) {
+    let columns = format!(
+        "{}, one.organization_id, one.patient_id, one.grantee_id, one.recorder_id, one.purposes, one.categories, one.valid_from, \
+         one.valid_until, one.withdrawn_at, one.withdrawal_reason, one.content, one.version, one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(beginning, grantee.app.database_url().starts_with("sqlite:"))
+    );
+    let given = format!("SELECT * FROM consents WHERE grantee_id = '{}' LIMIT 1", grantee.organization_id);
+    let more = many_rows("consents", number, &columns, &given);
+    grantee.app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+}
+
+on_both!(however_many_consents_let_an_organization_in_its_lists_show_the_same, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    town.grant(&patient).await;
+    let itself = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": town.program.organization_id,
+        "source_type": "link_worker" });
+    let check_in = json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" });
+    for _ in 0..2 {
+        town.program.make("/v1/referrals", itself.clone()).await;
+        town.program.make("/v1/follow-ups", check_in.clone()).await;
+    }
+    let mut asked = town.navigation(&patient);
+    asked["performer_organization_id"] = json!(town.agency.organization_id);
+    let referral = town.clinic.make("/v1/referrals", asked).await;
+    let theirs = json!({ "patient_id": patient, "referral_id": referral, "purpose": "check_in", "due_on": "2026-03-10" });
+    let follow_up = town.clinic.make("/v1/follow-ups", theirs).await;
+    let worker = town.agency.make("/v1/practitioners", json!({ "name": "Harpreet Gill", "roles": ["link_worker"] })).await;
+    let slot = json!({ "practitioner_id": worker, "starts_at": "2026-03-10T17:00:00Z", "ends_at": "2026-03-10T17:30:00Z" });
+    let slot = town.agency.make("/v1/slots", slot).await;
+    let appointment = town.clinic.make("/v1/appointments", json!({ "slot_id": slot, "patient_id": patient })).await;
+
+    for (more, beginning) in [(0, ""), (600, FIRST_IDS), (5_000, LAST_IDS)] {
+        if more > 0 {
+            more_consents(&town.program, more, beginning).await;
+        }
+        // With one on a page the program's own fill it.
+        for (path, first, all) in
+            [("/v1/referrals", &referral, 3), ("/v1/follow-ups?status=open", &follow_up, 3), ("/v1/appointments", &appointment, 1)]
+        {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            for (limit, expected) in [(1, 1), (50, all)] {
+                let found = items(&town.program, &format!("{path}{sign}limit={limit}")).await;
+                assert_eq!((found.len(), &found[0]["id"]), (expected, &json!(first)), "{path}, {limit} of them, {more} consents more");
+            }
+        }
+    }
 });

@@ -1,10 +1,11 @@
 //! Sources: what is pulled from a partner, how it is kept up with, and what happens where the partner cannot be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::HttpServer;
+use actix_web::http::Method;
 use chrono::Duration as Span;
 use kith::app;
 use kith::auth::Scope;
@@ -28,9 +29,9 @@ async fn app(db: TestDb) -> TestApp {
     TestApp::with(db, &["--webhook-allow=127.0.0.1", "--source-timeout=1s", "--import-limit=65536"]).await
 }
 
-/// A partner with an HSDS API of its own: services by id, two on a page.
+/// A partner with an HSDS API of its own: services by id, two on a page, and organizations, where it lists any.
 #[derive(Clone, Default)]
-struct Partner(Arc<Mutex<BTreeMap<String, Value>>>);
+struct Partner(Arc<Mutex<BTreeMap<String, Value>>>, Arc<Mutex<Vec<Value>>>);
 
 impl Partner {
     fn of(names: &[(&str, &str)]) -> Self {
@@ -58,9 +59,22 @@ impl Partner {
         Receiver::that(move |got| theirs.answer(got))
     }
 
+    /// What it answers of an organization, or of all where none is named.
+    fn organizations(&self, id: &str) -> Reply {
+        let organizations = self.1.lock().unwrap();
+        if organizations.is_empty() || !id.is_empty() {
+            return organizations.iter().find(|one| one["id"] == id).map_or(Reply::status(404), Reply::json);
+        }
+        let flat: Vec<Value> = organizations.iter().map(|one| json!({ "id": one["id"], "name": one["name"] })).collect();
+        Reply::json(&json!({ "contents": flat, "page_number": 1, "total_pages": 1, "last_page": true }))
+    }
+
     fn answer(&self, got: &Got) -> Reply {
         let services = self.0.lock().unwrap();
         let url = url::Url::parse(&format!("http://partner{}", got.path)).unwrap();
+        if let Some(id) = url.path().strip_prefix("/hsds/organizations") {
+            return self.organizations(id.trim_start_matches('/'));
+        }
         let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         if let Some(id) = url.path().strip_prefix("/hsds/services/") {
             return services.get(id).map_or(Reply::status(404), Reply::json);
@@ -165,6 +179,56 @@ on_both!(a_partners_directory_is_pulled_and_kept_up_with, |db| async move {
     clinic.renew().await;
     pull(&app).await;
     assert_eq!(directory(&clinic).await["Lunch Club"], "active", "what comes back is active again");
+});
+
+on_both!(a_sweep_adds_organizations_that_give_no_service, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let phones = json!([{ "id": "p", "number": "250-555-0142" }]);
+    *theirs.1.lock().unwrap() = vec![
+        json!({ "id": "org-a", "name": "Lunch Club Society", "services": [{ "id": "a" }] }),
+        json!({ "id": "idle", "name": "Valley Federation", "description": "The whole.", "phones": phones, "services": [] }),
+        json!({ "id": "busy", "name": "Busy Society", "services": [{ "id": "elsewhere" }] }),
+        json!({ "id": clinic.organization_id, "name": "As they have us" }),
+    ];
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    assert!(asked(&partner).iter().all(|path| path.starts_with("/hsds/services?")), "a pull asks for services alone");
+    for added in [1, 0] {
+        app.clock.advance(Span::seconds(60));
+        clinic.renew().await;
+        clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!((run["status"].as_str(), counts(&run), &run["records"]), (Some("completed"), [0; 5], &json!(1)), "{run}");
+        assert_eq!((&run["organizations_created"], told(&run, "organizations_not_read").len()), (&json!(added), 0), "{run}");
+        let paths = asked(&partner);
+        let one_by_one: Vec<&str> = paths.iter().filter_map(|path| path.strip_prefix("/hsds/organizations/")).collect();
+        let expected: &[&str] = if added == 1 { &["idle", "busy"] } else { &["busy"] };
+        let (found, expected): (BTreeSet<&str>, BTreeSet<&str>) = (one_by_one.into_iter().collect(), expected.iter().copied().collect());
+        assert_eq!(found, expected, "what is known, and what is ours, is not asked for");
+    }
+    let page = clinic.get("/v1/organizations?limit=200").await.expect(200);
+    let found: Vec<&Value> = page["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "agency").collect();
+    let names: BTreeSet<&str> = found.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["Lunch Club Society", "Valley Federation"]), "{page}");
+    let idle = found.iter().find(|one| one["name"] == "Valley Federation").unwrap();
+    assert_eq!((&idle["description"], &idle["phones"][0]["number"]), (&json!("The whole."), &json!("+12505550142")), "{idle}");
+
+    // What cannot be read of them is told, and is no fault of the run.
+    for broken in ["/hsds/organizations?", "/hsds/organizations/"] {
+        let theirs = theirs.clone();
+        partner.now(move |got| if got.path.starts_with(broken) { Reply::status(500) } else { theirs.answer(got) });
+        app.clock.advance(Span::seconds(60));
+        clinic.renew().await;
+        clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+        pull(&app).await;
+        let run = last_run(&clinic, &source).await;
+        assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0; 5]), "{run}");
+        assert_eq!(told(&run, "organizations_not_read"), ["organizations"], "{broken}: {run}");
+    }
 });
 
 on_both!(what_cannot_be_read_is_told_and_asked_again_only_where_that_may_help, |db| async move {
@@ -466,6 +530,44 @@ on_both!(what_a_source_may_not_be_is_refused, |db| async move {
     clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect(201);
 });
 
+on_both!(a_source_tells_its_last_run_and_when_it_is_read_next, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let theirs = Partner::of(&[("a", "Lunch Club")]);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    let unless = async |caller: &Caller, tag: &str| {
+        app.send(caller.request(Method::GET, &source).insert_header(("if-none-match", tag.to_owned()))).await
+    };
+    let before = clinic.get(&source).await;
+    let read = before.expect(200);
+    assert_eq!((&read["last_run"], &read["next_run_at"]), (&Value::Null, &json!("2026-03-02T17:00:00.000000Z")));
+    pull(&app).await;
+    let after = unless(&clinic, before.header("etag").unwrap()).await;
+    let read = after.expect(200);
+    assert_eq!((&read["version"], &read["last_run"]["status"], &read["last_run"]["created"]), (&json!(1), &json!("completed"), &json!(1)));
+    assert_eq!(read["next_run_at"], "2026-03-02T18:00:00.000000Z");
+    unless(&clinic, after.header("etag").unwrap()).await.expect(304);
+    assert_eq!(clinic.get(PATH).await.expect(200)["items"], json!([read]));
+
+    partner.now(|_| Reply::status(503));
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let waits = clinic.get(&source).await;
+    let read = waits.expect(200);
+    let run = &read["last_run"];
+    assert_eq!((&run["status"], &run["error"], &read["next_run_at"]), (&json!("waiting"), &json!("status"), &Value::Null), "{read}");
+    let paused = clinic.request(Method::PATCH, &source).insert_header(("if-match", waits.header("etag").unwrap()));
+    let paused = paused.set_json(json!({ "status": "paused" })).insert_header(("content-type", "application/merge-patch+json"));
+    let paused = app.send(paused).await.expect(200);
+    assert_eq!((&paused["version"], &paused["last_run"]["status"], &paused["next_run_at"]), (&json!(2), &json!("failed"), &Value::Null));
+    let active = clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
+    assert!(active["next_run_at"].is_string(), "{active}");
+    let history = clinic.get(&format!("{source}/history")).await.expect(200);
+    assert!(history["items"].as_array().unwrap().iter().all(|revision| revision["resource"]["last_run"].is_null()), "{history}");
+});
+
 on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
     let app = app(db).await;
     let clinic = app.clinic().await;
@@ -551,6 +653,23 @@ on_both!(of_a_page_that_is_larger_than_was_asked_for_only_the_record_that_clashe
     );
     let refused: Vec<&Value> = run["lines"].as_array().unwrap().iter().filter(|line| line["verdict"] == "refused").collect();
     assert_eq!((refused.len(), &refused[0]["key"], &refused[0]["notices"][0]["code"]), (1, &json!("2040"), &json!("clash")), "{run}");
+});
+
+on_both!(of_a_record_with_more_services_than_are_written_together_every_one_is_taken, |db| async move {
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let service = |number: usize| json!({ "id": format!("s{number}"), "name": format!("Lunch {number}"), "status": "active" });
+    let organization = json!({ "id": "o", "name": "Society", "services": (0..600).map(service).collect::<Vec<_>>() });
+    let page = json!({ "contents": [organization], "page_number": 1, "total_pages": 1, "last_page": true });
+    let partner = Receiver::that(move |_| Reply::json(&page));
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!(
+        (run["status"].as_str(), run["records"].as_i64(), run["organizations_created"].as_i64(), counts(&run)),
+        (Some("completed"), Some(1), Some(1), [600, 0, 0, 0, 0]),
+        "{run}"
+    );
 });
 
 #[actix_web::test]

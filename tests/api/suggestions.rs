@@ -5,6 +5,7 @@ use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
 use crate::client::{Caller, TestApp};
+use crate::duplicates::{Valley, path};
 
 struct Directory {
     app: TestApp,
@@ -99,6 +100,37 @@ on_both!(what_was_changed_meanwhile_is_not_undone_by_a_suggestion, |db| async mo
     assert_eq!(it.keeper.post(&format!("/v1/service-suggestions/{name}/accept"), json!({})).await.expect(200)["applied_version"], 3);
     let service = it.keeper.get(&it.path()).await.expect(200);
     assert_eq!((service["name"].as_str(), service["email"].as_str()), (Some("Lunch and Tea"), Some("desk@lunch.example.ca")));
+});
+
+on_both!(a_suggestion_that_came_with_a_merge_is_held_against_the_record_that_it_was_made_for, |db| async move {
+    let valley = Valley::new(db).await;
+    let Valley { keeper, first, second } = &valley;
+    let partner = keeper.app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
+    let change = async |version: i64| {
+        let url = json!({ "url": format!("https://{version}.example.ca") });
+        keeper.patch(&path(second, ""), version, url).await.expect(200);
+    };
+    let suggest = async |version: i64, patch: Value| {
+        let made = partner.post(&path(second, "/suggestions"), json!({ "base_version": version, "patch": patch })).await;
+        made.expect(201);
+        made.id()
+    };
+    let accept = async |id: &str| keeper.post(&format!("/v1/service-suggestions/{id}/accept"), json!({})).await;
+    change(1).await;
+    // The service will have this version after the merge, and another description than the duplicate.
+    let description = suggest(2, json!({ "description": "Mended." })).await;
+    change(2).await;
+    change(3).await;
+    // The service will not have had this version.
+    let email = suggest(4, json!({ "email": "new@example.ca" })).await;
+    assert_eq!(valley.merge().await["version"], 2);
+
+    let outdated = accept(&description).await.expect_problem(409, "suggestion_outdated");
+    assert_eq!((&outdated["errors"][0]["pointer"], &outdated["errors"][0]["code"]), (&json!("/patch/description"), &json!("outdated")));
+    assert_eq!(partner.get(&format!("/v1/service-suggestions/{description}")).await.expect(200)["status"], "pending");
+    assert_eq!(accept(&email).await.expect(200)["applied_version"], 3);
+    let service = keeper.get(&path(first, "")).await.expect(200);
+    assert_eq!((&service["description"], &service["email"]), (&json!("Ours."), &json!("new@example.ca")));
 });
 
 on_both!(what_cannot_be_suggested_is_refused_and_strangers_see_nothing, |db| async move {

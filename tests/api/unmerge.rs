@@ -47,7 +47,9 @@ async fn holds_the_services(caller: &Caller, replica: &mut Replica) {
         lists.add(kind, &path, &caller.get(&path).await.expect(200));
     }
     // These are of the moment at which they are read, and of how it was asked for.
-    let lists = ["freshness", "capacity_is_stale", "capacities", "hit"].iter().fold(lists, |lists, field| lists.without("service", field));
+    let lists = ["freshness", "capacity_is_stale", "capacities", "provided_by", "hit"]
+        .iter()
+        .fold(lists, |lists, field| lists.without("service", field));
     assert_eq!(replica.differences(&lists), [""; 0]);
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use actix_web::http::Method;
 use chrono::Duration;
 use futures_util::future::join_all;
 use kith::organizations::model::OrganizationKind;
@@ -115,6 +116,47 @@ on_both!(who_waits_stands_in_order_of_priority_and_then_of_time, |db| async move
     assert_eq!(theirs.faults(422), [("/referral_id".into(), "not_found".into())]);
     let unknown = town.agency.post(&town.list(), json!({ "referral_id": town.refer().await, "key": "newcomers" })).await;
     assert_eq!(unknown.faults(422), [("/key".into(), "not_found".into())]);
+});
+
+on_both!(who_is_referred_as_urgent_waits_as_urgent_whatever_else_is_said_of_them, |db| async move {
+    let town = Town::new(db).await;
+    let routine = town.wait(json!({})).await;
+    let referral = town.refer().await;
+    town.clinic.patch(&format!("/v1/referrals/{referral}"), 1, json!({ "priority": "asap" })).await.expect(200);
+    let entry = json!({ "referral_id": referral, "details": { "note": "Has nobody." } });
+    let entry = town.agency.post(&town.list(), entry).await.expect(201);
+    let stands = |entry: &Value| (entry["details"]["priority"].as_str().unwrap().to_owned(), entry["position"].as_i64().unwrap());
+    assert_eq!(stands(&entry), ("asap".into(), 1));
+
+    let path = town.path(&entry);
+    let written = town.agency.put(&path, 1, json!({ "expected_on": "2026-04-15" })).await.expect(200);
+    assert_eq!((stands(&written), &written["details"]["note"]), (("asap".into(), 1), &Value::Null));
+    let lowered = town.agency.patch(&path, 2, json!({ "priority": "routine" })).await.expect(200);
+    assert_eq!(stands(&lowered), ("routine".into(), 2), "the agency may know better");
+    let noted = town.agency.patch(&path, 3, json!({ "note": "Her daughter is there." })).await.expect(200);
+    assert_eq!(stands(&noted), ("routine".into(), 2));
+    let cleared = town.agency.patch(&path, 4, json!({ "priority": null })).await.expect(200);
+    assert_eq!((stands(&cleared), &cleared["details"]["note"]), (("asap".into(), 1), &json!("Her daughter is there.")));
+    assert_eq!(stands(&town.clinic.get(&town.path(&routine)).await.expect(200)), ("routine".into(), 2));
+});
+
+on_both!(whoever_acts_on_an_entry_that_has_changed_since_hears_of_it, |db| async move {
+    let town = Town::new(db).await;
+    let (first, second, third) = (town.wait(json!({})).await, town.wait(json!({})).await, town.wait(json!({})).await);
+    town.free(1).await;
+    let act = async |entry: &Value, act: &str, version: i64| {
+        let request = town.clinic.request(Method::POST, &format!("{}/{act}", town.path(entry)));
+        town.clinic.app.send(request.insert_header(("if-match", format!("\"{version}\""))).set_json(json!({}))).await
+    };
+    for what in ["accept", "decline", "leave"] {
+        let refused = act(&first, what, 1).await.expect_problem(412, "version_mismatch");
+        assert_eq!(refused["current_version"], 2, "{what}: it was offered a place");
+    }
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["offered", "waiting", "waiting"]);
+    act(&first, "decline", 2).await.expect(200);
+    assert_eq!(act(&second, "accept", 2).await.expect(200)["version"], 3);
+    act(&third, "leave", 1).await.expect(200);
+    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["declined", "accepted", "left"]);
 });
 
 on_both!(a_place_that_opens_is_offered_to_the_first_and_then_to_the_next, |db| async move {

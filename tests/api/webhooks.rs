@@ -184,6 +184,8 @@ on_both!(business_events_follow_from_what_was_changed, |db| async move {
     for (said, expected) in [
         (json!({ "status": "full" }), &["service.capacity_changed"][..]),
         (json!({ "status": "waitlist", "waitlist_length": 3 }), &["service.capacity_changed"]),
+        (json!({ "status": "waitlist", "available": 2 }), &["service.capacity_changed", "service.place_opened"]),
+        (json!({ "status": "full" }), &["service.capacity_changed"]),
         (json!({ "status": "open", "available": 2 }), &["service.capacity_changed", "service.place_opened"]),
         (json!({ "status": "open", "available": 1 }), &["service.capacity_changed"]),
     ] {
@@ -191,7 +193,7 @@ on_both!(business_events_follow_from_what_was_changed, |db| async move {
         settle(&town.app).await;
         assert_eq!(events(&receiver.take()), expected, "{said}");
     }
-    town.agency.patch(&format!("/v1/services/{}", service.id()), 5, json!({ "description": "Soup." })).await.expect(200);
+    town.agency.patch(&format!("/v1/services/{}", service.id()), 7, json!({ "description": "Soup." })).await.expect(200);
     settle(&town.app).await;
     assert!(receiver.take().is_empty(), "no word of its room");
 });
@@ -257,6 +259,38 @@ on_both!(a_place_that_opens_is_told_to_those_whom_it_concerns_and_the_offer_to_i
     town.agency.put_any(&capacity, room("full", 0)).await.expect(200);
     town.agency.put_any(&capacity, room("open", 2)).await.expect(200);
     assert_eq!(told(&town).await, is("", "", 1));
+});
+
+on_both!(the_room_of_a_service_is_another_where_somebody_says_so_or_takes_a_place_and_not_by_who_waits, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let service = json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id });
+    let service = format!("/v1/services/{}", town.agency.post("/v1/services", service).await.id());
+    Endpoint::new(&town.program, receiver.url("/"), json!({ "event_types": ["service.updated", "service.capacity_changed"] })).await;
+    // Whether it was updated, and how often its room is told to be another.
+    let told = async || {
+        settle(&town.app).await;
+        let got = receiver.take();
+        let events = events(&got);
+        let count = |name: &str| events.iter().filter(|event| *event == name).count();
+        (count("service.updated") > 0, count("service.capacity_changed"))
+    };
+    let list = format!("{service}/waitlist-entries");
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let referral = json!({ "patient_id": person(&town.clinic).await, "kind": "service", "service_id": service.rsplit('/').next(),
+            "source_type": "family_physician", "consent": { "form": "verbal" } });
+        let referral = town.clinic.make("/v1/referrals", referral).await;
+        entries.push(town.agency.make(&list, json!({ "referral_id": referral })).await);
+    }
+    assert_eq!(told().await, (true, 0), "two wait");
+    let room = json!({ "status": "open", "unit": "place", "available": 1 });
+    town.agency.put_any(&format!("{service}/capacity"), room).await.expect(200);
+    assert_eq!(told().await, (true, 1));
+    town.clinic.post(&format!("{list}/{}/decline", entries[0]), json!({})).await.expect(200);
+    assert_eq!(told().await, (true, 0), "the next has the offer");
+    town.clinic.post(&format!("{list}/{}/accept", entries[1]), json!({})).await.expect(200);
+    assert_eq!(told().await, (true, 1), "one place less is free");
 });
 
 on_both!(a_thin_payload_leads_to_what_it_is_about, |db| async move {

@@ -34,7 +34,7 @@ use crate::{languages, practitioners, services};
 const PAST: Duration = Duration::days(31);
 /// And what is within so long.
 const AHEAD: Duration = Duration::days(366);
-/// At most so many appointments, the nearest to its beginning first.
+/// At most so many appointments, those that are to come before others.
 const MOST: i64 = 2_000;
 
 /// How a calendar's link is to be.
@@ -188,6 +188,9 @@ async fn revoke(app: &State, caller: Principal, diary: Diary) -> Result<HttpResp
 ///
 /// An address to which calendar programs subscribe: the appointments of the service, when and where, and not who comes. By the
 /// organization that gives the service.
+///
+/// It shows those that have begun within the last 31 days or begin within 366 days, each place in a slot as an event of its own, and 2,000 of
+/// them at most: what is to come first, and of the others the latest. One that was called off is shown as that until it would have begun.
 #[utoipa::path(tag = "appointments", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = CalendarLinkInput, responses((status = 201, description = "The link, with its address.", body = NewCalendarLink)), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/services/{id}/calendar-links")]
 pub async fn create_service_calendar_link(
@@ -231,6 +234,9 @@ pub async fn revoke_service_calendar_links(
 ///
 /// An address to which calendar programs subscribe: the appointments with the practitioner, when and where, and not who comes. By the
 /// organization for which the practitioner acts.
+///
+/// It shows those that have begun within the last 31 days or begin within 366 days, each place in a slot as an event of its own, and 2,000 of
+/// them at most: what is to come first, and of the others the latest. One that was called off is shown as that until it would have begun.
 #[utoipa::path(tag = "appointments", params(("id" = PractitionerId, Path, description = "The practitioner's id.")), request_body = CalendarLinkInput, responses((status = 201, description = "The link, with its address.", body = NewCalendarLink)), security(("oauth2" = ["appointments:write"])))]
 #[post("/v1/practitioners/{id}/calendar-links")]
 pub async fn create_practitioner_calendar_link(
@@ -287,7 +293,7 @@ pub async fn read_calendar(app: State, token: Path<String>, request: HttpRequest
             // The service may have been merged into another since the link was made.
             let diary = if let Diary::Service(_) = diary { Diary::Service(row.subject_id.cast()) } else { diary };
             let language = language(conn, row.organization_id)?;
-            let shown = appointments::of_diary(conn, row.organization_id, diary, (now.plus(-PAST), now.plus(AHEAD)), MOST)?;
+            let shown = appointments::of_diary(conn, row.organization_id, diary, (now.plus(-PAST), now, now.plus(AHEAD)), MOST)?;
             let events = shown.iter().map(|(appointment, slot)| event(appointment, slot.location.as_deref(), title(&language), now));
             let mut calendar = calendar(events);
             for name in names(&name_of(conn, diary, &language)?) {

@@ -249,5 +249,20 @@ pub struct ServiceAtLocation {
     /// What was changed of it, as its source has it.
     pub metadata: Vec<Metadata>,
     /// What the standard has no field for.
-    pub kith: Option<KeptExtra>,
+    pub kith: Option<ServiceAtLocationExtra>,
+}
+
+/// Of a service at a location.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = HsdsServiceAtLocationExtra)]
+pub struct ServiceAtLocationExtra {
+    /// Opening times there, where some are times of closing.
+    pub schedules: Vec<model::Schedule>,
+    /// Its source says it, and Kith makes nothing of it.
+    #[schema(example = true)]
+    pub is_kept: Option<bool>,
+    /// What its source says of it and no field holds.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub source_fields: BTreeMap<String, Value>,
 }

@@ -179,6 +179,31 @@ fn what_a_source_says_stands_until_somebody_here_says_otherwise_of_it() {
 }
 
 #[test]
+fn what_was_given_back_once_is_given_back_again_no_deeper() {
+    let term = json!({
+        "id": ids::of_term("Own", "2"), "code": "2", "name": "Elders", "description": "Elders", "taxonomy": "Own",
+        "taxonomy_detail": {
+            "id": ids::of_taxonomy("Own"), "name": "Own", "description": "Own", "kith": { "source_fields": { "colour": "red", "id": "tax_2" } },
+        },
+        "kith": { "source_fields": { "id": "term_2", "parent_name": "All" } },
+    });
+    let said = fields(json!({ "attributes": [{ "link_type": "eligibility", "taxonomy_term": term }] }));
+    let mut record = written();
+    give_back("service", &mut record, &said, true);
+    assert_eq!(record["attributes"][1]["taxonomy_term"], term);
+    let rest = rest("service", &record, &written());
+    let kept = &rest["attributes"][0]["taxonomy_term"];
+    assert_eq!((&kept["parent_name"], &kept["taxonomy_detail"]["colour"]), (&json!("All"), &json!("red")));
+    assert_eq!((&kept["id"], &kept["kith"]), (&term["id"], &json!({ "source_fields": { "id": "term_2" } })));
+    let mut again = written();
+    give_back("service", &mut again, &rest, true);
+    assert_eq!(again, record);
+    assert_eq!(super::rest("service", &again, &written()), rest);
+    let listed = whole_row("taxonomy_term", kept.as_object().unwrap()).unwrap();
+    assert_eq!(Value::Object(listed), term);
+}
+
+#[test]
 fn another_that_took_the_same_record_gives_it_ids_of_its_own() {
     let text = Value::Object(given_back(false)).to_string();
     assert!(!text.contains("22222222-2222-4222-8222"), "{text}");

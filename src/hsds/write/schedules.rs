@@ -10,9 +10,10 @@ use crate::hsds::ids;
 use crate::hsds::model::{Schedule, ScheduleExtra};
 use crate::services::model::{self, ScheduleKind};
 
-/// Whether a reader of the standard's fields alone would not take a time of closing for one of opening.
-pub fn are_sayable(schedules: &[model::Schedule]) -> bool {
-    schedules.iter().all(|schedule| schedule.kind != ScheduleKind::Closed)
+/// All of them, where the standard's fields alone do not say all: it has no times of closing. Else nothing.
+pub fn unsayable(schedules: &[model::Schedule]) -> Vec<model::Schedule> {
+    let is_closing = |schedule: &model::Schedule| schedule.kind == ScheduleKind::Closed;
+    if schedules.iter().any(is_closing) { schedules.to_vec() } else { Vec::new() }
 }
 
 /// The rows of opening times, and of what is said of them in words.

@@ -1,6 +1,7 @@
 //! Who gives a service.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Part, Rows, own, places};
 use crate::hsds::write::names;
@@ -8,6 +9,9 @@ use crate::import::draft::Draft;
 use crate::import::mapping::{Mapping, Trust};
 use crate::import::{Notice, Outcome, Provider, keys, rest, text};
 use crate::types::Identifier;
+
+/// Fields that have its name.
+const NAMES: &[&str] = &["name", "legal_name"];
 
 /// An organization that a package lists; none where it stands in for one that is not known.
 pub fn listed(mapping: &Mapping, value: Value) -> Option<Outcome> {
@@ -35,26 +39,42 @@ fn listed_as(provider: Provider, mapping: &Mapping, mut notices: Vec<Notice>) ->
     Outcome::Listed(Box::new(provider), notices)
 }
 
-/// Reads an organization, but for what is left of it; none where it has no name.
-pub fn read(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Option<Provider> {
-    let (field, name) = organization.named_text(&["name", "legal_name"])?;
+/// The keys under which an organization is known that a list names: its own, or that of one of which services tell the name alone. None
+/// where it has no name.
+pub fn known_as(mapping: &Mapping, record: &Value) -> Option<[String; 2]> {
+    let mut part = Part::of(record.clone())?;
+    let (_, name) = part.named_text(NAMES)?;
+    Some([key(&mut part, &name, mapping), keys::fitted(&text::slug(&name))])
+}
+
+/// The key of an organization of this name, whose id is taken out.
+fn key(organization: &mut Part, name: &str, mapping: &Mapping) -> String {
     // Who has no id is not everybody else without one.
-    let id = organization.text(&["id"]).filter(|id| !uuid::Uuid::try_parse(id).is_ok_and(|id| id.is_nil()));
-    let is_uuid = |id: &String| uuid::Uuid::try_parse(id).is_ok();
+    let id = organization.text(&["id"]).filter(|id| !Uuid::try_parse(id).is_ok_and(|id| id.is_nil()));
     // Ids repeat with other names behind them; a name belongs to the key unless the id is one for the whole world.
     let key = match id {
         Some(id) if is_uuid(&id) || mapping.keys.trust == Trust::Always => id,
-        Some(id) if mapping.keys.trust == Trust::Unique => format!("{id}/{}", text::slug(&name)),
-        _ => text::slug(&name),
+        Some(id) if mapping.keys.trust == Trust::Unique => format!("{id}/{}", text::slug(name)),
+        _ => text::slug(name),
     };
-    let key = keys::fitted(&key);
+    keys::fitted(&key)
+}
+
+fn is_uuid(id: &str) -> bool {
+    Uuid::try_parse(id).is_ok()
+}
+
+/// Reads an organization, but for what is left of it; none where it has no name.
+pub fn read(organization: &mut Part, mapping: &Mapping, draft: &mut Draft) -> Option<Provider> {
+    let (field, name) = organization.named_text(NAMES)?;
+    let key = key(organization, &name, mapping);
     let whole = name;
     let name = keys::fitted_name(&whole);
     if name != whole {
         organization.refuse("name_cut", "organization.", field, Value::String(whole), draft);
     }
     // What it is part of can be told where ids are for the whole world. It stands as it is said, too, for that may come to nothing.
-    let is_of_the_world = uuid::Uuid::try_parse(&key).is_ok();
+    let is_of_the_world = is_uuid(&key);
     let parent = organization.text(&["parent_organization_id"]);
     organization.keep("parent_organization_id", parent.clone().map_or(Value::Null, Value::String));
     let parent = parent.filter(|id| is_of_the_world && is_uuid(id));

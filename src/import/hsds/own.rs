@@ -320,6 +320,8 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
     let single = location.external_identifier.clone().zip(location.external_identifier_type.clone());
     let single = single.map(|(value, system)| Identifier { system, value });
     let schedules = [site.schedules.as_slice(), location.schedules.as_slice()].concat();
+    let (own, _) = hours(&schedules, mapping, &format!("locations.{number}.schedules"), draft);
+    let stated = site.kith.clone().unwrap_or_default().schedules;
     Some(Place {
         name: location.name.clone(),
         address,
@@ -329,7 +331,7 @@ fn place(site: &hsds::ServiceAtLocation, number: usize, mapping: &Mapping, draft
         accessibility_text: (!words.is_empty()).then(|| words.join(BETWEEN_ROWS)),
         transit: extra.transit,
         phones: [phones(&site.phones), phones(&location.phones)].concat(),
-        schedules: hours(&schedules, mapping, &format!("locations.{number}.schedules"), draft).0,
+        schedules: if stated.is_empty() { own } else { stated },
         languages: location.languages.iter().filter_map(tag).collect(),
         identifiers: if extra.identifiers.is_empty() { single.into_iter().collect() } else { extra.identifiers },
     })

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::zones::{Zones, province_of};
-use super::{Part, Rows, schedules};
+use super::{Part, Rows, holidays, schedules};
 use crate::hsds::said::Fields;
 use crate::hsds::write::{BETWEEN_ROWS, names};
 use crate::import::draft::{Draft, is_empty_place, merge};
@@ -84,6 +84,9 @@ pub fn place(
         keep_site(whole, sites);
         return None;
     }
+    let says_itself = holidays::FIELDS.iter().any(|name| at.fields.contains_key(*name));
+    let holder = if says_itself { &mut at } else { &mut location };
+    holidays::read(holder, &mut place.schedules, &zones, prefix, draft);
     if let Some(owner) = location.fields.remove("organization_id").filter(is_uuid) {
         location.kept.insert("organization_id".into(), owner);
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shapes::Unit;
-use super::{Part, Rows, organization, own, places, schedules, terms};
+use super::{Part, Rows, holidays, organization, own, places, schedules, terms};
 use crate::hsds::said::Fields;
 use crate::hsds::write::names;
 use crate::http::json::{MOST_OF_RECORD, foreign};
@@ -426,9 +426,10 @@ fn located(service: &mut Part, organization: &mut Part, around: &mut Part, is_on
         let area = || draft.service.service_areas.iter().find(|area| area.kind == AreaKind::Region);
         let region = region.or_else(|| area().map(|area| places::Region::named(&area.value))).unwrap_or_default();
         let zones = places::zones(draft, mapping, &region);
-        let (read, rows) = schedules::read(own, &zones, "schedules", draft);
-        draft.service.schedules = read;
+        let (mut read, rows) = schedules::read(own, &zones, "schedules", draft);
         rows.put(service, "schedules");
+        holidays::read(service, &mut read, &zones, "", draft);
+        draft.service.schedules = read;
     }
 }
 

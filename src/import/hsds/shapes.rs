@@ -1,6 +1,7 @@
 //! The wrappings of HSDS: which object is the service, and which its organization.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::vec;
 
 use serde_json::Value;
 
@@ -26,18 +27,94 @@ pub struct Unit {
     pub is_only: bool,
 }
 
+/// The services of a record that are still to be read. What surrounds them is copied for each when it is its turn: a short record has very
+/// many of them, and all at once would be many times as large.
+#[derive(Debug, Clone, Default)]
+pub struct Units {
+    families: VecDeque<Family>,
+    /// What stands around all of them.
+    around: Part,
+}
+
+/// The services of one organization, or of none that is known.
+#[derive(Debug, Clone, Default)]
+struct Family {
+    organization: Option<Part>,
+    services: vec::IntoIter<Part>,
+    /// True where there are no services: then the organization is one.
+    is_organization: bool,
+    is_only: bool,
+}
+
+impl Units {
+    /// One service, and its organization where that is known.
+    fn one(service: Part, organization: Option<Part>) -> Self {
+        Family { organization, services: vec![service].into_iter(), is_only: true, ..Family::default() }.into()
+    }
+
+    /// Whether there are none. It is asked before any is read.
+    pub fn is_empty(&self) -> bool {
+        self.families.is_empty()
+    }
+}
+
+impl From<Family> for Units {
+    fn from(family: Family) -> Self {
+        Self { families: VecDeque::from([family]), around: Part::default() }
+    }
+}
+
+impl Iterator for Units {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        while let Some(family) = self.families.front_mut() {
+            if let Some(unit) = family.next(&self.around) {
+                return Some(unit);
+            }
+            self.families.pop_front();
+        }
+        None
+    }
+}
+
+impl Family {
+    /// Services of which no organization is known, or nothing of it is told.
+    fn of(services: Vec<Part>) -> Self {
+        Self { services: services.into_iter(), ..Self::default() }
+    }
+
+    /// An organization that is itself the service.
+    fn alone(organization: Part) -> Self {
+        Self { organization: Some(organization), is_organization: true, is_only: true, ..Self::default() }
+    }
+
+    /// The next service, with what stands around it.
+    fn next(&mut self, around: &Part) -> Option<Unit> {
+        let (is_organization, is_only, around) = (self.is_organization, self.is_only, around.clone());
+        if is_organization {
+            let organization = self.organization.take()?;
+            return Some(Unit { service: organization.clone(), is_organization, organization: Some(organization), around, is_only });
+        }
+        let service = self.services.next()?;
+        let is_last = self.services.as_slice().is_empty();
+        let organization = if is_last { self.organization.take() } else { self.organization.clone() };
+        Some(Unit { service, is_organization, organization, around, is_only })
+    }
+}
+
 /// Why nothing is made of a record, and the services that it would have been, as far as it says which.
 #[derive(Debug)]
 pub struct Unread {
     /// Why.
     pub reason: Notice,
     /// The services, each with its id where it has one.
-    pub units: Vec<Unit>,
+    pub units: Units,
 }
 
 impl From<Notice> for Unread {
     fn from(reason: Notice) -> Self {
-        Self { reason, units: Vec::new() }
+        Self { reason, units: Units::default() }
     }
 }
 
@@ -77,13 +154,14 @@ const ORGANIZATION: &[&str] = &[
 ];
 
 /// The services of a record.
-pub fn units(record: Value) -> Result<Vec<Unit>, Unread> {
+pub fn units(record: Value) -> Result<Units, Unread> {
     let Some(mut record) = Part::of(record) else {
         return Err(Notice::new("not_a_record", "", "the record is no object").into());
     };
     // Some feeds wrap a record in a description of its kind.
     if !record.fields.contains_key("name")
-        && let Some(inner) = record.fields.get("schema").filter(|inner| inner.is_object()).cloned().and_then(Part::of)
+        && record.fields.get("schema").is_some_and(Value::is_object)
+        && let Some(inner) = record.fields.remove("schema").and_then(Part::of)
     {
         record = inner;
     }
@@ -94,17 +172,12 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Unread> {
         && record.fields.get("service").is_some_and(Value::is_object)
         && !has(&record, "organization")
     {
-        return Ok(vec![at_location(record)]);
+        return Ok(at_location(record));
     }
-    // A service without a name is a service still, and not its organization.
-    let is_nameless = !is_named
-        && record.peek("id").is_some()
-        && record.fields.get("organization").is_some_and(Value::is_object)
-        && !has(&record, "services")
-        && !has(&record, "service");
+    let is_nameless = !is_named && is_nameless_service(&record) && !has(&record, "services") && !has(&record, "service");
     if is_nameless || is_named && has(&record, "organization") {
         let organization = record.fields.remove("organization").and_then(Part::of);
-        return Ok(vec![Unit { service: record, organization, is_only: true, ..Unit::default() }]);
+        return Ok(Units::one(record, organization));
     }
     let mut organizations = record.parts(&["organization", "organizations"]);
     if organizations.is_empty() {
@@ -112,12 +185,12 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Unread> {
         if counts(SERVICE) > 0 && counts(&["services", "organization_identifiers", "legal_status"]) == 0
             || counts(ORGANIZATION) == 0 && record.fields.contains_key("status")
         {
-            return Ok(vec![Unit { service: record, is_only: true, ..Unit::default() }]);
+            return Ok(Units::one(record, None));
         }
         return if is_named { of_organization(record, Vec::new(), Part::default()) } else { Err(nameless(record)) };
     }
     let services = record.parts(&["services", "service"]);
-    let Some(last) = organizations.pop() else { return Ok(Vec::new()) };
+    let Some(last) = organizations.pop() else { return Ok(Units::default()) };
     if organizations.is_empty() {
         return of_organization(last, services, record);
     }
@@ -125,19 +198,42 @@ pub fn units(record: Value) -> Result<Vec<Unit>, Unread> {
     side_by_side(organizations, services)
 }
 
+/// Whether a record without a name is a service still, and not its organization. What only wraps an organization has nothing that a service
+/// alone has, or the services stand in the organization.
+fn is_nameless_service(record: &Part) -> bool {
+    let is_of_service = |name: &str| matches!(name, "name" | "status") || SERVICE.contains(&name);
+    let is_wrapped = |organization: &Value| organization.is_object() && !lists_services(organization);
+    record.peek("id").is_some()
+        && record.fields.keys().any(|name| is_of_service(name))
+        && record.fields.get("organization").is_some_and(is_wrapped)
+}
+
+/// Whether an organization has services in it, or at its locations.
+fn lists_services(organization: &Value) -> bool {
+    let lists = |value: &Value, name: &str| match value.get(name) {
+        Some(Value::Array(items)) => items.iter().any(Value::is_object),
+        found => found.is_some_and(Value::is_object),
+    };
+    let locations = organization.get("locations").and_then(Value::as_array);
+    lists(organization, "services")
+        || lists(organization, "service")
+        || locations.into_iter().flatten().any(|location| lists(location, "services"))
+}
+
 /// What a record would have been that has no name and is no service: the services in it, or the organization that is itself one.
 fn nameless(mut record: Part) -> Unread {
     let is_organization = ORGANIZATION.iter().any(|name| record.fields.contains_key(*name));
-    let unit = |service, is_organization| Unit { service, is_organization, ..Unit::default() };
-    let mut units: Vec<Unit> = services_of(&mut record, Vec::new()).into_iter().map(|service| unit(service, false)).collect();
-    if units.is_empty() && is_organization {
-        units.push(unit(record, true));
-    }
+    let services = services_of(&mut record, Vec::new());
+    let units = match services.is_empty() {
+        false => Family::of(services).into(),
+        true if is_organization => Family::alone(record).into(),
+        true => Units::default(),
+    };
     Unread { reason: Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"), units }
 }
 
 /// Several organizations, and services that name them.
-fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Vec<Unit>, Unread> {
+fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Units, Unread> {
     let named = |part: &Part, column: &str| part.fields.get(column).map(Value::to_string);
     let known: HashSet<String> = organizations.iter().filter_map(|organization| named(organization, "id")).collect();
     let (mut given, mut others): (HashMap<String, Vec<Part>>, _) = (HashMap::new(), Vec::new());
@@ -147,18 +243,18 @@ fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Vec<Uni
             None => others.push(service),
         }
     }
-    let (mut units, mut fault) = (Vec::new(), None);
+    let (mut units, mut fault) = (Units::default(), None);
     for organization in organizations {
         let own = named(&organization, "id").and_then(|id| given.remove(&id)).unwrap_or_default();
         match of_organization(organization, own, Part::default()) {
-            Ok(own) => units.extend(own),
+            Ok(own) => units.families.extend(own.families),
             Err(unread) => {
-                units.extend(unread.units);
+                units.families.extend(unread.units.families);
                 fault.get_or_insert(unread.reason);
             }
         }
     }
-    units.extend(others.into_iter().map(|service| Unit { service, ..Unit::default() }));
+    units.families.push_back(Family::of(others));
     match fault {
         Some(reason) => Err(Unread { reason, units }),
         None => Ok(units),
@@ -166,14 +262,14 @@ fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Vec<Uni
 }
 
 /// A service at one location, as `/service_at_locations` lists them.
-fn at_location(mut record: Part) -> Unit {
+fn at_location(mut record: Part) -> Units {
     let mut service = record.fields.remove("service").and_then(Part::of).unwrap_or_default();
     let organization = service.fields.remove("organization").and_then(Part::of);
     if let Some(id) = record.fields.get("id") {
         service.fields.insert("id".into(), id.clone());
     }
     service.fields.insert("service_at_locations".into(), Value::Array(vec![Value::Object(record.fields)]));
-    Unit { service, organization, is_only: true, ..Unit::default() }
+    Units::one(service, organization)
 }
 
 /// Takes out the services of an organization, beside those that are given; where there are none, those at its locations.
@@ -188,7 +284,7 @@ fn services_of(organization: &mut Part, mut services: Vec<Part>) -> Vec<Part> {
     services
 }
 
-fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part) -> Result<Vec<Unit>, Unread> {
+fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part) -> Result<Units, Unread> {
     let services = services_of(&mut organization, services);
     // What a wrapper says beside the organization is said of it.
     for name in ["locations", "location", "phones", "phone", "addresses"] {
@@ -199,24 +295,16 @@ fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part
         }
     }
     if services.is_empty() {
-        return Ok(vec![Unit {
-            service: organization.clone(),
-            is_organization: true,
-            organization: Some(organization),
-            around,
-            is_only: true,
-        }]);
+        return Ok(Units { around, ..Units::from(Family::alone(organization)) });
     }
     let told = json::length(&organization.fields) + json::length(&around.fields);
     if services.len().saturating_mul(told) > LARGEST {
         let message = format!("its organization, told with each of its services, would be more than {LARGEST} bytes");
-        let units = services.into_iter().map(|service| Unit { service, ..Unit::default() }).collect();
-        return Err(Unread { reason: Notice::new("too_large", "", message), units });
+        return Err(Unread { reason: Notice::new("too_large", "", message), units: Family::of(services).into() });
     }
     let is_only = services.len() == 1;
-    let unit =
-        |service| Unit { service, is_organization: false, organization: Some(organization.clone()), around: around.clone(), is_only };
-    Ok(services.into_iter().map(unit).collect())
+    let family = Family { organization: Some(organization), is_only, ..Family::of(services) };
+    Ok(Units { around, ..Units::from(family) })
 }
 
 #[cfg(test)]
@@ -227,8 +315,8 @@ mod tests {
 
     fn shown(record: Value) -> Vec<String> {
         let name = |part: &Part| part.fields.get("name").and_then(Value::as_str).unwrap_or("-").to_owned();
-        let shown = |unit: &Unit| format!("{} of {}", name(&unit.service), unit.organization.as_ref().map_or("nobody".into(), name));
-        units(record).unwrap().iter().map(shown).collect()
+        let shown = |unit: Unit| format!("{} of {}", name(&unit.service), unit.organization.as_ref().map_or("nobody".into(), name));
+        units(record).unwrap().map(shown).collect()
     }
 
     #[test]
@@ -253,17 +341,51 @@ mod tests {
     fn a_service_without_a_name_is_not_its_organization() {
         assert_eq!(shown(json!({"id": "S", "name": null, "organization": {"id": "O", "name": "O"}})), ["- of O"]);
         assert_eq!(shown(json!({"id": "S", "status": "active"})), ["- of nobody"]);
-        // One that only wraps its organization has no id, or its services beside it.
+        for said in ["status", "cost_options", "kith"] {
+            assert_eq!(shown(json!({"id": "S", said: "x", "organization": {"name": "O", "services": []}})), ["- of O"], "{said}");
+        }
+        // One that only wraps its organization has no id, nothing that a service alone has, or its services beside it.
         assert_eq!(shown(json!({"organization": {"id": "O", "name": "O"}, "locations": []})), ["O of O"]);
         assert_eq!(shown(json!({"id": 1, "organization": {"name": "O"}, "services": [{"name": "S"}]})), ["S of O"]);
+        let wrapped = units(json!({"id": 7, "organization": {"id": "O", "name": "O"}, "locations": []})).unwrap().next().unwrap();
+        assert!(wrapped.is_organization && wrapped.service.fields["id"] == "O");
+    }
+
+    #[test]
+    fn services_inside_a_wrapped_organization_are_the_records_whatever_its_wrapper_says() {
+        for wrapper in [json!({"id": "w1"}), json!({"id": "w1", "status": "active"}), json!({"id": "w1", "name": null})] {
+            for own in [
+                json!({"services": [{"name": "S"}, {"name": "T"}]}),
+                json!({"service": [{"name": "S"}, {"name": "T"}]}),
+                json!({"locations": [{"services": [{"name": "S"}]}, {"services": [{"name": "T"}]}]}),
+            ] {
+                let (mut record, mut organization) = (wrapper.clone(), own);
+                organization["name"] = json!("O");
+                record["organization"] = organization;
+                assert_eq!(shown(record.clone()), ["S of O", "T of O"], "{record}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_surrounds_services_goes_with_each_of_them_and_is_the_last_ones_own() {
+        let record = json!({"organization": {"name": "O", "url": "o"}, "services": [{"name": "S"}, {"name": "T"}], "since": 1999});
+        let mut left = units(record).unwrap();
+        for name in ["S", "T"] {
+            assert!(left.families[0].organization.is_some());
+            let unit = left.next().unwrap();
+            assert_eq!((&unit.service.fields["name"], &unit.organization.unwrap().fields["url"]), (&json!(name), &json!("o")));
+            assert_eq!((&unit.around.fields["since"], unit.is_only), (&json!(1999), false));
+        }
+        assert!(left.families[0].organization.is_none() && left.next().is_none());
     }
 
     #[test]
     fn what_cannot_be_read_says_which_services_it_would_have_been() {
         let ids = |record: Value| {
             let unread = units(record).unwrap_err();
-            let id = |unit: &Unit| (unit.service.fields["id"].clone(), unit.is_organization);
-            unread.units.iter().map(id).collect::<Vec<_>>()
+            let id = |unit: Unit| (unit.service.fields["id"].clone(), unit.is_organization);
+            unread.units.map(id).collect::<Vec<_>>()
         };
         let (one, other) = (json!({"id": "S"}), json!({"id": "T"}));
         assert_eq!(ids(json!({"id": "O", "name": null, "services": [one, other]})), [(json!("S"), false), (json!("T"), false)]);
@@ -279,7 +401,7 @@ mod tests {
     fn an_organization_is_not_told_with_its_services_beyond_measure() {
         let services = |count: usize| vec![json!({ "name": "S" }); count];
         let large = |count| units(json!({ "name": "O", "x": "y".repeat(1 << 20), "services": services(count) }));
-        assert_eq!(large(2).unwrap().len(), 2);
+        assert_eq!(large(2).unwrap().count(), 2);
         assert_eq!(large(65).unwrap_err().reason.code, "too_large");
     }
 }

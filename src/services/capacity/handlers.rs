@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
 use regex::Regex;
@@ -10,12 +9,11 @@ use regex::Regex;
 use super::api::{CapacityAnswers, CapacityEntry, CapacityList, KEY_LENGTH, KEY_PATTERN};
 use super::setting;
 use crate::app::State;
-use crate::auth::{Allowed, DirectoryReader, scope};
+use crate::auth::{Allowed, DirectoryReader, Principal, scope};
 use crate::db::types::Id;
 use crate::error::{Error, Result};
-use crate::http::body::Valid;
 use crate::http::command::{Command, Reply};
-use crate::http::etag::{IfMatch, OptionalIfMatch, tag};
+use crate::http::etag::{IfMatch, OptionalIfMatch};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::HistoryQuery;
@@ -27,25 +25,26 @@ use crate::services::row::CapacityEntryRow;
 /// Set the capacity of a service
 ///
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
-/// the service. What was true earlier than what is known (`as_of`) is refused, and so is what lies in the future. What was said more than
-/// 60 days ago is stale, and counts half in search and matching. A service that is `full` or `closed` has no free places: what says both is
-/// refused.
+/// the service. What was true earlier than what is known (`as_of`) is refused. What lies ahead by 24 hours at most is true now, and what is
+/// later is refused. What was said more than 60 days ago is stale, and counts half in search and matching. A service that is `full` or
+/// `closed` has no free places: what says both is refused. To say the same once more is to confirm it, and is remembered too: an
+/// `Idempotency-Key` tells that from a request that is sent again.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
 /// many wait, unless the provider has said it: both are counted by Kith, and the service is a new version when they change. This is so
 /// where nobody has said anything of the capacity yet, too: its status is `unknown` then. A place that was offered to somebody is theirs
 /// until they answer or the offer runs out, whatever is said of the capacity meanwhile, `full` too; the provider takes it back by declining
 /// it in their place. Given back while the service is full, it is offered to nobody.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\""), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again.", example = "0f8b6c1e-1")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacity")]
 pub async fn set_service_capacity(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     id: Path<Id<kind::Service>>,
     version: OptionalIfMatch,
-    capacity: Valid<Capacity>,
+    command: Command<Capacity>,
 ) -> Result<HttpResponse> {
-    put_capacity(&app, caller, *id, None, version, capacity.0).await
+    put_capacity(&app, &caller, *id, None, version, command).await
 }
 
 /// Set one of the capacities of a service
@@ -53,38 +52,35 @@ pub async fn set_service_capacity(
 /// A service may have several capacities: places kept for newcomers beside those for everybody, hours beside places. Each has a key, which
 /// the caller chooses, and is set and remembered like the default one, which has none. Matching takes for each person the capacity that is
 /// for them and takes them soonest; search goes by what is for everybody. A service has at most 50 of them.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\"")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), ("key" = String, Path, description = "The part's key: words of lower-case letters and digits, joined by `-` or `_`, at most 60 characters.", pattern = "^[a-z0-9]+([-_][a-z0-9]+)*$", max_length = 60, example = "newcomers"), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"3\""), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to send again.", example = "0f8b6c1e-1")), request_body = Capacity, responses((status = 200, description = "The capacity as it now is, with the service's version as `ETag`.", body = Capacity), (status = 409, description = "Something newer is known of the room, as of `current_as_of`: `capacity_outdated`."), (status = 410, description = "The service has been deleted.")), security(("oauth2" = ["services:write"])))]
 #[put("/v1/services/{id}/capacities/{key}")]
 pub async fn set_named_service_capacity(
     app: State,
     caller: Allowed<scope::ServicesWrite>,
     path: Path<(Id<kind::Service>, String)>,
     version: OptionalIfMatch,
-    capacity: Valid<Capacity>,
+    command: Command<Capacity>,
 ) -> Result<HttpResponse> {
     let (id, key) = path.into_inner();
-    put_capacity(&app, caller, id, Some(checked(key)?), version, capacity.0).await
+    put_capacity(&app, &caller, id, Some(checked(key)?), version, command).await
 }
 
 async fn put_capacity(
     app: &State,
-    caller: Allowed<scope::ServicesWrite>,
+    caller: &Principal,
     id: ServiceId,
     key: Option<String>,
     version: OptionalIfMatch,
-    capacity: Capacity,
+    command: Command<Capacity>,
 ) -> Result<HttpResponse> {
-    let clock = app.clock.clone();
-    let (capacity, row) = app
-        .db
-        .write(move |conn| {
-            let caller = caller.now(&clock);
-            let row = setting::lock(conn, &caller, id)?;
+    command
+        .run(app, caller, move |conn, caller, capacity| {
+            let row = setting::lock(conn, caller, id)?;
             version.check(row.version)?;
-            setting::say(conn, &caller, &row, key.as_deref(), &capacity, "")
+            let (capacity, row) = setting::say(conn, caller, &row, key.as_deref(), capacity, "")?;
+            Reply::versioned(row.version, &capacity)
         })
-        .await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(row.version))).json(capacity))
+        .await
 }
 
 /// A key that can be one.
@@ -137,8 +133,9 @@ pub async fn set_service_capacities(
 
 /// Read the history of the capacity of a service
 ///
-/// Every capacity that was set, the latest first; `key` tells which of them it was.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>)), security((), ("oauth2" = ["services:read"])))]
+/// Every capacity that was set, the latest first; `key` tells which of them it was. What was set of records that were merged into the
+/// service is among it.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of entries.", body = Page<CapacityEntry>), (status = 410, description = "The record was merged into another: `merged`.")), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/capacity/history")]
 pub async fn list_service_capacity_history(
     app: State,
@@ -153,7 +150,7 @@ pub async fn list_service_capacity_history(
     let page = app
         .db
         .read(move |conn| {
-            repository::find(conn, *id)?.ok_or(Error::NotFound)?;
+            repository::find_standing(conn, *id)?.ok_or(Error::NotFound)?;
             let rows = repository::list_capacity_entries(conn, *id, before, query.limit.and_one())?;
             Page::from_rows(rows, query.limit, fingerprint, |row: &CapacityEntryRow| row.id)
         })

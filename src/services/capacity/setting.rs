@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
+
 use super::api::{CapacityAnswer, CapacityAnswers, CapacityLine, CapacityList, CapacityOutcome};
 use crate::auth::Principal;
 use crate::changes::{Action, Actor};
@@ -23,6 +25,8 @@ pub const MOST_ROOMS: usize = 50;
 /// The bytes of services that one list writes: with its room each is written whole into the journal. Five hundred with a dozen places each
 /// are fewer.
 const MOST_WRITTEN: usize = 16 << 20;
+/// By so much a moment may lie ahead: a clock is fast, or takes its local time for UTC.
+const MOST_AHEAD: Duration = Duration::hours(24);
 
 /// The service, of which the caller may say how much room it has; nobody else changes it until the transaction ends.
 pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<ServiceRow> {
@@ -36,7 +40,7 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
 /// [`set`].
 ///
 /// # Errors
-/// [`Error::Invalid`] where the moment lies in the future, [`Error::CapacityOutdated`] where something newer has been said.
+/// [`Error::Invalid`] where the moment lies ahead by more than a day, [`Error::CapacityOutdated`] where something newer has been said.
 pub fn say(
     conn: &mut DbConn,
     caller: &Principal,
@@ -45,10 +49,11 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let capacity = capacity.clone().stated(row.has_list(key));
+    let capacity = capacity.stated(row.has_list(key));
     let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
-    if as_of.utc().date_naive() > caller.at.latest_date() {
-        return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", "must not be in the future"));
+    if as_of > caller.at.plus(MOST_AHEAD) {
+        let message = format!("must not lie ahead by more than {} hours", MOST_AHEAD.num_hours());
+        return Err(Error::invalid(format!("{pointer}/as_of"), "out_of_range", message));
     }
     // A clock that is ahead says what is true now, or nobody could say anything newer until that moment has come.
     let as_of = as_of.min(caller.at);
@@ -72,8 +77,9 @@ pub fn set(conn: &mut DbConn, actor: &Actor, row: &ServiceRow, key: Option<&str>
     }
     let next = queue::serve(conn, actor.at, next)?;
     write(conn, actor, &next)?;
+    let capacity = next.room_of(key).cloned().unwrap_or(capacity);
     repository::insert_capacity_entry(conn, &CapacityEntryRow::new(row.id, actor, key, &capacity))?;
-    Ok((next.room_of(key).cloned().unwrap_or(capacity), next))
+    Ok((capacity, next))
 }
 
 /// One place less is free in a room of a service, where its places are counted and the organization that was asked gives it. Whoever calls
@@ -86,12 +92,10 @@ pub fn take_place(conn: &mut DbConn, at: Instant, id: ServiceId, key: Option<&st
     let Some((room, free)) = row.room_of(key).and_then(|room| Some((room, room.available.filter(|free| *free > 0)?))) else {
         return Ok(());
     };
-    let status = match room.status {
-        // Kith keeps a list of the room, or the place would not have been offered: whoever comes now waits.
-        CapacityStatus::Open if free == 1 => CapacityStatus::Waitlist,
-        status => status,
-    };
-    let room = Capacity { status, available: Some(free - 1), ..room.clone() };
+    // Whoever said that it is open said so of a place that is free no more: what it is now follows.
+    let is_over = room.status == CapacityStatus::Open && free == 1;
+    let is_status_derived = if is_over { Some(true) } else { room.is_status_derived };
+    let room = Capacity { is_status_derived, available: Some(free - 1), ..room.clone() }.stated(row.has_list(key));
     set(conn, &Actor::operator(at), &row, key, &room).map(|_| ())
 }
 

@@ -87,7 +87,7 @@ pub async fn dismiss_service_duplicate(
                 return Err(Error::invalid("/service_ids", "required", "must be two"));
             };
             if one.distinct_from.contains(&other.id) {
-                return Reply::versioned(one.version, &Services::shape(one.clone()).at(caller.at));
+                return Reply::versioned(one.version, &Services::view(conn, caller, Services::shape(one.clone()))?);
             }
             let next = one.set_apart(other.id, caller.at);
             if !repository::update(conn, &next)? {
@@ -95,7 +95,7 @@ pub async fn dismiss_service_duplicate(
             }
             let (head, shape) = (Services::head(&next), Services::shape(next));
             resource::record::<Services>(conn, caller, &head, Action::Updated, &shape)?;
-            Reply::versioned(head.version, &shape.at(caller.at))
+            Reply::versioned(head.version, &Services::view(conn, caller, shape)?)
         })
         .await
 }
@@ -120,7 +120,7 @@ pub async fn merge_service(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = merge::merge(conn, caller, *id, input, &version)?;
-            Reply::versioned(service.version, &service.at(caller.at))
+            Reply::versioned(service.version, &Services::view(conn, caller, service)?)
         })
         .await
 }
@@ -132,7 +132,7 @@ pub async fn merge_service(
 /// the appointments in those slots and whoever waits by those referrals; what was made since stays with the service. The service keeps
 /// what it says itself and what was changed since the merge. The two are set apart: they are not listed as duplicates of each other. By
 /// the organization that keeps both records.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"2\"")), request_body = ServiceUnmerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "The record was not merged into this service: `not_merged`; it came with another one, which `merged_into` names, that was merged since: `merged_since`; what it was is not known: `merge_not_kept`; or another service has one of its identifiers now: `duplicate`."), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"2\"")), request_body = ServiceUnmerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "The record was not merged into this service: `not_merged`; it came with another one, which `merged_into` names, that was merged since: `merged_since`; what it was is not known: `merge_not_kept`; another service has one of its identifiers now: `duplicate`; or more than 20,000 people would wait for it again: `too_much_at_once`."), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/unmerge")]
 pub async fn unmerge_service(
     app: State,
@@ -144,7 +144,7 @@ pub async fn unmerge_service(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let service = unmerge::unmerge(conn, caller, *id, input, &version)?;
-            Reply::versioned(service.version, &service.at(caller.at))
+            Reply::versioned(service.version, &Services::view(conn, caller, service)?)
         })
         .await
 }

@@ -74,11 +74,11 @@ impl Kept {
         Self {
             content: duplicate.content.0.clone(),
             own_content: duplicate.own_content.clone().map(|own| own.0),
-            capacity: duplicate.capacity.as_ref().map(|capacity| capacity.said()),
+            capacity: duplicate.capacity.as_ref().map(|capacity| capacity.uncounted()),
             capacities: duplicate
                 .capacities
                 .iter()
-                .map(|named| NamedCapacity { key: named.key.clone(), capacity: named.capacity.said() })
+                .map(|named| NamedCapacity { key: named.key.clone(), capacity: named.capacity.uncounted() })
                 .collect(),
             distinct_from: duplicate.distinct_from.0.clone(),
             identifiers: duplicate.content.identifiers.clone(),

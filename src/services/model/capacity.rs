@@ -31,8 +31,8 @@ text_enum! {
 #[serde(deny_unknown_fields, default)]
 pub struct Capacity {
     /// Whether it takes people now. Where that is not said and `available` is, it follows: `open` where a place is free, and where none is,
-    /// `waitlist` if people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`. Where somebody
-    /// takes the last place of an `open` room, which Kith had offered to them, it is `waitlist` from then on.
+    /// `waitlist` while people wait (`waitlist_length`, `expected_wait_days`, a list that Kith keeps), else `full`. Where somebody takes the
+    /// last place of an `open` room, which Kith had offered to them, it follows from then on.
     pub status: CapacityStatus,
     /// What is counted: `place`, `hamper`, `hour`, ….
     #[schema(max_length = 60, example = "place")]
@@ -50,7 +50,7 @@ pub struct Capacity {
     /// Days until one is taken.
     #[schema(minimum = 0, maximum = 10_000, example = 21)]
     pub expected_wait_days: Option<i32>,
-    /// The moment it was true; the moment of the request where absent, or where it lies ahead by less than a day. What is later is refused.
+    /// The moment it was true; the moment of the request where absent, or where it lies ahead by 24 hours at most. What is later is refused.
     pub as_of: Option<Instant>,
     /// A remark.
     #[schema(max_length = 1_000, example = "New group starts in May.")]
@@ -70,6 +70,10 @@ pub struct Capacity {
     /// Where a caller says true, the length that comes with it is not taken.
     #[schema(example = json!(null))]
     pub is_waitlist_counted: Option<bool>,
+    /// True where `status` follows from the free places and from who waits, and changes with them; null where it was said, or nothing
+    /// follows. Where a caller says true, the status that comes with it is not taken.
+    #[schema(example = json!(null))]
+    pub is_status_derived: Option<bool>,
 }
 
 /// Those who stand on the list that Kith keeps for a room.
@@ -95,30 +99,38 @@ impl Capacity {
         self.fresh_until().is_some_and(|until| until < today)
     }
 
-    /// Whether it has free places that its status rules out.
+    /// Whether it has free places that the status which was said rules out.
     pub fn contradicts_itself(&self) -> bool {
-        matches!(self.status, CapacityStatus::Full | CapacityStatus::Closed) && self.available.is_some_and(|free| free > 0)
+        matches!(self.said().status, CapacityStatus::Full | CapacityStatus::Closed) && self.available.is_some_and(|free| free > 0)
     }
 
-    /// With the status that follows from the free places, where none is said; `has_list` where people stand on the list that Kith keeps.
+    /// What the provider said, with the status that follows from the free places where none is said; `has_list` where people stand on the
+    /// list that Kith keeps.
     #[must_use]
-    pub fn stated(self, has_list: bool) -> Self {
+    pub fn stated(&self, has_list: bool) -> Self {
         let said = self.said();
         let is_waited_for = has_list || said.waitlist_length.is_some_and(|people| people > 0) || said.expected_wait_days.is_some();
-        let status = match (self.status, self.available) {
+        let status = match (said.status, said.available) {
             (CapacityStatus::Unknown, Some(1..)) => CapacityStatus::Open,
             (CapacityStatus::Unknown, Some(_)) if is_waited_for => CapacityStatus::Waitlist,
             (CapacityStatus::Unknown, Some(_)) => CapacityStatus::Full,
-            (status, _) => status,
+            _ => return said,
         };
-        Self { status, ..self }
+        Self { status, is_status_derived: Some(true), ..said }
     }
 
-    /// Without what Kith has counted: what the provider said.
+    /// Without what Kith has counted of those who wait.
     #[must_use]
-    pub fn said(&self) -> Self {
+    pub fn uncounted(&self) -> Self {
         let waitlist_length = self.waitlist_length.filter(|_| self.is_waitlist_counted != Some(true));
         Self { waitlist_length, held: None, is_waitlist_counted: None, ..self.clone() }
+    }
+
+    /// The same without the status that follows: what the provider said.
+    #[must_use]
+    pub fn said(&self) -> Self {
+        let status = if self.is_status_derived == Some(true) { CapacityStatus::Unknown } else { self.status };
+        Self { status, is_status_derived: None, ..self.uncounted() }
     }
 
     /// Whether nobody has said anything, so that it tells at most who waits.
@@ -126,13 +138,13 @@ impl Capacity {
         self.said() == Self::default()
     }
 
-    /// With what Kith counts of those on its list; none where nobody stands on it.
+    /// With what Kith counts of those on its list, none where nobody stands on it, and the status that follows.
     #[must_use]
     pub fn counted(&self, queue: Option<Queue>) -> Self {
-        let said = self.said();
-        let Some(queue) = queue else { return said };
-        let is_waitlist_counted = Some(said.waitlist_length.is_none());
-        Self { waitlist_length: said.waitlist_length.or(Some(queue.waiting)), held: Some(queue.offered), is_waitlist_counted, ..said }
+        let stated = self.stated(queue.is_some());
+        let Some(queue) = queue else { return stated };
+        let is_waitlist_counted = Some(stated.waitlist_length.is_none());
+        Self { waitlist_length: stated.waitlist_length.or(Some(queue.waiting)), held: Some(queue.offered), is_waitlist_counted, ..stated }
     }
 
     /// The units that are free and kept for nobody; `None` where they are not counted.

@@ -89,7 +89,7 @@ pub struct Place {
     /// Telephones of this place.
     #[schema(max_items = 20)]
     pub phones: Vec<Phone>,
-    /// Opening times at this place; where given they win over the service's.
+    /// Opening times at this place; where given they win over the service's, whose times of closing count here too.
     #[schema(max_items = 100)]
     pub schedules: Vec<Schedule>,
     /// Languages spoken here, where they differ from the service's. BCP 47.

@@ -59,19 +59,24 @@ impl Timetable {
         Self::of(schedules, &mut Known::default())
     }
 
-    fn of<'s>(schedules: &'s [Schedule], known: &mut Known<'s>) -> Self {
-        Self(schedules.iter().filter_map(|schedule| Rule::new(schedule, known).ok()).collect())
+    fn of<'s>(schedules: impl IntoIterator<Item = &'s Schedule>, known: &mut Known<'s>) -> Self {
+        Self(schedules.into_iter().filter_map(|schedule| Rule::new(schedule, known).ok()).collect())
     }
 
     /// The different timetables of a service: its own, and that of each place which has one.
     ///
-    /// A place's schedules win over the service's, so the service's own count only where there is no place or a place without any.
+    /// A place's times of opening win over the service's, so the service's own count only where there is no place or a place without any.
+    /// Times of closing are exceptions to either: the service's count at all of its places, and a place's own beside them.
     pub fn of_service(service: &ServiceInput) -> Vec<Self> {
-        let own = service.places.is_empty() || service.places.iter().any(|place| place.schedules.is_empty());
-        let schedules = own.then_some(&service.schedules).into_iter().chain(service.places.iter().map(|place| &place.schedules));
+        let nothing: &[Schedule] = &[];
+        let is_bare = service.places.is_empty() || service.places.iter().any(|place| place.schedules.is_empty());
+        let stated = service.places.iter().map(|place| place.schedules.as_slice()).filter(|there| !there.is_empty());
         let (mut tables, mut known) = (Vec::new(), Known::default());
-        for table in schedules.map(|schedules| Self::of(schedules, &mut known)).filter(Self::is_known) {
-            if !tables.contains(&table) {
+        for there in is_bare.then_some(nothing).into_iter().chain(stated) {
+            let opens_there = there.iter().any(|schedule| schedule.kind != ScheduleKind::Closed);
+            let of_service = service.schedules.iter().filter(|own| !opens_there || own.kind == ScheduleKind::Closed);
+            let table = Self::of(there.iter().chain(of_service), &mut known);
+            if table.is_known() && !tables.contains(&table) {
                 tables.push(table);
             }
         }
@@ -124,7 +129,7 @@ impl Timetable {
         let offset = |zone: Tz| i64::from(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()) / 60;
         let free: Spans = windows.iter().flat_map(|window| wrapped(window_span(window))).collect();
         let (mut regular, mut closed, mut now_and_then) = (Vec::new(), Vec::new(), Vec::new());
-        for rule in self.0.iter().filter(|rule| rule.is_in_force_around(at)) {
+        for rule in self.0.iter().filter(|rule| rule.is_ordinary_around(at)) {
             let shift = zone.map_or(0, |zone| offset(zone) - offset(rule.zone));
             for (day, share) in (0..).zip(rule.days.share_of_weeks()).filter(|(_, share)| *share > 0.0) {
                 let (from, until) = rule.week_span(day);
@@ -214,11 +219,13 @@ impl Rule {
         day_span(day, opens, opens + i64::from(self.length))
     }
 
-    /// Whether it may fall on a day of the four weeks from `at`.
-    fn is_in_force_around(&self, at: DateTime<Utc>) -> bool {
-        let day = at.date_naive();
-        let last = day.checked_add_days(DayCount::new(27)).unwrap_or(day);
-        self.valid.until.is_none_or(|until| until >= day) && self.valid.from.is_none_or(|from| from <= last)
+    /// Whether it is of an ordinary one of the four weeks from `at`: it may fall on a day of them, or, where it closes, it is in force on
+    /// all of them. A holiday closes no other week.
+    fn is_ordinary_around(&self, at: DateTime<Utc>) -> bool {
+        let first = at.date_naive();
+        let last = first.checked_add_days(DayCount::new(27)).unwrap_or(first);
+        let (begins, ends) = if self.is_closing { (first, last) } else { (last, first) };
+        self.valid.from.is_none_or(|from| from <= begins) && self.valid.until.is_none_or(|until| until >= ends)
     }
 
     fn is_lasting(&self) -> bool {

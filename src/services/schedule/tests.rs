@@ -137,6 +137,10 @@ fn openings_overlap_with_free_times_or_do_not() {
     assert_eq!(minutes(&alternating, &free, None), 30);
     let night = [schedule("FREQ=WEEKLY;BYDAY=SU", "22:00", "02:00", zone)];
     assert_eq!(minutes(&night, &[window(Weekday::Monday, "00:00", "01:00")], None), 60, "Sunday night runs into Monday");
+    for (from, until, expected) in [("2026-02-09", "2026-02-10", 60), ("2026-02-01", "2026-02-28", 60), ("2026-01-31", "2026-03-31", 0)] {
+        let closed = [office[0].clone(), closed("FREQ=DAILY", zone, from, until)];
+        assert_eq!(minutes(&closed, &free, None), expected, "closed from {from} until {until}");
+    }
 }
 
 #[test]
@@ -171,6 +175,24 @@ fn a_service_is_open_where_any_of_its_places_is() {
     assert_eq!(Timetable::of_service(&service).len(), 2);
     service.places[1].schedules = vec![saturday];
     assert_eq!(Timetable::of_service(&service), [Timetable::new(&service.places[0].schedules)], "the places' times win");
+}
+
+#[test]
+fn a_closing_of_a_service_is_one_of_all_its_places_and_that_of_a_place_is_one_of_its_own() {
+    let zone = "America/Vancouver";
+    let (monday, saturday) =
+        (schedule("FREQ=WEEKLY;BYDAY=MO", "09:00", "17:00", zone), schedule("FREQ=WEEKLY;BYDAY=SA", "09:00", "17:00", zone));
+    let holiday = |day: &str| closed("FREQ=DAILY", zone, day, day);
+    let mut service: ServiceInput = serde_json::from_value(serde_json::json!({"name": "Library", "places": [{}, {}, {}]})).unwrap();
+    service.schedules = vec![monday, holiday("2026-01-05"), holiday("2026-01-10")];
+    service.places[1].schedules = vec![saturday];
+    service.places[2].schedules = vec![holiday("2026-01-12")];
+    let days = |table: &Timetable| -> Vec<String> {
+        let openings = table.openings(at("2026-01-04T12:00:00Z"), at("2026-01-20T12:00:00Z"));
+        openings.iter().map(|opening| opening.from.format("%d").to_string()).collect()
+    };
+    let tables: Vec<Vec<String>> = Timetable::of_service(&service).iter().map(days).collect();
+    assert_eq!(tables, [vec!["12", "19"], vec!["17"], vec!["19"]]);
 }
 
 fn zones() -> impl Strategy<Value = Tz> {

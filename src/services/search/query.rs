@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::db::types::Instant;
 use crate::error::Fault;
 use crate::http::page::Limit;
+use crate::identifiers::IdentifierToken;
 use crate::kind::OrganizationId;
 use crate::services::index::{Bounds, distance_m};
 use crate::services::model::{Accessibility, CapacityStatus, CostKind, PracticeCode, ServiceKind, ServiceStatus};
@@ -225,7 +226,7 @@ impl ServiceQuery {
         if bounds == Some(None) {
             fault("bbox", "invalid_bbox", "must be west, south, east and north in degrees, such as -119.7,49.7,-119.2,50.0");
         }
-        let identifier = self.identifier.as_deref().map(parse_identifier);
+        let identifier = self.identifier.as_deref().map(|text| text.parse::<IdentifierToken>().ok());
         if identifier == Some(None) {
             fault("identifier", "invalid_identifier", "must be system|value");
         }
@@ -251,7 +252,7 @@ impl ServiceQuery {
         Ok(Parsed {
             near: near.flatten().map(|point| (point, radius_km * 1_000.0)),
             bounds: bounds.flatten(),
-            identifier: identifier.flatten(),
+            identifier: identifier.flatten().map(|IdentifierToken(identifier)| identifier),
             currency: currency.unwrap_or_default(),
         })
     }
@@ -283,9 +284,4 @@ fn parse_bounds(text: &str) -> Option<Bounds> {
     let [west, south, east, north] = parse_degrees(text)?;
     let is_on_earth = [west, east].iter().all(|side| (-180.0..=180.0).contains(side)) && -90.0 <= south && south <= north && north <= 90.0;
     is_on_earth.then_some(Bounds { west, south, east, north })
-}
-
-fn parse_identifier(text: &str) -> Option<Identifier> {
-    let (system, value) = text.rsplit_once('|')?;
-    (!system.is_empty() && !value.is_empty()).then(|| Identifier { system: system.into(), value: value.into() })
 }

@@ -2,6 +2,7 @@
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::{ServiceSuggestion, SuggestionDecision, SuggestionOfServiceQuery, SuggestionQuery};
@@ -36,20 +37,20 @@ fn changed(row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<ServiceIn
 
 /// Fails where the suggestion would change nothing, or nothing that is valid, or what was changed since its base version.
 fn check(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<()> {
-    check_base(conn, row, input)?;
+    check_base(conn, row, row.id, input)?;
     if changed(row, input)? == row.content.0 {
         return Err(Error::conflict("suggestion_unneeded", "The service says already what is suggested."));
     }
     Ok(())
 }
 
-/// Fails where what the suggestion changes was changed since its base version.
-fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<()> {
-    if input.base_version == row.version {
+/// Fails where the service says something else of what the suggestion changes than the base version of the record that it was made for.
+fn check_base(conn: &mut DbConn, row: &ServiceRow, made_for: ServiceId, input: &ServiceSuggestionInput) -> Result<()> {
+    if (made_for, input.base_version) == (row.id, row.version) {
         return Ok(());
     }
     let unknown = || Error::invalid("/base_version", "not_found", "is no version of the service");
-    let base = changes::history(conn, ResourceType::Service, row.id.uuid(), input.base_version - 1, 1)?;
+    let base = changes::history(conn, ResourceType::Service, made_for.uuid(), input.base_version - 1, 1)?;
     let base = base.into_iter().find(|entry| entry.version == input.base_version).ok_or_else(unknown)?;
     let base: Value = serde_json::from_str(base.body.get()).map_err(Error::internal)?;
     let current = serde_json::to_value(&row.content.0).map_err(Error::internal)?;
@@ -57,9 +58,23 @@ fn check_base(conn: &mut DbConn, row: &ServiceRow, input: &ServiceSuggestionInpu
     if pointers.is_empty() {
         return Ok(());
     }
-    let detail = format!("Changed since version {}: {}.", input.base_version, pointers.join(", "));
+    let whose = if made_for == row.id { "" } else { " of the record that was merged" };
+    let detail = format!("Changed since version {}{whose}: {}.", input.base_version, pointers.join(", "));
     let fault = |pointer| Fault::new(format!("/patch{pointer}"), "outdated", "has been changed since the base version");
     Err(Error::Conflict { code: "suggestion_outdated", detail, faults: pointers.iter().map(fault).collect() })
+}
+
+/// The record that a suggestion was made for, whose version its base is: a merge may have moved it to another one since.
+fn made_for(conn: &mut DbConn, row: &SuggestionRow) -> Result<ServiceId> {
+    /// What the journal says of it.
+    #[derive(Deserialize)]
+    struct Made {
+        service_id: ServiceId,
+    }
+    let entries = changes::history(conn, ResourceType::ServiceSuggestion, row.id.uuid(), 0, 1)?;
+    let Some(first) = entries.first() else { return Ok(row.service_id) };
+    let made: Made = serde_json::from_str(first.body.get()).map_err(Error::internal)?;
+    Ok(made.service_id)
 }
 
 fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
@@ -108,7 +123,7 @@ pub async fn list_suggestions_of_service(
 ///
 /// To the organization that keeps the record, by anyone who reads the directory. What would come of it must be valid now, and must not
 /// undo what was changed since the base version. The record stays as it is until its keeper accepts.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), request_body = ServiceSuggestionInput, responses((status = 201, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "The service says so already: `suggestion_unneeded`; or what the suggestion changes was changed since its base version: `suggestion_outdated`.")), security(("oauth2" = ["services:read"])))]
 #[post("/v1/services/{id}/suggestions")]
 pub async fn create_service_suggestion(
     app: State,
@@ -257,17 +272,19 @@ fn to_accept(
 }
 
 /// What the service says with the suggestion in it, unless what that changes was changed since its base version.
-fn composed(conn: &mut DbConn, service: &ServiceRow, suggestion: &ServiceSuggestionInput) -> Result<ServiceInput> {
-    check_base(conn, service, suggestion)?;
-    let mut input = changed(service, suggestion)?;
+fn composed(conn: &mut DbConn, service: &ServiceRow, suggestion: &SuggestionRow) -> Result<ServiceInput> {
+    let record = made_for(conn, suggestion)?;
+    check_base(conn, service, record, &suggestion.content)?;
+    let mut input = changed(service, &suggestion.content)?;
     Services::normalise(&mut input);
     Ok(input)
 }
 
 /// Accept a suggestion
 ///
-/// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+/// The service changes as by a PATCH, unless what the suggestion changes was changed since its base version: then it stays undecided. The
+/// base of a suggestion that came to the service with a merge is what the record that it was made for then said.
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion, with the version of the service that came of it.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`; what it changes was changed since its base version: `suggestion_outdated`; another service has one of the identifiers: `duplicate`; or another organization gives the service from then on, and more than 20,000 people wait for it: `too_much_at_once`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/accept")]
 pub async fn accept_service_suggestion(
     app: State,
@@ -284,14 +301,14 @@ pub async fn accept_service_suggestion(
     // Before the write: on SQLite all writes wait for each other, and it may take long to tell that what comes of it is not valid any more.
     let compose = move |conn: &mut DbConn| {
         let (row, service) = to_accept(conn, &reader, id, &wanted)?;
-        Ok(((service.id, service.version), composed(conn, &service, &row.content)?))
+        Ok(((service.id, service.version), composed(conn, &service, &row)?))
     };
     let (checked, input) = app.db.read(compose).await?;
     command
         .run(&app, &caller, move |conn, caller, decision| {
             let (row, service) = to_accept(conn, caller, id, &version)?;
             let is_checked = (service.id, service.version) == checked;
-            let input = if is_checked { input.clone() } else { composed(conn, &service, &row.content)? };
+            let input = if is_checked { input.clone() } else { composed(conn, &service, &row)? };
             // First, so that of two who decide at once the second finds it decided.
             let row = SuggestionRow { applied_version: Some(service.version + 1), ..row };
             let reply = settle(conn, caller, row, SuggestionStatus::Accepted, decision)?;
@@ -304,7 +321,7 @@ pub async fn accept_service_suggestion(
 /// Refuse a suggestion
 ///
 /// The service stays as it is; the note tells whoever suggested it why.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/service-suggestions/{id}/refuse")]
 pub async fn refuse_service_suggestion(
     app: State,
@@ -326,7 +343,7 @@ pub async fn refuse_service_suggestion(
 /// Withdraw a suggestion
 ///
 /// By the organization that made it.
-#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion)), security(("oauth2" = ["services:read"])))]
+#[utoipa::path(tag = "services", params(("id" = ServiceSuggestionId, Path, description = "The suggestion's id."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the suggestion has this version.", example = "\"1\"")), request_body = SuggestionDecision, responses((status = 200, description = "The suggestion.", body = ServiceSuggestion), (status = 409, description = "It was decided on or withdrawn: `suggestion_closed`.")), security(("oauth2" = ["services:read"])))]
 #[post("/v1/service-suggestions/{id}/withdraw")]
 pub async fn withdraw_service_suggestion(
     app: State,

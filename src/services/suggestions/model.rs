@@ -32,7 +32,8 @@ text_enum! {
 #[serde(deny_unknown_fields)]
 #[validate(schema(function = "says_something"))]
 pub struct ServiceSuggestionInput {
-    /// The version of the service that it is based on.
+    /// The version of the service that it is based on; where that was merged into another since, still the version of the record that it was
+    /// made for.
     #[schema(minimum = 1, example = 1)]
     pub base_version: i64,
     /// What should change, as a merge patch (RFC 7396) of the fields of a service: what is absent stays, null clears.

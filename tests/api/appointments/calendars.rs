@@ -1,6 +1,9 @@
 //! Appointments in the calendars of those who come and of those whom they come to.
 
 use chrono::Duration;
+use kith::appointments::repository::of_diary;
+use kith::kind::PractitionerId;
+use kith::slots::repository::Diary;
 use serde_json::json;
 
 use super::{PATH, act, path, service, slot, unwell, worker};
@@ -107,4 +110,32 @@ on_both!(a_calendar_follows_a_practitioner_by_a_link_until_it_is_revoked, |db| a
     town.app.clock.advance(Duration::days(1));
     town.program.renew().await;
     town.app.send(actix_web::test::TestRequest::default().uri(&short)).await.expect_problem(401, "unauthenticated");
+});
+
+on_both!(a_calendar_shows_what_is_to_come_before_what_was_and_forgets_what_was_called_off, |db| async move {
+    let mut town = Town::new(db).await;
+    let (worker, patient) = (worker(&town.program).await, town.patient().await);
+    town.grant(&patient).await;
+    let mut made = Vec::new();
+    for hour in [17, 18, 19, 20] {
+        let slot = slot(&town.program, &worker, hour, 1).await;
+        made.push(town.program.make(PATH, json!({ "slot_id": slot, "patient_id": patient })).await);
+    }
+    for called_off in [&made[1], &made[3]] {
+        act(&town.program, called_off, "cancel", unwell()).await.expect(200);
+    }
+    town.app.clock.advance(Duration::days(8) + Duration::minutes(105));
+    town.program.renew().await;
+    let link = town.program.post(&format!("/v1/practitioners/{worker}/calendar-links"), json!({})).await.expect(201);
+    let feed = town.app.send(actix_web::test::TestRequest::default().uri(link["url"].as_str().unwrap())).await.text();
+    let shown: Vec<&str> = feed.lines().filter_map(|line| line.strip_prefix("UID:appointment-")?.strip_suffix("@kith")).collect();
+    assert_eq!(shown, [&made[0], &made[2], &made[3]], "it is 18:45");
+
+    let (provider, now) = (town.program.organization_id, town.app.clock.now());
+    let diary = Diary::Practitioner(worker.parse::<PractitionerId>().unwrap());
+    let window = (now.plus(-Duration::days(31)), now, now.plus(Duration::days(366)));
+    for (room, expected) in [(1, &made[2..3]), (2, &made[2..4])] {
+        let rows = town.app.state.db.read(move |conn| of_diary(conn, provider, diary, window, room)).await.unwrap();
+        assert_eq!(rows.iter().map(|(row, _)| row.id.to_string()).collect::<Vec<_>>(), expected, "where {room} has room");
+    }
 });

@@ -46,7 +46,8 @@ on_both!(a_hold_keeps_a_place_until_its_moment_and_then_gives_it_back_by_itself,
     second.expect(201);
     let confirmed = act(&town.program, &second.id(), "confirm", json!({ "note": "By the side door." })).await.expect(200);
     assert_eq!((&confirmed["status"], &confirmed["note"]), (&json!("booked"), &json!("By the side door.")));
-    act(&town.program, &second.id(), "confirm", json!({})).await.expect_problem(409, "illegal_transition");
+    let refused = act(&town.program, &second.id(), "confirm", json!({})).await.expect_problem(409, "illegal_transition");
+    assert_eq!(refused["leads_to"], json!(["attended", "no_show", "cancelled"]));
 
     // Two processes write it down at once; it is told once.
     let (one, two) = (expiry::expire(&town.app.state), expiry::expire(&town.app.state));

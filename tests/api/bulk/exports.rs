@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use actix_web::http::Method;
 use chrono::Duration;
 use kith::auth::Scope;
 use kith::bulk::references::echo;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{counts, download, engine, export, exported, lines, load, one_of_each, patient, results, text};
-use crate::client::{Caller, TestApp};
+use crate::client::{Answer, Caller, TestApp};
 use crate::referrals::Town;
 
 fn uuid(value: &Value) -> Uuid {
@@ -228,4 +229,94 @@ on_both!(a_link_to_a_file_runs_out_and_opens_nothing_else, |db| async move {
     engine(&app).purge().await.unwrap();
     clinic.renew().await;
     clinic.get(&path).await.expect_problem(404, "not_found");
+});
+
+/// Asks for a file with these headers.
+async fn ask(clinic: &Caller, url: &str, headers: &[(&'static str, String)]) -> Answer {
+    let request = clinic.app.stranger().request(Method::GET, url);
+    let request = headers.iter().fold(request, |request, (name, value)| request.insert_header((*name, value.as_str())));
+    clinic.app.send(request).await
+}
+
+on_both!(a_download_that_breaks_off_goes_on_where_it_stopped, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    // More than two pieces.
+    load(&clinic, text(&(0..450).map(|number| patient(&format!("p-{number}"), "Tremblay")).collect::<Vec<_>>())).await;
+    let export = export(&clinic, json!({ "types": ["patient"] })).await;
+    let file = &export["files"][0];
+    let url = file["url"].as_str().unwrap();
+    let whole = download(&clinic, file).await;
+    let (bytes, length) = (&whole.bytes[..], whole.bytes.len());
+    assert_eq!((&file["bytes"], whole.header("accept-ranges"), whole.header("content-range")), (&json!(length), Some("bytes"), None));
+    let tag = whole.header("etag").unwrap().to_owned();
+    assert!(tag.starts_with('"'), "{tag} is strong");
+
+    let range = |range: String| [("range", range)];
+    for at in [0, 1, length / 3, length / 2, length - 1] {
+        let rest = ask(&clinic, url, &range(format!("bytes={at}-"))).await;
+        assert_eq!((rest.status, rest.header("etag")), (206, Some(tag.as_str())), "{at}");
+        assert_eq!(rest.header("content-range"), Some(format!("bytes {at}-{}/{length}", length - 1).as_str()));
+        assert!(rest.bytes[..] == bytes[at..], "from {at}");
+    }
+    for (asked, first, last) in [
+        ("bytes=0-0".to_owned(), 0, 0),
+        ("bytes=100-199".to_owned(), 100, 199),
+        (format!("bytes={}-{}", length / 4, 3 * length / 4), length / 4, 3 * length / 4),
+        (format!("bytes={}-{}", length - 5, 2 * length), length - 5, length - 1),
+        ("bytes=-7".to_owned(), length - 7, length - 1),
+        (format!("bytes=-{}", 2 * length), 0, length - 1),
+    ] {
+        let part = ask(&clinic, url, &range(asked.clone())).await;
+        assert_eq!((part.status, part.header("content-range")), (206, Some(format!("bytes {first}-{last}/{length}").as_str())), "{asked}");
+        assert!(part.bytes[..] == bytes[first..=last], "{asked}");
+    }
+    for asked in [format!("bytes={length}-"), format!("bytes={}-{}", 2 * length, 3 * length), "bytes=-0".to_owned()] {
+        let refused = ask(&clinic, url, &range(asked)).await;
+        refused.expect_problem(416, "range_not_satisfiable");
+        assert_eq!(refused.header("content-range"), Some(format!("bytes */{length}").as_str()));
+    }
+    for asked in ["bytes=0-9,20-29", "lines=1-2", "bytes=9-0", "bytes=x", ""] {
+        let all = ask(&clinic, url, &range(asked.to_owned())).await;
+        assert_eq!((all.status, all.header("content-range"), all.bytes.len()), (200, None, length), "{asked}");
+    }
+});
+
+on_both!(a_download_goes_on_only_with_more_of_the_same, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    load(&clinic, text(&[patient("p-1", "Tremblay"), patient("p-2", "Gagnon")])).await;
+    let first = export(&clinic, json!({ "types": ["patient"] })).await;
+    let url = first["files"][0]["url"].as_str().unwrap();
+    let whole = ask(&clinic, url, &[]).await;
+    let (length, tag) = (whole.bytes.len(), whole.header("etag").unwrap().to_owned());
+    let rest = |if_range: &str| [("range", "bytes=10-".to_owned()), ("if-range", if_range.to_owned())];
+    let same = ask(&clinic, url, &rest(&tag)).await;
+    assert_eq!((same.status, &same.bytes[..]), (206, &whole.bytes[10..]));
+    for other in ["\"other\"", &format!("W/{tag}"), "Mon, 02 Mar 2026 17:00:00 GMT", "nothing"] {
+        let all = ask(&clinic, url, &rest(other)).await;
+        assert_eq!((all.status, all.bytes.len()), (200, length), "{other}");
+    }
+    // Under a newer link it is the same file, and another export's is another.
+    app.clock.advance(Duration::minutes(1));
+    let again = clinic.get(&format!("/v1/exports/{}", first["id"].as_str().unwrap())).await.expect(200);
+    let newer = again["files"][0]["url"].as_str().unwrap();
+    assert_ne!(newer, url);
+    assert_eq!(ask(&clinic, newer, &rest(&tag)).await.status, 206);
+    let second = export(&clinic, json!({ "types": ["patient"] })).await;
+    assert_eq!(ask(&clinic, second["files"][0]["url"].as_str().unwrap(), &rest(&tag)).await.status, 200);
+    let known = ask(&clinic, url, &[("if-none-match", tag.clone())]).await;
+    assert_eq!((known.status, known.bytes.len()), (304, 0));
+
+    let head = app.send(app.stranger().request(Method::HEAD, url)).await;
+    assert_eq!((head.status, head.header("etag"), head.bytes.len()), (200, Some(tag.as_str()), 0));
+
+    // What is packed on its way is another thing each time; a part of the file is sent as it is.
+    let packed = ask(&clinic, url, &[("accept-encoding", "gzip".to_owned())]).await;
+    assert_eq!((packed.header("content-encoding"), packed.header("etag"), packed.header("accept-ranges")), (Some("gzip"), None, None));
+    assert_eq!(packed.unpacked(), whole.bytes);
+    let part = ask(&clinic, url, &[("accept-encoding", "gzip".to_owned()), ("range", "bytes=10-".to_owned())]).await;
+    assert_eq!((part.status, part.header("content-encoding"), &part.bytes[..]), (206, None, &whole.bytes[10..]));
+    let plain = ask(&clinic, url, &[("accept-encoding", "identity".to_owned())]).await;
+    assert_eq!((plain.header("etag"), plain.bytes.len()), (Some(tag.as_str()), length));
 });

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use actix_web::http::Method;
-use diesel::connection::SimpleConnection as _;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,7 +27,8 @@ fn with_ids(text: &str) -> String {
     })
 }
 
-fn package(files: &[(&str, &str)]) -> Vec<u8> {
+/// A package of these files.
+pub(super) fn package(files: &[(&str, &str)]) -> Vec<u8> {
     let files: Vec<(&str, String)> = files.iter().map(|(name, text)| (*name, with_ids(text))).collect();
     zipped(&files.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>())
 }
@@ -83,7 +83,8 @@ fn lost(first: &Cells, second: &Cells, but: &[&str]) -> Vec<String> {
     lost
 }
 
-async fn send(caller: &Caller, query: &str, body: Vec<u8>) -> Value {
+/// What is reported of a package that is taken whole.
+pub(super) async fn send(caller: &Caller, query: &str, body: Vec<u8>) -> Value {
     let path = format!("/v1/imports/services?source=foreign{query}");
     let request = caller.request(Method::POST, &path).insert_header(("content-type", "application/zip"));
     let report = caller.app.send(request.set_payload(body)).await.expect(200);
@@ -381,6 +382,8 @@ on_both!(what_a_full_package_lists_no_more_is_forgotten, |db| async move {
     let fewer: Vec<(&str, &str)> = fewer.iter().map(|(name, text)| (*name, text.as_str())).collect();
     send(&directory, "", package(&fewer)).await;
     assert_eq!(count().await, 4, "it may be a part of it");
+    send(&directory, "&retire_missing=true&dry_run=true", package(&fewer)).await;
+    assert_eq!(count().await, 4, "a dry run forgets nothing");
     send(&directory, "&retire_missing=true", package(&fewer)).await;
     assert_eq!(count().await, 3);
     // A list of services says nothing of terms.
@@ -388,32 +391,6 @@ on_both!(what_a_full_package_lists_no_more_is_forgotten, |db| async move {
     let request = directory.request(Method::POST, "/v1/imports/services?source=foreign&retire_missing=true&force=true");
     app.send(request.insert_header(("content-type", "application/x-ndjson")).set_payload(line)).await.expect(200);
     assert_eq!(count().await, 3);
-});
-
-on_both!(terms_beyond_what_an_organization_may_keep_are_left_out_and_told, |db| async move {
-    let app = TestApp::new(db).await;
-    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
-    let listed = async || all(&directory, "/hsds/taxonomy_terms?search=own+term").await.len();
-    let sent = async |query: &str, names: &[&str]| {
-        let rows: String = names.iter().map(|name| format!("{{{name}}},{name},Own term {name},Own\n")).collect();
-        let terms = format!("id,code,name,taxonomy\n{rows}");
-        let files = [("services.csv", "id,name,status\n{s1},Evening Group,active\n"), ("taxonomy_terms.csv", terms.as_str())];
-        send(&directory, query, package(&files)).await
-    };
-    let report = sent("", &["a"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 1), "{report}");
-    // As if there were nearly as many as there may be.
-    let many = "UPDATE source_row_counts SET kept = 199999 WHERE kind = 'taxonomy_term'";
-    app.state.db.write(move |conn| Ok(conn.batch_execute(many)?)).await.unwrap();
-    let report = sent("", &["a", "b", "c"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&json!(1), 2), "{report}");
-    let line = report["lines"].as_array().unwrap().iter().find(|line| line["verdict"] == "noted").unwrap_or_else(|| panic!("{report}"));
-    assert_eq!(line["notices"][0]["field"], "taxonomy_term");
-    // What is forgotten leaves room.
-    sent("&retire_missing=true", &["a"]).await;
-    assert_eq!(listed().await, 1);
-    let report = sent("", &["a", "d"]).await;
-    assert_eq!((&report["notices"]["row_left_out"], listed().await), (&Value::Null, 2), "{report}");
 });
 
 on_both!(a_full_package_without_terms_forgets_them_unless_a_row_of_such_could_not_be_read, |db| async move {
@@ -452,6 +429,19 @@ on_both!(only_a_service_that_cannot_be_read_holds_up_that_others_are_retired, |d
         let files = vec![("services.csv", two), (file, "id,name\n1,250 555 0100,one too many\n")];
         assert_eq!(spoiled(&directory, files).await, [json!(1), json!(retired), Value::Null, Value::Null], "{file}");
     }
+});
+
+on_both!(where_few_services_are_listed_and_one_of_them_cannot_be_read_terms_are_kept_and_the_report_says_so, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Alder Valley Information Line", OrganizationKind::Directory).await;
+    let listed = async || all(&directory, "/hsds/taxonomy_terms?search=own+term").await.len();
+    let services = "id,name,status\n{s1},One,active\n{s2},Two,active\n{s3},Three,active\n";
+    let terms = ("taxonomy_terms.csv", "id,code,name,taxonomy\n{a},a,Own term,Own\n");
+    send(&directory, "", package(&[("services.csv", services), terms])).await;
+    assert_eq!(listed().await, 1);
+    let few = "id,name,status\n{s1},One,active\n{s2},Two,active,one too many\n";
+    assert_eq!(spoiled(&directory, vec![("services.csv", few)]).await, [json!(1), json!(0), json!(1), json!(1)]);
+    assert_eq!(listed().await, 1);
 });
 
 on_both!(nuls_are_left_out_of_a_package, |db| async move {
@@ -562,7 +552,8 @@ on_both!(every_cell_of_an_older_foreign_package_is_found_again_here_and_elsewher
     assert_eq!(lost(&expected, &ours, &["a2"]), Vec::<String>::new());
     let service = &ours["services.csv"][&id("s1")];
     assert_eq!((service["eligibility_description"].as_str(), service["fees"].as_str()), ("Adults who live in the county", "Free"));
-    assert!(service["kith"].contains("\"payment\":\"cash\"") && service["kith"].contains("2026-12-26"), "{}", service["kith"]);
+    assert!(service["kith"].contains("\"payment\":\"cash\""), "{}", service["kith"]);
+    assert_eq!(service["kith"].matches("2026-12-26").count(), 1, "a holiday is a time of closing: {}", service["kith"]);
 
     // Ids that are none for the whole world are codes, and the terms above and beside those in use are there.
     let terms: BTreeMap<&str, &BTreeMap<String, String>> = ours["taxonomy_terms.csv"]
@@ -580,5 +571,55 @@ on_both!(every_cell_of_an_older_foreign_package_is_found_again_here_and_elsewher
     let own = directory.get("/v1/services?q=pantry").await.expect(200)["items"][0].clone();
     assert_eq!((&own["taxonomy_terms"][0]["code"], &own["taxonomy_terms"][0]["label"]), (&json!("BD-1800"), &json!("Pantries")));
     assert_eq!(own["schedules"][0]["time_zone"], "America/Edmonton", "Alberta has one zone");
+    let holiday = own["schedules"].as_array().unwrap().last().unwrap();
+    assert_eq!((&holiday["kind"], &holiday["time_zone"]), (&json!("closed"), &json!("America/Edmonton")));
     goes_on_unchanged(&first, kind).await;
+});
+
+on_both!(holidays_of_a_service_and_of_its_locations_are_times_of_closing_here_and_elsewhere, |db| async move {
+    let kind = kind_of(&db);
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Elm County Information Line", OrganizationKind::Directory).await;
+    let files = [
+        ("organizations.csv", "id,name,description\n{o1},Elm Society,Helps.\n"),
+        ("services.csv", "id,organization_id,name,status\n{s1},{o1},Pantry,active\n"),
+        ("services_at_location.csv", "id,service_id,location_id\n{x1},{s1},{l1}\n{x2},{s1},{l2}\n"),
+        ("locations.csv", "id,organization_id,name\n{l1},{o1},Hall\n{l2},{o1},Barn\n"),
+        (
+            "physical_addresses.csv",
+            "id,location_id,address_1,city,state_province,country\n{d1},{l1},9 Elm Street,Elm Creek,AB,CA\n{d2},{l2},1 Elm Lane,Elm Creek,AB,CA\n",
+        ),
+        ("regular_schedules.csv", "id,service_id,weekday,opens_at,closes_at\n{h1},{s1},TH,09:00,17:00\n{h2},{s1},FR,09:00,17:00\n"),
+        (
+            "holiday_schedules.csv",
+            "id,service_id,location_id,service_at_location_id,closed,start_date,end_date,opens_at,closes_at\n\
+             {j1},{s1},,,TRUE,2026-12-25,2026-12-25,,\n{j2},{s1},,,FALSE,2026-12-24,2026-12-24,10:00,14:00\n\
+             {j3},,{l1},,TRUE,2026-07-02,2026-07-03,,\n{j4},,,{x2},TRUE,2026-08-06,2026-08-06,,\n{j5},{s1},,,FALSE,2026-12-27,2026-12-27,10:00,12:00\n",
+        ),
+    ];
+    let report = send(&directory, "", package(&files)).await;
+    assert_eq!((&report["created"], &report["notices"]["holiday_not_understood"]), (&json!(1), &json!(1)), "{report}");
+    let own = directory.get("/v1/services?q=pantry").await.expect(200)["items"][0].clone();
+    let closings = |schedules: &Value| -> Vec<String> {
+        let closed = schedules.as_array().unwrap().iter().filter(|schedule| schedule["kind"] == "closed");
+        closed.map(|one| format!("{} {} {}", one["valid"]["from"].as_str().unwrap(), one["opens_at"], one["closes_at"])).collect()
+    };
+    assert_eq!(closings(&own["schedules"]), ["2026-12-25 null null", "2026-12-24 \"00:00\" \"10:00\"", "2026-12-24 \"14:00\" \"00:00\""]);
+    let of = |name: &str| own["places"].as_array().unwrap().iter().find(|place| place["name"] == name).unwrap();
+    assert_eq!(closings(&of("Hall")["schedules"]), ["2026-07-02 null null"]);
+    assert_eq!(closings(&of("Barn")["schedules"]), ["2026-08-06 null null"]);
+    // A Sunday is no part of the usual hours: that it is open then is kept as its source says it.
+    let kept = own["source_fields"]["holiday_schedules"].as_array().unwrap();
+    assert_eq!(kept.iter().filter(|row| row["start_date"] == "2026-12-27" && row.get("of").is_none()).count(), 1, "{kept:?}");
+    assert!(kept.iter().all(|row| row["start_date"] == "2026-12-27" || row.get("start_date").is_none()), "{kept:?}");
+
+    let shown = directory.get(&format!("/hsds/services/{}", id("s1"))).await.expect(200);
+    assert_eq!((shown["schedules"].as_array().unwrap().len(), shown["kith"]["schedules"].as_array().unwrap().len()), (2, 5), "{shown}");
+    let site = shown["service_at_locations"].as_array().unwrap().iter().find(|site| site["id"] == id("x2")).unwrap();
+    assert_eq!((site.get("schedules"), &site["kith"]["schedules"][0]["kind"]), (None, &json!("closed")), "{site}");
+    for day in ["2026-12-25", "2026-07-03", "2026-08-06"] {
+        let spans = shown.to_string().matches(day).count();
+        assert!(spans <= 2, "{day} is said once, from and until: {shown}");
+    }
+    goes_on_unchanged(&exported(&directory).await, kind).await;
 });

@@ -1,6 +1,7 @@
 //! The directory in the standard of its field: what it answers, to whom, and that it holds to the standard's own schemas.
 
 mod foreign;
+mod limits;
 mod round_trip;
 mod standard;
 
@@ -334,6 +335,12 @@ on_both!(lists_are_asked_by_post_with_json_or_a_form, |db| async move {
     let form = clinic.request(Method::POST, "/hsds/services").insert_header(("content-type", "application/x-www-form-urlencoded"));
     let faults = app.send(form.set_payload("per_page=0&colour=red")).await.faults(422);
     assert_eq!(faults.iter().map(|(pointer, _)| pointer.as_str()).collect::<Vec<_>>(), ["/colour", "/per_page"]);
+    // A date is its midnight where all values are texts. In JSON a moment is one, as everywhere.
+    let form = clinic.request(Method::POST, "/hsds/services").insert_header(("content-type", "application/x-www-form-urlencoded"));
+    let by_date = clinic.get("/hsds/services?modified_after=2026-03-02").await.expect(200);
+    assert_eq!(app.send(form.set_payload("modified_after=2026-03-02")).await.expect(200), by_date);
+    let faults = clinic.post("/hsds/services", json!({ "modified_after": "2026-03-02" })).await.faults(422);
+    assert_eq!(faults[0].0, "/modified_after");
     clinic.post("/hsds/services", json!([])).await.expect(422);
     let text = clinic.request(Method::POST, "/hsds/services").insert_header(("content-type", "text/plain"));
     app.send(text.set_payload("search=food")).await.expect(415);

@@ -77,6 +77,30 @@ on_both!(records_are_created_updated_unchanged_or_refused, |db| async move {
     assert_eq!(history["items"].as_array().unwrap().len(), 3);
 });
 
+on_both!(a_dry_run_says_what_would_be_done_and_does_nothing, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let told = |answer: &Answer| (counts(answer), answer.json()["dry_run"] == true);
+    let all = [pantry("a", "North Pantry"), pantry("b", "South Pantry")];
+    assert_eq!(told(&import(&caller, "&dry_run=true", &all).await), ([2, 0, 0, 0, 0, 1], true));
+    assert_eq!(services(&caller).await, Vec::<Value>::new());
+    assert_eq!(told(&import(&caller, "", &all).await), ([2, 0, 0, 0, 0, 1], false), "nor was the organization written");
+
+    let standing = services(&caller).await;
+    let next = [pantry("a", "North Food Pantry"), pantry("c", "West Pantry")];
+    let dry = import(&caller, "&retire_missing=true&dry_run=true", &next).await;
+    assert_eq!(told(&dry), ([1, 1, 0, 0, 1, 0], true));
+    let south = standing.iter().find(|service| service["name"] == "South Pantry").unwrap();
+    let lines = dry.json()["lines"].as_array().unwrap().clone();
+    let retired: Vec<&Value> = lines.iter().filter(|line| line["verdict"] == "retired").map(|line| &line["service_id"]).collect();
+    assert_eq!(retired, [&south["id"]]);
+    assert_eq!(services(&caller).await, standing);
+    let few = import(&caller, "&retire_missing=true&dry_run=true", &[pantry("d", "East Pantry")]).await;
+    few.expect_problem(409, "too_many_missing");
+    assert_eq!(services(&caller).await, standing);
+    assert_eq!(told(&import(&caller, "&retire_missing=true", &next).await), ([1, 1, 0, 0, 1, 0], false));
+});
+
 on_both!(nuls_are_left_out_of_what_others_say, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;
@@ -410,6 +434,21 @@ on_both!(a_line_with_more_values_than_any_record_has_is_refused_by_itself, |db| 
     let answer = send(&caller, "", format!("{}\n{}", zeros(2_000_000), pantry("a", "Pantry"))).await;
     assert_eq!(counts(&answer)[..4], [1, 0, 0, 1]);
     assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "not_readable");
+});
+
+on_both!(of_a_line_with_more_services_than_are_written_together_every_one_is_taken_once, |db| async move {
+    let caller = TestApp::new(db).await.clinic().await;
+    let organization = |services: usize| {
+        let service = |number: usize| json!({ "id": format!("s{number}"), "name": format!("Lunch {number}"), "status": "active" });
+        json!({ "id": "o", "name": "Lunch Society", "services": (0..services).map(service).collect::<Vec<Value>>() })
+    };
+    let lines = |services: usize| [pantry("a", "North Pantry"), organization(services), pantry("b", "South Pantry")];
+    assert_eq!(counts(&import(&caller, "", &lines(600)).await), [602, 0, 0, 0, 0, 2]);
+    assert_eq!(counts(&import(&caller, "&retire_missing=true", &lines(599)).await), [0, 0, 601, 0, 1, 0]);
+    let twice = format!("{}\n{}", organization(500), organization(500));
+    let answer = send(&caller, "", twice).await;
+    assert_eq!(counts(&answer), [0, 0, 500, 500, 0, 0], "what is said twice is known, however much lies between");
+    assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "duplicate_record");
 });
 
 on_both!(two_directories_may_have_the_same_source, |db| async move {

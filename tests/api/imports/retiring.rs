@@ -73,6 +73,24 @@ on_both!(a_service_without_a_name_is_still_there_and_not_its_organization, |db| 
     assert_eq!(active, ["Pantry Society", "Pantry a", "Pantry b"], "one is called as its organization");
 });
 
+on_both!(services_inside_a_wrapped_organization_are_read_whatever_id_its_wrapper_has, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let service = |id: &str| json!({ "id": id, "name": format!("Lunch {id}"), "status": "active" });
+    let organization = json!({ "id": "o", "name": "Lunch Society", "services": [service("s"), service("t")] });
+    let pantry = json!({ "id": "p", "name": "Pantry Society", "description": "A pantry" });
+    let bare = [organization.clone(), pantry.clone()];
+    assert_eq!(counts(&import(&caller, "", &bare).await), [3, 0, 0, 0, 0, 2]);
+    let wrapped = [json!({ "id": "w1", "organization": organization }), json!({ "id": 7, "organization": pantry, "locations": [] })];
+    let answer = import(&caller, "&retire_missing=true", &wrapped).await;
+    let [created, updated, unchanged, others @ ..] = counts(&answer);
+    assert_eq!((created, updated + unchanged, others), (0, 3, [0, 0, 0]), "{}", answer.json());
+    let mut found: Vec<String> =
+        services(&caller).await.iter().map(|service| format!("{} {}", service["name"], service["status"])).collect();
+    found.sort_unstable();
+    assert_eq!(found, [r#""Lunch s" "active""#, r#""Lunch t" "active""#, r#""Pantry Society" "active""#]);
+});
+
 on_both!(of_an_organization_that_cannot_be_read_the_services_are_still_there, |db| async move {
     let app = TestApp::new(db).await;
     let caller = app.clinic().await;

@@ -63,7 +63,8 @@ on_both!(a_run_goes_on_where_it_stopped, |db| async move {
     assert_eq!((run["status"].as_str(), run["error"].as_str(), counts(&run)), (Some("waiting"), Some("status"), [2, 0, 0, 0, 0]), "{run}");
     assert_eq!(run["error_detail"], "GET /hsds/services: status 503");
     assert_eq!(run["next_attempt_at"], "2026-03-02T17:10:00.000000Z", "the partner is left alone for as long as it asks");
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "run_unfinished");
+    let refused = clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "run_unfinished");
+    assert_eq!(refused["run_id"], run["id"]);
     app.clock.advance(Span::seconds(300));
     asked(&partner);
     pull(&app).await;

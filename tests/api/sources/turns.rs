@@ -27,6 +27,14 @@ fn many(count: usize) -> Partner {
     theirs
 }
 
+/// The same with one service, and so many organizations that give none, from `o00` on.
+fn many_organizations(count: usize) -> Partner {
+    let theirs = many(1);
+    let organization = |number: usize| json!({ "id": format!("o{number:02}"), "name": format!("Society {number:02}"), "services": [] });
+    *theirs.1.lock().unwrap() = (0..count).map(organization).collect();
+    theirs
+}
+
 /// A partner that lists all of its services on one page with nothing nested, so that each is asked for by itself.
 fn bare(theirs: Partner) -> impl Fn(&Got) -> Reply + Send + Sync + 'static {
     move |got: &Got| {
@@ -142,7 +150,70 @@ on_both!(a_sweep_that_was_broken_off_behind_its_list_does_not_ask_for_the_list_a
     pull(&app).await;
     let run = last_run(&clinic, &source).await;
     assert_eq!((run["status"].as_str(), counts(&run), &run["records"]), (Some("completed"), [1, 0, 0, 0, 1], &json!(3)), "{run}");
-    assert_eq!(asked(&partner), ["/hsds/services/d"]);
+    assert_eq!(asked(&partner), ["/hsds/services/d", "/hsds/organizations?per_page=100&page=1"]);
+});
+
+on_both!(a_sweep_whose_organizations_are_slow_lets_others_have_their_turn_and_goes_on_where_it_was, |db| async move {
+    let app = app(db).await;
+    let (clinic, other) = (app.clinic().await, app.tenant("Another Clinic", OrganizationKind::Clinic).await);
+    let (theirs, requests, before) = (many_organizations(45), Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let slow = theirs.served();
+    let source = subscribe(&clinic, slow.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    asked(&slow);
+    slow.now({
+        let (clock, requests) = (app.clock.clone(), Arc::clone(&requests));
+        move |got: &Got| {
+            requests.fetch_add(1, Ordering::SeqCst);
+            if got.path.ends_with("/o05") {
+                clock.advance(Span::seconds(61));
+            }
+            theirs.answer(got)
+        }
+    });
+    let quick = Receiver::that({
+        let (theirs, requests, before) = (Partner::of(&[("a", "Lunch Club")]), Arc::clone(&requests), Arc::clone(&before));
+        move |got: &Got| {
+            before.lock().unwrap().push(requests.load(Ordering::SeqCst));
+            theirs.answer(got)
+        }
+    });
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    subscribe(&other, quick.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    assert_eq!(*before.lock().unwrap(), [22], "two lists and twenty organizations of the first go before the second");
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), counts(&run), &run["organizations_created"]), (Some("completed"), [0; 5], &json!(45)), "{run}");
+    assert_eq!(asked(&slow).len(), 47, "two lists and each organization once");
+});
+
+on_both!(an_organization_that_was_asked_for_is_not_asked_for_again_where_a_process_dies, |db| async move {
+    let app = patient(db).await;
+    let clinic = app.clinic().await;
+    let theirs = many_organizations(45);
+    let partner = theirs.served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let before = partner.count();
+    partner.now(stuck_at("/o25", {
+        let theirs = theirs.clone();
+        move |got: &Got| theirs.answer(got)
+    }));
+    app.clock.advance(Span::seconds(60));
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
+    // Both lists, and of the organizations up to the one that hangs and three behind it.
+    die_at(&app, &partner, before + 31).await;
+    assert_eq!(last_run(&clinic, &source).await["organizations_created"], 20, "those that were asked for together are written together");
+    asked(&partner);
+    partner.now(move |got| theirs.answer(got));
+    app.clock.advance(Span::seconds(11));
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((run["status"].as_str(), &run["organizations_created"]), (Some("completed"), &json!(45)), "{run}");
+    let mut again = asked(&partner);
+    again.sort();
+    assert_eq!(again, (20..45).map(|number| format!("/hsds/organizations/o{number}")).collect::<Vec<_>>());
 });
 
 on_both!(a_run_of_which_nobody_comes_to_the_end_is_given_up, |db| async move {

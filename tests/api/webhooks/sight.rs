@@ -8,6 +8,7 @@ use kith::webhooks::Engine;
 use serde_json::{Value, json};
 
 use super::{Endpoint, PATH, conforms, events, in_any_order, of_path, person, rename, settle, town};
+use crate::client::Caller;
 use crate::consent_ends::withdraw_all;
 use crate::receiver::{Got, Receiver, Reply};
 use crate::referrals::{Town, step};
@@ -205,9 +206,7 @@ on_both!(a_client_is_sent_no_more_than_its_scopes_let_it_read, |db| async move {
     settle(&town.app).await;
     assert_eq!(in_any_order(&receiver.take()), ["webhook_endpoint.created", "service.created"].map(String::from).into());
     // A client that may no longer call is sent nothing, and the endpoint says so.
-    let id = narrow.client_id;
-    let now = town.app.clock.now();
-    town.app.state.db.write(move |conn| kith::auth::repository::set_active(conn, id, false, now)).await.unwrap();
+    set_active(&town, &narrow, false).await;
     town.clinic.post("/v1/services", json!({ "name": "Choir", "kind": "program" })).await.expect(201);
     settle(&town.app).await;
     assert!(receiver.take().is_empty());
@@ -218,6 +217,69 @@ on_both!(a_client_is_sent_no_more_than_its_scopes_let_it_read, |db| async move {
     settle(&town.app).await;
     let got = events(&receiver.take());
     assert!(got.contains(&"service.created".to_owned()) && got.contains(&"webhook_endpoint.updated".to_owned()), "{got:?}");
+});
+
+/// Lets a client call, or no longer.
+async fn set_active(town: &Town, client: &Caller, is_active: bool) {
+    let (id, now) = (client.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| kith::auth::repository::set_active(conn, id, is_active, now)).await.unwrap();
+}
+
+on_both!(what_happens_when_a_client_is_shut_out_is_told_later_though_others_are_told_at_once, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let types = json!({ "event_types": ["patient.created", "patient.updated"] });
+    let emr = town.clinic.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::PatientsRead]).await;
+    let endpoint = Endpoint::new(&emr, receiver.url("/emr"), types.clone()).await;
+    Endpoint::new(&town.clinic, receiver.url("/other"), types).await;
+    let patient = person(&town.clinic).await;
+    settle(&town.app).await;
+    assert_eq!(receiver.take().len(), 2);
+
+    set_active(&town, &emr, false).await;
+    rename(&town.clinic, &patient, 1, "two").await;
+    rename(&town.clinic, &patient, 2, "three").await;
+    settle(&town.app).await;
+    assert!(receiver.take().iter().all(|got| got.path == "/other"));
+    rename(&town.clinic, &patient, 3, "four").await;
+    settle(&town.app).await;
+    receiver.take();
+    set_active(&town, &emr, true).await;
+    town.clinic.patch(&endpoint.path, 2, json!({ "status": "active" })).await.expect(200);
+    settle(&town.app).await;
+    let versions: Vec<Value> = receiver.take().iter().map(|got| got.json()["data"]["version"].clone()).collect();
+    assert_eq!(versions, [2, 3, 4]);
+});
+
+on_both!(what_waits_for_an_endpoint_whose_client_is_shut_out_waits_on, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::that(|_| Reply::status(500));
+    let types = json!({ "event_types": ["patient.created"] });
+    let emr = town.clinic.only(&[Scope::WebhooksRead, Scope::WebhooksWrite, Scope::PatientsRead]).await;
+    let endpoint = Endpoint::new(&emr, receiver.url("/"), types).await;
+    let stands = async || {
+        let read = town.clinic.get(&endpoint.path).await.expect(200);
+        (read["status"].clone(), read["status_reason"].clone(), endpoint.deliveries(&town.clinic, "status=pending").await.len())
+    };
+    person(&town.clinic).await;
+    let engine = settle(&town.app).await;
+    assert_eq!((receiver.take().len(), stands().await), (1, (json!("active"), Value::Null, 1)));
+    // Whether it is found by whoever would send, or by whoever looks what there is: nothing has changed meanwhile.
+    for version in [1, 3] {
+        set_active(&town, &emr, false).await;
+        town.app.clock.advance(Span::seconds(10));
+        if version == 1 {
+            engine.deliver().await.unwrap();
+        } else {
+            engine.dispatch().await.unwrap();
+        }
+        assert_eq!((receiver.take().len(), stands().await), (0, (json!("paused"), json!("client_disabled"), 1)));
+        set_active(&town, &emr, true).await;
+        emr.patch(&endpoint.path, version + 1, json!({ "status": "active" })).await.expect(200);
+    }
+    receiver.now(|_| Reply::status(204));
+    settle(&town.app).await;
+    assert_eq!((receiver.take().len(), stands().await), (1, (json!("active"), Value::Null, 0)));
 });
 
 on_both!(a_record_that_is_merged_or_deleted_is_told_also_to_an_endpoint_that_hears_nothing_of_its_end, |db| async move {

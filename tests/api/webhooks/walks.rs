@@ -47,28 +47,33 @@ impl Long {
 
     /// Sends what can be sent, and does something while the first requests are under way.
     async fn deliver_and(&self, meanwhile: impl AsyncFn()) {
-        let (mut arrives, open) = self.shut();
-        let meanwhile = async {
-            arrives.recv().await.unwrap();
-            meanwhile().await;
-            drop(open);
-        };
-        let (delivered, ()) = join(self.engine.deliver(), meanwhile).await;
-        delivered.unwrap();
+        deliver_and(&self.engine, &self.receiver, meanwhile).await;
     }
+}
 
-    /// Has the receiver answer nobody until what is returned second is dropped; the first tells who has come.
-    fn shut(&self) -> (UnboundedReceiver<()>, mpsc::Sender<()>) {
-        let (come, arrives) = unbounded_channel();
-        let (open, shut) = mpsc::channel::<()>();
-        let shut = Mutex::new(shut);
-        self.receiver.now(move |_| {
-            let _nobody_asks = come.send(());
-            let _opened = shut.lock().unwrap().recv();
-            Reply::status(204)
-        });
-        (arrives, open)
-    }
+/// Sends what can be sent, and does something while the first requests are under way.
+async fn deliver_and(engine: &Engine, receiver: &Receiver, meanwhile: impl AsyncFn()) {
+    let (mut arrives, open) = shut(receiver);
+    let meanwhile = async {
+        arrives.recv().await.unwrap();
+        meanwhile().await;
+        drop(open);
+    };
+    let (delivered, ()) = join(engine.deliver(), meanwhile).await;
+    delivered.unwrap();
+}
+
+/// Has the receiver answer nobody until what is returned second is dropped; the first tells who has come.
+fn shut(receiver: &Receiver) -> (UnboundedReceiver<()>, mpsc::Sender<()>) {
+    let (come, arrives) = unbounded_channel();
+    let (open, shut) = mpsc::channel::<()>();
+    let shut = Mutex::new(shut);
+    receiver.now(move |_| {
+        let _nobody_asks = come.send(());
+        let _opened = shut.lock().unwrap().recv();
+        Reply::status(204)
+    });
+    (arrives, open)
 }
 
 on_both!(what_was_cancelled_while_requests_were_under_way_is_not_sent_after_them, |db| async move {
@@ -107,4 +112,26 @@ on_both!(what_is_sent_again_goes_before_what_was_found_meanwhile_of_the_same_res
     let about = got.iter().map(|one| one.json()["data"].clone()).filter(|data| data["resource_id"] == json!(long.taken));
     let versions: Vec<i64> = about.map(|data| data["version"].as_i64().unwrap()).collect();
     assert_eq!((got.len(), versions), (10, vec![1, 2]));
+});
+
+on_both!(what_is_replayed_while_it_is_under_way_is_sent_once_more_after_what_was_before_it, |db| async move {
+    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1"]).await;
+    let (clinic, receiver) = (app.clinic().await, Receiver::new());
+    let types = json!({ "event_types": ["patient.created", "patient.updated"] });
+    let endpoint = Endpoint::new(&clinic, receiver.url("/"), types).await;
+    let patient = person(&clinic).await;
+    let engine = settle(&app).await;
+    rename(&clinic, &patient, 1, "two").await;
+    app.is_readable().await;
+    engine.dispatch().await.unwrap();
+    receiver.take();
+    deliver_and(&engine, &receiver, async || {
+        app.clock.advance(Span::seconds(1));
+        clinic.post(&format!("{}/replay", endpoint.path), json!({ "since": "2026-03-01T00:00:00Z" })).await.expect(200);
+        engine.dispatch().await.unwrap();
+    })
+    .await;
+    let versions: Vec<i64> = receiver.take().iter().map(|got| got.json()["data"]["version"].as_i64().unwrap()).collect();
+    assert_eq!(versions, [2, 1, 2], "the last that is told is how it stands");
+    assert!(endpoint.deliveries(&clinic, "status=pending").await.is_empty());
 });

@@ -1,0 +1,1 @@
+ALTER TABLE source_row_counts DROP COLUMN bytes;

@@ -1,0 +1,25 @@
+-- Lists of what was changed since a moment are walked in their own order: whether a row was is seen in the index, and no other row is read.
+DROP INDEX follow_ups_organization_id_idx;
+CREATE INDEX follow_ups_organization_id_idx ON follow_ups (organization_id, due_on, id, updated_at);
+DROP INDEX follow_ups_organization_id_status_idx;
+CREATE INDEX follow_ups_organization_id_status_idx ON follow_ups (organization_id, status, due_on, id, updated_at);
+DROP INDEX follow_ups_manager_id_idx;
+CREATE INDEX follow_ups_manager_id_idx ON follow_ups (manager_id, due_on, id, updated_at);
+DROP INDEX follow_ups_due_on_idx;
+CREATE INDEX follow_ups_due_on_idx ON follow_ups (due_on, id, updated_at);
+DROP INDEX appointments_organization_id_idx;
+CREATE INDEX appointments_organization_id_idx ON appointments (organization_id, starts_at, id, updated_at);
+DROP INDEX appointments_provider_id_idx;
+CREATE INDEX appointments_provider_id_idx ON appointments (provider_id, starts_at, id, updated_at);
+DROP INDEX appointments_manager_id_idx;
+CREATE INDEX appointments_manager_id_idx ON appointments (manager_id, starts_at, id, updated_at);
+DROP INDEX appointments_starts_at_idx;
+CREATE INDEX appointments_starts_at_idx ON appointments (starts_at, id, updated_at);
+DROP INDEX consents_organization_id_idx;
+CREATE INDEX consents_organization_id_idx ON consents (organization_id, id, updated_at);
+DROP INDEX consents_grantee_id_id_idx;
+CREATE INDEX consents_grantee_id_id_idx ON consents (grantee_id, id, updated_at);
+DROP INDEX consents_recorder_id_idx;
+CREATE INDEX consents_recorder_id_idx ON consents (recorder_id, id, updated_at);
+DROP INDEX unmet_needs_organization_id_idx;
+CREATE INDEX unmet_needs_organization_id_idx ON unmet_needs (organization_id, id, updated_at);

@@ -1,0 +1,3 @@
+DROP INDEX referrals_organization_id_due_on_idx;
+DROP INDEX referrals_performer_id_business_status_idx;
+DROP INDEX referrals_organization_id_business_status_idx;

@@ -1,0 +1,2 @@
+DROP INDEX appointments_organization_id_provider_id_idx;
+DROP INDEX referrals_organization_id_performer_id_idx;

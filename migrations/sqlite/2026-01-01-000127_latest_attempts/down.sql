@@ -1,0 +1,2 @@
+-- What was tried before is not known any more.
+SELECT 1;
