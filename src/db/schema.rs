@@ -258,7 +258,7 @@ diesel::table! {
         started_at -> Instant,
         updated_at -> Instant,
         finished_at -> Nullable<Instant>,
-        has_counted -> Bool,
+        has_listed -> Bool,
     }
 }
 
@@ -271,6 +271,18 @@ diesel::table! {
         run_id -> Id,
         number -> Integer,
         line -> Document,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What a run has found listed and asks for one by one, until it has been read.
+    source_unread (run_id, number) {
+        run_id -> Id,
+        number -> Integer,
+        record_id -> Text,
     }
 }
 

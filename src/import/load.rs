@@ -276,16 +276,28 @@ impl Load {
         })
     }
 
-    /// Notes that the source still has a record, without reading it. False where it is not known, or is retired: then it is to be read.
-    pub fn see(&mut self, key: &str) -> bool {
+    /// Notes that the source still has the record with this key, without reading it.
+    pub fn see(&mut self, key: &str) {
         let id = self.id(key);
         self.seen.insert(id);
-        self.known.get(&id).is_some_and(|fingerprint| fingerprint != RETIRED)
     }
 
-    /// Whether the source has an organization of this key, as far as it was [looked up](Self::look_up) or all [were read](Self::open).
-    pub fn knows_organization(&self, key: &str) -> bool {
-        self.providers.contains_key(key)
+    /// The services of records that this import has seen.
+    pub fn seen(&self) -> Vec<ServiceId> {
+        self.seen.iter().copied().collect()
+    }
+
+    /// The service of the record with this key, as far as it is known and not retired.
+    pub fn present(&self, key: &str) -> Option<ServiceId> {
+        let id = self.id(key);
+        self.known.get(&id).filter(|fingerprint| fingerprint.as_str() != RETIRED).map(|_| id)
+    }
+
+    /// Takes out what is no record of the source's own, whatever was once made of it: the service that was, as [`present`](Self::present).
+    pub fn disown(&mut self, key: &str) -> Option<ServiceId> {
+        let id = self.present(key)?;
+        self.known.remove(&id);
+        Some(id)
     }
 
     /// The services of the source that this import has not seen and that are not retired yet.

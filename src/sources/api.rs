@@ -90,7 +90,8 @@ pub struct SourceRun {
     /// What went wrong, in words.
     #[schema(example = "GET /services?page=3: status 503")]
     pub error_detail: Option<String>,
-    /// Records that were read; for a sweep those that it listed.
+    /// Records that were read; for a sweep those that it listed. Of a page that is read again, since a process died while it was writing a
+    /// part of it, that part counts twice, here and among what is unchanged.
     #[schema(example = 310)]
     pub records: i32,
     /// New services.

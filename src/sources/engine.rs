@@ -18,7 +18,7 @@ use crate::kind::SourceId;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it forgets.
 const PURGE: Duration = Duration::from_secs(3600);
-/// Sources that a process reads at once.
+/// Sources that a process reads at once, each of another organization.
 const AT_ONCE: usize = 4;
 /// Runs are kept for so long after they ended.
 pub const KEPT: chrono::Duration = chrono::Duration::days(90);
@@ -65,7 +65,7 @@ impl Engine {
 
     async fn awake(&self) -> Result<Vec<SourceId>, Error> {
         let now = self.app.clock.now();
-        self.app.db.read(move |conn| repository::awake(conn, now, AT_ONCE as i64)).await
+        self.app.db.read(move |conn| repository::awake(conn, now, AT_ONCE)).await
     }
 
     async fn serve(&self, source: SourceId) -> Result<(), Error> {

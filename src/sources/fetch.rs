@@ -15,11 +15,13 @@ use url::{Url, form_urlencoded};
 use super::credentials::{Credential, Means};
 use super::model::SourceRunError;
 use crate::db::types::Instant;
-use crate::http::json;
+use crate::http::json::{self, MOST_OF_RECORD};
 use crate::outbound::{self, Failure, retry_after};
 
 /// Bytes of the largest answer that brings an access token.
 const LARGEST_TOKEN: usize = 64 * 1024;
+/// Bytes of the largest answer about one record: several are in memory together. What is kept of a service is a quarter of it at most.
+const LARGEST_RECORD: usize = 4 << 20;
 /// More redirects than this do not end.
 const MOST_REDIRECTS: usize = 4;
 
@@ -78,6 +80,13 @@ pub struct Answer {
     pub date: Option<Instant>,
 }
 
+/// How much an answer may hold.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    values: usize,
+}
+
 /// Why a request was not answered.
 fn missed(failure: Failure) -> Miss {
     let error = match failure {
@@ -107,23 +116,33 @@ pub struct Fetcher {
 impl Fetcher {
     /// What is found at a URL, of at most so many values.
     pub async fn get(&self, url: &Url, most_values: usize) -> Result<Answer, Miss> {
+        self.within(url, Bounds { bytes: self.most, values: most_values }).await.map(|(answer, _)| answer)
+    }
+
+    /// One record that is found at a URL, and how many bytes the answer had.
+    pub async fn get_record(&self, url: &Url) -> Result<(Value, usize), Miss> {
+        let bounds = Bounds { bytes: self.most.min(LARGEST_RECORD), values: MOST_OF_RECORD };
+        self.within(url, bounds).await.map(|(answer, length)| (answer.value, length))
+    }
+
+    async fn within(&self, url: &Url, bounds: Bounds) -> Result<(Answer, usize), Miss> {
         let told = |miss: Miss| Miss { detail: format!("GET {}: {}", url.path(), miss.detail), ..miss };
-        match tokio::time::timeout(self.timeout, self.ask(url, most_values)).await {
+        match tokio::time::timeout(self.timeout, self.ask(url, bounds)).await {
             Ok(outcome) => outcome.map_err(told),
             Err(_) => Err(told(Miss::new(SourceRunError::Timeout, "no answer in time"))),
         }
     }
 
     /// Asks with an access token where that is needed, and once more with a new one where it is no longer good.
-    async fn ask(&self, url: &Url, most_values: usize) -> Result<Answer, Miss> {
+    async fn ask(&self, url: &Url, bounds: Bounds) -> Result<(Answer, usize), Miss> {
         let Some(Credential { means: Means::Token { url: at, client, scope }, .. }) = &self.credential else {
-            return self.follow(url.clone(), None, most_values).await;
+            return self.follow(url.clone(), None, bounds).await;
         };
         let known = self.token(None, at, client, scope.as_deref()).await?;
-        match self.follow(url.clone(), Some(&known), most_values).await {
+        match self.follow(url.clone(), Some(&known), bounds).await {
             Err(miss) if miss.status == Some(StatusCode::UNAUTHORIZED) => {
                 let other = self.token(Some(&known), at, client, scope.as_deref()).await?;
-                self.follow(url.clone(), Some(&other), most_values).await
+                self.follow(url.clone(), Some(&other), bounds).await
             }
             outcome => outcome,
         }
@@ -159,7 +178,7 @@ impl Fetcher {
         Ok(token)
     }
 
-    async fn follow(&self, mut url: Url, token: Option<&HeaderValue>, most_values: usize) -> Result<Answer, Miss> {
+    async fn follow(&self, mut url: Url, token: Option<&HeaderValue>, bounds: Bounds) -> Result<(Answer, usize), Miss> {
         for _ in 0..=MOST_REDIRECTS {
             let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
             if let Some(credential) = self.credential.as_ref().filter(|credential| credential.is_for(&url)) {
@@ -182,20 +201,21 @@ impl Fetcher {
             }
             let date = response.headers().get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
             let date = date.map(|date| Instant::from_utc(date.with_timezone(&Utc)));
-            let bytes = Limited::new(response.into_body(), self.most).collect().await.map_err(|fault| {
+            let bytes = Limited::new(response.into_body(), bounds.bytes).collect().await.map_err(|fault| {
                 if fault.is::<LengthLimitError>() {
-                    Miss::new(SourceRunError::TooLarge, "the answer is larger than an import may be")
+                    Miss::new(SourceRunError::TooLarge, format!("the answer is larger than {} bytes", bounds.bytes))
                 } else {
                     Miss::new(SourceRunError::Connection, "the answer broke off")
                 }
             })?;
             let bytes = bytes.to_bytes();
+            let length = bytes.len();
             // A whole directory takes a while to read, in which others are to be answered.
             let unread = |why: String| Miss::new(SourceRunError::NotHsds, format!("the answer is not JSON that can be read{why}"));
-            let read = web::block(move || json::foreign(&bytes, most_values)).await.map_err(|_| unread(String::new()))?;
+            let read = web::block(move || json::foreign(&bytes, bounds.values)).await.map_err(|_| unread(String::new()))?;
             // Why it is not says where, and how much there may be, and quotes nothing.
             let value = read.map_err(|fault| unread(format!(": {fault}")))?;
-            return Ok(Answer { value, date });
+            return Ok((Answer { value, date }, length));
         }
         Err(Miss::new(SourceRunError::Redirect, "redirects that do not end"))
     }

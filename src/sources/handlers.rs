@@ -229,11 +229,12 @@ pub async fn list_sources(
 /// A partner's directory, which is read from now on: everything at once, then what has changed, and at longer intervals every id, for what
 /// has vanished, and the organizations that give no service, where it lists them: those that are not known are added. Its services become
 /// services of the caller's organization, as with an import under the same name; each change is written in the name of the client that last
-/// wrote the source, which must keep `services:write`. Two processes never read it at once. A partner that cannot be read is asked again,
-/// six times in all, for nearly three hours unless the server was told otherwise; then the run is given up, and the next one is due later
-/// than usual. It is given up at once where the partner sends a page again (`page_repeated`). A record whose id is that of a service of this
-/// server came from here: it is `unchanged`, with the notice `own_record`. A credential must be one that the operator has set for this
-/// organization and this address. An organization has at most 100 sources.
+/// wrote the source, which must keep `services:write`. Two processes never read it at once, and of an organization's sources one is read at
+/// a time. A partner that cannot be read is asked again, six times in all, for nearly three hours unless the server was told otherwise; then
+/// the run is given up, and the next one is due later than usual. It is given up at once where the partner sends a page again
+/// (`page_repeated`). A record whose id is that of a service of this server came from here: it is `unchanged`, with the notice `own_record`,
+/// and what was once made of one by an import becomes inactive as if it were listed no more. A credential must be one that the operator has
+/// set for this organization and this address. An organization has at most 100 sources.
 #[utoipa::path(tag = "sources", request_body = SourceInput, responses((status = 201, description = "The new source.", body = Source), (status = 409, description = "The organization has a source of this name: `source_exists`, or `duplicate` where it is made in this moment; or as many sources as it may have: `too_many_sources`.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources")]
 pub async fn create_source(app: State, caller: Allowed<scope::ServicesWrite>, command: Command<SourceInput>) -> Result<HttpResponse> {

@@ -3,7 +3,7 @@
 //! A *pull* asks for what has changed since the last one, a *sweep* for all ids, and so learns of what has vanished; and for organizations
 //! that give no service, which no pull comes upon. Both are *runs*: a [`worker`] leases a source from its table, so that no two processes
 //! pull it at once, reads it page by page, and notes with each page that it has been written. Whoever takes over after a crash goes on from
-//! there. What is read goes the way of every [import](crate::import).
+//! there. Of an organization's sources one is read at a time. What is read goes the way of every [import](crate::import).
 
 pub mod api;
 pub mod credentials;
@@ -11,6 +11,7 @@ pub mod engine;
 mod fetch;
 pub mod handlers;
 pub mod model;
+mod organizations;
 mod own;
 mod pages;
 mod repository;

@@ -85,7 +85,7 @@ text_enum! {
         Redirect = "redirect",
         /// The partner answered with a status that says no.
         Status = "status",
-        /// An answer larger than an import may be.
+        /// An answer larger than an import may be, or one service of more than four mebibytes.
         TooLarge = "too_large",
         /// An answer that is no page or service of HSDS.
         NotHsds = "not_hsds",
@@ -238,6 +238,12 @@ impl SourceRow {
         }
     }
 
+    /// From which moment on a pull that begins now asks for changes; `None` for everything, also where that moment has not come yet: a
+    /// partner whose clock was ahead would not be asked for what it changes until then.
+    pub fn pulled_before(&self, now: Instant) -> Option<Instant> {
+        self.pulled_to.filter(|to| *to <= now)
+    }
+
     /// When there is something to do, where no run is unfinished.
     pub fn wakes_at(&self) -> Option<Instant> {
         (self.status == SourceStatus::Active && self.deleted_at.is_none()).then(|| self.due().1)
@@ -270,11 +276,11 @@ pub struct RunRow {
     pub is_requested: bool,
     /// A pull asks for what was changed at this moment or later; for everything where absent.
     pub modified_after: Option<Instant>,
-    /// The partner's clock when it began, as far as it is known.
+    /// The partner's clock when it began, as far as it is known, and not ahead of ours.
     pub as_of: Option<Instant>,
-    /// The page that is read next, from 1.
+    /// The page that is read next, from 1: of services by a pull; by a sweep of organizations, once their turn has come.
     pub next_page: i32,
-    /// Attempts since a page last arrived.
+    /// Attempts since a page last arrived, the one that is under way included.
     pub attempts: i32,
     /// When it goes on, where it waits.
     pub next_attempt_at: Option<Instant>,
@@ -306,8 +312,9 @@ pub struct RunRow {
     pub updated_at: Instant,
     /// When it ended.
     pub finished_at: Option<Instant>,
-    /// Whether what a sweep lacks has been counted: it is counted once for each, however often it begins anew.
-    pub has_counted: bool,
+    /// Whether the list has been read to its end; what a sweep lacks is counted with that, once. What is left of either is to be asked for
+    /// one by one.
+    pub has_listed: bool,
 }
 
 impl RunRow {
@@ -338,9 +345,18 @@ impl RunRow {
             started_at: now,
             updated_at: now,
             finished_at: None,
-            has_counted: false,
+            has_listed: false,
         }
     }
+}
+
+/// What a run has found listed and asks for by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Unread {
+    /// Its place among those that wait.
+    pub number: i32,
+    /// Its id, as the partner says it.
+    pub record_id: String,
 }
 
 /// A run that fails so often in a row is given up.

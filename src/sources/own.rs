@@ -35,11 +35,10 @@ pub(super) async fn told_apart(db: &Db, records: Vec<Raw>) -> Result<(Vec<Raw>, 
     Ok((others, told))
 }
 
-/// The ids that are none of services of this server.
-pub(super) async fn without(db: &Db, mut ids: Vec<String>) -> Result<Vec<String>> {
+/// The ids that are of services of this server, and the others.
+pub(super) async fn ids_apart(db: &Db, ids: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
     let own = known(db, ids.iter().filter_map(|id| parsed(id)).collect()).await?;
-    ids.retain(|id| parsed(id).is_none_or(|id| !own.contains(&id)));
-    Ok(ids)
+    Ok(ids.into_iter().partition(|id| parsed(id).is_some_and(|id| own.contains(&id))))
 }
 
 /// The ids that are none of organizations of this server.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::db::types::Instant;
-use crate::import::keys;
+use crate::import::hsds::service::keys_of_id;
 
 /// Records of a page of services that are pulled, and of organizations.
 const PER_PAGE: &str = "100";
@@ -23,15 +23,30 @@ pub struct ListPage {
     pub number: Option<i64>,
 }
 
+/// What is known of a list from the pages of it that were read.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// The ids of the last one.
+    ids: Vec<Option<String>>,
+    /// The number that the first bears, as they say it: 1, or 0 where a partner counts from there and is asked for page 1 all the same.
+    first: Option<i64>,
+}
+
+/// The numbers that the first page of a list may bear.
+const FIRST: [i64; 2] = [0, 1];
+
 impl ListPage {
-    /// Whether it may be page `number`: it says no other number, and its ids are not those of the page `before`, in whose place they are put.
-    /// A partner that does not know `page` sends the first again and again.
-    pub fn follows(&self, number: i32, before: &mut Vec<Option<String>>) -> bool {
+    /// Whether it may be page `number`: it says no other number, as the partner counts, and its ids are not those of the page `before`,
+    /// in whose place they are put. A partner that does not know `page` sends the first again and again.
+    pub fn follows(&self, number: i32, before: &mut Before) -> bool {
         let ids: Vec<Option<String>> = self.records.iter().map(id).collect();
+        let first = self.number.map(|said| said.saturating_sub(i64::from(number) - 1));
+        let is_first = |first: i64| before.first.map_or_else(|| FIRST.contains(&first), |known| first == known);
         // The first is what is sent to whoever asks for none, whatever number it says; and nothing follows an empty one.
-        let is_other = number > 1 && !ids.is_empty() && self.number.is_some_and(|said| said != i64::from(number));
-        let is_same = ids.iter().any(Option::is_some) && ids == *before;
-        *before = ids;
+        let is_other = number > 1 && !ids.is_empty() && first.is_some_and(|first| !is_first(first));
+        let is_same = ids.iter().any(Option::is_some) && ids == before.ids;
+        before.first = before.first.or(first.filter(|first| FIRST.contains(first)));
+        before.ids = ids;
         !is_other && !is_same
     }
 }
@@ -126,9 +141,9 @@ pub fn can_be_asked_for(id: &str) -> bool {
     id.len() <= LONGEST_ID
 }
 
-/// The key under which an import knows the service with this id.
-pub fn key(id: &str) -> String {
-    keys::fitted(id)
+/// The keys under which an import may know the record with this id.
+pub fn keys(id: &str) -> Vec<String> {
+    keys_of_id(id)
 }
 
 #[cfg(test)]
@@ -186,8 +201,8 @@ mod tests {
             let contents: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
             read(json!({ "contents": contents, "page_number": said, "last_page": false }), 1).unwrap()
         };
-        let mut before = Vec::new();
-        assert!(page(&["a", "b"], json!(0)).follows(1, &mut before), "the first is what is sent");
+        let mut before = Before::default();
+        assert!(page(&["a", "b"], json!(7)).follows(1, &mut before), "the first is what is sent");
         assert!(page(&["c", "d"], json!(2)).follows(2, &mut before));
         assert!(!page(&["e", "f"], json!(1)).follows(3, &mut before), "it says another number");
         assert!(page(&[], json!(1)).follows(3, &mut before), "an empty one ends the list");
@@ -196,6 +211,27 @@ mod tests {
         assert!(!page(&["g"], json!(5)).follows(5, &mut before), "whatever number it says");
         let nameless = || read(json!({ "contents": [{ "name": "x" }] }), 1).unwrap();
         assert!(nameless().follows(1, &mut before) && nameless().follows(2, &mut before), "without ids nobody knows");
+    }
+
+    #[test]
+    fn pages_are_numbered_from_one_or_from_zero_as_the_first_that_is_read_shows() {
+        let page = |id: &str, said: i64| read(json!({ "contents": [{ "id": id }], "page_number": said, "last_page": false }), 1).unwrap();
+        // Which pages, by the number asked for and the number said, follow each other.
+        let follow = |pages: &[(i32, i64)]| {
+            let mut before = Before::default();
+            pages.iter().map(|(number, said)| page(&number.to_string(), *said).follows(*number, &mut before)).collect::<Vec<bool>>()
+        };
+        assert_eq!(follow(&[(1, 0), (2, 1), (3, 2), (4, 4)]), [true, true, true, false]);
+        assert_eq!(follow(&[(1, 1), (2, 2), (3, 2)]), [true, true, false]);
+        assert_eq!(follow(&[(5, 4), (6, 5), (7, 7)]), [true, true, false], "where another process has read the first");
+        assert_eq!(follow(&[(5, 1)]), [false]);
+    }
+
+    #[test]
+    fn an_import_knows_a_record_by_its_id_as_plain_text_as_a_service_or_an_organization() {
+        assert_eq!(keys(" a&amp;b "), ["a&b", "organization:a&b"]);
+        assert!(keys("<br>").is_empty());
+        assert!(keys(&"x".repeat(300)).iter().all(|key| key.chars().count() == 200));
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::dsl::{delete, insert_into, update};
+use diesel::dsl::{delete, exists, insert_into, max, select, update};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::SourceQuery;
-use super::model::{RunRow, SourceRow, SourceRunId};
+use super::model::{RunRow, SourceRow, SourceRunId, Unread};
 use crate::background::Leased;
 use crate::db::DbConn;
-use crate::db::schema::{organizations, services, source_absences, source_kin, source_run_lines, source_runs, sources};
+use crate::db::schema::{organizations, services, source_absences, source_kin, source_run_lines, source_runs, source_unread, sources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::{Error, Result};
@@ -97,11 +97,27 @@ pub fn replace(conn: &mut DbConn, row: &SourceRow) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Sources that have something to do and that nobody works for.
-pub fn awake(conn: &mut DbConn, now: Instant, most: i64) -> Result<Vec<SourceId>> {
-    let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
-    let due = sources::table.filter(sources::wake_at.le(now)).filter(is_free);
-    Ok(due.order((sources::wake_at, sources::id)).limit(most).select(sources::id).load(conn)?)
+/// So many sources that are due are looked at, the first: an organization has a hundred at most.
+const MOST_DUE: i64 = 1_000;
+
+/// Sources that have something to do, each of another organization, of which no source is being read. Those come first that have waited
+/// longest.
+pub fn awake(conn: &mut DbConn, now: Instant, most: usize) -> Result<Vec<SourceId>> {
+    let busy = sources::table.filter(sources::leased_until.ge(now)).select(sources::organization_id);
+    let busy: Vec<OrganizationId> = busy.load(conn)?;
+    let due = sources::table.filter(sources::wake_at.le(now)).filter(sources::organization_id.ne_all(busy));
+    let due = due.order((sources::wake_at, sources::id)).limit(MOST_DUE).select((sources::id, sources::organization_id));
+    let due: Vec<(SourceId, OrganizationId)> = due.load(conn)?;
+    let mut organizations = HashSet::new();
+    Ok(due.into_iter().filter(|(_, owner)| organizations.insert(*owner)).map(|(id, _)| id).take(most).collect())
+}
+
+/// Whether a source of the same organization as this one is being read, it included.
+fn is_busy(conn: &mut DbConn, id: SourceId, now: Instant) -> Result<bool> {
+    let owner = sources::table.find(id).select(sources::organization_id).first::<OrganizationId>(conn).optional()?;
+    let Some(owner) = owner else { return Ok(false) };
+    let read = sources::table.filter(sources::organization_id.eq(owner)).filter(sources::leased_until.ge(now)).select(sources::id);
+    Ok(select(exists(read)).get_result(conn)?)
 }
 
 impl Leased for SourceId {
@@ -110,6 +126,9 @@ impl Leased for SourceId {
     type Row = SourceRow;
 
     fn take(self, conn: &mut DbConn, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<SourceRow>> {
+        if is_busy(conn, self, now)? {
+            return Ok(None);
+        }
         let is_free = sources::leased_until.is_null().or(sources::leased_until.lt(now));
         let due = sources::table.filter(sources::id.eq(self)).filter(sources::wake_at.le(now)).filter(is_free);
         let changed = update(due).set((sources::leased_by.eq(Some(worker)), sources::leased_until.eq(Some(until)))).execute(conn)?;
@@ -162,7 +181,7 @@ pub fn unfinished(conn: &mut DbConn, source: SourceId) -> Result<Option<RunRow>>
     Ok(open.first(conn).optional()?)
 }
 
-/// Writes how a run stands; false where it has been ended meanwhile.
+/// Writes how a run stands; false where it has been ended meanwhile. Once it ends nothing more is to be asked for.
 pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
     let open = source_runs::table.filter(source_runs::id.eq(row.id)).filter(source_runs::finished_at.is_null());
     let changed = update(open)
@@ -188,11 +207,47 @@ pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
                 source_runs::organizations_created.eq(row.organizations_created),
                 source_runs::lines.eq(row.lines),
                 source_runs::lines_left_out.eq(row.lines_left_out),
-                source_runs::has_counted.eq(row.has_counted),
+                source_runs::has_listed.eq(row.has_listed),
             ),
         ))
         .execute(conn)?;
+    if row.finished_at.is_some() {
+        forget_unread(conn, row.id, i32::MAX)?;
+    }
     Ok(changed == 1)
+}
+
+/// The first of what a run asks for one by one and has not read yet.
+pub fn unread(conn: &mut DbConn, run: SourceRunId, most: i64) -> Result<Vec<Unread>> {
+    let of_run = source_unread::table.filter(source_unread::run_id.eq(run)).order(source_unread::number).limit(most);
+    Ok(of_run.select((source_unread::number, source_unread::record_id)).load(conn)?)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = source_unread, treat_none_as_default_value = false)]
+struct UnreadRow<'a> {
+    run_id: SourceRunId,
+    number: i32,
+    record_id: &'a str,
+}
+
+/// Adds to that, behind all that is there.
+pub fn put_off(conn: &mut DbConn, run: SourceRunId, ids: &[String]) -> Result<()> {
+    let last = source_unread::table.filter(source_unread::run_id.eq(run)).select(max(source_unread::number));
+    let last = last.first::<Option<i32>>(conn)?.unwrap_or_default();
+    let numbered = (last.saturating_add(1)..).zip(ids);
+    let rows: Vec<UnreadRow<'_>> = numbered.map(|(number, id)| UnreadRow { run_id: run, number, record_id: id }).collect();
+    for rows in rows.chunks(500) {
+        each!(conn, |conn| insert_into(source_unread::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// Takes away from that what stands up to this number.
+pub fn forget_unread(conn: &mut DbConn, run: SourceRunId, to: i32) -> Result<()> {
+    let of_run = source_unread::table.filter(source_unread::run_id.eq(run));
+    delete(of_run.filter(source_unread::number.le(to))).execute(conn)?;
+    Ok(())
 }
 
 /// A run of a source.
@@ -270,6 +325,21 @@ pub fn set_absences(conn: &mut DbConn, source: SourceId, absences: &HashMap<Serv
         each!(conn, |conn| insert_into(source_absences::table).values(rows).execute(conn))?;
     }
     Ok(())
+}
+
+/// Takes services out of them that a sweep has come upon after all.
+pub fn forget_absences(conn: &mut DbConn, source: SourceId, found: &[ServiceId]) -> Result<()> {
+    let of_source = source_absences::table.filter(source_absences::source_id.eq(source));
+    for found in found.chunks(500) {
+        delete(of_source.filter(source_absences::service_id.eq_any(found))).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The services that so many sweeps in a row have lacked, or more.
+pub fn long_absent(conn: &mut DbConn, source: SourceId, sweeps: i32) -> Result<Vec<ServiceId>> {
+    let of_source = source_absences::table.filter(source_absences::source_id.eq(source));
+    Ok(of_source.filter(source_absences::sweeps.ge(sweeps)).select(source_absences::service_id).load(conn)?)
 }
 
 #[derive(Insertable)]

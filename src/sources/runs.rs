@@ -88,7 +88,7 @@ pub async fn create_source_run(
                 return Err(Error::RunUnfinished { run: run.id.uuid() });
             }
             let is_anew = input.full || input.kind == SourceRunKind::Sweep;
-            let run = RunRow::new(id, input.kind, true, source.pulled_to.filter(|_| !is_anew), caller.at);
+            let run = RunRow::new(id, input.kind, true, source.pulled_before(caller.at).filter(|_| !is_anew), caller.at);
             repository::insert_run(conn, &run)?;
             repository::wake(conn, id, caller.at)?;
             Reply::created(&format!("/v1/sources/{id}/runs/{}", run.id), 1, &SourceRun::from(run))

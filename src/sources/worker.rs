@@ -2,9 +2,11 @@
 //!
 //! A worker takes a source for itself, for a short time, which every page that it writes prolongs, and a heartbeat while it waits for the
 //! partner. It notes the page reached together with what was on it, so that whoever comes after it goes on behind. Where what was on it
-//! takes more than one transaction, since a record clashes or the list gives ids alone, the page is noted after the last of them: whoever
-//! comes after reads it once more, and what is written already is unchanged.
+//! takes more than one transaction, since a record clashes, the page is noted after the last of them: whoever comes after reads it once
+//! more, and what is written already is unchanged. Where a list gives ids alone they are noted, to be asked for one by one, and each is
+//! taken away with what came of it; so it is with [`organizations`].
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -15,44 +17,45 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::fetch::{Answer, Fetcher, Miss};
-use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, patience};
-use super::pages::{self, ListPage, MOST_PAGES};
-use super::writing::{Reached, Turn};
-use super::{Credentials, own, repository};
+use super::model::{MOST_ATTEMPTS, RunRow, SourceRow, SourceRunError, SourceRunKind, SourceRunStatus, Unread, patience};
+use super::pages::{self, Before, ListPage, MOST_PAGES};
+use super::writing::{Behind, Reached, Turn};
+use super::{Credentials, organizations, own, repository};
 use crate::app::App;
 use crate::auth::Scope;
 use crate::auth::repository::find_standing;
 use crate::background::{Lease, Lost};
+use crate::changes::Actor;
 use crate::clock::OVERLAP;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Chain, Error, Result};
-use crate::http::json::{MOST_OF_LIST, MOST_OF_RECORD};
-use crate::import::Notice;
-use crate::import::hsds::organization;
+use crate::http::json::MOST_OF_LIST;
 use crate::import::load::{BATCH, Load};
-use crate::import::mapping::Mapping;
-use crate::import::read::{Of, Raw};
-use crate::import::report::{Line, Verdict};
+use crate::import::read::Raw;
 use crate::kind::{ServiceId, SourceId};
 use crate::outbound::address;
 
-/// Services that are asked for one by one between two writes, and how many of them at once.
+/// Records that are asked for one by one between two writes, and how many of them at once.
 const ONE_BY_ONE: usize = 20;
 const AT_ONCE: usize = 4;
+/// Once so many bytes of them have come they are written before others are asked for.
+const MOST_HELD: usize = 4 << 20;
 /// A worker lets go of a source that takes longer, so that others get their turn.
-const LONGEST_TURN: Duration = Duration::from_secs(60);
+const LONGEST_TURN: chrono::Duration = chrono::Duration::minutes(1);
 /// Lists of ids are read to their end, or not at all: in this time,
 const LONGEST_LIST: Duration = Duration::from_secs(30 * 60);
 /// with so many ids that are not known at most.
-const MOST_UNKNOWN: usize = 1_000_000;
-/// Bare ids on one page, at most: nothing of the page is noted before each of them has been asked for.
-const MOST_BARE: usize = 10_000;
+const MOST_UNKNOWN: usize = 200_000;
+/// Of these so many are noted in one transaction.
+const NOTED: usize = 5_000;
+/// Bare ids on one page, at most: they are noted together with it.
+pub(super) const MOST_BARE: usize = 10_000;
 /// A partner is left alone for as long as it asks, up to this.
 const LONGEST_REST: Duration = Duration::from_secs(6 * 3600);
 
 /// Why a turn ended before its run did.
-enum Stop {
+pub(super) enum Stop {
     /// The partner could not be read.
     Miss(Miss),
     /// Another has taken over, or the run was ended.
@@ -87,7 +90,12 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     match read(&mut turn, goes_on).await {
         Ok(()) | Err(Stop::Lost) => Ok(()),
         Err(Stop::Rest) => {
-            let _lost = turn.write(|conn, source, _, actor| repository::release(conn, source.id, Some(actor.at))).await?;
+            let rest = |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
+                // It did not fail.
+                run.attempts = run.attempts.saturating_sub(1);
+                repository::release(conn, source.id, Some(actor.at))
+            };
+            let _lost = turn.write(rest).await?;
             Ok(())
         }
         Err(Stop::Miss(miss)) => give_way(&mut turn, miss).await,
@@ -101,29 +109,49 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
 /// The source that was taken, with the run that is unfinished or due; where there is none, lets it sleep.
 fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
     let id = source.id;
-    if let Some(run) = repository::unfinished(conn, id)? {
-        match run.next_attempt_at.filter(|next| now < *next) {
-            Some(next) => repository::release(conn, id, Some(next))?,
-            None => {
-                let run = RunRow { status: SourceRunStatus::Running, next_attempt_at: None, updated_at: now, ..run };
-                return Ok(repository::update_run(conn, &run)?.then_some((source, run)));
-            }
+    let run = match repository::unfinished(conn, id)? {
+        Some(RunRow { next_attempt_at: Some(next), .. }) if now < next => {
+            repository::release(conn, id, Some(next))?;
+            return Ok(None);
         }
-        return Ok(None);
+        Some(run) => run,
+        None => {
+            let (kind, due) = source.due();
+            if source.wakes_at().is_none_or(|wakes| now < wakes) {
+                repository::release(conn, id, source.wakes_at().map(|_| due))?;
+                return Ok(None);
+            }
+            let run = RunRow::new(id, kind, false, source.pulled_before(now).filter(|_| kind == SourceRunKind::Pull), now);
+            repository::insert_run(conn, &run)?;
+            run
+        }
+    };
+    // An attempt counts from its beginning: a process that dies of it says nothing at its end.
+    let attempts = run.attempts.saturating_add(1);
+    let mut run = RunRow { status: SourceRunStatus::Running, next_attempt_at: None, updated_at: now, attempts, ..run };
+    let is_deadly = attempts > MOST_ATTEMPTS;
+    if is_deadly {
+        let detail = format!("{MOST_ATTEMPTS} times in a row whoever read it came to no end; the log of this server may say why");
+        log::error!("source {id}: {detail}");
+        (run.error, run.error_detail) = (Some(SourceRunError::Internal), Some(detail));
+        give_up(conn, &source, &mut run, now)?;
     }
-    let (kind, due) = source.due();
-    if source.wakes_at().is_none_or(|wakes| now < wakes) {
-        repository::release(conn, id, source.wakes_at().map(|_| due))?;
-        return Ok(None);
-    }
-    let run = RunRow::new(id, kind, false, source.pulled_to.filter(|_| kind == SourceRunKind::Pull), now);
-    repository::insert_run(conn, &run)?;
-    Ok(Some((source, run)))
+    let is_open = repository::update_run(conn, &run)?;
+    Ok((is_open && !is_deadly).then_some((source, run)))
+}
+
+/// Ends a run that has failed, and says when the source is due again.
+fn give_up(conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, now: Instant) -> Result<()> {
+    (run.status, run.finished_at) = (SourceRunStatus::Failed, Some(now));
+    let after = source.after(run.kind, source.failures.saturating_add(1), now);
+    repository::settle(conn, &after)?;
+    repository::release(conn, source.id, after.wakes_at())
 }
 
 /// Reads a run to its end.
 async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
-    let (client, began) = (turn.source.client_id, Moment::now());
+    let (client, clock) = (turn.source.client_id, turn.app.clock.clone());
+    let until = clock.now().plus(LONGEST_TURN);
     let standing = turn.app.db.read(move |conn| find_standing(conn, client)).await?;
     if !standing.is_some_and(|standing| standing.is_active && standing.scopes.contains(Scope::ServicesWrite)) {
         return Err(Miss::new(SourceRunError::ClientDisabled, "the client that wrote the source may no longer write services").into());
@@ -150,68 +178,94 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
         credential,
         token: Mutex::default(),
     };
-    match turn.run.kind {
-        SourceRunKind::Pull => pull(turn, &fetcher, &base, || goes_on() && began.elapsed() < LONGEST_TURN).await?,
-        SourceRunKind::Sweep => sweep(turn, &fetcher, &base, goes_on).await?,
+    let has_time = || goes_on() && clock.now() < until;
+    if turn.run.kind == SourceRunKind::Pull {
+        pull(turn, &fetcher, &base, has_time).await?;
+    } else {
+        if !turn.run.has_listed {
+            list_ids(turn, &fetcher, &base, &goes_on).await?;
+        }
+        // Its pages are those of organizations, to which it comes once all else is done.
+        if turn.run.next_page == 1 {
+            read_each(turn, &fetcher, &base, &has_time).await?;
+            retire_absent(turn).await?;
+        }
+        organizations::read(turn, &fetcher, &base, has_time).await?;
     }
     turn.complete().await??;
     Ok(())
 }
 
 /// Reads what has changed, page by page.
-async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, go_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
-    let mut before = Vec::new();
+async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+    let mut before = Before::default();
     loop {
+        read_each(turn, fetcher, base, &has_time).await?;
+        if turn.run.has_listed {
+            return Ok(());
+        }
         let number = turn.run.next_page;
         let asked = pages::changed(base, number, turn.run.modified_after);
         let (page, date) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
-        // Places in the whole list are not known, so a record's is its place on the pages that were full before.
-        let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
-        let reached = Reached { page: number, date };
+        let behind = Behind::Page(Reached { page: number, is_last: page.is_last, date });
         if pages::are_whole(&page.records) {
+            // Places in the whole list are not known, so a record's is its place on the pages that were full before.
+            let load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
             let records = page.records.into_iter().map(Ok);
-            turn.take(load, numbered(turn.run.records, records), Some(reached)).await??;
+            turn.take(load, numbered(turn.run.records, records), behind).await??;
         } else {
             let ids: Vec<String> = page.records.iter().filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
             if ids.len() > MOST_BARE {
                 let detail = format!("GET {}: a page of more than {MOST_BARE} ids with nothing beside them", asked.path());
                 return Err(Miss::new(SourceRunError::NotHsds, detail).into());
             }
-            read_each(turn, fetcher, base, load, &ids).await?;
-            turn.reach(reached).await??;
+            turn.put_off(ids, Some(behind)).await??;
         }
-        if page.is_last {
-            return Ok(());
-        }
-        if !go_on() {
+        if !(turn.run.has_listed || has_time()) {
             return Err(Stop::Rest);
         }
     }
 }
 
-/// Reads every id: what is not known is fetched, organizations that give no service too; what is missing once more often than it may be is
-/// retired.
-async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
+/// Reads every id: notes what is to be asked for, and counts what is missing. It does so in one turn, for what it has seen is in memory
+/// alone.
+async fn list_ids(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let (owner, name) = (turn.source.organization_id, turn.source.name.clone());
     let mut load = turn.lease.held(turn.app.db.read(move |conn| Load::open(conn, owner, &name))).await??;
-    let (mut unknown, mut before, began) = (Vec::new(), Vec::new(), Moment::now());
+    let (mut unknown, mut before, began) = (0, Before::default(), Moment::now());
+    // Of which it may turn out, once the others have been asked for, that the partner has them.
+    let mut absent = Vec::new();
     for number in 1.. {
         let asked = pages::ids(base, number);
         let (page, _) = turn.lease.held(list(fetcher, &asked, number, &mut before)).await??;
         let listed = i32::try_from(page.records.len()).unwrap_or(i32::MAX);
-        // Whatever is listed is there, also what is not read.
-        let unseen = page.records.iter().filter_map(pages::id).filter(|id| !load.see(&pages::key(id)));
-        unknown.extend(unseen.filter(|id| pages::can_be_asked_for(id)));
-        turn.write(move |_, _, run, _| {
-            // A sweep that was broken off began anew.
-            run.records = if number == 1 { listed } else { run.records.saturating_add(listed) };
-            Ok(())
+        let ids = page.records.iter().filter_map(pages::id).collect();
+        let (own, others) = turn.lease.held(own::ids_apart(&turn.app.db, ids)).await??;
+        // What was made of a service of this server before anybody saw that it is one is nothing that the partner has.
+        absent.extend(own.iter().flat_map(|id| pages::keys(id)).filter_map(|key| load.disown(&key)));
+        let unseen: Vec<String> = others.into_iter().filter(|id| !see(&mut load, id, &mut absent)).collect();
+        turn.write(move |conn, _, run, _| {
+            if number > 1 {
+                run.records = run.records.saturating_add(listed);
+                return Ok(());
+            }
+            // A list that was broken off begins anew.
+            run.records = listed;
+            repository::forget_unread(conn, run.id, i32::MAX)
         })
         .await??;
+        unknown += unseen.len();
+        if unknown > MOST_UNKNOWN {
+            let detail = format!("GET {}: a list of more than {MOST_UNKNOWN} ids that are not known", asked.path());
+            return Err(Miss::new(SourceRunError::NotHsds, detail).into());
+        }
+        for ids in unseen.chunks(NOTED) {
+            turn.put_off(ids.to_vec(), None).await??;
+        }
         if page.is_last {
             break;
         }
-        if unknown.len() > MOST_UNKNOWN || began.elapsed() > LONGEST_LIST {
+        if began.elapsed() > LONGEST_LIST {
             return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", asked.path())).into());
         }
         if !goes_on() {
@@ -222,138 +276,114 @@ async fn sweep(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, goes_on: impl
         let detail = format!("it listed less than half of what was known: {} services would be missing", load.missing().len());
         return Err(Miss::new(SourceRunError::TooManyMissing, detail).into());
     }
-    let missing = load.missing();
-    let records = turn.run.records;
-    let unknown = turn.lease.held(own::without(&turn.app.db, unknown)).await??;
-    let load = read_each(turn, fetcher, base, load, &unknown).await?;
-    organizations(turn, fetcher, base, load, goes_on).await?;
-    let gone = turn
-        .write(move |conn, source, run, _| {
-            run.records = records;
-            let before = repository::absences(conn, source.id)?;
-            // It may have been broken off behind this, and have begun anew.
-            let one_more = i32::from(!run.has_counted);
-            run.has_counted = true;
-            let count = |id: &ServiceId| (*id, before.get(id).map_or(1, |sweeps| sweeps.saturating_add(one_more)));
-            let (gone, absent): (Vec<_>, Vec<_>) =
-                missing.iter().map(count).partition(|(_, sweeps)| *sweeps >= source.content.retire_after_sweeps);
-            // Those that are to be retired stay counted until they are, in case this process does not come to it.
-            repository::set_absences(conn, source.id, &absent.into_iter().chain(gone.iter().copied()).collect())?;
-            Ok(gone.into_iter().map(|(id, _)| id).collect::<Vec<ServiceId>>())
-        })
-        .await??;
+    absent.extend(load.missing());
+    turn.write(move |conn, source, run, _| {
+        run.has_listed = true;
+        let before = repository::absences(conn, source.id)?;
+        let count = |id: &ServiceId| (*id, before.get(id).map_or(1, |sweeps| sweeps.saturating_add(1)));
+        repository::set_absences(conn, source.id, &absent.iter().map(count).collect())
+    })
+    .await??;
+    Ok(())
+}
+
+/// Notes that the partner lists this id: whatever is listed is there, also what is not read. False where it is to be asked for, to learn
+/// which service it is, for none is known or two are: one as it was while the record seemed to be an organization. Either may be `absent`.
+fn see(load: &mut Load, id: &str, absent: &mut Vec<ServiceId>) -> bool {
+    let keys = pages::keys(id);
+    let known: Vec<ServiceId> = keys.iter().filter_map(|key| load.present(key)).collect();
+    keys.iter().for_each(|key| load.see(key));
+    if known.len() == 1 || !pages::can_be_asked_for(id) {
+        return true;
+    }
+    absent.extend(known);
+    false
+}
+
+/// Makes services inactive that so many sweeps in a row have lacked. They stay counted until they are, in case this process does not come
+/// to it.
+async fn retire_absent(turn: &mut Turn<'_>) -> std::result::Result<(), Stop> {
+    let gone = turn.write(|conn, source, _, _| repository::long_absent(conn, source.id, source.content.retire_after_sweeps)).await??;
     for ids in gone.chunks(BATCH) {
         turn.retire(ids.to_vec()).await??;
     }
     Ok(())
 }
 
-/// Reads the organizations that are not known: those that give services have come with these. The standard asks the list of nobody, and
-/// what a sweep does not get of it is asked for by the next one: that costs the run a word, and no more.
-async fn organizations(
-    turn: &mut Turn<'_>,
-    fetcher: &Fetcher,
-    base: &Url,
-    mut load: Load,
-    goes_on: impl Fn() -> bool,
-) -> std::result::Result<(), Stop> {
-    let (mapping, mut before, began) = (Mapping::hsds(&turn.source.name), Vec::new(), Moment::now());
-    for number in 1.. {
-        let asked = pages::organizations(base, number);
-        let page = match turn.lease.held(list(fetcher, &asked, number, &mut before)).await? {
-            Ok((page, _)) => page,
-            Err(miss) => {
-                if !miss.is_of_no_list() {
-                    turn.tell(vec![not_read(&miss)]).await??;
-                }
-                return Ok(());
-            }
-        };
-        let is_unknown = |record: &&Value| {
-            let keys = organization::known_as(&mapping, record);
-            keys.is_some_and(|keys| !keys.iter().any(|key| load.knows_organization(key)))
-        };
-        let unknown = page.records.iter().filter(is_unknown).filter_map(pages::id).filter(|id| pages::can_be_asked_for(id)).collect();
-        let unknown = turn.lease.held(own::without_organizations(&turn.app.db, unknown)).await??;
-        for ids in unknown.chunks(ONE_BY_ONE) {
-            let urls: Vec<Url> = ids.iter().map(|id| pages::organization(base, id)).collect();
-            let answers = turn.lease.held(ask(fetcher, &urls)).await?;
-            let misses: Vec<Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).cloned().collect();
-            let found = answers.into_iter().filter_map(std::result::Result::ok).filter_map(without_services);
-            let found: Vec<Raw> = found.map(|value| Raw { of: Of::Organization, ..Raw::new(0, Ok(value)) }).collect();
-            if !found.is_empty() {
-                load = turn.take(load, found, None).await??;
-            }
-            if !misses.is_empty() {
-                turn.tell(misses.iter().map(not_read).collect()).await??;
-            }
-            if misses.iter().any(Miss::is_of_all) {
-                return Ok(());
-            }
-        }
-        if page.is_last || began.elapsed() > LONGEST_LIST {
-            return Ok(());
-        }
-        if !goes_on() {
-            return Err(Stop::Rest);
-        }
-    }
-    Ok(())
-}
-
-/// An organization that gives no service; none where it gives any.
-fn without_services(mut organization: Value) -> Option<Value> {
-    let services = organization.as_object_mut()?.shift_remove("services");
-    let gives_any = services.is_some_and(|services| services.as_array().is_none_or(|services| !services.is_empty()) && !services.is_null());
-    (!gives_any).then_some(organization)
-}
-
-/// What is told of organizations that could not be read.
-fn not_read(miss: &Miss) -> Line {
-    let notices = vec![Notice::new("organizations_not_read", "organizations", miss.detail.clone())];
-    Line { position: None, key: None, verdict: Verdict::Noted, service_id: None, notices }
-}
-
-/// Asks for services one by one, some at a time, and writes them. One that cannot be read is refused, and costs the run no more than
+/// Asks one by one, some at a time, for what was noted, and writes it. One that cannot be read is refused, and costs the run no more than
 /// itself. Where they are most, and more than half as many as are asked for between two writes, the run stops. What was shown before it
 /// stops is written.
-async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, mut load: Load, ids: &[String]) -> std::result::Result<Load, Stop> {
+async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     // What a sweep does not get is asked for by the next one. What a pull does not get is asked for only once it changes again.
-    let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts + 1 < MOST_ATTEMPTS;
-    let (mut asked, mut missed) = (0, 0);
-    for ids in ids.chunks(ONE_BY_ONE) {
-        let urls: Vec<Url> = ids.iter().map(|id| pages::one(base, id)).collect();
+    let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts < MOST_ATTEMPTS;
+    let (mut asked, mut missed) = (0_usize, 0_usize);
+    loop {
+        let unread = next_unread(turn).await?;
+        if unread.is_empty() {
+            return Ok(());
+        }
+        if asked > 0 && !has_time() {
+            return Err(Stop::Rest);
+        }
+        let urls: Vec<Url> = unread.iter().map(|one| pages::one(base, &one.record_id)).collect();
         let mut answers = turn.lease.held(ask(fetcher, &urls)).await?;
-        let misses: Vec<&Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
-        asked += ids.len();
-        missed += misses.len();
+        asked += answers.len();
+        missed += answers.iter().filter(|answer| answer.is_err()).count();
         // A few say nothing of the others.
         let is_most = missed * 2 > asked.max(ONE_BY_ONE);
         let stops = |miss: &Miss| miss.is_of_all() || is_most || is_patient && miss.passes();
-        let stop = misses.into_iter().find(|miss| stops(miss)).cloned();
-        if stop.is_some() {
-            // Those that failed are asked for again.
-            answers.retain(std::result::Result::is_ok);
-        }
-        let found = answers.into_iter().map(|answer| answer.map_err(|miss| miss.detail));
-        load = turn.take(load, numbered(turn.run.records, found), None).await??;
-        if let Some(miss) = stop {
+        let end = answers.iter().position(|answer| answer.as_ref().is_err_and(&stops)).unwrap_or(answers.len());
+        // That one is asked for again, and so is what came behind it.
+        let stop = answers.drain(end..).next();
+        take_each(turn, &unread, answers).await?;
+        if let Some(Err(miss)) = stop {
             return Err(miss.into());
         }
     }
-    Ok(load)
 }
 
-/// What the partner says of these records, as far as it shows them, and up to an answer that says that it answers none.
-async fn ask(fetcher: &Fetcher, urls: &[Url]) -> Vec<std::result::Result<Value, Miss>> {
-    let answers = stream::iter(urls).map(|url| async move { fetcher.get(url, MOST_OF_RECORD).await });
+/// Writes what the partner has answered to the first of these questions, and takes them away.
+async fn take_each(turn: &mut Turn<'_>, unread: &[Unread], answers: Vec<Asked>) -> std::result::Result<(), Stop> {
+    let (Some(first), Some(last)) = (unread.first(), unread.iter().take(answers.len()).next_back()) else { return Ok(()) };
+    let mut load = Load::piecemeal(turn.source.organization_id, &turn.source.name);
+    // What cannot be read is there still, under whatever key.
+    let failed = unread.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
+    failed.flat_map(|(one, _)| pages::keys(&one.record_id)).for_each(|key| load.see(&key));
+    let after = match turn.run.kind {
+        SourceRunKind::Pull => turn.run.records,
+        // Those that were listed are counted already.
+        SourceRunKind::Sweep => turn.run.records.saturating_add(first.number - 1),
+    };
+    let found = answers.into_iter().filter_map(|answer| answer.map_err(|miss| miss.detail).transpose());
+    turn.take(load, numbered(after, found), Behind::Unread(last.number)).await??;
+    Ok(())
+}
+
+/// The first of what was noted and is still to be asked for, as many as are asked for between two writes.
+pub(super) async fn next_unread(turn: &Turn<'_>) -> std::result::Result<Vec<Unread>, Stop> {
+    let run = turn.run.id;
+    Ok(turn.lease.held(turn.app.db.read(move |conn| repository::unread(conn, run, ONE_BY_ONE as i64))).await??)
+}
+
+/// A record as the partner shows it; `None` where there is none any more.
+type Asked = std::result::Result<Option<Value>, Miss>;
+
+/// What the partner says of these records, in their order, up to as much as is held at a time, or up to an answer that says that it answers
+/// none.
+pub(super) async fn ask(fetcher: &Fetcher, urls: &[Url]) -> Vec<Asked> {
+    let held = Cell::new(0);
+    let asked = urls.iter().take_while(|_| held.get() < MOST_HELD);
+    let answers = stream::iter(asked).map(|url| async move { fetcher.get_record(url).await });
     let mut answers = pin!(answers.buffered(AT_ONCE));
     let mut came = Vec::new();
     while let Some(answer) = answers.next().await {
         match answer {
-            Ok(Answer { value, .. }) => came.push(Ok(value)),
+            Ok((value, length)) => {
+                held.set(held.get() + length);
+                came.push(Ok(Some(value)));
+            }
             // It vanished between the list and now; the next sweep will say so.
-            Err(miss) if miss.is_absent() => {}
+            Err(miss) if miss.is_absent() => came.push(Ok(None)),
             Err(miss) => {
                 let is_of_all = miss.is_of_all();
                 came.push(Err(miss));
@@ -372,12 +402,12 @@ fn numbered(after: i32, records: impl IntoIterator<Item = std::result::Result<Va
     (first..).zip(records).map(|(position, value)| Raw::new(position, value)).collect()
 }
 
-/// A page of a list, and the partner's clock; `before` are the ids of the page before, and then of this one.
-async fn list(
+/// A page of a list, and the partner's clock; `before` is what is known of the pages before, and then of this one too.
+pub(super) async fn list(
     fetcher: &Fetcher,
     url: &Url,
     number: i32,
-    before: &mut Vec<Option<String>>,
+    before: &mut Before,
 ) -> std::result::Result<(ListPage, Option<Instant>), Miss> {
     if number > MOST_PAGES {
         return Err(Miss::new(SourceRunError::NotHsds, format!("GET {}: a list that does not end", url.path())));
@@ -398,7 +428,11 @@ pub(super) fn pulled_to(source: &SourceRow, run: &RunRow, url: &str) -> Option<I
         // Of another address that the source has by now nothing has been read.
         _ if source.content.url != url => source.pulled_to,
         // The partner's clocks may differ among each other too.
-        SourceRunKind::Pull => run.as_of.map(|as_of| as_of.plus(-OVERLAP)).max(source.pulled_to),
+        SourceRunKind::Pull => {
+            let reached = run.as_of.map(|as_of| as_of.plus(-OVERLAP));
+            // Where everything was asked for, nothing that was noted before says more.
+            if run.modified_after.is_none() { reached } else { reached.max(source.pulled_to) }
+        }
         SourceRunKind::Sweep => source.pulled_to,
     }
 }
@@ -408,7 +442,8 @@ async fn give_way(turn: &mut Turn<'_>, miss: Miss) -> Result<()> {
     let first = turn.app.config.source_retry;
     log::warn!("source {}: {} ({})", turn.source.id, miss.detail, miss.error);
     let given = turn.write(move |conn, source, run, actor| {
-        run.attempts = run.attempts.saturating_add(1);
+        // Where a page has come since it began, this is the first that fails.
+        run.attempts = run.attempts.max(1);
         (run.error, run.error_detail) = (Some(miss.error), Some(miss.detail.clone()));
         if miss.passes() && run.attempts < MOST_ATTEMPTS {
             let wait = patience(first, run.attempts).max(miss.retry_after.unwrap_or_default()).min(LONGEST_REST);
@@ -416,10 +451,7 @@ async fn give_way(turn: &mut Turn<'_>, miss: Miss) -> Result<()> {
             (run.status, run.next_attempt_at) = (SourceRunStatus::Waiting, Some(next));
             return repository::release(conn, source.id, Some(next));
         }
-        (run.status, run.finished_at) = (SourceRunStatus::Failed, Some(actor.at));
-        let after = source.after(run.kind, source.failures.saturating_add(1), actor.at);
-        repository::settle(conn, &after)?;
-        repository::release(conn, source.id, after.wakes_at())
+        give_up(conn, source, run, actor.at)
     });
     // Where another has taken over it will find out by itself.
     let _lost = given.await?;

@@ -18,7 +18,7 @@ use crate::import::read::Raw;
 use crate::import::report::{Line, Verdict};
 use crate::kind::{ServiceId, SourceId};
 
-use super::model::{RunRow, SourceRow, SourceRunStatus};
+use super::model::{RunRow, SourceRow, SourceRunKind, SourceRunStatus};
 use super::{own, repository, worker};
 
 /// Batches that are written in one transaction. A page has fewer, unless the partner sends more than it is asked for.
@@ -46,6 +46,8 @@ pub(super) struct Turn<'a> {
 pub(super) struct Reached {
     /// Its number.
     pub(super) page: i32,
+    /// Whether none follows.
+    pub(super) is_last: bool,
     /// The partner's clock when it was sent, as far as it is known.
     pub(super) date: Option<Instant>,
 }
@@ -53,8 +55,37 @@ pub(super) struct Reached {
 impl Reached {
     fn note(self, run: &mut RunRow) {
         run.next_page = self.page.saturating_add(1);
+        run.has_listed = self.is_last;
         run.attempts = 0;
-        run.as_of = run.as_of.or(self.date).or(Some(run.started_at));
+        // Until the moment that a clock shows which is ahead, the partner would be asked for nothing that it changes.
+        run.as_of = run.as_of.or_else(|| Some(self.date.unwrap_or(run.started_at).min(run.started_at)));
+    }
+}
+
+/// What a run has behind it once everything of it has been written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Behind {
+    /// A page of a pull.
+    Page(Reached),
+    /// A page of organizations, and which is to be read next.
+    Organizations { next: i32 },
+    /// What was to be asked for one by one, up to this number.
+    Unread(i32),
+}
+
+impl Behind {
+    fn note(self, conn: &mut DbConn, run: &mut RunRow) -> Result<()> {
+        match self {
+            Self::Page(reached) => reached.note(run),
+            Self::Organizations { next } => (run.next_page, run.attempts) = (next, 0),
+            Self::Unread(to) => {
+                repository::forget_unread(conn, run.id, to)?;
+                if repository::unread(conn, run.id, 1)?.is_empty() {
+                    run.attempts = 0;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -97,9 +128,9 @@ impl<'a> Turn<'a> {
         Ok(taken)
     }
 
-    /// Reads records and writes what comes of them, with the page that they are, where they are one. What is made of them may be many times
-    /// larger than they are: so much as is written together is written before more is read.
-    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, reached: Option<Reached>) -> Result<Result<Load, Lost>> {
+    /// Reads records and writes what comes of them, with what is behind the run then. What is made of them may be many times larger than
+    /// they are: so much as is written together is written before more is read.
+    pub(super) async fn take(&mut self, load: Load, records: Vec<Raw>, behind: Behind) -> Result<Result<(), Lost>> {
         let mut count = i32::try_from(records.len()).unwrap_or(i32::MAX);
         let mut read = self.lease.held(self.begin(load, records)).await;
         loop {
@@ -110,27 +141,32 @@ impl<'a> Turn<'a> {
             let kin = desk.importer.take_kin();
             let Some(records) = left else {
                 batches.extend(desk.load.rest());
-                let written = self.put(std::mem::take(&mut count), kin, lines, batches, reached).await?;
-                return Ok(written.map(|()| desk.load));
+                return self.put(count, kin, desk.load.seen(), lines, batches, Some(behind)).await;
             };
-            if let Err(lost) = self.put(std::mem::take(&mut count), kin, lines, batches, None).await? {
+            if let Err(lost) = self.put(std::mem::take(&mut count), kin, Vec::new(), lines, batches, None).await? {
                 return Ok(Err(lost));
             }
             read = self.lease.held(desk.take(&self.app.db, records)).await;
         }
     }
 
-    /// Writes what came of records: how many they are, which organizations are part of which, what is told of them, and what is written.
+    /// Writes what came of records: how many they are, which organizations are part of which, which services have been seen, what is told
+    /// of them, and what is written.
     async fn put(
         &mut self,
         count: i32,
         kin: Kin,
+        seen: Vec<ServiceId>,
         lines: Vec<Line>,
         batches: Vec<Batch>,
-        reached: Option<Reached>,
+        behind: Option<Behind>,
     ) -> Result<Result<(), Lost>> {
         let note = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow| {
-            run.records = run.records.saturating_add(count);
+            match run.kind {
+                SourceRunKind::Pull => run.records = run.records.saturating_add(count),
+                // Those that it listed are counted. What is asked for may turn out to be what it seemed to lack.
+                SourceRunKind::Sweep => repository::forget_absences(conn, source.id, &seen)?,
+            }
             repository::add_kin(conn, source.id, &kin)?;
             report(conn, run, &lines)
         };
@@ -140,13 +176,12 @@ impl<'a> Turn<'a> {
         loop {
             let together: Arc<[Batch]> = batches.by_ref().take(MOST_TOGETHER).collect();
             let is_last = batches.peek().is_none();
-            let (part, noted, reached) = (Arc::clone(&together), note.take(), reached.filter(|_| is_last));
+            let (part, noted, behind) = (Arc::clone(&together), note.take(), behind.filter(|_| is_last));
             let told = noted.clone();
             let write = move |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
                 told.iter().try_for_each(|note| note(conn, source, run))?;
                 part.iter().try_for_each(|batch| add(conn, run, actor, batch))?;
-                reached.into_iter().for_each(|reached| reached.note(run));
-                Ok(())
+                behind.map_or(Ok(()), |behind| behind.note(conn, run))
             };
             let written = match self.write(write).await {
                 // A record clashes: one by one, so that only those that clash are refused.
@@ -156,7 +191,7 @@ impl<'a> Turn<'a> {
                     {
                         return Ok(Err(Lost));
                     }
-                    self.write_apart(&together, reached).await?
+                    self.write_apart(&together, behind).await?
                 }
                 written => written?,
             };
@@ -166,8 +201,8 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Writes records one by one, and reports those that are refused; then notes the page that ends with them.
-    async fn write_apart(&mut self, batches: &[Batch], reached: Option<Reached>) -> Result<Result<(), Lost>> {
+    /// Writes records one by one, and reports those that are refused; then notes what is behind the run with the last of them.
+    async fn write_apart(&mut self, batches: &[Batch], behind: Option<Behind>) -> Result<Result<(), Lost>> {
         for part in batches.iter().cloned().flat_map(Batch::split) {
             let one = part.clone();
             let written = match self.write(move |conn, _, run, actor| add(conn, run, actor, &one)).await {
@@ -181,23 +216,23 @@ impl<'a> Turn<'a> {
                 return Ok(Err(Lost));
             }
         }
-        match reached {
-            Some(reached) => self.reach(reached).await,
+        match behind {
+            Some(behind) => self.write(move |conn, _, run, _| behind.note(conn, run)).await,
             None => Ok(Ok(())),
         }
     }
 
-    /// Notes a page of which everything has been written.
-    pub(super) async fn reach(&mut self, reached: Reached) -> Result<Result<(), Lost>> {
-        self.write(move |_, _, run, _| {
-            reached.note(run);
-            Ok(())
+    /// Notes what is to be asked for one by one, with the page that lists it, where that is behind the run then.
+    pub(super) async fn put_off(&mut self, ids: Vec<String>, behind: Option<Behind>) -> Result<Result<(), Lost>> {
+        self.write(move |conn, _, run, _| {
+            repository::put_off(conn, run.id, &ids)?;
+            behind.map_or(Ok(()), |behind| behind.note(conn, run))
         })
         .await
     }
 
     /// Notes what is to be said of no record.
-    pub(super) async fn tell(&mut self, lines: Vec<Line>) -> Result<std::result::Result<(), Lost>> {
+    pub(super) async fn tell(&mut self, lines: Vec<Line>) -> Result<Result<(), Lost>> {
         self.write(move |conn, _, run, _| report(conn, run, &lines)).await
     }
 

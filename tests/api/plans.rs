@@ -445,6 +445,9 @@ async fn a_day(town: &Town) {
         let import = directory.request(Method::POST, "/v1/imports/services?source=other");
         app.send(import.insert_header(("content-type", "application/x-ndjson")).set_payload(record.to_string())).await.expect(200);
     }
+    // Every process looks again and again whether a source is due.
+    directory.make("/v1/sources", json!({ "name": "partner", "url": "https://directory.example.ca", "status": "paused" })).await;
+    kith::sources::Engine::new(app.state.clone()).pull().await.unwrap();
 }
 
 /// Rows that are asked for by a key, by when they were changed, and by what is between these organizations.

@@ -18,8 +18,10 @@ use crate::harness::TestDb;
 use crate::hsds;
 use crate::receiver::{Got, Receiver, Reply};
 
+mod lists;
 mod own;
 mod stops;
+mod turns;
 
 const PATH: &str = "/v1/sources";
 

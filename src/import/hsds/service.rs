@@ -21,8 +21,19 @@ pub fn key(mapping: &Mapping, unit: &mut Unit, within: Option<&str>) -> Option<S
         return None;
     }
     let id = unit.service.text(&["id", "service_id"])?;
-    let kind = if unit.is_organization { "organization:" } else { "" };
-    Some(scoped(within, format!("{kind}{id}")))
+    Some(scoped(within, of_kind(unit.is_organization, &id)))
+}
+
+/// The keys under which the record with this id may be known, where all ids are trusted and there is no feed within which they are unique:
+/// as a service, and as an organization that is itself one. None where nothing of the id is left as plain text.
+pub fn keys_of_id(id: &str) -> Vec<String> {
+    let both = |id: String| [false, true].map(|is_organization| keys::fitted(&of_kind(is_organization, &id)));
+    text::plain(id).map(both).into_iter().flatten().collect()
+}
+
+fn of_kind(is_organization: bool, id: &str) -> String {
+    let kind = if is_organization { "organization:" } else { "" };
+    format!("{kind}{id}")
 }
 
 /// A provider whose keys are those of its feed.

@@ -1,0 +1,2 @@
+ALTER TABLE source_runs RENAME COLUMN has_listed TO has_counted;
+DROP TABLE source_unread;
