@@ -5,6 +5,7 @@ mod lease;
 use std::collections::HashSet;
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
@@ -86,7 +87,8 @@ impl<T: Copy + Eq + Hash + 'static> Crew<T> {
             if self.is_free() && self.busy.insert(one) {
                 let work = work(one);
                 self.tasks.push(rt::spawn(async move {
-                    work.await;
+                    // The hook of panics has said so; what it was at is free again.
+                    let _panicked = AssertUnwindSafe(work).catch_unwind().await;
                     one
                 }));
             }
@@ -115,12 +117,9 @@ impl<T: Copy + Eq + Hash + 'static> Crew<T> {
         self.tasks.len() < self.most
     }
 
-    /// Which one it was is not known of a task that panicked; all keep their leases meanwhile.
     fn forget(&mut self, done: Option<Result<T, JoinError>>) {
-        match done {
-            Some(Ok(one)) => drop(self.busy.remove(&one)),
-            Some(Err(_)) => self.busy.clear(),
-            None => {}
+        if let Some(Ok(one)) = done {
+            self.busy.remove(&one);
         }
     }
 }

@@ -33,7 +33,7 @@ const STANDING_KEPT: Duration = Duration::seconds(5);
 const HASHES_AT_ONCE: usize = 2;
 /// Logins that may wait for their hashes, two for a guess; the next is turned away.
 const LOGINS_WAITING: usize = 32;
-/// Logins that may wait as one client: whoever guesses at the secret of one keeps no other out.
+/// Logins that may wait as one client: whoever guesses at the secrets of few keeps no other out.
 const LOGINS_OF_ONE: u16 = 8;
 /// A login that has waited for longer has no place among these any more.
 const LOGIN_LASTS: StdDuration = StdDuration::from_secs(60);

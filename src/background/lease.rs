@@ -64,13 +64,14 @@ impl<K: Leased> Lease<K> {
         of: K,
         begin: impl Fn(&mut DbConn, K::Row, Instant) -> Result<Option<T>> + Send + 'static,
     ) -> Result<Option<(Self, T)>> {
-        let (prolonged, now) = (Moment::now(), clock.now());
-        let begun = db.write(move |conn| match of.take(conn, worker, now, leased_from(now))? {
-            Some(row) => begin(conn, row, now),
-            None => Ok(None),
+        let (db, clock, time) = (db.clone(), clock.clone(), clock.clone());
+        let begun = db.write(move |conn| {
+            let (prolonged, now) = (Moment::now(), time.now());
+            let Some(row) = of.take(conn, worker, now, leased_from(now))? else { return Ok(None) };
+            Ok(begin(conn, row, now)?.map(|begun| (prolonged, begun)))
         });
-        let lease = Self { db: db.clone(), clock: clock.clone(), worker, of, prolonged: Cell::new(prolonged) };
-        Ok(begun.await?.map(|begun| (lease, begun)))
+        let Some((prolonged, begun)) = begun.await? else { return Ok(None) };
+        Ok(Some((Self { db, clock, worker, of, prolonged: Cell::new(prolonged) }, begun)))
     }
 
     /// Does what takes a while beside the writing, and prolongs the lease meanwhile. Once it is lost, or has run out because it could not be

@@ -78,32 +78,34 @@ impl DueRow {
 
 /// Looks for what fell due, and notes it. True where there may be more.
 pub(super) async fn sweep(app: &App, holder: Id<()>) -> Result<bool> {
-    let Some(is_wanted) = app.db.read(is_wanted).await? else { return Ok(false) };
+    let (is_wanted, due_since) = app.db.read(|conn| Ok((is_wanted(conn)?, repository::due_since(conn)?))).await?;
     let now = app.clock.now();
-    let Some((lease, _)) = dispatcher::hold(app, holder).await? else { return Ok(false) };
-    let due_since = app.db.read(repository::due_since).await?;
     let since = begin(due_since.filter(|_| is_wanted), now);
-    let look = move |conn: &mut DbConn| if is_wanted { look(conn, since, now) } else { Ok(Vec::new()) };
+    // Nobody has asked yet, or the day has gone by already.
+    if !is_wanted && due_since.is_none_or(|before| before == since) {
+        return Ok(false);
+    }
+    let Some((lease, _)) = dispatcher::hold(app, holder).await? else { return Ok(false) };
+    let look = move |conn: &mut DbConn| if is_wanted { look(conn, since, now).map(Some) } else { Ok(None) };
     let Ok(found) = lease.held(app.db.read(look)).await else { return Ok(false) };
-    let found = found?;
-    let has_more = found.len() >= MOST;
-    if found.is_empty() && due_since == Some(since) {
+    let found = found?.filter(|(_, found)| !found.is_empty());
+    let has_more = found.as_ref().is_some_and(|(_, found)| found.len() >= MOST);
+    if found.is_none() && due_since == Some(since) {
         return Ok(false);
     }
     let noted = lease.write(move |conn, _, now| {
         if due_since != Some(since) {
             repository::set_due_since(conn, since)?;
         }
-        note(conn, &found, now)
+        found.as_ref().map_or(Ok(()), |(place, found)| note(conn, *place, found, now))
     });
     Ok(noted.await?.is_ok() && has_more)
 }
 
-/// Whether an endpoint asks for what falls due, be it paused; `None` where there is no endpoint.
-fn is_wanted(conn: &mut DbConn) -> Result<Option<bool>> {
-    let asked_for = repository::asked_for(conn)?;
+/// Whether an endpoint asks for what falls due, be it paused.
+fn is_wanted(conn: &mut DbConn) -> Result<bool> {
     let wants = |content: &WebhookEndpointInput| EVENTS.iter().any(|event| content.wants(*event));
-    Ok((!asked_for.is_empty()).then(|| asked_for.iter().any(wants)))
+    Ok(repository::asked_for(conn)?.iter().any(wants))
 }
 
 /// The day from which on is looked, where that was one before. While nobody wants to be told, the days go by; whoever comes later is not told
@@ -113,9 +115,9 @@ fn begin(before: Option<NaiveDate>, now: Instant) -> NaiveDate {
     before.map_or_else(|| back(1), |before| before.max(back(LOOKED_BACK)))
 }
 
-/// Notes what was found, in its order. Whoever does so holds the place of the webhooks in the journal, so that nobody else does meanwhile.
-fn note(conn: &mut DbConn, found: &[Due], now: Instant) -> Result<()> {
-    let Position { transaction_id, sequence } = changes::latest(conn)?;
+/// Notes what was found, in its order, at the place up to which the journal was known when it was looked for: what was changed meanwhile is
+/// told behind it. Whoever does so holds the place of the webhooks in the journal, so that nobody else does meanwhile.
+fn note(conn: &mut DbConn, Position { transaction_id, sequence }: Position, found: &[Due], now: Instant) -> Result<()> {
     let row = |(number, due): (i64, &Due)| DueRow {
         event_type: due.event_type,
         resource_id: due.resource_id,
@@ -181,8 +183,8 @@ pub(super) fn purge(conn: &mut DbConn) -> Result<usize> {
     Ok(delete(webhook_dues::table.filter(webhook_dues::number.eq_any(numbers))).execute(conn)?)
 }
 
-/// What has fallen due since a day and was not noted yet.
-fn look(conn: &mut DbConn, since: NaiveDate, now: Instant) -> Result<Vec<Due>> {
+/// What has fallen due since a day and was not noted yet, and where the journal ends.
+fn look(conn: &mut DbConn, since: NaiveDate, now: Instant) -> Result<(Position, Vec<Due>)> {
     let (end, mut found) = (changes::latest(conn)?, Vec::new());
     for event_type in EVENTS {
         let mut after = None;
@@ -205,7 +207,7 @@ fn look(conn: &mut DbConn, since: NaiveDate, now: Instant) -> Result<Vec<Due>> {
             }
         }
     }
-    Ok(found)
+    Ok((end, found))
 }
 
 /// What may have fallen due somewhere on earth: id, day, and the organization that is to act.

@@ -333,6 +333,9 @@ pub struct CapacityExtra {
     /// Whether it takes people now.
     #[schema(inline)]
     pub status: Option<model::CapacityStatus>,
+    /// True where that follows from the free places and from who waits.
+    #[schema(example = true)]
+    pub is_status_derived: Option<bool>,
     /// People waiting.
     #[schema(example = 5)]
     pub waitlist_length: Option<i32>,

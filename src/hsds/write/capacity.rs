@@ -26,6 +26,7 @@ pub(super) fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &S
         updated: Some(capacity.as_of.unwrap_or(row.updated_at).to_text()),
         kith: Some(CapacityExtra {
             status: Some(capacity.status),
+            is_status_derived: is_read_to_follow(capacity).then_some(true),
             waitlist_length: capacity.waitlist_length,
             expected_wait_days: capacity.expected_wait_days,
             funded: capacity.funded,
@@ -37,4 +38,10 @@ pub(super) fn of_capacity(key: Option<&str>, capacity: &model::Capacity, row: &S
         }),
         ..ServiceCapacity::default()
     })
+}
+
+/// Whether the status follows from what is written of it, without what is not: who has an offer.
+fn is_read_to_follow(capacity: &model::Capacity) -> bool {
+    let read = model::Capacity { available: capacity.free(), is_waitlist_counted: None, ..capacity.clone() };
+    capacity.is_status_derived == Some(true) && read.stated(false).status == capacity.status
 }

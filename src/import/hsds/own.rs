@@ -360,6 +360,7 @@ fn room(row: &hsds::ServiceCapacity) -> Capacity {
     let counted = row.available.filter(|free| *free > 0).map(|_| CapacityStatus::Open);
     Capacity {
         status: extra.status.or(counted).unwrap_or_default(),
+        is_status_derived: extra.is_status_derived.filter(|is_derived| *is_derived),
         unit: unit.filter(|_| extra.is_unit_implied != Some(true)),
         available: row.available.filter(|_| extra.is_available_implied != Some(true)),
         maximum: row.maximum,
