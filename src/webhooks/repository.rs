@@ -214,7 +214,8 @@ pub fn advance(conn: &mut DbConn, subscriber: &Subscriber, to: Option<Reached>) 
         .filter(dsl::id.eq(subscriber.id))
         .filter(dsl::status.eq(WebhookStatus::Active))
         .filter(dsl::is_replaying.eq(subscriber.is_replaying))
-        .filter(dsl::replayed_id.is_not_distinct_from(subscriber.repeated))
+        .filter(dsl::replayed_id.is_null().eq(subscriber.repeated.is_none()))
+        .filter(dsl::replayed_id.is_null().or(dsl::replayed_id.eq(subscriber.repeated)))
         .filter(dsl::behind_transaction_id.eq(subscriber.behind.map(|place| place.transaction_id)))
         .filter(dsl::behind_sequence.eq(subscriber.behind.map(|place| place.sequence)));
     let place = (
