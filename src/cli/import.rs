@@ -234,9 +234,15 @@ impl Services {
     }
 
     fn retire_missing(&self, db: &Db, load: &Load, book: &Mutex<Book>) -> Result<(), Failure> {
-        for ids in load.missing().chunks(BATCH) {
+        let missing = load.missing();
+        if self.dry_run {
+            let lines = db.read_blocking(|conn| preview_retired(conn, &missing))?;
+            lines.into_iter().for_each(|line| locked(book).add(line));
+            return Ok(());
+        }
+        for ids in missing.chunks(BATCH) {
             let ids = ids.to_vec();
-            let lines = if self.dry_run { preview_retired(&ids) } else { db.write_blocking(move |conn| retire(conn, &operator(), &ids))? };
+            let lines = db.write_blocking(move |conn| retire(conn, &operator(), &ids))?;
             lines.into_iter().for_each(|line| locked(book).add(line));
         }
         Ok(())

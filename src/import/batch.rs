@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::load::RETIRED;
+use super::load::{BATCH, RETIRED};
 use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
 use super::store::{self, NewService, Said};
@@ -323,7 +323,7 @@ impl Batch {
                 }
                 Some(row) if row.merged_into_id.is_some() => {
                     let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
-                    let is_back = !store::listing(conn, into.id)?.is_listed;
+                    let is_back = !store::listing(conn, into.id)?.is_listed();
                     // What people here had changed of it stands in the service that it became, too.
                     let mut words = service.clone();
                     if let Some(merge) = merges::find(conn, *id)? {
@@ -433,10 +433,43 @@ fn with_rooms(mut row: ServiceRow, parsed: &Parsed, at: Instant) -> ServiceRow {
     row
 }
 
-/// What is told of services that their source no longer lists, for a dry run.
-pub fn preview_retired(ids: &[ServiceId]) -> Vec<Line> {
-    let line = |id: &ServiceId| Line { position: None, key: None, verdict: Verdict::Retired, service_id: Some(*id), notices: Vec::new() };
-    ids.iter().map(line).collect()
+/// Whether a service runs and ends where its source no longer lists it; `gone` are records that are no longer listed, where that is not
+/// written yet.
+fn has_ended(conn: &mut DbConn, row: &ServiceRow, gone: &HashSet<ServiceId>) -> Result<bool> {
+    if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
+        return Ok(false);
+    }
+    if row.own_content.is_none() {
+        return Ok(true);
+    }
+    // Another source may still list it, or somebody here keeps it.
+    let listing = store::listing(conn, row.id)?;
+    Ok(listing.is_from_source && listing.listed.iter().all(|id| gone.contains(id)))
+}
+
+fn retired(id: ServiceId, key: Option<String>) -> Line {
+    Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() }
+}
+
+/// What [`retire`] would tell of services that their source no longer lists, for a dry run; these are all that it lacks.
+pub fn preview_retired(conn: &mut DbConn, missing: &[ServiceId]) -> Result<Vec<Line>> {
+    let gone: HashSet<ServiceId> = missing.iter().copied().collect();
+    let (mut lines, mut told) = (Vec::new(), HashSet::<ServiceId>::new());
+    for ids in missing.chunks(BATCH) {
+        for (id, row) in store::find(conn, ids)? {
+            let key = row.content.provenance.record.clone();
+            let row = match row.merged_into_id {
+                Some(into) => repository::find(conn, into)?,
+                None => Some(row),
+            };
+            let Some(row) = row else { continue };
+            if !told.contains(&row.id) && has_ended(conn, &row, &gone)? {
+                told.insert(row.id);
+                lines.push(retired(id, key));
+            }
+        }
+    }
+    Ok(lines)
 }
 
 /// Makes services inactive that their source no longer lists.
@@ -450,21 +483,16 @@ pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec
             None => Some(row),
         };
         let Some(row) = row else { continue };
-        if row.deleted_at.is_some() || row.content.status != ServiceStatus::Active {
+        if !has_ended(conn, &row, &HashSet::new())? {
             continue;
         }
         if row.own_content.is_some() {
-            // Another source may still list it, or somebody here keeps it.
-            let listing = store::listing(conn, row.id)?;
-            if listing.is_listed || !listing.is_from_source {
-                continue;
-            }
             recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
         } else {
             let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
             store::update(conn, actor, &row, row.with_content(service, actor.at))?;
         }
-        lines.push(Line { position: None, key, verdict: Verdict::Retired, service_id: Some(id), notices: Vec::new() });
+        lines.push(retired(id, key));
     }
     Ok(lines)
 }

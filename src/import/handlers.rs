@@ -261,14 +261,13 @@ impl Import<'_> {
         } else if load.is_hardly_full() && !query.force {
             let detail = format!("The body lists less than half of what the source had; {} services would be retired.", missing.len());
             return Err(Error::conflict("too_many_missing", detail));
+        } else if query.dry_run {
+            let lines = self.app.db.read(move |conn| preview_retired(conn, &missing)).await?;
+            lines.into_iter().for_each(|line| self.report.add(line));
         } else {
             for ids in missing.chunks(BATCH) {
                 let (ids, caller, clock) = (ids.to_vec(), self.caller.clone(), self.app.clock.clone());
-                let lines = if query.dry_run {
-                    preview_retired(&ids)
-                } else {
-                    self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?
-                };
+                let lines = self.app.db.write_patiently(move |conn| retire(conn, &caller.now(&clock).actor(), &ids)).await?;
                 lines.into_iter().for_each(|line| self.report.add(line));
             }
         }

@@ -126,7 +126,7 @@ pub fn listing(conn: &mut DbConn, canonical: ServiceId) -> Result<Listing> {
         .load(conn)?;
     Ok(Listing {
         is_from_source: rows.iter().any(|(id, ..)| *id == canonical),
-        is_listed: rows.iter().any(|(.., fingerprint)| !fingerprint.is_empty()),
+        listed: rows.iter().filter(|(.., fingerprint)| !fingerprint.is_empty()).map(|(id, ..)| *id).collect(),
         sources: rows.into_iter().map(|(_, source, _)| source).collect(),
     })
 }
@@ -136,10 +136,17 @@ pub fn listing(conn: &mut DbConn, canonical: ServiceId) -> Result<Listing> {
 pub struct Listing {
     /// Whether the record that stands for it is itself from a source, and not written by hand.
     pub is_from_source: bool,
-    /// Whether any source still lists it.
-    pub is_listed: bool,
+    /// The records of it that their source still lists.
+    pub listed: Vec<ServiceId>,
     /// The sources.
     pub sources: Vec<String>,
+}
+
+impl Listing {
+    /// Whether any source still lists it.
+    pub const fn is_listed(&self) -> bool {
+        !self.listed.is_empty()
+    }
 }
 
 /// The resources of an owner that have one of these identifiers, by identifier.

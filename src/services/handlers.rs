@@ -259,7 +259,7 @@ pub async fn list_service_history(
         .db
         .read(move |conn| {
             repository::find_standing(conn, id)?.ok_or(Error::NotFound)?;
-            let mut records: Vec<Uuid> = repository::merged_into(conn, id)?.into_iter().map(|row| row.id.uuid()).collect();
+            let mut records: Vec<Uuid> = repository::merged_ids(conn, id)?.into_iter().map(Id::uuid).collect();
             records.push(id.uuid());
             let entries = changes::history_of_all(conn, ResourceType::Service, &records, after.unwrap_or(0), query.limit.and_one())?;
             let place = |entry: &changes::Sketch| entry.sequence;

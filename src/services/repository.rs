@@ -40,6 +40,11 @@ pub fn merged_into(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceRow>> 
     Ok(services::table.filter(services::merged_into_id.eq(id)).order(services::id).load(conn)?)
 }
 
+/// The ids of the same records.
+pub fn merged_ids(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceId>> {
+    Ok(services::table.filter(services::merged_into_id.eq(id)).select(services::id).order(services::id).load(conn)?)
+}
+
 /// Says which record stands for these, if another one does.
 ///
 /// By itself, and not with every [`update`]: the column refers to its own table, and with such a column SQLite writes all indexes anew.

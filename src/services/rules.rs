@@ -90,8 +90,7 @@ impl Faults {
             }
         }
         if capacity.contradicts_itself() {
-            let message = format!("must be 0 or left out where `status` is `{}`", capacity.status);
-            self.add(format!("{at}/available"), "contradictory", message);
+            self.add(format!("{at}/available"), "contradictory", capacity.contradiction());
         }
     }
 

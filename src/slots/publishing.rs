@@ -28,7 +28,7 @@ use crate::kind::{self, OrganizationId, PractitionerId, ServiceId, SlotId};
 use crate::services;
 use crate::services::model::Schedule;
 use crate::services::rules::{Faults, numbered};
-use crate::services::schedule::{self, Timetable};
+use crate::services::schedule::{self, Opening, Timetable};
 use crate::types::DeliveryMode;
 
 /// The longest stretch of days.
@@ -54,7 +54,7 @@ pub struct SlotPublication {
     #[schema(minimum = 1, maximum = 1_000, example = 10)]
     pub places: i32,
     /// The openings: rules of days and wall-clock times, and times of closing that are taken away from them. The service's own where
-    /// there are none here, if it has one timetable.
+    /// there are none here, if it opens at the same times at all of its places between these days.
     #[serde(default)]
     #[schema(max_items = 20)]
     pub schedules: Vec<Schedule>,
@@ -216,19 +216,27 @@ fn timetable(conn: &mut DbConn, diary: Diary, input: &SlotPublication) -> Result
         Diary::Practitioner(_) => Vec::new(),
     };
     let required = |message: &str| Error::invalid("/schedules", "required", message);
-    match <[Timetable; 1]>::try_from(own) {
-        Ok([timetable]) => Ok(timetable),
-        Err(own) if own.is_empty() => Err(required("is required: no opening times are known otherwise")),
-        Err(_) => Err(required("is required: the service has other opening times at each of its places")),
-    }
+    let mut own = own.into_iter();
+    let Some(first) = own.next() else { return Err(required("is required: no opening times are known otherwise")) };
+    // A holiday of one place makes a timetable of its own, which is the others' on every day but that.
+    let is_same = own.as_slice().is_empty() || {
+        let openings_of_first = openings(&first, input);
+        own.all(|other| openings(&other, input) == openings_of_first)
+    };
+    if is_same { Ok(first) } else { Err(required("is required: the service has other opening times at each of its places")) }
+}
+
+/// What a timetable opens between the two days, which are those of its zone.
+fn openings(timetable: &Timetable, input: &SlotPublication) -> Vec<Opening> {
+    let (from, until) = schedule::span_of_days(timetable.zone().unwrap_or_default(), input.from, input.until);
+    timetable.openings(from, until)
 }
 
 /// When the slots begin, in rising order.
 fn times(timetable: &Timetable, input: &SlotPublication) -> Result<Vec<DateTime<Utc>>> {
-    let (from, until) = schedule::span_of_days(timetable.zone().unwrap_or_default(), input.from, input.until);
     let length = Duration::minutes(input.slot_minutes.into());
     let mut times = Vec::new();
-    for opening in timetable.openings(from, until) {
+    for opening in openings(timetable, input) {
         let mut at = opening.from;
         while at + length <= opening.until {
             times.push(at);

@@ -313,10 +313,11 @@ fn rooms(service: &Value) -> BTreeMap<Option<String>, Capacity> {
     default.map(|room| (None, room)).into_iter().chain(named).collect()
 }
 
-/// Whether there is room now, be it for those who wait already; `None` where nobody has said.
+/// Whether there is room now, be it for those who wait already; `None` where nobody has said. Where only the free places were said, they
+/// tell it.
 fn has_place(room: &Capacity) -> Option<bool> {
     match room.status {
-        CapacityStatus::Unknown => None,
+        CapacityStatus::Unknown => room.available.map(|free| free > 0),
         CapacityStatus::Open => Some(room.available != Some(0)),
         CapacityStatus::Waitlist => Some(room.available.is_some_and(|free| free > 0)),
         CapacityStatus::Full | CapacityStatus::Closed => Some(false),
@@ -439,6 +440,12 @@ mod tests {
         assert!(!opens(capacity("full", None), capacity("open", Some(0))));
         assert!(!opens(json!({ "capacity": null }), capacity("open", Some(2))));
         assert_eq!(told(&updated, capacity("open", None), capacity("open", None)), ["service.updated"]);
+        let follows =
+            |status: &str, available: i64| json!({ "capacity": { "status": status, "available": available, "is_status_derived": true } });
+        assert!(opens(follows("full", 0), follows("open", 3)) && opens(follows("full", 0), capacity("open", Some(3))));
+        assert!(opens(follows("waitlist", 0), follows("open", 3)) && opens(capacity("full", None), follows("open", 3)));
+        assert!(!opens(follows("open", 1), follows("open", 3)) && !opens(follows("full", 0), follows("waitlist", 0)));
+        assert!(!opens(capacity("unknown", None), follows("open", 3)));
     }
 
     #[test]

@@ -381,6 +381,37 @@ on_both!(a_status_that_follows_goes_with_those_who_wait_and_one_that_was_said_st
     assert_eq!(told(&history["items"][0]["capacity"]), follows("full"));
 });
 
+on_both!(another_status_than_the_one_that_followed_is_said_by_whoever_sends_it_back_with_its_flag, |db| async move {
+    let town = Town::new(db).await;
+    let told = |room: &Value| ["status", "available", "is_status_derived"].map(|field| room[field].clone());
+    for path in [format!("{}/capacity", town.path()), town.part("newcomers")] {
+        let mut read = town.provider.put_any(&path, json!({ "available": 4 })).await.expect(200);
+        assert_eq!(told(&read), [json!("open"), json!(4), json!(true)]);
+        read["status"] = json!("closed");
+        let refused = town.provider.put_any(&path, read.clone()).await;
+        assert_eq!(refused.faults(422), [("/available".to_owned(), "contradictory".to_owned())], "{path}");
+        read["available"] = json!(0);
+        for time in ["at first", "and again"] {
+            let closed = town.provider.put_any(&path, read.clone()).await.expect(200);
+            assert_eq!(told(&closed), [json!("closed"), json!(0), Value::Null], "{path}: {time}");
+        }
+    }
+    assert_eq!(ids(&town.keeper.get("/v1/services?capacity=closed").await), std::slice::from_ref(&town.service));
+
+    town.provider.put_any(&town.part("newcomers"), json!({ "available": 4 })).await.expect(200);
+    let line = |status: &str, available: i64| {
+        let capacity = json!({ "status": status, "available": available, "is_status_derived": true });
+        json!({ "service_id": town.service, "key": "newcomers", "capacity": capacity })
+    };
+    let list = json!({ "items": [line("closed", 4), line("open", 3), line("open", 0), line("closed", 0)] });
+    let answers = town.provider.post(LIST, list).await.expect(200);
+    assert_eq!(outcomes(&answers), [("refused", Some("invalid_request")), ("set", None), ("set", None), ("set", None)]);
+    assert_eq!(answers["items"][0]["problem"]["errors"][0]["pointer"], "/capacity/available");
+    let set: Vec<_> = answers["items"].as_array().unwrap()[1..].iter().map(|item| told(&item["capacity"])).collect();
+    let follows = |status: &str, available: i64| [json!(status), json!(available), json!(true)];
+    assert_eq!(set, [follows("open", 3), follows("full", 0), [json!("closed"), json!(0), Value::Null]]);
+});
+
 on_both!(a_place_that_was_offered_is_theirs_whatever_is_said_of_the_room_since, |db| async move {
     let town = Town::new(db).await;
     let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);

@@ -293,6 +293,36 @@ on_both!(the_room_of_a_service_is_another_where_somebody_says_so_or_takes_a_plac
     assert_eq!(told().await, (true, 1), "one place less is free");
 });
 
+on_both!(a_place_opens_where_it_was_counted_down_or_taken_and_nobody_said_a_status, |db| async move {
+    let town = town(db).await;
+    let receiver = Receiver::new();
+    let service = json!({ "name": "Tuesday lunch", "provider_id": town.agency.organization_id });
+    let service = format!("/v1/services/{}", town.agency.post("/v1/services", service).await.id());
+    Endpoint::new(&town.program, receiver.url("/"), json!({ "event_types": ["service.place_opened"] })).await;
+    let say = async |room: Value| town.agency.put_any(&format!("{service}/capacity"), room).await.expect(200);
+    let opened = async || {
+        settle(&town.app).await;
+        receiver.take().len()
+    };
+    say(json!({ "available": 0 })).await;
+    assert_eq!(opened().await, 0);
+    say(json!({ "available": 3 })).await;
+    assert_eq!(opened().await, 1);
+    say(json!({ "available": 2 })).await;
+    assert_eq!(opened().await, 0, "there was one before");
+
+    say(json!({ "status": "open", "available": 1 })).await;
+    let referral = json!({ "patient_id": person(&town.clinic).await, "kind": "service", "service_id": service.rsplit('/').next(),
+        "source_type": "family_physician", "consent": { "form": "verbal" } });
+    let referral = town.clinic.make("/v1/referrals", referral).await;
+    let list = format!("{service}/waitlist-entries");
+    let entry = town.agency.make(&list, json!({ "referral_id": referral })).await;
+    town.clinic.post(&format!("{list}/{entry}/accept"), json!({})).await.expect(200);
+    assert_eq!(opened().await, 0, "the last one is taken");
+    say(json!({ "status": "open", "available": 3 })).await;
+    assert_eq!(opened().await, 1);
+});
+
 on_both!(a_thin_payload_leads_to_what_it_is_about, |db| async move {
     let town = town(db).await;
     let receiver = Receiver::new();

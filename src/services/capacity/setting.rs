@@ -40,7 +40,8 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
 /// [`set`].
 ///
 /// # Errors
-/// [`Error::Invalid`] where the moment lies ahead by more than a day, [`Error::CapacityOutdated`] where something newer has been said.
+/// [`Error::Invalid`] where the moment lies ahead by more than a day, or the status rules out the free places;
+/// [`Error::CapacityOutdated`] where something newer has been said.
 pub fn say(
     conn: &mut DbConn,
     caller: &Principal,
@@ -49,7 +50,10 @@ pub fn say(
     capacity: &Capacity,
     pointer: &str,
 ) -> Result<(Capacity, ServiceRow)> {
-    let capacity = capacity.stated(row.has_list(key));
+    let capacity = capacity.stated_over(row.room_of(key), row.has_list(key));
+    if capacity.contradicts_itself() {
+        return Err(Error::invalid(format!("{pointer}/available"), "contradictory", capacity.contradiction()));
+    }
     let Some(as_of) = capacity.as_of else { return set(conn, &caller.actor(), row, key, &capacity) };
     if as_of > caller.at.plus(MOST_AHEAD) {
         let message = format!("must not lie ahead by more than {} hours", MOST_AHEAD.num_hours());

@@ -41,7 +41,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &Servi
     let gone = duplicate.merged(id, duplicate.own_content.as_ref().unwrap_or(&duplicate.content).0.clone(), caller.at);
     let gone = ServiceRow { capacity: None, capacities: Json(Vec::new()), own_content: None, queue: None, ..gone }.with_status();
     save(conn, &gone)?;
-    let mut led: Vec<ServiceId> = repository::merged_into(conn, gone.id)?.into_iter().map(|row| row.id).collect();
+    let mut led = repository::merged_ids(conn, gone.id)?;
     led.push(gone.id);
     repository::lead(conn, &led, Some(id))?;
     identifiers::replace(conn, gone.organization_id, ResourceType::Service, gone.id.uuid(), &[])?;

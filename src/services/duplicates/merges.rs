@@ -122,7 +122,7 @@ impl MergeRow {
 /// Whether a service runs though no source lists it any more that it is from: because somebody here says so.
 pub fn runs_unlisted(conn: &mut DbConn, id: ServiceId, status: ServiceStatus) -> Result<bool> {
     let listing = import::listing(conn, id)?;
-    Ok(status == ServiceStatus::Active && listing.is_from_source && !listing.is_listed)
+    Ok(status == ServiceStatus::Active && listing.is_from_source && !listing.is_listed())
 }
 
 /// Keeps a merge, and the ids of the rows that came with it.

@@ -112,7 +112,7 @@ fn settled(conn: &mut DbConn, id: ServiceId, mut own: ServiceInput, ran_unlisted
 
 /// The next version of a record, of what it says itself and what the records say that lead to it now.
 fn composed(conn: &mut DbConn, row: &ServiceRow, own: ServiceInput, at: Instant) -> Result<ServiceRow> {
-    if repository::merged_into(conn, row.id)?.is_empty() {
+    if repository::merged_ids(conn, row.id)?.is_empty() {
         return Ok(ServiceRow { own_content: None, ..row.with_content(own, at) });
     }
     let content = sources::composed(conn, row, &own)?;

@@ -71,7 +71,7 @@ pub struct Capacity {
     #[schema(example = json!(null))]
     pub is_waitlist_counted: Option<bool>,
     /// True where `status` follows from the free places and from who waits, and changes with them; null where it was said, or nothing
-    /// follows. Where a caller says true, the status that comes with it is not taken.
+    /// follows. Whoever says true and sends back the status that the room shows has not said it; another status beside it is said.
     #[schema(example = json!(null))]
     pub is_status_derived: Option<bool>,
 }
@@ -102,6 +102,23 @@ impl Capacity {
     /// Whether it has free places that the status which was said rules out.
     pub fn contradicts_itself(&self) -> bool {
         matches!(self.said().status, CapacityStatus::Full | CapacityStatus::Closed) && self.available.is_some_and(|free| free > 0)
+    }
+
+    /// What is wrong with one that contradicts itself, in words for whoever said it.
+    pub fn contradiction(&self) -> String {
+        format!("must be 0 or left out where `status` is `{}`", self.status)
+    }
+
+    /// What a caller says of a room that shows `shown`, with the status that follows where none is said, as [`stated`](Self::stated) has it.
+    /// They may send back what they read: the status is theirs where it is neither the one that followed there nor the one that follows now.
+    #[must_use]
+    pub fn stated_over(&self, shown: Option<&Self>, has_list: bool) -> Self {
+        let stated = self.stated(has_list);
+        let is_shown = shown.is_some_and(|shown| shown.is_status_derived == Some(true) && shown.status == self.status);
+        if self.is_status_derived != Some(true) || is_shown || stated.status == self.status {
+            return stated;
+        }
+        Self { is_status_derived: None, ..self.clone() }.stated(has_list)
     }
 
     /// What the provider said, with the status that follows from the free places where none is said; `has_list` where people stand on the

@@ -46,6 +46,25 @@ on_both!(openings_become_slots_once_however_often_they_are_published, |db| async
     assert_eq!(town.agency.post(&slots, night).await.expect(200)["created"], 3, "an hour comes twice");
 });
 
+on_both!(a_holiday_of_one_place_holds_up_the_slots_of_its_own_days_alone, |db| async move {
+    let town = Town::new(db).await;
+    let id = service(&town.agency).await;
+    let hours = json!([{ "rrule": "FREQ=WEEKLY;BYDAY=TU", "opens_at": "10:00", "closes_at": "12:00", "time_zone": "America/Vancouver" }]);
+    let holiday = json!([{ "rrule": "FREQ=DAILY", "kind": "closed", "valid": { "from": "2026-03-17", "until": "2026-03-17" }, "time_zone": "America/Vancouver" }]);
+    let places = json!([
+        { "address": { "line1": "12 Mill St", "city": "Alder Falls" } },
+        { "address": { "line1": "40 Lake Rd", "city": "Alder Falls" }, "schedules": holiday },
+    ]);
+    town.agency.patch(&format!("/v1/services/{id}"), 1, json!({ "schedules": hours, "places": places })).await.expect(200);
+    let publish = async |from: &str, until: &str| {
+        let days = json!({ "from": from, "until": until, "slot_minutes": 30 });
+        town.agency.post(&format!("/v1/services/{id}/slots"), days).await
+    };
+    assert_eq!(publish("2026-03-10", "2026-03-16").await.expect(200)["created"], 4);
+    assert_eq!(publish("2026-03-10", "2026-03-17").await.faults(422), [("/schedules".into(), "required".into())]);
+    assert_eq!(publish("2026-03-18", "2026-03-24").await.expect(200)["created"], 4);
+});
+
 on_both!(slots_are_published_by_whoever_gives_the_service, |db| async move {
     let town = Town::new(db).await;
     let id = service(&town.agency).await;

@@ -105,3 +105,31 @@ on_both!(of_an_organization_that_cannot_be_read_the_services_are_still_there, |d
     assert_eq!(counts(&answer), [0, 0, 1, 2, 0, 0], "{}", answer.json());
     assert_eq!(answer.json()["notices"]["nothing_retired"], 1);
 });
+
+on_both!(a_dry_run_retires_as_many_as_the_run_itself, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let all: Vec<Value> = keys.iter().map(|id| pantry(id, &format!("Pantry {id}"))).collect();
+    import(&caller, "", &all).await.expect(200);
+    let found = services(&caller).await;
+    let path = |key: &str| {
+        let service = found.iter().find(|service| service["name"] == format!("Pantry {key}")).unwrap();
+        format!("/v1/services/{}", service["id"].as_str().unwrap())
+    };
+    let merge = async |into: &str, key: &str| {
+        let duplicate = path(key).rsplit('/').next().unwrap().to_owned();
+        caller.post(&format!("{into}/merge"), json!({ "duplicate_id": duplicate })).await.expect(200);
+    };
+    caller.patch(&path("b"), 1, json!({ "status": "inactive" })).await.expect(200);
+    let own = caller.post("/v1/services", json!({ "name": "Pantry of our own" })).await.id();
+    merge(&format!("/v1/services/{own}"), "c").await;
+    merge(&path("e"), "f").await;
+    merge(&path("g"), "k").await;
+
+    // Of those that are missing one runs no more, one is kept here, and one is still listed; two are one service.
+    let kept: Vec<Value> = all.into_iter().filter(|record| ["a", "g", "h", "i", "j", "l"].iter().any(|key| record["id"] == *key)).collect();
+    let dry = import(&caller, "&retire_missing=true&dry_run=true", &kept).await;
+    let done = import(&caller, "&retire_missing=true", &kept).await;
+    assert_eq!((counts(&dry)[4], counts(&done)[4]), (2, 2), "{} {}", dry.json(), done.json());
+});
