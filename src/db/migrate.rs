@@ -31,9 +31,11 @@ pub(super) enum Older {
     Refused,
 }
 
-/// All pending migrations or none. Foreign keys are off while tables are rebuilt, and checked before it counts.
+/// All pending migrations or none. Foreign keys are off while tables are rebuilt, and checked before it counts. What a statement lays by,
+/// which is up to as much as the file holds, goes to temporary files, which SQLite unlinks as it opens them: in memory there may be no
+/// room for it. The caller closes the connection.
 pub(super) fn sqlite(conn: &mut SqliteConnection, older: Older) -> Result<(), OpenError> {
-    conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF")?;
+    conn.batch_execute("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = FILE")?;
     conn.immediate_transaction(|conn| {
         if older == Older::Refused && is_older(conn, SQLITE)? {
             return Err(OpenError::OlderSchema);

@@ -10,7 +10,7 @@ use super::fetch::{Fetcher, Miss};
 use super::model::SourceRunError;
 use super::own;
 use super::pages::{self, Before, MOST_PAGES};
-use super::worker::{MOST_BARE, Stop, ask, list, next_unread};
+use super::worker::{MOST_BARE, Stop, Tally, ask, list, next_unread};
 use super::writing::{Behind, Turn};
 use crate::db::DbConn;
 use crate::identifiers;
@@ -24,8 +24,8 @@ use crate::kind::ResourceType;
 
 /// Reads those that are not known, page by page. Those that give services have come with these.
 pub(super) async fn read(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> Result<(), Stop> {
-    let mut before = Before::default();
-    while read_each(turn, fetcher, base, &has_time).await? && turn.run.next_page <= MOST_PAGES {
+    let (mut before, mut tally) = (Before::default(), Tally::default());
+    while read_each(turn, fetcher, base, &mut tally, &has_time).await? && turn.run.next_page <= MOST_PAGES {
         let number = turn.run.next_page;
         let asked = pages::organizations(base, number);
         let page = match turn.lease.held(list(fetcher, &asked, number, &mut before)).await? {
@@ -77,20 +77,27 @@ async fn unknown(turn: &Turn<'_>, records: &[Value]) -> Result<Vec<String>, Stop
     Ok(turn.lease.held(own::without_organizations(&turn.app.db, unknown)).await??)
 }
 
-/// Asks one by one for those that were noted, and writes what gives no service. False where the partner says that it answers no more.
-async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> Result<bool, Stop> {
-    let mut is_first = true;
+/// Asks one by one for those that were noted, and writes what gives no service. False where no more are to be asked for: the partner says
+/// that it answers none, or most of them could not be read.
+async fn read_each(
+    turn: &mut Turn<'_>,
+    fetcher: &Fetcher,
+    base: &Url,
+    tally: &mut Tally,
+    has_time: impl Fn() -> bool,
+) -> Result<bool, Stop> {
     loop {
         let unread = next_unread(turn).await?;
         if unread.is_empty() {
             return Ok(true);
         }
-        if !(std::mem::take(&mut is_first) || has_time()) {
+        if tally.asked > 0 && !has_time() {
             return Err(Stop::Rest);
         }
         let urls: Vec<Url> = unread.iter().map(|one| pages::organization(base, &one.record_id)).collect();
         let answers = turn.lease.held(ask(fetcher, &urls)).await?;
         let Some(last) = unread.iter().take(answers.len()).next_back() else { return Ok(false) };
+        tally.add(&answers);
         let misses: Vec<Miss> = answers.iter().filter_map(|answer| answer.as_ref().err()).cloned().collect();
         let found = answers.into_iter().filter_map(Result::ok).flatten().filter_map(without_services);
         let found: Vec<Raw> = found.map(|value| Raw { of: Of::Organization, ..Raw::new(0, Ok(value)) }).collect();
@@ -100,6 +107,11 @@ async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time:
             turn.tell(misses.iter().map(not_read).collect()).await??;
         }
         if misses.iter().any(Miss::is_of_all) {
+            return Ok(false);
+        }
+        if tally.is_of_most() {
+            let detail = "most of the organizations that were asked for could not be read: the next sweep asks for the others";
+            turn.tell(vec![not_read(&Miss::new(SourceRunError::NotHsds, detail))]).await??;
             return Ok(false);
         }
     }

@@ -69,7 +69,7 @@ pub async fn get_source_run(
 /// Read a source now
 ///
 /// Without waiting until it is due; a pull, unless `kind` says otherwise. One run of a source is under way at a time.
-#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), request_body = SourceRunInput, responses((status = 201, description = "The run, which begins within seconds.", body = SourceRun), (status = 409, description = "The source is paused: `source_paused`; or a run is under way, which `run_id` names: `run_unfinished`, or `duplicate` where it begins in this moment.")), security(("oauth2" = ["services:write"])))]
+#[utoipa::path(tag = "sources", params(("id" = SourceId, Path, description = "The source's id.")), request_body = SourceRunInput, responses((status = 201, description = "The run, which begins within seconds, unless another source of the organization is being read: then once that has let go.", body = SourceRun), (status = 409, description = "The source is paused: `source_paused`; or a run is under way, which `run_id` names: `run_unfinished`, or `duplicate` where it begins in this moment.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/sources/{id}/runs")]
 pub async fn create_source_run(
     app: State,

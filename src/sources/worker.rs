@@ -316,21 +316,19 @@ async fn retire_absent(turn: &mut Turn<'_>) -> std::result::Result<(), Stop> {
 async fn read_each(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     // What a sweep does not get is asked for by the next one. What a pull does not get is asked for only once it changes again.
     let is_patient = turn.run.kind == SourceRunKind::Pull && turn.run.attempts < MOST_ATTEMPTS;
-    let (mut asked, mut missed) = (0_usize, 0_usize);
+    let mut tally = Tally::default();
     loop {
         let unread = next_unread(turn).await?;
         if unread.is_empty() {
             return Ok(());
         }
-        if asked > 0 && !has_time() {
+        if tally.asked > 0 && !has_time() {
             return Err(Stop::Rest);
         }
         let urls: Vec<Url> = unread.iter().map(|one| pages::one(base, &one.record_id)).collect();
         let mut answers = turn.lease.held(ask(fetcher, &urls)).await?;
-        asked += answers.len();
-        missed += answers.iter().filter(|answer| answer.is_err()).count();
-        // A few say nothing of the others.
-        let is_most = missed * 2 > asked.max(ONE_BY_ONE);
+        tally.add(&answers);
+        let is_most = tally.is_of_most();
         let stops = |miss: &Miss| miss.is_of_all() || is_most || is_patient && miss.passes();
         let end = answers.iter().position(|answer| answer.as_ref().is_err_and(&stops)).unwrap_or(answers.len());
         // That one is asked for again, and so is what came behind it.
@@ -367,6 +365,25 @@ pub(super) async fn next_unread(turn: &Turn<'_>) -> std::result::Result<Vec<Unre
 
 /// A record as the partner shows it; `None` where there is none any more.
 type Asked = std::result::Result<Option<Value>, Miss>;
+
+/// How many records were asked for one by one, and how many of these could not be read.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) asked: usize,
+    missed: usize,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, answers: &[Asked]) {
+        self.asked += answers.len();
+        self.missed += answers.iter().filter(|answer| answer.is_err()).count();
+    }
+
+    /// Whether most could not be read. A few say nothing of the others.
+    pub(super) fn is_of_most(&self) -> bool {
+        self.missed * 2 > self.asked.max(ONE_BY_ONE)
+    }
+}
 
 /// What the partner says of these records, in their order, up to as much as is held at a time, or up to an answer that says that it answers
 /// none.

@@ -256,10 +256,13 @@ on_both!(whose_the_words_of_an_appointment_are_is_found_in_the_journal_where_it_
     town.program.post(&format!("{}/conclude", paths[2]), json!({ "status": "attended", "note": "Stayed for tea." })).await.expect(200);
     town.app.clock.set("2026-03-02T20:31:00Z".parse().unwrap());
     town.clinic.post(&format!("{}/conclude", paths[2]), json!({ "status": "no_show", "note": "Rang at noon." })).await.expect(200);
+    // Whoever says another end in the words of the other does not make them theirs.
+    town.app.clock.set("2026-03-02T20:32:00Z".parse().unwrap());
+    town.program.post(&format!("{}/conclude", paths[2]), json!({ "status": "attended", "note": "Rang at noon." })).await.expect(200);
 
     let [clinic, program] = [&town.clinic, &town.program].map(|caller| json!(caller.organization_id));
     let writers =
-        [[program.clone(), json!(null), json!(null)], [clinic.clone(), json!(null), program], [clinic.clone(), clinic.clone(), clinic]];
+        [[program.clone(), json!(null), json!(null)], [clinic.clone(), json!(null), program.clone()], [clinic.clone(), clinic, program]];
     let mut told = Vec::new();
     for (path, writers) in paths.iter().zip(writers) {
         let read = town.clinic.get(path).await.expect(200);

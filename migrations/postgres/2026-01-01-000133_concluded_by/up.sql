@@ -1,5 +1,6 @@
 -- Who said how an appointment ended is told with it, also of those that ended before that was noted: the organization of the first entry
--- in the journal that says so. The word on how it went was always theirs.
+-- in the journal that says so. The word on how it went is the words of whoever wrote it last: the organization of the first entry since
+-- which it has been the same.
 WITH ended AS (
     SELECT sequence AS entry,
         first_value(organization_id) OVER (PARTITION BY resource_id, body ->> 'concluded_at' ORDER BY version) AS teller
@@ -8,11 +9,25 @@ WITH ended AS (
 )
 UPDATE changes SET body = body || jsonb_build_object('concluded_by', teller) FROM ended
 WHERE sequence = entry AND body ->> 'concluded_by' IS NULL;
-UPDATE changes SET body = body || jsonb_build_object('outcome_noted_by', body ->> 'concluded_by')
-WHERE resource_type = 'appointment' AND body ->> 'outcome_note' IS NOT NULL;
+WITH told AS (
+    SELECT sequence, resource_id, version, organization_id, body ->> 'outcome_note' AS note,
+        lag(body ->> 'outcome_note') OVER (PARTITION BY resource_id ORDER BY version) AS earlier
+    FROM changes WHERE resource_type = 'appointment'
+), numbered AS (
+    SELECT sequence, resource_id, version, organization_id, note,
+        sum((note IS DISTINCT FROM earlier)::int) OVER (PARTITION BY resource_id ORDER BY version) AS number
+    FROM told
+), written AS (
+    SELECT sequence AS entry, note, first_value(organization_id) OVER (PARTITION BY resource_id, number ORDER BY version) AS writer
+    FROM numbered
+)
+UPDATE changes SET body = body || jsonb_build_object('outcome_noted_by', writer) FROM written
+WHERE sequence = entry AND note IS NOT NULL;
 UPDATE appointments SET conclusion = conclusion || jsonb_build_object('concluded_by', (
     SELECT body ->> 'concluded_by' FROM changes
     WHERE resource_type = 'appointment' AND resource_id = appointments.id ORDER BY changes.version DESC LIMIT 1
 )) WHERE status IN ('attended', 'no_show', 'cancelled') AND conclusion ->> 'concluded_by' IS NULL;
-UPDATE appointments SET conclusion = conclusion || jsonb_build_object('outcome_noted_by', conclusion ->> 'concluded_by')
-WHERE conclusion ->> 'outcome_note' IS NOT NULL;
+UPDATE appointments SET conclusion = conclusion || jsonb_build_object('outcome_noted_by', (
+    SELECT body ->> 'outcome_noted_by' FROM changes
+    WHERE resource_type = 'appointment' AND resource_id = appointments.id ORDER BY changes.version DESC LIMIT 1
+)) WHERE conclusion ->> 'outcome_note' IS NOT NULL;
