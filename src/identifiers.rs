@@ -28,9 +28,13 @@ pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<
     Id::from_uuid(Uuid::new_v5(&owner.uuid(), name.as_bytes()))
 }
 
-/// An identifier as a query string names it: `system|value`, a token of FHIR's searches (R4, §3.1.1.4.10).
+/// An identifier as a query string names it: `system|value`, a token of FHIR's searches (R4, §3.1.1.4.10). Both sides may have a `|`, so it
+/// holds all that the text may mean: one for each of the last [`MOST_BARS`] bars, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct IdentifierToken(pub Identifier);
+pub struct IdentifierToken(pub Vec<Identifier>);
+
+/// At how many bars a token is split: each makes one more identifier to look for.
+pub const MOST_BARS: usize = 8;
 
 /// The text is no `system|value`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +44,12 @@ pub struct NotAToken;
 impl FromStr for IdentifierToken {
     type Err = NotAToken;
 
-    /// The value is what stands behind the last `|`: the name of a system may have some.
+    /// First what has the shortest value: few values have a bar.
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let (system, value) = text.rsplit_once('|').ok_or(NotAToken)?;
-        if system.is_empty() || value.is_empty() {
-            return Err(NotAToken);
-        }
-        Ok(Self(Identifier { system: system.into(), value: value.into() }))
+        let splits = text.rmatch_indices('|').filter_map(|(at, bar)| Some((text.get(..at)?, text.get(at + bar.len()..)?)));
+        let meant = splits.filter(|(system, value)| !system.is_empty() && !value.is_empty()).take(MOST_BARS);
+        let meant: Vec<Identifier> = meant.map(|(system, value)| Identifier { system: system.into(), value: value.into() }).collect();
+        if meant.is_empty() { Err(NotAToken) } else { Ok(Self(meant)) }
     }
 }
 impl<'de> Deserialize<'de> for IdentifierToken {
@@ -60,7 +63,7 @@ impl PartialSchema for IdentifierToken {
             .schema_type(Type::String)
             .min_length(Some(3))
             .max_length(Some(401))
-            .pattern(Some("^.+[|][^|]+$"))
+            .pattern(Some("^.+[|].+$"))
             .description(Some("A key in another system, as `system|value`."))
             .examples(["https://emr.example.ca/records|A-10442"])
             .into()
@@ -187,9 +190,21 @@ pub fn find(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceTyp
 /// known by is their own; services are found in memory.
 const IS_LISTED: &str = "identifiers.resource_type NOT IN ('patient', 'service')";
 
-/// The resources of a kind that have this identifier: of one organization, one at most, or of all, one of each. The kind is neither
-/// patients nor services, of which none is found so.
-pub fn known_as<K: Kind>(conn: &mut DbConn, key: &Identifier, owner: Option<OrganizationId>) -> Result<Vec<Id<K>>> {
+/// The resources of a kind that have one of these identifiers, each once: those of one organization, or of all. The kind is neither patients
+/// nor services, of which none is found so.
+pub fn known_as<K: Kind>(conn: &mut DbConn, keys: &[Identifier], owner: Option<OrganizationId>) -> Result<Vec<Id<K>>> {
+    let mut ids: Vec<Id<K>> = Vec::new();
+    for key in keys {
+        for id in with_key::<K>(conn, key, owner)? {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    Ok(ids)
+}
+
+fn with_key<K: Kind>(conn: &mut DbConn, key: &Identifier, owner: Option<OrganizationId>) -> Result<Vec<Id<K>>> {
     if let Some(owner) = owner {
         let found = find(conn, owner, K::RESOURCE_TYPE, &key.system, &key.value)?;
         return Ok(found.map(Id::from_uuid).into_iter().collect());
@@ -209,15 +224,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_a_system_and_behind_the_last_bar_a_value() {
-        let read = |text: &str| text.parse::<IdentifierToken>().map(|IdentifierToken(Identifier { system, value })| (system, value));
-        for (text, system, value) in
-            [("emr|7", "emr", "7"), ("https://emr.example.ca/a|A-1", "https://emr.example.ca/a", "A-1"), ("a|b|7", "a|b", "7")]
-        {
-            assert_eq!(read(text), Ok((system.to_owned(), value.to_owned())));
+    fn a_token_is_a_system_and_a_value_on_either_side_of_one_of_its_bars() {
+        let read = |text: &str| text.parse::<IdentifierToken>().map(|IdentifierToken(meant)| meant);
+        let key = |(system, value): (&str, &str)| Identifier { system: system.into(), value: value.into() };
+        for (text, meant) in [
+            ("emr|7", vec![("emr", "7")]),
+            ("https://emr.example.ca/a|A-1", vec![("https://emr.example.ca/a", "A-1")]),
+            ("a|b|7", vec![("a|b", "7"), ("a", "b|7")]),
+            ("|a|7|", vec![("|a", "7|")]),
+        ] {
+            let meant: Vec<Identifier> = meant.into_iter().map(key).collect();
+            assert_eq!(read(text), Ok(meant), "{text}");
         }
-        for text in ["", "|", "emr", "emr|", "|7"] {
+        for text in ["", "|", "||", "emr", "emr|", "|7"] {
             assert_eq!(read(text), Err(NotAToken), "{text}");
         }
+        assert_eq!(read(&"a|".repeat(200)).map(|meant| meant.len()), Ok(MOST_BARS));
     }
 }

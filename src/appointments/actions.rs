@@ -101,8 +101,10 @@ pub async fn confirm_appointment(
             booking::ensure_referral_is_open(conn, &row)?;
             ensure_kept(conn, &row, now)?;
             booking::ensure_agreed(conn, caller, &row)?;
+            // What was there before is not sent by a confirmation without a note, read or not.
+            let is_hidden = input.note.is_some() && shown::is_note_hidden(conn, caller, &row)?;
             let content = AppointmentInput { note: input.note.clone().or(row.content.note.clone()), ..row.content.0.clone() };
-            let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, ..row.written(content, caller) };
+            let next = AppointmentRow { status: AppointmentStatus::Booked, held_until: None, ..row.written(content, caller, is_hidden) };
             let row = save(conn, caller, next)?;
             effects::booked(conn, caller, &row)?;
             reply(conn, caller, row)
@@ -170,15 +172,6 @@ pub async fn cancel_appointment(
         .await
 }
 
-/// The word on how it went that an outcome leaves.
-fn outcome_note(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow, outcome: &AppointmentOutcome) -> Result<Option<String>> {
-    let before = &row.conclusion;
-    if outcome.note.is_none() && before.outcome_note.is_some() && shown::is_hidden(conn, caller, row.patient_id, before.outcome_noted_by)? {
-        return Ok(before.outcome_note.clone());
-    }
-    Ok(outcome.note.clone())
-}
-
 /// Say whether the person came
 ///
 /// From the appointment's beginning on; `attended` may be corrected to `no_show`, and `no_show` to `attended`. What was noted before goes
@@ -205,8 +198,8 @@ pub async fn conclude_appointment(
             if row.starts_at > caller.at {
                 return Err(to_come());
             }
-            let note = outcome_note(conn, caller, &row, outcome)?;
-            let conclusion = AppointmentConclusion::by(caller).noting(note, &row.conclusion, caller);
+            let is_hidden = shown::is_outcome_hidden(conn, caller, &row)?;
+            let conclusion = AppointmentConclusion::by(caller).noting(outcome.note.clone(), &row.conclusion, caller, is_hidden);
             let row = save(conn, caller, AppointmentRow { status, conclusion: Json(conclusion), ..row })?;
             match outcome.status {
                 Attendance::Attended => effects::attended(conn, caller, &row)?,

@@ -46,9 +46,11 @@ pub fn attended(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> 
     let Some(before) = referral(conn, row)? else { return Ok(()) };
     let is_with_the_performer = before.performer_id == Some(row.provider_id);
     if is_with_the_performer && before.status.is_open() {
+        let performer = workflow::acting_performer(conn, &before)?;
+        // Others may have had it to make for the performer, for which no system called then.
+        follow_ups::plan::take_over_in(conn, caller, performer, &before)?;
         let open = follow_ups::repository::open_of_referral(conn, before.id)?;
         // What others have planned to hear of the person is theirs.
-        let performer = workflow::acting_performer(conn, &before)?;
         let first = open.into_iter().find(|row| row.purpose == Purpose::FirstContact && row.organization_id == performer);
         if let Some(first) = first {
             conclude::complete(conn, caller, first, &FollowUpResult { attended: Some(true), ..FollowUpResult::default() })?;

@@ -102,10 +102,15 @@ impl Resource for Appointments {
         if !faults.is_empty() {
             return Err(Error::Invalid(faults));
         }
-        if input.note.is_none() && before.note.is_some() && shown::is_hidden(conn, caller, row.patient_id, row.noted_by)? {
-            input.note = before.note;
-        }
         Ok(())
+    }
+
+    fn hide(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow, input: &mut AppointmentInput) -> Result<bool> {
+        let is_hidden = shown::is_note_hidden(conn, caller, row)?;
+        if is_hidden {
+            input.note = None;
+        }
+        Ok(is_hidden)
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: AppointmentId, input: AppointmentInput) -> Result<AppointmentRow> {
@@ -113,7 +118,8 @@ impl Resource for Appointments {
     }
 
     fn update(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow, input: AppointmentInput) -> Result<Option<AppointmentRow>> {
-        let row = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row.clone().written(input, caller) };
+        let is_hidden = shown::is_note_hidden(conn, caller, row)?;
+        let row = AppointmentRow { version: row.version + 1, updated_at: caller.at, ..row.clone().written(input, caller, is_hidden) };
         Ok(repository::update(conn, &row)?.then_some(row))
     }
 

@@ -163,6 +163,24 @@ pub fn noted_by(
     note.and(if note == before { writer } else { Some(caller) })
 }
 
+/// A note after what was sent, and whose words it is then. Whoever does not read the note before keeps it by sending none, and makes theirs
+/// what they send, be it the same words: they did not have them from there.
+pub fn noted(
+    sent: Option<String>,
+    (before, writer): (Option<&str>, Option<OrganizationId>),
+    caller: OrganizationId,
+    is_hidden: bool,
+) -> (Option<String>, Option<OrganizationId>) {
+    if !is_hidden {
+        let by = noted_by(sent.as_deref(), (before, writer), caller);
+        return (sent, by);
+    }
+    match sent {
+        Some(words) => (Some(words), Some(caller)),
+        None => (before.map(str::to_owned), writer),
+    }
+}
+
 /// How an appointment ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AppointmentConclusion {
@@ -184,10 +202,11 @@ impl AppointmentConclusion {
         Self { concluded_at: Some(caller.at), concluded_by: Some(caller.organization_id), ..Self::default() }
     }
 
-    /// The same with a word on how it went, after what was said of that before.
-    pub fn noting(self, note: Option<String>, before: &Self, caller: &Principal) -> Self {
+    /// The same with a word on how it went, after what was said of that before, which may be hidden from the caller; see [`noted`].
+    pub fn noting(self, sent: Option<String>, before: &Self, caller: &Principal, is_hidden: bool) -> Self {
         let was = (before.outcome_note.as_deref(), before.outcome_noted_by);
-        Self { outcome_noted_by: noted_by(note.as_deref(), was, caller.organization_id), outcome_note: note, ..self }
+        let (outcome_note, outcome_noted_by) = noted(sent, was, caller.organization_id, is_hidden);
+        Self { outcome_note, outcome_noted_by, ..self }
     }
 }
 
@@ -271,10 +290,11 @@ impl AppointmentRow {
         }
     }
 
-    /// The same with what a caller writes over it.
-    pub fn written(self, input: AppointmentInput, caller: &Principal) -> Self {
+    /// The same with what a caller writes over it, from whom its note may be hidden; see [`noted`].
+    pub fn written(self, mut input: AppointmentInput, caller: &Principal, is_hidden: bool) -> Self {
         let was = (self.content.note.as_deref(), self.noted_by);
-        Self { noted_by: noted_by(input.note.as_deref(), was, caller.organization_id), content: Json(input), ..self }
+        let (note, noted_by) = noted(input.note.take(), was, caller.organization_id, is_hidden);
+        Self { noted_by, content: Json(AppointmentInput { note, ..input }), ..self }
     }
 
     /// The same in another slot, which says how people meet in it.
@@ -316,5 +336,17 @@ mod tests {
         assert_eq!(noted_by(Some("Second floor."), written, second), Some(second));
         assert_eq!(noted_by(Some("Ground floor."), written, second), Some(first), "who sends what it has read adds nothing");
         assert_eq!((noted_by(None, written, second), noted_by(None, nothing, second)), (None, None));
+    }
+
+    #[test]
+    fn words_are_of_whoever_sends_them_without_having_read_them() {
+        let [first, second] = [(); 2].map(|()| OrganizationId::generate());
+        let was = (Some("Ground floor."), Some(first));
+        let note = |sent: Option<&str>, is_hidden| noted(sent.map(str::to_owned), was, second, is_hidden);
+        let words = || Some("Ground floor.".to_owned());
+        assert_eq!(note(Some("Ground floor."), true), (words(), Some(second)));
+        assert_eq!(note(Some("Ground floor."), false), (words(), Some(first)));
+        assert_eq!(note(None, true), (words(), Some(first)), "who sends nothing takes nothing away");
+        assert_eq!(note(None, false), (None, None));
     }
 }

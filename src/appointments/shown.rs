@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::api::Appointment;
+use super::model::AppointmentRow;
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
@@ -29,8 +30,19 @@ pub fn shown(conn: &mut DbConn, caller: &Principal, mut appointments: Vec<Appoin
 
 /// Whether the caller does not read at this moment what this organization has noted of a patient, and so takes nothing of it away by
 /// writing what it reads.
-pub fn is_hidden(conn: &mut DbConn, caller: &Principal, patient: PatientId, writer: Option<OrganizationId>) -> Result<bool> {
+fn is_hidden(conn: &mut DbConn, caller: &Principal, patient: PatientId, writer: Option<OrganizationId>) -> Result<bool> {
     Ok(writer != Some(caller.organization_id) && !sight::shut_out_by(conn, caller, &[patient])?.is_empty())
+}
+
+/// Whether an appointment has a note that the caller does not read at this moment.
+pub fn is_note_hidden(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> Result<bool> {
+    Ok(row.content.note.is_some() && is_hidden(conn, caller, row.patient_id, row.noted_by)?)
+}
+
+/// Whether something was said of how it went that the caller does not read at this moment.
+pub fn is_outcome_hidden(conn: &mut DbConn, caller: &Principal, row: &AppointmentRow) -> Result<bool> {
+    let said = &row.conclusion;
+    Ok(said.outcome_note.is_some() && is_hidden(conn, caller, row.patient_id, said.outcome_noted_by)?)
 }
 
 /// Whether all words of an appointment, if it has any, are an organization's.

@@ -129,7 +129,7 @@ pub fn appointment(caller: &Principal, was: &ReadOnly, status: AppointmentStatus
             let outcome = schema::check::<AppointmentOutcome>(note);
             let outcome =
                 outcome.map_err(|error| error.at_pointers(|fault| format!("/read_only{}", fault.replacen("/note", "/outcome_note", 1))))?;
-            told.noting(outcome.note, &AppointmentConclusion::default(), caller)
+            told.noting(outcome.note, &AppointmentConclusion::default(), caller, false)
         }
         _ => AppointmentConclusion::default(),
     })

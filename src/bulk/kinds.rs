@@ -271,9 +271,10 @@ impl<R: Bulk> Of<R> {
         body.downcast_ref().ok_or_else(|| Error::internal("a body of another kind"))
     }
 
-    /// Replaces what is there; false where that is the same.
+    /// Replaces what is there; false where that is the same as far as the caller reads it.
     fn change(conn: &mut DbConn, caller: &Principal, row: &R::Row, input: &R::Input) -> Result<bool> {
-        let before = R::input(row);
+        let mut before = R::input(row);
+        R::hide(conn, caller, row, &mut before)?;
         if before == *input {
             return Ok(false);
         }

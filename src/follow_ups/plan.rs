@@ -24,6 +24,10 @@ use crate::{organizations, patients, referrals};
 /// Plans the first contact of a referral that has just been taken on for the first time, unless whoever acts as the performer has had one to
 /// make, as in one that was loaded. What others have planned is theirs.
 pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow) -> Result<()> {
+    if let Some(performer) = referral.performer_id.filter(|performer| *performer != referral.organization_id) {
+        // A system that begins to call for it either finds what is planned here, or is found.
+        organizations::repository::lock_connection(conn, performer)?;
+    }
     let owner = workflow::acting_performer(conn, referral)?;
     if repository::has_first_contact(conn, owner, referral.id)? {
         return Ok(());
@@ -37,19 +41,28 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
 pub fn take_over(conn: &mut DbConn, caller: &Principal) -> Result<()> {
     let performer = caller.organization_id;
     for id in referrals::repository::with_first_contact_of_others(conn, performer)? {
-        referrals::repository::lock(conn, id)?;
-        let referral = referrals::repository::get(conn, id)?;
-        let unmade = unmade_for(conn, performer, &referral)?;
-        if unmade.is_empty() || !workflow::performer_sees(conn, &referral, caller.at)? {
+        // Whoever takes one on for the first time has it locked, and waits until it is known who speaks for the performer.
+        if !referrals::repository::was_taken_on(conn, id, None)? {
             continue;
         }
-        for row in unmade {
-            let text = "The performer has a system on Kith now and makes the first contact itself.".to_owned();
-            cancel(conn, caller, row, Cancellation { code: CancellationCode::Duplicate, text: Some(text) })?;
-        }
-        first_contact(conn, caller, &referral)?;
+        referrals::repository::lock(conn, id)?;
+        let referral = referrals::repository::get(conn, id)?;
+        take_over_in(conn, caller, performer, &referral)?;
     }
     Ok(())
+}
+
+/// The same in one referral, which is locked, for an organization that acts as its performer.
+pub fn take_over_in(conn: &mut DbConn, caller: &Principal, performer: OrganizationId, referral: &ReferralRow) -> Result<()> {
+    let unmade = unmade_for(conn, performer, referral)?;
+    if unmade.is_empty() || !workflow::performer_sees(conn, referral, caller.at)? {
+        return Ok(());
+    }
+    for row in unmade {
+        let text = "The performer has a system on Kith now and makes the first contact itself.".to_owned();
+        cancel(conn, caller, row, Cancellation { code: CancellationCode::Duplicate, text: Some(text) })?;
+    }
+    first_contact(conn, caller, referral)
 }
 
 /// The first contacts that the requester has to make for the performer of a referral, which is locked. What it plans for itself, before the

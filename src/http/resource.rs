@@ -118,6 +118,13 @@ pub trait Resource: Sized + 'static {
     fn prepare_patched(conn: &mut DbConn, caller: &Principal, current: &Self::Row, input: &mut Self::Input) -> Result<()> {
         Self::prepare(conn, caller, Some(current), input)
     }
+    /// Takes out of the writable part of a row what the caller does not read at this moment, for what is sent to be held against: whoever
+    /// sends that all the same does not have it from here. True where something was taken out; nothing is unless a resource says otherwise.
+    /// An update without it has to keep it.
+    fn hide(conn: &mut DbConn, caller: &Principal, row: &Self::Row, input: &mut Self::Input) -> Result<bool> {
+        let _ = (conn, caller, row, input);
+        Ok(false)
+    }
     /// Adds to what is written by one of the row's keys what such a sync does not know of: the keys that came with records that were merged
     /// into the row, and what these say of it.
     ///
@@ -295,7 +302,7 @@ pub async fn put<R: Resource>(
 ) -> Result<HttpResponse> {
     R::normalise(&mut input);
     let prepare: Prepare<R> = |conn, caller, row, input| R::prepare(conn, caller, Some(row), input);
-    change::<R>(app, caller, id, version, move |_| Ok(input.clone()), prepare).await
+    change::<R>(app, caller, id, version, move |_, _, _| Ok(input.clone()), prepare).await
 }
 
 /// `PATCH`: the same with a merge patch, whose result must be as valid as a whole new content.
@@ -313,18 +320,27 @@ pub async fn patch<R: Resource>(
         .db
         .read(move |conn| {
             let row = to_change::<R>(conn, &reader, id, &wanted)?;
-            Ok((R::head(&row).version, patched::<R>(&row, &laid)?))
+            let (content, is_part) = read_content::<R>(conn, &reader, &row)?;
+            Ok(((R::head(&row).version, is_part), patched::<R>(&content, &laid)?))
         })
         .await?;
-    let content = move |row: &R::Row| {
-        // Whoever named no version has their patch laid over what another has written meanwhile.
-        if R::head(row).version == checked { Ok(input.clone()) } else { patched::<R>(row, &patch) }
+    let content = move |conn: &mut DbConn, caller: &Principal, row: &R::Row| {
+        let (content, is_part) = read_content::<R>(conn, caller, row)?;
+        // Whoever named no version has their patch laid over what another has written meanwhile; and consents may have begun or ended.
+        if (R::head(row).version, is_part) == checked { Ok(input.clone()) } else { patched::<R>(&content, &patch) }
     };
     change::<R>(app, caller, id, version, content, R::prepare_patched).await
 }
 
-fn patched<R: Resource>(row: &R::Row, patch: &MergePatch) -> Result<R::Input> {
-    let mut input = merged(&R::input(row), patch)?;
+/// The writable part of a row as the caller reads it, and whether that is not the whole of it.
+fn read_content<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row) -> Result<(R::Input, bool)> {
+    let mut content = R::input(row);
+    let is_part = R::hide(conn, caller, row, &mut content)?;
+    Ok((content, is_part))
+}
+
+fn patched<R: Resource>(content: &R::Input, patch: &MergePatch) -> Result<R::Input> {
+    let mut input = merged(content, patch)?;
     R::normalise(&mut input);
     Ok(input)
 }
@@ -367,7 +383,7 @@ async fn change<R: Resource>(
     caller: &Principal,
     id: Id<R::Kind>,
     version: IfMatch,
-    content: impl Fn(&R::Row) -> Result<R::Input> + Send + 'static,
+    content: impl Fn(&mut DbConn, &Principal, &R::Row) -> Result<R::Input> + Send + 'static,
     prepare: Prepare<R>,
 ) -> Result<HttpResponse> {
     let (caller, clock) = (caller.clone(), app.clock.clone());
@@ -376,7 +392,7 @@ async fn change<R: Resource>(
         .write(move |conn| {
             let caller = caller.now(&clock);
             let row = to_change::<R>(conn, &caller, id, &version)?;
-            let mut input = content(&row)?;
+            let mut input = content(conn, &caller, &row)?;
             prepare(conn, &caller, &row, &mut input)?;
             let (head, shape) = replace_prepared::<R>(conn, &caller, &row, input)?;
             Ok((head.version, R::view(conn, &caller, shape)?))

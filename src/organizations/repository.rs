@@ -58,6 +58,24 @@ pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(active)).get_result(conn))?)
 }
 
+/// Waits until it is known whether systems call for an organization; until the transaction ends none begins to. On SQLite whoever writes is
+/// alone.
+pub fn lock_connection(conn: &mut DbConn, id: OrganizationId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        dsl::organizations.find(id).select(dsl::id).for_share().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody counts on it that no system calls for an organization, and keeps those who ask waiting until the transaction ends; see
+/// [`lock_connection`].
+pub fn lock_connecting(conn: &mut DbConn, id: OrganizationId) -> Result<()> {
+    if let DbConn::Pg(conn) = conn {
+        dsl::organizations.find(id).select(dsl::id).for_no_key_update().execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Whether systems call for an organization or one of its parts, or did, but for those of `who` asks: what they wrote is their own, and a
 /// whole that it was made part of would count it. Until the transaction ends no system begins to call for it.
 pub fn has_had_clients(conn: &mut DbConn, id: OrganizationId, who: OrganizationId) -> Result<bool> {

@@ -28,13 +28,16 @@ pub fn create(conn: &mut DbConn, actor: &Actor, content: OrganizationInput) -> R
     Ok(id)
 }
 
-/// Lets a system call for an organization, which from now on speaks for itself: the first contacts that others have not made for it are its
-/// own. With the first one that calls, it no longer is part of what another organization, which keeps its record, has made it part of: the
+/// Lets a system call for an organization. Where no other does, it speaks for itself from now on: the first contacts that others have not made
+/// for it are its own. With the first one that calls, it no longer is part of what another organization, which keeps its record, has made it part of: the
 /// whole counts what its parts find, so it says by itself where it belongs. True where that is so.
 pub fn admit(conn: &mut DbConn, actor: &Actor, client: &NewClient) -> Result<bool> {
-    // Before all else: from here on nobody else makes it part of anything.
+    // Before all else: from here on nobody else makes it part of anything, or plans for it.
+    let was_connected = connecting(conn, client.organization_id)?;
     clients::insert_client(conn, client)?;
-    follow_ups::plan::take_over(conn, &Principal::of_client(client.id, client.organization_id, client.scopes, actor.at))?;
+    if !was_connected {
+        follow_ups::plan::take_over(conn, &Principal::of_client(client.id, client.organization_id, client.scopes, actor.at))?;
+    }
     let row = repository::find(conn, client.organization_id)?;
     match row.filter(|row| row.organization_id != row.id && row.parent_id.is_some()) {
         Some(row) if !clients::has_others(conn, client)? => join(conn, actor, row, None).map(|()| true),
@@ -45,13 +48,21 @@ pub fn admit(conn: &mut DbConn, actor: &Actor, client: &NewClient) -> Result<boo
 /// Lets a system call again that was refused; its organization speaks for itself, as with one that is [admitted](admit). False where there is
 /// no such client.
 pub fn readmit(conn: &mut DbConn, id: ClientId, at: Instant) -> Result<bool> {
+    let Some(client) = clients::find_client(conn, id)? else { return Ok(false) };
+    let was_connected = connecting(conn, client.organization_id)?;
     if !clients::set_active(conn, id, true, at)? {
         return Ok(false);
     }
-    if let Some(client) = clients::find_client(conn, id)? {
+    if !was_connected {
         follow_ups::plan::take_over(conn, &Principal::of_client(client.id, client.organization_id, client.scopes, at))?;
     }
     Ok(true)
+}
+
+/// Whether systems call already for an organization for which another one is about to. Nobody plans for it until the transaction ends.
+fn connecting(conn: &mut DbConn, organization: OrganizationId) -> Result<bool> {
+    repository::lock_connecting(conn, organization)?;
+    repository::has_clients(conn, organization)
 }
 
 /// Says of an organization what it is part of.

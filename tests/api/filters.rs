@@ -97,6 +97,28 @@ on_both!(whoever_has_a_key_finds_by_it_what_it_sees, |db| async move {
     assert_eq!(ids(&town.clinic, slots).await, [""; 0]);
 });
 
+on_both!(a_key_is_found_whichever_side_of_it_has_a_bar, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut made = Vec::new();
+    for (path, body) in [
+        ("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })),
+        ("/v1/follow-ups", json!({ "patient_id": patient, "purpose": "check_in", "due_on": "2026-03-20" })),
+        ("/v1/organizations", json!({ "name": "Alder Falls Pantry", "kind": "agency" })),
+        ("/v1/services", json!({ "name": "Pantry" })),
+    ] {
+        for (system, value) in [("urn:example:emr", "east|A-1"), ("urn:example:emr|west", "A-1")] {
+            let mut body = body.clone();
+            body["identifiers"] = json!([{ "system": system, "value": value }]);
+            let id = town.clinic.make(path, body).await;
+            made.push((format!("{path}?identifier={system}|{value}").replace('|', "%7C"), id));
+        }
+    }
+    for (path, id) in made {
+        assert_eq!(ids(&town.clinic, &path).await, [id], "{path}");
+    }
+});
+
 on_both!(one_key_may_be_of_several_organizations_and_pages_walk_what_has_it_once, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;

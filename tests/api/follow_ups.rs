@@ -489,6 +489,22 @@ on_both!(who_was_not_reached_for_a_performer_is_reached_by_it_once_a_system_call
     assert_eq!(open(&town.clinic, unseen).await["organization_id"], json!(town.clinic.organization_id));
 });
 
+on_both!(another_system_of_a_performer_takes_nothing_over, |db| async move {
+    let town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let theirs = open(&town.program, &referral).await;
+    town.program.delete(&path(&id_of(&theirs)), theirs["version"].as_i64().unwrap()).await.expect(204);
+    let own = json!({ "patient_id": patient, "referral_id": referral, "purpose": "first_contact", "due_on": "2026-03-05" });
+    let planned = town.clinic.make(PATH, own).await;
+    let another = town.app.client(town.program.organization_id, Scopes::all_but_admin()).await;
+    assert_eq!(town.clinic.get(&path(&planned)).await.expect(200)["status"], "open");
+    let (client, now) = (another.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    town.app.state.db.write(move |conn| kith::organizations::tenants::readmit(conn, client, now)).await.unwrap();
+    assert_eq!(open(&town.clinic, &referral).await["id"], json!(planned), "nor does one that calls again");
+});
+
 on_both!(nobody_is_lost_from_sight_because_a_referral_ends, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;

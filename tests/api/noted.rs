@@ -231,6 +231,46 @@ on_both!(a_note_of_an_appointment_is_of_whoever_wrote_it_last, |db| async move {
     assert!(history.to_string().contains("With her daughter."), "what it wrote itself: {history}");
 });
 
+on_both!(who_writes_the_words_that_it_does_not_read_has_written_them_itself, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let mut made = Vec::new();
+    for (hold, booking) in ["", "", "?hold_minutes=60"].into_iter().zip(bookings(&town, &patient, [18, 19, 20]).await) {
+        let id = town.program.make(&format!("/v1/appointments{hold}"), booking.clone()).await;
+        made.push((format!("/v1/appointments/{id}"), booking));
+    }
+    withdraw_all(&town, &patient).await;
+    give(&town, consent(&patient, &town.agency, "referral", &["summary"])).await;
+    for (path, booking) in &mut made {
+        town.agency.patch(path, 1, json!({ "note": WORDS })).await.expect(200);
+        assert_eq!(town.program.get(path).await.expect(200)["note"], Value::Null, "the program is shut out");
+        booking["note"] = json!(WORDS);
+    }
+    let [(patched, _), (replaced, booking), (held, _)] = made.as_slice() else { panic!("{made:?}") };
+    let answers = [
+        town.program.patch(patched, 2, json!({ "note": WORDS })).await,
+        town.program.put(replaced, 2, booking.clone()).await,
+        town.program.post(&format!("{held}/confirm"), json!({ "note": WORDS })).await,
+    ];
+    let program = json!(town.program.organization_id);
+    for answer in answers {
+        let read = answer.expect(200);
+        assert_eq!((&read["note"], &read["noted_by"]), (&json!(WORDS), &program), "{read}");
+    }
+    let kept = town.program.patch(patched, 3, json!({ "mode": "in_person" })).await.expect(200);
+    assert_eq!((&kept["note"], &kept["noted_by"]), (&json!(WORDS), &program), "it reads that, and it stays");
+
+    town.app.clock.advance(Duration::hours(2));
+    for caller in [&mut town.clinic, &mut town.program, &mut town.agency] {
+        caller.renew().await;
+    }
+    let came = json!({ "status": "attended", "note": WORDS });
+    town.agency.post(&format!("{patched}/conclude"), came).await.expect(200);
+    let missed = json!({ "status": "no_show", "note": WORDS });
+    let corrected = town.program.post(&format!("{patched}/conclude"), missed).await.expect(200);
+    assert_eq!((&corrected["outcome_note"], &corrected["outcome_noted_by"]), (&json!(WORDS), &program));
+});
+
 on_both!(attendance_is_corrected_and_what_another_noted_of_it_unread_stays, |db| async move {
     let mut town = Town::new(db).await;
     let patient = town.patient().await;

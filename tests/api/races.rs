@@ -8,8 +8,8 @@ use actix_web::rt::task::JoinHandle;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use kith::auth::repository::list_signing_keys;
-use kith::auth::{Authority, Principal};
+use kith::auth::repository::{list_signing_keys, set_active};
+use kith::auth::{Authority, Principal, Scopes};
 use kith::clock::Clock;
 use kith::config::Config;
 use kith::db::Db;
@@ -119,6 +119,36 @@ async fn what_is_being_recorded_when_a_patient_is_merged_is_the_survivors() {
     assert_eq!((&read.expect(200)["patient_id"], read.header("etag")), (&json!(survivor), Some("\"2\"")));
     let history = town.clinic.get(&format!("{path}/history")).await.expect(200);
     assert_eq!(history["items"][1]["resource"]["patient_id"], json!(survivor));
+}
+
+#[actix_web::test]
+async fn a_first_contact_that_is_planned_while_a_system_begins_to_call_is_the_performers() {
+    let Some((town, url)) = town().await else { return };
+    let (client, now) = (town.program.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    let referral = town.sent(&town.patient().await).await;
+    let mut rival = Rival::before(&url, town.program.organization_id);
+    let accepting = actix_web::rt::spawn({
+        let (clinic, path) = (town.clinic.clone(), format!("/v1/referrals/{referral}/transitions"));
+        async move {
+            clinic.post(&path, json!({ "status": "accepted" })).await.expect(201);
+        }
+    });
+    rival.is_met_by(&[&accepting]).await;
+    let admitting = actix_web::rt::spawn({
+        let (app, program) = (town.app.clone(), town.program.organization_id);
+        async move {
+            app.client(program, Scopes::all_but_admin()).await;
+        }
+    });
+    rival.is_met_by(&[&accepting, &admitting]).await;
+    rival.leave();
+    accepting.await.unwrap();
+    admitting.await.unwrap();
+
+    let planned = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&status=open")).await.expect(200);
+    let owners: Vec<&Value> = planned["items"].as_array().unwrap().iter().map(|planned| &planned["organization_id"]).collect();
+    assert_eq!(owners, [&json!(town.program.organization_id)]);
 }
 
 #[actix_web::test]

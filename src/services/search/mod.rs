@@ -232,8 +232,9 @@ impl<'a> Search<'a> {
         if let Some(bounds) = &self.parsed.bounds {
             sets.push(Cow::Owned(self.index.inside(bounds)));
         }
-        if let Some(identifier) = &self.parsed.identifier {
-            sets.push(Cow::Owned(self.index.identified(identifier)));
+        if let Some(identifiers) = &self.parsed.identifiers {
+            let known = identifiers.iter().map(|identifier| self.index.identified(identifier));
+            sets.push(Cow::Owned(known.fold(RoaringBitmap::new(), |all, set| all | set)));
         }
         sets.sort_by_key(|set| set.len());
         let mut sets = sets.into_iter();

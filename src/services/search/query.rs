@@ -186,7 +186,8 @@ pub(super) struct Parsed {
     /// The point and the metres around it.
     pub(super) near: Option<(Point, f64)>,
     pub(super) bounds: Option<Bounds>,
-    pub(super) identifier: Option<Identifier>,
+    /// Any of these; see [`IdentifierToken`].
+    pub(super) identifiers: Option<Vec<Identifier>>,
     pub(super) currency: [u8; 3],
 }
 
@@ -252,7 +253,7 @@ impl ServiceQuery {
         Ok(Parsed {
             near: near.flatten().map(|point| (point, radius_km * 1_000.0)),
             bounds: bounds.flatten(),
-            identifier: identifier.flatten().map(|IdentifierToken(identifier)| identifier),
+            identifiers: identifier.flatten().map(|IdentifierToken(meant)| meant),
             currency: currency.unwrap_or_default(),
         })
     }

@@ -1,5 +1,6 @@
 //! What becomes of appointments when their referral ends.
 
+use kith::auth::repository::set_active;
 use serde_json::{Value, json};
 
 use super::{PATH, act, free, path, service, slot, unwell, worker};
@@ -127,4 +128,30 @@ on_both!(who_came_to_the_performer_was_reached_by_it_and_not_by_others, |db| asy
         let is_performers = contact["organization_id"] == json!(town.program.organization_id);
         assert_eq!(contact["status"], if is_performers { "completed" } else { "open" }, "{contact}");
     }
+});
+
+on_both!(who_came_to_a_performer_that_speaks_for_itself_is_reached_by_nobody_else_any_more, |db| async move {
+    let mut town = Town::new(db).await;
+    let (client, now) = (town.program.client_id, town.app.clock.now());
+    let patient = town.patient().await;
+    let referral = town.sent(&patient).await;
+    // As it was left where nothing was taken over when a system began to call.
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    step(&town.clinic, &referral, json!({ "status": "accepted" })).await.expect(201);
+    town.app.state.db.write(move |conn| set_active(conn, client, true, now)).await.unwrap();
+    let worker = worker(&town.program).await;
+    let slot = slot(&town.program, &worker, 17, 1).await;
+    let booked = place(&town.program, "", &slot, (&patient, &referral)).await;
+    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    let contacts = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&purpose=first_contact")).await.expect(200);
+    let contacts = contacts["items"].as_array().unwrap();
+    assert_eq!(contacts.len(), 2);
+    for contact in contacts {
+        let is_performers = contact["organization_id"] == json!(town.program.organization_id);
+        assert_eq!(contact["status"], if is_performers { "completed" } else { "cancelled" }, "{contact}");
+    }
+    assert_eq!(town.clinic.get(&format!("/v1/referrals/{referral}")).await.expect(200)["status"], "in_progress");
 });
