@@ -273,8 +273,7 @@ impl<R: Bulk> Of<R> {
 
     /// Replaces what is there; false where that is the same as far as the caller reads it.
     fn change(conn: &mut DbConn, caller: &Principal, row: &R::Row, input: &R::Input) -> Result<bool> {
-        let mut before = R::input(row);
-        R::hide(conn, caller, row, &mut before)?;
+        let (before, _) = resource::read_content::<R>(conn, caller, row)?;
         if before == *input {
             return Ok(false);
         }
@@ -390,15 +389,17 @@ impl<R: Bulk> Loadable for Of<R> {
 
     fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>> {
         let rows = R::rows(conn, caller, window)?;
-        let named = |row: &R::Row| {
+        let mut named: Vec<(Uuid, Option<R::Input>)> = Vec::with_capacity(rows.len());
+        for row in &rows {
             let head = R::head(row);
-            (head.id.uuid(), (head.owner == caller.organization_id).then(|| R::input(row)))
-        };
-        let named: Vec<(Uuid, Option<R::Input>)> = rows.iter().map(named).collect();
+            let is_own = head.owner == caller.organization_id;
+            let own = if is_own { Some(resource::read_content::<R>(conn, caller, row)?.0) } else { None };
+            named.push((head.id.uuid(), own));
+        }
         let shapes = R::listed(conn, caller, rows.into_iter().map(R::shape).collect())?;
         let exported = |((id, own), shape): ((Uuid, Option<R::Input>), R::Shape)| {
             let whole = object(&shape)?;
-            // Of others' resources no more is told than is shown.
+            // Of others' resources no more is told than is shown, of one's own what one reads.
             let writable = match own {
                 Some(input) => object(&input)?,
                 None => shown(&whole, R::SCHEMA),

@@ -333,7 +333,7 @@ pub async fn patch<R: Resource>(
 }
 
 /// The writable part of a row as the caller reads it, and whether that is not the whole of it.
-fn read_content<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row) -> Result<(R::Input, bool)> {
+pub fn read_content<R: Resource>(conn: &mut DbConn, caller: &Principal, row: &R::Row) -> Result<(R::Input, bool)> {
     let mut content = R::input(row);
     let is_part = R::hide(conn, caller, row, &mut content)?;
     Ok((content, is_part))

@@ -87,7 +87,8 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     let taken = Lease::take(&app.db, &app.clock, worker, source, begin).await?;
     let Some((lease, (source, run))) = taken else { return Ok(()) };
     let mut turn = Turn::new(app, lease, source, run);
-    match read(&mut turn, goes_on).await {
+    // On the heap, as its parts are: in one piece it is more than the stack of a thread holds.
+    match Box::pin(read(&mut turn, goes_on)).await {
         Ok(()) | Err(Stop::Lost) => Ok(()),
         Err(Stop::Rest) => {
             let rest = |conn: &mut DbConn, source: &SourceRow, run: &mut RunRow, actor: &Actor| {
@@ -180,17 +181,17 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
     };
     let has_time = || goes_on() && clock.now() < until;
     if turn.run.kind == SourceRunKind::Pull {
-        pull(turn, &fetcher, &base, has_time).await?;
+        Box::pin(pull(turn, &fetcher, &base, has_time)).await?;
     } else {
         if !turn.run.has_listed {
-            list_ids(turn, &fetcher, &base, &goes_on).await?;
+            Box::pin(list_ids(turn, &fetcher, &base, &goes_on)).await?;
         }
         // Its pages are those of organizations, to which it comes once all else is done.
         if turn.run.next_page == 1 {
-            read_each(turn, &fetcher, &base, &has_time).await?;
+            Box::pin(read_each(turn, &fetcher, &base, &has_time)).await?;
             retire_absent(turn).await?;
         }
-        organizations::read(turn, &fetcher, &base, has_time).await?;
+        Box::pin(organizations::read(turn, &fetcher, &base, has_time)).await?;
     }
     turn.complete().await??;
     Ok(())
@@ -200,7 +201,7 @@ async fn read(turn: &mut Turn<'_>, goes_on: impl Fn() -> bool) -> std::result::R
 async fn pull(turn: &mut Turn<'_>, fetcher: &Fetcher, base: &Url, has_time: impl Fn() -> bool) -> std::result::Result<(), Stop> {
     let mut before = Before::default();
     loop {
-        read_each(turn, fetcher, base, &has_time).await?;
+        Box::pin(read_each(turn, fetcher, base, &has_time)).await?;
         if turn.run.has_listed {
             return Ok(());
         }
