@@ -43,8 +43,11 @@ impl Services {
         let within = within(mapping, &record, outer);
         match shapes::units(record) {
             Ok(units) => Self { within, units, fault: None, untold: None },
-            Err(Unread { reason, units }) if units.is_empty() => Self { within, units, fault: None, untold: Some(reason) },
-            Err(Unread { reason, units }) => Self { within, units, fault: Some(reason), untold: None },
+            Err(unread) => {
+                let Unread { reason, units } = *unread;
+                let (fault, untold) = if units.is_empty() { (None, Some(reason)) } else { (Some(reason), None) };
+                Self { within, units, fault, untold }
+            }
         }
     }
 

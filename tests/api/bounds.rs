@@ -194,10 +194,10 @@ fn told_of(path: &str) -> &'static str {
 
 on_both!(of_what_goes_on_by_itself_an_organization_has_as_much_as_the_document_says, |db| async move {
     let clinic = TestApp::new(db).await.clinic().await;
-    let endpoint = |_: i32| json!({ "url": "https://hooks.example.ca/kith" });
-    let source = |number: i32| json!({ "name": format!("partner-{number}"), "url": "https://directory.example.ca/hsds" });
-    let made: [(&str, &dyn Fn(i32) -> Value, &str); 2] =
-        [("/v1/webhook-endpoints", &endpoint, "too_many_endpoints"), ("/v1/sources", &source, "too_many_sources")];
+    type Body = fn(i32) -> Value;
+    let endpoint: Body = |_| json!({ "url": "https://hooks.example.ca/kith" });
+    let source: Body = |number| json!({ "name": format!("partner-{number}"), "url": "https://directory.example.ca/hsds" });
+    let made = [("/v1/webhook-endpoints", endpoint, "too_many_endpoints"), ("/v1/sources", source, "too_many_sources")];
     for (path, body, code) in made {
         assert!(told_of(path).contains("at most 100 "), "{path}");
         for number in 0..100 {

@@ -69,7 +69,7 @@ on_both!(whoever_has_a_key_finds_by_it_what_it_sees, |db| async move {
     let slots = format!("/v1/practitioners/{worker}/slots");
     made.extend([("/v1/practitioners".to_owned(), worker), (slots, slot)]);
     for (path, id) in &made {
-        assert_eq!(ids(&town.clinic, &format!("{path}?{KEY}")).await, [id.clone()], "{path}");
+        assert_eq!(ids(&town.clinic, &format!("{path}?{KEY}")).await, [id.as_str()], "{path}");
         for unknown in ["urn:example:emr%7CA-3", "urn:example%7CA-1"] {
             assert_eq!(ids(&town.clinic, &format!("{path}?identifier={unknown}")).await, [""; 0], "{path}");
         }
@@ -93,7 +93,7 @@ on_both!(whoever_has_a_key_finds_by_it_what_it_sees, |db| async move {
     town.app.clock.advance(Duration::days(30));
     town.clinic.renew().await;
     let [.., (slots, slot)] = made.as_slice() else { panic!("{made:?}") };
-    assert_eq!(ids(&town.clinic, &format!("{slots}?{KEY}")).await, [slot.clone()], "it is over, and found all the same");
+    assert_eq!(ids(&town.clinic, &format!("{slots}?{KEY}")).await, [slot.as_str()], "it is over, and found all the same");
     assert_eq!(ids(&town.clinic, slots).await, [""; 0]);
 });
 
@@ -131,7 +131,7 @@ on_both!(one_key_may_be_of_several_organizations_and_pages_walk_what_has_it_once
     for caller in [&town.clinic, &town.program] {
         assert_eq!(ids(caller, &path).await, [sooner.clone(), later.clone()]);
         let of_one = format!("{path}&organization_id={}", town.program.organization_id);
-        assert_eq!(ids(caller, &of_one).await, [sooner.clone()]);
+        assert_eq!(ids(caller, &of_one).await, [sooner.as_str()]);
     }
     assert_eq!(ids(&town.agency, &path).await, [unseen]);
     let first = town.clinic.get(&format!("{path}&limit=1")).await.expect(200);
@@ -177,8 +177,8 @@ on_both!(lists_tell_what_was_changed_since_a_moment, |db| async move {
     for (path, changed, kept, patch) in made {
         clinic.patch(&format!("{path}/{changed}"), 1, patch).await.expect(200);
         let since = |moment: &str| format!("{path}?updated_since={moment}");
-        assert_eq!(ids(&clinic, &since("2026-03-02T17:30:00Z")).await, [changed.clone()], "{path}");
-        assert_eq!(ids(&clinic, &since("2026-03-02T18:00:00Z")).await, [changed.clone()], "{path}: at that very moment");
+        assert_eq!(ids(&clinic, &since("2026-03-02T17:30:00Z")).await, [changed.as_str()], "{path}");
+        assert_eq!(ids(&clinic, &since("2026-03-02T18:00:00Z")).await, [changed.as_str()], "{path}: at that very moment");
         assert_eq!(ids(&clinic, &since("2026-03-02T18:00:01Z")).await, [""; 0], "{path}");
         let all = ids(&clinic, &since("2026-03-02T17:00:00Z")).await;
         assert!([&changed, &kept].iter().all(|id| all.contains(id)), "{path}: {all:?}");
@@ -263,7 +263,7 @@ on_both!(referrals_are_asked_for_by_what_they_wait_for_and_until_when, |db| asyn
             [String::new(), format!("&patient_id={patient}"), format!("&performer_organization_id={}", town.program.organization_id)]
         {
             let waiting = format!("/v1/referrals?business_status=awaiting_booking{more}");
-            assert_eq!(ids(caller, &waiting).await, [to_program.clone()], "{more}");
+            assert_eq!(ids(caller, &waiting).await, [to_program.as_str()], "{more}");
             assert_eq!(ids(caller, &format!("/v1/referrals?business_status=booked{more}")).await, [""; 0], "{more}");
         }
     }
@@ -274,7 +274,7 @@ on_both!(referrals_are_asked_for_by_what_they_wait_for_and_until_when, |db| asyn
     let due = format!("/v1/referrals?{}", before(&day_after.to_string()));
     assert_eq!(ids(&town.agency, &due).await, [by_program, by_clinic.clone()]);
     let own = format!("{due}&box=sent&performer_organization_id={}", town.agency.organization_id);
-    assert_eq!(ids(&town.clinic, &own).await, [by_clinic.clone()]);
+    assert_eq!(ids(&town.clinic, &own).await, [by_clinic.as_str()]);
     step(&town.agency, &by_clinic, json!({ "status": "rejected", "reason": { "code": "out_of_scope" } })).await.expect(201);
     assert_eq!(ids(&town.clinic, &own).await, [""; 0], "nothing is due of it any more");
 });
@@ -315,7 +315,7 @@ on_both!(appointments_are_asked_for_by_who_made_them_and_whom_they_are_with, |db
     assert_eq!(ids(&town.agency, &format!("/v1/appointments?provider_id={program}")).await, [""; 0], "a stranger");
     let path = format!("/v1/appointments?limit=1&provider_id={program}");
     let cursor = text(&town.clinic.get(&path).await.expect(200)["next"]);
-    assert_eq!(ids(&town.clinic, &format!("{path}&cursor={cursor}")).await, [programs_own.clone()]);
+    assert_eq!(ids(&town.clinic, &format!("{path}&cursor={cursor}")).await, [programs_own.as_str()]);
     let another_list = format!("/v1/appointments?limit=1&provider_id={clinic}&cursor={cursor}");
     assert_eq!(town.clinic.get(&another_list).await.faults(400), [("cursor".into(), "invalid_cursor".into())]);
 });

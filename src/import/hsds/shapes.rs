@@ -112,9 +112,9 @@ pub struct Unread {
     pub units: Units,
 }
 
-impl From<Notice> for Unread {
+impl From<Notice> for Box<Unread> {
     fn from(reason: Notice) -> Self {
-        Self { reason, units: Units::default() }
+        Self::new(Unread { reason, units: Units::default() })
     }
 }
 
@@ -154,7 +154,7 @@ const ORGANIZATION: &[&str] = &[
 ];
 
 /// The services of a record.
-pub fn units(record: Value) -> Result<Units, Unread> {
+pub fn units(record: Value) -> Result<Units, Box<Unread>> {
     let Some(mut record) = Part::of(record) else {
         return Err(Notice::new("not_a_record", "", "the record is no object").into());
     };
@@ -221,7 +221,7 @@ fn lists_services(organization: &Value) -> bool {
 }
 
 /// What a record would have been that has no name and is no service: the services in it, or the organization that is itself one.
-fn nameless(mut record: Part) -> Unread {
+fn nameless(mut record: Part) -> Box<Unread> {
     let is_organization = ORGANIZATION.iter().any(|name| record.fields.contains_key(*name));
     let services = services_of(&mut record, Vec::new());
     let units = match services.is_empty() {
@@ -229,11 +229,11 @@ fn nameless(mut record: Part) -> Unread {
         true if is_organization => Family::alone(record).into(),
         true => Units::default(),
     };
-    Unread { reason: Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"), units }
+    Box::new(Unread { reason: Notice::new("not_a_record", "", "neither a service nor an organization: it has no name"), units })
 }
 
 /// Several organizations, and services that name them.
-fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Units, Unread> {
+fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Units, Box<Unread>> {
     let named = |part: &Part, column: &str| part.fields.get(column).map(Value::to_string);
     let known: HashSet<String> = organizations.iter().filter_map(|organization| named(organization, "id")).collect();
     let (mut given, mut others): (HashMap<String, Vec<Part>>, _) = (HashMap::new(), Vec::new());
@@ -256,7 +256,7 @@ fn side_by_side(organizations: Vec<Part>, services: Vec<Part>) -> Result<Units, 
     }
     units.families.push_back(Family::of(others));
     match fault {
-        Some(reason) => Err(Unread { reason, units }),
+        Some(reason) => Err(Box::new(Unread { reason, units })),
         None => Ok(units),
     }
 }
@@ -284,7 +284,7 @@ fn services_of(organization: &mut Part, mut services: Vec<Part>) -> Vec<Part> {
     services
 }
 
-fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part) -> Result<Units, Unread> {
+fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part) -> Result<Units, Box<Unread>> {
     let services = services_of(&mut organization, services);
     // What a wrapper says beside the organization is said of it.
     for name in ["locations", "location", "phones", "phone", "addresses"] {
@@ -300,7 +300,7 @@ fn of_organization(mut organization: Part, services: Vec<Part>, mut around: Part
     let told = json::length(&organization.fields) + json::length(&around.fields);
     if services.len().saturating_mul(told) > LARGEST {
         let message = format!("its organization, told with each of its services, would be more than {LARGEST} bytes");
-        return Err(Unread { reason: Notice::new("too_large", "", message), units: Family::of(services).into() });
+        return Err(Box::new(Unread { reason: Notice::new("too_large", "", message), units: Family::of(services).into() }));
     }
     let is_only = services.len() == 1;
     let family = Family { organization: Some(organization), is_only, ..Family::of(services) };

@@ -66,6 +66,9 @@ fn told(got: &[Got], address: &str, path: &str) -> Vec<String> {
     about.map(|one| one.event()).collect()
 }
 
+/// What is told of a follow-up that is completed when its day has passed: how it ended, and which one follows.
+const IN_THEIR_ORDER: [&str; 5] = ["created", "due", "overdue", "updated", "updated"];
+
 /// An endpoint is paused, a follow-up falls due, passes and is completed, and the endpoint is made active again: what it is told then, and
 /// what another was told that was never paused, where there is one.
 async fn after_a_pause(town: &mut Town, is_alone: bool) -> [Vec<String>; 2] {
@@ -97,13 +100,13 @@ async fn after_a_pause(town: &mut Town, is_alone: bool) -> [Vec<String>; 2] {
 
 on_both!(an_endpoint_that_was_paused_is_told_later_what_fell_due_in_its_place, |db| async move {
     let mut town = town(db).await;
-    let expected = ["created", "due", "overdue", "updated"].map(|what| format!("follow_up.{what}"));
+    let expected = IN_THEIR_ORDER.map(|what| format!("follow_up.{what}"));
     assert_eq!(after_a_pause(&mut town, false).await, [expected.to_vec(), expected.to_vec()]);
 });
 
 on_both!(what_fell_due_while_nobody_was_sent_to_is_told_later_in_its_place, |db| async move {
     let mut town = town(db).await;
-    let expected = ["created", "due", "overdue", "updated"].map(|what| format!("follow_up.{what}"));
+    let expected = IN_THEIR_ORDER.map(|what| format!("follow_up.{what}"));
     assert_eq!(after_a_pause(&mut town, true).await, [expected.to_vec(), Vec::new()]);
 });
 
