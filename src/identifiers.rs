@@ -29,7 +29,7 @@ pub fn stable_id<K: Kind>(owner: OrganizationId, source: &str, key: &str) -> Id<
 }
 
 /// An identifier as a query string names it: `system|value`, a token of FHIR's searches (R4, §3.1.1.4.10). Both sides may have a `|`, so it
-/// holds all that the text may mean: one for each of the last [`MOST_BARS`] bars, at least one.
+/// holds all that the text may mean: one for the first and each of the last [`MOST_BARS`] bars, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdentifierToken(pub Vec<Identifier>);
 
@@ -44,11 +44,16 @@ pub struct NotAToken;
 impl FromStr for IdentifierToken {
     type Err = NotAToken;
 
-    /// First what has the shortest value: few values have a bar.
+    /// First what has the shortest value: few values have a bar, and still fewer systems.
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let splits = text.rmatch_indices('|').filter_map(|(at, bar)| Some((text.get(..at)?, text.get(at + bar.len()..)?)));
-        let meant = splits.filter(|(system, value)| !system.is_empty() && !value.is_empty()).take(MOST_BARS);
-        let meant: Vec<Identifier> = meant.map(|(system, value)| Identifier { system: system.into(), value: value.into() }).collect();
+        let split = |(at, bar): (usize, &str)| {
+            let (system, value) = (text.get(..at)?, text.get(at + bar.len()..)?);
+            let is_both = !system.is_empty() && !value.is_empty();
+            is_both.then(|| Identifier { system: system.into(), value: value.into() })
+        };
+        let mut meant: Vec<Identifier> = text.rmatch_indices('|').filter_map(split).take(MOST_BARS).collect();
+        let first = text.match_indices('|').find_map(split).filter(|first| !meant.contains(first));
+        meant.extend(first);
         if meant.is_empty() { Err(NotAToken) } else { Ok(Self(meant)) }
     }
 }
@@ -239,6 +244,7 @@ mod tests {
         for text in ["", "|", "||", "emr", "emr|", "|7"] {
             assert_eq!(read(text), Err(NotAToken), "{text}");
         }
-        assert_eq!(read(&"a|".repeat(200)).map(|meant| meant.len()), Ok(MOST_BARS));
+        assert_eq!(read(&"a|".repeat(200)).map(|meant| meant.len()), Ok(MOST_BARS + 1));
+        assert!(read("urn:emr|a|b|c|d|e|f|g|h|i").unwrap().contains(&key(("urn:emr", "a|b|c|d|e|f|g|h|i"))));
     }
 }

@@ -73,10 +73,11 @@ fn unmade_for(conn: &mut DbConn, performer: OrganizationId, referral: &ReferralR
         return Ok(Vec::new());
     }
     let mut planned = repository::first_contacts(conn, referral.id)?;
+    // One that the performer has deleted was its own all the same.
     if planned.iter().any(|row| row.organization_id == performer || row.status == FollowUpStatus::Completed) {
         return Ok(Vec::new());
     }
-    planned.retain(|row| row.organization_id == referral.organization_id && row.status == FollowUpStatus::Open);
+    planned.retain(|row| row.organization_id == referral.organization_id && row.status == FollowUpStatus::Open && row.deleted_at.is_none());
     Ok(planned)
 }
 

@@ -141,13 +141,13 @@ pub fn lock(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
 /// Whether an organization has ever had a first contact to make in the referral.
 pub fn has_first_contact(conn: &mut DbConn, organization: OrganizationId, referral: ReferralId) -> Result<bool> {
     // Asked for with the organization, all that it has to do would be looked through.
-    Ok(first_contacts(conn, referral)?.iter().any(|row| row.organization_id == organization))
+    Ok(first_contacts(conn, referral)?.iter().any(|row| row.organization_id == organization && row.deleted_at.is_none()))
 }
 
-/// The first contacts of a referral, whoever has or had them to make, in order of id.
+/// The first contacts of a referral, whoever has or had them to make, deleted ones among them, in order of id.
 pub fn first_contacts(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
-    let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
-    Ok(alive.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id).load(conn)?)
+    let planned = follow_ups::table.filter(follow_ups::referral_id.eq(referral));
+    Ok(planned.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id).load(conn)?)
 }
 
 /// The open follow-ups of a referral, in order of id.

@@ -78,7 +78,7 @@ async fn unknown(turn: &Turn<'_>, records: &[Value]) -> Result<Vec<String>, Stop
 }
 
 /// Asks one by one for those that were noted, and writes what gives no service. False where no more are to be asked for: the partner says
-/// that it answers none, or most of them could not be read.
+/// that it answers none, or a turn has gone by in which most of them could not be read.
 async fn read_each(
     turn: &mut Turn<'_>,
     fetcher: &Fetcher,
@@ -109,7 +109,8 @@ async fn read_each(
         if misses.iter().any(Miss::is_of_all) {
             return Ok(false);
         }
-        if tally.is_of_most() {
+        // A few that fail for good hold up nobody; a partner that takes its time to fail would be asked for hours.
+        if tally.is_of_most() && !has_time() {
             let detail = "most of the organizations that were asked for could not be read: the next sweep asks for the others";
             turn.tell(vec![not_read(&Miss::new(SourceRunError::NotHsds, detail))]).await??;
             return Ok(false);

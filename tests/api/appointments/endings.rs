@@ -130,6 +130,26 @@ on_both!(who_came_to_the_performer_was_reached_by_it_and_not_by_others, |db| asy
     }
 });
 
+on_both!(what_the_requester_plans_for_itself_stays_where_the_performer_has_deleted_its_own, |db| async move {
+    let mut town = Town::new(db).await;
+    let patient = town.patient().await;
+    let referral = town.accepted(&patient).await;
+    let planned = format!("/v1/follow-ups?referral_id={referral}&purpose=first_contact");
+    let theirs = town.program.get(&planned).await.expect(200)["items"][0].clone();
+    let path = format!("/v1/follow-ups/{}", theirs["id"].as_str().unwrap());
+    town.program.delete(&path, theirs["version"].as_i64().unwrap()).await.expect(204);
+    let own = json!({ "patient_id": patient, "referral_id": referral, "purpose": "first_contact", "due_on": "2026-03-20" });
+    let own = town.clinic.make("/v1/follow-ups", own).await;
+    let worker = worker(&town.program).await;
+    let slot = slot(&town.program, &worker, 17, 1).await;
+    let booked = place(&town.program, "", &slot, (&patient, &referral)).await;
+    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    assert_eq!(town.clinic.get(&format!("/v1/follow-ups/{own}")).await.expect(200)["status"], "open");
+});
+
 on_both!(who_came_to_a_performer_that_speaks_for_itself_is_reached_by_nobody_else_any_more, |db| async move {
     let mut town = Town::new(db).await;
     let (client, now) = (town.program.client_id, town.app.clock.now());

@@ -188,19 +188,31 @@ on_both!(a_sweep_whose_organizations_are_slow_lets_others_have_their_turn_and_go
     assert_eq!(asked(&slow).len(), 47, "two lists and each organization once");
 });
 
-on_both!(a_sweep_asks_for_no_more_organizations_where_most_cannot_be_read_and_the_next_one_does, |db| async move {
+on_both!(a_sweep_asks_for_no_more_organizations_where_most_take_long_to_fail_and_the_next_one_does, |db| async move {
     let app = app(db).await;
     let mut clinic = app.clinic().await;
     let theirs = many_organizations(45);
     let partner = theirs.served();
     let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
     pull(&app).await;
-    partner.now({
-        let theirs = theirs.clone();
-        move |got: &Got| if got.path.starts_with("/hsds/organizations/") { Reply::status(500) } else { theirs.answer(got) }
-    });
+    let failing = |takes: i64| {
+        let (theirs, clock) = (theirs.clone(), app.clock.clone());
+        move |got: &Got| {
+            if got.path.ends_with("/o05") {
+                clock.advance(Span::seconds(takes));
+            }
+            if got.path.starts_with("/hsds/organizations/") { Reply::status(500) } else { theirs.answer(got) }
+        }
+    };
     let mut sweeps = Vec::new();
-    for _ in 0..2 {
+    for takes in [Some(61), Some(0), None] {
+        match takes {
+            Some(takes) => partner.now(failing(takes)),
+            None => partner.now({
+                let theirs = theirs.clone();
+                move |got| theirs.answer(got)
+            }),
+        }
         asked(&partner);
         app.clock.advance(Span::seconds(60));
         clinic.renew().await;
@@ -210,10 +222,9 @@ on_both!(a_sweep_asks_for_no_more_organizations_where_most_cannot_be_read_and_th
         assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0; 5]), "{run}");
         let one_by_one = asked(&partner).iter().filter(|path| path.starts_with("/hsds/organizations/")).count();
         sweeps.push((one_by_one, told(&run, "organizations_not_read").len(), run["organizations_created"].clone()));
-        let theirs = theirs.clone();
-        partner.now(move |got| theirs.answer(got));
     }
-    assert_eq!(sweeps, [(20, 21, json!(0)), (45, 0, json!(45))], "each that failed is told, and once that the others are left");
+    let expected = [(20, 21, json!(0)), (45, 45, json!(0)), (45, 0, json!(45))];
+    assert_eq!(sweeps, expected, "each that failed is told, and where that took its time once that the others are left");
 });
 
 on_both!(an_organization_that_was_asked_for_is_not_asked_for_again_where_a_process_dies, |db| async move {
