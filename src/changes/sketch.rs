@@ -48,46 +48,35 @@ pub fn whole(conn: &mut DbConn, mut sketch: Sketch) -> Result<Entry> {
     })
 }
 
-/// The columns of a [`Sketch`].
-pub(super) type SketchColumns = (
-    changes::sequence,
-    changes::transaction_id,
-    changes::at,
-    changes::organization_id,
-    changes::client_id,
-    changes::on_behalf_of,
-    changes::request_id,
-    changes::resource_type,
-    changes::resource_id,
-    changes::owner_id,
-    changes::version,
-    changes::action,
-    changes::patient_id,
-    changes::referral_id,
-    BodyUpTo,
-);
+macro_rules! sketch_columns {
+    ($($column:ident),+) => {
+        /// The columns of a [`Sketch`].
+        pub(super) type SketchColumns = ($(changes::$column,)+ BodyUpTo);
 
-/// What is read of so many lines, which together have no more than [`MOST_BYTES`] of bodies.
-pub(super) fn sketched(lines: i64) -> SketchColumns {
-    let most = i64::try_from(MOST_BYTES).unwrap_or(i64::MAX) / lines.max(1);
-    (
-        changes::sequence,
-        changes::transaction_id,
-        changes::at,
-        changes::organization_id,
-        changes::client_id,
-        changes::on_behalf_of,
-        changes::request_id,
-        changes::resource_type,
-        changes::resource_id,
-        changes::owner_id,
-        changes::version,
-        changes::action,
-        changes::patient_id,
-        changes::referral_id,
-        BodyUpTo(most),
-    )
+        /// What is read of so many lines, which together have no more than [`MOST_BYTES`] of bodies.
+        pub(super) fn sketched(lines: i64) -> SketchColumns {
+            let most = i64::try_from(MOST_BYTES).unwrap_or(i64::MAX) / lines.max(1);
+            ($(changes::$column,)+ BodyUpTo(most))
+        }
+    };
 }
+
+sketch_columns!(
+    sequence,
+    transaction_id,
+    at,
+    organization_id,
+    client_id,
+    on_behalf_of,
+    request_id,
+    resource_type,
+    resource_id,
+    owner_id,
+    version,
+    action,
+    patient_id,
+    referral_id
+);
 
 /// The body of a line, where it has no more than so many bytes; else null. A statement with it is prepared once, as one with SQL of one's
 /// own would not be.

@@ -65,19 +65,19 @@ impl Names {
 
 /// What whoever gives a service is called: the organization that is named, or else as is said.
 pub fn name(conn: &mut DbConn, service: &ServiceInput) -> Result<Option<String>> {
-    match service.provider_id {
-        Some(id) => Ok(organizations::repository::names(conn, &[id])?.remove(&id)),
-        None => Ok(service.provider_name.clone()),
-    }
+    Ok(called(&organizations::repository::names(conn, service.provider_id.as_slice())?, service))
 }
 
 /// The services, each with what whoever gives it is called.
 pub fn named(conn: &mut DbConn, services: Vec<Service>) -> Result<Vec<Service>> {
     let ids: Vec<OrganizationId> = services.iter().filter_map(|service| service.content.provider_id).collect();
     let names = organizations::repository::names(conn, &ids)?;
-    let name = |service: &ServiceInput| match service.provider_id {
+    Ok(services.into_iter().map(|service| Service { provided_by: called(&names, &service.content), ..service }).collect())
+}
+
+fn called(names: &HashMap<OrganizationId, String>, service: &ServiceInput) -> Option<String> {
+    match service.provider_id {
         Some(id) => names.get(&id).cloned(),
         None => service.provider_name.clone(),
-    };
-    Ok(services.into_iter().map(|service| Service { provided_by: name(&service.content), ..service }).collect())
+    }
 }

@@ -105,7 +105,7 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
     for mut one in lagging {
         let mut stretch = ahead(conn, one.behind.unwrap_or(from), one.dues_told, Some(start))?;
         let (repeats, repeated) = repeats(conn, &one, &mut stretch)?;
-        tell(conn, clock, &stretch, std::slice::from_mut(&mut one), &mut round)?;
+        tell(conn, clock, &mut stretch, std::slice::from_mut(&mut one), &mut round)?;
         repeat(conn, clock, &one, &repeats, &mut round)?;
         if stretch.is_whole {
             in_step.push(one);
@@ -118,9 +118,9 @@ fn look(conn: &mut DbConn, clock: &Clock, from: Position) -> Result<Round> {
         return Ok(round);
     }
     let told = in_step.iter().map(|one| one.dues_told).min().unwrap_or_default();
-    let stretch = ahead(conn, start, told, None)?;
+    let mut stretch = ahead(conn, start, told, None)?;
     round.has_more |= !stretch.is_whole;
-    tell(conn, clock, &stretch, &mut in_step, &mut round)?;
+    tell(conn, clock, &mut stretch, &mut in_step, &mut round)?;
     round.to = stretch.to;
     let have_caught_up = in_step.into_iter().filter(|one| one.behind.is_some_and(|place| place <= stretch.to));
     round.advances.extend(have_caught_up.map(|one| (one, None)));
@@ -183,9 +183,9 @@ fn repeats(conn: &mut DbConn, one: &Subscriber, stretch: &mut Stretch) -> Result
     Ok((rows, one.repeated.filter(|_| to == from)))
 }
 
-/// Queues what a piece of the way holds for those before whom it lies.
-fn tell(conn: &mut DbConn, clock: &Clock, stretch: &Stretch, subscribers: &mut [Subscriber], round: &mut Round) -> Result<()> {
-    fan_out(conn, clock, &stretch.entries, subscribers, round)?;
+/// Queues what a piece of the way holds for those before whom it lies, and takes its entries out of it.
+fn tell(conn: &mut DbConn, clock: &Clock, stretch: &mut Stretch, subscribers: &mut [Subscriber], round: &mut Round) -> Result<()> {
+    fan_out(conn, clock, std::mem::take(&mut stretch.entries), subscribers, round)?;
     // Behind the entries: what fell due at a place stands after the entry there.
     round.deliveries.extend(due::told(conn, &stretch.dues, subscribers, clock.now())?);
     if let Some(last) = stretch.dues.last() {
@@ -260,7 +260,7 @@ impl Eyes {
 }
 
 /// Queues entries for those who asked for them and see them.
-fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Sketch], subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
+fn fan_out(conn: &mut DbConn, clock: &Clock, entries: Vec<Sketch>, subscribers: &[Subscriber], round: &mut Round) -> Result<()> {
     // Not before the entries were read: all consents that these queries see were given before this moment.
     let now = clock.now();
     let eyes = Eyes::of(subscribers, now);
@@ -269,11 +269,11 @@ fn fan_out(conn: &mut DbConn, clock: &Clock, entries: &[Sketch], subscribers: &[
     let wanted: HashSet<WebhookEventType> =
         WebhookEventType::ALL.iter().copied().filter(|event| subscribers.iter().any(|one| one.content.wants(*event))).collect();
     for entry in entries {
-        let (may_leave, may_turn) = (leaving::may_leave(entry, &wanted), turning::may_turn(entry, &wanted));
-        if !may_leave && !may_turn && !events::possible(entry).any(|event| wanted.contains(&event)) {
+        let (may_leave, may_turn) = (leaving::may_leave(&entry, &wanted), turning::may_turn(&entry, &wanted));
+        if !may_leave && !may_turn && !events::possible(&entry).any(|event| wanted.contains(&event)) {
             continue;
         }
-        let entry = &changes::whole(conn, entry.clone())?;
+        let entry = &changes::whole(conn, entry)?;
         let body = events::body(entry)?;
         let happened: Vec<WebhookEventType> = events_of(conn, entry, &body, &wanted)?;
         let departure = if may_leave { leaving::departure(conn, entry, &body, &mut services)? } else { None };

@@ -107,6 +107,14 @@ on_both!(whoever_was_asked_calls_off_as_the_provider_also_what_is_with_a_third, 
     }
 });
 
+/// The day of an appointment with the program has come, and so has the person.
+async fn comes(town: &mut Town, booked: &str) {
+    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
+    town.clinic.renew().await;
+    town.program.renew().await;
+    act(&town.program, booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+}
+
 on_both!(who_came_to_the_performer_was_reached_by_it_and_not_by_others, |db| async move {
     let mut town = Town::new(db).await;
     let worker = worker(&town.program).await;
@@ -117,10 +125,7 @@ on_both!(who_came_to_the_performer_was_reached_by_it_and_not_by_others, |db| asy
     town.clinic.make("/v1/follow-ups", own).await;
     step(&town.program, &referral, json!({ "status": "accepted" })).await.expect(201);
     let booked = place(&town.clinic, "", &slot, (&patient, &referral)).await;
-    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
-    town.clinic.renew().await;
-    town.program.renew().await;
-    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    comes(&mut town, &booked).await;
     let contacts = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&purpose=first_contact")).await.expect(200);
     let contacts = contacts["items"].as_array().unwrap();
     assert_eq!(contacts.len(), 2);
@@ -143,10 +148,7 @@ on_both!(what_the_requester_plans_for_itself_stays_where_the_performer_has_delet
     let worker = worker(&town.program).await;
     let slot = slot(&town.program, &worker, 17, 1).await;
     let booked = place(&town.program, "", &slot, (&patient, &referral)).await;
-    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
-    town.clinic.renew().await;
-    town.program.renew().await;
-    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    comes(&mut town, &booked).await;
     assert_eq!(town.clinic.get(&format!("/v1/follow-ups/{own}")).await.expect(200)["status"], "open");
 });
 
@@ -162,10 +164,7 @@ on_both!(who_came_to_a_performer_that_speaks_for_itself_is_reached_by_nobody_els
     let worker = worker(&town.program).await;
     let slot = slot(&town.program, &worker, 17, 1).await;
     let booked = place(&town.program, "", &slot, (&patient, &referral)).await;
-    town.app.clock.set("2026-03-10T18:00:00Z".parse().unwrap());
-    town.clinic.renew().await;
-    town.program.renew().await;
-    act(&town.program, &booked, "conclude", json!({ "status": "attended" })).await.expect(200);
+    comes(&mut town, &booked).await;
     let contacts = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&purpose=first_contact")).await.expect(200);
     let contacts = contacts["items"].as_array().unwrap();
     assert_eq!(contacts.len(), 2);
