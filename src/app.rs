@@ -222,23 +222,24 @@ fn cors(origins: &[String]) -> Cors {
     }
 }
 
-/// A path whose id cannot be an id: 405 where the same path is a route of its own with other methods, else 400.
+/// A path whose id cannot be an id: 405 where it is a route of its own with other methods, such as one ending in an action's name, else 400.
 fn spoiled_path(request: &HttpRequest) -> Error {
-    match allowed_methods(request.path(), true) {
-        methods if methods.is_empty() => Error::malformed("The path does not have a UUID, lower-case and hyphenated, where it needs one."),
-        methods => Error::MethodNotAllowed { allow: methods.join(", ") },
+    let methods = allowed_methods(request.path());
+    if methods.is_empty() || methods.iter().any(|method| method == request.method().as_str()) {
+        Error::malformed("The path does not have a UUID, lower-case and hyphenated, where it needs one.")
+    } else {
+        Error::MethodNotAllowed { allow: methods.join(", ") }
     }
 }
 
 async fn no_such_route(request: HttpRequest) -> Result<HttpResponse> {
-    let methods = allowed_methods(request.path(), false);
+    let methods = allowed_methods(request.path());
     if methods.is_empty() { Err(Error::NotFound) } else { Err(Error::MethodNotAllowed { allow: methods.join(", ") }) }
 }
 
-/// The methods that the document has for a path, and `HEAD` beside `GET`; of routes without parameters only, where asked.
-fn allowed_methods(path: &str, literal_only: bool) -> Vec<String> {
-    let template = openapi::template_of(path).filter(|template| !literal_only || *template == path);
-    let item = template.and_then(|template| openapi::document().get("paths")?.get(template));
+/// The methods that the document has for a path, and `HEAD` beside `GET`.
+fn allowed_methods(path: &str) -> Vec<String> {
+    let item = openapi::template_of(path).and_then(|template| openapi::document().get("paths")?.get(template));
     let methods = item.and_then(Value::as_object).into_iter().flat_map(|item| item.keys());
     let mut methods: Vec<String> = methods.map(|method| method.to_uppercase()).collect();
     if methods.iter().any(|method| method == "GET") {

@@ -82,7 +82,8 @@ pub fn text() -> String {
     format!("{:#}\n", document())
 }
 
-/// The path in the document that a request's path is of; one that is written out there, whatever templates it fits as well.
+/// The path in the document that a request's path is of; one that is written out there, whatever templates it fits as well, and of templates the
+/// one that is written out further: `{` sorts after every letter.
 pub fn template_of(path: &str) -> Option<&'static str> {
     let paths = document().get("paths").and_then(Value::as_object)?;
     let literal = paths.get_key_value(path).map(|(literal, _)| literal.as_str());

@@ -38,6 +38,8 @@ const KEPT_ATTEMPTS: i64 = 20;
 
 /// Written out, so that the index of what is pending is used whatever the parameters are.
 const IS_PENDING: &str = "webhook_deliveries.status = 'pending'";
+/// The endpoint in whose queue a delivery stands, as the index of the queues has it. No other index does, so that none is taken in its place.
+const QUEUE_OF: &str = "CASE WHEN webhook_deliveries.status = 'pending' THEN webhook_deliveries.endpoint_id END";
 /// The same of what was tried in vain.
 const WAS_TRIED: &str = "webhook_deliveries.status = 'pending' AND webhook_deliveries.attempt_count > 0";
 
@@ -232,7 +234,7 @@ impl Walk {
     fn next_page(&self, conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<Vec<Head>> {
         let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
         let head = (dsl::id, dsl::order_transaction_id, dsl::order_sequence, dsl::subject_id, dsl::attempt_count, dsl::next_attempt_at);
-        let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+        let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
         let mut waiting = waiting.order(order).select(head).limit(self.page).into_boxed();
         if let Some((transaction_id, sequence, id)) = self.after {
             waiting = waiting.filter(follows(Position { transaction_id, sequence }, id));
@@ -303,7 +305,7 @@ pub fn cancel(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> R
 }
 
 fn cancel_some(conn: &mut DbConn, endpoint: WebhookEndpointId, most: i64, now: Instant) -> Result<usize> {
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
     let ids: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(most).load(conn)?;
     for ids in ids.chunks(500) {
@@ -316,7 +318,7 @@ fn cancel_some(conn: &mut DbConn, endpoint: WebhookEndpointId, most: i64, now: I
 
 /// Fails where more waits still for an endpoint that was disabled than one request cancels: [`cancel_rest`] goes on with that meanwhile.
 pub fn ensure_cancelled(conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<()> {
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
     let more: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(1).offset(MOST_AT_ONCE).load(conn)?;
     let rows = MOST_AT_ONCE + more.len() as i64;
@@ -327,7 +329,7 @@ pub fn ensure_cancelled(conn: &mut DbConn, endpoint: WebhookEndpointId) -> Resul
 pub fn over(conn: &mut DbConn) -> Result<Vec<WebhookEndpointId>> {
     use webhook_endpoints as endpoints;
     let over = endpoints::table.filter(endpoints::deleted_at.is_not_null().or(endpoints::status.eq(WebhookStatus::Disabled)));
-    let waiting = dsl::webhook_deliveries.filter(dsl::endpoint_id.eq(endpoints::id)).filter(sql::<Bool>(IS_PENDING));
+    let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoints::id)).filter(sql::<Bool>(IS_PENDING));
     Ok(over.filter(exists(waiting)).select(endpoints::id).load(conn)?)
 }
 

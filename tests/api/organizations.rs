@@ -130,6 +130,9 @@ on_both!(what_is_no_valid_request_is_a_problem_document, |db| async move {
     let wrong = caller.get(&format!("{PATH}/by-identifier?system=a")).await;
     wrong.expect_problem(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), Some("PUT"), "not that of an organization by its id as well");
+    let wrong = caller.get(&format!("/v1/referrals/{}/messages/acknowledge", caller.organization_id)).await;
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), Some("POST"), "not that of a message by its id as well");
     caller.get(&format!("{PATH}/01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")).await.expect_problem(404, "not_found");
     let long = "x".repeat(2 << 20);
     let large =
