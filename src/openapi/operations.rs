@@ -108,9 +108,6 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     let is_api = path.starts_with("/v1/");
     // The face in the standard of directories asks only, by whatever method, and knows no versions.
     let is_face = path.starts_with("/hsds/");
-    let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
-    // A part of a resource has the version of the whole.
-    let is_part = path.ends_with("/{key}");
     // Asks with a body what is too private for a query string, or tries something out: it changes nothing, and needs no key to be sent again.
     let is_question = path.ends_with("/search") || path.ends_with("/ping") || path == "/v1/eligibility-checks";
 
@@ -144,6 +141,22 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
         headers.push("IdempotencyKey");
         problems.extend(["409", "422"]);
     }
+    let (conditions, failures) = conditional(path, method, operation);
+    headers.extend(conditions);
+    problems.extend(failures);
+    if is_api && method != "get" && !is_question && has_scopes {
+        headers.push("OnBehalfOf");
+    }
+    (headers, problems)
+}
+
+/// The same of the conditions on versions alone: their headers, and the statuses where they do not hold.
+fn conditional(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'static str>, Vec<&'static str>) {
+    let is_api = path.starts_with("/v1/");
+    let is_item = path.ends_with("/{id}") || path.ends_with("/{entry_id}");
+    // A part of a resource has the version of the whole.
+    let is_part = path.ends_with("/{key}");
+    let (mut headers, mut problems) = (Vec::new(), Vec::new());
     if is_api && is_item {
         match method {
             "get" if !ALWAYS_SENT.contains(&path) => headers.push("IfNoneMatch"),
@@ -169,9 +182,6 @@ fn promised(path: &str, method: &str, operation: &Map<String, Value>) -> (Vec<&'
     if has_parameter(operation, "If-Match") {
         headers.push("OptionalIfMatch");
         problems.push("412");
-    }
-    if is_api && method != "get" && !is_question && has_scopes {
-        headers.push("OnBehalfOf");
     }
     (headers, problems)
 }

@@ -15,6 +15,7 @@ pub mod health_number;
 pub mod keys;
 pub mod merge;
 pub mod model;
+pub mod name;
 pub mod repository;
 pub mod search;
 pub mod usability;

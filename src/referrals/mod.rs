@@ -6,6 +6,7 @@
 
 pub mod alternatives;
 pub mod api;
+pub mod codes;
 pub mod handlers;
 pub mod lifecycle;
 pub mod links;

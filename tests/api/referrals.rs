@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller, TestApp};
 
+mod changes;
+mod sight;
+
 /// A clinic, and an agency with a service to which it refers.
 pub async fn clinic_and_lunch(db: crate::harness::TestDb) -> (Caller, Caller, String) {
     let clinic = TestApp::new(db).await.clinic().await;
@@ -151,34 +154,6 @@ on_both!(a_referral_goes_from_clinic_to_program_to_agency_and_its_outcome_comes_
     assert!(kinds.contains(&"referral") && !kinds.contains(&"patient"), "{kinds:?}");
 });
 
-on_both!(a_referral_needs_the_patients_consent_and_shows_no_more_than_it_covers, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let mut bare = town.navigation(&patient);
-    bare["consent"] = Value::Null;
-    assert_eq!(town.clinic.post("/v1/referrals", bare.clone()).await.faults(422), fault("/consent", "consent_required"));
-    let draft = town.clinic.post("/v1/referrals?draft=true", bare.clone()).await;
-    draft.expect(201);
-    town.program.get(&path(&draft.id())).await.expect_problem(404, "not_found");
-    assert_eq!(step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.faults(422), fault("/consent", "consent_required"));
-    let given = json!({ "form": "verbal", "given_by": "related_person", "categories": ["summary"] });
-    let nameless = step(&town.clinic, &draft.id(), json!({ "status": "requested", "consent": given })).await;
-    assert_eq!(nameless.faults(422), fault("/consent/given_by_name", "required"));
-    let given = json!({ "form": "verbal", "categories": ["summary"] });
-    step(&town.clinic, &draft.id(), json!({ "status": "requested", "consent": given })).await.expect(201);
-
-    let seen = town.program.get(&path(&draft.id())).await.expect(200);
-    assert!(seen["patient"]["withheld"].as_array().unwrap().contains(&json!("contact")));
-    assert_eq!(seen["patient"]["contact_points"], json!([]));
-    town.program.get(&format!("/v1/patients/{patient}")).await.expect_problem(404, "not_found");
-    town.clinic.post("/v1/referrals", bare).await.expect(201);
-
-    let consents = town.clinic.get(&format!("/v1/consents?patient_id={patient}")).await.expect(200);
-    let consent = consents["items"][0]["id"].as_str().unwrap().to_owned();
-    town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
-    assert_eq!(town.program.get(&path(&draft.id())).await.expect(200)["patient"], Value::Null);
-});
-
 on_both!(only_the_steps_of_the_table_exist_and_each_side_takes_its_own, |db| async move {
     let town = Town::new(db).await;
     let patient = town.patient().await;
@@ -223,75 +198,6 @@ on_both!(what_became_of_a_referral_stays_when_it_is_marked_as_entered_in_error, 
     assert_eq!(outcome().await, "need_met");
     let steps = town.clinic.get(&format!("{}/transitions", path(&id))).await.expect(200);
     assert_eq!(steps["items"].as_array().unwrap().last().unwrap()["outcome"], Value::Null, "no step but the one that completes it says so");
-});
-
-on_both!(what_was_sent_stays_what_it_was_and_only_a_draft_is_deleted, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await;
-    draft.expect(201);
-    town.clinic.patch(&path(&draft.id()), 1, json!({ "priority": "urgent" })).await.expect(200);
-    town.clinic.delete(&path(&draft.id()), 2).await.expect(204);
-    town.clinic.get(&path(&draft.id())).await.expect_problem(410, "gone");
-    step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.expect_problem(410, "gone");
-
-    let id = town.sent(&patient).await;
-    town.clinic.delete(&path(&id), 1).await.expect_problem(409, "not_a_draft");
-    let moved = json!({ "performer_organization_id": town.agency.organization_id });
-    town.clinic.patch(&path(&id), 1, moved).await.expect_problem(409, "referral_sent");
-    town.program.patch(&path(&id), 1, json!({ "priority": "asap" })).await.expect_problem(403, "forbidden");
-    town.clinic.patch(&path(&id), 1, json!({ "priority": "asap" })).await.expect(200);
-    town.clinic.put_any(&path(&id), town.navigation(&patient)).await.expect_problem(428, "precondition_required");
-    let versions = async |caller: &Caller, id: &str| {
-        let history = caller.get(&format!("{}/history", path(id))).await.expect(200);
-        history["items"].as_array().unwrap().iter().map(|item| item["version"].as_i64().unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(versions(&town.program, &id).await, [1, 2], "sent at once, it never was a draft");
-    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await;
-    draft.expect(201);
-    step(&town.clinic, &draft.id(), json!({ "status": "requested" })).await.expect(201);
-    assert_eq!(versions(&town.clinic, &draft.id()).await, [1, 2]);
-    assert_eq!(versions(&town.program, &draft.id()).await, [2], "what it was before it was sent is its writer's alone");
-});
-
-on_both!(what_a_referral_names_must_exist_for_the_caller, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let nobody = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10";
-    let mut body = town.navigation(&patient);
-    body["performer_organization_id"] = json!(nobody);
-    body["parent_id"] = json!(nobody);
-    body["requester_practitioner_id"] = json!(nobody);
-    body["performer_practitioner_id"] = json!(nobody);
-    body["need_ids"] = json!([nobody]);
-    body["screening_id"] = json!(nobody);
-    body["match_id"] = json!(nobody);
-    let faults = town.clinic.post("/v1/referrals", body).await.faults(422);
-    let pointers: Vec<&str> = faults
-        .iter()
-        .map(|(pointer, code)| {
-            assert_eq!(code, "not_found");
-            pointer.as_str()
-        })
-        .collect();
-    let expected = [
-        "/match_id",
-        "/need_ids/0",
-        "/parent_id",
-        "/performer_organization_id",
-        "/performer_practitioner_id",
-        "/requester_practitioner_id",
-        "/screening_id",
-    ];
-    assert_eq!(pointers, expected);
-    let foreign = town.agency.post("/v1/referrals", town.navigation(&patient)).await;
-    assert_eq!(foreign.faults(422), fault("/patient_id", "not_found"));
-    let service = json!({ "patient_id": patient, "kind": "service", "source_type": "family_physician" });
-    assert_eq!(town.clinic.post("/v1/referrals", service).await.faults(422), fault("/service_id", "required"));
-    let program = json!({ "patient_id": patient, "kind": "navigation", "source_type": "self_referral" });
-    assert_eq!(town.clinic.post("/v1/referrals", program).await.faults(422), fault("/performer_organization_id", "required"));
-    town.clinic.get("/v1/referrals?overdue=perhaps").await.expect_problem(400, "malformed_request");
-    town.clinic.get(&path(nobody)).await.expect_problem(404, "not_found");
 });
 
 on_both!(both_sides_write_to_each_other_and_say_what_they_have_read, |db| async move {
@@ -394,19 +300,6 @@ on_both!(a_referral_to_a_service_goes_to_its_provider_and_warns_where_there_is_n
     assert_eq!(faults, [("/offered/0/service_id".into(), "not_found".into()), ("/service_id".into(), "not_referable".into())]);
 });
 
-on_both!(a_draft_that_is_called_off_was_never_shown_to_anybody, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
-    step(&town.clinic, &draft, json!({ "status": "cancelled", "reason": { "code": "person_declined" } })).await.expect(201);
-    town.program.get(&path(&draft)).await.expect_problem(404, "not_found");
-    assert_eq!(ids(&town.program.get("/v1/referrals?box=received").await.expect(200)), Vec::<&str>::new());
-    assert_eq!(ids(&town.program.get("/v1/referrals").await.expect(200)), Vec::<&str>::new());
-    town.app.is_readable().await;
-    let told = town.program.get("/v1/changes?resource_type=referral&resource_type=referral_transition").await.expect(200);
-    assert_eq!(told["items"], json!([]));
-});
-
 on_both!(the_finer_word_is_the_performers_and_goes_with_the_status, |db| async move {
     let town = Town::new(db).await;
     let id = town.sent(&town.patient().await).await;
@@ -428,63 +321,6 @@ on_both!(the_finer_word_is_the_performers_and_goes_with_the_status, |db| async m
     assert_eq!(town.clinic.get(&path(&id)).await.expect(200)["status_reason"]["code"], "no_capacity");
 });
 
-on_both!(replacing_what_was_sent_undoes_nothing_that_others_said, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let worker = town.program.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
-    let id = town.sent(&patient).await;
-    let assigned = json!({ "status": "received", "performer_practitioner_id": worker, "support_intensity": "ongoing" });
-    step(&town.program, &id, assigned).await.expect(201);
-    let mut again = town.navigation(&patient);
-    again["priority"] = json!("urgent");
-    let replaced = town.clinic.put(&path(&id), 2, again.clone()).await.expect(200);
-    assert_eq!((&replaced["decide_by"], &replaced["due_on"]), (&json!("2026-03-09"), &json!("2026-03-09")));
-    assert_eq!((&replaced["performer_practitioner_id"], &replaced["support_intensity"]), (&json!(worker), &json!("ongoing")));
-    again["support_intensity"] = json!("brief");
-    town.clinic.put(&path(&id), 3, again).await.expect_problem(409, "referral_sent");
-    let sooner = town.clinic.patch(&path(&id), 3, json!({ "decide_by": "2026-03-05" })).await.expect(200);
-    assert_eq!(sooner["due_on"], "2026-03-05");
-});
-
-on_both!(null_clears_what_the_requester_may_change_and_is_refused_where_it_may_not, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let worker = town.program.post("/v1/practitioners", json!({ "name": "Dana", "roles": ["link_worker"] })).await.id();
-    let id = town.sent(&patient).await;
-    town.clinic.patch(&path(&id), 1, json!({ "support_intensity": null, "performer_practitioner_id": null })).await.expect(200);
-    let assigned = json!({ "status": "received", "performer_practitioner_id": worker, "support_intensity": "ongoing" });
-    step(&town.program, &id, assigned).await.expect(201);
-    for cleared in [json!({ "performer_practitioner_id": null }), json!({ "support_intensity": null })] {
-        town.clinic.patch(&path(&id), 3, cleared).await.expect_problem(409, "referral_sent");
-    }
-    let nobody = town.clinic.patch(&path(&id), 3, json!({ "performer_organization_id": null })).await;
-    assert_eq!(nobody.faults(422), fault("/performer_organization_id", "required"));
-    let cleared = town.clinic.patch(&path(&id), 3, json!({ "decide_by": null, "first_contact_by": null })).await.expect(200);
-    assert_eq!(["decide_by", "first_contact_by", "due_on"].map(|field| cleared[field].clone()), [Value::Null, Value::Null, Value::Null]);
-    assert_eq!(cleared["acknowledge_by"], "2026-03-04", "what is not named stays");
-    assert_eq!((&cleared["performer_practitioner_id"], &cleared["support_intensity"]), (&json!(worker), &json!("ongoing")));
-});
-
-on_both!(a_draft_that_asks_nobody_else_any_more_asks_whoever_gives_its_service, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let service = json!({ "name": "Lunch", "provider_id": town.agency.organization_id });
-    let service = town.agency.post("/v1/services", service).await.id();
-    let body = json!({
-        "patient_id": patient, "kind": "service", "service_id": service, "source_type": "family_physician",
-        "performer_organization_id": town.program.organization_id, "consent": { "form": "verbal" },
-    });
-    let draft = town.clinic.post("/v1/referrals?draft=true", body).await;
-    assert_eq!(draft.expect(201)["performer_organization_id"], json!(town.program.organization_id));
-    let path = path(&draft.id());
-    let cleared = town.clinic.patch(&path, 1, json!({ "performer_organization_id": null })).await.expect(200);
-    assert_eq!(cleared["performer_organization_id"], json!(town.agency.organization_id));
-    assert_eq!(cleared["consent"], Value::Null, "what they agreed to of one says nothing of another");
-    let sent = json!({ "status": "requested", "consent": { "form": "verbal" } });
-    step(&town.clinic, &draft.id(), sent).await.expect(201);
-    town.clinic.patch(&path, 3, json!({ "performer_organization_id": null })).await.expect_problem(409, "referral_sent");
-});
-
 on_both!(the_days_are_those_of_the_performers_policies_and_time_zone, |db| async move {
     let town = Town::new(db).await;
     let organization = format!("/v1/organizations/{}", town.program.organization_id);
@@ -501,155 +337,4 @@ on_both!(the_days_are_those_of_the_performers_policies_and_time_zone, |db| async
     assert_eq!(town.clinic.get(&path(id)).await.expect(200)["due_on"], "2026-03-09");
     let planned = town.program.get(&format!("/v1/follow-ups?referral_id={id}")).await.expect(200);
     assert_eq!(planned["items"][0]["due_on"], "2026-03-05");
-});
-
-on_both!(a_referral_never_goes_on_from_itself, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let first = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
-    let own = town.clinic.patch(&path(&first), 1, json!({ "parent_id": first })).await;
-    assert_eq!(own.faults(422), fault("/parent_id", "not_allowed"));
-    let mut onward = town.navigation(&patient);
-    onward["parent_id"] = json!(first);
-    let second = town.clinic.post("/v1/referrals?draft=true", onward).await.id();
-    let round = town.clinic.patch(&path(&first), 1, json!({ "parent_id": second })).await;
-    assert_eq!(round.faults(422), fault("/parent_id", "not_allowed"));
-    let mut foreign = town.navigation(&town.patient().await);
-    foreign["parent_id"] = json!(first);
-    assert_eq!(town.clinic.post("/v1/referrals", foreign).await.faults(422), fault("/parent_id", "not_found"));
-});
-
-on_both!(whoever_was_asked_to_help_refers_on_while_it_helps_and_the_consent_stands, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let to_agency = json!({
-        "patient_id": patient, "grantee_id": town.agency.organization_id, "purposes": ["referral"], "categories": ["summary"],
-        "form": "verbal",
-    });
-    town.clinic.post("/v1/consents", to_agency).await.expect(201);
-    let onward = |parent: &str| {
-        json!({
-            "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
-            "parent_id": parent, "source_type": "link_worker",
-        })
-    };
-    let need = town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await.id();
-    let mut navigation = town.navigation(&patient);
-    navigation["need_ids"] = json!([need]);
-    let first = town.clinic.post("/v1/referrals", navigation).await.id();
-    let mut serving = onward(&first);
-    serving["need_ids"] = json!([need]);
-    town.program.post("/v1/referrals", serving).await.expect(201);
-    let draft = town.program.post("/v1/referrals?draft=true", onward(&first)).await.id();
-
-    let rejected = town.sent(&patient).await;
-    step(&town.program, &rejected, json!({ "status": "rejected", "reason": { "code": "no_capacity" } })).await.expect(201);
-    assert_eq!(town.program.post("/v1/referrals", onward(&rejected)).await.faults(422), fault("/patient_id", "not_found"));
-
-    let consents = town.clinic.get(&format!("/v1/consents?patient_id={patient}&grantee_id={}", town.program.organization_id)).await;
-    for consent in ids(&consents.expect(200)) {
-        town.clinic.post(&format!("/v1/consents/{consent}/withdraw"), json!({})).await.expect(200);
-    }
-    assert_eq!(town.program.post("/v1/referrals", onward(&first)).await.faults(422), fault("/patient_id", "not_found"));
-    step(&town.program, &draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
-    town.app.clock.advance(chrono::Duration::seconds(1));
-    let left = town.clinic.get(&path(&first)).await.expect(200);
-    assert_eq!(left["warnings"][0]["code"], "consent_ended");
-    assert_eq!(town.program.get(&path(&first)).await.expect(200)["patient"], Value::Null);
-});
-
-on_both!(a_consent_that_ran_out_before_the_sending_is_none, |db| async move {
-    let mut town = Town::new(db).await;
-    let patient = town.patient().await;
-    let mut body = town.navigation(&patient);
-    body["consent"] = json!({ "form": "verbal", "valid_until": "2026-03-03T17:00:00Z" });
-    let given = town.clinic.post("/v1/referrals?draft=true", body.clone()).await.id();
-    body["consent"] = Value::Null;
-    let standing = json!({
-        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["referral"], "categories": ["contact"],
-        "form": "verbal", "valid_until": "2026-03-03T17:00:00Z",
-    });
-    town.clinic.post("/v1/consents", standing).await.expect(201);
-    let relied = town.clinic.post("/v1/referrals?draft=true", body.clone()).await.id();
-    let sent = town.clinic.post("/v1/referrals", body).await.id();
-    assert_eq!(town.program.get(&path(&sent)).await.expect(200)["patient"]["names"][0]["given"], "Anaïs");
-    town.app.clock.advance(chrono::Duration::days(1));
-    town.clinic.renew().await;
-    town.program.renew().await;
-    assert_eq!(
-        step(&town.clinic, &given, json!({ "status": "requested" })).await.faults(422),
-        fault("/consent/valid_until", "not_allowed")
-    );
-    assert_eq!(step(&town.clinic, &relied, json!({ "status": "requested" })).await.faults(422), fault("/consent", "consent_required"));
-    assert_eq!(town.program.get(&path(&sent)).await.expect(200)["patient"], Value::Null);
-    step(&town.program, &sent, json!({ "status": "accepted" })).await.expect_problem(409, "consent_ended");
-});
-
-on_both!(what_is_hidden_from_the_requester_cannot_be_named, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let grant = json!({
-        "patient_id": patient, "grantee_id": town.program.organization_id, "purposes": ["care_coordination"], "categories": ["contact"],
-        "form": "written",
-    });
-    town.clinic.post("/v1/consents", grant).await.expect(201);
-    let need = town.clinic.post("/v1/needs", json!({ "patient_id": patient, "domain": "food-insecurity" })).await.id();
-    let matched = town.clinic.post("/v1/matches", json!({ "patient_id": patient })).await.id();
-    let answers = json!([{ "link_id": "lonely", "codes": ["often-always"] }]);
-    let screening = json!({ "patient_id": patient, "instrument": "ons-loneliness-direct", "status": "completed", "answers": answers });
-    let screening = town.clinic.post("/v1/screenings", screening).await.id();
-    let body = json!({
-        "patient_id": patient, "kind": "navigation", "performer_organization_id": town.agency.organization_id,
-        "source_type": "link_worker", "consent": { "form": "verbal" },
-        "need_ids": [need], "match_id": matched, "screening_id": screening,
-    });
-    let faults = town.program.post("/v1/referrals", body.clone()).await.faults(422);
-    let pointers: Vec<&str> = faults.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    assert_eq!(pointers, ["/match_id", "/need_ids/0", "/screening_id"]);
-    town.clinic.post("/v1/referrals", body).await.expect(201);
-});
-
-on_both!(another_service_in_a_draft_has_another_provider, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let mut services = Vec::new();
-    for caller in [&town.agency, &town.program] {
-        let service = json!({ "name": "Lunch", "provider_id": caller.organization_id });
-        services.push(caller.post("/v1/services", service).await.id());
-    }
-    let body = json!({ "patient_id": patient, "kind": "service", "service_id": services[0], "source_type": "family_physician" });
-    let draft = town.clinic.post("/v1/referrals?draft=true", body).await;
-    assert_eq!(draft.expect(201)["performer_organization_id"], json!(town.agency.organization_id));
-    let moved = town.clinic.patch(&path(&draft.id()), 1, json!({ "service_id": services[1] })).await.expect(200);
-    assert_eq!(moved["performer_organization_id"], json!(town.program.organization_id));
-});
-
-on_both!(a_patient_who_was_deleted_is_not_shown_in_their_referrals, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let id = town.sent(&patient).await;
-    let draft = town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id();
-    town.clinic.delete(&format!("/v1/patients/{patient}"), 1).await.expect(204);
-    for caller in [&town.program, &town.clinic] {
-        assert_eq!(caller.get(&path(&id)).await.expect(200)["patient"], Value::Null);
-    }
-    step(&town.clinic, &draft, json!({ "status": "requested" })).await.expect_problem(409, "draft_outdated");
-});
-
-on_both!(a_circle_of_drafts_that_is_there_is_told_and_holds_up_nobody, |db| async move {
-    let town = Town::new(db).await;
-    let patient = town.patient().await;
-    let mut drafts = Vec::new();
-    for _ in 0..3 {
-        drafts.push(town.clinic.post("/v1/referrals?draft=true", town.navigation(&patient)).await.id());
-    }
-    town.clinic.patch(&path(&drafts[1]), 1, json!({ "parent_id": drafts[0] })).await.expect(200);
-    let (first, second) = (drafts[0].clone(), drafts[1].clone());
-    let circle = format!("UPDATE referrals SET parent_id = '{second}' WHERE id = '{first}'");
-    let circle = town.app.state.db.write(move |conn| Ok(diesel::RunQueryDsl::execute(diesel::sql_query(&circle), conn)?));
-    circle.await.unwrap();
-    let below = path(&drafts[2]);
-    let below = town.clinic.patch(&below, 1, json!({ "parent_id": second }));
-    let below = tokio::time::timeout(std::time::Duration::from_secs(20), below).await.expect("nothing is held up");
-    assert_eq!(below.faults(422), fault("/parent_id", "not_allowed"));
 });

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::HttpServer;
-use actix_web::http::Method;
 use chrono::Duration as Span;
 use kith::app;
-use kith::auth::Scope;
 use kith::sources::Engine;
 use serde_json::{Value, json};
 
@@ -18,9 +16,11 @@ use crate::harness::TestDb;
 use crate::hsds;
 use crate::receiver::{Got, Receiver, Reply};
 
+mod credentials;
 mod lists;
 mod own;
 mod stops;
+mod subscriptions;
 mod turns;
 
 const PATH: &str = "/v1/sources";
@@ -275,50 +275,6 @@ on_both!(what_cannot_be_read_is_told_and_asked_again_only_where_that_may_help, |
     assert_eq!(directory(&clinic).await.len(), 0);
 });
 
-on_both!(a_list_that_lacks_most_of_what_was_known_retires_nothing, |db| async move {
-    let app = app(db).await;
-    let mut clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
-    let partner = theirs.served();
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
-    pull(&app).await;
-    ["a", "b"].iter().for_each(|id| theirs.forgets(id));
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!(
-        (run["status"].as_str(), run["error"].as_str(), run["retired"].as_i64()),
-        (Some("failed"), Some("too_many_missing"), Some(0))
-    );
-    theirs.says("b", "Food Bank", "2026-01-01T00:00:00Z");
-    app.clock.advance(Span::seconds(60));
-    clinic.renew().await;
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), run["retired"].as_i64()), (Some("completed"), Some(1)), "{run}");
-    assert_eq!(run["lines"][0]["verdict"], "retired");
-});
-
-on_both!(a_service_with_an_id_too_long_to_be_asked_for_is_not_retired_while_it_is_listed, |db| async move {
-    let app = app(db).await;
-    let mut clinic = app.clinic().await;
-    let long = "x".repeat(1_100);
-    let theirs = Partner::of(&[("a", "Lunch Club"), (long.as_str(), "Food Bank")]);
-    theirs.0.lock().unwrap().get_mut(&long).unwrap()["organization"]["id"] = json!("org-x");
-    let partner = theirs.served();
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "retire_after_sweeps": 1 })).await;
-    pull(&app).await;
-    assert_eq!(counts(&last_run(&clinic, &source).await), [2, 0, 0, 0, 0]);
-    app.clock.advance(Span::seconds(60));
-    clinic.renew().await;
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep" })).await.expect(201);
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0, 0, 0, 0, 0]), "{run}");
-    assert_eq!(directory(&clinic).await["Food Bank"], "active");
-});
-
 on_both!(two_processes_never_read_a_source_at_once, |db| async move {
     let app = app(db).await;
     let clinic = app.clinic().await;
@@ -384,212 +340,6 @@ on_both!(two_organizations_of_a_partner_with_one_number_hold_up_nothing, |db| as
     assert_eq!(told(&run, "identifier_taken"), ["organization.organization_identifiers"], "{run}");
 });
 
-on_both!(a_credential_is_sent_to_whom_it_is_for_and_shown_to_nobody, |db| async move {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let flags = ["--webhook-allow=127.0.0.1", &format!("--source-credentials={}", file.path().display())];
-    let app = TestApp::with(db, &flags).await;
-    let mut clinic = app.clinic().await;
-    let elsewhere = Receiver::that(|_| Reply::json(&json!({ "contents": [] })));
-    let there = elsewhere.url("/moved");
-    let partner = Receiver::that(move |_| Reply { headers: vec![("Location", there.clone())], ..Reply::status(302) });
-    let entry = |organization: &str| {
-        format!(
-            "[partner]\norigin = \"{}\"\norganization = \"{organization}\"\nheader = \"X-Api-Key\"\nvalue = \"hush-hush\"\n",
-            partner.url("")
-        )
-    };
-    let stranger = entry(&app.stranger().organization_id.to_string());
-    let wished = |url: &str| json!({ "name": "partner", "url": partner.url(url), "credential": "partner" });
-    let mut refusals = Vec::new();
-    for set in ["", &stranger] {
-        std::fs::write(file.path(), set).unwrap();
-        let refused = clinic.post(PATH, wished("/hsds")).await;
-        refusals.push(refused.expect_problem(422, "invalid_request")["errors"].clone());
-    }
-    assert_eq!((&refusals[0], &refusals[0][0]["pointer"]), (&refusals[1], &json!("/credential")), "whose it is, is told to nobody");
-    std::fs::write(file.path(), entry(&clinic.organization_id.to_string())).unwrap();
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
-    let fault = [("/credential".to_owned(), "not_found".to_owned())];
-    assert_eq!(clinic.patch(&source, 1, json!({ "credential": "other" })).await.faults(422), fault);
-    assert_eq!(clinic.patch(&source, 1, json!({ "url": "https://other.example" })).await.faults(422), fault);
-    assert_eq!(
-        clinic.put(&source, 1, json!({ "name": "partner", "url": "https://other.example", "credential": "partner" })).await.faults(422),
-        fault
-    );
-    std::fs::write(file.path(), "").unwrap();
-    let kept = clinic.put(&source, 1, wished("/hsds")).await.expect(200);
-    assert_eq!(kept["version"], 2, "what it names already is not asked for again");
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
-    assert_eq!(partner.count(), 0, "without its credential nothing is asked");
-    std::fs::write(file.path(), stranger).unwrap();
-    let again = json!({ "kind": "pull" });
-    app.clock.advance(Span::seconds(1));
-    clinic.post(&format!("{source}/runs"), again.clone()).await.expect(201);
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["error"], "credential", "it is another organization's");
-    std::fs::write(file.path(), entry(&clinic.organization_id.to_string())).unwrap();
-    app.clock.advance(Span::seconds(1));
-    clinic.renew().await;
-    clinic.post(&format!("{source}/runs"), again).await.expect(201);
-    pull(&app).await;
-    let run = clinic.get(&format!("{source}/runs?limit=1")).await;
-    assert_eq!(run.expect(200)["items"][0]["status"], "completed");
-    assert_eq!(partner.take()[0].headers["x-api-key"], "hush-hush");
-    assert!(!elsewhere.take()[0].headers.contains_key("x-api-key"), "where a redirect leads it is not sent");
-    assert!(!clinic.get(&source).await.expect(200).to_string().contains("hush"));
-});
-
-on_both!(a_partner_that_gives_tokens_is_asked_with_one_and_with_another_once_it_is_spent, |db| async move {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let flags = ["--webhook-allow=127.0.0.1", &format!("--source-credentials={}", file.path().display())];
-    let app = TestApp::with(db, &flags).await;
-    let clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club"), ("b", "Food Bank"), ("c", "Night Shelter")]);
-    // Each token is good for one answer.
-    let (given, spent) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
-    let partner = Receiver::that(move |got| {
-        let mut given = given.lock().unwrap();
-        if got.path == "/oauth/token" {
-            *given += 1;
-            return Reply::json(&json!({ "access_token": format!("token-{given}"), "token_type": "Bearer", "expires_in": 900 }));
-        }
-        let mut spent = spent.lock().unwrap();
-        if *spent == *given || got.headers.get("authorization") != Some(&format!("Bearer token-{given}")) {
-            return Reply::status(401);
-        }
-        *spent = *given;
-        theirs.answer(got)
-    });
-    let entry = |more: &str| {
-        let (origin, owner) = (partner.url(""), clinic.organization_id);
-        let text = format!(
-            "[partner]\norigin = \"{origin}\"\norganization = \"{owner}\"\ntoken_url = \"{origin}/oauth/token\"\n\
-             client_id = \"kith\"\nclient_secret = \"hush hush\"\n{more}"
-        );
-        std::fs::write(file.path(), text).unwrap();
-    };
-    entry("scope = \"services:read\"\n");
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({ "credential": "partner" })).await;
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [3, 0, 0, 0, 0]), "{run}");
-    let got = partner.take();
-    let tokens: Vec<&Got> = got.iter().filter(|got| got.path == "/oauth/token").collect();
-    assert_eq!(tokens.len(), 2, "one for each page, as each was good for one");
-    assert_eq!(tokens[0].body, "grant_type=client_credentials&scope=services%3Aread");
-    assert_eq!(tokens[0].headers["authorization"], "Basic a2l0aDpodXNoK2h1c2g=", "as in a form");
-    assert!(!run.to_string().contains("hush") && !run.to_string().contains("token-"));
-    // Who is refused a token asks no more.
-    partner.now(|_| Reply::status(401));
-    app.clock.advance(Span::seconds(1));
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(201);
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), run["error"].as_str()), (Some("failed"), Some("credential")), "{run}");
-    assert_eq!(asked(&partner), ["/oauth/token"]);
-    // One that is both a header and a client is neither.
-    entry("value = \"x\"\n");
-    app.clock.advance(Span::seconds(1));
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(201);
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["error"], "credential");
-    assert_eq!(asked(&partner), Vec::<String>::new());
-});
-
-on_both!(what_a_source_may_not_be_is_refused, |db| async move {
-    let app = app(db).await;
-    let clinic = app.clinic().await;
-    let source = subscribe(&clinic, "https://directory.example.ca/hsds".into(), json!({ "status": "paused" })).await;
-    for (body, pointer, code) in [
-        (json!({ "name": "b", "url": "http://directory.example.ca" }), "/url", "https_required"),
-        (json!({ "name": "b", "url": "https://10.0.0.7/hsds" }), "/url", "private_address"),
-        (json!({ "name": "b", "url": "https://metadata.localhost/" }), "/url", "private_address"),
-        (json!({ "name": "b", "url": "https://user:pw@directory.example.ca/" }), "/url", "not_allowed"),
-        (json!({ "name": "b", "url": "https://a.example", "time_zone": "Mars/Olympus" }), "/time_zone", "unknown_time_zone"),
-        (json!({ "name": "b", "url": "https://a.example", "pull_every_minutes": 1 }), "/pull_every_minutes", "out_of_range"),
-    ] {
-        assert_eq!(clinic.post(PATH, body.clone()).await.faults(422), [(pointer.to_owned(), code.to_owned())], "{body}");
-    }
-    clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect_problem(409, "source_exists");
-    assert_eq!(clinic.patch(&source, 1, json!({ "name": "other" })).await.faults(422)[0].0, "/name");
-    clinic.patch(&source, 1, json!({ "url": "https://192.168.0.1/" })).await.expect(422);
-    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect_problem(409, "source_paused");
-    assert_eq!(clinic.post(&format!("{source}/runs"), json!({ "kind": "sweep", "full": true })).await.faults(422)[0].0, "/full");
-    pull(&app).await;
-    assert_eq!(clinic.get(&format!("{source}/runs")).await.expect(200)["items"], json!([]), "what is paused is not read");
-
-    let stranger = app.tenant("Another Clinic", kith::organizations::model::OrganizationKind::Clinic).await;
-    for path in [source.clone(), format!("{source}/runs"), format!("{source}/history")] {
-        stranger.get(&path).await.expect(404);
-    }
-    stranger.patch(&source, 1, json!({ "status": "active" })).await.expect(404);
-    clinic.only(&[Scope::ServicesRead]).await.post(PATH, json!({ "name": "c", "url": "https://c.example" })).await.expect(403);
-    clinic.delete(&source, 1).await.expect(204);
-    clinic.get(&source).await.expect(410);
-    clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect(201);
-});
-
-on_both!(a_source_tells_its_last_run_and_when_it_is_read_next, |db| async move {
-    let app = app(db).await;
-    let mut clinic = app.clinic().await;
-    let theirs = Partner::of(&[("a", "Lunch Club")]);
-    let partner = theirs.served();
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    let unless = async |caller: &Caller, tag: &str| {
-        app.send(caller.request(Method::GET, &source).insert_header(("if-none-match", tag.to_owned()))).await
-    };
-    let before = clinic.get(&source).await;
-    let read = before.expect(200);
-    assert_eq!((&read["last_run"], &read["next_run_at"]), (&Value::Null, &json!("2026-03-02T17:00:00.000000Z")));
-    pull(&app).await;
-    let after = unless(&clinic, before.header("etag").unwrap()).await;
-    let read = after.expect(200);
-    assert_eq!((&read["version"], &read["last_run"]["status"], &read["last_run"]["created"]), (&json!(1), &json!("completed"), &json!(1)));
-    assert_eq!(read["next_run_at"], "2026-03-02T18:00:00.000000Z");
-    unless(&clinic, after.header("etag").unwrap()).await.expect(304);
-    assert_eq!(clinic.get(PATH).await.expect(200)["items"], json!([read]));
-
-    partner.now(|_| Reply::status(503));
-    app.clock.advance(Span::seconds(61 * 60));
-    clinic.renew().await;
-    pull(&app).await;
-    let waits = clinic.get(&source).await;
-    let read = waits.expect(200);
-    let run = &read["last_run"];
-    assert_eq!((&run["status"], &run["error"], &read["next_run_at"]), (&json!("waiting"), &json!("status"), &Value::Null), "{read}");
-    let paused = clinic.request(Method::PATCH, &source).insert_header(("if-match", waits.header("etag").unwrap()));
-    let paused = paused.set_json(json!({ "status": "paused" })).insert_header(("content-type", "application/merge-patch+json"));
-    let paused = app.send(paused).await.expect(200);
-    assert_eq!((&paused["version"], &paused["last_run"]["status"], &paused["next_run_at"]), (&json!(2), &json!("failed"), &Value::Null));
-    let active = clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
-    assert!(active["next_run_at"].is_string(), "{active}");
-    let history = clinic.get(&format!("{source}/history")).await.expect(200);
-    assert!(history["items"].as_array().unwrap().iter().all(|revision| revision["resource"]["last_run"].is_null()), "{history}");
-});
-
-on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
-    let app = app(db).await;
-    let clinic = app.clinic().await;
-    let partner = Receiver::that(|_| Reply::status(503));
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    pull(&app).await;
-    assert_eq!(last_run(&clinic, &source).await["status"], "waiting");
-    clinic.patch(&source, 1, json!({ "status": "paused" })).await.expect(200);
-    assert_eq!(last_run(&clinic, &source).await["status"], "failed");
-    app.clock.advance(Span::seconds(600));
-    asked(&partner);
-    pull(&app).await;
-    assert_eq!(asked(&partner), Vec::<String>::new());
-    clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
-    pull(&app).await;
-    assert_eq!(asked(&partner).len(), 1, "active again, it is read");
-    clinic.delete(&source, 3).await.expect(204);
-    app.clock.advance(Span::seconds(600));
-    pull(&app).await;
-    assert_eq!(asked(&partner), Vec::<String>::new());
-});
-
 #[actix_web::test]
 async fn a_pull_goes_on_where_somebody_has_changed_a_service_meanwhile() {
     let Some(db) = TestDb::postgres() else { return };
@@ -606,71 +356,6 @@ async fn a_pull_goes_on_where_somebody_has_changed_a_service_meanwhile() {
     let run = last_run(&clinic, &source).await;
     assert_eq!((run["status"].as_str(), counts(&run)), (Some("completed"), [0, 1, 0, 0, 0]), "{run}");
 }
-
-#[actix_web::test]
-async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {
-    let Some(db) = TestDb::postgres() else { return };
-    let app = app(db).await;
-    let mut clinic = app.clinic().await;
-    let (old, new) = (Partner::of(&[("a", "Lunch Club")]), Partner::of(&[("b", "Food Bank")]));
-    let (before, after) = (old.served(), new.served());
-    let source = subscribe(&clinic, before.url("/hsds"), json!({})).await;
-    pull(&app).await;
-    // A worker takes the source, with a run of the old address.
-    let taken = "UPDATE sources SET leased_by = gen_random_uuid(), leased_until = now() + interval '1 hour'; \
-                 UPDATE source_runs SET status = 'running', finished_at = NULL";
-    while_held(&app, taken, clinic.patch(&source, 1, json!({ "url": after.url("/hsds") }))).await.expect(200);
-    let run = last_run(&clinic, &source).await;
-    assert_eq!(run["status"], "failed", "the run is of the address before: {run}");
-    app.clock.advance(Span::seconds(61 * 60));
-    clinic.renew().await;
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!((run["status"].as_str(), &run["modified_after"]), (Some("completed"), &Value::Null), "{run}");
-    assert!(directory(&clinic).await.contains_key("Food Bank"));
-}
-
-on_both!(of_a_page_that_is_larger_than_was_asked_for_only_the_record_that_clashes_is_refused, |db| async move {
-    let app = TestApp::with(db, &["--webhook-allow=127.0.0.1"]).await;
-    let clinic = app.clinic().await;
-    let numbered = |number: usize| match number {
-        7 | 2_040 => {
-            let keys = [("partner", number.to_string()), ("register", "42".to_owned())];
-            json!({ "name": format!("Clash {number}"), "identifiers": keys.map(|(system, value)| json!({ "system": system, "value": value })) })
-        }
-        _ => json!({ "id": format!("s{number}"), "name": format!("Service {number}"), "status": "active" }),
-    };
-    let services: Vec<Value> = (0..2_100).map(numbered).collect();
-    let page = json!({ "contents": services, "page_number": 1, "total_pages": 1, "last_page": true });
-    let partner = Receiver::that(move |_| Reply::json(&page));
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!(
-        (run["status"].as_str(), run["records"].as_i64(), counts(&run)),
-        (Some("completed"), Some(2_100), [2_099, 0, 0, 1, 0]),
-        "{run}"
-    );
-    let refused: Vec<&Value> = run["lines"].as_array().unwrap().iter().filter(|line| line["verdict"] == "refused").collect();
-    assert_eq!((refused.len(), &refused[0]["key"], &refused[0]["notices"][0]["code"]), (1, &json!("2040"), &json!("clash")), "{run}");
-});
-
-on_both!(of_a_record_with_more_services_than_are_written_together_every_one_is_taken, |db| async move {
-    let app = app(db).await;
-    let clinic = app.clinic().await;
-    let service = |number: usize| json!({ "id": format!("s{number}"), "name": format!("Lunch {number}"), "status": "active" });
-    let organization = json!({ "id": "o", "name": "Society", "services": (0..600).map(service).collect::<Vec<_>>() });
-    let page = json!({ "contents": [organization], "page_number": 1, "total_pages": 1, "last_page": true });
-    let partner = Receiver::that(move |_| Reply::json(&page));
-    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
-    pull(&app).await;
-    let run = last_run(&clinic, &source).await;
-    assert_eq!(
-        (run["status"].as_str(), run["records"].as_i64(), run["organizations_created"].as_i64(), counts(&run)),
-        (Some("completed"), Some(1), Some(1), [600, 0, 0, 0, 0]),
-        "{run}"
-    );
-});
 
 #[actix_web::test]
 async fn another_kith_is_pulled_whole() {

@@ -13,6 +13,9 @@ use crate::client::Caller;
 use crate::harness::TestDb;
 use crate::referrals::clinic_and_lunch;
 
+mod leaving;
+mod rooms;
+
 /// A clinic that refers to a service of an agency.
 pub struct Town {
     pub clinic: Caller,
@@ -194,58 +197,6 @@ on_both!(a_place_that_opens_is_offered_to_the_first_and_then_to_the_next, |db| a
     assert_eq!(told.collect::<Vec<_>>(), expected, "everyone concerned hears of it");
 });
 
-on_both!(a_room_whose_last_place_is_taken_from_the_list_is_open_no_more, |db| async move {
-    let town = Town::new(db).await;
-    let path = format!("/v1/services/{}/capacity", town.service);
-    town.agency.put_any(&path, json!({ "status": "full" })).await.expect(200);
-    let (first, second) = (town.wait(json!({})).await, town.wait(json!({})).await);
-    let room = async || {
-        let room = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
-        ["status", "available", "waitlist_length", "held"].map(|field| room[field].clone())
-    };
-    town.agency.put_any(&path, json!({ "available": 1 })).await.expect(200);
-    assert_eq!(room().await, [json!("open"), json!(1), json!(1), json!(1)]);
-    town.act(&town.clinic, &first, "accept").await.expect(200);
-    assert_eq!(room().await, [json!("waitlist"), json!(0), json!(1), json!(0)]);
-    assert_eq!(town.statuses(&[&second]).await, ["waiting"]);
-    town.agency.put_any(&path, json!({ "available": 2 })).await.expect(200);
-    town.act(&town.clinic, &second, "accept").await.expect(200);
-    assert_eq!(room().await, [json!("open"), json!(1), Value::Null, Value::Null], "one is left");
-});
-
-on_both!(a_referral_that_ends_or_goes_on_leaves_the_list, |db| async move {
-    let town = Town::new(db).await;
-    let first = town.wait(json!({})).await;
-    let second = town.wait(json!({})).await;
-    let third = town.wait(json!({})).await;
-    town.free(1).await;
-    let step = async |caller: &Caller, entry: &Value, step: Value| {
-        caller.post(&format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap()), step).await.expect(201);
-    };
-    let moved = json!({ "status": "cancelled", "reason": { "code": "moved" } });
-    step(&town.clinic, &first, moved).await;
-    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["left", "offered", "waiting"]);
-    step(&town.agency, &second, json!({ "status": "in_progress" })).await;
-    assert_eq!(town.statuses(&[&second, &third]).await, ["accepted", "waiting"], "and its place is free no more");
-    town.act(&town.clinic, &third, "leave").await.expect(200);
-    town.act(&town.clinic, &third, "leave").await.expect_problem(409, "not_waiting");
-    assert_eq!(town.clinic.get(&town.list()).await.expect(200)["items"], json!([]));
-    let left = town.clinic.get(&format!("{}?status=left&status=accepted", town.list())).await.expect(200);
-    assert_eq!(left["items"].as_array().unwrap().len(), 3);
-});
-
-on_both!(rooms_that_are_counted_apart_have_lists_of_their_own, |db| async move {
-    let town = Town::new(db).await;
-    let room = format!("/v1/services/{}/capacities/newcomers", town.service);
-    town.agency.put_any(&room, json!({ "status": "full" })).await.expect(200);
-    let general = town.wait(json!({})).await;
-    let newcomer = town.wait(json!({ "key": "newcomers" })).await;
-    assert_eq!((&general["position"], &newcomer["position"], &newcomer["key"]), (&json!(1), &json!(1), &json!("newcomers")));
-    let list = json!({ "items": [{ "service_id": town.service, "key": "newcomers", "capacity": { "status": "open", "available": 1 } }] });
-    town.agency.post("/v1/services/capacities", list).await.expect(200);
-    assert_eq!(town.statuses(&[&general, &newcomer]).await, ["waiting", "offered"]);
-});
-
 on_both!(no_place_is_given_twice_however_many_act_at_once, |db| async move {
     let town = Town::new(db).await;
     let mut entries = Vec::new();
@@ -290,166 +241,6 @@ on_both!(a_referral_rejected_for_want_of_room_answers_with_alternatives, |db| as
     let transitions = format!("/v1/referrals/{id}/transitions");
     let rejected = json!({ "status": "rejected", "reason": { "code": "out_of_area" } });
     assert_eq!(town.agency.post(&transitions, rejected).await.expect(201)["alternatives"], Value::Null);
-});
-
-on_both!(a_kept_place_is_free_to_nobody_else_and_the_length_of_the_list_is_told, |db| async move {
-    let town = Town::new(db).await;
-    let entries = [town.wait(json!({})).await, town.wait(json!({})).await, town.wait(json!({})).await];
-    let (path, other) = (format!("/v1/services/{}", town.service), town.refer().await);
-    let said =
-        town.agency.put_any(&format!("{path}/capacity"), json!({ "status": "open", "unit": "place", "available": 1, "maximum": 4 })).await;
-    let counted = |room: &Value| ["available", "held", "waitlist_length", "is_waitlist_counted"].map(|field| room[field].clone());
-    assert_eq!(counted(&said.expect(200)), [json!(1), json!(1), json!(2), json!(true)]);
-    let service = town.clinic.get(&path).await.expect(200);
-    assert_eq!((&service["capacity"], format!("\"{}\"", service["version"])), (&said.json(), said.header("etag").unwrap().to_owned()));
-
-    // What is told of the room to a referral, to somebody who looks for help, and to other directories: the warnings, the value, the places.
-    let told = async || {
-        let referral = town.clinic.get(&format!("/v1/referrals/{other}")).await.expect(200);
-        let warnings = referral["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap().to_owned());
-        let person = json!({ "person": { "needs": [{ "domain": "food-insecurity" }] } });
-        let found = town.clinic.post("/v1/matches", person).await.expect(201);
-        let criteria = found["results"][0]["contributions"].as_array().unwrap_or_else(|| panic!("{found}")).clone();
-        let value = criteria.iter().find(|one| one["criterion"] == "capacity").unwrap()["value"].as_f64().unwrap();
-        let standard = town.clinic.get(&format!("/hsds/services/{}", town.service)).await.expect(200)["capacities"][0].clone();
-        let open = town.clinic.get("/v1/services?capacity=open").await.expect(200)["items"].as_array().unwrap().len();
-        (warnings.collect::<Vec<_>>(), value, standard["available"].clone(), standard["kith"]["waitlist_length"].clone(), open)
-    };
-    let (warnings, value, free, length, open) = told().await;
-    assert_eq!((warnings, free, length, open), (vec!["service_waitlist".to_owned()], json!(0), json!(2), 0));
-    assert!(value < 0.9, "{value}");
-
-    town.act(&town.clinic, &entries[2], "leave").await.expect(200);
-    let room = async || town.clinic.get(&path).await.expect(200)["capacity"].clone();
-    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(1), json!(true)]);
-    town.act(&town.clinic, &entries[0], "decline").await.expect(200);
-    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(0), json!(true)]);
-    let mut read = room().await;
-    read["note"] = json!("As it was read, with a note.");
-    town.agency.put_any(&format!("{path}/capacity"), read.clone()).await.expect(200);
-    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(0), json!(true)], "what Kith counts is not said by whoever repeats it");
-    read["is_waitlist_counted"] = Value::Null;
-    read["waitlist_length"] = json!(40);
-    town.agency.put_any(&format!("{path}/capacity"), read).await.expect(200);
-    assert_eq!(counted(&room().await), [json!(1), json!(1), json!(40), json!(false)], "the provider knows of others who wait");
-    town.agency.put_any(&format!("{path}/capacity"), json!({ "status": "open", "unit": "place", "available": 1 })).await.expect(200);
-
-    town.act(&town.clinic, &entries[1], "leave").await.expect(200);
-    assert_eq!(counted(&room().await), [json!(1), Value::Null, Value::Null, Value::Null]);
-    assert_eq!(told().await, (vec![], 1.0, json!(1), Value::Null, 1));
-    let history = town.agency.get(&format!("{path}/capacity/history")).await.expect(200);
-    let history = history["items"].as_array().unwrap().clone();
-    assert_eq!(history.len(), 5, "it is what the provider said");
-    assert!(history.iter().all(|entry| entry["capacity"]["held"] == Value::Null), "{history:?}");
-});
-
-on_both!(whoever_leaves_a_list_stands_where_they_stood_before, |db| async move {
-    let mut town = Town::new(db).await;
-    let referral = async |town: &Town, entry: &Value| {
-        let id = entry["referral_id"].as_str().unwrap();
-        let referral = town.clinic.get(&format!("/v1/referrals/{id}")).await.expect(200);
-        let steps = town.clinic.get(&format!("/v1/referrals/{id}/transitions")).await.expect(200);
-        let last = steps["items"].as_array().unwrap().last().unwrap().clone();
-        assert_eq!(referral["business_status"], Value::Null);
-        (referral["status"].as_str().unwrap().to_owned(), last, referral)
-    };
-    let asked = town.wait(json!({})).await;
-    town.act(&town.clinic, &asked, "leave").await.expect(200);
-    let (status, last, row) = referral(&town, &asked).await;
-    assert_eq!((status.as_str(), &last["from"], &last["to"]), ("received", &json!("on_hold"), &json!("received")));
-    assert_eq!((&last["organization_id"], &last["reason"]["code"]), (&json!(town.clinic.organization_id), &Value::Null));
-    assert_eq!((row["due_on"].is_string(), &row["status_reason"]["code"]), (true, &Value::Null), "somebody has to act on it");
-
-    let moved = async |status: &str| {
-        let id = town.refer().await;
-        for status in ["accepted", status] {
-            town.agency.post(&format!("/v1/referrals/{id}/transitions"), json!({ "status": status })).await.expect(201);
-        }
-        id
-    };
-    let (accepted, begun) = (moved("accepted").await, moved("in_progress").await);
-    town.free(2).await;
-    let accepted = town.agency.post(&town.list(), json!({ "referral_id": accepted })).await.expect(201);
-    let begun = town.agency.post(&town.list(), json!({ "referral_id": begun })).await.expect(201);
-    assert_eq!(town.statuses(&[&accepted, &begun]).await, ["offered", "offered"]);
-    let decline = format!("{}/decline", town.path(&accepted));
-    assert_eq!(town.clinic.post(&decline, json!({ "note": "no" })).await.faults(422), [("/note".into(), "unknown_field".into())]);
-    let other = town.clinic.post(&decline, json!({ "reason": { "code": "other" } })).await;
-    assert_eq!(other.faults(422), [("/reason/text".into(), "required".into())]);
-    let reason = json!({ "code": "person_declined", "text": "Would rather go to the evening group." });
-    assert_eq!(town.clinic.post(&decline, json!({ "reason": reason })).await.expect(200)["status"], "declined");
-    let (status, last, _) = referral(&town, &accepted).await;
-    assert_eq!((status.as_str(), &last["to"], &last["reason"]), ("accepted", &json!("accepted"), &reason));
-
-    town.clinic.app.clock.advance(Duration::hours(72));
-    town.renew().await;
-    sweeper::sweep(&town.clinic.app.state).await.unwrap();
-    assert_eq!(town.statuses(&[&begun]).await, ["expired"]);
-    let (status, last, _) = referral(&town, &begun).await;
-    assert_eq!((status.as_str(), &last["reason"]["code"]), ("in_progress", &json!("expired")));
-    town.clinic.app.is_readable().await;
-    let feed = town.clinic.get("/v1/changes?resource_type=referral&limit=200").await.expect(200);
-    let told = feed["items"].as_array().unwrap().iter().rfind(|entry| entry["resource_id"] == begun["referral_id"]).unwrap();
-    assert_eq!((&told["resource"]["status"], &told["resource"]["business_status"]), (&json!("in_progress"), &Value::Null));
-});
-
-on_both!(who_is_taken_off_hold_has_a_place_or_waits_no_longer, |db| async move {
-    let town = Town::new(db).await;
-    let step = async |entry: &Value, status: &str| {
-        let path = format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap());
-        town.agency.post(&path, json!({ "status": status })).await.expect(201);
-    };
-    let (first, second, third) = (town.wait(json!({})).await, town.wait(json!({})).await, town.wait(json!({})).await);
-    town.free(1).await;
-    step(&first, "received").await;
-    assert_eq!(town.statuses(&[&first, &second, &third]).await, ["left", "offered", "waiting"], "the place goes to the next");
-    step(&second, "accepted").await;
-    assert_eq!(town.statuses(&[&second, &third]).await, ["accepted", "waiting"], "whoever is accepted has the place");
-    let room = town.clinic.get(&format!("/v1/services/{}", town.service)).await.expect(200)["capacity"].clone();
-    assert_eq!((&room["available"], &room["held"]), (&json!(0), &json!(0)));
-});
-
-on_both!(whoever_was_on_hold_before_they_waited_is_so_again_for_the_same_reason, |db| async move {
-    let town = Town::new(db).await;
-    let id = town.refer().await;
-    let hold = json!({ "status": "on_hold", "business_status": "awaiting_information", "reason": { "code": "missing_information" } });
-    for step in [json!({ "status": "received" }), hold] {
-        town.agency.post(&format!("/v1/referrals/{id}/transitions"), step).await.expect(201);
-    }
-    let entry = town.agency.post(&town.list(), json!({ "referral_id": id })).await.expect(201);
-    town.act(&town.clinic, &entry, "leave").await.expect(200);
-    let referral = town.clinic.get(&format!("/v1/referrals/{id}")).await.expect(200);
-    assert_eq!((&referral["status"], &referral["business_status"]), (&json!("on_hold"), &json!("awaiting_information")));
-    assert_eq!(referral["status_reason"]["code"], "missing_information");
-});
-
-on_both!(whoever_leaves_a_list_is_on_hold_no_longer_though_the_finer_word_has_changed, |db| async move {
-    let town = Town::new(db).await;
-    let stands = async |entry: &Value| {
-        let referral = town.clinic.get(&format!("/v1/referrals/{}", entry["referral_id"].as_str().unwrap())).await.expect(200);
-        (referral["status"].as_str().unwrap().to_owned(), referral["status_reason"]["code"].as_str().map(str::to_owned))
-    };
-    let say = async |entry: &Value, word: Value| {
-        let path = format!("/v1/referrals/{}/transitions", entry["referral_id"].as_str().unwrap());
-        town.agency.post(&path, word).await.expect(201);
-    };
-    let booked = town.wait(json!({})).await;
-    say(&booked, json!({ "status": "on_hold", "business_status": "awaiting_booking", "reason": { "code": "no_capacity" } })).await;
-    town.act(&town.clinic, &booked, "leave").await.expect(200);
-    assert_eq!(stands(&booked).await, ("received".to_owned(), None));
-    // What was put on hold for another reason meanwhile stays so.
-    let asked = town.wait(json!({})).await;
-    say(&asked, json!({ "status": "on_hold", "business_status": "awaiting_information", "reason": { "code": "missing_information" } }))
-        .await;
-    town.act(&town.clinic, &asked, "leave").await.expect(200);
-    assert_eq!(stands(&asked).await, ("on_hold".to_owned(), Some("missing_information".to_owned())));
-    // So does one of which no other word was said with the reason; only that it waits is said no more.
-    let unsaid = town.wait(json!({})).await;
-    say(&unsaid, json!({ "status": "on_hold", "reason": { "code": "missing_information" } })).await;
-    town.act(&town.clinic, &unsaid, "leave").await.expect(200);
-    assert_eq!(stands(&unsaid).await, ("on_hold".to_owned(), Some("missing_information".to_owned())));
-    let referral = town.clinic.get(&format!("/v1/referrals/{}", unsaid["referral_id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(referral["business_status"], Value::Null);
 });
 
 on_both!(a_body_that_must_be_empty_says_which_field_is_too_many, |db| async move {
@@ -595,37 +386,4 @@ on_both!(a_step_on_a_list_names_its_organization_to_those_alone_who_see_the_entr
     let steps = town.clinic.get(&format!("/v1/referrals/{}/transitions", third["referral_id"].as_str().unwrap())).await.expect(200);
     let last = steps["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["organization_id"], &last["client_id"], &last["reason"]["code"]), (&agency, &Value::Null, &json!("expired")));
-});
-
-on_both!(those_who_wait_are_counted_where_nobody_has_said_anything_of_the_room, |db| async move {
-    let (clinic, agency, service) = clinic_and_lunch(db).await;
-    let town = Town { clinic, agency, service };
-    let path = format!("/v1/services/{}", town.service);
-    let read = async || town.clinic.get(&path).await.expect(200);
-    let counted = |room: &Value| ["status", "available", "held", "waitlist_length", "is_waitlist_counted"].map(|field| room[field].clone());
-    assert_eq!(read().await["capacity"], Value::Null);
-    let first = town.wait(json!({})).await;
-    let service = read().await;
-    assert_eq!(counted(&service["capacity"]), [json!("unknown"), Value::Null, json!(0), json!(1), json!(true)]);
-    assert_eq!(
-        (&service["capacity"]["as_of"], &service["capacity_is_stale"], &service["version"]),
-        (&Value::Null, &Value::Null, &json!(2))
-    );
-    let described = town.agency.patch(&path, 2, json!({ "description": "Soup." })).await.expect(200);
-    assert_eq!(described["capacity"], service["capacity"]);
-    town.wait(json!({})).await;
-    assert_eq!(read().await["capacity"]["waitlist_length"], 2);
-    let history = town.agency.get(&format!("{path}/capacity/history")).await.expect(200);
-    assert_eq!(history["items"], json!([]), "nobody has said anything");
-    // Loaded elsewhere, nobody has said it there either.
-    let other = town.clinic.app.tenant("Elsewhere", OrganizationKind::Clinic).await;
-    let line = json!({ "type": "service", "resource": { "name": "Lunch" }, "read_only": { "capacity": read().await["capacity"] } });
-    let job = crate::bulk::load(&other, format!("{line}\n")).await;
-    let id = crate::bulk::results(&other, &job).await[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(other.get(&format!("/v1/services/{id}")).await.expect(200)["capacity"], Value::Null);
-
-    town.free(1).await;
-    assert_eq!(counted(&read().await["capacity"]), [json!("waitlist"), json!(1), json!(1), json!(1), json!(true)]);
-    town.act(&town.clinic, &first, "leave").await.expect(200);
-    assert_eq!(counted(&read().await["capacity"]), [json!("waitlist"), json!(1), json!(1), json!(0), json!(true)]);
 });
