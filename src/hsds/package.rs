@@ -3,7 +3,8 @@
 //! Nested objects come in one after the other and are taken apart into rows, so that no more of the directory is in memory than the last rows
 //! of each table and the ids of what many objects share, such as organizations and terms, which is written once: who says it otherwise says so
 //! in a row of its own ([`OTHERWISE`]). A zip file and what waits to
-//! get into it are files without a name: they are gone with the process, however it ends.
+//! get into it are files without a name: they are gone with the process, however it ends. What comes by itself from one directory and with
+//! what hangs on it from another, such as units, stands in the order of its ids.
 
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -48,6 +49,10 @@ pub enum PackageError {
 /// Under this a row says in its column `kith`, in the shape of the nested objects, what it says otherwise of a row that others share, and its
 /// own id, where another row has it too.
 pub const OTHERWISE: &str = "otherwise";
+
+/// Tables whose rows wait until all are there, and then stand in the order of their ids. They come by themselves, in the order of sources,
+/// from a directory that has imported a package, and units as they are used from one that has not; of neither there are many.
+const IN_ORDER: [&str; 2] = ["unit", "meta_table_description"];
 
 /// So much of a table is kept in memory until it is packed, in bytes.
 const PIECE: usize = 128 << 10;
@@ -122,6 +127,8 @@ enum Target {
 pub struct Package {
     target: Target,
     sheets: BTreeMap<&'static str, csv::Writer<Sheet>>,
+    /// The rows of tables that are to be [in order](IN_ORDER).
+    waiting: BTreeMap<&'static str, Vec<csv::StringRecord>>,
     /// Rows that several objects share and that are written, and the digest of what they say.
     written: HashMap<(&'static str, String), u64>,
     /// Digests of the ids of all other rows.
@@ -141,7 +148,7 @@ impl Package {
     }
 
     fn to(target: Target) -> Self {
-        Self { target, sheets: BTreeMap::new(), written: HashMap::new(), ids: HashSet::new() }
+        Self { target, sheets: BTreeMap::new(), waiting: BTreeMap::new(), written: HashMap::new(), ids: HashSet::new() }
     }
 
     /// Adds a record of a table, everything nested.
@@ -230,8 +237,23 @@ impl Package {
         }
         let record = table.columns.iter().map(|column| cells.remove(column).unwrap_or_default());
         let record: Vec<String> = record.collect();
-        self.sheet(table)?.write_record(&record)?;
+        if IN_ORDER.contains(&name) {
+            self.waiting.entry(name).or_default().push(record.into());
+        } else {
+            self.sheet(table)?.write_record(&record)?;
+        }
         Ok(true)
+    }
+
+    /// Writes the rows that wait, in the order of their ids.
+    fn put_in_order(&mut self) -> Result<(), PackageError> {
+        for (name, mut rows) in std::mem::take(&mut self.waiting) {
+            let Some(table) = tables::of(name) else { continue };
+            rows.sort_by(|one, other| one.get(0).cmp(&other.get(0)));
+            let sheet = self.sheet(table)?;
+            rows.iter().try_for_each(|row| sheet.write_record(row))?;
+        }
+        Ok(())
     }
 
     /// An id for a row whose own another row of its table has; none where no other has it.
@@ -256,7 +278,8 @@ impl Package {
     }
 
     /// Ends the package: the zip file at its beginning, or none where it is a folder. Empty tables are left out.
-    pub fn finish(self) -> Result<Option<File>, PackageError> {
+    pub fn finish(mut self) -> Result<Option<File>, PackageError> {
+        self.put_in_order()?;
         let names: Vec<&str> = self.sheets.keys().copied().collect();
         let described = serde_json::to_vec_pretty(&descriptor(&names)).map_err(io::Error::other)?;
         let sheet = |writer: csv::Writer<Sheet>| writer.into_inner().map_err(|fault| io::Error::other(fault.to_string()));

@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::duplicates::detection::{Pair, look_alikes};
+use super::duplicates::detection::{Pair, call_providers, look_alikes, providers};
 use super::index::{Card, DirectoryIndex};
 use super::model::AreaKind;
-use super::providers::Names;
+use super::providers::{Names, TRUSTED};
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
@@ -27,6 +27,7 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::http::json;
 use crate::kind::{OrganizationId, ResourceType, ServiceId};
+use crate::organizations;
 use crate::text::fold;
 
 /// Bytes of services kept in memory, roughly.
@@ -61,6 +62,8 @@ pub struct Directory {
 struct LookAlikes {
     keeper: OrganizationId,
     changed: u64,
+    /// When it was asked what their providers are called, which changes without the index.
+    read_at: Instant,
     pairs: Arc<Vec<Pair>>,
 }
 
@@ -235,19 +238,22 @@ impl Directory {
         self.journal.falls_behind().await;
     }
 
-    /// The pairs of an organization's services that look like one, the likeliest first. Call it in a read, after
-    /// [`refresh`](Self::refresh).
-    pub fn look_alikes(&self, keeper: OrganizationId) -> Arc<Vec<Pair>> {
+    /// The pairs of an organization's services that look like one, the likeliest first, by what those who give them are called, or were
+    /// called within the minute before `now`. Call it in a read, after [`refresh`](Self::refresh).
+    pub fn look_alikes(&self, conn: &mut DbConn, keeper: OrganizationId, now: Instant) -> Result<Arc<Vec<Pair>>> {
         let mut last = self.look_alikes.lock().unwrap_or_else(PoisonError::into_inner);
         // Read before the index: what changes meanwhile has it looked at once more.
         let changed = self.changed.load(Ordering::Acquire);
-        if let Some(known) = last.as_ref().filter(|known| known.keeper == keeper && known.changed == changed) {
-            return Arc::clone(&known.pairs);
+        let is_current = |known: &LookAlikes| known.keeper == keeper && known.changed == changed && known.read_at.plus(TRUSTED) > now;
+        if let Some(known) = last.as_ref().filter(|known| is_current(known)) {
+            return Ok(Arc::clone(&known.pairs));
         }
-        let looks = self.read().looks(keeper);
+        let mut looks = self.read().looks(keeper);
+        let names = organizations::repository::names(conn, &providers(&looks))?;
+        call_providers(&mut looks, &names);
         let pairs = Arc::new(look_alikes(&looks));
-        *last = Some(LookAlikes { keeper, changed, pairs: Arc::clone(&pairs) });
-        pairs
+        *last = Some(LookAlikes { keeper, changed, read_at: now, pairs: Arc::clone(&pairs) });
+        Ok(pairs)
     }
 
     /// How many services there are, as far as the index has read.

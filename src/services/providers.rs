@@ -18,7 +18,7 @@ use crate::kind::OrganizationId;
 use crate::organizations;
 
 /// How long lists take a name for the present one.
-const TRUSTED: Duration = Duration::minutes(1);
+pub(super) const TRUSTED: Duration = Duration::minutes(1);
 /// Names that are kept.
 const KEPT: usize = 4_000;
 

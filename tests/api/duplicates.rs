@@ -126,6 +126,76 @@ on_both!(duplicates_are_listed_page_by_page_each_once, |db| async move {
     assert_eq!((all, seen.len()), (4, 4));
 });
 
+/// The pairs that are listed: the reasons of each.
+async fn reasons(keeper: &Caller) -> Vec<Value> {
+    let listed = keeper.get(DUPLICATES).await.expect(200);
+    listed["items"].as_array().unwrap().iter().map(|pair| pair["reasons"].clone()).collect()
+}
+
+on_both!(one_service_of_two_sources_is_found_by_what_its_provider_is_called, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let told = |name: &str, provider: &str, more: Value| {
+        let mut record = json!({ "id": "s1", "name": name, "organization": { "id": "o1", "name": provider } });
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    };
+    let hall = json!({ "name": "Hall", "addresses": [{ "address_1": "12 Mill St", "city": "Alder Falls" }] });
+    let first = told("Chair yoga for seniors", "Seniors’ Centre, Alder Falls", json!({ "locations": [hall] }));
+    assert_eq!(import(&keeper, "a", "", &[first]).await.1, [1, 0, 0, 0, 0]);
+    let others = told("Chair yoga for seniors", "Youth Centre", json!({}));
+    assert_eq!(import(&keeper, "b", "", &[others]).await.1, [1, 0, 0, 0, 0]);
+    assert_eq!(reasons(&keeper).await, Vec::<Value>::new(), "of another provider it is another");
+    let again = told("Chair yoga for senior", "SENIORS' CENTRE ALDER-FALLS", json!({}));
+    assert_eq!(import(&keeper, "c", "", &[again]).await.1, [1, 0, 0, 0, 0]);
+    assert_eq!(reasons(&keeper).await, [json!(["similar_name", "same_provider_name"])]);
+    let pair = keeper.get(DUPLICATES).await.expect(200)["items"][0]["services"].clone();
+    let mut sources: Vec<&str> = pair.as_array().unwrap().iter().map(|service| service["source"].as_str().unwrap()).collect();
+    sources.sort_unstable();
+    assert_eq!(sources, ["a", "c"]);
+});
+
+on_both!(branches_of_one_provider_in_different_cities_are_no_duplicates, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let army = async || keeper.make("/v1/organizations", json!({ "name": "The Salvation Army", "kind": "agency" })).await;
+    let (ours, theirs) = (army().await, army().await);
+    let branch = async |provider: &str, city: Option<&str>, more: Value| {
+        let places: Vec<Value> = city.into_iter().map(|city| json!({ "address": { "city": city } })).collect();
+        let mut service = json!({ "name": "Food bank", "provider_id": provider, "places": places });
+        service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        keeper.make("/v1/services", service).await
+    };
+    let toll_free = || json!({ "phones": [{ "original": "1-888-555-0142" }] });
+    branch(&ours, Some("Alder Falls"), json!({})).await;
+    branch(&ours, Some("Elm Creek"), toll_free()).await;
+    branch(&theirs, Some("Birch Bay"), toll_free()).await;
+    let areas = json!({ "service_areas": [{ "kind": "city", "value": "Cedar Lake" }] });
+    branch(&theirs, None, areas).await;
+    assert_eq!(reasons(&keeper).await, Vec::<Value>::new());
+    branch(&theirs, Some("ALDER FALLS"), json!({})).await;
+    assert_eq!(reasons(&keeper).await, [json!(["same_name", "same_provider_name"])]);
+    // However many there are, the one of the same city is found, and of their like in others none.
+    for number in 0..20 {
+        branch(&ours, Some(format!("City {number}").as_str()), json!({})).await;
+    }
+    branch(&theirs, Some("City 7"), json!({ "name": "Food banks" })).await;
+    let listed = reasons(&keeper).await;
+    assert_eq!(listed, [json!(["same_name", "same_provider_name"]), json!(["similar_name", "same_provider_name"])]);
+});
+
+on_both!(a_provider_that_is_called_otherwise_has_other_duplicates_a_minute_later, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let agency = async |name: &str| keeper.make("/v1/organizations", json!({ "name": name, "kind": "agency" })).await;
+    let (one, other) = (agency("Seniors' Centre").await, agency("Golden Age Club").await);
+    for provider in [&one, &other] {
+        keeper.make("/v1/services", json!({ "name": "Chair yoga", "provider_id": provider })).await;
+    }
+    assert_eq!(reasons(&keeper).await, Vec::<Value>::new());
+    let renamed = json!({ "name": "Seniors’ Centre" });
+    keeper.patch(&format!("/v1/organizations/{other}"), 1, renamed).await.expect(200);
+    keeper.app.clock.advance(chrono::Duration::minutes(1));
+    assert_eq!(reasons(&keeper).await, [json!(["same_name", "same_provider_name"])]);
+});
+
 on_both!(a_merged_record_leads_to_the_one_that_stands_for_both, |db| async move {
     let valley = Valley::new(db).await;
     let (keeper, merge) = (&valley.keeper, path(&valley.first, "/merge"));

@@ -1,16 +1,19 @@
 //! Which services look like one.
 //!
-//! Only those are compared that have a telephone, a place, a web page or mail address in common, or a name together with a city or a
-//! provider; where many have one of these in common, as at a switchboard or a community centre, only those of them whose names have a
-//! word in common too. So the work grows with the directory and not with its square. It is done over a copy of what is compared: whoever
-//! changes the index meanwhile does not wait for it.
+//! Only those are compared that have a telephone, a place, a web page or mail address in common, what their provider is called, or a name
+//! together with a city; where many have one of these in common, as at a switchboard or a community centre, only those of them whose names
+//! have a word in common too, and of one provider's those in one city. So the work grows with the directory and not with its square. It is
+//! done over a copy of what is compared: whoever changes the index meanwhile does not wait for it.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use strsim::jaro_winkler;
 
-use super::traits::{Trait, TraitKind};
+use super::traits::{Trait, TraitKind, of_provider};
 use crate::kind::{OrganizationId, ServiceId};
-use crate::services::index::{DirectoryIndex, LabelKind};
+use crate::services::index::{DirectoryIndex, LabelId, LabelKind};
+use crate::text::bare;
 use crate::text_enum;
 
 /// Of so many that have a trait in common each is compared with each; of more, those whose names have a word in common.
@@ -19,6 +22,8 @@ const FEW: usize = 8;
 const MOST_NAMED_ALIKE: usize = 12;
 /// So many letters of two words are looked at: what follows is an ending, or a slip.
 const BEGINNING: usize = 4;
+/// In so many of its cities others of a service's provider are looked for.
+const MOST_CITIES: usize = 20;
 
 /// The points that each kind of likeness gives at most.
 const NAME: f64 = 45.0;
@@ -47,6 +52,9 @@ text_enum! {
         SameContact = "same_contact",
         /// The same organization gives both.
         SameProvider = "same_provider",
+        /// Organizations of one name give both, each a record of its own, as where two sources tell of one organization. Neither this nor
+        /// `same_provider` is said of services in different cities.
+        SameProviderName = "same_provider_name",
     }
 }
 
@@ -76,7 +84,14 @@ pub(in crate::services) struct Look {
     id: ServiceId,
     /// Folded.
     name: Box<str>,
+    /// The organization that gives it, where that is named by its id.
+    provider_id: Option<OrganizationId>,
+    /// Rising.
     traits: Box<[Trait]>,
+    /// The cities that it is in or for, by their numbers in the index, rising.
+    cities: Box<[LabelId]>,
+    /// Whether it is in one of them.
+    has_city: bool,
     distinct_from: Box<[ServiceId]>,
 }
 
@@ -86,10 +101,53 @@ impl DirectoryIndex {
         let kept = self.labels().services(LabelKind::Keeper, &keeper.to_string()).into_iter().flatten();
         let look = |slot| {
             let entry = self.get(slot)?;
+            let (mut provider_id, mut cities) = (None, Vec::new());
+            for label in entry.labels() {
+                match self.labels().get(label) {
+                    Some((LabelKind::City, city)) if !city.is_empty() => cities.push(label),
+                    Some((LabelKind::Provider, id)) => provider_id = id.parse::<OrganizationId>().ok(),
+                    _ => {}
+                }
+            }
             let (name, traits, distinct_from) = (entry.name_key.clone(), entry.traits.clone(), entry.distinct_from.clone());
-            Some(Look { id: entry.id, name, traits, distinct_from })
+            Some(Look { id: entry.id, name, provider_id, traits, cities: cities.into(), has_city: entry.has_city, distinct_from })
         };
         kept.filter_map(look).collect()
+    }
+}
+
+impl Look {
+    /// By what others are looked for that have it in common.
+    fn asked(&self) -> impl Iterator<Item = Trait> + '_ {
+        let asked = self.traits.iter().copied().filter(|found| found.kind() != TraitKind::Provider);
+        let called = self.traits.iter().copied().filter(|found| found.kind() == TraitKind::ProviderName);
+        let in_cities = called.flat_map(move |provider| self.cities.iter().take(MOST_CITIES).map(move |city| provider.in_city(*city)));
+        asked.chain(in_cities)
+    }
+}
+
+/// The organizations that give these services, each once.
+pub(in crate::services) fn providers(looks: &[Look]) -> Vec<OrganizationId> {
+    let mut ids: Vec<OrganizationId> = looks.iter().filter_map(|look| look.provider_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Has services have in common what their [`providers`] are called, by the names of these.
+pub(in crate::services) fn call_providers(looks: &mut [Look], names: &HashMap<OrganizationId, String>) {
+    let called = |(id, name): (&OrganizationId, &String)| {
+        let name = bare(name);
+        // One without a letter in its name is told apart by its id.
+        (*id, if name.is_empty() { id.to_string() } else { name })
+    };
+    let names: HashMap<OrganizationId, String> = names.iter().map(called).collect();
+    for look in looks {
+        let Some(provider) = look.provider_id.and_then(|id| names.get(&id)) else { continue };
+        let mut traits = std::mem::take(&mut look.traits).into_vec();
+        traits.extend(of_provider(&look.name, provider));
+        traits.sort_unstable();
+        look.traits = traits.into();
     }
 }
 
@@ -102,9 +160,7 @@ pub(in crate::services) fn look_alikes(looks: &[Look]) -> Vec<Pair> {
 
 /// Those that are worth a comparison, each pair once.
 fn candidates(looks: &[Look]) -> Vec<(&Look, &Look)> {
-    let is_asked = |found: &Trait| found.kind() != TraitKind::Provider;
-    let mut having: Vec<(Trait, u32)> =
-        (0..).zip(looks).flat_map(|(place, look)| look.traits.iter().copied().filter(is_asked).map(move |found| (found, place))).collect();
+    let mut having: Vec<(Trait, u32)> = (0..).zip(looks).flat_map(|(place, look)| look.asked().map(move |found| (found, place))).collect();
     having.sort_unstable();
     let mut pairs: Vec<(u32, u32)> = Vec::new();
     for alike in having.chunk_by(|one, other| one.0 == other.0).filter(|alike| alike.len() > 1) {
@@ -148,21 +204,27 @@ fn pair(one: &Look, other: &Look) -> Option<Pair> {
 /// How sure one can be that two services are one, from 0 to 100, and why. What one of them does not say counts for nothing.
 fn likeness(one: &Look, other: &Look) -> (u8, Vec<ServiceResemblance>) {
     let (mut reasons, mut points, mut most) = (Vec::new(), 0.0, NAME);
-    let kinds = [
-        (TraitKind::Phone, PHONE, ServiceResemblance::SamePhone),
-        (TraitKind::Place, PLACE, ServiceResemblance::SamePlace),
-        (TraitKind::Contact, CONTACT, ServiceResemblance::SameContact),
-        (TraitKind::Provider, PROVIDER, ServiceResemblance::SameProvider),
+    let share = |kind| share(one, other, kind);
+    let place = share(TraitKind::Place);
+    let is_elsewhere = place != Some(true) && are_apart(one, other);
+    // Who is in one city may well be there for another.
+    let place = if is_elsewhere && one.has_city == other.has_city { Some(false) } else { place };
+    let (record, called) = (share(TraitKind::Provider), share(TraitKind::ProviderName));
+    let by_whom = if record == Some(true) { ServiceResemblance::SameProvider } else { ServiceResemblance::SameProviderName };
+    // Branches in two cities have their provider and what they are called in common, and are two.
+    let provider = record.map(|is_shared| (is_shared || called == Some(true)) && !is_elsewhere);
+    let compared = [
+        (share(TraitKind::Phone), PHONE, ServiceResemblance::SamePhone),
+        (place, PLACE, ServiceResemblance::SamePlace),
+        (share(TraitKind::Contact), CONTACT, ServiceResemblance::SameContact),
+        (provider, PROVIDER, by_whom),
     ];
-    for (kind, weight, reason) in kinds {
-        let of = |look: &Look| look.traits.iter().any(|found| found.kind() == kind);
-        if of(one) && of(other) {
-            most += weight;
-            let is_shared = |found: &&Trait| found.kind() == kind && other.traits.binary_search(found).is_ok();
-            if one.traits.iter().any(|found| is_shared(&found)) {
-                points += weight;
-                reasons.push(reason);
-            }
+    for (is_shared, weight, reason) in compared {
+        let Some(is_shared) = is_shared else { continue };
+        most += weight;
+        if is_shared {
+            points += weight;
+            reasons.push(reason);
         }
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 99")]
@@ -179,6 +241,19 @@ fn likeness(one: &Look, other: &Look) -> (u8, Vec<ServiceResemblance>) {
     }
     // Half alike is not alike at all: names of different things share letters.
     (score(points + NAME * ((similarity - 0.7) / 0.3).clamp(0.0, 1.0)), reasons)
+}
+
+/// Whether two have something of a kind in common; none where one of them says nothing of it.
+fn share(one: &Look, other: &Look, kind: TraitKind) -> Option<bool> {
+    let says = |look: &Look| look.traits.iter().any(|found| found.kind() == kind);
+    let mut own = one.traits.iter().filter(|found| found.kind() == kind);
+    (says(one) && says(other)).then(|| own.any(|found| other.traits.binary_search(found).is_ok()))
+}
+
+/// Whether both say in or for which cities they are, and have none in common.
+fn are_apart(one: &Look, other: &Look) -> bool {
+    let is_shared = |city: &LabelId| other.cities.binary_search(city).is_ok();
+    !one.cities.is_empty() && !other.cities.is_empty() && !one.cities.iter().any(is_shared)
 }
 
 /// How alike two names are, from 0 to 1. A name that holds all words of the other, two at least, is nearly the same.
@@ -205,11 +280,12 @@ fn words(name: &str) -> Vec<&str> {
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use uuid::Uuid;
 
     use super::*;
     use crate::db::types::Id;
     use crate::services::duplicates::traits::traits;
-    use crate::services::model::ServiceInput;
+    use crate::services::model::{AreaKind, ServiceInput};
     use crate::text::fold;
 
     fn score(one: &Value, other: &Value) -> u8 {
@@ -221,7 +297,18 @@ mod tests {
     }
 
     fn look(service: ServiceInput) -> Look {
-        Look { id: Id::generate(), name: fold(&service.name).into(), traits: traits(&service), distinct_from: Box::default() }
+        let named = service.places.iter().filter_map(|place| place.address.as_ref()?.city.as_deref());
+        let mut cities: Vec<LabelId> = named.map(number).collect();
+        let has_city = !cities.is_empty();
+        cities.extend(service.service_areas.iter().filter(|area| area.kind == AreaKind::City).map(|area| number(&area.value)));
+        cities.sort_unstable();
+        let (name, provider_id, traits) = (fold(&service.name).into(), service.provider_id, traits(&service));
+        Look { id: Id::generate(), name, provider_id, traits, cities: cities.into(), has_city, distinct_from: Box::default() }
+    }
+
+    /// A number for each city, as the index has one.
+    fn number(city: &str) -> LabelId {
+        city.bytes().fold(0, |number: LabelId, letter| number.wrapping_mul(31).wrapping_add(letter.into()))
     }
 
     fn service(name: &str, phone: &str, street: &str) -> Value {
@@ -259,6 +346,60 @@ mod tests {
         assert!(score(&of(json!({})), &of(json!({}))) >= LIKELY);
         let at = |street: &str| of(json!({ "places": [{ "address": { "line1": street } }] }));
         assert!(score(&at("12 Mill St"), &at("9 Lake Rd")) < LIKELY);
+    }
+
+    /// Services as two sources have them that each know the Salvation Army by a record of its own.
+    fn of_the_army(services: &[(usize, Value)]) -> Vec<Look> {
+        let id = |source: usize| OrganizationId::from_uuid(Uuid::from_u128(source as u128));
+        let of = |(source, more): &(usize, Value)| {
+            let mut service = json!({ "name": "Food bank", "provider_id": id(*source) });
+            service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            look(read(&service))
+        };
+        let mut looks: Vec<Look> = services.iter().map(of).collect();
+        assert_eq!(providers(&looks), [id(1), id(2)]);
+        let names = HashMap::from([(id(1), "The Salvation Army".to_owned()), (id(2), "THE  SALVATION-ARMY.".to_owned())]);
+        call_providers(&mut looks, &names);
+        looks
+    }
+
+    fn in_city(city: &str) -> Value {
+        json!({ "places": [{ "address": { "city": city } }] })
+    }
+
+    #[test]
+    fn what_a_provider_is_called_counts_whoever_has_recorded_it_and_not_in_different_cities() {
+        let reasons = |one: Value, other: Value| {
+            let found = look_alikes(&of_the_army(&[(1, one), (2, other)]));
+            found.into_iter().map(|pair| pair.reasons).collect::<Vec<_>>()
+        };
+        let called_alike = [vec![ServiceResemblance::SameName, ServiceResemblance::SameProviderName]];
+        assert_eq!(reasons(json!({}), json!({})), called_alike);
+        assert_eq!(reasons(in_city("Alder Falls"), json!({})), called_alike, "of one the city is not known");
+        assert_eq!(reasons(in_city("Alder Falls"), in_city("Alder Falls")), called_alike);
+        assert!(reasons(in_city("Alder Falls"), in_city("Elm Creek")).is_empty());
+        let toll_free = |mut service: Value| {
+            service["phones"] = json!([{ "original": "1-888-555-0142" }]);
+            service
+        };
+        let area = |city: &str| json!({ "service_areas": [{ "kind": "city", "value": city }] });
+        assert!(reasons(toll_free(in_city("Alder Falls")), toll_free(in_city("Elm Creek"))).is_empty());
+        assert!(reasons(toll_free(area("Alder Falls")), toll_free(area("Elm Creek"))).is_empty());
+        assert!(reasons(in_city("Alder Falls"), area("Elm Creek")).is_empty());
+        let there_for_another = reasons(toll_free(in_city("Alder Falls")), toll_free(area("Elm Creek")));
+        assert_eq!(there_for_another, [vec![ServiceResemblance::SameName, ServiceResemblance::SamePhone]]);
+        let named = |name: &str| (1, json!({ "name": name }));
+        assert!(look_alikes(&of_the_army(&[named("Food bank"), (2, json!({ "name": "Thrift shop" }))])).is_empty());
+        let alike = look_alikes(&of_the_army(&[named("Foodbanks for all"), (2, json!({ "name": "Foodbank for all" }))]));
+        assert_eq!(alike[0].reasons, [ServiceResemblance::SimilarName, ServiceResemblance::SameProviderName]);
+    }
+
+    #[test]
+    fn branches_of_one_provider_are_compared_within_their_cities() {
+        let branches: Vec<(usize, Value)> = (0..3_000).map(|number| (1 + number % 2, in_city(&format!("City {}", number / 2)))).collect();
+        let looks = of_the_army(&branches);
+        assert_eq!(candidates(&looks).len(), 1_500);
+        assert_eq!(look_alikes(&looks).len(), 1_500, "each of one source with that of the other in its city");
     }
 
     /// Services of providers that each have ten of them at one telephone, one place and one web page.
@@ -303,7 +444,9 @@ mod tests {
     }
 
     fn copy(look: &Look) -> Look {
-        Look { id: look.id, name: look.name.clone(), traits: look.traits.clone(), distinct_from: look.distinct_from.clone() }
+        let Look { id, name, provider_id, traits, cities, has_city, distinct_from } = look;
+        let (name, traits, cities, distinct_from) = (name.clone(), traits.clone(), cities.clone(), distinct_from.clone());
+        Look { id: *id, name, provider_id: *provider_id, traits, cities, has_city: *has_city, distinct_from }
     }
 
     #[test]

@@ -29,9 +29,13 @@ use crate::services::resource::Services;
 /// Pairs among the services that the caller's organization keeps, whatever sources they are from, that look like one service: by name,
 /// telephone, place, web page, mail address and provider. The likeliest first. Merge them, or say that they are two.
 ///
-/// Two are compared where they have a telephone, a place, a web page or a mail address in common, or a name together with a city or a
-/// provider. Where many share one of these, such as the telephone of a switchboard, only those of them are compared whose names also have a
-/// word in common that few of them have. Pairs that are alike in nothing else are not listed.
+/// Two are compared where they have a telephone, a place, a web page or a mail address in common, what their provider is called, or a name
+/// together with a city. Where many share one of these, such as the telephone of a switchboard, only those of them are compared whose names
+/// also have a word in common that few of them have, and of one provider's those in one city. Pairs that are alike in nothing else are not
+/// listed.
+///
+/// A provider is the same by its record, or by its name where each source has a record of its own, as that name was at most a minute ago.
+/// It counts for nothing where both services say in or for which cities they are and have none in common: branches are not duplicates.
 #[utoipa::path(tag = "services", params(ServiceDuplicateQuery), responses((status = 200, description = "A page of pairs.", body = Page<ServiceDuplicate>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/duplicates")]
 pub async fn list_service_duplicates(
@@ -40,12 +44,12 @@ pub async fn list_service_duplicates(
     query: Query<ServiceDuplicateQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let (keeper, query, shared) = (caller.organization_id, query.0, app.clone());
+    let (keeper, now, query, shared) = (caller.organization_id, caller.at, query.0, app.clone());
     let fingerprint = page::fingerprint(&("duplicates", keeper));
     let after: Option<Rank> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
     let page = app.read_directory(move |conn| {
         shared.directory.refresh(conn, Demand::All)?;
-        let pairs = shared.directory.look_alikes(keeper);
+        let pairs = shared.directory.look_alikes(conn, keeper, now)?;
         let first = after.map_or(0, |after| pairs.partition_point(|pair| pair.rank <= after));
         let rows: Vec<_> = pairs.iter().skip(first).take(query.limit.get() + 1).collect();
         let page = Page::from_rows(rows, query.limit, fingerprint, |pair| pair.rank)?;

@@ -15,9 +15,11 @@ pub enum TraitKind {
     Place,
     /// A web page or an electronic mail address.
     Contact,
-    /// The organization that gives it.
+    /// The organization that gives it: its record, or its name where it has none.
     Provider,
-    /// The name together with a city, or with the provider: what is looked for, and nothing by itself.
+    /// What that organization is called.
+    ProviderName,
+    /// A name together with a city, or with the provider: what is looked for, and nothing by itself.
     Name,
 }
 
@@ -42,12 +44,24 @@ impl Trait {
             1 => TraitKind::Place,
             2 => TraitKind::Contact,
             3 => TraitKind::Provider,
+            4 => TraitKind::ProviderName,
             _ => TraitKind::Name,
         }
     }
+
+    /// This together with a city, by its number: what is looked for where many have this.
+    pub fn in_city(self, city: u32) -> Self {
+        Self::new(TraitKind::Name, (self.0, city))
+    }
 }
 
-/// The traits of a service, rising, each once.
+/// What services have in common whose provider is called so: `name` is that of the service, folded, `provider` is bare.
+pub fn of_provider(name: &str, provider: &str) -> [Trait; 2] {
+    [Trait::new(TraitKind::ProviderName, provider), Trait::new(TraitKind::Name, (name, provider))]
+}
+
+/// The traits of a service, rising, each once. What an organization is called that is named by its id is not among them: it may be called
+/// otherwise without a new version of the service.
 pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
     let name = fold(&service.name);
     let mut found: Vec<Trait> = keys::lines(service).map(|line| Trait::new(TraitKind::Phone, line)).collect();
@@ -71,7 +85,9 @@ pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
     let mail = service.email.as_deref().map(str::to_lowercase);
     found.extend([web, mail].into_iter().flatten().map(|contact| Trait::new(TraitKind::Contact, contact)));
     if let Some(provider) = keys::provider(service) {
-        found.push(Trait::new(TraitKind::Name, (&name, &provider)));
+        if service.provider_id.is_none() {
+            found.extend(of_provider(&name, &provider));
+        }
         found.push(Trait::new(TraitKind::Provider, provider));
     }
     found.sort_unstable();

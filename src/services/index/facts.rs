@@ -39,6 +39,7 @@ pub(super) struct Facts {
     pub(super) prices: Vec<([u8; 3], i64)>,
     pub(super) is_free_or_by_income: bool,
     pub(super) is_anywhere: bool,
+    pub(super) has_city: bool,
     pub(super) walk_m: Option<i32>,
     pub(super) name_key: String,
 }
@@ -173,7 +174,9 @@ impl Facts {
                 self.label(LabelKind::Accessibility, accessibility.as_str());
             }
             if let Some(city) = place.address.as_ref().and_then(|address| address.city.as_deref()) {
-                self.label(LabelKind::City, fold(city));
+                let city = fold(city);
+                self.has_city |= !city.is_empty();
+                self.label(LabelKind::City, city);
             }
             if let Some(point) = place.point {
                 self.spots.push(Spot { point, place: number, is_area: is_area(place.point_precision) });

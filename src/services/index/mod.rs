@@ -90,6 +90,8 @@ pub(super) struct Entry {
     pub(super) is_free_or_by_income: bool,
     /// Whether it carries [`Flag::Anywhere`].
     pub(super) is_anywhere: bool,
+    /// Whether one of its places says in which city it is.
+    pub(super) has_city: bool,
     /// The shortest walk from a stop to one of its places.
     pub(super) walk_m: Option<i32>,
     /// The last day on which the record is not stale.
@@ -137,6 +139,7 @@ impl Card {
             prices: facts.prices.into(),
             is_free_or_by_income: facts.is_free_or_by_income,
             is_anywhere: facts.is_anywhere,
+            has_city: facts.has_city,
             walk_m: facts.walk_m,
             fresh_until: service.verification.fresh_until(),
             room: room(record),

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod limits;
+mod order;
 mod round_trip;
 mod standard;
 

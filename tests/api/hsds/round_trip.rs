@@ -25,6 +25,13 @@ fn sorted(services: &[Value]) -> Vec<String> {
 
 /// The lines of every file of a zip file, sorted.
 pub fn tables(answer: &Answer) -> BTreeMap<String, Vec<String>> {
+    let mut tables = files(answer);
+    tables.values_mut().for_each(|lines| lines.sort());
+    tables
+}
+
+/// The lines of every file of a zip file, as they stand.
+pub fn files(answer: &Answer) -> BTreeMap<String, Vec<String>> {
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/zip")));
     let mut archive = zip::ZipArchive::new(Cursor::new(answer.bytes.to_vec())).unwrap();
     let files = 0..archive.len();
@@ -34,11 +41,10 @@ pub fn tables(answer: &Answer) -> BTreeMap<String, Vec<String>> {
             let name = file.name().unwrap().into_owned();
             let mut text = String::new();
             file.read_to_string(&mut text).unwrap();
-            let mut lines: Vec<String> = match name.ends_with(".csv") {
+            let lines: Vec<String> = match name.ends_with(".csv") {
                 true => csv::ReaderBuilder::new().from_reader(text.as_bytes()).records().map(|row| format!("{:?}", row.unwrap())).collect(),
                 false => vec![text],
             };
-            lines.sort();
             (name, lines)
         })
         .collect()
