@@ -22,6 +22,8 @@ use crate::http::json;
 use crate::patients::api::PossibleDuplicate;
 use crate::patients::model::PatientInput;
 use crate::patients::search;
+use crate::referrals::loading;
+use crate::referrals::model::ReferralInput;
 
 /// A transaction takes up no more lines after this long, so that others' writes do not wait for it.
 const TURN: Duration = Duration::from_millis(20);
@@ -94,6 +96,14 @@ enum Content {
 }
 
 impl Content {
+    /// What it says, where it is valid.
+    const fn ready(&self) -> Option<(&Head, &Body)> {
+        match self {
+            Self::Ready { head, body, .. } => Some((head, body)),
+            _ => None,
+        }
+    }
+
     /// What it says that it is.
     const fn of(&self) -> Option<BulkType> {
         match self {
@@ -311,9 +321,17 @@ fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Resul
     Ok(job)
 }
 
+/// Has what referrals count on that are loaded as they stood stay so until the transaction ends.
+fn hold<'l>(conn: &mut DbConn, caller: &Principal, lines: impl IntoIterator<Item = (&'l Head, &'l Body)>) -> Result<()> {
+    let stood = lines.into_iter().filter(|(head, _)| head.was.contains_key("status"));
+    loading::hold_performers(conn, caller, stood.filter_map(|(_, body)| body.downcast_ref::<ReferralInput>()))
+}
+
 /// What became of the first lines, as many as fit into a turn; of a blank one nothing.
 fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<Vec<Option<LineResult>>> {
     let began = Moment::now();
+    // At first, and for all that may be written: whoever waits for others has nothing yet for which they wait.
+    hold(conn, caller, lines.iter().filter_map(|line| line.content.ready()))?;
     let is_over = || began.elapsed() >= TURN;
     let mut results: Vec<Option<LineResult>> = Vec::with_capacity(lines.len());
     while let Some(rest) = lines.get(results.len()..).filter(|rest| !rest.is_empty())
@@ -425,7 +443,10 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
         Content::Open { head, body } => {
             let (kind, mut body) = (head.of.kind(), body.clone());
             let read = within(references::resolve(conn, caller, kind, &mut body, true).and_then(|_| kind.read(body)));
-            let outcome = read.and_then(|body| alone(conn, kind, head, &body));
+            let outcome = read.and_then(|body| {
+                hold(conn, caller, [(head, &body)])?;
+                alone(conn, kind, head, &body)
+            });
             told(number, head, outcome, &[])?
         }
     }))
