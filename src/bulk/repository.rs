@@ -207,7 +207,8 @@ pub fn replace_foreseen(conn: &mut DbConn, job: JobId, rows: &[ForeseenRow]) -> 
 pub fn purge_foreseen(conn: &mut DbConn) -> Result<usize> {
     let of_job = foreseen_resources::table.filter(foreseen_resources::job_id.eq(bulk_jobs::id));
     let ended = bulk_jobs::table.filter(bulk_jobs::finished_at.is_not_null()).filter(exists(of_job));
-    let Some(job) = ended.select(bulk_jobs::id).first::<JobId>(conn).optional()? else { return Ok(0) };
+    let first = ended.order(bulk_jobs::finished_at).select(bulk_jobs::id);
+    let Some(job) = first.first::<JobId>(conn).optional()? else { return Ok(0) };
     let its = || foreseen_resources::table.filter(foreseen_resources::job_id.eq(job));
     let keys: Vec<Id<()>> = its().limit(FORGOTTEN_AT_ONCE).select(foreseen_resources::key).load(conn)?;
     Ok(delete(its().filter(foreseen_resources::key.eq_any(keys))).execute(conn)?)
