@@ -24,6 +24,10 @@ pub struct ImportOptions {
     /// meant; the line of that organization itself is the calling one's own.
     #[param(example = "01931f4e-6c1a-7b3e-9d55-0c2f8f4b7a10")]
     pub former_organization_id: Option<OrganizationId>,
+    /// Say what would become of each line, and write nothing.
+    #[serde(default)]
+    #[param(example = false)]
+    pub dry_run: bool,
 }
 
 /// An import.
@@ -33,6 +37,9 @@ pub struct Import {
     pub id: JobId,
     /// How it stands.
     pub status: JobStatus,
+    /// Whether it only says what would become of its lines: then nothing was written, and the numbers are of what would be.
+    #[schema(example = false)]
+    pub dry_run: bool,
     /// Why it was given up.
     pub error: Option<JobError>,
     /// Lines that are done, blank ones among them.
@@ -76,6 +83,7 @@ impl From<JobRow> for Import {
         Self {
             id: row.id,
             status: row.status,
+            dry_run: row.content.dry_run,
             error: row.error,
             lines: row.lines,
             lines_total: row.lines_total.unwrap_or(row.lines),

@@ -99,6 +99,7 @@ impl Engine {
                 while self.db.write(move |conn| repository::purge_unneeded(conn, job, kind)).await? > 0 {}
             }
         }
+        while self.db.write(repository::purge_foreseen).await? > 0 {}
         while self.db.write(move |conn| repository::purge(conn, now.plus(-KEPT), now.plus(-GIVEN_UP))).await? > 0 {}
         Ok(())
     }
@@ -108,7 +109,7 @@ impl Engine {
         let Ok(first) = lease.held(self.lines(&job, job.lines)).await else { return Ok(false) };
         let mut lines = first?;
         while let Some(current) = lines {
-            let (last, has_services) = (current.last(), current.has_services());
+            let (last, has_services) = (current.last(), current.has_services() && !job.content.dry_run);
             let writing = write_lines(lease, Arc::new(current));
             let (is_held, next) = if has_services {
                 // One after the other: whoever searches meanwhile would wait for a processor.

@@ -118,6 +118,19 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 /// other lines name them, and get one of their own. With `former_organization_id` those of an organization's own export are its own here
 /// too.
 ///
+/// **Dry run.** With `dry_run=true` the answer, the job and its results are as ever, and say what would become of each line; nothing else is
+/// written, not even the `Idempotency-Key`, with which the import in earnest may be sent. Each line is read, checked and written as in
+/// earnest, by itself against what is there, and taken back at once; of the lines before it the ids and identifiers are known of what they
+/// would make or change. So it finds what is wrong with a line itself, what it names that is neither there nor in an earlier line, an
+/// identifier that another record or an earlier line has, and every rule that a line breaks against what is there and stays as it is.
+///
+/// It does not find what shows only once the lines before are written. A line that names what one of them would make, or is of what one of
+/// them would make or change, is checked by its schema and what `read_only` says of its history, not by the rules that are asked as it is
+/// written, such as that a consent stands, a need is the patient's, a slot has a place. Nor is a line refused by such a rule where one before it changes what it names, or adds to the
+/// same patient, screening, referral or slot. A second line of a resource counts as changed where it says something else than the one before
+/// it, a need that the screening of an earlier line would raise as new, and an identifier that an earlier line takes from a record as that
+/// record's still. What others write meanwhile is not foreseen.
+///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that
 /// is refused does not hold up the others; an import that has refused a hundred thousand, and ten times as many as it has taken, is given
@@ -147,8 +160,10 @@ pub async fn create_import(
         return Err(Error::TooLarge);
     }
     let body = Unpacked::of(&request, payload.into_inner())?;
-    let ImportOptions { possible_duplicates, former_organization_id } = query.0;
-    let content = Content { possible_duplicates, former_organization_id, line_limit, ..Content::default() };
+    let ImportOptions { possible_duplicates, former_organization_id, dry_run } = query.0;
+    // The import in earnest may come with the same key, and is another one.
+    let key = if dry_run { StreamedKey::none() } else { key };
+    let content = Content { possible_duplicates, former_organization_id, dry_run, line_limit, ..Content::default() };
     let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
     let id = job.id;
     let mut upload = Upload { db: app.db.clone(), id, is_over: false };

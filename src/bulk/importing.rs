@@ -13,18 +13,21 @@ use uuid::Uuid;
 use super::kinds::{Body, BulkType, Fresh, Loadable, ReadOnly, Said, fresh};
 use super::model::{ChunkRow, JobError, JobRow, JobStatus, LineOutcome, RESULTS};
 use super::pieces::{pack, unpack};
-use super::{references, repository};
+use super::{dry_run, references, repository};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Chain, Error, Fault, Problem, Result};
 use crate::http::json;
+use crate::kind::ResourceType;
 use crate::patients::api::PossibleDuplicate;
 use crate::patients::model::PatientInput;
 use crate::patients::search;
+use crate::referrals::loading;
+use crate::referrals::model::ReferralInput;
 
 /// A transaction takes up no more lines after this long, so that others' writes do not wait for it.
-const TURN: Duration = Duration::from_millis(20);
+pub(super) const TURN: Duration = Duration::from_millis(20);
 /// Lines that are inserted together at most.
 const TOGETHER: usize = 128;
 
@@ -62,7 +65,7 @@ pub struct LineResult {
     pub outcome: LineOutcome,
     /// What it is of; null where it does not say so.
     pub r#type: Option<BulkType>,
-    /// The resource.
+    /// The resource. In a dry run null where it is not there: it gets its id when it is made.
     pub id: Option<Uuid>,
     /// Why it was refused.
     pub problem: Option<Problem>,
@@ -74,26 +77,34 @@ pub struct LineResult {
 
 /// A line that was read.
 #[derive(Debug)]
-struct Line {
-    number: i64,
+pub(super) struct Line {
+    pub(super) number: i64,
     /// Bytes, with the end of the line.
     size: i64,
-    content: Content,
+    pub(super) content: Content,
 }
 
 #[derive(Debug)]
-enum Content {
+pub(super) enum Content {
     /// Nothing but white space: no line at all.
     Blank,
     /// It is wrong by itself.
     Refused(Option<BulkType>, Box<Problem>),
-    /// It is valid.
-    Ready { head: Head, body: Body, duplicates: Vec<PossibleDuplicate> },
+    /// It is valid. Of one that is only tried it is known what it names.
+    Ready { head: Head, body: Body, duplicates: Vec<PossibleDuplicate>, names: Vec<(ResourceType, Uuid)> },
     /// It names what was not there when it was read.
     Open { head: Head, body: Value },
 }
 
 impl Content {
+    /// What it says, where it is valid.
+    const fn ready(&self) -> Option<(&Head, &Body)> {
+        match self {
+            Self::Ready { head, body, .. } => Some((head, body)),
+            _ => None,
+        }
+    }
+
     /// What it says that it is.
     const fn of(&self) -> Option<BulkType> {
         match self {
@@ -106,12 +117,12 @@ impl Content {
 
 /// What a line says besides its body.
 #[derive(Debug)]
-struct Head {
-    of: BulkType,
-    id: Option<Uuid>,
-    was: ReadOnly,
+pub(super) struct Head {
+    pub(super) of: BulkType,
+    pub(super) id: Option<Uuid>,
+    pub(super) was: ReadOnly,
     /// Whether it is a referral that is to be sent.
-    is_sent: bool,
+    pub(super) is_sent: bool,
 }
 
 /// Lines that were read and are to be written.
@@ -196,14 +207,15 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
     if references::has_any(kind, &mut body) && !within(references::resolve(conn, caller, kind, &mut body, false))? {
         return Ok(Content::Open { head, body });
     }
+    let names = if job.content.dry_run { references::ids(kind, &mut body)? } else { Vec::new() };
     let body = within(kind.read(body))?;
     let patient = body.downcast_ref::<PatientInput>().filter(|_| job.content.possible_duplicates);
     let duplicates = patient.map(|patient| search::possible_duplicates(conn, caller, patient)).transpose()?.unwrap_or_default();
-    Ok(Content::Ready { head, body, duplicates })
+    Ok(Content::Ready { head, body, duplicates, names })
 }
 
 /// The same with faults that point into the line, of which the body is a part.
-fn within<T>(result: Result<T>) -> Result<T> {
+pub(super) fn within<T>(result: Result<T>) -> Result<T> {
     let inside = |fault: &str| if fault.starts_with("/read_only") { fault.to_owned() } else { format!("/resource{fault}") };
     result.map_err(|error| error.at_pointers(inside))
 }
@@ -269,7 +281,7 @@ pub fn write(conn: &mut DbConn, mut job: JobRow, lines: &Lines, now: Instant) ->
     if rest.first().is_some_and(|line| line.number > job.lines + 1) {
         return end(conn, JobRow { error: Some(JobError::InputLost), ..job }, JobStatus::Failed, now);
     }
-    let results = write_some(conn, &caller, rest)?;
+    let results = if job.content.dry_run { dry_run::try_some(conn, &caller, job.id, rest)? } else { write_some(conn, &caller, rest)? };
     let (mut text, mut taken) = (Vec::with_capacity(results.len() * 96), 0);
     for (line, result) in rest.iter().zip(&results) {
         (job.lines, job.bytes, taken) = (line.number, job.bytes + line.size, taken + 1);
@@ -311,9 +323,17 @@ fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Resul
     Ok(job)
 }
 
+/// Has what referrals count on that are loaded as they stood stay so until the transaction ends.
+fn hold<'l>(conn: &mut DbConn, caller: &Principal, lines: impl IntoIterator<Item = (&'l Head, &'l Body)>) -> Result<()> {
+    let stood = lines.into_iter().filter(|(head, _)| head.was.contains_key("status"));
+    loading::hold_performers(conn, caller, stood.filter_map(|(_, body)| body.downcast_ref::<ReferralInput>()))
+}
+
 /// What became of the first lines, as many as fit into a turn; of a blank one nothing.
 fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<Vec<Option<LineResult>>> {
     let began = Moment::now();
+    // At first, and for all that may be written: whoever waits for others has nothing yet for which they wait.
+    hold(conn, caller, lines.iter().filter_map(|line| line.content.ready()))?;
     let is_over = || began.elapsed() >= TURN;
     let mut results: Vec<Option<LineResult>> = Vec::with_capacity(lines.len());
     while let Some(rest) = lines.get(results.len()..).filter(|rest| !rest.is_empty())
@@ -348,7 +368,7 @@ fn write_together<'r>(
     is_over: impl Fn() -> bool,
 ) -> Result<Vec<Option<LineResult>>> {
     let ready = |line: &'r Line| match &line.content {
-        Content::Ready { head, body, duplicates } => Some((line.number, head, body, duplicates)),
+        Content::Ready { head, body, duplicates, .. } => Some((line.number, head, body, duplicates)),
         _ => None,
     };
     let ready: Vec<_> = run.iter().filter_map(ready).collect();
@@ -390,7 +410,8 @@ fn write_together<'r>(
     Ok(results)
 }
 
-fn new_id(caller: &Principal, id: Option<Uuid>) -> Uuid {
+/// The id that a new resource gets.
+pub(super) fn new_id(caller: &Principal, id: Option<Uuid>) -> Uuid {
     id.map_or_else(|| Id::<()>::generate().uuid(), |id| references::echo(caller.organization_id, id))
 }
 
@@ -418,20 +439,24 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
     Ok(Some(match &line.content {
         Content::Blank => return Ok(None),
         Content::Refused(of, problem) => refused(number, *of, (**problem).clone()),
-        Content::Ready { head, body, duplicates } => {
+        Content::Ready { head, body, duplicates, .. } => {
             let outcome = alone(conn, head.of.kind(), head, body);
             told(number, head, outcome, duplicates)?
         }
         Content::Open { head, body } => {
             let (kind, mut body) = (head.of.kind(), body.clone());
             let read = within(references::resolve(conn, caller, kind, &mut body, true).and_then(|_| kind.read(body)));
-            let outcome = read.and_then(|body| alone(conn, kind, head, &body));
+            let outcome = read.and_then(|body| {
+                hold(conn, caller, [(head, &body)])?;
+                alone(conn, kind, head, &body)
+            });
             told(number, head, outcome, &[])?
         }
     }))
 }
 
-fn told(line: i64, head: &Head, outcome: Result<(LineOutcome, Uuid)>, duplicates: &[PossibleDuplicate]) -> Result<LineResult> {
+/// What is told of a line of which this became.
+pub(super) fn told(line: i64, head: &Head, outcome: Result<(LineOutcome, Uuid)>, duplicates: &[PossibleDuplicate]) -> Result<LineResult> {
     match outcome {
         Ok((outcome, id)) => {
             let possible_duplicates = if outcome == LineOutcome::Created { duplicates.to_vec() } else { Vec::new() };
@@ -441,7 +466,8 @@ fn told(line: i64, head: &Head, outcome: Result<(LineOutcome, Uuid)>, duplicates
     }
 }
 
-const fn refused(line: i64, of: Option<BulkType>, problem: Problem) -> LineResult {
+/// What is told of a line that is refused.
+pub(super) const fn refused(line: i64, of: Option<BulkType>, problem: Problem) -> LineResult {
     LineResult { line, outcome: LineOutcome::Refused, r#type: of, id: None, problem: Some(problem), possible_duplicates: Vec::new() }
 }
 

@@ -192,6 +192,12 @@ pub trait Loadable: Sync {
     /// Creates or replaces what the line is of: what has the first identifier; what has the id, came from what had it, or was named by it
     /// before; else a new one.
     fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)>;
+    /// What a line is of, where that is there, and whether its body says the same. Fails where the caller may not write what it says.
+    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<(Uuid, bool)>>;
+    /// Fails where what a line says besides its body cannot be, whatever else is there.
+    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<()>;
+    /// A digest of what a line says: the same of two that say the same.
+    fn digest(&self, said: Said<'_>) -> Result<Uuid>;
     /// Whether [`insert_all`](Self::insert_all) does all there is to be done for one that stood so.
     fn is_batched(&self, was: &ReadOnly) -> bool;
     /// Creates many that are not there, with few statements; for each whether it could be. Fails as a whole where identifiers clash.
@@ -245,6 +251,11 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, caller, id, was);
         Ok(false)
     }
+    /// Fails where what is said of one besides its body, by which it is [made](Self::create) and [restored](Self::restore), cannot be.
+    fn check_said(conn: &mut DbConn, caller: &Principal, input: &Self::Input, was: &ReadOnly, is_sent: bool) -> Result<()> {
+        let _ = (conn, caller, input, was, is_sent);
+        Ok(())
+    }
     /// Some as lists show them, in the same order. Where that takes a look at other rows, at those of all of them together.
     fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Self::Shape>) -> Result<Vec<Self::Shape>> {
         shapes.into_iter().map(|shape| Self::view(conn, caller, shape)).collect()
@@ -269,6 +280,30 @@ struct Of<R>(PhantomData<fn() -> R>);
 impl<R: Bulk> Of<R> {
     fn input(body: &Body) -> Result<&R::Input> {
         body.downcast_ref().ok_or_else(|| Error::internal("a body of another kind"))
+    }
+
+    /// What a line is of: what has the first identifier; what has the id, came from what had it, or was named by it before; what is the same.
+    fn present(conn: &mut DbConn, caller: &Principal, id: Option<Uuid>, input: &R::Input) -> Result<Option<Uuid>> {
+        let owner = caller.organization_id;
+        if let Some(Identifier { system, value }) = R::identifiers(input).first()
+            && let Some(present) = identifiers::find(conn, owner, R::Kind::RESOURCE_TYPE, system, value)?
+        {
+            return Ok(Some(present));
+        }
+        if let Some(id) = id {
+            // Its own record is an organization's own whoever keeps it.
+            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner || id == owner.uuid());
+            if is_own {
+                return Ok(Some(id));
+            }
+            if R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some() {
+                return Ok(Some(echo(owner, id)));
+            }
+            if let Some(met) = met(conn, owner, R::Kind::RESOURCE_TYPE, &[id])?.remove(&id) {
+                return Ok(Some(met));
+            }
+        }
+        Ok(R::same(conn, caller, input)?.map(Id::uuid))
     }
 
     /// Replaces what is there; false where that is the same as far as the caller reads it.
@@ -327,25 +362,8 @@ impl<R: Bulk> Loadable for Of<R> {
     fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)> {
         let Said { id, was, is_sent, .. } = said;
         let input = Self::input(said.body)?;
-        let owner = caller.organization_id;
-        let mut present = match R::identifiers(input).first() {
-            Some(Identifier { system, value }) => identifiers::find(conn, owner, R::Kind::RESOURCE_TYPE, system, value)?,
-            None => None,
-        };
-        if let (None, Some(id)) = (present, id) {
-            // Its own record is an organization's own whoever keeps it.
-            let is_own = R::find(conn, caller, Id::from_uuid(id))?.is_some_and(|row| R::head(&row).owner == owner || id == owner.uuid());
-            let was_loaded = !is_own && R::find(conn, caller, Id::from_uuid(echo(owner, id)))?.is_some();
-            present = is_own.then_some(id).or(was_loaded.then(|| echo(owner, id)));
-            if present.is_none() {
-                present = met(conn, owner, R::Kind::RESOURCE_TYPE, &[id])?.remove(&id);
-            }
-        }
-        if present.is_none() {
-            present = R::same(conn, caller, input)?.map(Id::uuid);
-        }
-        let Some(present) = present.map(Id::from_uuid) else {
-            let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(owner, id)));
+        let Some(present) = Self::present(conn, caller, id, input)?.map(Id::from_uuid) else {
+            let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(caller.organization_id, id)));
             R::create(conn, caller, new, input.clone(), was, is_sent)?;
             R::restore(conn, caller, new, was)?;
             return Ok((LineOutcome::Created, new.uuid()));
@@ -355,6 +373,26 @@ impl<R: Bulk> Loadable for Of<R> {
         let is_restored = R::restore(conn, caller, present, was)?;
         let is_sent = is_sent && R::send(conn, caller, present)?;
         Ok((if is_changed || is_restored || is_sent { LineOutcome::Updated } else { LineOutcome::Unchanged }, present.uuid()))
+    }
+
+    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<(Uuid, bool)>> {
+        let input = Self::input(said.body)?;
+        let Some(present) = Self::present(conn, caller, said.id, input)? else { return Ok(None) };
+        let row = resource::get_row::<R>(conn, caller, Id::from_uuid(present))?;
+        let is_same = resource::read_content::<R>(conn, caller, &row)?.0 == *input;
+        if !is_same {
+            R::permit(caller, &row)?;
+        }
+        Ok(Some((present, is_same)))
+    }
+
+    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<()> {
+        R::check_said(conn, caller, Self::input(said.body)?, said.was, said.is_sent)
+    }
+
+    fn digest(&self, said: Said<'_>) -> Result<Uuid> {
+        let whole = serde_json::to_vec(&(Self::input(said.body)?, said.was, said.is_sent)).map_err(Error::internal)?;
+        Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, &whole))
     }
 
     fn is_batched(&self, was: &ReadOnly) -> bool {

@@ -4,11 +4,13 @@
 //! use ([`kinds`]), with the same schema, rules, journal and sight. What arrives is laid into the database in packed pieces of whole lines
 //! ([`intake`]), so that nothing of it is kept in memory, any process can go on with it, and it is as well guarded as all else. A worker
 //! ([`engine`]) leases a job and writes some lines at a time, in one transaction with the place that it has reached and with what became of
-//! each line ([`importing`]): whatever dies in the middle, nothing is lost and nothing done twice. An export goes the other way
+//! each line ([`importing`]): whatever dies in the middle, nothing is lost and nothing done twice. A dry run goes the same way, and takes
+//! each line back (`dry_run`). An export goes the other way
 //! ([`exporting`]), by pages in order of id, as the client that asked for it sees things, into files that are downloaded by a link which runs out.
 
 pub mod api;
 pub mod download;
+mod dry_run;
 pub mod engine;
 pub mod exporting;
 pub mod exports;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::{Principal, Scopes};
-use crate::db::schema::{bulk_chunks, bulk_jobs};
+use crate::db::schema::{bulk_chunks, bulk_jobs, foreseen_resources};
 use crate::db::types::{Id, Instant, Json};
 use crate::kind::{ClientId, OrganizationId};
 use crate::text_enum;
@@ -115,6 +115,8 @@ pub struct Content {
     pub possible_duplicates: bool,
     /// Of an import: the id that stands for the organization in its lines.
     pub former_organization_id: Option<OrganizationId>,
+    /// Of an import: whether it only says what would become of its lines.
+    pub dry_run: bool,
     /// Of an import: bytes that a line may have.
     pub line_limit: usize,
     /// Of an export: the kinds of resources, in the order in which they are read.
@@ -301,6 +303,22 @@ pub struct ChunkRow {
     pub lines: i32,
     /// They, packed with gzip.
     pub content: Vec<u8>,
+}
+
+/// A row of the table `foreseen_resources`: what lines of a dry run would make or change, or a sign that they would.
+#[derive(Debug, Clone, Queryable, Insertable)]
+#[diesel(table_name = foreseen_resources, treat_none_as_default_value = false)]
+pub struct ForeseenRow {
+    /// Of which job.
+    pub job_id: JobId,
+    /// A digest of what it is found by.
+    pub key: Id<()>,
+    /// The resource.
+    pub resource_id: Id<()>,
+    /// Whether it is nowhere but here.
+    pub is_new: bool,
+    /// A digest of what its last line says.
+    pub content: Option<Id<()>>,
 }
 
 #[cfg(test)]

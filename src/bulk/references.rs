@@ -117,8 +117,13 @@ pub fn resolve(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, body:
     if faults.is_empty() { Ok(is_complete) } else { Err(Error::Invalid(faults)) }
 }
 
+/// The ids that a body names.
+pub(super) fn ids(kind: &dyn Loadable, body: &mut Value) -> Result<Vec<(ResourceType, Uuid)>> {
+    Ok(named(kind, body)?.into_iter().filter_map(|(_, of, value)| Some((of, id_of(&value)?))).collect())
+}
+
 /// What a body names, each with its pointer. It is looked up before the schema bounds the lists in which it stands.
-fn named(kind: &dyn Loadable, body: &mut Value) -> Result<Vec<(String, ResourceType, Value)>> {
+pub(super) fn named(kind: &dyn Loadable, body: &mut Value) -> Result<Vec<(String, ResourceType, Value)>> {
     let mut named = Vec::new();
     for (pointer, of) in kind.references() {
         each_at(body, pointer, &mut String::new(), &mut |place, value| {
@@ -133,7 +138,7 @@ fn named(kind: &dyn Loadable, body: &mut Value) -> Result<Vec<(String, ResourceT
     }
 }
 
-fn id_of(value: &Value) -> Option<Uuid> {
+pub(super) fn id_of(value: &Value) -> Option<Uuid> {
     value.as_str()?.parse().ok()
 }
 
@@ -188,12 +193,16 @@ pub fn remember(conn: &mut DbConn, owner: OrganizationId, of: ResourceType, id: 
 }
 
 fn by_identifier(conn: &mut DbConn, caller: &Principal, of: ResourceType, identifier: &Identifier) -> Result<Option<Uuid>> {
-    let read = health_number::read(identifier).and_then(Result::ok).filter(|_| of == ResourceType::Patient);
-    let (system, value) = match &read {
-        Some(read) => (read.system, read.number.as_str()),
-        None => (identifier.system.as_str(), identifier.value.as_str()),
-    };
-    identifiers::find(conn, caller.organization_id, of, system, value)
+    let Identifier { system, value } = kept(of, identifier);
+    identifiers::find(conn, caller.organization_id, of, &system, &value)
+}
+
+/// An identifier in the form in which it is kept.
+pub(super) fn kept(of: ResourceType, identifier: &Identifier) -> Identifier {
+    match health_number::read(identifier).and_then(Result::ok).filter(|_| of == ResourceType::Patient) {
+        Some(read) => Identifier { system: read.system.to_owned(), value: read.number },
+        None => identifier.clone(),
+    }
 }
 
 /// Visits every value at a pointer in which `*` stands for any place in a list, with the pointer of each.

@@ -2,14 +2,15 @@
 
 use diesel::dsl::{delete, exists, insert_into, update};
 use diesel::prelude::*;
+use uuid::Uuid;
 
 use super::intake::Arrived;
-use super::model::{ChunkRow, ExportProgress, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
+use super::model::{ChunkRow, ExportProgress, ForeseenRow, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
 use crate::auth::model::Standing;
 use crate::auth::{self, Principal};
 use crate::background::Leased;
 use crate::db::DbConn;
-use crate::db::schema::{bulk_chunks, bulk_jobs};
+use crate::db::schema::{bulk_chunks, bulk_jobs, foreseen_resources};
 use crate::db::types::{Id, Instant, Json};
 use crate::each;
 use crate::error::Result;
@@ -184,6 +185,37 @@ pub fn delete_input(conn: &mut DbConn, job: JobId, first_line: i64) -> Result<()
     delete(bulk_chunks::table.find((job, INPUT, first_line))).execute(conn)?;
     Ok(())
 }
+
+/// What lines of a dry run have left under these keys, which are at most 1,000.
+pub fn foreseen(conn: &mut DbConn, job: JobId, keys: &[Uuid]) -> Result<Vec<ForeseenRow>> {
+    let of_job = foreseen_resources::table.filter(foreseen_resources::job_id.eq(job));
+    let named = of_job.filter(foreseen_resources::key.eq_any(keys.iter().map(|key| Id::<()>::from_uuid(*key))));
+    Ok(named.load(conn)?)
+}
+
+/// Keeps such rows of a job, in the place of those that have the same keys. Each of these has another key.
+pub fn replace_foreseen(conn: &mut DbConn, job: JobId, rows: &[ForeseenRow]) -> Result<()> {
+    for rows in rows.chunks(500) {
+        let of_job = foreseen_resources::table.filter(foreseen_resources::job_id.eq(job));
+        delete(of_job.filter(foreseen_resources::key.eq_any(rows.iter().map(|row| row.key)))).execute(conn)?;
+        each!(conn, |conn| insert_into(foreseen_resources::table).values(rows).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// Deletes a bounded number of such rows of a dry run that has ended; how many.
+pub fn purge_foreseen(conn: &mut DbConn) -> Result<usize> {
+    let of_job = foreseen_resources::table.filter(foreseen_resources::job_id.eq(bulk_jobs::id));
+    let ended = bulk_jobs::table.filter(bulk_jobs::finished_at.is_not_null()).filter(exists(of_job));
+    let first = ended.order(bulk_jobs::finished_at).select(bulk_jobs::id);
+    let Some(job) = first.first::<JobId>(conn).optional()? else { return Ok(0) };
+    let its = || foreseen_resources::table.filter(foreseen_resources::job_id.eq(job));
+    let keys: Vec<Id<()>> = its().limit(FORGOTTEN_AT_ONCE).select(foreseen_resources::key).load(conn)?;
+    Ok(delete(its().filter(foreseen_resources::key.eq_any(keys))).execute(conn)?)
+}
+
+/// Rows of dry runs that one transaction deletes at most.
+const FORGOTTEN_AT_ONCE: i64 = 1_000;
 
 /// What one transaction deletes at most.
 const PURGED_AT_ONCE: i64 = 200;

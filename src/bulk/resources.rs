@@ -73,26 +73,8 @@ impl Bulk for Services {
 
     /// The room that it has, as old as it was: an older word than what is known changes nothing.
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
-        let mut rooms: Vec<(Option<String>, Capacity, String)> = Vec::new();
-        if let Some(default) = said(was, "capacity") {
-            let pointer = "/read_only/capacity";
-            let default = room(default, pointer)?;
-            // Who waits elsewhere for a room of which nobody has said anything does not wait here.
-            if !default.is_unsaid() {
-                rooms.push((None, default, pointer.to_owned()));
-            }
-        }
-        let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
-        for (index, value) in named.enumerate() {
-            let pointer = format!("/read_only/capacities/{index}");
-            let (Some(key), Some(capacity)) = (value.get("key").and_then(Value::as_str), value.get("capacity")) else {
-                return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
-            };
-            let pointer = format!("{pointer}/capacity");
-            rooms.push((Some(checked_key(key.to_owned())?), room(capacity, &pointer)?, pointer));
-        }
         let mut is_changed = false;
-        for (key, capacity, pointer) in rooms {
+        for (key, capacity, pointer) in rooms(was)? {
             let row = setting::lock(conn, caller, id)?;
             let capacity = capacity.stated(row.has_list(key.as_deref()));
             if row.room_of(key.as_deref()).is_none_or(|known| is_news(&capacity, known)) {
@@ -101,6 +83,10 @@ impl Bulk for Services {
             }
         }
         Ok(is_changed)
+    }
+
+    fn check_said(_: &mut DbConn, _: &Principal, _: &ServiceInput, was: &ReadOnly, _: bool) -> Result<()> {
+        rooms(was).map(|_| ())
     }
 
     fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Self::Shape>) -> Result<Vec<Self::Shape>> {
@@ -118,6 +104,29 @@ impl Bulk for Services {
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::services(conn, caller, window)
     }
+}
+
+/// The rooms of which a line says something, each with its key and where that is said.
+fn rooms(was: &ReadOnly) -> Result<Vec<(Option<String>, Capacity, String)>> {
+    let mut rooms = Vec::new();
+    if let Some(default) = said(was, "capacity") {
+        let pointer = "/read_only/capacity";
+        let default = room(default, pointer)?;
+        // Who waits elsewhere for a room of which nobody has said anything does not wait here.
+        if !default.is_unsaid() {
+            rooms.push((None, default, pointer.to_owned()));
+        }
+    }
+    let named = was.get("capacities").and_then(Value::as_array).into_iter().flatten();
+    for (index, value) in named.enumerate() {
+        let pointer = format!("/read_only/capacities/{index}");
+        let (Some(key), Some(capacity)) = (value.get("key").and_then(Value::as_str), value.get("capacity")) else {
+            return Err(Error::invalid(pointer, "required", "must have a key and a capacity"));
+        };
+        let pointer = format!("{pointer}/capacity");
+        rooms.push((Some(checked_key(key.to_owned())?), room(capacity, &pointer)?, pointer));
+    }
+    Ok(rooms)
 }
 
 /// A room as a line says it. Of one that is full or closed and has free places its status is certain, and not how many.
@@ -155,6 +164,11 @@ impl Bulk for Patients {
     const REFERENCES: &'static [(&'static str, T)] = &[("/supports/*/service_id", T::Service)];
     const BATCHED: bool = true;
     const RESTORED: &'static [&'static str] = &["need_level", "primary_navigator_id"];
+
+    fn check_said(_: &mut DbConn, _: &Principal, _: &PatientInput, was: &ReadOnly, _: bool) -> Result<()> {
+        let _: (Option<NeedLevel>, Option<Uuid>) = (word(was, "need_level")?, word(was, "primary_navigator_id")?);
+        Ok(())
+    }
 
     /// How much support they need, as judged today, and who accompanies them, if that practitioner was loaded too.
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {
@@ -232,6 +246,13 @@ impl Bulk for Consents {
         Ok(true)
     }
 
+    fn check_said(_: &mut DbConn, _: &Principal, _: &Self::Input, was: &ReadOnly, _: bool) -> Result<()> {
+        if said(was, "withdrawn_at").is_some() {
+            word::<String>(was, "withdrawal_reason")?;
+        }
+        Ok(())
+    }
+
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::consents(conn, caller, window)
     }
@@ -289,14 +310,19 @@ impl Bulk for Referrals {
         was: &ReadOnly,
         is_sent: bool,
     ) -> Result<()> {
-        match word(was, "status")?.unwrap_or(ReferralStatus::Draft) {
-            status if status == ReferralStatus::Draft || (status == ReferralStatus::Requested && is_sent) => {
-                referrals::handlers::create(conn, caller, id, input, !is_sent).map(|_| ())
-            }
-            status => {
+        match stood(was, is_sent)? {
+            None => referrals::handlers::create(conn, caller, id, input, !is_sent).map(|_| ()),
+            Some(status) => {
                 let stood = history::referral(caller, was, status)?;
                 referrals::loading::load(conn, caller, id, input, &stood, history::first_contact(caller, id))
             }
+        }
+    }
+
+    fn check_said(_: &mut DbConn, caller: &Principal, _: &ReferralInput, was: &ReadOnly, is_sent: bool) -> Result<()> {
+        match stood(was, is_sent)? {
+            None => Ok(()),
+            Some(status) => history::referral(caller, was, status).map(|_| ()),
         }
     }
 
@@ -318,6 +344,13 @@ impl Bulk for Referrals {
     }
 }
 
+/// Where a referral stood that is loaded so; `None` of a draft, and of one that is sent by its line.
+fn stood(was: &ReadOnly, is_sent: bool) -> Result<Option<ReferralStatus>> {
+    let status = word(was, "status")?.unwrap_or(ReferralStatus::Draft);
+    let is_written_anew = status == ReferralStatus::Draft || (status == ReferralStatus::Requested && is_sent);
+    Ok(Some(status).filter(|_| !is_written_anew))
+}
+
 impl Bulk for FollowUps {
     const WRITE: Scope = Scope::FollowUpsWrite;
     const SCHEMA: &'static str = "FollowUp";
@@ -337,6 +370,11 @@ impl Bulk for FollowUps {
             Some(referral) => follow_ups::loading::take_back(conn, caller, history::first_contact(caller, referral)),
             None => Ok(()),
         }
+    }
+
+    fn check_said(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
+        word::<Uuid>(was, "next_follow_up_id")?;
+        history::follow_up(conn, caller, input, was).map(|_| ())
     }
 
     /// The one that was planned after it, whichever of the two is loaded first.
@@ -386,19 +424,20 @@ impl Bulk for Appointments {
 
     /// Books a place; else one as it ended, or is still to be concluded.
     fn create(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, input: AppointmentInput, was: &ReadOnly, _: bool) -> Result<()> {
-        use AppointmentStatus::{Attended, Booked, Cancelled, Expired, Held, NoShow};
-        let status = match word(was, "status")? {
-            None => return resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ()),
-            Some(Booked) if !slots::repository::has_begun(conn, input.slot_id, caller.at)? => {
-                return resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ());
+        match ended(was)? {
+            None => resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ()),
+            Some(AppointmentStatus::Booked) if !slots::repository::has_begun(conn, input.slot_id, caller.at)? => {
+                resource::insert_with_id::<Self>(conn, caller, id, input).map(|_| ())
             }
-            Some(status @ (Held | Expired)) => {
-                let detail = format!("An import books places and loads appointments that are over; none that is {status}.");
-                return Err(Error::conflict("state_not_loaded", detail));
-            }
-            Some(status @ (Booked | Attended | NoShow | Cancelled)) => status,
-        };
-        appointments::loading::load(conn, caller, id, input, status, history::appointment(caller, was, status)?)
+            Some(status) => appointments::loading::load(conn, caller, id, input, status, history::appointment(caller, was, status)?),
+        }
+    }
+
+    fn check_said(_: &mut DbConn, caller: &Principal, _: &AppointmentInput, was: &ReadOnly, _: bool) -> Result<()> {
+        match ended(was)? {
+            None | Some(AppointmentStatus::Booked) => Ok(()),
+            Some(status) => history::appointment(caller, was, status).map(|_| ()),
+        }
     }
 
     fn listed(conn: &mut DbConn, caller: &Principal, shapes: Vec<Appointment>) -> Result<Vec<Appointment>> {
@@ -407,6 +446,17 @@ impl Bulk for Appointments {
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::appointments(conn, caller, window)
+    }
+}
+
+/// How an appointment stood that was booked or is over; `None` where that is not said.
+fn ended(was: &ReadOnly) -> Result<Option<AppointmentStatus>> {
+    match word(was, "status")? {
+        Some(status @ (AppointmentStatus::Held | AppointmentStatus::Expired)) => {
+            let detail = format!("An import books places and loads appointments that are over; none that is {status}.");
+            Err(Error::conflict("state_not_loaded", detail))
+        }
+        status => Ok(status),
     }
 }
 

@@ -21,7 +21,7 @@ pub use self::model::{Action, Actor, Change, Entry, Position, ensure_few};
 pub use self::repository::{
     after, before, earlier, history, history_of_all, last, last_imported, last_until, latest, numbered, record, record_all,
 };
-pub use self::sketch::{MOST_BYTES, Sketch, whole};
+pub use self::sketch::{MOST_BYTES, Sketch, sketched, whole};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

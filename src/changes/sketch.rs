@@ -51,10 +51,10 @@ pub fn whole(conn: &mut DbConn, mut sketch: Sketch) -> Result<Entry> {
 macro_rules! sketch_columns {
     ($($column:ident),+) => {
         /// The columns of a [`Sketch`].
-        pub(super) type SketchColumns = ($(changes::$column,)+ BodyUpTo);
+        pub type SketchColumns = ($(changes::$column,)+ BodyUpTo);
 
         /// What is read of so many lines, which together have no more than [`MOST_BYTES`] of bodies.
-        pub(super) fn sketched(lines: i64) -> SketchColumns {
+        pub fn sketched(lines: i64) -> SketchColumns {
             let most = i64::try_from(MOST_BYTES).unwrap_or(i64::MAX) / lines.max(1);
             ($(changes::$column,)+ BodyUpTo(most))
         }
@@ -81,7 +81,7 @@ sketch_columns!(
 /// The body of a line, where it has no more than so many bytes; else null. A statement with it is prepared once, as one with SQL of one's
 /// own would not be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BodyUpTo(i64);
+pub struct BodyUpTo(i64);
 
 impl Expression for BodyUpTo {
     type SqlType = Nullable<sql_types::Document>;

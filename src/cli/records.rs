@@ -40,6 +40,9 @@ pub(super) struct Import {
     /// The id that the client's organization has where the lines come from: wherever a line names it, the client's organization is meant
     #[arg(long, value_name = "ID")]
     former_organization: Option<OrganizationId>,
+    /// Say what would become of each line, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Write a line of JSON for every line of the file
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
@@ -78,7 +81,8 @@ impl Import {
         let file = BufReader::new(File::open(&self.file).map_err(told)?);
         let is_packed = self.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let mut input: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let content = Content { line_limit: LINE, former_organization_id: self.former_organization, ..Content::default() };
+        let (former_organization_id, dry_run) = (self.former_organization, self.dry_run);
+        let content = Content { line_limit: LINE, former_organization_id, dry_run, ..Content::default() };
         let job = JobRow::new(&caller, JobKind::Import, JobStatus::Receiving, content);
         let (id, begun) = (job.id, job.clone());
         db.write_blocking(move |conn| repository::insert(conn, &begun))?;
@@ -103,10 +107,11 @@ impl Import {
             copy(db, id, RESULTS, path)?;
         }
         say(format_args!("{} lines of {}: {}", job.lines, self.file.display(), job.status))?;
+        let would_be = if self.dry_run { "would be " } else { "" };
         for (count, what) in
             [(job.created, "created"), (job.updated, "updated"), (job.unchanged, "unchanged"), (job.refused, "refused (see --results)")]
         {
-            say(format_args!("{count:>9}  {what}"))?;
+            say(format_args!("{count:>9}  {would_be}{what}"))?;
         }
         completed(&job)
     }

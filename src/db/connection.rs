@@ -61,6 +61,22 @@ impl DbConn {
         result
     }
 
+    /// Runs work inside a savepoint of its own and leaves nothing of it, whatever comes of it: to find out what would.
+    pub fn undone<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let depth = self.depth()?;
+        self.begin_nested()?;
+        let mut result = work(self);
+        if result.is_ok() && self.must_roll_back() {
+            // Work that passed over an error of a statement, as in `commit`.
+            result = Err(RollbackTransaction.into());
+        }
+        match self.roll_back_to(depth) {
+            Ok(()) => result,
+            // What the work met says more than that nothing can be rolled back; and what was done must not stay.
+            Err(error) => result.and_then(|_| Err(error.into())),
+        }
+    }
+
     /// Ends the innermost savepoint or the transaction, keeping what was done.
     ///
     /// PostgreSQL takes the `COMMIT` of a transaction in which a statement failed, and rolls it back without a word. Work that

@@ -985,6 +985,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql_types::*;
+
+    /// What the lines of dry runs would make or change.
+    foreseen_resources (job_id, key) {
+        job_id -> Id,
+        key -> Id,
+        resource_id -> Id,
+        is_new -> Bool,
+        content -> Nullable<Id>,
+    }
+}
+
 diesel::joinable!(webhook_endpoints -> clients (client_id));
 diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
 diesel::allow_tables_to_appear_in_same_query!(webhook_endpoints, webhook_deliveries, clients, organizations);
@@ -993,6 +1007,7 @@ diesel::allow_tables_to_appear_in_same_query!(webhook_dues, follow_ups);
 diesel::joinable!(contact_attempts -> follow_ups (follow_up_id));
 diesel::allow_tables_to_appear_in_same_query!(consents, contact_attempts, follow_ups, patient_keys, patients, practitioners, referrals);
 diesel::allow_tables_to_appear_in_same_query!(bulk_chunks, bulk_jobs);
+diesel::allow_tables_to_appear_in_same_query!(foreseen_resources, bulk_jobs);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, consents);
 diesel::allow_tables_to_appear_in_same_query!(unmet_needs, patients);
 diesel::allow_tables_to_appear_in_same_query!(changes, referrals);

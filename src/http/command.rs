@@ -213,6 +213,11 @@ impl StreamedKey {
         Ok(Self { key: key_of(request)?.map(key) })
     }
 
+    /// No key: what is done is not remembered.
+    pub const fn none() -> Self {
+        Self { key: None }
+    }
+
     /// Whether an answer to this route is kept under the key: then nothing new comes of the request. Fails with
     /// [`Error::IdempotencyKeyReused`] where one to another is, whatever the body will be.
     pub fn is_known(&self, conn: &mut DbConn, caller: &Principal) -> Result<bool> {

@@ -1,6 +1,6 @@
 //! The queries of organizations.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -63,6 +63,19 @@ pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
 pub fn lock_connection(conn: &mut DbConn, id: OrganizationId) -> Result<()> {
     if let DbConn::Pg(conn) = conn {
         dsl::organizations.find(id).select(dsl::id).for_share().execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The same of all of these for which no system calls yet, with one statement and always in one order.
+pub fn lock_connections(conn: &mut DbConn, ids: &BTreeSet<OrganizationId>) -> Result<()> {
+    if let DbConn::Pg(conn) = conn
+        && !ids.is_empty()
+    {
+        let active = clients::table.filter(clients::organization_id.eq(dsl::id)).filter(clients::is_active.eq(true));
+        let unconnected =
+            dsl::organizations.filter(dsl::id.eq_any(ids.iter().copied())).filter(diesel::dsl::not(diesel::dsl::exists(active)));
+        unconnected.order(dsl::id).select(dsl::id).for_share().execute(conn)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Referrals that have their history elsewhere, loaded as they stood.
 
+use std::collections::BTreeSet;
+
 use super::api::TransitionInput;
 use super::handlers::{Referrals, check};
 use super::lifecycle::{Party, ReferralStatus};
@@ -10,9 +12,9 @@ use crate::consents;
 use crate::db::DbConn;
 use crate::db::types::{Instant, Json};
 use crate::error::{Error, Result};
-use crate::follow_ups;
 use crate::http::resource;
 use crate::kind::{FollowUpId, ReferralId};
+use crate::{follow_ups, organizations};
 
 /// Where a referral stood.
 #[derive(Debug, Clone)]
@@ -27,8 +29,17 @@ pub struct Stood {
     pub status_at: Instant,
 }
 
+/// Has no system begin to call for the performers that these name until the transaction ends: whoever loads a referral counts on it that it
+/// speaks for the performer too, and a system that is about to call waits, and takes over what was planned. One statement for all.
+pub fn hold_performers<'i>(conn: &mut DbConn, caller: &Principal, inputs: impl IntoIterator<Item = &'i ReferralInput>) -> Result<()> {
+    let named = inputs.into_iter().filter_map(|input| input.performer_organization_id);
+    let others: BTreeSet<_> = named.filter(|performer| *performer != caller.organization_id).collect();
+    organizations::repository::lock_connections(conn, &others)
+}
+
 /// Adds a referral as it stood, with the one transition that leads there, by a caller that speaks for both of its sides: nobody answers in
-/// another's name. Nothing is sent to anybody; the first contact of an accepted one is planned under an id that is known beforehand.
+/// another's name. Nothing is sent to anybody; the first contact of an accepted one is planned under an id that is known beforehand. Whoever
+/// calls this has [held](hold_performers) the performer that the input names.
 pub fn load(
     conn: &mut DbConn,
     caller: &Principal,
@@ -37,8 +48,12 @@ pub fn load(
     stood: &Stood,
     first_contact: FollowUpId,
 ) -> Result<()> {
-    let status = stood.said.status;
+    let (status, is_named) = (stood.said.status, input.performer_organization_id.is_some());
     check(conn, caller, None, &mut input, status.is_open())?;
+    if !is_named {
+        // Who gives the service is known by now.
+        hold_performers(conn, caller, [&input])?;
+    }
     let loaded = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
         let row = workflow::draft(conn, caller, id, input)?;
         // A draft that was called off was never anybody else's.

@@ -5,17 +5,18 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::title::title;
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
 use crate::changes::view::Reader;
-use crate::changes::{Action, Entry};
+use crate::changes::{self as journal, Action, Entry, Sketch};
 use crate::db::DbConn;
 use crate::db::schema::changes;
 use crate::db::types::{Id, Instant};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::kind::{self, ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
@@ -53,14 +54,14 @@ pub struct TimelineEntry {
     pub on_behalf_of: Option<String>,
     /// The resource as it then stood, as far as the caller may see it.
     #[schema(value_type = Object)]
-    pub resource: Value,
+    pub resource: Box<RawValue>,
 }
 
 impl TimelineEntry {
     /// The entry with what the caller sees of its resource.
-    fn new(entry: Entry, resource: Value) -> Self {
-        Self {
-            title: title(entry.resource_type, entry.action, &resource),
+    fn new(entry: Entry, resource: &Value) -> Result<Self> {
+        Ok(Self {
+            title: title(entry.resource_type, entry.action, resource),
             at: entry.at,
             resource_type: entry.resource_type,
             resource_id: entry.resource_id,
@@ -70,8 +71,8 @@ impl TimelineEntry {
             organization_id: entry.organization_id,
             client_id: entry.client_id,
             on_behalf_of: entry.on_behalf_of,
-            resource,
-        }
+            resource: to_raw_value(resource).map_err(Error::internal)?,
+        })
     }
 }
 
@@ -102,7 +103,7 @@ pub struct TimelineQuery {
 /// screenings, needs, need levels, navigators, consents, matches, referrals with their transitions and messages, follow-ups with their
 /// attempts; also of records that were merged into this one. What the caller's organization recorded, sent or received is always among
 /// it. Every change is an entry, with the resource as it then stood; of the record of a patient whom another organization manages, the
-/// last change.
+/// last change. A page ends early where the next entry would make it larger than eight mebibytes.
 #[utoipa::path(tag = "patients", params(("id" = PatientId, Path, description = "The patient's id."), TimelineQuery), responses((status = 200, description = "A page of the timeline.", body = Page<TimelineEntry>), (status = 410, description = "The patient was deleted or merged.")), security(("oauth2" = ["patients:read"])))]
 #[get("/v1/patients/{id}/timeline")]
 pub async fn list_patient_timeline(
@@ -120,36 +121,45 @@ pub async fn list_patient_timeline(
         .db
         .read(move |conn| {
             let sight = sight::patient(conn, &caller, *id)?;
-            let rows = seen(conn, &caller, &sight, &query, below)?;
-            Page::from_rows(rows, query.limit, fingerprint, |(sequence, _)| *sequence)
+            seen(conn, &caller, &sight, &query, fingerprint, below)
         })
         .await?;
-    Ok(page.map(|(_, entry)| entry).respond(&request))
+    Ok(page.respond(&request))
 }
 
-/// What the caller sees of the entries below a place, and the place of each: a page and one more. That something hidden stands between them
-/// is not to be told from how full a page is.
+/// A page of what the caller sees of the entries below a place. Where they are large it ends early; only those that are seen count, so that
+/// how full it is does not tell that something hidden stands between them.
 fn seen(
     conn: &mut DbConn,
     caller: &Principal,
     sight: &sight::Sight,
     query: &TimelineQuery,
+    fingerprint: u64,
     mut below: Option<i64>,
-) -> Result<Vec<(i64, TimelineEntry)>> {
+) -> Result<Page<TimelineEntry>> {
     let mut patients = patients::repository::absorbed(conn, sight.patient_id)?;
     patients.push(sight.patient_id);
-    let (mut reader, mut size, mut items) = (Reader::new(caller), query.limit.and_one(), Vec::new());
+    let (mut reader, mut size) = (Reader::new(caller), query.limit.and_one());
+    let (mut items, mut bytes, mut last) = (Vec::new(), 0, 0);
     loop {
         let rows = entries(conn, caller, sight, &patients, query, (below, size))?;
         let is_end = (rows.len() as i64) < size;
-        below = rows.last().map(|entry| entry.sequence);
-        for entry in rows {
-            if let Some(resource) = reader.resource(conn, &entry)? {
-                items.push((entry.sequence, TimelineEntry::new(entry, resource)));
+        below = rows.last().map(|sketch| sketch.sequence);
+        for sketch in rows {
+            let sequence = sketch.sequence;
+            let entry = journal::whole(conn, sketch)?;
+            let Some(resource) = reader.resource(conn, &entry)? else { continue };
+            let item = TimelineEntry::new(entry, &resource)?;
+            let with_it = bytes + item.resource.get().len();
+            let is_too_large = !items.is_empty() && with_it > journal::MOST_BYTES;
+            if items.len() == query.limit.get() || is_too_large {
+                return Ok(Page { items, next: Some(page::encode_cursor(&last, fingerprint)?) });
             }
+            (bytes, last) = (with_it, sequence);
+            items.push(item);
         }
-        if is_end || items.len() > query.limit.get() {
-            return Ok(items);
+        if is_end {
+            return Ok(Page { items, next: None });
         }
         size = (size * 2).min(LARGEST_BATCH);
     }
@@ -162,7 +172,7 @@ fn entries(
     patients: &[PatientId],
     query: &TimelineQuery,
     (below, size): (Option<i64>, i64),
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<Sketch>> {
     let is_asked = |kind: &ResourceType| caller.has(sight::guard(*kind).0) && (query.types.is_empty() || query.types.contains(kind));
     let is_covered = |kind: &ResourceType| sight::guard(*kind).1.is_some_and(|category| sight.categories.contains(category));
     let asked: Vec<ResourceType> = ResourceType::ALL.iter().copied().filter(is_asked).collect();
@@ -173,6 +183,7 @@ fn entries(
         .filter(changes::patient_id.eq_any(patients.iter().copied().map(Some)))
         .order(changes::sequence.desc())
         .limit(size)
+        .select(journal::sketched(size))
         .into_boxed();
     rows = rows.filter(changes::resource_type.eq_any(asked));
     rows = rows.filter(changes::resource_type.eq_any(covered).or(own).or(of_own_referrals));

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::client::{Answer, Caller, TestApp};
 
 mod bounds;
+mod dry_run;
 mod exports;
 mod history;
 mod sending;

@@ -192,6 +192,8 @@ fn records_are_imported_and_exported_in_the_name_of_a_client() {
         ];
         std::fs::write(at("in.ndjson"), lines.map(|line| format!("{line}\n")).concat()).unwrap();
         let import = ["import", "records", &at("in.ndjson"), &client, &format!("--results={}", at("results.ndjson"))];
+        let foreseen = printed(&place, &[&import[..], &["--dry-run"]].concat());
+        assert!(foreseen.contains("2  would be created") && foreseen.contains("1  would be refused"), "{foreseen}");
         let summary = printed(&place, &import);
         assert!(summary.contains("3 lines") && summary.contains("2  created") && summary.contains("1  refused"), "{summary}");
         let results = std::fs::read_to_string(at("results.ndjson")).unwrap();

@@ -18,6 +18,7 @@ use kith::screenings::api::{ScreeningCompletion, SuggestQuery};
 use kith::screenings::suggesting::{self, Completing};
 use serde_json::{Value, json};
 
+use crate::bulk;
 use crate::client::{Answer, Caller};
 use crate::harness::TestDb;
 use crate::referrals::Town;
@@ -146,6 +147,39 @@ async fn a_first_contact_that_is_planned_while_a_system_begins_to_call_is_the_pe
     accepting.await.unwrap();
     admitting.await.unwrap();
 
+    let planned = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&status=open")).await.expect(200);
+    let owners: Vec<&Value> = planned["items"].as_array().unwrap().iter().map(|planned| &planned["organization_id"]).collect();
+    assert_eq!(owners, [&json!(town.program.organization_id)]);
+}
+
+#[actix_web::test]
+async fn what_a_referral_leaves_to_do_that_is_loaded_while_a_system_begins_to_call_is_the_performers() {
+    let Some((town, url)) = town().await else { return };
+    let (client, now) = (town.program.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    let stood = json!({ "status": "accepted", "requested_at": "2026-02-20T17:00:00Z", "status_at": "2026-02-21T17:00:00Z" });
+    let line = json!({ "type": "referral", "resource": town.navigation(&town.patient().await), "read_only": stood });
+    let mut rival = Rival::before(&url, town.program.organization_id);
+    let loading = actix_web::rt::spawn({
+        let clinic = town.clinic.clone();
+        async move {
+            let job = bulk::load(&clinic, bulk::text(&[line])).await;
+            assert_eq!(bulk::counts(&job), [1, 0, 0, 0], "{:#?}", bulk::results(&clinic, &job).await);
+        }
+    });
+    rival.is_met_by(&[&loading]).await;
+    let admitting = actix_web::rt::spawn({
+        let (app, program) = (town.app.clone(), town.program.organization_id);
+        async move {
+            app.client(program, Scopes::all_but_admin()).await;
+        }
+    });
+    rival.is_met_by(&[&loading, &admitting]).await;
+    rival.leave();
+    loading.await.unwrap();
+    admitting.await.unwrap();
+
+    let referral = town.clinic.get("/v1/referrals").await.expect(200)["items"][0]["id"].as_str().unwrap().to_owned();
     let planned = town.clinic.get(&format!("/v1/follow-ups?referral_id={referral}&status=open")).await.expect(200);
     let owners: Vec<&Value> = planned["items"].as_array().unwrap().iter().map(|planned| &planned["organization_id"]).collect();
     assert_eq!(owners, [&json!(town.program.organization_id)]);

@@ -110,3 +110,43 @@ on_both!(a_timeline_holds_ones_own_and_no_drafts_of_others, |db| async move {
     own.expect_problem(403, "forbidden");
     assert_eq!(titles(&town.clinic, &path).await.iter().filter(|title| *title == "Referral made: draft.").count(), 1);
 });
+
+on_both!(a_page_of_a_timeline_is_bounded_in_bytes_too, |db| async move {
+    let app = TestApp::new(db).await;
+    let (clinic, other) = (app.clinic().await, app.tenant("Alder Link", OrganizationKind::Program).await);
+    let patient = clinic.make("/v1/patients", json!({ "names": [{ "text": "Somebody" }] })).await;
+    let grant = json!({ "patient_id": patient, "grantee_id": other.organization_id, "purposes": ["care_coordination"],
+        "categories": ["referrals"], "form": "verbal" });
+    clinic.post("/v1/consents", grant).await.expect(201);
+    // A character of four bytes each, so that a version has some 200 kB.
+    let purposes: Vec<Value> = ["en", "fr", "de", "es", "it", "pa", "tl", "fa", "ar", "ko"]
+        .iter()
+        .map(|language| json!({ "language": language, "text": "\u{1d11e}".repeat(5_000) }))
+        .collect();
+    let draft = json!({ "patient_id": patient, "kind": "navigation", "performer_organization_id": clinic.organization_id,
+        "source_type": "self_referral", "plain_language_purpose": purposes });
+    let referral = format!("/v1/referrals/{}", clinic.make("/v1/referrals?draft=true", draft).await);
+    for version in 1..50 {
+        clinic.patch(&referral, version, json!({ "source_text": format!("Page {version}") })).await.expect(200);
+    }
+
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = clinic.get(&format!("/v1/patients/{patient}/timeline?type=referral&limit=200{cursor}")).await.expect(200);
+        pages.push(page["items"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let versions: Vec<i64> = pages.concat().iter().map(|item| item["version"].as_i64().unwrap()).collect();
+    assert_eq!(versions, (1..=50).rev().collect::<Vec<i64>>(), "each is told once, in the order of all");
+    let bytes = |items: &[Value]| items.iter().map(|item| item["resource"].to_string().len()).sum::<usize>();
+    assert_eq!(pages.len(), 2, "{:?}", pages.iter().map(|page| bytes(page)).collect::<Vec<_>>());
+    assert!(bytes(&pages[0]) <= 8 << 20 && bytes(&pages[0]) + bytes(&pages[1][..1]) > 8 << 20);
+
+    // Of what somebody does not see nothing is to be told from where a page ends.
+    let seen = other.get(&format!("/v1/patients/{patient}/timeline?limit=200")).await.expect(200);
+    assert!(seen["items"].as_array().unwrap().iter().all(|item| item["resource_type"] != "referral"), "{seen:#}");
+    assert_eq!(seen["next"], Value::Null);
+});
