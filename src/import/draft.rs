@@ -52,6 +52,8 @@ pub struct Draft {
     pub leftovers: BTreeMap<String, Value>,
     /// What that is.
     pub besides: Besides,
+    /// How many holidays have been held against the usual hours, of the service and of its places.
+    pub compared: usize,
     /// What was not understood, so far.
     pub notices: Vec<Notice>,
 }
@@ -110,6 +112,7 @@ impl Draft {
             categories: Vec::new(),
             leftovers: BTreeMap::new(),
             besides: Besides::Words,
+            compared: 0,
             notices: Vec::new(),
         })
     }
@@ -121,6 +124,11 @@ impl Draft {
             MOST_NOTICES => self.notices.push(Notice::new("more_notices", "", "there is more to say of this record")),
             _ => {}
         }
+    }
+
+    /// Tells that there are more rooms than a service counts apart, however much else there is to say.
+    pub fn too_many_rooms(&mut self) {
+        self.notices.push(Notice::new("too_many_rooms", "capacities", format!("the first {MOST_ROOMS} are taken")));
     }
 
     /// Keeps a value that no field holds; empty ones are not worth it. Several of one name become a list, of a thousand at most.
@@ -322,7 +330,7 @@ impl Draft {
         let capacity = self.capacity.take().map(|stated| self.checked_room("/capacity", stated)).transpose()?;
         let mut stated = std::mem::take(&mut self.rooms);
         if stated.len() > MOST_ROOMS {
-            self.notice("too_many_rooms", "capacities", format!("the first {MOST_ROOMS} are taken"));
+            self.too_many_rooms();
             stated.truncate(MOST_ROOMS);
         }
         let mut rooms = Vec::with_capacity(stated.len());

@@ -27,8 +27,10 @@ pub struct Importer {
     /// The record that is being read: of some of its services nothing has been said yet.
     reading: Option<Reading>,
     /// For each key, the outcomes it has had.
-    seen: HashMap<String, Vec<Seen>>,
+    seen: HashMap<String, Seen>,
     groups: Vec<Group>,
+    /// Where each of these is, by its key.
+    grouped: HashMap<String, usize>,
     kin: Kin,
 }
 
@@ -40,10 +42,13 @@ struct Reading {
     of: Of,
 }
 
-#[derive(Debug, Clone)]
+/// What records of one key have said.
+#[derive(Debug, Default)]
 struct Seen {
-    position: u64,
-    fingerprint: String,
+    /// Where the first of them stands.
+    first: Option<u64>,
+    /// The first that said so, by the fingerprint of what it said.
+    said: HashMap<String, u64>,
 }
 
 /// Records that are one service at many places.
@@ -79,7 +84,7 @@ impl Census {
 impl Importer {
     /// An importer by a mapping.
     pub fn new(mapping: Mapping) -> Self {
-        Self { mapping, census: None, reading: None, seen: HashMap::new(), groups: Vec::new(), kin: Kin::new() }
+        Self { mapping, census: None, reading: None, seen: HashMap::new(), groups: Vec::new(), grouped: HashMap::new(), kin: Kin::new() }
     }
 
     /// The mapping.
@@ -211,6 +216,7 @@ impl Importer {
 
     /// Gives the groups.
     pub fn finish(&mut self, give: &mut dyn FnMut(Outcome)) {
+        self.grouped.clear();
         for mut group in std::mem::take(&mut self.groups) {
             self.weigh_points(&mut group.draft);
             give(group.draft.finish(&keys::fitted(&group.key), group.position, &self.mapping));
@@ -219,7 +225,8 @@ impl Importer {
 
     fn join(&mut self, draft: Draft, position: u64) {
         let key = draft.key.clone().unwrap_or_else(|| draft.service.name.clone());
-        match self.groups.iter_mut().find(|group| group.key == key) {
+        let place = *self.grouped.entry(key.clone()).or_insert(self.groups.len());
+        match self.groups.get_mut(place) {
             None => self.groups.push(Group { key, position, draft }),
             Some(group) => {
                 group.draft.service.places.extend(draft.service.places);
@@ -262,12 +269,13 @@ impl Importer {
         let Outcome::Parsed(parsed) = &outcome else { return outcome };
         let seen = self.seen.entry(key.clone()).or_default();
         let fingerprint = parsed.fingerprint.clone();
-        if let Some(same) = seen.iter().find(|seen| seen.fingerprint == fingerprint) {
-            return refused(Some(key), position, Notice::new("duplicate_record", "", format!("says the same as record {}", same.position)));
+        if let Some(same) = seen.said.get(&fingerprint) {
+            return refused(Some(key), position, Notice::new("duplicate_record", "", format!("says the same as record {same}")));
         }
-        let first = seen.first().map(|first| first.position);
-        seen.push(Seen { position, fingerprint });
-        let ordinal = seen.len();
+        let first = seen.first;
+        seen.first.get_or_insert(position);
+        seen.said.insert(fingerprint, position);
+        let ordinal = seen.said.len();
         match (first, again) {
             (Some(first), Some(again)) if !is_trusted => {
                 // Equal names at one address and different contents: kept apart, in the order of the file.
@@ -328,13 +336,14 @@ impl Importer {
         let Some(key) = key else {
             return refused(None, position, Notice::new("key_missing", "/identifiers", "the service has no identifier"));
         };
-        if let Some(first) = self.seen.get(&key).and_then(|seen| seen.first()) {
-            let notice = Notice::new("duplicate_key", "/identifiers", format!("record {} has the same key", first.position));
+        if let Some(first) = self.seen.get(&key).and_then(|seen| seen.first) {
+            let notice = Notice::new("duplicate_key", "/identifiers", format!("record {first} has the same key"));
             return refused(Some(key), position, notice);
         }
         keys::mark(&mut service, &self.mapping.source, &key);
         let fingerprint = keys::fingerprint(&serde_json::to_value(&service).unwrap_or_default(), None, &[], None);
-        self.seen.insert(key.clone(), vec![Seen { position, fingerprint: fingerprint.clone() }]);
+        let seen = Seen { first: Some(position), said: HashMap::from([(fingerprint.clone(), position)]) };
+        self.seen.insert(key.clone(), seen);
         let (rooms, notices) = (Vec::new(), Vec::new());
         Outcome::Parsed(Box::new(Parsed { key, position, service, provider: None, capacity: None, rooms, fingerprint, notices }))
     }

@@ -4,6 +4,7 @@
 //! looked for. Violence by a partner and abuse of older people are only found where the words say exactly that: a shelter, a safe place or
 //! a victim service may be something else, and somebody's safety may hang on the difference.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
@@ -70,9 +71,10 @@ pub fn domains(service: &ServiceInput, categories: &[String], mapping: &Mapping)
             }),
         }
     }
+    let categories: HashSet<&str> = categories.iter().map(String::as_str).collect();
     for term in &service.taxonomy_terms {
         let label = term.label.as_deref().unwrap_or(&term.code);
-        if !categories.contains(&term.code) {
+        if !categories.contains(term.code.as_str()) {
             for (code, _) in named(label) {
                 add(code, DomainStrength::Direct, format!("term: {label}"));
             }

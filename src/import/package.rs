@@ -9,7 +9,7 @@
 mod bounds;
 mod older;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
@@ -87,6 +87,8 @@ pub struct Package {
     loose: (usize, Option<csv::Position>),
     /// Records that rows name and that are not there, by the column that names them.
     missing: RefCell<BTreeSet<(&'static str, String)>>,
+    /// How many more rows are looked at to unfold records, for what many share is unfolded with each.
+    looks: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -159,7 +161,7 @@ const MOST_MISSING: usize = 10_000;
 
 impl Package {
     fn new(most_rows: usize) -> Self {
-        Self { most_rows, ..Self::default() }
+        Self { most_rows, looks: Cell::new(bounds::most_looks(most_rows)), ..Self::default() }
     }
 
     /// Reads the CSV files of a folder.
@@ -336,8 +338,7 @@ impl Package {
         let mut own = Unfolded::default();
         let row = self.row(place);
         let id = row.as_ref().ok().and_then(|fields| text(fields, "id"));
-        let value = row.map(|fields| Value::Object(self.nested(table, fields, 0, &mut own)));
-        let value = value.and_then(|value| own.fault().map_or(Ok(value), Err));
+        let value = row.and_then(|fields| self.unfolded(table, fields, &mut own));
         unfolded.join(own);
         Raw { position: place.line, id: id.filter(|_| value.is_err()), value, of }
     }
@@ -440,6 +441,7 @@ impl Package {
             PARENTS.iter().filter(|column| OF_ANY.iter().any(|(any, _)| any == *column) || column.strip_suffix("_id") == Some(table));
         let hanging = columns.filter_map(|column| Some((*column, self.children.get(&(*column, id.clone()?))?)));
         for (column, place) in hanging.flat_map(|(column, places)| places.iter().map(move |place| (column, place))) {
+            unfolded.look();
             if unfolded.is_too_much() {
                 break;
             }

@@ -20,6 +20,9 @@ const MOST_ROUNDS: usize = 20;
 /// The code of the fault of a list that is too long.
 const TOO_MANY: &str = "too_many";
 
+/// So many schedules the published schema lets a service have, and a place.
+pub const MOST_SCHEDULES: usize = 100;
+
 /// What fits, and what was taken out of it with the reason.
 type Mended<T> = (T, Vec<(Notice, Value)>);
 
@@ -89,7 +92,12 @@ fn numbered(pointer: &str) -> Vec<(usize, String)> {
 fn shorten(value: &mut Value, pointer: &str, most: usize) -> Option<(Notice, Value)> {
     let entries = value.pointer_mut(pointer)?.as_array_mut().filter(|entries| entries.len() > most)?;
     let others = entries.split_off(most);
-    Some((Notice::new(TOO_MANY, pointer, format!("the first {most} are taken")), Value::Array(others)))
+    Some((too_many(pointer, most), Value::Array(others)))
+}
+
+/// What is told of a list that is too long.
+pub fn too_many(field: &str, most: usize) -> Notice {
+    Notice::new(TOO_MANY, field, format!("the first {most} are taken"))
 }
 
 /// Removes the value at a pointer; where there is none, for it is missing, what lacks it.
@@ -142,6 +150,16 @@ mod tests {
         let others = |field: &str| removed.iter().find(|(notice, _)| notice.field == field && notice.code == TOO_MANY).unwrap().1.clone();
         assert_eq!(others("/phones"), json!([phone(20), phone(21)]));
         assert_eq!(others("/places/0/transit/routes").as_array().unwrap().len(), 10);
+    }
+
+    #[test]
+    fn readers_take_as_many_schedules_as_the_schema_does() {
+        let schedule = json!({ "rrule": "FREQ=DAILY", "time_zone": "America/Toronto" });
+        let many = vec![schedule; MOST_SCHEDULES + 1];
+        let place = json!({ "name": "Hall", "schedules": many });
+        let (mended, removed) = mend::<ServiceInput>(&mut json!({ "name": "Pantry", "schedules": many, "places": [place] })).unwrap();
+        assert_eq!([mended.schedules.len(), mended.places[0].schedules.len()], [MOST_SCHEDULES; 2]);
+        assert_eq!(removed.len(), 2);
     }
 
     #[test]

@@ -282,10 +282,10 @@ pub fn insert_providers(
     }
     let row = |(id, provider): &(OrganizationId, Provider)| {
         let mut content = provider.input(source);
-        let mut identifiers: Vec<Identifier> = Vec::new();
+        let (mut identifiers, mut known) = (Vec::new(), HashSet::new());
         for identifier in content.identifiers {
             let is_own = identifier.system == source || *held.entry(identifier.clone()).or_insert(*id) == *id;
-            if is_own && !identifiers.contains(&identifier) {
+            if is_own && known.insert(identifier.clone()) {
                 identifiers.push(identifier);
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::api::{Source, SourceQuery};
 use super::credentials::{CredentialError, Credentials};
-use super::model::{SourceInput, SourceRow, SourceRunKind, SourceRunStatus, SourceStatus};
+use super::model::{SourceInput, SourceRow, SourceRunKind, SourceStatus};
 use super::{own, repository};
 use crate::app::{App, State};
 use crate::auth::{Allowed, Principal, scope};
@@ -126,7 +126,7 @@ impl Resource for Sources {
             ..row.clone()
         };
         if is_elsewhere || next.status == SourceStatus::Paused {
-            end_run(conn, &next, "the source was paused, or its address changed")?;
+            repository::end_run(conn, &next, "the source was paused, or its address changed", caller.at)?;
         }
         let unfinished = repository::unfinished(conn, row.id)?;
         let next = SourceRow { wake_at: unfinished.map_or_else(|| next.wakes_at(), |_| row.wake_at), ..next };
@@ -136,7 +136,7 @@ impl Resource for Sources {
     fn delete(conn: &mut DbConn, caller: &Principal, row: &SourceRow) -> Result<Option<SourceRow>> {
         let Some(row) = held(conn, row)? else { return Ok(None) };
         let row = SourceRow { version: row.version + 1, updated_at: caller.at, deleted_at: Some(caller.at), wake_at: None, ..row };
-        end_run(conn, &row, "the source was deleted")?;
+        repository::end_run(conn, &row, "the source was deleted", caller.at)?;
         Ok(repository::replace(conn, &row)?.then_some(row))
     }
 }
@@ -151,15 +151,6 @@ fn standing(conn: &mut DbConn, row: SourceRow) -> Result<Source> {
 /// version.
 fn held(conn: &mut DbConn, row: &SourceRow) -> Result<Option<SourceRow>> {
     Ok(repository::lock(conn, row.id)?.filter(|held| held.version == row.version))
-}
-
-/// Ends the run that is under way, whose worker finds out with its next page.
-fn end_run(conn: &mut DbConn, row: &SourceRow, why: &str) -> Result<()> {
-    let Some(mut run) = repository::unfinished(conn, row.id)? else { return Ok(()) };
-    (run.status, run.next_attempt_at, run.error_detail) = (SourceRunStatus::Failed, None, Some(why.to_owned()));
-    (run.updated_at, run.finished_at) = (row.updated_at, Some(row.updated_at));
-    repository::update_run(conn, &run)?;
-    repository::release(conn, row.id, row.wakes_at())
 }
 
 /// Fails where nothing may be pulled from the URL: this server would take what it has for new.

@@ -8,7 +8,7 @@ use diesel::upsert::excluded;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::api::SourceQuery;
-use super::model::{RunRow, SourceRow, SourceRunId, Unread};
+use super::model::{RunRow, SourceRow, SourceRunId, SourceRunStatus, Unread};
 use crate::background::Leased;
 use crate::db::DbConn;
 use crate::db::schema::{organizations, services, source_absences, source_kin, source_run_lines, source_runs, source_unread, sources};
@@ -215,6 +215,15 @@ pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
         forget_unread(conn, row.id, i32::MAX)?;
     }
     Ok(changed == 1)
+}
+
+/// Ends the run that is under way, whose worker finds out with its next page, and says when the source is due again.
+pub fn end_run(conn: &mut DbConn, source: &SourceRow, why: &str, now: Instant) -> Result<()> {
+    let Some(mut run) = unfinished(conn, source.id)? else { return Ok(()) };
+    (run.status, run.next_attempt_at, run.error_detail) = (SourceRunStatus::Failed, None, Some(why.to_owned()));
+    (run.updated_at, run.finished_at) = (now, Some(now));
+    update_run(conn, &run)?;
+    release(conn, source.id, source.wakes_at())
 }
 
 /// The first of what a run asks for one by one and has not read yet.

@@ -80,6 +80,8 @@ pub async fn create_source_run(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            // Nobody pauses, moves or deletes it until its run is there to be ended.
+            repository::lock(conn, id)?;
             let source = resource::get_row::<Sources>(conn, caller, id)?;
             if source.status == SourceStatus::Paused {
                 return Err(Error::conflict("source_paused", "The source is paused, so that nothing is read of it."));

@@ -107,9 +107,15 @@ pub(super) async fn serve(app: &App, worker: Id<()>, source: SourceId, goes_on: 
     }
 }
 
-/// The source that was taken, with the run that is unfinished or due; where there is none, lets it sleep.
+/// The source that was taken, with the run that is unfinished or due; where there is none, lets it sleep. What is not to be read any more
+/// is not, whatever run of it is there still.
 fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(SourceRow, RunRow)>> {
     let id = source.id;
+    if source.wakes_at().is_none() {
+        repository::end_run(conn, &source, "the source is paused, or was deleted", now)?;
+        repository::release(conn, id, None)?;
+        return Ok(None);
+    }
     let run = match repository::unfinished(conn, id)? {
         Some(RunRow { next_attempt_at: Some(next), .. }) if now < next => {
             repository::release(conn, id, Some(next))?;
@@ -118,8 +124,8 @@ fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(S
         Some(run) => run,
         None => {
             let (kind, due) = source.due();
-            if source.wakes_at().is_none_or(|wakes| now < wakes) {
-                repository::release(conn, id, source.wakes_at().map(|_| due))?;
+            if now < due {
+                repository::release(conn, id, Some(due))?;
                 return Ok(None);
             }
             let run = RunRow::new(id, kind, false, source.pulled_before(now).filter(|_| kind == SourceRunKind::Pull), now);

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::shared;
 
+mod bounds;
 pub mod over_http;
 mod retiring;
 mod standing;

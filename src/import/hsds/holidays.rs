@@ -2,7 +2,8 @@
 //!
 //! A row of `holiday_schedules` has `start_date` and `end_date`, `closed`, `opens_at` and `closes_at`. In ours a holiday is a time of closing,
 //! an exception to the others; hours that are shorter than usual are times of closing before and after them. Hours at which it is not open
-//! otherwise are none: as times of opening they would be taken for those of any week. They are kept as they are said, and told.
+//! otherwise are none: as times of opening they would be taken for those of any week. They are kept as they are said, and told. What is more
+//! than a service may have is kept so, too.
 
 use chrono::{NaiveDate, NaiveTime, Timelike};
 use chrono_tz::Tz;
@@ -11,6 +12,7 @@ use super::zones::Zones;
 use super::{Part, Rows};
 use crate::import::draft::Draft;
 use crate::import::records::date;
+use crate::import::schema::{MOST_SCHEDULES, too_many};
 use crate::import::text::{fold, hours};
 use crate::services::model::{Schedule, ScheduleKind};
 use crate::services::schedule::{Timetable, span_of_days};
@@ -21,6 +23,10 @@ pub const FIELDS: &[&str] = &["holiday_schedules", "holiday_schedule"];
 
 /// The most days whose hours are held against the usual ones.
 const LONGEST: i64 = 31;
+/// So many holidays of a record are held against them.
+const MOST_COMPARED: usize = 2_000;
+/// Parts of a rule that is not one of the weeks or months of every year, or that takes long to read.
+const UNUSUAL: [&str; 6] = ["FREQ=YEARLY", "COUNT=", "BYSETPOS=", "BYWEEKNO=", "BYYEARDAY=", "BYMONTH="];
 
 /// From when until when; the whole day where absent.
 type Times = (Option<NaiveTime>, Option<NaiveTime>);
@@ -28,32 +34,62 @@ type Times = (Option<NaiveTime>, Option<NaiveTime>);
 /// Reads the holidays of a record that has these opening times, to which they are added. Of those that are not understood is told; what is
 /// left of all of them stays in the record.
 pub fn read(record: &mut Part, schedules: &mut Vec<Schedule>, zones: &Zones, prefix: &str, draft: &mut Draft) {
-    let (field, mut rows) = (format!("{prefix}holiday_schedules"), Rows::default());
-    for value in record.list(FIELDS) {
+    let (field, mut rows, mut is_full) = (format!("{prefix}holiday_schedules"), Rows::default(), false);
+    let values = record.list(FIELDS);
+    // Once for all of them: what other holidays close is open usually.
+    let usual = if values.is_empty() { Timetable::default() } else { usual(schedules) };
+    for value in values {
         let zone = schedules.first().map(|usual| usual.time_zone.clone()).or_else(|| zones.of(&value, &field, draft));
         let Some(zone) = zone else {
             draft.notice("time_zone_unknown", field.clone(), "without a time zone the holidays are kept in source_fields");
             rows.whole(value);
             continue;
         };
-        let read = Part::of(value.clone()).and_then(|mut row| Some((closings(&mut row, &zone, schedules)?, row)));
+        let read = Part::of(value.clone()).and_then(|mut row| Some((closings(&mut row, &zone, &usual, draft)?, row)));
         let Some((closings, row)) = read else {
             draft.notice("holiday_not_understood", field.clone(), "kept in source_fields");
             rows.whole(value);
             continue;
         };
-        for closing in closings {
-            if !schedules.contains(&closing) {
-                schedules.push(closing);
-            }
+        if add(schedules, closings) {
+            rows.left(row.rest(&format!("{field}."), draft));
+        } else {
+            is_full = true;
+            rows.whole(value);
         }
-        rows.left(row.rest(&format!("{field}."), draft));
     }
     rows.put(record, "holiday_schedules");
+    if is_full {
+        draft.notices.push(too_many(&field, MOST_SCHEDULES));
+    }
+}
+
+/// The usual opening times of each week or month.
+fn usual(schedules: &[Schedule]) -> Timetable {
+    let is_usual = |schedule: &&Schedule| {
+        let rule = schedule.rrule.to_ascii_uppercase();
+        let is_of_both = rule.contains("BYDAY=") && rule.contains("BYMONTHDAY=");
+        !is_of_both && !UNUSUAL.iter().any(|part| rule.contains(part))
+    };
+    let plain: Vec<Schedule> = schedules.iter().filter(is_usual).take(MOST_SCHEDULES).cloned().collect();
+    Timetable::new(&plain)
+}
+
+/// Adds those of the closings that are not there yet; none, and false, where there is no room for them.
+fn add(schedules: &mut Vec<Schedule>, closings: Vec<Schedule>) -> bool {
+    if schedules.len() > MOST_SCHEDULES {
+        return false;
+    }
+    let new: Vec<Schedule> = closings.into_iter().filter(|closing| !schedules.contains(closing)).collect();
+    let has_room = schedules.len() + new.len() <= MOST_SCHEDULES;
+    if has_room {
+        schedules.extend(new);
+    }
+    has_room
 }
 
 /// The times of closing that a holiday is, beside the usual opening times; none where it is not understood.
-fn closings(row: &mut Part, zone: &str, usual: &[Schedule]) -> Option<Vec<Schedule>> {
+fn closings(row: &mut Part, zone: &str, usual: &Timetable, draft: &mut Draft) -> Option<Vec<Schedule>> {
     let (first, last) = (date(&row.text(&["start_date"])?)?, date(&row.text(&["end_date"])?)?);
     let said = row.text(&["closed"]).map(|words| fold(&words));
     let is_closed = match said.as_deref() {
@@ -76,7 +112,7 @@ fn closings(row: &mut Part, zone: &str, usual: &[Schedule]) -> Option<Vec<Schedu
         _ if last < first => return None,
         (true, None, None) => vec![(None, None)],
         (true, Some(opens), Some(closes)) if opens == closes || opens == NaiveTime::MIN && is_midnight(closes) => vec![(None, None)],
-        (false, Some(opens), Some(closes)) if opens != closes && is_usual(&holiday, first, last, usual) => outside(opens, closes),
+        (false, Some(opens), Some(closes)) if opens != closes && is_usual(&holiday, first, last, usual, draft) => outside(opens, closes),
         _ => return None,
     };
     let closing = |(opens_at, closes_at): Times| Schedule { opens_at, closes_at, kind: ScheduleKind::Closed, ..holiday.clone() };
@@ -97,15 +133,15 @@ fn is_midnight(time: NaiveTime) -> bool {
 }
 
 /// Whether it is open at these hours on each of the days anyhow.
-fn is_usual(hours: &Schedule, first: NaiveDate, last: NaiveDate, usual: &[Schedule]) -> bool {
+fn is_usual(hours: &Schedule, first: NaiveDate, last: NaiveDate, usual: &Timetable, draft: &mut Draft) -> bool {
     let (Ok(zone), Some(after)) = (hours.time_zone.parse::<Tz>(), last.succ_opt()) else { return false };
-    if (last - first).num_days() > LONGEST {
+    if (last - first).num_days() > LONGEST || draft.compared >= MOST_COMPARED {
         return false;
     }
+    draft.compared += 1;
     // What begins on the last day may end on the next one.
     let (from, until) = span_of_days(zone, first, after);
-    let of = |schedules: &[Schedule]| Timetable::new(schedules).openings(from, until);
-    let (usual, these) = (of(usual), of(std::slice::from_ref(hours)));
+    let (usual, these) = (usual.openings(from, until), Timetable::new(std::slice::from_ref(hours)).openings(from, until));
     !these.is_empty() && these.iter().all(|wanted| usual.iter().any(|open| open.from <= wanted.from && wanted.until <= open.until))
 }
 
@@ -121,6 +157,7 @@ fn outside(opens: NaiveTime, closes: NaiveTime) -> Vec<Times> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Days;
     use serde_json::{Value, json};
 
     use super::*;
@@ -185,6 +222,19 @@ mod tests {
         ] {
             assert_eq!(shown(json!([row])), (vec![], vec!["holiday_not_understood"], json!([row])), "{row}");
         }
+    }
+
+    #[test]
+    fn what_a_holiday_closes_is_usual_for_the_others_and_there_are_no_more_than_a_service_may_have() {
+        let row = |opens: &str| json!({ "start_date": "2026-12-24", "end_date": "2026-12-24", "opens_at": opens, "closes_at": "12:00" });
+        let (closings, told, kept) = shown(json!([row("10:00"), row("09:00")]));
+        assert_eq!((closings.len(), told, kept), (3, vec![], Value::Null), "both close from noon on");
+        let first = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+        let day = |number| json!({ "closed": true, "start_date": first + Days::new(number), "end_date": first + Days::new(number) });
+        let (closings, told, kept) = shown((0..300).map(day).collect());
+        // The usual hours of the week are one of them.
+        assert_eq!((closings.len(), told), (MOST_SCHEDULES - 1, vec!["too_many"]));
+        assert_eq!(kept.as_array().unwrap().len(), 300 - (MOST_SCHEDULES - 1));
     }
 
     #[test]

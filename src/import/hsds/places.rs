@@ -1,5 +1,7 @@
 //! HSDS locations: where one can go. Postal and virtual locations are no places.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::zones::{Zones, province_of};
@@ -287,7 +289,7 @@ fn accessibility(location: &mut Part, place: &mut Place) -> Vec<Part> {
 
 /// Keeps the rows of what is accessible: with ours that say the same, or as they came.
 fn keep_accessibility(rows: Vec<Part>, location: &mut Part, place: &Place, prefix: &str, draft: &mut Draft) {
-    let (ours, mut kept) = (names::of_accessibility(place), Rows::default());
+    let (ours, mut kept): (HashSet<String>, Rows) = (names::of_accessibility(place).into_iter().collect(), Rows::default());
     for mut row in rows {
         let whole = row.whole();
         match row.text(&["description"]).filter(|words| ours.contains(words)) {
@@ -300,7 +302,7 @@ fn keep_accessibility(rows: Vec<Part>, location: &mut Part, place: &Place, prefi
 
 /// Reads `phones` in all its spellings, and adds those that are not known yet.
 pub fn phones(part: &mut Part, country: &str, known: &mut Vec<Phone>, draft: &mut Draft) {
-    let mut rows = Rows::default();
+    let (mut rows, mut numbers) = (Rows::default(), Numbers::of(known));
     for value in part.list(&["phones", "phone", "phone_numbers", "contact_phones"]) {
         let before = known.len();
         match value {
@@ -328,7 +330,7 @@ pub fn phones(part: &mut Part, country: &str, known: &mut Vec<Phone>, draft: &mu
                         note: phone.note.clone().or_else(|| note.clone()),
                         ..phone
                     };
-                    add(known, phone);
+                    numbers.add(known, phone);
                 }
                 match known.get(before) {
                     Some(phone) => rows.rest(names::of_phone(phone), line.rest("phones.", draft)),
@@ -336,7 +338,7 @@ pub fn phones(part: &mut Part, country: &str, known: &mut Vec<Phone>, draft: &mu
                 }
             }
             Value::String(text) => {
-                draft.phones("phones.number", &text, country).into_iter().for_each(|phone| add(known, phone));
+                draft.phones("phones.number", &text, country).into_iter().for_each(|phone| numbers.add(known, phone));
             }
             other => {
                 draft.notice("phone_not_understood", "phones", "kept in source_fields");
@@ -347,19 +349,47 @@ pub fn phones(part: &mut Part, country: &str, known: &mut Vec<Phone>, draft: &mu
     rows.put(part, "phones");
 }
 
-/// Adds a telephone where its number is not known yet.
-fn add(known: &mut Vec<Phone>, phone: Phone) {
-    let is_known = |known: &Phone| {
-        known.extension == phone.extension && (known.original == phone.original || known.number.is_some() && known.number == phone.number)
-    };
-    if !known.iter().any(is_known) {
-        known.push(phone);
+/// A number and its extension.
+type Number = (String, Option<String>);
+
+/// The numbers of telephones: as they were written, and as far as they were understood.
+#[derive(Debug, Default)]
+struct Numbers {
+    written: HashSet<Number>,
+    understood: HashSet<Number>,
+}
+
+impl Numbers {
+    fn of(phones: &[Phone]) -> Self {
+        let mut numbers = Self::default();
+        for phone in phones {
+            let (written, understood) = numbers_of(phone);
+            numbers.written.insert(written);
+            numbers.understood.extend(understood);
+        }
+        numbers
     }
+
+    /// Adds a telephone to those that these are the numbers of, where its number is not known yet.
+    fn add(&mut self, known: &mut Vec<Phone>, phone: Phone) {
+        let (written, understood) = numbers_of(&phone);
+        if !self.written.contains(&written) && !understood.as_ref().is_some_and(|number| self.understood.contains(number)) {
+            self.written.insert(written);
+            self.understood.extend(understood);
+            known.push(phone);
+        }
+    }
+}
+
+/// The number of a telephone as it was written, and as far as it was understood.
+fn numbers_of(phone: &Phone) -> (Number, Option<Number>) {
+    let number = |number: &String| (number.clone(), phone.extension.clone());
+    (number(&phone.original), phone.number.as_ref().map(number))
 }
 
 /// Languages with their remarks; names that no language is known by are kept.
 pub fn spoken(part: &mut Part, prefix: &str, draft: &mut Draft) -> Vec<(String, Option<String>)> {
-    let mut tags: Vec<(String, Option<String>)> = Vec::new();
+    let (mut tags, mut known) = (Vec::new(), HashSet::new());
     let (mut rows, field) = (Rows::default(), format!("{prefix}languages"));
     for value in part.list(&["languages", "language"]) {
         let whole = value.clone();
@@ -371,7 +401,7 @@ pub fn spoken(part: &mut Part, prefix: &str, draft: &mut Draft) -> Vec<(String, 
         let (code, name, note) = (row.text(&["code"]), row.named_text(&["name", "language"]), row.text(&["note"]));
         let name = name.map(|(_, name)| name);
         match languages::read_both(code.as_deref(), name.as_deref()) {
-            Some(tag) if tags.iter().all(|(known, _)| *known != tag) => {
+            Some(tag) if known.insert(tag.clone()) => {
                 if whole.is_object() {
                     row.keep("name", name.map_or(Value::Null, Value::String));
                     rows.rest(names::of_language(&tag), row.rest(&format!("{field}."), draft));

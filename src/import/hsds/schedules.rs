@@ -2,6 +2,8 @@
 //!
 //! A weekly schedule without days says nothing that could be relied upon: `wkst` is the first day of the week, not the day of opening.
 
+use std::rc::Rc;
+
 use chrono::{NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -12,6 +14,7 @@ use crate::hsds::said::Fields;
 use crate::hsds::write::names;
 use crate::import::draft::{Draft, substance};
 use crate::import::records::date;
+use crate::import::schema::{MOST_SCHEDULES, too_many};
 use crate::import::text::hours::{self, DAYS, Hours};
 use crate::services::model::{Schedule, ScheduleKind};
 use crate::types::DateSpan;
@@ -81,30 +84,43 @@ const BESIDE: &[&str] = &["metadata", "attributes", "exceptions", "phones", "lan
 /// Fields that are read in part or need no word.
 const PLAIN: &[&str] = &["id", "description", "until", "wkst", "timezone"];
 
+/// With this begins a rule of days of the week.
+const WEEKLY: &str = "FREQ=WEEKLY;BYDAY=";
+
 /// Fields under which schedules stand.
 pub const FIELDS: &[&str] =
     &["schedules", "schedule", "operating_hours", "events", "regular_schedules", "regular_schedule", "hours_of_operation", "hours"];
 
+/// The longest remark that a schedule may have, in bytes. One that several share stands with each of them, and a longer one with the first.
+const LONGEST_NOTE: usize = 1_000;
+/// The longest list of numbers or days in a part of a rule, in bytes and in days: a rule has 500 characters at most.
+const LONGEST_PART: usize = 500;
+const MOST_DAYS: usize = 100;
+/// The longest word for how often a rule falls, in characters.
+const LONGEST_FREQ: usize = 20;
+
+/// What is said of one opening. Those that stand in others take over what is said of these: it is shared, and bounded where it is not.
 #[derive(Debug, Clone, Default)]
 struct Slot {
     freq: Option<String>,
-    byday: Vec<String>,
+    byday: Rc<[String]>,
     opens: Option<NaiveTime>,
     closes: Option<NaiveTime>,
     /// Further parts of the rule, checked.
     parts: Vec<(String, String)>,
     starts_on: Option<NaiveDate>,
     valid: DateSpan,
-    note: Option<String>,
+    note: Option<Rc<str>>,
     is_closed: bool,
     /// Something in it was not understood.
     is_unclear: bool,
 }
 
-/// Reads schedules in their zones. Of those that are not understood is told; what is left of all of them is for their record.
+/// Reads schedules in their zones, as many as a service may have. Of those that are more, and of those that are not understood, is told;
+/// what is left of all of them is for their record.
 pub fn read(values: Vec<Value>, zones: &Zones, field: &str, draft: &mut Draft) -> (Vec<Schedule>, Rows) {
     let mut schedules: Vec<Schedule> = Vec::new();
-    let (mut rows, mut read) = (Rows::default(), Vec::new());
+    let (mut rows, mut read, mut is_full) = (Rows::default(), Vec::new(), false);
     for value in values {
         let Some(zone) = zones.of(&value, field, draft) else {
             draft.notice("time_zone_unknown", field, "without a time zone the hours are kept in source_fields");
@@ -115,6 +131,11 @@ pub fn read(values: Vec<Value>, zones: &Zones, field: &str, draft: &mut Draft) -
             Ok(found) if found.is_empty() => rows.whole(value),
             Ok(found) => {
                 let is_row = value.get("id").and_then(|id| Uuid::try_parse(id.as_str()?).ok()).is_some();
+                if !has_room(&schedules, &found, is_row) {
+                    is_full = true;
+                    rows.whole(value);
+                    continue;
+                }
                 let places: Vec<usize> = found.into_iter().map(|schedule| merge(&mut schedules, schedule, is_row)).collect();
                 read.push((places.first().copied().unwrap_or_default(), besides(value, field, draft)));
             }
@@ -128,6 +149,9 @@ pub fn read(values: Vec<Value>, zones: &Zones, field: &str, draft: &mut Draft) -
         if let Some(schedule) = schedules.get(place) {
             rows.rest(names::of_schedule(schedule), rest);
         }
+    }
+    if is_full {
+        draft.notices.push(too_many(field, MOST_SCHEDULES));
     }
     (schedules, rows)
 }
@@ -146,26 +170,44 @@ fn besides(value: Value, field: &str, draft: &mut Draft) -> Fields {
     rest
 }
 
-/// Adds a schedule, and says where it is. Schedules that differ in their weekdays only become one, but for those that are rows of their own.
+/// The days of a rule that says no more than on which days of each week.
+fn weekdays(rrule: &str) -> Option<&str> {
+    rrule.strip_prefix(WEEKLY).filter(|days| !days.contains(';'))
+}
+
+/// Whether two schedules differ in their rule alone, or in nothing.
+fn is_alike(one: &Schedule, other: &Schedule) -> bool {
+    let Schedule { rrule: _, starts_on, opens_at, closes_at, time_zone, valid, kind, note } = one;
+    (starts_on, opens_at, closes_at, valid) == (&other.starts_on, &other.opens_at, &other.closes_at, &other.valid)
+        && (time_zone, kind, note) == (&other.time_zone, &other.kind, &other.note)
+}
+
+/// Where the schedule is of which this is more, or which it is. Schedules that differ in their weekdays only become one, but for those that
+/// are rows of their own.
+fn place_of(schedules: &[Schedule], schedule: &Schedule, is_row: bool) -> Option<usize> {
+    let is_more = !is_row && weekdays(&schedule.rrule).is_some();
+    let takes = |known: &Schedule| is_more && weekdays(&known.rrule).is_some() && is_alike(known, schedule);
+    schedules.iter().position(takes).or_else(|| schedules.iter().position(|known| known == schedule))
+}
+
+/// Whether these can be added to those that are there already.
+fn has_room(schedules: &[Schedule], more: &[Schedule], is_row: bool) -> bool {
+    schedules.len() + more.len() <= MOST_SCHEDULES || more.iter().all(|schedule| place_of(schedules, schedule, is_row).is_some())
+}
+
+/// Adds a schedule, and says where it is.
 fn merge(schedules: &mut Vec<Schedule>, schedule: Schedule, is_row: bool) -> usize {
-    const WEEKLY: &str = "FREQ=WEEKLY;BYDAY=";
-    let days = |rrule: &str| rrule.strip_prefix(WEEKLY).filter(|days| !days.contains(';')).map(str::to_owned);
-    if let Some(more) = days(&schedule.rrule).filter(|_| !is_row) {
-        let same = |known: &Schedule| Schedule { rrule: known.rrule.clone(), ..schedule.clone() } == *known && days(&known.rrule).is_some();
-        if let Some(place) = schedules.iter().position(same) {
-            if let Some(known) = schedules.get_mut(place) {
-                let all = format!("{},{more}", days(&known.rrule).unwrap_or_default());
-                let all: Vec<&str> = DAYS.into_iter().filter(|day| all.split(',').any(|one| one == *day)).collect();
-                known.rrule = format!("{WEEKLY}{}", all.join(","));
-            }
-            return place;
-        }
-    }
-    let known = schedules.iter().position(|known| *known == schedule);
-    known.unwrap_or_else(|| {
+    let Some(place) = place_of(schedules, &schedule, is_row) else {
         schedules.push(schedule);
-        schedules.len() - 1
-    })
+        return schedules.len() - 1;
+    };
+    if let Some(known) = schedules.get_mut(place).filter(|_| !is_row)
+        && let (Some(days), Some(more)) = (weekdays(&known.rrule), weekdays(&schedule.rrule))
+    {
+        let all: Vec<&str> = DAYS.into_iter().filter(|day| days.split(',').chain(more.split(',')).any(|one| one == *day)).collect();
+        known.rrule = format!("{WEEKLY}{}", all.join(","));
+    }
+    place
 }
 
 fn understood(value: &Value, zone: &str) -> Result<Vec<Schedule>, &'static str> {
@@ -178,6 +220,9 @@ fn understood(value: &Value, zone: &str) -> Result<Vec<Schedule>, &'static str> 
     let Value::Object(fields) = value else { return Err("schedule_not_understood") };
     let mut slots = Vec::new();
     gather(fields, &Slot::default(), &mut slots, 0);
+    if slots.len() > MOST_SCHEDULES {
+        return Err("schedule_not_understood");
+    }
     if slots.iter().all(|slot| slot.byday.is_empty() && slot.parts.is_empty() && slot.starts_on.is_none()) {
         let words = ["description", "sched_info", "notes"].iter().find_map(|name| fields.get(*name).and_then(Value::as_str));
         return match words.map(|words| hours::read(words, zone)) {
@@ -186,14 +231,27 @@ fn understood(value: &Value, zone: &str) -> Result<Vec<Schedule>, &'static str> 
             _ => Err("schedule_without_days"),
         };
     }
-    slots.into_iter().filter(|slot| !slot.is_closed).map(|slot| schedule(slot, zone)).collect()
+    slots.retain(|slot| !slot.is_closed);
+    let first = slots.first().and_then(|slot| slot.note.clone());
+    let is_short = |note: &Rc<str>| note.len() <= LONGEST_NOTE || first.as_ref().is_none_or(|first| !Rc::ptr_eq(first, note));
+    for slot in slots.iter_mut().skip(1) {
+        slot.note = slot.note.take().filter(is_short);
+    }
+    slots.into_iter().map(|slot| schedule(slot, zone)).collect()
 }
 
+/// Gathers what is said of openings, at most one more than there may be.
 fn gather(fields: &Map<String, Value>, inherited: &Slot, slots: &mut Vec<Slot>, depth: usize) {
+    if slots.len() > MOST_SCHEDULES {
+        return;
+    }
     let mut slot = inherited.clone();
     slot.read(fields);
     let before = slots.len();
     for (name, value) in fields.iter().filter(|(name, _)| depth < 4 && !BESIDE.contains(&name.as_str())) {
+        if slots.len() > MOST_SCHEDULES {
+            return;
+        }
         match value {
             Value::Object(inner) => gather(inner, &slot, slots, depth + 1),
             Value::Array(items) if !OPENS.contains(&name.as_str()) && !CLOSES.contains(&name.as_str()) => {
@@ -245,7 +303,7 @@ impl Slot {
             self.rule(rule);
         }
         if let Some(freq) = text(&["freq", "frequency", "freq_type"]) {
-            self.freq = Some(freq.trim().to_uppercase());
+            self.freq = Some(freq.trim().chars().take(LONGEST_FREQ).collect::<String>().to_uppercase());
         }
         for name in DAY_FIELDS {
             if let Some(value) = fields.get(*name) {
@@ -293,14 +351,14 @@ impl Slot {
         self.valid.from = from.or(self.valid.from);
         self.valid.until = [until, to].into_iter().flatten().min().or(self.valid.until);
         self.is_closed |= fields.get("closed").and_then(Value::as_bool) == Some(true);
-        self.note = text(&["notes", "description", "note"]).map(str::to_owned).or_else(|| self.note.take());
+        self.note = text(&["notes", "description", "note"]).map(Rc::<str>::from).or_else(|| self.note.take());
     }
 
     /// The parts of a rule in RFC 5545 form.
     fn rule(&mut self, rule: &str) {
         for part in rule.trim_start_matches("RRULE:").split(';') {
             match part.split_once('=') {
-                Some(("FREQ", freq)) => self.freq = Some(freq.to_owned()),
+                Some(("FREQ", freq)) => self.freq = Some(freq.chars().take(LONGEST_FREQ).collect()),
                 Some(("BYDAY", days)) => self.days(&Value::String(days.to_owned())),
                 Some(("WKST", _)) => {}
                 Some((name @ ("INTERVAL" | "COUNT" | "BYMONTHDAY" | "BYWEEKNO" | "BYYEARDAY" | "BYMONTH" | "BYSETPOS"), value)) => {
@@ -327,9 +385,9 @@ impl Slot {
             }
             _ => return,
         };
-        let days: Option<Vec<String>> = names.into_iter().map(byday).collect();
+        let days: Option<Vec<String>> = if names.len() <= MOST_DAYS { names.into_iter().map(byday).collect() } else { None };
         match days {
-            Some(days) if !days.is_empty() => self.byday = days,
+            Some(days) if !days.is_empty() => self.byday = days.into(),
             Some(_) => {}
             None => self.is_unclear = true,
         }
@@ -341,7 +399,8 @@ impl Slot {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let is_sound = text.split(',').all(|number| number.trim().parse::<i32>().is_ok_and(|number| number != 0 && number.abs() <= 366));
+        let is_number = |number: &str| number.trim().parse::<i32>().is_ok_and(|number| number != 0 && number.abs() <= 366);
+        let is_sound = text.len() <= LONGEST_PART && text.split(',').all(is_number);
         self.is_unclear |= !is_sound;
         self.parts.retain(|(name, _)| name != part);
         if is_sound && !(part == "INTERVAL" && text == "1") {
@@ -393,7 +452,14 @@ fn schedule(slot: Slot, zone: &str) -> Result<Schedule, &'static str> {
     if opens == closes && all_day.opens_at.is_some() {
         return Err("schedule_without_times");
     }
-    Ok(Schedule { rrule, starts_on: slot.starts_on, valid: slot.valid, kind: ScheduleKind::Open, note: slot.note, ..all_day })
+    Ok(Schedule {
+        rrule,
+        starts_on: slot.starts_on,
+        valid: slot.valid,
+        kind: ScheduleKind::Open,
+        note: slot.note.as_deref().map(str::to_owned),
+        ..all_day
+    })
 }
 
 #[cfg(test)]
@@ -451,6 +517,24 @@ mod tests {
         ] {
             assert_eq!(shown(json!([form])), (vec!["FREQ=WEEKLY;BYDAY=TH,FR 10:30-14:00".to_owned()], vec![]), "{form}");
         }
+    }
+
+    #[test]
+    fn as_many_are_read_as_a_service_may_have_and_what_they_share_is_not_read_with_each() {
+        let at = |number: usize| json!(format!("{:02}:{:02}", number / 60, number % 60));
+        let times = |count: usize| -> Value { (0..count).map(|number| json!({"start_time": at(number), "end_time": "23:00"})).collect() };
+        let one = |count: usize| json!({"byday": "MO", "description": "x".repeat(LONGEST_NOTE + 1), "times": times(count)});
+        let zones = Zones { named: Some("America/New_York".into()), ..Zones::default() };
+        let mut draft = Draft::new(&Mapping::hsds("test")).unwrap();
+        let (schedules, _) = read(vec![one(MOST_SCHEDULES)], &zones, "schedules", &mut draft);
+        let notes = schedules.iter().filter(|schedule| schedule.note.is_some()).count();
+        assert_eq!((schedules.len(), notes, draft.notices.len()), (MOST_SCHEDULES, 1, 0));
+        assert_eq!(shown(json!([one(MOST_SCHEDULES + 1)])), (vec![], vec!["schedule_not_understood"]));
+        let row = |number: usize, days: &str| json!({"byday": days, "opens_at": at(number), "closes_at": "23:00"});
+        let rows: Value = (0..MOST_SCHEDULES + 50).map(|number| row(number, "MO")).chain([row(0, "TU")]).collect();
+        let (read, told) = shown(rows);
+        assert_eq!((read.len(), told), (MOST_SCHEDULES, vec!["too_many"]));
+        assert_eq!(read[0], "FREQ=WEEKLY;BYDAY=MO,TU 00:00-23:00", "what is no more than days of one that was taken has room");
     }
 
     #[test]

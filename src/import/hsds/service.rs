@@ -1,5 +1,7 @@
 //! One HSDS service with its organization, read into a draft.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::shapes::Unit;
@@ -12,6 +14,7 @@ use crate::import::mapping::{Mapping, Trust};
 use crate::import::records::{date, status};
 use crate::import::text::{self, address, cost, eligibility};
 use crate::import::{Notice, Provider, keys, rest};
+use crate::services::capacity::MOST_ROOMS;
 use crate::services::model::{Alert, AreaKind, Contact, CostKind, CostOption, CostPer, ServiceArea, ServiceLanguage};
 use crate::types::{DateSpan, Money, Point};
 
@@ -341,10 +344,15 @@ fn people(service: &mut Part, provider: Option<&Provider>, mapping: &Mapping, dr
 }
 
 /// Units free now, where the source counts them; our own object wins. The first row is the service's default room, those after it are
-/// counted apart, under the name of what they count.
+/// counted apart, under the name of what they count; those that are more than a service may have stay as they came.
 fn capacity(service: &mut Part, draft: &mut Draft) {
-    let (mut is_default, mut rows) = (true, Rows::default());
+    let (mut is_default, mut is_full, mut rows) = (true, false, Rows::default());
     for mut row in service.parts(&["capacities", "service_capacity", "capacity"]) {
+        if draft.rooms.len() >= MOST_ROOMS {
+            is_full = true;
+            rows.whole(Value::Object(row.fields));
+            continue;
+        }
         let stated = room(&mut row, draft);
         let left = row.rest("capacities.", draft);
         if std::mem::replace(&mut is_default, false) {
@@ -357,6 +365,9 @@ fn capacity(service: &mut Part, draft: &mut Draft) {
         }
     }
     rows.put(service, "capacities");
+    if is_full {
+        draft.too_many_rooms();
+    }
 }
 
 /// A name for a room that no other one has.
@@ -442,7 +453,8 @@ fn sites(service: &mut Part, organization: &mut Part, around: &mut Part, is_only
     }
     sites.extend(service.parts(&["locations", "location"]).into_iter().map(|location| (location, Part::default())));
     let named: Vec<Value> = service.list(&["locations", "location", "location_ids", "location_id"]);
-    let is_named = |location: &Part| location.fields.get("id").is_some_and(|id| named.contains(id));
+    let ids: HashSet<&Value> = named.iter().collect();
+    let is_named = |location: &Part| location.fields.get("id").is_some_and(|id| ids.contains(id));
     let mut known = organization.parts(&["locations", "location"]);
     known.extend(around.parts(&["locations", "location"]));
     let is_linked = known.iter().any(is_named);

@@ -1,5 +1,7 @@
 //! The terms of taxonomies that records carry, and those that a source lists by themselves.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -118,7 +120,7 @@ fn is_restricted(taxonomy: &str) -> bool {
 
 /// Attributes are needs where they use our codes, and terms of other taxonomies otherwise. Who a service is for is neither.
 pub fn read(service: &mut Part, draft: &mut Draft) {
-    let mut rows = Rows::default();
+    let (mut rows, mut known) = (Rows::default(), HashSet::new());
     for mut row in service.parts(&["attributes", "attribute"]) {
         let whole = row.whole();
         let (link, value) = (row.peek("link_type"), row.peek("value"));
@@ -142,7 +144,7 @@ pub fn read(service: &mut Part, draft: &mut Draft) {
             ["value", "label"].iter().for_each(|name| drop(row.kept.remove(*name)));
         }
         let mut rest = row.rest("attributes.", draft);
-        if keep(&term, link.as_deref(), draft) {
+        if keep(&term, link.as_deref(), &mut known, draft) {
             let (taxonomy, code) = (&term.term.taxonomy, &term.term.code);
             if !term.rest.is_empty() {
                 rest.insert("taxonomy_term".into(), Value::Object(term.rest.clone()));
@@ -157,8 +159,9 @@ pub fn read(service: &mut Part, draft: &mut Draft) {
     rows.put(service, "attributes");
 }
 
-/// Makes of a term what the service answers or carries; true where it is that, and false where it stands beside it.
-fn keep(term: &Term, link: Option<&str>, draft: &mut Draft) -> bool {
+/// Makes of a term what the service answers or carries; true where it is that, and false where it stands beside it. `known`: the taxonomies
+/// and codes of those that it carries.
+fn keep(term: &Term, link: Option<&str>, known: &mut HashSet<(String, String)>, draft: &mut Draft) -> bool {
     let TaxonomyTerm { taxonomy, code, label, .. } = &term.term;
     let is_who = link.is_some_and(|link| link.contains("eligibility") || link.contains("audience"));
     if is_who {
@@ -175,8 +178,7 @@ fn keep(term: &Term, link: Option<&str>, draft: &mut Draft) -> bool {
         }
         return is_new && taxonomy == NEEDS;
     }
-    let is_known = |known: &TaxonomyTerm| known.taxonomy == *taxonomy && known.code == *code;
-    if draft.service.taxonomy_terms.iter().any(is_known) {
+    if !known.insert((taxonomy.clone(), code.clone())) {
         return false;
     }
     if !term.of_term.is_empty() {

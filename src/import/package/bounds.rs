@@ -1,14 +1,39 @@
 //! How much of a package is unfolded at once: a row that many records share is in memory with each of them.
 
-use super::{MOST_PARTS, Row};
+use serde_json::Value;
+
+use super::{MOST_PARTS, Package, Row};
 use crate::http::json::length;
 use crate::import::hsds::shapes::LARGEST;
+
+/// How often a row is looked at, at most, on the average of the rows that a package may have; in a small one oftener.
+const MOST_TIMES: usize = 20;
+const FEW_LOOKS: usize = 10_000_000;
+
+/// How many rows are looked at, at most, to unfold the records of a package that may have so many.
+pub(super) fn most_looks(most_rows: usize) -> usize {
+    most_rows.saturating_mul(MOST_TIMES).max(FEW_LOOKS)
+}
+
+impl Package {
+    /// A row with all that hangs on it, or why it is not taken.
+    pub(super) fn unfolded(&self, table: &str, fields: Row, own: &mut Unfolded) -> Result<Value, String> {
+        if self.looks.get() == 0 {
+            return Err("what records of the package share would be unfolded too often".to_owned());
+        }
+        let value = Value::Object(self.nested(table, fields, 0, own));
+        self.looks.set(self.looks.get().saturating_sub(own.rows + own.looks));
+        own.fault().map_or(Ok(value), Err)
+    }
+}
 
 /// Rows with all that hangs on them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Unfolded {
     rows: usize,
     bytes: usize,
+    /// How many that hang on them were looked at, taken or not.
+    looks: usize,
 }
 
 impl Unfolded {
@@ -17,6 +42,11 @@ impl Unfolded {
         self.rows += 1;
         // A column's name is in memory with each of its cells, too.
         self.bytes += row.iter().map(|(name, cell)| name.len() + cell.as_str().map_or_else(|| length(cell), str::len)).sum::<usize>();
+    }
+
+    /// Notes that a row is looked at.
+    pub(super) const fn look(&mut self) {
+        self.looks += 1;
     }
 
     /// Adds a record.
@@ -91,6 +121,21 @@ mod tests {
         }
         assert_eq!(counts, [2, 4, 2, 1], "what is handed over together is not much more than one record may be");
         assert_eq!(faults, vec![format!("with all that hangs on it, it would be more than {LARGEST} bytes"); 2]);
+    }
+
+    #[test]
+    fn what_many_records_share_is_not_unfolded_with_each_without_end() {
+        let phones: String = (0..100).map(|number| format!("p{number},O,250-555-{number:04}\n")).collect();
+        let services: String = (0..100).map(|number| format!("s{number},O,A\n")).collect();
+        let (phones, services) = (format!("id,organization_id,number\n{phones}"), format!("id,organization_id,name\n{services}"));
+        let files = [("organizations.csv", "id,name\nO,B\n"), ("phones.csv", phones.as_str()), ("services.csv", services.as_str())];
+        let mut package = package(&files);
+        package.looks.set(1_000);
+        let records = all(&mut package, 500).concat();
+        let taken = records.iter().filter(|record| record.value.is_ok()).count();
+        assert!(records.len() == 101 && (2..10).contains(&taken), "{taken} of {}", records.len());
+        let refused = records.last().unwrap();
+        assert_eq!((refused.id.as_deref(), refused.value.is_err()), (Some("s99"), true));
     }
 
     #[test]

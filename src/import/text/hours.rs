@@ -6,6 +6,7 @@
 use chrono::{NaiveTime, Timelike};
 
 use super::{fold, pattern};
+use crate::import::schema::MOST_SCHEDULES;
 use crate::services::model::{Schedule, ScheduleKind};
 use crate::types::DateSpan;
 
@@ -431,12 +432,22 @@ fn range(opens: (u32, u32, Half), closes: (u32, u32, Half)) -> Option<(NaiveTime
     (from != until || from == NaiveTime::MIN).then_some((from, until))
 }
 
-/// Schedules of equal times together; `None` where two openings of a day overlap without being equal.
+/// Schedules of equal times together; `None` where two openings of a day overlap without being equal, or where they are more than a service
+/// may have.
 pub fn grouped(spans: &[Span], zone: &str) -> Option<Vec<Schedule>> {
     let mut groups: Vec<Span> = Vec::new();
+    for (days, times) in spans {
+        if let Some((known, _)) = groups.iter_mut().find(|(_, known)| known == times) {
+            *known = known.and(*days);
+        } else if groups.len() < MOST_SCHEDULES {
+            groups.push((*days, *times));
+        } else {
+            return None;
+        }
+    }
     for day in 0..7 {
         let mut openings: Vec<Option<(NaiveTime, NaiveTime)>> = Vec::new();
-        for (_, times) in spans.iter().filter(|(days, _)| days.has(day)) {
+        for (_, times) in groups.iter().filter(|(days, _)| days.has(day)) {
             let times = times.filter(|times| !is_whole_day(*times));
             if !openings.contains(&times) {
                 openings.push(times);
@@ -446,12 +457,6 @@ pub fn grouped(spans: &[Span], zone: &str) -> Option<Vec<Schedule>> {
             && openings.iter().enumerate().any(|(at, one)| openings.iter().skip(at + 1).any(|other| overlap(*one, *other)))
         {
             return None;
-        }
-    }
-    for (days, times) in spans {
-        match groups.iter_mut().find(|(_, known)| known == times) {
-            Some((known, _)) => *known = known.and(*days),
-            None => groups.push((*days, *times)),
         }
     }
     Some(groups.into_iter().map(|(days, times)| weekly(days, times, zone)).collect())
@@ -544,6 +549,17 @@ mod tests {
             assert_eq!(read(text, "America/Vancouver"), Hours::Unclear, "{text}");
         }
         assert_eq!(read("CLOSED", "America/Vancouver"), Hours::Closed);
+    }
+
+    #[test]
+    fn more_times_than_a_service_may_have_are_no_hours() {
+        let of = |count: usize| {
+            let clock = |minute: usize| format!("{:02}:{:02}", minute / 60, minute % 60);
+            let spans: Vec<String> = (0..count).map(|number| format!("Mon {}-{}", clock(2 * number), clock(2 * number + 1))).collect();
+            read(&spans.join("; "), "America/Vancouver")
+        };
+        assert!(matches!(of(MOST_SCHEDULES), Hours::Open(schedules) if schedules.len() == MOST_SCHEDULES));
+        assert_eq!(of(MOST_SCHEDULES + 1), Hours::Unclear);
     }
 
     #[test]

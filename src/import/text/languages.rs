@@ -1,14 +1,16 @@
 //! Lists of languages in words.
 
+use std::collections::HashSet;
+
 use crate::languages::read;
 
 /// Tags of a list in words, and the words that name no known language.
 pub fn list(text: &str) -> (Vec<String>, Vec<String>) {
-    let mut tags = Vec::new();
+    let (mut tags, mut known) = (Vec::new(), HashSet::new());
     let mut unknown = Vec::new();
     for name in text.split([',', ';', '/', '|', '\n']).map(str::trim).filter(|name| !name.is_empty()) {
         match read(name) {
-            Some(tag) if !tags.contains(&tag) => tags.push(tag),
+            Some(tag) if known.insert(tag.clone()) => tags.push(tag),
             Some(_) => {}
             None => unknown.push(name.to_owned()),
         }

@@ -2,12 +2,13 @@
 
 use actix_web::http::Method;
 use chrono::Duration as Span;
+use diesel::connection::SimpleConnection;
 use kith::auth::Scope;
 use serde_json::{Value, json};
 
 use super::{PATH, Partner, app, asked, directory, last_run, pull, subscribe};
 use crate::clashes::while_held;
-use crate::client::Caller;
+use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
 use crate::receiver::{Receiver, Reply};
 
@@ -103,6 +104,56 @@ on_both!(pausing_or_deleting_a_source_ends_its_run, |db| async move {
     pull(&app).await;
     assert_eq!(asked(&partner), Vec::<String>::new());
 });
+
+/// Leaves the last run unfinished, as if it had been asked for in the moment in which its source was paused or deleted.
+async fn leave_run(app: &TestApp) {
+    let statements = "UPDATE source_runs SET status = 'running', finished_at = NULL \
+                      WHERE started_at = (SELECT max(started_at) FROM source_runs); UPDATE sources SET wake_at = created_at";
+    app.state.db.write(move |conn| Ok(conn.batch_execute(statements)?)).await.unwrap();
+}
+
+on_both!(a_run_that_is_there_still_of_a_source_that_is_paused_or_deleted_is_ended_and_asks_for_nothing, |db| async move {
+    let app = app(db).await;
+    let mut clinic = app.clinic().await;
+    let partner = Partner::of(&[("a", "Lunch Club")]).served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    clinic.patch(&source, 1, json!({ "status": "paused" })).await.expect(200);
+    leave_run(&app).await;
+    asked(&partner);
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((&run["status"], &run["error_detail"]), (&json!("failed"), &json!("the source is paused, or was deleted")), "{run}");
+
+    let active = clinic.patch(&source, 2, json!({ "status": "active" })).await.expect(200);
+    assert!(active["next_run_at"].is_string(), "{active}");
+    app.clock.advance(Span::seconds(61 * 60));
+    clinic.renew().await;
+    pull(&app).await;
+    let run = last_run(&clinic, &source).await;
+    assert_eq!((asked(&partner).len(), &run["status"]), (1, &json!("completed")), "active again, it is read");
+    clinic.delete(&source, 3).await.expect(204);
+    leave_run(&app).await;
+    pull(&app).await;
+    assert_eq!(asked(&partner), Vec::<String>::new());
+});
+
+#[actix_web::test]
+async fn a_run_is_asked_for_of_a_source_as_whoever_changes_it_in_that_moment_leaves_it() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let partner = Partner::of(&[("a", "Lunch Club")]).served();
+    let source = subscribe(&clinic, partner.url("/hsds"), json!({})).await;
+    pull(&app).await;
+    let runs = format!("{source}/runs");
+    let ask = || clinic.post(&runs, json!({ "kind": "pull" }));
+    let moved = while_held(&app, "UPDATE sources SET pulled_to = NULL", ask()).await.expect(201);
+    assert_eq!(moved["modified_after"], Value::Null, "of another address nothing has been pulled: {moved}");
+    while_held(&app, "UPDATE sources SET status = 'paused'", ask()).await.expect_problem(409, "source_paused");
+    while_held(&app, "UPDATE sources SET deleted_at = now()", ask()).await.expect(410);
+}
 
 #[actix_web::test]
 async fn an_address_that_changes_as_a_run_begins_is_read_from_its_beginning() {

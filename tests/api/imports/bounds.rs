@@ -1,0 +1,85 @@
+//! Records whose lists have no end: what of them is read, and what is told of the rest.
+
+use serde_json::{Value, json};
+
+use super::over_http::{counts, import, services};
+use crate::client::TestApp;
+
+/// So many rows of a list that are held against each other, each against all before it, take days.
+const MANY: usize = 20_000;
+
+/// What the report says of the record at a position, as code and field.
+fn told(report: &Value, position: usize) -> Vec<(String, String)> {
+    let line = report["lines"].as_array().unwrap().iter().find(|line| line["position"] == position).unwrap_or_else(|| panic!("{report}"));
+    let text = |notice: &Value, name: &str| notice[name].as_str().unwrap().to_owned();
+    line["notices"].as_array().unwrap().iter().map(|notice| (text(notice, "code"), text(notice, "field"))).collect()
+}
+
+/// Opening times on Mondays, each at another minute.
+fn mondays(count: usize) -> Vec<Value> {
+    let row = |n: usize| json!({ "byday": "MO", "opens_at": format!("{:02}:{:02}", n / 60, n % 60), "closes_at": "23:00" });
+    (0..count).map(row).collect()
+}
+
+on_both!(a_record_whose_lists_have_no_end_is_answered, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let mut record = json!({ "id": "a", "name": "Endless", "status": "active" });
+    for list in [
+        "capacities",
+        "schedules",
+        "holiday_schedules",
+        "phones",
+        "languages",
+        "attributes",
+        "service_areas",
+        "cost_options",
+        "required_documents",
+        "locations",
+    ] {
+        record[list] = vec![json!({}); MANY].into();
+    }
+    let answer = import(&caller, "&time_zone=America/Vancouver", &[record]).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0, 0, 0]);
+    let told = told(&answer.json(), 1);
+    let has = |code: &str, field: &str| told.contains(&(code.to_owned(), field.to_owned()));
+    assert!(has("too_many_rooms", "capacities") && has("more_notices", ""), "{told:?}");
+    let rooms = services(&caller).await[0]["capacities"].as_array().unwrap().clone();
+    assert!(rooms.len() == 50 && rooms.iter().any(|room| room["key"] == "room-50"), "{rooms:?}");
+});
+
+on_both!(of_schedules_holidays_and_rooms_as_many_are_taken_as_a_service_has_and_the_others_are_kept, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let rooms: Vec<Value> = (0..1_000).map(|free| json!({ "available": free, "unit": { "name": "bed" } })).collect();
+    let day = |number: u64| chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() + chrono::Days::new(number);
+    let holidays: Vec<Value> =
+        (0..1_000).map(|number| json!({ "closed": true, "start_date": day(number), "end_date": day(number) })).collect();
+    let hall = json!({ "name": "Hall", "schedules": mondays(150) });
+    let records = [
+        json!({ "id": "a", "name": "A", "status": "active", "schedules": mondays(1_000), "capacities": rooms }),
+        json!({ "id": "b", "name": "B", "status": "active", "holiday_schedules": holidays }),
+        json!({ "id": "c", "name": "C", "status": "active", "locations": [hall] }),
+    ];
+    let answer = import(&caller, "&time_zone=America/Vancouver", &records).await;
+    assert_eq!(counts(&answer), [3, 0, 0, 0, 0, 0]);
+    let report = answer.json();
+    for (position, code, field) in [
+        (1, "too_many", "schedules"),
+        (1, "too_many_rooms", "capacities"),
+        (2, "too_many", "holiday_schedules"),
+        (3, "too_many", "location.schedules"),
+    ] {
+        assert!(told(&report, position).contains(&(code.to_owned(), field.to_owned())), "{position} {field}: {report}");
+    }
+    let found = services(&caller).await;
+    let of = |name: &str| found.iter().find(|service| service["name"] == name).unwrap();
+    let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+    let whole = |list: &Value| list.as_array().map_or(0, |rows| rows.iter().filter(|row| row.get("of").is_none()).count());
+    let (a, b, c) = (of("A"), of("B"), of("C"));
+    assert_eq!((count(&a["schedules"]), whole(&a["source_fields"]["schedules"])), (100, 900));
+    assert_eq!((count(&a["capacities"]), whole(&a["source_fields"]["capacities"])), (50, 949));
+    assert_eq!((count(&b["schedules"]), whole(&b["source_fields"]["holiday_schedules"])), (100, 900));
+    assert_eq!(count(&c["places"][0]["schedules"]), 100);
+    assert_eq!(counts(&import(&caller, "&time_zone=America/Vancouver", &records).await), [0, 0, 3, 0, 0, 0]);
+});
