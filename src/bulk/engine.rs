@@ -11,14 +11,14 @@ use futures_util::future::join;
 use tokio::sync::watch;
 
 use super::importing::{self, Lines};
-use super::model::{JobId, JobKind, JobRow, KEPT};
+use super::model::{JobError, JobId, JobKind, JobRow, JobStatus, KEPT, MOST_ATTEMPTS};
 use super::{exporting, repository};
 use crate::app::App;
 use crate::background::{self, Crew, Lease, Lost, again_and_again};
 use crate::changes::follower::catch_up;
 use crate::clock::Clock;
-use crate::db::Db;
-use crate::db::types::Id;
+use crate::db::types::{Id, Instant};
+use crate::db::{Db, DbConn};
 use crate::error::{Chain, Result};
 use crate::kind::ClientId;
 use crate::services::Directory;
@@ -73,7 +73,7 @@ impl Engine {
 
     /// Does one job, as far as a turn goes; nothing where another does it.
     pub async fn serve(&self, job: JobId) -> Result<()> {
-        let taken = Lease::take(&self.db, &self.clock, self.id, job, |_, job, _| Ok(Some(job))).await?;
+        let taken = Lease::take(&self.db, &self.clock, self.id, job, begin).await?;
         let Some((lease, job)) = taken else { return Ok(()) };
         let began = Moment::now();
         let go_on = || !self.is_stopping.get() && began.elapsed() < LONGEST_TURN;
@@ -208,6 +208,17 @@ impl Engine {
             log::warn!("job {job} was interrupted, and goes on in a while: {}", Chain(&error));
         }
     }
+}
+
+/// The job that was taken; none where those who took it before all came to no end: they may have died of it, as the next would.
+fn begin(conn: &mut DbConn, job: JobRow, now: Instant) -> Result<Option<JobRow>> {
+    if job.attempts <= MOST_ATTEMPTS {
+        return Ok(Some(job));
+    }
+    log::error!("job {}: {MOST_ATTEMPTS} times in a row whoever did it came to no end; the log of this server may say why", job.id);
+    let job = JobRow { error: Some(JobError::Internal), started_at: job.started_at.or(Some(now)), ..job };
+    repository::replace(conn, &job.ended(JobStatus::Failed, now))?;
+    Ok(None)
 }
 
 /// Writes all of these lines; false where the job has ended, or is no longer this worker's.

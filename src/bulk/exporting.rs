@@ -1,6 +1,8 @@
 //! From what the client sees to files.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::kinds::{BulkType, Exported, Window};
 use super::model::{ChunkRow, ExportFormat, ExportProgress, FileInfo, JobError, JobRow, JobStatus};
@@ -12,8 +14,12 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::openapi;
 
-/// Resources of a page.
-const PAGE: i64 = 200;
+/// Resources that are read by one query: each may take a megabyte several times.
+const PAGE: i64 = 20;
+/// A piece of a file has so many lines,
+const LINES: i64 = 1_000;
+/// or ends with the line that makes it this large. It is in memory as a whole, here and where it is downloaded.
+const BYTES: usize = 8 << 20;
 
 /// What was read, and where it leads.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ pub struct Step {
     error: Option<JobError>,
 }
 
-/// Reads the next page of a job.
+/// Reads what is next of a job, as much as a piece of a file holds.
 pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     let mut progress = job.progress.0.clone();
     let step = |progress, error| Step { progress, chunk: None, resources: 0, bytes: 0, error };
@@ -41,17 +47,23 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     if !caller.has(sight::guard(kind.resource_type()).0) {
         return Ok(step(progress, Some(JobError::ClientDisabled)));
     }
-    let found = kind.page(conn, &caller, Window { since: job.content.since, after: progress.after, until: None, limit: PAGE })?;
     let name = file_name(of, job.content.format);
     let is_new = progress.files.last().is_none_or(|file| file.name != name);
     if is_new {
         progress.files.push(FileInfo { name: name.clone(), r#type: of, resources: 0, bytes: 0 });
     }
-    let text = match job.content.format {
-        ExportFormat::Ndjson => ndjson(of, &found)?,
-        ExportFormat::Csv => csv(kind.schema(), &found, is_new)?,
-    };
-    let (resources, bytes) = (count(found.len()), count(text.len()));
+    let mut piece = Piece::new(of, job.content.format, is_new)?;
+    let mut has_more = true;
+    while has_more && !piece.is_full() {
+        let window = Window { since: job.content.since, after: progress.after, until: None, limit: PAGE };
+        has_more = kind.page(conn, &caller, window, &mut |resource| {
+            piece.add(&resource)?;
+            progress.after = Some(resource.id);
+            Ok(!piece.is_full())
+        })?;
+    }
+    let (resources, text) = (piece.lines, piece.finish()?);
+    let bytes = count(text.len());
     let Some(file) = progress.files.last_mut() else { return Err(Error::internal("an export without files")) };
     let chunk = match text.is_empty() {
         true => None,
@@ -59,14 +71,13 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
             job_id: job.id,
             file: name,
             first_line: file.resources + 1,
-            lines: i32::try_from(found.len()).unwrap_or(i32::MAX).max(1),
+            lines: i32::try_from(resources).unwrap_or(i32::MAX).max(1),
             content: pack(&text)?,
         }),
     };
     (file.resources, file.bytes) = (file.resources + resources, file.bytes + bytes);
-    match found.last() {
-        Some(last) if resources >= PAGE => progress.after = Some(last.id),
-        _ => (progress.done, progress.after) = (progress.done + 1, None),
+    if !has_more {
+        (progress.done, progress.after) = (progress.done + 1, None);
     }
     Ok(Step { progress, chunk, resources, bytes, error: None })
 }
@@ -96,30 +107,85 @@ fn file_name(of: BulkType, format: ExportFormat) -> String {
     format!("{}.{format}", of.kind().path().trim_start_matches("/v1/"))
 }
 
-fn ndjson(of: BulkType, found: &[Exported]) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    for Exported { id, writable, whole } in found {
-        let rest = whole.iter().filter(|(name, _)| *name != "id" && !writable.contains_key(*name));
-        let rest: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let line = json!({ "type": of, "id": id, "resource": writable, "read_only": rest });
-        serde_json::to_writer(&mut text, &line).map_err(Error::internal)?;
-        text.push(b'\n');
-    }
-    Ok(text)
+/// A piece of a file that is being written.
+struct Piece {
+    lines: i64,
+    text: Text,
 }
 
-/// The columns are the fields of the resource, in the order of the document.
-fn csv(schema: &str, found: &[Exported], with_names: bool) -> Result<Vec<u8>> {
-    let properties = openapi::schemas().pointer(&format!("/{schema}/properties")).and_then(Value::as_object);
-    let columns: Vec<&String> = properties.into_iter().flat_map(Map::keys).collect();
-    let mut rows = ::csv::Writer::from_writer(Vec::new());
-    if with_names {
-        rows.write_record(&columns).map_err(Error::internal)?;
+enum Text {
+    Ndjson(BulkType, Vec<u8>),
+    /// The columns are the fields of the resource, in the order of the document.
+    Csv(Vec<&'static String>, Box<::csv::Writer<Vec<u8>>>),
+}
+
+/// A line of NDJSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: BulkType,
+    id: Uuid,
+    resource: &'a Map<String, Value>,
+    read_only: Rest<'a>,
+}
+
+/// What the server says of a resource besides what clients write.
+struct Rest<'a>(&'a Exported);
+
+impl Serialize for Rest<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Exported { writable, whole, .. } = self.0;
+        serializer.collect_map(whole.iter().filter(|(name, _)| *name != "id" && !writable.contains_key(*name)))
     }
-    for resource in found {
-        rows.write_record(columns.iter().map(|column| cell(resource.whole.get(*column)))).map_err(Error::internal)?;
+}
+
+impl Piece {
+    /// One that is empty, but for the names of the columns where it is the first of a table.
+    fn new(of: BulkType, format: ExportFormat, is_first: bool) -> Result<Self> {
+        let text = match format {
+            ExportFormat::Ndjson => Text::Ndjson(of, Vec::new()),
+            ExportFormat::Csv => {
+                let pointer = format!("/{}/properties", of.kind().schema());
+                let properties = openapi::schemas().pointer(&pointer).and_then(Value::as_object);
+                let columns: Vec<&String> = properties.into_iter().flat_map(Map::keys).collect();
+                let mut rows = ::csv::Writer::from_writer(Vec::new());
+                if is_first {
+                    rows.write_record(&columns).map_err(Error::internal)?;
+                }
+                Text::Csv(columns, Box::new(rows))
+            }
+        };
+        Ok(Self { lines: 0, text })
     }
-    rows.into_inner().map_err(|error| Error::internal(error.to_string()))
+
+    fn add(&mut self, resource: &Exported) -> Result<()> {
+        self.lines += 1;
+        match &mut self.text {
+            Text::Ndjson(of, text) => {
+                let line = Line { r#type: *of, id: resource.id, resource: &resource.writable, read_only: Rest(resource) };
+                serde_json::to_writer(&mut *text, &line).map_err(Error::internal)?;
+                text.push(b'\n');
+                Ok(())
+            }
+            Text::Csv(columns, rows) => {
+                rows.write_record(columns.iter().map(|column| cell(resource.whole.get(*column)))).map_err(Error::internal)
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes = match &self.text {
+            Text::Ndjson(_, text) => text.len(),
+            Text::Csv(_, rows) => rows.get_ref().len(),
+        };
+        self.lines >= LINES || bytes >= BYTES
+    }
+
+    fn finish(self) -> Result<Vec<u8>> {
+        match self.text {
+            Text::Ndjson(_, text) => Ok(text),
+            Text::Csv(_, rows) => (*rows).into_inner().map_err(|error| Error::internal(error.to_string())),
+        }
+    }
 }
 
 fn cell(value: Option<&Value>) -> String {
@@ -145,7 +211,20 @@ fn is_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_line_has_what_is_written_and_apart_from_it_the_rest() {
+        let object = |value: Value| if let Value::Object(members) = value { members } else { Map::new() };
+        let (writable, whole) = (object(json!({ "name": "Tea" })), object(json!({ "id": "x", "name": "Tea", "version": 2 })));
+        let mut piece = Piece::new(BulkType::Service, ExportFormat::Ndjson, true).unwrap();
+        piece.add(&Exported { id: Uuid::nil(), writable, whole }).unwrap();
+        let text = String::from_utf8(piece.finish().unwrap()).unwrap();
+        let said = r#""resource":{"name":"Tea"},"read_only":{"version":2}"#;
+        assert_eq!(text, format!("{{\"type\":\"service\",\"id\":\"{}\",{said}}}\n", Uuid::nil()));
+    }
 
     #[test]
     fn a_cell_is_plain_where_it_can_be_and_json_where_it_must_be() {
@@ -173,7 +252,7 @@ mod tests {
     fn every_kind_has_columns_and_a_file_of_its_own() {
         let mut names = std::collections::BTreeSet::new();
         for of in BulkType::ALL {
-            let header = String::from_utf8(csv(of.kind().schema(), &[], true).unwrap()).unwrap();
+            let header = String::from_utf8(Piece::new(*of, ExportFormat::Csv, true).unwrap().finish().unwrap()).unwrap();
             assert!(header.contains("id,") && header.contains("created_at"), "{of}: {header}");
             assert!(names.insert(file_name(*of, ExportFormat::Csv)), "{of}");
         }

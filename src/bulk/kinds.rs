@@ -202,8 +202,9 @@ pub trait Loadable: Sync {
     fn is_batched(&self, was: &ReadOnly) -> bool;
     /// Creates many that are not there, with few statements; for each whether it could be. Fails as a whole where identifiers clash.
     fn insert_all(&self, conn: &mut DbConn, caller: &Principal, fresh: &[Fresh<'_>]) -> Result<Vec<Result<()>>>;
-    /// A page of what the caller sees, in order of id.
-    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>>;
+    /// A page of what the caller sees, in order of id: each is made when its turn comes and given to `put`, which says whether it takes more.
+    /// Whether there may be more behind the last.
+    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window, put: &mut dyn FnMut(Exported) -> Result<bool>) -> Result<bool>;
 }
 
 impl std::fmt::Debug for dyn Loadable {
@@ -270,6 +271,8 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, rows);
         Err(Error::internal("this resource is not inserted in batches"))
     }
+    /// Whether there may be more behind fewer [`rows`](Self::rows) than were asked for.
+    const CUT: bool = false;
     /// The living rows that the caller's lists show, in order of id.
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>>;
 }
@@ -425,8 +428,10 @@ impl<R: Bulk> Loadable for Of<R> {
         Ok(outcomes)
     }
 
-    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Exported>> {
+    fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window, put: &mut dyn FnMut(Exported) -> Result<bool>) -> Result<bool> {
         let rows = R::rows(conn, caller, window)?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= window.limit);
+        let has_more = is_full || (R::CUT && !rows.is_empty());
         let mut named: Vec<(Uuid, Option<R::Input>)> = Vec::with_capacity(rows.len());
         for row in &rows {
             let head = R::head(row);
@@ -435,16 +440,19 @@ impl<R: Bulk> Loadable for Of<R> {
             named.push((head.id.uuid(), own));
         }
         let shapes = R::listed(conn, caller, rows.into_iter().map(R::shape).collect())?;
-        let exported = |((id, own), shape): ((Uuid, Option<R::Input>), R::Shape)| {
+        for ((id, own), shape) in named.into_iter().zip(shapes) {
             let whole = object(&shape)?;
+            drop(shape);
             // Of others' resources no more is told than is shown, of one's own what one reads.
             let writable = match own {
                 Some(input) => object(&input)?,
                 None => shown(&whole, R::SCHEMA),
             };
-            Ok(Exported { id, writable, whole })
-        };
-        named.into_iter().zip(shapes).map(exported).collect()
+            if !put(Exported { id, writable, whole })? {
+                return Ok(true);
+            }
+        }
+        Ok(has_more)
     }
 }
 

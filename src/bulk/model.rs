@@ -28,6 +28,9 @@ pub const MOST_OPEN: i64 = 20;
 /// Of a client's exports that have ended so many are kept at most: those that ended last.
 pub const MOST_KEPT: i64 = 20;
 
+/// So many times in a row a job is taken up at most by whoever comes to no end and does not bring it on; then it is given up.
+pub const MOST_ATTEMPTS: i32 = 6;
+
 /// An import that has refused so many lines is given up, unless it has taken more than one for ten of them: little would come of the rest,
 /// and what becomes of each line is kept.
 const MOST_REFUSED: i64 = 100_000;
@@ -76,6 +79,8 @@ text_enum! {
         TooManyRefused = "too_many_refused",
         /// Lines of an import that were not done yet are no longer there: their file was being read for so long that it was given up.
         InputLost = "input_lost",
+        /// The server failed at it several times in a row, each time before it had come any further. The log of the server may say why.
+        Internal = "internal",
     }
 }
 
@@ -210,6 +215,8 @@ pub struct JobRow {
     pub leased_by: Option<Id<()>>,
     /// Until when it alone does.
     pub leased_until: Option<Instant>,
+    /// How often it was taken up since it last came on, the attempt that is under way included.
+    pub attempts: i32,
 }
 
 impl JobRow {
@@ -241,6 +248,7 @@ impl JobRow {
             finished_at: None,
             leased_by: None,
             leased_until: None,
+            attempts: 0,
         }
     }
 

@@ -61,7 +61,7 @@ pub fn count_arriving(conn: &mut DbConn, organization: OrganizationId, since: In
     Ok(arriving.count().get_result(conn)?)
 }
 
-/// Writes how a job stands, its lease with it.
+/// Writes how a job stands that has come on or ended, its lease with it.
 pub fn replace(conn: &mut DbConn, row: &JobRow) -> Result<()> {
     update(bulk_jobs::table.find(row.id))
         .set((
@@ -84,6 +84,7 @@ pub fn replace(conn: &mut DbConn, row: &JobRow) -> Result<()> {
                 bulk_jobs::finished_at.eq(row.finished_at),
                 bulk_jobs::leased_by.eq(row.leased_by),
                 bulk_jobs::leased_until.eq(row.leased_until),
+                bulk_jobs::attempts.eq(0),
             ),
         ))
         .execute(conn)?;
@@ -125,9 +126,10 @@ impl Leased for JobId {
     fn take(self, conn: &mut DbConn, worker: Id<()>, now: Instant, until: Instant) -> Result<Option<JobRow>> {
         let is_free = bulk_jobs::leased_until.is_null().or(bulk_jobs::leased_until.lt(now));
         let waiting = bulk_jobs::table.filter(bulk_jobs::id.eq(self)).filter(bulk_jobs::status.eq_any(WAITING)).filter(is_free);
-        let changed = update(waiting)
-            .set((bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until))))
-            .execute(conn)?;
+        let leased = (bulk_jobs::leased_by.eq(Some(worker)), bulk_jobs::leased_until.eq(Some(until)));
+        // An attempt counts from its beginning: a process that dies of it says nothing at its end.
+        let begun = (bulk_jobs::status.eq(JobStatus::Running), bulk_jobs::attempts.eq(bulk_jobs::attempts + 1));
+        let changed = update(waiting).set((begun, leased)).execute(conn)?;
         if changed == 1 { find_any(conn, self) } else { Ok(None) }
     }
 

@@ -70,6 +70,7 @@ impl Bulk for Services {
     const REFERENCES: &'static [(&'static str, T)] = &[("/provider_id", T::Organization)];
     const BATCHED: bool = true;
     const RESTORED: &'static [&'static str] = &["capacity", "capacities"];
+    const CUT: bool = true;
 
     /// The room that it has, as old as it was: an older word than what is known changes nothing.
     fn restore(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>, was: &ReadOnly) -> Result<bool> {

@@ -114,9 +114,13 @@ fn each(
     let entries = db.read_blocking(|conn| choose(shelves, conn))?;
     let today = Clock::default().now().utc().date_naive();
     let extent = Extent { is_full: true, ..Extent::on(today, true) };
-    for (table, entries) in batches(&entries) {
-        for record in db.read_blocking(|conn| render(shelves, conn, entries, extent))? {
-            give(table, &record)?;
+    for (table, mut left) in batches(&entries) {
+        while !left.is_empty() {
+            let (read, records) = db.read_blocking(|conn| render(shelves, conn, left, extent))?;
+            for record in records {
+                give(table, &record)?;
+            }
+            left = left.get(read..).unwrap_or_default();
         }
     }
     Ok(())

@@ -915,6 +915,7 @@ diesel::table! {
         finished_at -> Nullable<Instant>,
         leased_by -> Nullable<Id>,
         leased_until -> Nullable<Instant>,
+        attempts -> Integer,
     }
 }
 

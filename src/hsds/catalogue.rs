@@ -34,6 +34,8 @@ use crate::services::row::ServiceRow;
 use crate::text::fold;
 use crate::types::Point;
 
+/// Bytes of what sources say of services that are taken in together: once they are as many, no other is read before.
+const MOST_TOGETHER: usize = 8 << 20;
 /// Letters of a description that a search for organizations looks at.
 const SEARCHED: usize = 400;
 
@@ -157,20 +159,28 @@ impl Catalogue {
     }
 
     fn load_services(&self, conn: &mut DbConn) -> Result<()> {
-        let mut after = None;
-        loop {
-            let rows = repository::every_after(conn, after, BATCH as i64)?;
-            self.apply(&rows);
-            after = rows.last().map(|row| row.id);
-            if rows.len() < BATCH {
-                return Ok(());
-            }
-        }
+        self.apply_each(|take| services::each_row(conn, take))
     }
 
     fn reload_services(&self, conn: &mut DbConn, ids: &[Uuid]) -> Result<()> {
         let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
-        self.apply(&services::load(conn, &ids)?);
+        self.apply_each(|take| services::each_of(conn, &ids, take))
+    }
+
+    /// Takes in the services that are read, some together, and fewer where their sources say very much of them.
+    fn apply_each(&self, read: impl FnOnce(&mut dyn FnMut(ServiceRow) -> Result<()>) -> Result<()>) -> Result<()> {
+        let (mut rows, mut weight) = (Vec::new(), 0);
+        read(&mut |row: ServiceRow| {
+            weight += row.weight_beyond();
+            rows.push(row);
+            if rows.len() >= BATCH || weight >= MOST_TOGETHER {
+                self.apply(&rows);
+                rows.clear();
+                weight = 0;
+            }
+            Ok(())
+        })?;
+        self.apply(&rows);
         Ok(())
     }
 

@@ -252,8 +252,13 @@ pub async fn get_hsds_package(app: State, reader: DirectoryReader) -> Result<Htt
         package = app
             .db
             .read(move |conn| {
-                for record in render(shelves(&shared), conn, &entries, extent)? {
-                    package.add(table, &record).map_err(Error::internal)?;
+                let mut left = entries.as_slice();
+                while !left.is_empty() {
+                    let (read, records) = render(shelves(&shared), conn, left, extent)?;
+                    for record in records {
+                        package.add(table, &record).map_err(Error::internal)?;
+                    }
+                    left = left.get(read..).unwrap_or_default();
                 }
                 Ok(package)
             })

@@ -17,6 +17,7 @@ use crate::auth::DirectoryReader;
 use crate::changes::Demand;
 use crate::db::DbConn;
 use crate::error::Result;
+use crate::http::json;
 use crate::kind::{OrganizationId, ServiceId};
 use crate::organizations::model::OrganizationRow;
 use crate::organizations::repository as organizations;
@@ -63,6 +64,10 @@ pub fn batches(entries: &[Entry]) -> impl Iterator<Item = (&'static str, &[Entry
 
 /// Entries of which the rows are read together where there are no pages. Of each there may be a service and an organization of a megabyte.
 pub const BATCH: usize = 100;
+/// Of these so many are read by one query each,
+const AT_ONCE: usize = 25;
+/// and no more of them once what their sources say of them takes so many bytes of memory.
+const MOST_WEIGHT: usize = 16 << 20;
 
 /// How much of each entry is written.
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +94,9 @@ impl Extent {
     }
 }
 
-/// The objects of entries, in their order, without those that are no longer there. Each is made when it is asked for: all together they hold
-/// a large organization as often as it gives services.
+/// The objects of the first entries, in their order, without those that are no longer there, and of how many entries they are: of all, unless
+/// their rows take too much memory. Each is made when it is asked for: all together they hold a large organization as often as it gives
+/// services.
 ///
 /// Call it in a read, after a refresh of both the directory and the catalogue.
 pub fn render<'a>(
@@ -98,9 +104,9 @@ pub fn render<'a>(
     conn: &mut DbConn,
     entries: &'a [Entry],
     extent: Extent,
-) -> Result<impl Iterator<Item = Value> + use<'a>> {
-    let pages = Pages::read(shelves, conn, entries, extent)?;
-    Ok(entries.iter().filter_map(move |entry| pages.object(*entry)))
+) -> Result<(usize, impl Iterator<Item = Value> + use<'a>)> {
+    let (pages, read) = Pages::read(shelves, conn, entries, extent)?;
+    Ok((read, entries.iter().take(read).filter_map(move |entry| pages.object(*entry))))
 }
 
 /// All services, in the order of their ids. Refreshes what it reads from.
@@ -164,13 +170,35 @@ struct Sited {
 }
 
 impl<'a> Pages<'a> {
-    /// Reads those of entries.
-    pub(super) fn read(shelves: Shelves<'a>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<Self> {
+    /// Reads those of the first entries, and of how many these are: of one at least, and of all unless they take too much memory.
+    pub(super) fn read(shelves: Shelves<'a>, conn: &mut DbConn, entries: &[Entry], extent: Extent) -> Result<(Self, usize)> {
+        let mut pages = Self {
+            shelves,
+            extent,
+            services: HashMap::new(),
+            organizations: HashMap::new(),
+            said: RefCell::default(),
+            made: RefCell::default(),
+            last: RefCell::default(),
+        };
+        let (mut read, mut weight) = (0, 0);
+        for entries in entries.chunks(AT_ONCE) {
+            weight += pages.read_more(conn, entries)?;
+            read += entries.len();
+            if weight >= MOST_WEIGHT {
+                break;
+            }
+        }
+        Ok((pages, read))
+    }
+
+    /// Reads those of more entries; the bytes of memory that what sources say of them takes.
+    fn read_more(&mut self, conn: &mut DbConn, entries: &[Entry]) -> Result<usize> {
         let mut wanted: Vec<ServiceId> = Vec::new();
         let mut firms: HashSet<OrganizationId> = HashSet::new();
         for entry in entries {
             match entry {
-                Entry::Service(_) if extent.is_minimal => {}
+                Entry::Service(_) if self.extent.is_minimal => {}
                 Entry::Service(id) | Entry::Site(id, _) | Entry::Nested(id) => wanted.push(*id),
                 Entry::Provider(Provider::Known(id)) => {
                     firms.insert(*id);
@@ -180,23 +208,28 @@ impl<'a> Pages<'a> {
         }
         wanted.sort_unstable();
         wanted.dedup();
-        let mut rows = shelves.directory.services(conn, &wanted)?;
+        wanted.retain(|id| !self.services.contains_key(id));
+        let mut rows = self.shelves.directory.whole(conn, &wanted)?;
         // What was merged into another or deleted is in no search, and is listed here as inactive.
         let found: HashSet<ServiceId> = rows.iter().map(|row| row.id).collect();
         let unlisted: Vec<ServiceId> = wanted.into_iter().filter(|id| !found.contains(id)).collect();
-        for ids in unlisted.chunks(1_000) {
-            rows.extend(services::load(conn, ids)?.into_iter().map(Arc::new));
-        }
+        services::each_of(conn, &unlisted, |row| {
+            rows.push(Arc::new(row));
+            Ok(())
+        })?;
         firms.extend(rows.iter().filter_map(|row| row.provider_id));
+        firms.retain(|id| !self.organizations.contains_key(id));
         let firms: Vec<OrganizationId> = firms.into_iter().collect();
-        let mut organizations = HashMap::new();
-        for ids in firms.chunks(1_000) {
-            let rows = organizations::load(conn, ids)?;
-            organizations.extend(rows.into_iter().filter(|row| row.deleted_at.is_none()).map(|row| (row.id, row)));
-        }
-        let said = RefCell::new(said_of(conn, &organizations)?);
-        let services = rows.into_iter().map(|row| (row.id, row)).collect();
-        Ok(Self { shelves, extent, services, organizations, said, made: RefCell::default(), last: RefCell::default() })
+        let loaded = if firms.is_empty() { Vec::new() } else { organizations::load(conn, &firms)? };
+        let living = loaded.into_iter().filter(|row| row.deleted_at.is_none());
+        let organizations: HashMap<OrganizationId, OrganizationRow> = living.map(|row| (row.id, row)).collect();
+        let said = said_of(conn, &organizations)?;
+        let weight = rows.iter().map(|row| row.weight_beyond()).sum::<usize>();
+        let weight = weight + said.values().flat_map(Fields::values).map(json::weight).sum::<usize>();
+        self.said.get_mut().extend(said);
+        self.organizations.extend(organizations);
+        self.services.extend(rows.into_iter().map(|row| (row.id, row)));
+        Ok(weight)
     }
 
     /// The object of an entry, if it is still there.

@@ -1,4 +1,4 @@
-//! The queries of the face: what sources say that no record of ours holds, and services that are there no more.
+//! The queries of the face: what sources say that no record of ours holds.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,12 @@ use serde_json::Value;
 
 use super::said::Fields;
 use crate::db::DbConn;
-use crate::db::schema::{services, source_row_counts, source_rows};
+use crate::db::schema::{source_row_counts, source_rows};
 use crate::db::types::{Instant, Json};
 use crate::each;
 use crate::error::Result;
 use crate::http::json;
-use crate::kind::{OrganizationId, ServiceId};
-use crate::services::row::ServiceRow;
+use crate::kind::OrganizationId;
 use crate::text_enum;
 
 text_enum! {
@@ -65,7 +64,7 @@ pub type Place<'a> = (OrganizationId, &'a str, &'a str);
 /// So many rows of a kind an organization's sources have at most: whoever lists terms has those of everybody in memory. What is left of
 /// organizations is not counted, for there is no more of it than there are records of them.
 pub const MOST_KEPT: i64 = 200_000;
-/// So many bytes these rows are together at most, for the same reason.
+/// So many bytes these rows take in memory together at most, about, for the same reason.
 pub const MOST_BYTES: i64 = 128 << 20;
 
 /// Keeps what sources say, where they say something else than before; how many rows are too many, or too large, and left out. Rows of one
@@ -130,16 +129,16 @@ fn fit(conn: &mut DbConn, rows: &mut Vec<SourceRow>) -> Result<usize> {
     Ok(before - rows.len())
 }
 
-/// The bytes that are counted of a row.
+/// The bytes that are counted of a row: those that it takes in memory, where a short value takes many times as many as it has as text.
 fn size(key: &str, content: &Value) -> i64 {
-    i64::try_from(key.len() + json::length(content)).unwrap_or(i64::MAX)
+    i64::try_from(key.len() + json::weight(content)).unwrap_or(i64::MAX)
 }
 
 /// How much of a kind an organization's sources have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Extent {
     rows: i64,
-    /// About, for what was kept before bytes were counted was counted as the database writes it.
+    /// About, for what was kept before they were counted so was counted as text.
     bytes: i64,
 }
 
@@ -244,13 +243,4 @@ fn all_of(conn: &mut DbConn, kinds: [SourceRowKind; 2]) -> Result<Vec<SourceRow>
     }
     rows.sort_by(|one, other| (one.organization_id, &one.source, &one.key).cmp(&(other.organization_id, &other.source, &other.key)));
     Ok(rows)
-}
-
-/// Services in order of id, merged ones and tombstones included.
-pub fn every_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceRow>> {
-    let mut rows = services::table.order(services::id).limit(limit).into_boxed();
-    if let Some(after) = after {
-        rows = rows.filter(services::id.gt(after));
-    }
-    Ok(rows.load(conn)?)
 }

@@ -70,8 +70,9 @@ impl Scroll {
         let from = self.at;
         let end = (from + self.batch).min(entries.len());
         let entries = entries.get(from..end).unwrap_or_default();
-        let pages = Pages::read(shelves, conn, entries, self.extent)?;
-        for entry in entries {
+        let (pages, read) = Pages::read(shelves, conn, entries, self.extent)?;
+        let end = from + read;
+        for entry in entries.iter().take(read) {
             self.put(&mut text, *entry, pages.object(*entry))?;
             self.at += 1;
             if text.len() >= PIECE {

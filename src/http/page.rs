@@ -24,9 +24,9 @@ impl Limit {
     /// The most items of one page.
     pub const MOST: u16 = 200;
 
-    /// A page as long as a page can be.
-    pub const fn most() -> Self {
-        Self(Self::MOST)
+    /// A page of so many items, as far as a page can have them.
+    pub fn of(items: i64) -> Self {
+        Self(u16::try_from(items).map_or(Self::MOST, |items| items.clamp(1, Self::MOST)))
     }
 
     /// The number of items.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::load::{BATCH, RETIRED};
+use super::load::RETIRED;
 use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
 use super::store::{self, NewService, Said};
@@ -24,6 +24,8 @@ use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::types::Identifier;
 
+/// Of so many services that are there what is known is in memory together.
+const AT_ONCE: usize = 25;
 /// So many organizations are written together with what is said of them besides.
 const MOST_TOGETHER: usize = 100;
 
@@ -267,14 +269,18 @@ impl Batch {
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
         let ids: Vec<ServiceId> = self.records.iter().filter(is_there).map(|planned| planned.id).collect();
-        let mut present = store::find(conn, &ids)?;
-        let statements = store::statements(conn, &ids)?;
         let known = self.known_elsewhere(conn)?;
-        let into: BTreeSet<ServiceId> = present.values().filter_map(|row| row.merged_into_id).chain(known.values().copied()).collect();
-        let led: Vec<ServiceRow> = present.values().filter(|row| row.merged_into_id.is_some()).cloned().collect();
-        present.extend(hold(conn, &into, &led)?);
+        let led = store::led(conn, &ids)?;
+        let into: BTreeSet<ServiceId> = led.values().chain(known.values()).copied().collect();
+        hold(conn, &into, &led)?;
+        let (mut present, mut statements) = (HashMap::new(), HashMap::new());
         let mut created = Vec::new();
-        for planned in self.records.iter() {
+        for (number, planned) in self.records.iter().enumerate() {
+            if number % AT_ONCE == 0 {
+                let next = self.records.iter().skip(number).take(AT_ONCE).filter(is_there);
+                let ids: Vec<ServiceId> = next.map(|planned| planned.id).collect();
+                (present, statements) = (store::find(conn, &ids)?, store::statements(conn, &ids)?);
+            }
             let Planned { id, parsed, .. } = planned;
             if written.get(id) == Some(&parsed.fingerprint) {
                 lines.push(line(parsed, *id, Verdict::Unchanged, Vec::new()));
@@ -295,7 +301,7 @@ impl Batch {
             let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
             let verdict = match present.get(id).cloned() {
                 None if known.contains_key(id) => {
-                    let Some(into) = known.get(id).and_then(|into| present.get(into)).cloned() else { continue };
+                    let Some(into) = known.get(id).map_or(Ok(None), |into| repository::find(conn, *into))? else { continue };
                     let row =
                         ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
                     let row = ServiceRow { merged_into_id: Some(into.id), ..row };
@@ -308,7 +314,7 @@ impl Batch {
                     );
                     notices.insert(0, notice);
                     lines.push(line(parsed, after.id, Verdict::Updated, notices));
-                    present.insert(after.id, after);
+                    present.entry(after.id).and_modify(|row| *row = after);
                     continue;
                 }
                 None => {
@@ -322,7 +328,9 @@ impl Batch {
                     continue;
                 }
                 Some(row) if row.merged_into_id.is_some() => {
-                    let Some(into) = row.merged_into_id.and_then(|into| present.get(&into)).cloned() else { continue };
+                    // It may have been merged since it was looked for those that were, and nobody holds the other.
+                    let target = row.merged_into_id.filter(|id| into.contains(id)).ok_or(Error::Busy)?;
+                    let Some(into) = repository::find(conn, target)? else { continue };
                     let is_back = !store::listing(conn, into.id)?.is_listed();
                     // What people here had changed of it stands in the service that it became, too.
                     let mut words = service.clone();
@@ -336,7 +344,7 @@ impl Batch {
                     store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
                     if into.deleted_at.is_none() {
                         let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
-                        present.insert(after.id, after);
+                        present.entry(after.id).and_modify(|row| *row = after);
                     }
                     lines.push(line(parsed, into.id, Verdict::Updated, notices));
                     continue;
@@ -375,17 +383,15 @@ struct Stated {
     notices: Vec<Notice>,
 }
 
-/// Waits until nobody else is changing these services, to which the records lead; both as they are then. Two sources of one service may be
-/// written at once. Where a record leads elsewhere by then, as a merge was made or taken back, the transaction is run again.
-fn hold(conn: &mut DbConn, into: &BTreeSet<ServiceId>, led: &[ServiceRow]) -> Result<HashMap<ServiceId, ServiceRow>> {
+/// Waits until nobody else is changing these services, to which the records lead. Two sources of one service may be written at once. Where a
+/// record leads elsewhere by then, as a merge was made or taken back, the transaction is run again.
+fn hold(conn: &mut DbConn, into: &BTreeSet<ServiceId>, led: &HashMap<ServiceId, ServiceId>) -> Result<()> {
     if into.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(());
     }
     into.iter().try_for_each(|id| repository::lock(conn, *id))?;
-    let ids: Vec<ServiceId> = into.iter().copied().chain(led.iter().map(|row| row.id)).collect();
-    let now = store::find(conn, &ids)?;
-    let leads_there = |row: &ServiceRow| now.get(&row.id).is_some_and(|now| now.merged_into_id == row.merged_into_id);
-    if led.iter().all(leads_there) { Ok(now) } else { Err(Error::Busy) }
+    let ids: Vec<ServiceId> = led.keys().copied().collect();
+    if store::led(conn, &ids)? == *led { Ok(()) } else { Err(Error::Busy) }
 }
 
 /// Composes a service anew of what it says itself and what the records say that were merged into it; `status` where it has another one,
@@ -455,7 +461,7 @@ fn retired(id: ServiceId, key: Option<String>) -> Line {
 pub fn preview_retired(conn: &mut DbConn, missing: &[ServiceId]) -> Result<Vec<Line>> {
     let gone: HashSet<ServiceId> = missing.iter().copied().collect();
     let (mut lines, mut told) = (Vec::new(), HashSet::<ServiceId>::new());
-    for ids in missing.chunks(BATCH) {
+    for ids in missing.chunks(AT_ONCE) {
         for (id, row) in store::find(conn, ids)? {
             let key = row.content.provenance.record.clone();
             let row = match row.merged_into_id {
@@ -475,24 +481,33 @@ pub fn preview_retired(conn: &mut DbConn, missing: &[ServiceId]) -> Result<Vec<L
 /// Makes services inactive that their source no longer lists.
 pub fn retire(conn: &mut DbConn, actor: &Actor, ids: &[ServiceId]) -> Result<Vec<Line>> {
     let mut lines = Vec::with_capacity(ids.len());
-    for (id, row) in store::find(conn, ids)? {
-        store::note_retired(conn, id, RETIRED)?;
-        let key = row.content.provenance.record.clone();
-        let row = match row.merged_into_id {
-            Some(into) => hold(conn, &BTreeSet::from([into]), std::slice::from_ref(&row))?.remove(&into),
-            None => Some(row),
-        };
-        let Some(row) = row else { continue };
-        if !has_ended(conn, &row, &HashSet::new())? {
-            continue;
+    for ids in ids.chunks(AT_ONCE) {
+        for (id, row) in store::find(conn, ids)? {
+            lines.extend(retire_one(conn, actor, id, row)?);
         }
-        if row.own_content.is_some() {
-            recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
-        } else {
-            let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
-            store::update(conn, actor, &row, row.with_content(service, actor.at))?;
-        }
-        lines.push(retired(id, key));
     }
     Ok(lines)
+}
+
+fn retire_one(conn: &mut DbConn, actor: &Actor, id: ServiceId, row: ServiceRow) -> Result<Option<Line>> {
+    store::note_retired(conn, id, RETIRED)?;
+    let key = row.content.provenance.record.clone();
+    let row = match row.merged_into_id {
+        Some(into) => {
+            hold(conn, &BTreeSet::from([into]), &HashMap::from([(id, into)]))?;
+            repository::find(conn, into)?
+        }
+        None => Some(row),
+    };
+    let Some(row) = row else { return Ok(None) };
+    if !has_ended(conn, &row, &HashSet::new())? {
+        return Ok(None);
+    }
+    if row.own_content.is_some() {
+        recompose(conn, actor, &row, Some(ServiceStatus::Inactive), None)?;
+    } else {
+        let service = ServiceInput { status: ServiceStatus::Inactive, ..row.content.0.clone() };
+        store::update(conn, actor, &row, row.with_content(service, actor.at))?;
+    }
+    Ok(Some(retired(id, key)))
 }

@@ -16,6 +16,7 @@ use crate::hsds::said::Fields;
 use crate::http::json::as_read;
 use crate::services::capacity::MOST_ROOMS;
 use crate::services::model::{Capacity, NamedCapacity, Place, ServiceInput};
+use crate::services::rules::MOST_VALUES;
 
 /// What a reader has left of a record.
 #[derive(Debug, Clone, Default)]
@@ -282,7 +283,9 @@ impl Draft {
     /// What fits of all that was read, with all that is kept of the rest.
     fn judged(&mut self, source: &str, key: &str) -> Result<Checked, Vec<Notice>> {
         let rooms = self.checked_rooms();
-        self.service.source_fields = std::mem::take(&mut self.leftovers);
+        let mut leftovers = std::mem::take(&mut self.leftovers);
+        self.fit(&mut leftovers);
+        self.service.source_fields = leftovers;
         let (mut service, mut value) = self.checked_service()?;
         let (capacity, rooms) = rooms?;
         let mut left = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
@@ -292,6 +295,7 @@ impl Draft {
             part.sort_all_objects();
             left.entry(name).or_insert(part);
         }
+        self.fit(&mut left);
         service.source_fields = left;
         if let Some(fields) = value.get_mut("source_fields") {
             *fields = service.source_fields.iter().map(|(name, part)| (name.clone(), part.clone())).collect();
@@ -315,6 +319,7 @@ impl Draft {
             service.source_fields.insert(name, part);
             self.notices.push(notice);
         }
+        self.fit(&mut service.source_fields);
         if let Some(fields) = value.get_mut("source_fields") {
             *fields = serde_json::to_value(&service.source_fields).map_err(|error| fault(&error))?;
         }
@@ -323,6 +328,13 @@ impl Draft {
             schema::whole::<ServiceInput>(value.clone())?;
         }
         Ok((service, value))
+    }
+
+    /// Leaves of what no field holds as much as is kept, and says where there was more.
+    fn fit(&mut self, fields: &mut BTreeMap<String, Value>) {
+        for name in rest::fit(fields) {
+            self.notice("left_out", name, format!("of what no field holds only {MOST_VALUES} values are kept"));
+        }
     }
 
     /// The default room, and those that are counted apart.

@@ -25,14 +25,14 @@ use super::{Kept, Notice, Outcome, Provider, store};
 use crate::db::DbConn;
 use crate::error::Result;
 use crate::hsds::repository::{self as hsds, SourceRowKind};
-use crate::http::json::length;
+use crate::http::json::weight;
 use crate::identifiers;
 use crate::kind::{self, OrganizationId, ResourceType, ServiceId};
 
 /// How many services are written in one transaction.
 pub const BATCH: usize = 500;
 
-/// How large they are together, about, in bytes, where they are fewer: of a package, many may share what is large.
+/// How large they are together in memory, about, in bytes, where they are fewer: of a package, many may share what is large.
 pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// So many taxonomies, terms and the like are taken of one import. How many are kept of all sources is for [`hsds::MOST_KEPT`] to say.
@@ -196,7 +196,7 @@ impl Load {
     fn keep(&mut self, kept: Kept, tell: &mut dyn FnMut(Line)) {
         if self.taken_kept < MOST_KEPT {
             self.taken_kept += 1;
-            self.bytes += length(&kept.content);
+            self.bytes += weight(&kept.content);
             self.kept.push(kept);
         } else if !std::mem::replace(&mut self.is_told_full, true) {
             let told = format!("the first {MOST_KEPT} taxonomies, terms and the like of one import are kept, and no more");

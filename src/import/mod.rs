@@ -41,10 +41,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use self::read::Of;
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::said::Fields;
-use crate::http::json::length;
+use crate::http::json::{length, weight};
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
-use crate::services::rules::LARGEST;
+use crate::services::rules::{LARGEST, MOST_VALUES};
 use crate::types::{Identifier, Phone};
 
 /// The routes.
@@ -99,11 +99,12 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// How large it is, about, in bytes.
+    /// How large it is in memory, about, in bytes.
     pub fn bytes(&self) -> usize {
         let texts = [Some(&self.name), self.description.as_ref(), self.url.as_ref(), self.email.as_ref()];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-        texts + length(&self.phones) + length(&self.identifiers) + length(&self.content) + length(&self.rest)
+        let rest: usize = self.rest.iter().flatten().map(|(name, value)| name.len() + weight(value)).sum();
+        texts + length(&self.phones) + length(&self.identifiers) + length(&self.content) + rest
     }
 
     /// What becomes of it, with its key in its source first among its identifiers.
@@ -125,6 +126,10 @@ impl Provider {
     /// shown with each of its services. What is larger is left out and told.
     #[must_use]
     pub fn bounded(mut self, source: &str, notices: &mut Vec<Notice>) -> Self {
+        for name in self.rest.as_mut().map(rest::fit).unwrap_or_default() {
+            let told = format!("of what no field holds of the organization only {MOST_VALUES} values are kept");
+            notices.push(Notice::new("left_out", format!("organization.{name}"), told));
+        }
         let mut leave_out = |what: &str| {
             let told = format!("{what} of the organization is left out: it is more than {LARGEST} bytes");
             notices.push(Notice::new("left_out", "organization", told));
@@ -163,9 +168,10 @@ pub struct Parsed {
 }
 
 impl Parsed {
-    /// How large it is, about, in bytes.
+    /// How large it is in memory, about, in bytes.
     pub fn bytes(&self) -> usize {
-        length(&self.service) + self.provider.as_ref().map_or(0, Provider::bytes)
+        let beyond: usize = self.service.source_fields.values().map(weight).sum();
+        length(&self.service) + beyond + self.provider.as_ref().map_or(0, Provider::bytes)
     }
 }
 
@@ -198,12 +204,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// How large it is, about, in bytes. Of what is only told that is not much.
+    /// How large it is in memory, about, in bytes. Of what is only told that is not much.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Parsed(parsed) => parsed.bytes(),
             Self::Listed(provider, _) => provider.bytes(),
-            Self::Kept(kept) => length(&kept.content),
+            Self::Kept(kept) => weight(&kept.content),
             Self::Refused(_) | Self::Noted(_) => 0,
         }
     }

@@ -16,10 +16,12 @@ use crate::db::types::Instant;
 use crate::hsds::model::shown;
 use crate::hsds::said::{self, Fields};
 use crate::hsds::write::Writer;
+use crate::http::json::values;
 use crate::kind::{Organization, OrganizationId, Service};
 use crate::organizations::model::OrganizationRow;
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 use crate::services::row::ServiceRow;
+use crate::services::rules::MOST_VALUES;
 
 /// Writes all that a record says.
 const WRITER: Writer = Writer { is_known: true, today: NaiveDate::MIN };
@@ -84,9 +86,80 @@ fn organization(provider: &Provider, source: &str, parent: Option<Uuid>) -> Fiel
     members(shown(&WRITER.organization(&row, id, parent)))
 }
 
+/// Leaves of what no field holds as many values as are kept; the names under which there were more. What is small stays as it is, and of a
+/// list or an object that is too large for the rest of the room its first members.
+pub fn fit<F>(fields: &mut F) -> Vec<String>
+where
+    F: Default + IntoIterator<Item = (String, Value)> + FromIterator<(String, Value)>,
+    for<'f> &'f F: IntoIterator<Item = (&'f String, &'f Value)>,
+{
+    let all: usize = (&*fields).into_iter().map(|(_, value)| values(value)).sum();
+    if all <= MOST_VALUES {
+        return Vec::new();
+    }
+    let mut sizes: Vec<(usize, String)> = (&*fields).into_iter().map(|(name, value)| (values(value), name.clone())).collect();
+    sizes.sort_unstable();
+    let (mut room, mut cut) = (MOST_VALUES, BTreeMap::new());
+    for (size, name) in sizes {
+        if size <= room {
+            room -= size;
+        } else {
+            cut.insert(name, std::mem::take(&mut room));
+        }
+    }
+    let kept = std::mem::take(fields).into_iter().filter_map(|(name, value)| {
+        let value = match cut.get(&name) {
+            Some(room) => first(value, *room)?,
+            None => value,
+        };
+        Some((name, value))
+    });
+    *fields = kept.collect();
+    cut.into_keys().collect()
+}
+
+/// The first members of a list or an object, as many as fit into so many values with it.
+fn first(value: Value, room: usize) -> Option<Value> {
+    let mut left = room.checked_sub(1)?;
+    let mut fits = |member: &Value| {
+        let rest = left.checked_sub(values(member));
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let kept = match value {
+        Value::Array(items) => Value::Array(items.into_iter().take_while(|item| fits(item)).collect()),
+        Value::Object(members) => Value::Object(members.into_iter().take_while(|(_, member)| fits(member)).collect()),
+        _ => return None,
+    };
+    (values(&kept) > 1).then_some(kept)
+}
+
 /// What is left of what has been given back.
 fn given_back<'a>(table: &str, written: &Fields, left: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Fields {
     let mut object = written.clone();
     said::give_back_fresh(table, &mut object, left);
     said::rest(table, &object, written)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_small_is_kept_and_of_what_is_too_large_the_first() {
+        let mut fields: BTreeMap<String, Value> =
+            [("few", json!([1, 2])), ("many", json!(vec![json!({ "a": 1 }); 6_000])), ("more", json!(vec![0; 20_000]))]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+        assert_eq!(fit(&mut fields), ["many", "more"]);
+        assert_eq!((fields.len(), &fields["few"], fields["many"].as_array().unwrap().len()), (2, &json!([1, 2]), 4_998));
+        assert_eq!(fields.values().map(values).sum::<usize>(), 10_000);
+        assert!(fit(&mut fields).is_empty(), "what fits is left as it is");
+        let members: Fields = (0..20_000).map(|number| (format!("m{number}"), json!(number))).collect();
+        let mut fields = Fields::from_iter([("kith".to_owned(), Value::Object(members)), ("words".to_owned(), json!("x"))]);
+        assert_eq!(fit(&mut fields), ["kith"]);
+        assert_eq!((fields["kith"].as_object().unwrap().len(), &fields["words"]), (9_998, &json!("x")));
+    }
 }

@@ -69,7 +69,8 @@ pub fn whole<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
 /// # Errors
 /// Where it is too large.
 pub fn measured(service: &ServiceInput) -> Result<(), Vec<Notice>> {
-    rules::oversize(service).map_or(Ok(()), |fault| Err(vec![notice(&fault)]))
+    let faults = rules::oversize(service);
+    if faults.is_empty() { Ok(()) } else { Err(faults.iter().map(notice).collect()) }
 }
 
 fn faults_of(error: Error) -> Vec<Fault> {

@@ -184,9 +184,22 @@ pub fn restate(conn: &mut DbConn, actor: &Actor, after: ServiceRow, said: Said<'
     sources::record_merged(conn, actor, after)
 }
 
-/// The services with these ids, tombstones included.
+/// The services with these ids, tombstones included: not many, for all that sources say of them is in memory together.
 pub fn find(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceRow>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     Ok(repository::load(conn, ids)?.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Of these services, at most 1,000, those that were merged into others, and into which.
+pub fn led(conn: &mut DbConn, ids: &[ServiceId]) -> Result<HashMap<ServiceId, ServiceId>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let named = services::table.filter(services::id.eq_any(ids));
+    let rows: Vec<(ServiceId, Option<ServiceId>)> = named.select((services::id, services::merged_into_id)).load(conn)?;
+    Ok(rows.into_iter().filter_map(|(id, into)| Some((id, into?))).collect())
 }
 
 /// A service to be added, with the fingerprint of its record.

@@ -8,7 +8,6 @@ use std::thread;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -20,7 +19,6 @@ use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
 use super::shown::{Audience, Text, Texts};
-use crate::changes::follower::BATCH;
 use crate::changes::{Demand, Follower};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -32,12 +30,13 @@ use crate::text::fold;
 
 /// Bytes of services kept in memory, roughly.
 const KEPT_BYTES: u64 = 16 << 20;
-/// What each value takes of what a source says beyond our fields.
-const BYTES_A_VALUE: usize = 64;
+/// Where what its source says of a service beyond our fields takes more bytes than this, it is read only for those who ask for it, and never
+/// kept.
+const MUCH_BEYOND: usize = 32 << 10;
 /// Services that are put into the index while those who search wait.
 const AT_ONCE: usize = 16;
-/// Services that are read at once when all are.
-const PAGE: usize = 1_000;
+/// Services that are given on together when all are read.
+const PAGE: usize = 50;
 /// Services that are expected to be kept.
 const KEPT_SERVICES: usize = 4_000;
 
@@ -71,26 +70,18 @@ struct LookAlikes {
 #[derive(Debug, Clone)]
 struct Kept {
     row: Arc<ServiceRow>,
+    /// Whether what its source says beyond our fields is there, too.
+    is_whole: bool,
     bytes: u64,
 }
 
 impl Kept {
-    fn new(row: Arc<ServiceRow>) -> Self {
-        let contents = || std::iter::once(&row.content).chain(&row.own_content);
-        let texts: usize = contents().map(|content| json::length(&content.0)).sum();
+    fn new(row: Arc<ServiceRow>, is_whole: bool) -> Self {
+        let contents = std::iter::once(&row.content).chain(&row.own_content);
+        let texts: usize = contents.map(|content| json::length(&content.0)).sum();
         // What no field of ours holds is kept as it came, and a value of a letter takes as much as one of many.
-        let beyond: usize = contents().flat_map(|content| content.source_fields.values()).map(values).sum();
-        let bytes = (2_000 + texts + beyond * BYTES_A_VALUE) as u64;
-        Self { row, bytes }
-    }
-}
-
-/// How many values a value is.
-fn values(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(values).sum(),
-        Value::Object(members) => members.values().map(values).sum(),
-        _ => 0,
+        let bytes = (2_000 + texts + row.weight_beyond()) as u64;
+        Self { row, is_whole, bytes }
     }
 }
 
@@ -155,25 +146,55 @@ impl Directory {
         Ok(row.and_then(|row| cities(&row).find(|city| fold(city) == sought).map(str::to_owned)))
     }
 
-    /// The living services with these ids, in their order. Call it in a read, after [`refresh`](Self::refresh).
+    /// The living services with these ids, in their order. Where a source says very much beyond our fields that is left out: of a great
+    /// many at once it would not fit into memory. Call it in a read, after [`refresh`](Self::refresh).
     pub fn services(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
-        let versions: HashMap<ServiceId, i64> = self.versions(ids).into_iter().collect();
+        self.read_rows(conn, ids, false)
+    }
+
+    /// The same with all that their sources say, of not many at once.
+    pub fn whole(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Arc<ServiceRow>>> {
+        self.read_rows(conn, ids, true)
+    }
+
+    fn read_rows(&self, conn: &mut DbConn, ids: &[ServiceId], is_whole: bool) -> Result<Vec<Arc<ServiceRow>>> {
         let mut found: HashMap<ServiceId, Arc<ServiceRow>> = HashMap::with_capacity(ids.len());
+        self.each(conn, ids, is_whole, |row| {
+            found.insert(row.id, row);
+            Ok(())
+        })?;
+        Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// Gives the living services with these ids one after the other, in no order.
+    fn each(
+        &self,
+        conn: &mut DbConn,
+        ids: &[ServiceId],
+        is_whole: bool,
+        mut give: impl FnMut(Arc<ServiceRow>) -> Result<()>,
+    ) -> Result<()> {
+        let versions: HashMap<ServiceId, i64> = self.versions(ids).into_iter().collect();
         let mut missing = Vec::new();
         for id in ids {
-            match versions.get(id).and_then(|version| self.rows.get(id).filter(|kept| kept.row.version == *version)) {
-                Some(kept) => drop(found.insert(*id, kept.row)),
+            let answers = |kept: &Kept| versions.get(id) == Some(&kept.row.version) && (kept.is_whole || !is_whole);
+            match self.rows.get(id).filter(answers) {
+                Some(kept) => give(kept.row)?,
                 None => missing.push(*id),
             }
         }
-        for ids in missing.chunks(BATCH) {
-            for row in repository::load(conn, ids)?.into_iter().filter(ServiceRow::is_listed) {
-                let row = Arc::new(row);
-                self.rows.insert(row.id, Kept::new(Arc::clone(&row)));
-                found.insert(row.id, row);
+        repository::each_of(conn, &missing, |row| {
+            if !row.is_listed() {
+                return Ok(());
             }
-        }
-        Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+            let is_much = row.weight_beyond() > MUCH_BEYOND;
+            if is_much && is_whole {
+                return give(Arc::new(row));
+            }
+            let row = Arc::new(if is_much { row.without_beyond() } else { row });
+            self.rows.insert(row.id, Kept::new(Arc::clone(&row), !is_much));
+            give(row)
+        })
     }
 
     /// The living services with these ids as JSON, in their order. Call it as [`services`](Self::services).
@@ -181,9 +202,10 @@ impl Directory {
         let kept = self.versions(ids).into_iter().filter_map(|(id, version)| Some((id, self.texts.get(id, version, audience, now)?)));
         let mut texts: HashMap<ServiceId, Arc<Text>> = kept.collect();
         let missing: Vec<ServiceId> = ids.iter().filter(|id| !texts.contains_key(id)).copied().collect();
-        for row in self.services(conn, &missing)? {
+        self.each(conn, &missing, true, |row| {
             texts.insert(row.id, self.texts.write(&row, audience, now)?);
-        }
+            Ok(())
+        })?;
         Ok(ids.iter().filter_map(|id| Some((*id, Arc::clone(texts.get(id)?)))).collect())
     }
 
@@ -268,7 +290,7 @@ impl Directory {
 
     /// Reads the whole table. A thread of its own puts into the index what this one has read.
     fn load(&self, conn: &mut DbConn) -> Result<()> {
-        let (pages, read) = mpsc::sync_channel::<Vec<ServiceRow>>(2);
+        let (pages, read) = mpsc::sync_channel::<Vec<ServiceRow>>(0);
         let (index, is_read) = thread::scope(|scope| {
             let indexing = scope.spawn(move || {
                 let mut index = DirectoryIndex::default();
@@ -289,8 +311,17 @@ impl Directory {
 
     fn reload(&self, conn: &mut DbConn, ids: &[Uuid]) -> Result<()> {
         let ids: Vec<ServiceId> = ids.iter().map(|id| ServiceId::from_uuid(*id)).collect();
-        for rows in repository::load(conn, &ids)?.chunks(AT_ONCE) {
-            self.apply(rows);
+        let mut rows = Vec::with_capacity(AT_ONCE);
+        repository::each_of(conn, &ids, |row| {
+            rows.push(row.without_beyond());
+            if rows.len() >= AT_ONCE {
+                self.apply(&rows);
+                rows.clear();
+            }
+            Ok(())
+        })?;
+        if !rows.is_empty() {
+            self.apply(&rows);
         }
         Ok(())
     }
@@ -315,17 +346,18 @@ impl Directory {
     }
 }
 
-/// Reads all services, and gives them on as long as somebody takes them.
+/// Reads all services, and gives them on as long as somebody takes them, without what the index does not know of: that may be much.
 fn read_all(conn: &mut DbConn, pages: &mpsc::SyncSender<Vec<ServiceRow>>) -> Result<()> {
-    let mut after = None;
-    loop {
-        let rows = repository::list_after(conn, after, PAGE as i64)?;
-        let is_last = rows.len() < PAGE;
-        after = rows.last().map(|row| row.id);
-        if pages.send(rows).is_err() || is_last {
+    let mut page = Vec::with_capacity(PAGE);
+    let send = |page| pages.send(page).map_err(|_| Error::internal("nobody takes what is read of the directory"));
+    repository::each_living(conn, |row| {
+        page.push(row.without_beyond());
+        if page.len() < PAGE {
             return Ok(());
         }
-    }
+        send(std::mem::replace(&mut page, Vec::with_capacity(PAGE)))
+    })?;
+    send(page)
 }
 
 #[cfg(test)]
@@ -341,13 +373,15 @@ mod tests {
             let mut service = json!({ "name": "Pantry" });
             service.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let at = "2026-01-01T00:00:00Z".parse().unwrap();
-            Kept::new(Arc::new(ServiceRow::new(Id::generate(), Id::generate(), serde_json::from_value(service).unwrap(), at))).bytes
+            let row = ServiceRow::new(Id::generate(), Id::generate(), serde_json::from_value(service).unwrap(), at);
+            Kept::new(Arc::new(row), true).bytes
         };
         let least = bytes(json!({}));
         for (more, takes) in [
             (json!({ "places": vec![json!({ "accessibility_text": "x".repeat(2_000) }); 10] }), 20_000),
             (json!({ "eligibility": { "documents_required": vec!["x".repeat(1_000); 20] } }), 20_000),
             (json!({ "source_fields": { "numbers": vec![0; 1_000] } }), 64_000),
+            (json!({ "source_fields": { "objects": vec![json!({ "a": 1 }); 1_000] } }), 400_000),
         ] {
             let bytes = bytes(more);
             assert!((least + takes..least + 2 * takes).contains(&bytes), "{bytes} and not {takes} more than {least}");

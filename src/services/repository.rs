@@ -1,5 +1,6 @@
 //! The queries of services.
 
+use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
 use super::row::{CapacityEntryRow, ServiceRow};
@@ -9,6 +10,10 @@ use crate::db::{DbConn, among};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::ServiceId;
+
+/// Services of which the texts are in memory together where a great many are read. What is made of a text may take sixty times as much: so
+/// each is given on before the next is unpacked.
+const PAGE: usize = 100;
 
 /// The service with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
@@ -58,13 +63,49 @@ pub fn load(conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<ServiceRow>> {
     Ok(each!(conn, |conn| services::table.filter(among(services::id, ids)).load(conn))?)
 }
 
-/// Living services in order of id, those that were merged into others included.
-pub fn list_after(conn: &mut DbConn, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceRow>> {
-    let mut rows = services::table.filter(services::deleted_at.is_null()).order(services::id).limit(limit).into_boxed();
-    if let Some(after) = after {
-        rows = rows.filter(services::id.gt(after));
+/// Gives the same one after the other, however many they are.
+pub fn each_of(conn: &mut DbConn, ids: &[ServiceId], mut give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
+    for ids in ids.chunks(PAGE) {
+        each!(conn, |conn| {
+            for row in services::table.filter(among(services::id, ids)).load_iter::<ServiceRow, DefaultLoadingMode>(conn)? {
+                give(row?)?;
+            }
+        });
     }
-    Ok(rows.load(conn)?)
+    Ok(())
+}
+
+/// Gives all living services, one after the other in order of id, those that were merged into others included.
+pub fn each_living(conn: &mut DbConn, give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
+    walk(conn, false, give)
+}
+
+/// The same with tombstones.
+pub fn each_row(conn: &mut DbConn, give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
+    walk(conn, true, give)
+}
+
+fn walk(conn: &mut DbConn, with_tombstones: bool, mut give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
+    let mut last: Option<ServiceId> = None;
+    loop {
+        let mut rows = services::table.order(services::id).limit(PAGE as i64).into_boxed();
+        if !with_tombstones {
+            rows = rows.filter(services::deleted_at.is_null());
+        }
+        if let Some(last) = last {
+            rows = rows.filter(services::id.gt(last));
+        }
+        let mut read = 0;
+        for row in rows.load_iter::<ServiceRow, DefaultLoadingMode>(conn)? {
+            let row = row?;
+            last = Some(row.id);
+            read += 1;
+            give(row)?;
+        }
+        if read < PAGE {
+            return Ok(());
+        }
+    }
 }
 
 /// Adds the row.

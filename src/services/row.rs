@@ -10,6 +10,7 @@ use super::model::{Capacity, CapacityStatus, NamedCapacity, Queue, ServiceInput,
 use crate::changes::Actor;
 use crate::db::schema::{capacity_entries, services};
 use crate::db::types::{Id, Instant, Json};
+use crate::http::json;
 use crate::kind::{ClientId, OrganizationId, ServiceId};
 use crate::languages;
 use crate::text::fold;
@@ -227,6 +228,22 @@ impl ServiceRow {
 
     fn next(&self, at: Instant) -> Self {
         Self { version: self.version + 1, updated_at: at, ..self.clone() }
+    }
+
+    /// The bytes of memory that what its source says beyond our fields takes, about.
+    pub fn weight_beyond(&self) -> usize {
+        let contents = std::iter::once(&self.content).chain(&self.own_content);
+        contents.flat_map(|content| &content.0.source_fields).map(|(name, value)| name.len() + json::weight(value)).sum()
+    }
+
+    /// The same without what its source says beyond our fields: nobody searches or matches by that.
+    #[must_use]
+    pub fn without_beyond(mut self) -> Self {
+        self.content.0.source_fields.clear();
+        if let Some(own) = &mut self.own_content {
+            own.0.source_fields.clear();
+        }
+        self
     }
 
     /// Its name in a language, or as it calls itself.

@@ -18,6 +18,9 @@ const MOST_EXPANSIONS: usize = 10;
 /// The bytes of the largest service as JSON: one with five hundred places, each with its address, telephone and opening times, has fewer.
 /// Whoever reads the journal, or matches, may have hundreds of services in memory.
 pub const LARGEST: usize = 1 << 20;
+/// The most values of what its source says beyond our fields, those that stand in others counted too: in memory each may take sixty times
+/// as much as it has as text. Records of real directories have some hundreds.
+pub const MOST_VALUES: usize = 10_000;
 
 impl Validate for ServiceInput {
     fn validate(&self) -> Result<(), ValidationErrors> {
@@ -173,9 +176,16 @@ impl Faults {
 }
 
 /// What is wrong with the size of a service as a whole, if anything is.
-pub fn oversize(service: &ServiceInput) -> Option<Fault> {
-    let told = || Fault::new("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known"));
-    (json::length(service) > LARGEST).then(told)
+pub fn oversize(service: &ServiceInput) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if json::length(service) > LARGEST {
+        faults.push(Fault::new("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known")));
+    }
+    if service.source_fields.values().map(json::values).sum::<usize>() > MOST_VALUES {
+        let message = format!("must have at most {MOST_VALUES} values, those that stand in lists and objects counted too");
+        faults.push(Fault::new("/source_fields", "too_many", message));
+    }
+    faults
 }
 
 /// Schedules with the pointer of each in the list at a pointer.

@@ -71,6 +71,17 @@ on_both!(a_service_does_not_grow_without_end, |db| async move {
     assert_eq!(faults, places.map(|place| (place.to_owned(), "too_long".to_owned())));
 });
 
+on_both!(what_no_field_holds_has_so_many_values_and_no_more, |db| async move {
+    let rows = |number: usize| json!({ "source_fields": { "rows": vec![json!({ "a": 1 }); number] } });
+    let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
+    // The list, and two for each object in it.
+    keeper.patch(&service, 1, rows(4_999)).await.expect(200);
+    assert_eq!(keeper.patch(&service, 2, rows(5_000)).await.faults(422), fault("/source_fields", "too_many"));
+    let suggest = async |patch: Value| keeper.post(&format!("{service}/suggestions"), json!({ "base_version": 2, "patch": patch })).await;
+    assert_eq!(suggest(rows(2_500)).await.faults(422), fault("/patch", "too_many"));
+    suggest(rows(2_400)).await.expect(201);
+});
+
 /// The versions that each page of the journal tells, from the first to the last.
 async fn versions_by_page(caller: &Caller, path: &str) -> Vec<Vec<i64>> {
     let (mut pages, mut cursor) = (Vec::new(), String::new());

@@ -393,6 +393,25 @@ fn of_an_organization_no_more_is_kept_than_of_a_service() {
 }
 
 #[test]
+fn of_what_no_field_holds_so_many_values_are_kept_and_the_record_is_taken() {
+    let rows = vec![json!({"a": 1}); 20_000];
+    let besides = json!({"id": "a", "name": "Ride", "status": "active", "colour": "red", "rows": rows});
+    for record in [besides, of_ours(json!({"colour": "red", "rows": rows}))] {
+        let imported = hsds(json!([record]));
+        let parsed = &imported.services[0];
+        let kept = &parsed.service.source_fields;
+        assert_eq!(kept["colour"], "red");
+        assert!((4_900..5_000).contains(&kept["rows"].as_array().unwrap().len()));
+        assert!(parsed.notices.iter().any(|notice| (notice.code, notice.field.as_str()) == ("left_out", "rows")), "{:?}", parsed.notices);
+    }
+    let organization = json!({"id": "o", "name": "Ride Society", "colour": "red", "rows": rows});
+    let parsed = hsds(json!([{"id": "a", "name": "Ride", "status": "active", "organization": organization}])).services.remove(0);
+    let rest = parsed.provider.as_ref().unwrap().rest.as_ref().unwrap();
+    assert_eq!((&rest["colour"], rest["rows"].as_array().unwrap().len() < 5_000), (&json!("red"), true));
+    assert!(has(&parsed, "left_out"));
+}
+
+#[test]
 fn a_record_that_is_none_is_refused_and_the_rest_goes_on() {
     let lines = b"{\"name\": \"A\", \"status\": \"active\", \"id\": \"a\"}\nnot json\n[1]\n{\"id\": 3}\n{\"name\": \"B\", \"status\": \"active\", \"id\": \"b\"}\n";
     let imported = Imported::of(lines, Form::Ndjson, Mapping::hsds("partner"));

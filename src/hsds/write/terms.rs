@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::of_uri;
 use crate::hsds::model::{Attribute, AttributeExtra, Taxonomy, TaxonomyTerm};
 use crate::hsds::{ids, said};
+use crate::http::json;
 use crate::services::model::{self, ServiceInput};
 use crate::types::find_domain;
 
@@ -46,11 +47,23 @@ pub fn terms_of(service: &ServiceInput) -> Vec<TaxonomyTerm> {
     needs.chain(terms).chain(kept_terms(service)).collect()
 }
 
+/// The bytes of memory that these terms take together at most, about, with all that stands in them: they are held as long as the service
+/// is listed. Of those beyond them their own texts are left.
+const MOST_OF_TERMS: usize = 64 << 10;
+
 /// The terms of attributes that Kith does not read.
 fn kept_terms(service: &ServiceInput) -> impl Iterator<Item = TaxonomyTerm> {
     let rows = service.source_fields.get("attributes").and_then(Value::as_array).into_iter().flatten();
     let terms = rows.filter(|row| row.get(said::OF).is_none()).filter_map(|row| row.get("taxonomy_term")?.as_object());
-    terms.filter_map(|term| serde_json::from_value(Value::Object(said::whole_row("taxonomy_term", term)?)).ok())
+    let mut weight = 0;
+    terms.filter_map(move |term| {
+        let mut row = said::whole_row("taxonomy_term", term)?;
+        weight += row.values().map(json::weight).sum::<usize>();
+        if weight > MOST_OF_TERMS {
+            row.retain(|_, value| !value.is_array() && !value.is_object());
+        }
+        serde_json::from_value(Value::Object(row)).ok()
+    })
 }
 
 /// The taxonomy of need domains.

@@ -8,7 +8,7 @@ use validator::{Validate, ValidationError};
 
 use crate::db::schema::service_suggestions;
 use crate::db::types::{Instant, Json};
-use crate::http::json::push_token;
+use crate::http::json::{push_token, values};
 use crate::http::schema::rule;
 use crate::kind::{ClientId, OrganizationId, ServiceId, ServiceSuggestionId};
 use crate::text_enum;
@@ -36,7 +36,8 @@ pub struct ServiceSuggestionInput {
     /// made for.
     #[schema(minimum = 1, example = 1)]
     pub base_version: i64,
-    /// What should change, as a merge patch (RFC 7396) of the fields of a service: what is absent stays, null clears.
+    /// What should change, as a merge patch (RFC 7396) of the fields of a service: what is absent stays, null clears. At most 5,000 values,
+    /// those that stand in lists and objects counted too.
     #[schema(value_type = Object, example = json!({ "email": null }))]
     pub patch: Map<String, Value>,
     /// How the organization that suggests the change knows of it, in words.
@@ -45,8 +46,15 @@ pub struct ServiceSuggestionInput {
     pub reason: Option<String>,
 }
 
+/// The values of the largest patch: a page of a list has two hundred in memory, where each value may take sixty times as much as its text.
+const MOST_VALUES: usize = 5_000;
+
 fn says_something(input: &ServiceSuggestionInput) -> Result<(), ValidationError> {
-    if input.patch.is_empty() { Err(rule("/patch", "too_few", "must change something")) } else { Ok(()) }
+    match input.patch.values().map(values).sum::<usize>() {
+        0 => Err(rule("/patch", "too_few", "must change something")),
+        1..=MOST_VALUES => Ok(()),
+        _ => Err(rule("/patch", "too_many", format!("must have at most {MOST_VALUES} values"))),
+    }
 }
 
 /// A row of the table `service_suggestions`.

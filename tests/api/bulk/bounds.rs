@@ -4,12 +4,16 @@ use actix_web::http::Method;
 use chrono::Duration;
 use diesel::connection::SimpleConnection as _;
 use kith::auth::Principal;
-use kith::bulk::model::{ChunkRow, Content, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_KEPT};
+use kith::background::Lease;
+use kith::bulk::model::{ChunkRow, Content, INPUT, JobId, JobKind, JobRow, JobStatus, MOST_ATTEMPTS, MOST_KEPT};
 use kith::bulk::pieces::pack;
-use kith::bulk::repository;
+use kith::bulk::{importing, repository};
+use kith::db::DbConn;
+use kith::db::types::{Id, Instant};
+use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
-use super::{engine, export, key, load, patient, place, results, send, text};
+use super::{counts, download, engine, export, key, lines, load, patient, place, results, send, text};
 use crate::client::{Caller, TestApp};
 
 /// Has the database do something of which the application knows nothing.
@@ -179,6 +183,87 @@ on_both!(an_import_of_which_lines_are_gone_is_not_taken_for_whole, |db| async mo
         assert_eq!(told, [&json!("failed"), &json!("input_lost"), &json!(done)], "{ended:#}");
         assert_eq!(results(&clinic, &job).await.len(), done);
     }
+});
+
+fn id_of(job: &Value) -> JobId {
+    JobId::from_uuid(job["id"].as_str().unwrap().parse().unwrap())
+}
+
+/// Takes a job, and comes to no end.
+async fn die_of(app: &TestApp, job: &Value) {
+    let taken = Lease::take(&app.state.db, &app.clock, Id::generate(), id_of(job), |_, job, _| Ok(Some(job))).await.unwrap();
+    assert!(taken.is_some());
+    app.clock.advance(Duration::seconds(11));
+}
+
+on_both!(a_job_of_which_whoever_does_it_dies_is_given_up_and_the_next_goes_on, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    clinic.post("/v1/patients", patient("p-1", "Tremblay")["resource"].clone()).await.expect(201);
+    let input = json!({ "types": ["patient"] });
+    let deadly = clinic.post("/v1/exports", input.clone()).await.expect(202);
+    for _ in 0..MOST_ATTEMPTS {
+        die_of(&app, &deadly).await;
+    }
+    let next = clinic.post("/v1/exports", input).await.expect(202);
+    engine(&app).work().await.unwrap();
+    for (export, status, error) in [(&deadly, "failed", json!("internal")), (&next, "completed", Value::Null)] {
+        let told = clinic.get(&format!("/v1/exports/{}", id_of(export))).await.expect(200);
+        assert_eq!((&told["status"], &told["error"]), (&json!(status), &error), "{told:#}");
+        assert!(told["finished_at"].is_string());
+    }
+});
+
+on_both!(a_job_that_has_come_on_is_taken_up_as_often_again, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let job = send(&clinic, "/v1/imports", people(600)).await.expect(202);
+    for _ in 1..MOST_ATTEMPTS {
+        die_of(&app, &job).await;
+    }
+    let first = |conn: &mut DbConn, job: JobRow, now: Instant| importing::read(conn, &job, 0, now);
+    let taken = Lease::take(&app.state.db, &app.clock, Id::generate(), id_of(&job), first).await.unwrap();
+    let (lease, lines) = taken.unwrap();
+    let begun = lease.write(move |conn, job, now| importing::write(conn, job, &lines, now)).await.unwrap().unwrap();
+    assert!(begun.lines > 0 && begun.lines < 600, "{}", begun.lines);
+    app.clock.advance(Duration::seconds(11));
+    for _ in 1..MOST_ATTEMPTS {
+        die_of(&app, &job).await;
+    }
+    engine(&app).work().await.unwrap();
+    let done = clinic.get(&place(&job)).await.expect(200);
+    assert_eq!((&done["status"], counts(&done)), (&json!("completed"), [600, 0, 0, 0]), "{done:#}");
+});
+
+on_both!(an_export_is_kept_in_pieces_of_a_thousand_lines, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    load(&clinic, people(1_100)).await;
+    for format in ["ndjson", "csv"] {
+        let export = export(&clinic, json!({ "types": ["patient"], "format": format })).await;
+        let of_export = pieces(&app).await.into_iter().filter(|job| *job == id_of(&export)).count();
+        assert_eq!((of_export, &export["files"][0]["resources"]), (2, &json!(1_100)));
+        let file = download(&clinic, &export["files"][0]).await;
+        assert_eq!(json!(file.bytes.len()), export["files"][0]["bytes"]);
+        let names = usize::from(format == "csv");
+        assert_eq!(file.bytes.iter().filter(|byte| **byte == b'\n').count(), 1_100 + names, "{format}");
+    }
+});
+
+on_both!(of_services_of_which_sources_say_very_much_few_are_exported_at_once_and_each_is, |db| async move {
+    let app = TestApp::new(db).await;
+    let directory = app.tenant("Valley 211", OrganizationKind::Directory).await;
+    let rows = json!(vec![json!({ "a": 1 }); 4_999]);
+    let service =
+        |number: usize| json!({ "type": "service", "resource": { "name": format!("Pantry {number}"), "source_fields": { "rows": rows } } });
+    let job = load(&directory, text(&(0..25).map(service).collect::<Vec<_>>())).await;
+    assert_eq!(counts(&job), [25, 0, 0, 0], "{job:#}");
+    let export = export(&directory, json!({ "types": ["service"] })).await;
+    let exported = lines(&download(&directory, &export["files"][0]).await);
+    let mut ids: Vec<&str> = exported.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    ids.dedup();
+    assert_eq!((exported.len(), ids.len(), ids.is_sorted()), (25, 25, true));
+    assert!(exported.iter().all(|line| line["resource"]["source_fields"]["rows"] == rows));
 });
 
 /// Whether the results of an import are read to their end.

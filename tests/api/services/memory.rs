@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use futures_util::future::{Either, join_all, select};
 use kith::changes::Demand;
 use kith::db::{Db, DbConn, DbSettings};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{PATH, create, directory, names, pantry};
 use crate::client::{Caller, TestApp};
@@ -46,6 +46,40 @@ on_both!(while_the_directory_is_read_into_memory_searches_wait_and_keep_nothing_
     directory.open();
     for found in searches.await {
         assert_eq!(names(&found), ["Alder Falls Food Bank"]);
+    }
+});
+
+on_both!(services_of_which_sources_say_very_much_are_shown_with_all_of_it_and_found, |db| async move {
+    let settings = db.settings.clone();
+    let caller = directory(db).await;
+    // More than are read at once, each with as many values as it may have.
+    for number in 0..30 {
+        let rows = vec![json!({ "number": number }); 4_999];
+        create(&caller, json!({ "name": format!("Pantry {number}"), "provider_name": "Society", "source_fields": { "rows": rows } })).await;
+    }
+    let shown = |item: &Value, place: &str| {
+        let number: usize = item["name"].as_str().unwrap().trim_start_matches("Pantry ").parse().unwrap();
+        assert_eq!(item.pointer(place), Some(&json!(vec![json!({ "number": number }); 4_999])), "{number}");
+        number
+    };
+    let all: Vec<usize> = (0..30).collect();
+    // One that has followed, and one that reads all of them at its start.
+    let other = TestApp::beside(&caller.app, Db::open(&settings).unwrap()).await;
+    for reader in [caller.clone(), Caller { app: other, ..caller.clone() }] {
+        let page = reader.get(&format!("{PATH}?q=pantry&limit=50")).await.expect(200);
+        let mut found: Vec<usize> = page["items"].as_array().unwrap().iter().map(|item| shown(item, "/source_fields/rows")).collect();
+        found.sort_unstable();
+        assert_eq!(found, all);
+        let page = reader.get("/hsds/services?full=true&per_page=50").await.expect(200);
+        let items = page["contents"].as_array().unwrap().iter();
+        let mut found: Vec<usize> = items.map(|item| shown(item, "/kith/source_fields/rows")).collect();
+        found.sort_unstable();
+        assert_eq!((found, &page["size"]), (all.clone(), &json!(30)));
+        // Who holds somebody against it has no use for what no field holds, and it is shown all the same after that.
+        let (id, path) = (page["contents"][7]["id"].clone(), page["contents"][7]["id"].as_str().map(|id| format!("{PATH}/{id}")).unwrap());
+        reader.post("/v1/eligibility-checks", json!({ "service_id": id, "person": {} })).await.expect(200);
+        shown(&reader.get(&path).await.expect(200), "/source_fields/rows");
+        assert_eq!(reader.get("/hsds/package").await.status, 200);
     }
 });
 
