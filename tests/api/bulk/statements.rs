@@ -40,8 +40,13 @@ fn first_page(caller: &Caller, of: BulkType) -> (usize, usize) {
             DbConn::Sqlite(conn) => conn.set_instrumentation(counter),
             DbConn::Pg(conn) => conn.set_instrumentation(counter),
         }
-        let page = of.kind().page(conn, &principal, Window { since: None, after: None, until: None, limit: 200 })?;
-        Ok((page.len(), count.load(Ordering::SeqCst)))
+        let mut resources = 0;
+        let mut put = |_| {
+            resources += 1;
+            Ok(true)
+        };
+        of.kind().page(conn, &principal, Window { since: None, after: None, until: None, limit: 200 }, &mut put)?;
+        Ok((resources, count.load(Ordering::SeqCst)))
     };
     caller.app.state.db.read_blocking(read).unwrap()
 }
