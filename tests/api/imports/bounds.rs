@@ -83,3 +83,23 @@ on_both!(of_schedules_holidays_and_rooms_as_many_are_taken_as_a_service_has_and_
     assert_eq!(count(&c["places"][0]["schedules"]), 100);
     assert_eq!(counts(&import(&caller, "&time_zone=America/Vancouver", &records).await), [0, 0, 3, 0, 0, 0]);
 });
+
+on_both!(hours_of_a_holiday_beside_others_of_the_same_day_are_kept_and_do_not_close_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let hours =
+        |opens: &str, closes: &str| json!({ "opens_at": opens, "closes_at": closes, "start_date": "2026-12-24", "end_date": "2026-12-24" });
+    let usual = json!({ "byday": "TH", "opens_at": "09:00", "closes_at": "17:00" });
+    let holidays = [hours("09:00", "12:00"), hours("13:00", "17:00")];
+    let record = json!({ "id": "a", "name": "A", "status": "active", "schedules": [usual], "holiday_schedules": holidays });
+    let answer = import(&caller, "&time_zone=America/Vancouver", &[record]).await;
+    assert_eq!(counts(&answer), [1, 0, 0, 0, 0, 0]);
+    let told = told(&answer.json(), 1);
+    assert!(told.contains(&("holiday_not_understood".to_owned(), "holiday_schedules".to_owned())), "{told:?}");
+    let service = services(&caller).await.remove(0);
+    let closed = service["schedules"].as_array().unwrap().iter().filter(|schedule| schedule["kind"] == "closed");
+    let closed: Vec<_> = closed.map(|schedule| (&schedule["opens_at"], &schedule["closes_at"])).collect();
+    assert_eq!(closed, [(&json!("00:00"), &json!("09:00")), (&json!("12:00"), &json!("00:00"))]);
+    let kept = service["source_fields"]["holiday_schedules"].as_array().unwrap();
+    assert!(kept.iter().any(|row| row["opens_at"] == "13:00"), "{kept:?}");
+});
