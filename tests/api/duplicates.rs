@@ -182,6 +182,16 @@ on_both!(branches_of_one_provider_in_different_cities_are_no_duplicates, |db| as
     assert_eq!(listed, [json!(["same_name", "same_provider_name"]), json!(["similar_name", "same_provider_name"])]);
 });
 
+on_both!(one_city_written_in_two_ways_is_one, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    for city in ["Fort St. John", "Fort St John"] {
+        let provider = keeper.make("/v1/organizations", json!({ "name": "The Salvation Army", "kind": "agency" })).await;
+        let service = json!({ "name": "Food bank", "provider_id": provider, "places": [{ "address": { "city": city } }] });
+        keeper.make("/v1/services", service).await;
+    }
+    assert_eq!(reasons(&keeper).await, [json!(["same_name", "same_provider_name"])]);
+});
+
 on_both!(a_provider_that_is_called_otherwise_has_other_duplicates_a_minute_later, |db| async move {
     let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
     let agency = async |name: &str| keeper.make("/v1/organizations", json!({ "name": name, "kind": "agency" })).await;

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use strsim::jaro_winkler;
 
-use super::traits::{Trait, TraitKind, of_provider};
+use super::traits::{Trait, TraitKind, city, of_provider};
 use crate::kind::{OrganizationId, ServiceId};
-use crate::services::index::{DirectoryIndex, LabelId, LabelKind};
+use crate::services::index::{DirectoryIndex, LabelKind};
 use crate::text::bare;
 use crate::text_enum;
 
@@ -88,8 +88,8 @@ pub(in crate::services) struct Look {
     provider_id: Option<OrganizationId>,
     /// Rising.
     traits: Box<[Trait]>,
-    /// The cities that it is in or for, by their numbers in the index, rising.
-    cities: Box<[LabelId]>,
+    /// The cities that it is in or for, by their [numbers](city), rising.
+    cities: Box<[u32]>,
     /// Whether it is in one of them.
     has_city: bool,
     distinct_from: Box<[ServiceId]>,
@@ -101,14 +101,16 @@ impl DirectoryIndex {
         let kept = self.labels().services(LabelKind::Keeper, &keeper.to_string()).into_iter().flatten();
         let look = |slot| {
             let entry = self.get(slot)?;
-            let (mut provider_id, mut cities) = (None, Vec::new());
+            let (mut provider_id, mut cities) = (None, Vec::<u32>::new());
             for label in entry.labels() {
                 match self.labels().get(label) {
-                    Some((LabelKind::City, city)) if !city.is_empty() => cities.push(label),
+                    Some((LabelKind::City, name)) => cities.extend(city(name)),
                     Some((LabelKind::Provider, id)) => provider_id = id.parse::<OrganizationId>().ok(),
                     _ => {}
                 }
             }
+            cities.sort_unstable();
+            cities.dedup();
             let (name, traits, distinct_from) = (entry.name_key.clone(), entry.traits.clone(), entry.distinct_from.clone());
             Some(Look { id: entry.id, name, provider_id, traits, cities: cities.into(), has_city: entry.has_city, distinct_from })
         };
@@ -252,7 +254,7 @@ fn share(one: &Look, other: &Look, kind: TraitKind) -> Option<bool> {
 
 /// Whether both say in or for which cities they are, and have none in common.
 fn are_apart(one: &Look, other: &Look) -> bool {
-    let is_shared = |city: &LabelId| other.cities.binary_search(city).is_ok();
+    let is_shared = |city: &u32| other.cities.binary_search(city).is_ok();
     !one.cities.is_empty() && !other.cities.is_empty() && !one.cities.iter().any(is_shared)
 }
 
@@ -298,17 +300,12 @@ mod tests {
 
     fn look(service: ServiceInput) -> Look {
         let named = service.places.iter().filter_map(|place| place.address.as_ref()?.city.as_deref());
-        let mut cities: Vec<LabelId> = named.map(number).collect();
+        let mut cities: Vec<u32> = named.filter_map(city).collect();
         let has_city = !cities.is_empty();
-        cities.extend(service.service_areas.iter().filter(|area| area.kind == AreaKind::City).map(|area| number(&area.value)));
+        cities.extend(service.service_areas.iter().filter(|area| area.kind == AreaKind::City).filter_map(|area| city(&area.value)));
         cities.sort_unstable();
         let (name, provider_id, traits) = (fold(&service.name).into(), service.provider_id, traits(&service));
         Look { id: Id::generate(), name, provider_id, traits, cities: cities.into(), has_city, distinct_from: Box::default() }
-    }
-
-    /// A number for each city, as the index has one.
-    fn number(city: &str) -> LabelId {
-        city.bytes().fold(0, |number: LabelId, letter| number.wrapping_mul(31).wrapping_add(letter.into()))
     }
 
     fn service(name: &str, phone: &str, street: &str) -> Value {
@@ -378,6 +375,7 @@ mod tests {
         assert_eq!(reasons(in_city("Alder Falls"), json!({})), called_alike, "of one the city is not known");
         assert_eq!(reasons(in_city("Alder Falls"), in_city("Alder Falls")), called_alike);
         assert!(reasons(in_city("Alder Falls"), in_city("Elm Creek")).is_empty());
+        assert_eq!(reasons(in_city("Fort St. John"), in_city("Fort St John")), called_alike, "one city, written in two ways");
         let toll_free = |mut service: Value| {
             service["phones"] = json!([{ "original": "1-888-555-0142" }]);
             service

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::keys;
 use crate::services::model::{PointPrecision, ServiceInput};
-use crate::text::fold;
+use crate::text::{bare, fold};
 
 /// What kind of thing is in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,10 +49,18 @@ impl Trait {
         }
     }
 
-    /// This together with a city, by its number: what is looked for where many have this.
+    /// This together with a city, by its [number](city): what is looked for where many have this.
     pub fn in_city(self, city: u32) -> Self {
         Self::new(TraitKind::Name, (self.0, city))
     }
+}
+
+/// A city by a number that is the same however its name is pointed: `Fort St. John` is `Fort St John`. None where it has no letter.
+pub fn city(name: &str) -> Option<u32> {
+    let name = bare(name);
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    u32::try_from(hasher.finish() >> 32).ok().filter(|_| !name.is_empty())
 }
 
 /// What services have in common whose provider is called so: `name` is that of the service, folded, `provider` is bare.
@@ -100,6 +108,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_city_is_one_however_its_name_is_pointed() {
+        assert_eq!(city("Fort St. John"), city("FORT  ST JOHN"));
+        assert_eq!(city("Saint-Jérôme"), city("saint jerome"));
+        assert_ne!(city("Fort St. John"), city("Fort St. James"));
+        assert_eq!(city(" — "), None);
+    }
 
     #[test]
     fn a_provider_is_one_however_its_name_is_pointed() {
