@@ -9,7 +9,7 @@
 mod bounds;
 mod older;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek};
@@ -18,7 +18,7 @@ use std::path::Path;
 use serde_json::{Map, Number, Value, json};
 use zip::ZipArchive;
 
-use self::bounds::Unfolded;
+use self::bounds::{Budget, Unfolded};
 use self::older::{renewed, table_of};
 use super::hsds::own;
 use super::read::{self, Of, Raw};
@@ -87,8 +87,8 @@ pub struct Package {
     loose: (usize, Option<csv::Position>),
     /// Records that rows name and that are not there, by the column that names them.
     missing: RefCell<BTreeSet<(&'static str, String)>>,
-    /// How many more rows are looked at to unfold records, for what many share is unfolded with each.
-    looks: Cell<usize>,
+    /// How much more is read to unfold records.
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -161,7 +161,7 @@ const MOST_MISSING: usize = 10_000;
 
 impl Package {
     fn new(most_rows: usize) -> Self {
-        Self { most_rows, looks: Cell::new(bounds::most_looks(most_rows)), ..Self::default() }
+        Self { most_rows, budget: Budget::of(most_rows), ..Self::default() }
     }
 
     /// Reads the CSV files of a folder.
@@ -441,7 +441,6 @@ impl Package {
             PARENTS.iter().filter(|column| OF_ANY.iter().any(|(any, _)| any == *column) || column.strip_suffix("_id") == Some(table));
         let hanging = columns.filter_map(|column| Some((*column, self.children.get(&(*column, id.clone()?))?)));
         for (column, place) in hanging.flat_map(|(column, places)| places.iter().map(move |place| (column, place))) {
-            unfolded.look();
             if unfolded.is_too_much() {
                 break;
             }
@@ -454,6 +453,8 @@ impl Package {
                 _ => true,
             };
             let row = if is_wanted { self.hung(*place, column, table) } else { None };
+            // Of an organization itself its places and programs are read to know whether they stand elsewhere.
+            unfolded.look(row.is_none() && (is_wanted || depth == 0));
             let Some(row) = row else { continue };
             let member = tables::member_of(table, child);
             let row = Value::Object(self.nested(child, row, depth + 1, unfolded));

@@ -1,28 +1,45 @@
 //! How much of a package is unfolded at once: a row that many records share is in memory with each of them.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
-use super::{MOST_PARTS, Package, Row};
+use super::{LOOSE, MOST_PARTS, Package, Row};
 use crate::http::json::length;
 use crate::import::hsds::shapes::LARGEST;
 
-/// How often a row is looked at, at most, on the average of the rows that a package may have; in a small one oftener.
+/// How often a row is read, at most, on the average of the rows that a package may have; in a small one oftener.
 const MOST_TIMES: usize = 20;
-const FEW_LOOKS: usize = 10_000_000;
+const FEW_READ: usize = 10_000_000;
+/// So many rows that are passed over without being read cost as much as one that is read.
+const PASSED_A_ROW: usize = 16;
 
-/// How many rows are looked at, at most, to unfold the records of a package that may have so many.
-pub(super) fn most_looks(most_rows: usize) -> usize {
-    most_rows.saturating_mul(MOST_TIMES).max(FEW_LOOKS)
+/// How many more rows are read to unfold the records of a package, for what many share is unfolded with each.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    records: Cell<usize>,
+    /// Rows that belong to no record have as much for themselves: they share little.
+    loose: Cell<usize>,
+}
+
+impl Budget {
+    /// That of a package that may have so many rows.
+    pub(super) fn of(most_rows: usize) -> Self {
+        let most = most_rows.saturating_mul(MOST_TIMES).max(FEW_READ);
+        Self { records: Cell::new(most), loose: Cell::new(most) }
+    }
 }
 
 impl Package {
     /// A row with all that hangs on it, or why it is not taken.
     pub(super) fn unfolded(&self, table: &str, fields: Row, own: &mut Unfolded) -> Result<Value, String> {
-        if self.looks.get() == 0 {
+        let is_loose = LOOSE.iter().any(|(loose, _)| *loose == table);
+        let left = if is_loose { &self.budget.loose } else { &self.budget.records };
+        if left.get() == 0 {
             return Err("what records of the package share would be unfolded too often".to_owned());
         }
         let value = Value::Object(self.nested(table, fields, 0, own));
-        self.looks.set(self.looks.get().saturating_sub(own.rows + own.looks));
+        left.set(left.get().saturating_sub(own.cost()));
         own.fault().map_or(Ok(value), Err)
     }
 }
@@ -32,7 +49,8 @@ impl Package {
 pub(super) struct Unfolded {
     rows: usize,
     bytes: usize,
-    /// How many that hang on them were looked at, taken or not.
+    /// How many that hang on them were read and not taken, and how many others were looked at.
+    left: usize,
     looks: usize,
 }
 
@@ -44,9 +62,15 @@ impl Unfolded {
         self.bytes += row.iter().map(|(name, cell)| name.len() + cell.as_str().map_or_else(|| length(cell), str::len)).sum::<usize>();
     }
 
-    /// Notes that a row is looked at.
-    pub(super) const fn look(&mut self) {
-        self.looks += 1;
+    /// Notes that a row is looked at, and whether it was read and is not taken.
+    pub(super) fn look(&mut self, is_left: bool) {
+        self.left += usize::from(is_left);
+        self.looks += usize::from(!is_left);
+    }
+
+    /// How many rows it cost to read.
+    const fn cost(self) -> usize {
+        self.rows + self.left + self.looks / PASSED_A_ROW
     }
 
     /// Adds a record.
@@ -79,7 +103,7 @@ impl Unfolded {
 mod tests {
     use super::super::{MOST_ROWS, Package};
     use super::*;
-    use crate::import::read::Raw;
+    use crate::import::read::{Of, Raw};
 
     fn package(files: &[(&str, &str)]) -> Package {
         let mut package = Package::new(MOST_ROWS);
@@ -130,12 +154,46 @@ mod tests {
         let (phones, services) = (format!("id,organization_id,number\n{phones}"), format!("id,organization_id,name\n{services}"));
         let files = [("organizations.csv", "id,name\nO,B\n"), ("phones.csv", phones.as_str()), ("services.csv", services.as_str())];
         let mut package = package(&files);
-        package.looks.set(1_000);
+        package.budget.records.set(1_000);
         let records = all(&mut package, 500).concat();
         let taken = records.iter().filter(|record| record.value.is_ok()).count();
-        assert!(records.len() == 101 && (2..10).contains(&taken), "{taken} of {}", records.len());
+        assert!(records.len() == 101 && (2..15).contains(&taken), "{taken} of {}", records.len());
         let refused = records.last().unwrap();
         assert_eq!((refused.id.as_deref(), refused.value.is_err()), (Some("s99"), true));
+    }
+
+    #[test]
+    fn what_services_do_not_take_of_their_organization_costs_them_little() {
+        let pets: String = (0..100).map(|number| format!("p{number},O,Rex\n")).collect();
+        let services: String = (0..100).map(|number| format!("s{number},O,A\n")).collect();
+        let (pets, services) = (format!("id,organization_id,name\n{pets}"), format!("id,organization_id,name\n{services}"));
+        let mut package =
+            package(&[("organizations.csv", "id,name\nO,B\n"), ("pets.csv", pets.as_str()), ("services.csv", services.as_str())]);
+        package.budget.records.set(1_000);
+        let records = all(&mut package, 500).concat();
+        assert!(records.len() == 101 && records.iter().all(|record| record.value.is_ok()), "{records:?}");
+    }
+
+    #[test]
+    fn a_row_that_is_read_and_not_taken_costs_what_one_does() {
+        // They say that they hang on others than the organization, which is found where they are read.
+        let phones: String = (0..100).map(|number| format!("p{number},O,contact,250-555-{number:04}\n")).collect();
+        let services: String = (0..100).map(|number| format!("s{number},O,A\n")).collect();
+        let (phones, services) = (format!("id,link_id,link_entity,number\n{phones}"), format!("id,organization_id,name\n{services}"));
+        let files = [("organizations.csv", "id,name\nO,B\n"), ("phones.csv", phones.as_str()), ("services.csv", services.as_str())];
+        let mut package = package(&files);
+        package.budget.records.set(1_000);
+        let records = all(&mut package, 500).concat();
+        let taken = records.iter().filter(|record| record.of == Of::Service && record.value.is_ok()).count();
+        assert!((1..15).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn rows_that_belong_to_no_record_are_taken_also_where_records_are_refused() {
+        let mut package = package(&[("services.csv", "id,name\nA,Lunch\n"), ("taxonomy_terms.csv", "id,name\nt,Food\n")]);
+        package.budget.records.set(0);
+        let taken: Vec<bool> = all(&mut package, 500).concat().iter().map(|record| record.value.is_ok()).collect();
+        assert_eq!(taken, [false, true]);
     }
 
     #[test]
