@@ -80,9 +80,13 @@ pub async fn create_source_run(
     let id = *id;
     command
         .run(&app, &caller, move |conn, caller, input| {
+            // Whoever does not see it does not hold it up.
+            resource::get_row::<Sources>(conn, caller, id)?;
             // Nobody pauses, moves or deletes it until its run is there to be ended.
-            repository::lock(conn, id)?;
-            let source = resource::get_row::<Sources>(conn, caller, id)?;
+            let source = repository::lock(conn, id)?.ok_or(Error::NotFound)?;
+            if source.deleted_at.is_some() {
+                return Err(Error::Gone);
+            }
             if source.status == SourceStatus::Paused {
                 return Err(Error::conflict("source_paused", "The source is paused, so that nothing is read of it."));
             }

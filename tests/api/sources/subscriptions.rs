@@ -10,6 +10,7 @@ use super::{PATH, Partner, app, asked, directory, last_run, pull, subscribe};
 use crate::clashes::while_held;
 use crate::client::{Caller, TestApp};
 use crate::harness::TestDb;
+use crate::races::{Rival, posting};
 use crate::receiver::{Receiver, Reply};
 
 on_both!(what_a_source_may_not_be_is_refused, |db| async move {
@@ -39,9 +40,11 @@ on_both!(what_a_source_may_not_be_is_refused, |db| async move {
         stranger.get(&path).await.expect(404);
     }
     stranger.patch(&source, 1, json!({ "status": "active" })).await.expect(404);
+    stranger.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(404);
     clinic.only(&[Scope::ServicesRead]).await.post(PATH, json!({ "name": "c", "url": "https://c.example" })).await.expect(403);
     clinic.delete(&source, 1).await.expect(204);
     clinic.get(&source).await.expect(410);
+    clinic.post(&format!("{source}/runs"), json!({ "kind": "pull" })).await.expect(410);
     clinic.post(PATH, json!({ "name": "partner", "url": "https://b.example" })).await.expect(201);
 });
 
@@ -153,6 +156,20 @@ async fn a_run_is_asked_for_of_a_source_as_whoever_changes_it_in_that_moment_lea
     assert_eq!(moved["modified_after"], Value::Null, "of another address nothing has been pulled: {moved}");
     while_held(&app, "UPDATE sources SET status = 'paused'", ask()).await.expect_problem(409, "source_paused");
     while_held(&app, "UPDATE sources SET deleted_at = now()", ask()).await.expect(410);
+}
+
+#[actix_web::test]
+async fn whoever_does_not_see_a_source_does_not_wait_for_it_and_holds_up_nobody() {
+    let Some(db) = TestDb::postgres() else { return };
+    let app = app(db).await;
+    let clinic = app.clinic().await;
+    let source = subscribe(&clinic, "https://directory.example.ca/hsds".into(), json!({})).await;
+    let stranger = app.tenant("Another Clinic", kith::organizations::model::OrganizationKind::Clinic).await;
+    let rival = Rival::doing(app.database_url(), "SELECT 1 FROM sources FOR UPDATE");
+    let asking = posting(&stranger, &format!("{source}/runs"), json!({ "kind": "pull" }));
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(10), asking).await;
+    rival.leave();
+    answered.expect("it waits for nobody").unwrap().expect(404);
 }
 
 #[actix_web::test]
