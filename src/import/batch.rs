@@ -300,28 +300,26 @@ impl Batch {
             }
             let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
             let verdict = match present.get(id).cloned() {
-                None if known.contains_key(id) => {
-                    let Some(into) = known.get(id).map_or(Ok(None), |into| repository::find(conn, *into))? else { continue };
-                    let row =
-                        ServiceRow::new(*id, self.owner, ServiceInput { status: ServiceStatus::Inactive, ..service.clone() }, actor.at);
-                    let row = ServiceRow { merged_into_id: Some(into.id), ..row };
-                    store::insert_merged(conn, actor, &self.source, row, said)?;
-                    let after = recompose(conn, actor, &into, None, Some(parsed))?;
-                    let notice = Notice::new(
-                        "second_source",
-                        "",
-                        "its key is that of a service known from elsewhere, of which it is one more source",
-                    );
-                    notices.insert(0, notice);
-                    lines.push(line(parsed, after.id, Verdict::Updated, notices));
-                    present.entry(after.id).and_modify(|row| *row = after);
-                    continue;
-                }
-                None => {
-                    let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
-                    created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
-                    Verdict::Created
-                }
+                None => match known.get(id) {
+                    Some(into) => {
+                        let Some(into) = repository::find(conn, *into)? else { continue };
+                        let inactive = ServiceInput { status: ServiceStatus::Inactive, ..service.clone() };
+                        let row = ServiceRow::new(*id, self.owner, inactive, actor.at);
+                        let row = ServiceRow { merged_into_id: Some(into.id), ..row };
+                        store::insert_merged(conn, actor, &self.source, row, said)?;
+                        let after = recompose(conn, actor, &into, None, Some(parsed))?;
+                        let told = "its key is that of a service known from elsewhere, of which it is one more source";
+                        notices.insert(0, Notice::new("second_source", "", told));
+                        lines.push(line(parsed, after.id, Verdict::Updated, notices));
+                        present.entry(after.id).and_modify(|row| *row = after);
+                        continue;
+                    }
+                    None => {
+                        let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
+                        created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
+                        Verdict::Created
+                    }
+                },
                 Some(row) if row.deleted_at.is_some() => {
                     let notice = Notice::new("deleted", "", "the service was deleted here and stays so");
                     lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));

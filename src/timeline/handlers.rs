@@ -22,8 +22,8 @@ use crate::http::query::Query;
 use crate::kind::{self, ClientId, OrganizationId, PatientId, ReferralId, ResourceType};
 use crate::patients;
 
-/// Entries read at once, where much of what stands there is hidden.
-const LARGEST_BATCH: i64 = 1_000;
+/// Entries read at once, where much of what stands there is hidden: a large one is read by itself, before it is known whether it is.
+const LARGEST_BATCH: i64 = 200;
 
 /// Something that happened to a patient or on their behalf.
 #[derive(Debug, Clone, Serialize, ToSchema)]
