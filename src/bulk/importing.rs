@@ -19,7 +19,7 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant};
 use crate::error::{Chain, Error, Fault, Problem, Result};
 use crate::http::json;
-use crate::kind::ResourceType;
+use crate::kind::{OrganizationId, ResourceType};
 use crate::patients::api::PossibleDuplicate;
 use crate::patients::model::PatientInput;
 use crate::patients::search;
@@ -97,20 +97,23 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// What it says, where it is valid.
-    const fn ready(&self) -> Option<(&Head, &Body)> {
-        match self {
-            Self::Ready { head, body, .. } => Some((head, body)),
-            _ => None,
-        }
-    }
-
     /// What it says that it is.
     const fn of(&self) -> Option<BulkType> {
         match self {
             Self::Blank => None,
             Self::Refused(of, _) => *of,
             Self::Ready { head, .. } | Self::Open { head, .. } => Some(head.of),
+        }
+    }
+
+    /// The performer that it names of a referral which is loaded as it stood, as far as it is an id that says who that is.
+    fn performer(&self) -> Option<OrganizationId> {
+        match self {
+            Self::Ready { head, body, .. } => performer(head, body),
+            Self::Open { head, body } if head.of == BulkType::Referral && head.was.contains_key("status") => {
+                references::id_of(body.get("performer_organization_id")?).map(OrganizationId::from_uuid)
+            }
+            _ => None,
         }
     }
 }
@@ -323,17 +326,19 @@ fn end(conn: &mut DbConn, job: JobRow, status: JobStatus, now: Instant) -> Resul
     Ok(job)
 }
 
-/// Has what referrals count on that are loaded as they stood stay so until the transaction ends.
-fn hold<'l>(conn: &mut DbConn, caller: &Principal, lines: impl IntoIterator<Item = (&'l Head, &'l Body)>) -> Result<()> {
-    let stood = lines.into_iter().filter(|(head, _)| head.was.contains_key("status"));
-    loading::hold_performers(conn, caller, stood.filter_map(|(_, body)| body.downcast_ref::<ReferralInput>()))
+/// The performer that a line names of a referral which is loaded as it stood.
+fn performer(head: &Head, body: &Body) -> Option<OrganizationId> {
+    body.downcast_ref::<ReferralInput>().filter(|_| head.was.contains_key("status"))?.performer_organization_id
 }
 
 /// What became of the first lines, as many as fit into a turn; of a blank one nothing.
 fn write_some(conn: &mut DbConn, caller: &Principal, lines: &[Line]) -> Result<Vec<Option<LineResult>>> {
     let began = Moment::now();
-    // At first, and for all that may be written: whoever waits for others has nothing yet for which they wait.
-    hold(conn, caller, lines.iter().filter_map(|line| line.content.ready()))?;
+    // At first, and for all that may be written: whoever waits for others has nothing yet for which they wait. Found only in its turn is a
+    // performer that an open line names by an identifier, or by an id that stands for what an earlier line loads, and one that follows from
+    // the service. Where it comes to waiting in a circle for one of these, PostgreSQL ends one of the two, and `Db::write` runs that again:
+    // the turn of the import, or the admission of a client.
+    loading::hold_performers(conn, caller, lines.iter().filter_map(|line| line.content.performer()))?;
     let is_over = || began.elapsed() >= TURN;
     let mut results: Vec<Option<LineResult>> = Vec::with_capacity(lines.len());
     while let Some(rest) = lines.get(results.len()..).filter(|rest| !rest.is_empty())
@@ -447,7 +452,7 @@ fn write_one(conn: &mut DbConn, caller: &Principal, line: &Line) -> Result<Optio
             let (kind, mut body) = (head.of.kind(), body.clone());
             let read = within(references::resolve(conn, caller, kind, &mut body, true).and_then(|_| kind.read(body)));
             let outcome = read.and_then(|body| {
-                hold(conn, caller, [(head, &body)])?;
+                loading::hold_performers(conn, caller, performer(head, &body))?;
                 alone(conn, kind, head, &body)
             });
             told(number, head, outcome, &[])?

@@ -9,7 +9,7 @@ use super::load::RETIRED;
 use super::reconciling::{Reconciled, reconciled};
 use super::report::{Line, Verdict};
 use super::store::{self, NewService, Said};
-use super::{Kept, Notice, Parsed, Provider};
+use super::{Kept, Notice, Parsed, Provider, rest};
 use crate::changes::Actor;
 use crate::db::DbConn;
 use crate::db::types::{Instant, Json};
@@ -24,8 +24,9 @@ use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::types::Identifier;
 
-/// Of so many services that are there what is known is in memory together.
-const AT_ONCE: usize = 25;
+/// Of so many services that are there what is known is in memory together: the record, what it says itself where others were merged into it,
+/// and what its source said, each of which may take 15 MiB.
+const AT_ONCE: usize = 10;
 /// So many organizations are written together with what is said of them besides.
 const MOST_TOGETHER: usize = 100;
 
@@ -293,6 +294,8 @@ impl Batch {
             if !taken.is_empty() {
                 notices.push(taken_notice(&taken));
                 service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
+                let left_out = rest::fit(&mut service.source_fields).into_iter();
+                notices.extend(left_out.map(|name| Notice::new("left_out", name, rest::left_out())));
             }
             if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
                 service.provider_id = Some(*provider);

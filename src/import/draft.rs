@@ -16,7 +16,6 @@ use crate::hsds::said::Fields;
 use crate::http::json::as_read;
 use crate::services::capacity::MOST_ROOMS;
 use crate::services::model::{Capacity, NamedCapacity, Place, ServiceInput};
-use crate::services::rules::MOST_VALUES;
 
 /// What a reader has left of a record.
 #[derive(Debug, Clone, Default)]
@@ -283,9 +282,6 @@ impl Draft {
     /// What fits of all that was read, with all that is kept of the rest.
     fn judged(&mut self, source: &str, key: &str) -> Result<Checked, Vec<Notice>> {
         let rooms = self.checked_rooms();
-        let mut leftovers = std::mem::take(&mut self.leftovers);
-        self.fit(&mut leftovers);
-        self.service.source_fields = leftovers;
         let (mut service, mut value) = self.checked_service()?;
         let (capacity, rooms) = rooms?;
         let mut left = rest::of_service(&service, capacity.as_ref(), &rooms, &self.besides, source, key);
@@ -304,36 +300,30 @@ impl Draft {
         Ok(Checked { service, value, capacity, rooms })
     }
 
+    /// What fits of the service, with what is left of it, and the same as it was stated, without. How large it is with that is not looked at.
     fn checked_service(&mut self) -> Result<(ServiceInput, Value), Vec<Notice>> {
-        let fault = |fault: &dyn std::fmt::Display| vec![Notice::new("not_valid", "", fault.to_string())];
-        let mut value = serde_json::to_value(&self.service).map_err(|error| fault(&error))?;
+        let fault = |error: serde_json::Error| vec![Notice::new("not_valid", "", error.to_string())];
+        let mut value = serde_json::to_value(&self.service).map_err(fault)?;
         for (name, stated) in std::mem::take(&mut self.stated) {
             merge(&mut value, &name, stated);
         }
         let beyond = areas_beyond(&mut value);
-        let (mut service, mut removed) = schema::mend::<ServiceInput>(&mut value)?;
-        removed.extend(beyond);
-        let is_mended = !removed.is_empty();
-        for (notice, part) in removed {
+        let (mut service, removed) = schema::mend::<ServiceInput>(&mut value)?;
+        let stated = std::mem::replace(&mut service.source_fields, std::mem::take(&mut self.leftovers));
+        service.source_fields.extend(stated);
+        for (notice, part) in removed.into_iter().chain(beyond) {
             let name = format!("{UNFIT}{}", notice.field.trim_start_matches('/'));
             service.source_fields.insert(name, part);
             self.notices.push(notice);
         }
         self.fit(&mut service.source_fields);
-        if let Some(fields) = value.get_mut("source_fields") {
-            *fields = serde_json::to_value(&service.source_fields).map_err(|error| fault(&error))?;
-        }
-        // With what was taken out the service may be too large again.
-        if is_mended {
-            schema::whole::<ServiceInput>(value.clone())?;
-        }
         Ok((service, value))
     }
 
     /// Leaves of what no field holds as much as is kept, and says where there was more.
     fn fit(&mut self, fields: &mut BTreeMap<String, Value>) {
         for name in rest::fit(fields) {
-            self.notice("left_out", name, format!("of what no field holds only {MOST_VALUES} values are kept"));
+            self.notice("left_out", name, rest::left_out());
         }
     }
 

@@ -329,7 +329,8 @@ impl Importer {
     /// A service in the form of the API: taken as it is, or refused with its faults.
     fn ours(&mut self, value: Value, position: u64) -> Outcome {
         let key = key_of_ours(&value, &self.mapping.source).map(|key| keys::fitted(&key));
-        let mut service = match schema::whole::<ServiceInput>(value) {
+        let whole = schema::whole::<ServiceInput>(value).and_then(|service| schema::measured(&service).map(|()| service));
+        let mut service = match whole {
             Ok(service) => service,
             Err(reasons) => return Outcome::Refused(Refused { key, position, of: Of::Records, reasons }),
         };

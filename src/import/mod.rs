@@ -126,7 +126,7 @@ impl Provider {
     /// shown with each of its services. What is larger is left out and told.
     #[must_use]
     pub fn bounded(mut self, source: &str, notices: &mut Vec<Notice>) -> Self {
-        for name in self.rest.as_mut().map(rest::fit).unwrap_or_default() {
+        for name in self.rest.as_mut().map(rest::fit_object).unwrap_or_default() {
             let told = format!("of what no field holds of the organization only {MOST_VALUES} values are kept");
             notices.push(Notice::new("left_out", format!("organization.{name}"), told));
         }

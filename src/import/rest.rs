@@ -88,34 +88,49 @@ fn organization(provider: &Provider, source: &str, parent: Option<Uuid>) -> Fiel
 
 /// Leaves of what no field holds as many values as are kept; the names under which there were more. What is small stays as it is, and of a
 /// list or an object that is too large for the rest of the room its first members.
-pub fn fit<F>(fields: &mut F) -> Vec<String>
-where
-    F: Default + IntoIterator<Item = (String, Value)> + FromIterator<(String, Value)>,
-    for<'f> &'f F: IntoIterator<Item = (&'f String, &'f Value)>,
-{
-    let all: usize = (&*fields).into_iter().map(|(_, value)| values(value)).sum();
-    if all <= MOST_VALUES {
-        return Vec::new();
+pub fn fit(fields: &mut BTreeMap<String, Value>) -> Vec<String> {
+    let cut = too_large(fields.iter());
+    if !cut.is_empty() {
+        *fields = std::mem::take(fields).into_iter().filter_map(|field| kept(&cut, field)).collect();
     }
-    let mut sizes: Vec<(usize, String)> = (&*fields).into_iter().map(|(name, value)| (values(value), name.clone())).collect();
+    cut.into_keys().collect()
+}
+
+/// The same of the members of an object.
+pub fn fit_object(fields: &mut Fields) -> Vec<String> {
+    let cut = too_large(fields.iter());
+    if !cut.is_empty() {
+        *fields = std::mem::take(fields).into_iter().filter_map(|field| kept(&cut, field)).collect();
+    }
+    cut.into_keys().collect()
+}
+
+/// What is too large for the room that smaller ones leave, each with the values that there still is room for.
+fn too_large<'f>(fields: impl Iterator<Item = (&'f String, &'f Value)>) -> BTreeMap<String, usize> {
+    let mut sizes: Vec<(usize, &String)> = fields.map(|(name, value)| (values(value), name)).collect();
     sizes.sort_unstable();
     let (mut room, mut cut) = (MOST_VALUES, BTreeMap::new());
     for (size, name) in sizes {
         if size <= room {
             room -= size;
         } else {
-            cut.insert(name, std::mem::take(&mut room));
+            cut.insert(name.clone(), std::mem::take(&mut room));
         }
     }
-    let kept = std::mem::take(fields).into_iter().filter_map(|(name, value)| {
-        let value = match cut.get(&name) {
-            Some(room) => first(value, *room)?,
-            None => value,
-        };
-        Some((name, value))
-    });
-    *fields = kept.collect();
-    cut.into_keys().collect()
+    cut
+}
+
+/// What is kept of a field.
+fn kept(cut: &BTreeMap<String, usize>, (name, value): (String, Value)) -> Option<(String, Value)> {
+    match cut.get(&name) {
+        Some(room) => Some((name, first(value, *room)?)),
+        None => Some((name, value)),
+    }
+}
+
+/// What is told where there was more.
+pub fn left_out() -> String {
+    format!("of what no field holds only {MOST_VALUES} values are kept")
 }
 
 /// The first members of a list or an object, as many as fit into so many values with it.
@@ -150,16 +165,16 @@ mod tests {
     #[test]
     fn what_is_small_is_kept_and_of_what_is_too_large_the_first() {
         let mut fields: BTreeMap<String, Value> =
-            [("few", json!([1, 2])), ("many", json!(vec![json!({ "a": 1 }); 6_000])), ("more", json!(vec![0; 20_000]))]
+            [("few", json!([1, 2])), ("many", json!(vec![json!({ "a": 1 }); 16_000])), ("more", json!(vec![0; 60_000]))]
                 .map(|(name, value)| (name.to_owned(), value))
                 .into();
         assert_eq!(fit(&mut fields), ["many", "more"]);
-        assert_eq!((fields.len(), &fields["few"], fields["many"].as_array().unwrap().len()), (2, &json!([1, 2]), 4_998));
-        assert_eq!(fields.values().map(values).sum::<usize>(), 10_000);
+        assert_eq!((fields.len(), &fields["few"], fields["many"].as_array().unwrap().len()), (2, &json!([1, 2]), 14_998));
+        assert_eq!(fields.values().map(values).sum::<usize>(), 30_000);
         assert!(fit(&mut fields).is_empty(), "what fits is left as it is");
-        let members: Fields = (0..20_000).map(|number| (format!("m{number}"), json!(number))).collect();
+        let members: Fields = (0..40_000).map(|number| (format!("m{number}"), json!(number))).collect();
         let mut fields = Fields::from_iter([("kith".to_owned(), Value::Object(members)), ("words".to_owned(), json!("x"))]);
-        assert_eq!(fit(&mut fields), ["kith"]);
-        assert_eq!((fields["kith"].as_object().unwrap().len(), &fields["words"]), (9_998, &json!("x")));
+        assert_eq!(fit_object(&mut fields), ["kith"]);
+        assert_eq!((fields["kith"].as_object().unwrap().len(), &fields["words"]), (29_998, &json!("x")));
     }
 }

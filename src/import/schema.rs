@@ -64,13 +64,13 @@ pub fn whole<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
     check(value).map_err(|fault| faults_of(fault).iter().map(notice).collect())
 }
 
-/// Looks once more at the size of a service as a whole, with all that has been kept of it since.
+/// Looks at the size of a service as a whole, with all that is kept of it.
 ///
 /// # Errors
 /// Where it is too large.
 pub fn measured(service: &ServiceInput) -> Result<(), Vec<Notice>> {
-    let faults = rules::oversize(service);
-    if faults.is_empty() { Ok(()) } else { Err(faults.iter().map(notice).collect()) }
+    let faults: Vec<Notice> = rules::too_long(service).iter().chain(&rules::too_many_values(service)).map(notice).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 fn faults_of(error: Error) -> Vec<Fault> {

@@ -13,7 +13,7 @@ use crate::db::DbConn;
 use crate::db::types::{Instant, Json};
 use crate::error::{Error, Result};
 use crate::http::resource;
-use crate::kind::{FollowUpId, ReferralId};
+use crate::kind::{FollowUpId, OrganizationId, ReferralId};
 use crate::{follow_ups, organizations};
 
 /// Where a referral stood.
@@ -29,11 +29,10 @@ pub struct Stood {
     pub status_at: Instant,
 }
 
-/// Has no system begin to call for the performers that these name until the transaction ends: whoever loads a referral counts on it that it
-/// speaks for the performer too, and a system that is about to call waits, and takes over what was planned. One statement for all.
-pub fn hold_performers<'i>(conn: &mut DbConn, caller: &Principal, inputs: impl IntoIterator<Item = &'i ReferralInput>) -> Result<()> {
-    let named = inputs.into_iter().filter_map(|input| input.performer_organization_id);
-    let others: BTreeSet<_> = named.filter(|performer| *performer != caller.organization_id).collect();
+/// Has no system begin to call for these performers until the transaction ends: whoever loads a referral counts on it that it speaks for
+/// the performer too, and a system that is about to call waits, and takes over what was planned. One statement for all.
+pub fn hold_performers(conn: &mut DbConn, caller: &Principal, performers: impl IntoIterator<Item = OrganizationId>) -> Result<()> {
+    let others: BTreeSet<_> = performers.into_iter().filter(|performer| *performer != caller.organization_id).collect();
     organizations::repository::lock_connections(conn, &others)
 }
 
@@ -52,7 +51,7 @@ pub fn load(
     check(conn, caller, None, &mut input, status.is_open())?;
     if !is_named {
         // Who gives the service is known by now.
-        hold_performers(conn, caller, [&input])?;
+        hold_performers(conn, caller, input.performer_organization_id)?;
     }
     let loaded = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
         let row = workflow::draft(conn, caller, id, input)?;

@@ -309,7 +309,7 @@ pub struct Alert {
 /// A community service as a directory keeps it: what is created and replaced.
 ///
 /// As JSON it has at most 1,048,576 bytes, what is not known written as `null`: five hundred places, each with its address, telephone and
-/// opening times, are fewer. Of these `source_fields` has at most 10,000 values. Search goes by the 5,000 of its words that say most.
+/// opening times, are fewer. Of these `source_fields` has at most 30,000 values. Search goes by the 5,000 of its words that say most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceInput {
@@ -434,7 +434,7 @@ pub struct ServiceInput {
     #[serde(default)]
     #[schema(max_length = 5_000, example = "Ask for Dana; she speaks Cree.")]
     pub connector_notes: Option<String>,
-    /// What its source says and no field here holds, by the source's own field names. At most 10,000 values, those that stand in lists and
+    /// What its source says and no field here holds, by the source's own field names. At most 30,000 values, those that stand in lists and
     /// objects counted too.
     #[serde(default)]
     #[schema(value_type = Object, additional_properties = true)]

@@ -4,7 +4,7 @@ use super::api::Service;
 use super::duplicates::sources;
 use super::model::ServiceInput;
 use super::row::ServiceRow;
-use super::{phones, providers, repository};
+use super::{phones, providers, repository, rules};
 use crate::auth::Principal;
 use crate::db::DbConn;
 use crate::db::types::Json;
@@ -74,6 +74,7 @@ impl Resource for Services {
             let with_alerts = ServiceInput { alerts: input.alerts.clone(), ..row.content.0.clone() };
             return if *input == with_alerts { Ok(()) } else { Err(keeper_only()) };
         }
+        rules::ensure_few_values(current.map(|row| &row.content.0), input)?;
         let is_new = |provider: &_| current.is_none_or(|row| row.provider_id != Some(*provider));
         match input.provider_id.filter(is_new) {
             Some(provider) if !organizations::repository::exists(conn, provider)? => {

@@ -9,7 +9,7 @@ use super::capacity::api::CapacityLine;
 use super::model::{AreaKind, Capacity, Schedule, ServiceInput};
 use super::schedule;
 use super::search::ServiceQuery;
-use crate::error::Fault;
+use crate::error::{Error, Fault, Result};
 use crate::http::json;
 use crate::types::{DateSpan, Point, find_domain};
 
@@ -19,8 +19,9 @@ const MOST_EXPANSIONS: usize = 10;
 /// Whoever reads the journal, or matches, may have hundreds of services in memory.
 pub const LARGEST: usize = 1 << 20;
 /// The most values of what its source says beyond our fields, those that stand in others counted too: in memory each may take sixty times
-/// as much as it has as text. Records of real directories have some hundreds.
-pub const MOST_VALUES: usize = 10_000;
+/// as much as it has as text, and so many some 15 MiB. Records of real directories have some hundreds, one of three hundred places some
+/// fifteen thousand.
+pub const MOST_VALUES: usize = 30_000;
 
 impl Validate for ServiceInput {
     fn validate(&self) -> Result<(), ValidationErrors> {
@@ -154,7 +155,7 @@ impl Faults {
     }
 
     fn check_size(&mut self, service: &ServiceInput) {
-        self.0.extend(oversize(service));
+        self.0.extend(too_long(service));
     }
 
     fn check_span(&mut self, pointer: &str, span: DateSpan) {
@@ -175,17 +176,24 @@ impl Faults {
     }
 }
 
-/// What is wrong with the size of a service as a whole, if anything is.
-pub fn oversize(service: &ServiceInput) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if json::length(service) > LARGEST {
-        faults.push(Fault::new("", "too_long", format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known")));
-    }
-    if service.source_fields.values().map(json::values).sum::<usize>() > MOST_VALUES {
-        let message = format!("must have at most {MOST_VALUES} values, those that stand in lists and objects counted too");
-        faults.push(Fault::new("/source_fields", "too_many", message));
-    }
-    faults
+/// What is wrong with the bytes of a service as a whole, if anything is.
+pub fn too_long(service: &ServiceInput) -> Option<Fault> {
+    let message = || format!("must have at most {LARGEST} bytes as JSON, with `null` for what is not known");
+    (json::length(service) > LARGEST).then(|| Fault::new("", "too_long", message()))
+}
+
+/// What is wrong with how many values its source says of a service beyond our fields, if anything is. It is asked only of what changes them:
+/// whoever writes the rest of a service that was kept with more writes the same again.
+pub fn too_many_values(service: &ServiceInput) -> Option<Fault> {
+    let message = || format!("must have at most {MOST_VALUES} values, those that stand in lists and objects counted too");
+    let values: usize = service.source_fields.values().map(json::values).sum();
+    (values > MOST_VALUES).then(|| Fault::new("/source_fields", "too_many", message()))
+}
+
+/// Fails where what is written of a service says too much beyond our fields, and something else than is there, where it is.
+pub fn ensure_few_values(current: Option<&ServiceInput>, input: &ServiceInput) -> Result<()> {
+    let is_changed = current.is_none_or(|current| current.source_fields != input.source_fields);
+    too_many_values(input).filter(|_| is_changed).map_or(Ok(()), |fault| Err(Error::Invalid(vec![fault])))
 }
 
 /// Schedules with the pointer of each in the list at a pointer.

@@ -4,13 +4,16 @@ use diesel::connection::SimpleConnection as _;
 use kith::auth::Scope;
 use kith::db::DbConn;
 use kith::db::types::Id;
-use kith::kind::OrganizationId;
+use kith::kind::{OrganizationId, ServiceId};
 use kith::matching::model::{UnmetNeedInput, UnmetNeedRow};
 use kith::matching::repository::insert_unmet;
 use kith::openapi::document;
 use kith::organizations::model::OrganizationKind;
+use kith::services::model::ServiceInput;
+use kith::services::repository;
 use serde_json::{Value, json};
 
+use crate::bulk;
 use crate::client::{Caller, TestApp};
 use crate::duplicates::{Valley, path};
 use crate::harness::{FIRST_IDS, TestDb, many_rows, numbered_id, until};
@@ -75,11 +78,47 @@ on_both!(what_no_field_holds_has_so_many_values_and_no_more, |db| async move {
     let rows = |number: usize| json!({ "source_fields": { "rows": vec![json!({ "a": 1 }); number] } });
     let (keeper, service) = directory(db, json!({ "name": "Lunch Club" })).await;
     // The list, and two for each object in it.
-    keeper.patch(&service, 1, rows(4_999)).await.expect(200);
-    assert_eq!(keeper.patch(&service, 2, rows(5_000)).await.faults(422), fault("/source_fields", "too_many"));
+    keeper.patch(&service, 1, rows(14_999)).await.expect(200);
+    assert_eq!(keeper.patch(&service, 2, rows(15_000)).await.faults(422), fault("/source_fields", "too_many"));
     let suggest = async |patch: Value| keeper.post(&format!("{service}/suggestions"), json!({ "base_version": 2, "patch": patch })).await;
     assert_eq!(suggest(rows(2_500)).await.faults(422), fault("/patch", "too_many"));
     suggest(rows(2_400)).await.expect(201);
+});
+
+on_both!(a_service_that_was_kept_with_more_values_is_edited_as_long_as_these_stay_as_they_are, |db| async move {
+    let whole = |key: &str, rows: usize, notes: &str| {
+        json!({ "name": "Lunch Club", "identifiers": [{ "system": "urn:example:211", "value": key }], "connector_notes": notes,
+            "source_fields": { "rows": vec![0; rows] } })
+    };
+    let (keeper, service) = directory(db, whole("svc-1", 1, "Ask for Dana.")).await;
+    let (id, now): (ServiceId, _) = (service.rsplit('/').next().unwrap().parse().unwrap(), keeper.app.clock.now());
+    let keep_more = move |conn: &mut DbConn| {
+        let row = repository::find(conn, id)?.unwrap();
+        let more = [("rows".to_owned(), json!(vec![0; 40_000]))].into();
+        repository::update(conn, &row.with_content(ServiceInput { source_fields: more, ..row.content.0.clone() }, now))
+    };
+    assert!(keeper.app.state.db.write(keep_more).await.unwrap());
+
+    keeper.patch(&service, 2, json!({ "connector_notes": "Ask for Sam." })).await.expect(200);
+    keeper.put(&service, 3, whole("svc-1", 40_000, "Ask for Lee.")).await.expect(200);
+    let too_many = fault("/source_fields", "too_many");
+    assert_eq!(keeper.patch(&service, 4, json!({ "source_fields": { "more": 1 } })).await.faults(422), too_many);
+    assert_eq!(keeper.put(&service, 4, whole("svc-1", 40_001, "Ask for Lee.")).await.faults(422), too_many);
+    let suggest = async |patch: Value| keeper.post(&format!("{service}/suggestions"), json!({ "base_version": 4, "patch": patch })).await;
+    suggest(json!({ "connector_notes": null })).await.expect(201);
+    assert_eq!(suggest(json!({ "source_fields": { "more": 1 } })).await.faults(422), fault("/patch/source_fields", "too_many"));
+
+    let lines = [("svc-1", 40_000, "Ask for Kim."), ("svc-1", 40_001, "Ask for Kim."), ("svc-2", 40_000, "Ask for Kim.")]
+        .map(|(key, rows, notes)| json!({ "type": "service", "resource": whole(key, rows, notes) }));
+    let job = bulk::load(&keeper, bulk::text(&lines)).await;
+    assert_eq!(bulk::counts(&job), [0, 1, 0, 2], "{job:#}");
+    for refused in &bulk::results(&keeper, &job).await[1..] {
+        let fault = &refused["problem"]["errors"][0];
+        assert_eq!((&fault["pointer"], &fault["code"]), (&json!("/resource/source_fields"), &json!("too_many")), "{refused}");
+    }
+    let read = keeper.get(&service).await.expect(200);
+    assert_eq!((&read["version"], &read["connector_notes"]), (&json!(5), &json!("Ask for Kim.")));
+    assert_eq!(read["source_fields"]["rows"].as_array().unwrap().len(), 40_000);
 });
 
 /// The versions that each page of the journal tells, from the first to the last.

@@ -186,6 +186,35 @@ async fn what_a_referral_leaves_to_do_that_is_loaded_while_a_system_begins_to_ca
 }
 
 #[actix_web::test]
+async fn an_import_waits_for_the_performers_of_referrals_before_it_has_changed_anything() {
+    let Some((town, url)) = town().await else { return };
+    let (client, now) = (town.program.client_id, town.app.clock.now());
+    town.app.state.db.write(move |conn| set_active(conn, client, false, now)).await.unwrap();
+    let patient = town.patient().await;
+    // When it is read the referral is of nobody who is there.
+    let mut referral = town.navigation(&patient);
+    referral["patient_id"] = bulk::key("p-1");
+    let stood = json!({ "status": "accepted", "requested_at": "2026-02-20T17:00:00Z", "status_at": "2026-02-21T17:00:00Z" });
+    let lines = [
+        json!({ "type": "patient", "id": patient, "resource": { "names": [{ "family": "Gagnon" }] } }),
+        json!({ "type": "patient", "resource": { "names": [{ "family": "Roy" }], "identifiers": [bulk::key("p-1")] } }),
+        json!({ "type": "referral", "resource": referral, "read_only": stood }),
+    ];
+    let mut rival = Rival::before(&url, town.program.organization_id);
+    let loading = actix_web::rt::spawn({
+        let clinic = town.clinic.clone();
+        async move {
+            let job = bulk::load(&clinic, bulk::text(&lines)).await;
+            assert_eq!(bulk::counts(&job), [2, 1, 0, 0], "{:#?}", bulk::results(&clinic, &job).await);
+        }
+    });
+    rival.is_met_by(&[&loading]).await;
+    rival.also(&format!("SELECT 1 FROM patients WHERE id = '{patient}' FOR UPDATE NOWAIT"));
+    rival.leave();
+    loading.await.unwrap();
+}
+
+#[actix_web::test]
 async fn what_comes_too_late_for_a_merge_is_refused() {
     let Some((town, url)) = town().await else { return };
     let survivor = town.patient().await;

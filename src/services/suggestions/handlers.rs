@@ -24,6 +24,7 @@ use crate::kind::{self, ResourceType, ServiceId, ServiceSuggestionId};
 use crate::services::Services;
 use crate::services::model::ServiceInput;
 use crate::services::row::ServiceRow;
+use crate::services::rules;
 
 /// The service's content with the suggestion in it.
 ///
@@ -31,7 +32,10 @@ use crate::services::row::ServiceRow;
 /// What would be wrong with the service, at pointers into the suggestion.
 fn changed(row: &ServiceRow, input: &ServiceSuggestionInput) -> Result<ServiceInput> {
     let patch = MergePatch(Value::Object(input.patch.clone()));
-    let merged = resource::merged::<ServiceInput>(&row.content.0, &patch);
+    let merged = resource::merged::<ServiceInput>(&row.content.0, &patch).and_then(|merged| {
+        rules::ensure_few_values(Some(&row.content.0), &merged)?;
+        Ok(merged)
+    });
     merged.map_err(|error| error.at_pointers(|fault| format!("/patch{fault}")))
 }
 

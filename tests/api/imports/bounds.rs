@@ -1,5 +1,6 @@
 //! Records whose lists have no end: what of them is read, and what is told of the rest.
 
+use kith::http::json::values;
 use serde_json::{Value, json};
 
 use super::over_http::{counts, import, services};
@@ -102,4 +103,26 @@ on_both!(hours_of_a_holiday_beside_others_of_the_same_day_are_kept_and_do_not_cl
     assert_eq!(closed, [(&json!("00:00"), &json!("09:00")), (&json!("12:00"), &json!("00:00"))]);
     let kept = service["source_fields"]["holiday_schedules"].as_array().unwrap();
     assert!(kept.iter().any(|row| row["opens_at"] == "13:00"), "{kept:?}");
+});
+
+on_both!(what_is_kept_of_a_record_is_no_more_with_the_keys_that_another_organization_has, |db| async move {
+    let app = TestApp::new(db).await;
+    let caller = app.clinic().await;
+    let of = |id: &str, organization: &str, rows: usize| {
+        json!({ "id": id, "name": id, "status": "active", "rows": vec![json!({ "a": 1 }); rows],
+            "organization": { "id": organization, "name": format!("Society {id}"),
+                "organization_identifiers": [{ "identifier_scheme": "CA-CRA_ACR", "identifier": "118830000RR0001" }] } })
+    };
+    let records = [of("a", "11111111-1111-4111-8111-111111111111", 0), of("b", "22222222-2222-4222-8222-222222222222", MANY)];
+    let answer = import(&caller, "&time_zone=America/Vancouver", &records).await;
+    assert_eq!(counts(&answer), [2, 0, 0, 0, 0, 2]);
+    let told = told(&answer.json(), 2);
+    for (code, field) in [("identifier_taken", "organization.organization_identifiers"), ("left_out", "rows")] {
+        assert!(told.contains(&(code.to_owned(), field.to_owned())), "{told:?}");
+    }
+    let found = services(&caller).await;
+    let kept = found.iter().find(|service| service["name"] == "b").unwrap()["source_fields"].as_object().unwrap();
+    assert_eq!(kept["organization.organization_identifiers"][0]["identifier"], "118830000RR0001");
+    let number: usize = kept.values().map(values).sum();
+    assert!((29_900..=30_000).contains(&number), "{number}");
 });
