@@ -121,7 +121,7 @@ impl Run<'_> {
         let known = self.find(conn, &keys(kind, said))?;
         let (outcome, of) = match self.own(conn, kind, said, &known)? {
             Some(own) => {
-                within(by_itself(conn, caller, kind, said, own.id))?;
+                within(by_itself(conn, caller, kind, said, own.id, false))?;
                 (if own.content == Some(content) { LineOutcome::Unchanged } else { LineOutcome::Updated }, own)
             }
             None if leans => within(standing(conn, caller, kind, said))?,
@@ -221,19 +221,18 @@ fn written(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, said: Sai
 /// What would become of a line, as far as that can be told without writing it.
 fn standing(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, said: Said<'_>) -> Result<(LineOutcome, Foreseen)> {
     let (outcome, of) = match kind.standing(conn, caller, said)? {
-        Some((id, is_same)) => {
-            (if is_same { LineOutcome::Unchanged } else { LineOutcome::Updated }, Foreseen { id, is_new: false, content: None })
-        }
+        // Also where its body says the same: then it is something else of it that was refused, such as that it is sent.
+        Some(id) => (LineOutcome::Updated, Foreseen { id, is_new: false, content: None }),
         None => (LineOutcome::Created, Foreseen { id: new_id(caller, said.id), is_new: true, content: None }),
     };
-    by_itself(conn, caller, kind, said, of.id)?;
+    by_itself(conn, caller, kind, said, of.id, of.is_new)?;
     Ok((outcome, of))
 }
 
 /// Fails where a line of this resource cannot be, whatever else is there: for what it says besides its body, or for an identifier that
-/// another resource has.
-fn by_itself(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, said: Said<'_>, id: Uuid) -> Result<()> {
-    kind.check_said(conn, caller, said)?;
+/// another resource has. How it stood is of no matter where it is not new, or a line before has left it.
+fn by_itself(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, said: Said<'_>, id: Uuid, is_new: bool) -> Result<()> {
+    kind.check_said(conn, caller, said, is_new)?;
     ensure_own(conn, caller.organization_id, kind.resource_type(), kind.identifiers(said.body), id)
 }
 

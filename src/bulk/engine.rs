@@ -19,7 +19,7 @@ use crate::changes::follower::catch_up;
 use crate::clock::Clock;
 use crate::db::types::{Id, Instant};
 use crate::db::{Db, DbConn};
-use crate::error::{Chain, Result};
+use crate::error::{Chain, Error, Result};
 use crate::kind::ClientId;
 use crate::services::Directory;
 
@@ -74,17 +74,30 @@ impl Engine {
     /// Does one job, as far as a turn goes; nothing where another does it.
     pub async fn serve(&self, job: JobId) -> Result<()> {
         let taken = Lease::take(&self.db, &self.clock, self.id, job, begin).await?;
-        let Some((lease, job)) = taken else { return Ok(()) };
+        let Some((lease, row)) = taken else { return Ok(()) };
+        let done = self.turn(&lease, row).await;
+        // The job is not to blame for a database that takes nothing, nor for a lease that was not prolonged. Of one that has ended, or that
+        // another has taken over, nothing is taken back.
+        if matches!(done, Ok(false) | Err(Error::Busy | Error::Unavailable(_)))
+            && let Err(error) = lease.write(|conn, job, _| repository::take_back(conn, job.id)).await
+        {
+            log::warn!("an interrupted attempt at job {job} goes on counting: {}", Chain(&error));
+        }
+        done.map(|_| ())
+    }
+
+    /// True where there is more to do; false where the job has ended or the lease is lost.
+    async fn turn(&self, lease: &Lease<JobId>, job: JobRow) -> Result<bool> {
         let began = Moment::now();
         let go_on = || !self.is_stopping.get() && began.elapsed() < LONGEST_TURN;
         let is_to_wait = match job.kind {
-            JobKind::Import => self.import(&lease, job, go_on).await?,
-            JobKind::Export => self.export(&lease, job, go_on).await?,
+            JobKind::Import => self.import(lease, job, go_on).await?,
+            JobKind::Export => self.export(lease, job, go_on).await?,
         };
         if is_to_wait {
             let _lost = lease.write(|conn, job, now| repository::release(conn, job.id, now)).await?;
         }
-        Ok(())
+        Ok(is_to_wait)
     }
 
     /// Deletes what nobody needs any more, a bounded number of rows in each transaction.

@@ -14,8 +14,6 @@ use crate::db::types::Instant;
 use crate::error::{Error, Result};
 use crate::openapi;
 
-/// Resources that are read by one query: each may take a megabyte several times.
-const PAGE: i64 = 20;
 /// A piece of a file has so many lines,
 const LINES: i64 = 1_000;
 /// or ends with the line that makes it this large. It is in memory as a whole, here and where it is downloaded.
@@ -55,7 +53,7 @@ pub fn read(conn: &mut DbConn, job: &JobRow, now: Instant) -> Result<Step> {
     let mut piece = Piece::new(of, job.content.format, is_new)?;
     let mut has_more = true;
     while has_more && !piece.is_full() {
-        let window = Window { since: job.content.since, after: progress.after, until: None, limit: PAGE };
+        let window = Window { since: job.content.since, after: progress.after, until: None, limit: kind.at_once() };
         has_more = kind.page(conn, &caller, window, &mut |resource| {
             piece.add(&resource)?;
             progress.after = Some(resource.id);

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::importing::new_id;
 use super::model::LineOutcome;
 use super::references::{echo, met};
 use crate::appointments::handlers::Appointments;
@@ -192,10 +193,10 @@ pub trait Loadable: Sync {
     /// Creates or replaces what the line is of: what has the first identifier; what has the id, came from what had it, or was named by it
     /// before; else a new one.
     fn write(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<(LineOutcome, Uuid)>;
-    /// What a line is of, where that is there, and whether its body says the same. Fails where the caller may not write what it says.
-    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<(Uuid, bool)>>;
-    /// Fails where what a line says besides its body cannot be, whatever else is there.
-    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<()>;
+    /// What a line is of, where that is there. Fails where the caller may not write what it says.
+    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<Uuid>>;
+    /// Fails where what a line says besides its body cannot be, whatever else is there. How it stood is asked of a new one alone.
+    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>, is_new: bool) -> Result<()>;
     /// A digest of what a line says: the same of two that say the same.
     fn digest(&self, said: Said<'_>) -> Result<Uuid>;
     /// Whether [`insert_all`](Self::insert_all) does all there is to be done for one that stood so.
@@ -205,6 +206,8 @@ pub trait Loadable: Sync {
     /// A page of what the caller sees, in order of id: each is made when its turn comes and given to `put`, which says whether it takes more.
     /// Whether there may be more behind the last.
     fn page(&self, conn: &mut DbConn, caller: &Principal, window: Window, put: &mut dyn FnMut(Exported) -> Result<bool>) -> Result<bool>;
+    /// How many an export reads by one page.
+    fn at_once(&self) -> i64;
 }
 
 impl std::fmt::Debug for dyn Loadable {
@@ -252,9 +255,14 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, caller, id, was);
         Ok(false)
     }
-    /// Fails where what is said of one besides its body, by which it is [made](Self::create) and [restored](Self::restore), cannot be.
-    fn check_said(conn: &mut DbConn, caller: &Principal, input: &Self::Input, was: &ReadOnly, is_sent: bool) -> Result<()> {
+    /// Fails where what is said of a new one besides its body, by which it is [made](Self::create), cannot be.
+    fn check_created(conn: &mut DbConn, caller: &Principal, input: &Self::Input, was: &ReadOnly, is_sent: bool) -> Result<()> {
         let _ = (conn, caller, input, was, is_sent);
+        Ok(())
+    }
+    /// Fails where what is said of one, new or not, by which it is [restored](Self::restore), cannot be.
+    fn check_restored(was: &ReadOnly) -> Result<()> {
+        let _ = was;
         Ok(())
     }
     /// Some as lists show them, in the same order. Where that takes a look at other rows, at those of all of them together.
@@ -271,6 +279,9 @@ pub trait Bulk: Resource<Input: PartialEq, Kind: 'static> {
         let _ = (conn, rows);
         Err(Error::internal("this resource is not inserted in batches"))
     }
+    /// How many an export reads by one page: each page asks anew whom the organization sees. Fewer where one may take a megabyte, which is in
+    /// memory several times.
+    const AT_ONCE: i64 = 200;
     /// Whether there may be more behind fewer [`rows`](Self::rows) than were asked for.
     const CUT: bool = false;
     /// The living rows that the caller's lists show, in order of id.
@@ -366,7 +377,7 @@ impl<R: Bulk> Loadable for Of<R> {
         let Said { id, was, is_sent, .. } = said;
         let input = Self::input(said.body)?;
         let Some(present) = Self::present(conn, caller, id, input)?.map(Id::from_uuid) else {
-            let new = id.map_or_else(Id::generate, |id| Id::from_uuid(echo(caller.organization_id, id)));
+            let new = Id::from_uuid(new_id(caller, id));
             R::create(conn, caller, new, input.clone(), was, is_sent)?;
             R::restore(conn, caller, new, was)?;
             return Ok((LineOutcome::Created, new.uuid()));
@@ -378,19 +389,21 @@ impl<R: Bulk> Loadable for Of<R> {
         Ok((if is_changed || is_restored || is_sent { LineOutcome::Updated } else { LineOutcome::Unchanged }, present.uuid()))
     }
 
-    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<(Uuid, bool)>> {
+    fn standing(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<Option<Uuid>> {
         let input = Self::input(said.body)?;
         let Some(present) = Self::present(conn, caller, said.id, input)? else { return Ok(None) };
         let row = resource::get_row::<R>(conn, caller, Id::from_uuid(present))?;
-        let is_same = resource::read_content::<R>(conn, caller, &row)?.0 == *input;
-        if !is_same {
+        if resource::read_content::<R>(conn, caller, &row)?.0 != *input {
             R::permit(caller, &row)?;
         }
-        Ok(Some((present, is_same)))
+        Ok(Some(present))
     }
 
-    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>) -> Result<()> {
-        R::check_said(conn, caller, Self::input(said.body)?, said.was, said.is_sent)
+    fn check_said(&self, conn: &mut DbConn, caller: &Principal, said: Said<'_>, is_new: bool) -> Result<()> {
+        if is_new {
+            R::check_created(conn, caller, Self::input(said.body)?, said.was, said.is_sent)?;
+        }
+        R::check_restored(said.was)
     }
 
     fn digest(&self, said: Said<'_>) -> Result<Uuid> {
@@ -453,6 +466,10 @@ impl<R: Bulk> Loadable for Of<R> {
             }
         }
         Ok(has_more)
+    }
+
+    fn at_once(&self) -> i64 {
+        R::AT_ONCE
     }
 }
 

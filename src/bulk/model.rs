@@ -28,7 +28,8 @@ pub const MOST_OPEN: i64 = 20;
 /// Of a client's exports that have ended so many are kept at most: those that ended last.
 pub const MOST_KEPT: i64 = 20;
 
-/// So many times in a row a job is taken up at most by whoever comes to no end and does not bring it on; then it is given up.
+/// So many times in a row a job is taken up at most by whoever comes to no end and does not bring it on; then it is given up. Where the
+/// database was busy or not available the time does not count.
 pub const MOST_ATTEMPTS: i32 = 6;
 
 /// An import that has refused so many lines is given up, unless it has taken more than one for ten of them: little would come of the rest,
@@ -215,7 +216,8 @@ pub struct JobRow {
     pub leased_by: Option<Id<()>>,
     /// Until when it alone does.
     pub leased_until: Option<Instant>,
-    /// How often it was taken up since it last came on, the attempt that is under way included.
+    /// How often it was taken up since it last came on, the attempt that is under way included, and without those that the database broke
+    /// off.
     pub attempts: i32,
 }
 

@@ -149,6 +149,13 @@ pub fn lock(conn: &mut DbConn, id: JobId) -> Result<()> {
     Ok(())
 }
 
+/// Takes back that a job was taken up, where it has not come on since: whoever did it could not go on through no fault of the job.
+pub fn take_back(conn: &mut DbConn, id: JobId) -> Result<()> {
+    let counted = bulk_jobs::table.filter(bulk_jobs::id.eq(id)).filter(bulk_jobs::attempts.gt(0));
+    update(counted).set(bulk_jobs::attempts.eq(bulk_jobs::attempts - 1)).execute(conn)?;
+    Ok(())
+}
+
 /// Lets go of a job, so that others get their turn first.
 pub fn release(conn: &mut DbConn, id: JobId, now: Instant) -> Result<()> {
     update(bulk_jobs::table.find(id))

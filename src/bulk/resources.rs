@@ -49,6 +49,7 @@ impl Bulk for Organizations {
     const WRITE: Scope = Scope::OrganizationsWrite;
     const SCHEMA: &'static str = "Organization";
     const REFERENCES: &'static [(&'static str, T)] = &[("/parent_id", T::Organization)];
+    const AT_ONCE: i64 = 20;
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::organizations(conn, caller, window)
@@ -70,6 +71,7 @@ impl Bulk for Services {
     const REFERENCES: &'static [(&'static str, T)] = &[("/provider_id", T::Organization)];
     const BATCHED: bool = true;
     const RESTORED: &'static [&'static str] = &["capacity", "capacities"];
+    const AT_ONCE: i64 = 20;
     const CUT: bool = true;
 
     /// The room that it has, as old as it was: an older word than what is known changes nothing.
@@ -86,7 +88,7 @@ impl Bulk for Services {
         Ok(is_changed)
     }
 
-    fn check_said(_: &mut DbConn, _: &Principal, _: &ServiceInput, was: &ReadOnly, _: bool) -> Result<()> {
+    fn check_restored(was: &ReadOnly) -> Result<()> {
         rooms(was).map(|_| ())
     }
 
@@ -153,6 +155,7 @@ fn is_news(capacity: &Capacity, known: &Capacity) -> bool {
 impl Bulk for Instruments {
     const WRITE: Scope = Scope::Admin;
     const SCHEMA: &'static str = "Instrument";
+    const AT_ONCE: i64 = 20;
 
     fn rows(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<Self::Row>> {
         rows::instruments(conn, caller, window)
@@ -166,7 +169,7 @@ impl Bulk for Patients {
     const BATCHED: bool = true;
     const RESTORED: &'static [&'static str] = &["need_level", "primary_navigator_id"];
 
-    fn check_said(_: &mut DbConn, _: &Principal, _: &PatientInput, was: &ReadOnly, _: bool) -> Result<()> {
+    fn check_restored(was: &ReadOnly) -> Result<()> {
         let _: (Option<NeedLevel>, Option<Uuid>) = (word(was, "need_level")?, word(was, "primary_navigator_id")?);
         Ok(())
     }
@@ -247,7 +250,7 @@ impl Bulk for Consents {
         Ok(true)
     }
 
-    fn check_said(_: &mut DbConn, _: &Principal, _: &Self::Input, was: &ReadOnly, _: bool) -> Result<()> {
+    fn check_restored(was: &ReadOnly) -> Result<()> {
         if said(was, "withdrawn_at").is_some() {
             word::<String>(was, "withdrawal_reason")?;
         }
@@ -320,7 +323,7 @@ impl Bulk for Referrals {
         }
     }
 
-    fn check_said(_: &mut DbConn, caller: &Principal, _: &ReferralInput, was: &ReadOnly, is_sent: bool) -> Result<()> {
+    fn check_created(_: &mut DbConn, caller: &Principal, _: &ReferralInput, was: &ReadOnly, is_sent: bool) -> Result<()> {
         match stood(was, is_sent)? {
             None => Ok(()),
             Some(status) => history::referral(caller, was, status).map(|_| ()),
@@ -373,9 +376,12 @@ impl Bulk for FollowUps {
         }
     }
 
-    fn check_said(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
-        word::<Uuid>(was, "next_follow_up_id")?;
+    fn check_created(conn: &mut DbConn, caller: &Principal, input: &FollowUpInput, was: &ReadOnly, _: bool) -> Result<()> {
         history::follow_up(conn, caller, input, was).map(|_| ())
+    }
+
+    fn check_restored(was: &ReadOnly) -> Result<()> {
+        word::<Uuid>(was, "next_follow_up_id").map(|_| ())
     }
 
     /// The one that was planned after it, whichever of the two is loaded first.
@@ -434,7 +440,7 @@ impl Bulk for Appointments {
         }
     }
 
-    fn check_said(_: &mut DbConn, caller: &Principal, _: &AppointmentInput, was: &ReadOnly, _: bool) -> Result<()> {
+    fn check_created(_: &mut DbConn, caller: &Principal, _: &AppointmentInput, was: &ReadOnly, _: bool) -> Result<()> {
         match ended(was)? {
             None | Some(AppointmentStatus::Booked) => Ok(()),
             Some(status) => history::appointment(caller, was, status).map(|_| ()),

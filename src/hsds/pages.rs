@@ -64,8 +64,8 @@ pub fn batches(entries: &[Entry]) -> impl Iterator<Item = (&'static str, &[Entry
 
 /// Entries of which the rows are read together where there are no pages. Of each there may be a service and an organization of a megabyte.
 pub const BATCH: usize = 100;
-/// Of these so many are read by one query each, where what a source says of a service or of an organization may take 15 MiB,
-const AT_ONCE: usize = 10;
+/// Of these so many are read by one query each, unless they are kept in memory,
+const AT_ONCE: usize = 4;
 /// and no more of them once what their sources say of them takes so many bytes of memory.
 const MOST_WEIGHT: usize = 16 << 20;
 

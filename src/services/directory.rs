@@ -350,7 +350,7 @@ impl Directory {
 fn read_all(conn: &mut DbConn, pages: &mpsc::SyncSender<Vec<ServiceRow>>) -> Result<()> {
     let mut page = Vec::with_capacity(PAGE);
     let send = |page| pages.send(page).map_err(|_| Error::internal("nobody takes what is read of the directory"));
-    repository::each_living(conn, |row| {
+    repository::each_row(conn, |row| {
         page.push(row.without_beyond());
         if page.len() < PAGE {
             return Ok(());

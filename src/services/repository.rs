@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::kind::ServiceId;
 
 /// Services of which the texts are in memory together where a great many are read. What is made of a text may take sixty times as much: so
-/// each is given on before the next is unpacked.
-const PAGE: usize = 100;
+/// each is given on before the next is unpacked, and on SQLite a statement lasts until whoever takes them has the last.
+const PAGE: usize = 25;
 
 /// The service with this id, tombstones included.
 pub fn find(conn: &mut DbConn, id: ServiceId) -> Result<Option<ServiceRow>> {
@@ -75,23 +75,11 @@ pub fn each_of(conn: &mut DbConn, ids: &[ServiceId], mut give: impl FnMut(Servic
     Ok(())
 }
 
-/// Gives all living services, one after the other in order of id, those that were merged into others included.
-pub fn each_living(conn: &mut DbConn, give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
-    walk(conn, false, give)
-}
-
-/// The same with tombstones.
-pub fn each_row(conn: &mut DbConn, give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
-    walk(conn, true, give)
-}
-
-fn walk(conn: &mut DbConn, with_tombstones: bool, mut give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
+/// Gives all services, one after the other in order of id, tombstones and those that were merged into others included.
+pub fn each_row(conn: &mut DbConn, mut give: impl FnMut(ServiceRow) -> Result<()>) -> Result<()> {
     let mut last: Option<ServiceId> = None;
     loop {
         let mut rows = services::table.order(services::id).limit(PAGE as i64).into_boxed();
-        if !with_tombstones {
-            rows = rows.filter(services::deleted_at.is_null());
-        }
         if let Some(last) = last {
             rows = rows.filter(services::id.gt(last));
         }

@@ -10,6 +10,7 @@ use kith::bulk::pieces::pack;
 use kith::bulk::{importing, repository};
 use kith::db::DbConn;
 use kith::db::types::{Id, Instant};
+use kith::error::Error;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -233,6 +234,43 @@ on_both!(a_job_that_has_come_on_is_taken_up_as_often_again, |db| async move {
     engine(&app).work().await.unwrap();
     let done = clinic.get(&place(&job)).await.expect(200);
     assert_eq!((&done["status"], counts(&done)), (&json!("completed"), [600, 0, 0, 0]), "{done:#}");
+});
+
+on_both!(a_job_that_the_database_breaks_off_goes_on_however_often_that_was, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    clinic.post("/v1/patients", patient("there", "Gagnon")["resource"].clone()).await.expect(201);
+    let import = send(&clinic, "/v1/imports", people(3)).await.expect(202);
+    let export = clinic.post("/v1/exports", json!({ "types": ["patient"] })).await.expect(202);
+    let on_sqlite = app.database_url().starts_with("sqlite:");
+    for table in ["patients", "bulk_chunks"] {
+        let full = if on_sqlite {
+            format!("CREATE TRIGGER full_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+        } else {
+            format!(
+                "CREATE FUNCTION full_{table}() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device'; END $$; \
+                 CREATE TRIGGER full_{table} BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION full_{table}()"
+            )
+        };
+        execute(&app, full).await;
+    }
+    for _ in 0..=MOST_ATTEMPTS {
+        for job in [&import, &export] {
+            let broken_off = engine(&app).serve(id_of(job)).await;
+            assert!(matches!(broken_off, Err(Error::Unavailable(_))), "{broken_off:?}");
+        }
+        app.clock.advance(Duration::seconds(11));
+    }
+    for table in ["patients", "bulk_chunks"] {
+        let end = if on_sqlite { format!("DROP TRIGGER full_{table}") } else { format!("DROP TRIGGER full_{table} ON {table}") };
+        execute(&app, end).await;
+    }
+    engine(&app).work().await.unwrap();
+    let done = clinic.get(&place(&import)).await.expect(200);
+    assert_eq!((&done["status"], counts(&done)), (&json!("completed"), [3, 0, 0, 0]), "{done:#}");
+    let done = clinic.get(&format!("/v1/exports/{}", id_of(&export))).await.expect(200);
+    assert_eq!(done["status"], "completed", "{done:#}");
 });
 
 on_both!(an_export_is_kept_in_pieces_of_a_thousand_lines, |db| async move {

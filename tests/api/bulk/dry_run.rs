@@ -178,6 +178,55 @@ on_both!(a_dry_run_holds_a_line_to_the_rules_against_what_is_there_and_stays_so,
     assert_eq!(outcomes(&told), [("refused", "insufficient_scope")]);
 });
 
+on_both!(a_dry_run_says_of_what_is_there_or_in_an_earlier_line_what_the_import_does_with_it, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    let agency = app.tenant("Alder Falls Lunch Club", OrganizationKind::Agency).await;
+    let service = json!({ "name": "Lunch", "kind": "program", "provider_id": agency.organization_id, "identifiers": [key("s-1")] });
+    let line = |of: &str, resource: Value, more: Value| {
+        let mut line = json!({ "type": of, "resource": resource });
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line
+    };
+    let referral = |value: &str| {
+        json!({ "patient_id": key("p-1"), "kind": "service", "service_id": key("s-1"), "source_type": "family_physician",
+            "performer_organization_id": agency.organization_id, "identifiers": [key(value)] })
+    };
+    let check_in = json!({ "patient_id": key("p-1"), "purpose": "check_in", "due_on": "2026-03-10", "identifiers": [key("f-1")] });
+    let there = [
+        patient("p-1", "Tremblay"),
+        line("service", service, json!({})),
+        line("referral", referral("r-1"), json!({})),
+        line("follow_up", check_in.clone(), json!({})),
+    ];
+    assert_eq!(counts(&load(&clinic, text(&there)).await), [4, 0, 0, 0]);
+    let consent = json!({ "patient_id": key("p-1"), "grantee_id": agency.organization_id, "purposes": ["referral"],
+        "categories": ["summary", "contact", "needs"], "form": "verbal" });
+    let worker = json!({ "name": "Harpreet Gill", "roles": ["link_worker"], "identifiers": [key("w-1")] });
+    let (mut given, mut changed) = (check_in, referral("r-2"));
+    given["practitioner_id"] = key("w-1");
+    changed["reason"] = json!("Lives alone.");
+    let lines = [
+        line("consent", consent, json!({})),
+        // The same as before, and sent.
+        line("referral", referral("r-1"), json!({ "draft": false })),
+        line("practitioner", worker, json!({})),
+        // It is open, and stays so.
+        line("follow_up", given, json!({ "read_only": { "status": "completed" } })),
+        line("referral", referral("r-2"), json!({})),
+        line("referral", changed, json!({ "read_only": { "status": "rejected" } })),
+        // That it is new has it asked where it stood.
+        line("referral", referral("r-3"), json!({ "read_only": { "status": "rejected" } })),
+    ];
+    let (job, told) = tried(&clinic, &lines).await;
+    let expected =
+        [("created", ""), ("updated", ""), ("created", ""), ("updated", ""), ("created", ""), ("updated", ""), ("refused", "required")];
+    assert_eq!(outcomes(&told), expected, "{told:#?}");
+    let done = load(&clinic, text(&lines)).await;
+    let did = results(&clinic, &done).await;
+    assert_eq!((counts(&job), outcomes(&told)), (counts(&done), outcomes(&did)), "{did:#?}");
+});
+
 on_both!(what_lines_of_a_dry_run_leave_to_later_ones_is_kept_until_it_has_ended, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;

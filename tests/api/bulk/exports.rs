@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix_web::http::Method;
 use chrono::Duration;
 use kith::auth::Scope;
+use kith::bulk::model::{ChunkRow, JobId};
+use kith::bulk::pieces::{pack, unpack};
 use kith::bulk::references::echo;
+use kith::bulk::repository;
+use kith::db::DbConn;
+use kith::db::types::Id;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -238,12 +243,33 @@ async fn ask(clinic: &Caller, url: &str, headers: &[(&'static str, String)]) -> 
     clinic.app.send(request).await
 }
 
+/// Keeps a file in pieces of so many lines, as if they were long.
+async fn cut(app: &TestApp, job: JobId, file: &'static str, lines: usize) {
+    use diesel::prelude::*;
+    use kith::db::schema::bulk_chunks::dsl;
+    let cut = move |conn: &mut DbConn| {
+        let whole = repository::chunk_from(conn, job, file, 1)?.unwrap();
+        let text = unpack(&whole.content)?;
+        let all: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        assert!(all.len() == whole.lines as usize && all.len() > 2 * lines, "{} lines", all.len());
+        diesel::delete(dsl::bulk_chunks.find((job, file, 1_i64))).execute(conn)?;
+        let piece = |(number, some): (usize, &[&[u8]])| ChunkRow {
+            first_line: (number * lines) as i64 + 1,
+            lines: some.len() as i32,
+            content: pack(&some.concat()).unwrap(),
+            ..whole.clone()
+        };
+        repository::insert_chunks(conn, &all.chunks(lines).enumerate().map(piece).collect::<Vec<_>>())
+    };
+    app.state.db.write(cut).await.unwrap();
+}
+
 on_both!(a_download_that_breaks_off_goes_on_where_it_stopped, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;
-    // More than two pieces.
-    load(&clinic, text(&(0..450).map(|number| patient(&format!("p-{number}"), "Tremblay")).collect::<Vec<_>>())).await;
+    load(&clinic, text(&(0..40).map(|number| patient(&format!("p-{number}"), "Tremblay")).collect::<Vec<_>>())).await;
     let export = export(&clinic, json!({ "types": ["patient"] })).await;
+    cut(&app, Id::from_uuid(uuid(&export["id"])), "patients.ndjson", 9).await;
     let file = &export["files"][0];
     let url = file["url"].as_str().unwrap();
     let whole = download(&clinic, file).await;

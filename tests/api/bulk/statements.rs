@@ -45,7 +45,8 @@ fn first_page(caller: &Caller, of: BulkType) -> (usize, usize) {
             resources += 1;
             Ok(true)
         };
-        of.kind().page(conn, &principal, Window { since: None, after: None, until: None, limit: 200 }, &mut put)?;
+        let window = Window { since: None, after: None, until: None, limit: of.kind().at_once() };
+        of.kind().page(conn, &principal, window, &mut put)?;
         Ok((resources, count.load(Ordering::SeqCst)))
     };
     caller.app.state.db.read_blocking(read).unwrap()
