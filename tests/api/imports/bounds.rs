@@ -60,7 +60,7 @@ on_both!(of_schedules_holidays_and_rooms_as_many_are_taken_as_a_service_has_and_
     let records = [
         json!({ "id": "a", "name": "A", "status": "active", "schedules": mondays(1_000), "capacities": rooms }),
         json!({ "id": "b", "name": "B", "status": "active", "holiday_schedules": holidays }),
-        json!({ "id": "c", "name": "C", "status": "active", "locations": [hall] }),
+        json!({ "id": "c", "name": "C", "status": "active", "service_at_locations": [{ "location": hall }] }),
     ];
     let answer = import(&caller, "&time_zone=America/Vancouver", &records).await;
     assert_eq!(counts(&answer), [3, 0, 0, 0, 0, 0]);
