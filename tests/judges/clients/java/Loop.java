@@ -68,11 +68,11 @@ public final class Loop {
     UUID referral = asClinic.createReferral(body(wanted, ReferralInput.class), null, null, null).getId();
     asProgram.createReferralTransition(referral, body("{ 'status': 'accepted' }", TransitionInput.class), null, null, null);
     FollowUpsApi followUps = new FollowUpsApi(program);
-    UUID due = followUps.listFollowUps(null, null, referral, null, List.of("open"), null, null, null, null, null).getItems().get(0).getId();
+    UUID due = followUps.listFollowUps(null, null, referral, null, List.of("open"), null, null, null, null, null, null, null).getItems().get(0).getId();
     var result = body("{ 'utilisation': 'regular', 'attended': true, 'change': 'better', 'need_met': 'yes' }", FollowUpResult.class);
     followUps.completeFollowUp(due, null, null, null, result);
     asProgram.createReferralTransition(referral, body("{ 'status': 'completed', 'outcome': 'need_met' }", TransitionInput.class), null, null, null);
-    var outcome = asClinic.getReferral(referral, null);
+    var outcome = asClinic.getReferral(referral);
     check(outcome.getStatus().getValue().equals("completed"), outcome);
     check(outcome.getOutcome().getValue().equals("need_met"), outcome);
     try {

@@ -40,12 +40,12 @@ async fn main() {
     let accepted = body(json!({ "status": "accepted" }));
     referrals_api::create_referral_transition(&program, &referral, accepted, None, None, None).await.unwrap();
     let open = Some(vec!["open".to_owned()]);
-    let due = follow_ups_api::list_follow_ups(&program, None, None, Some(&referral), None, open, None, None, None, None, None).await.unwrap();
+    let due = follow_ups_api::list_follow_ups(&program, None, None, Some(&referral), None, open, None, None, None, None, None, None, None).await.unwrap();
     let result = body(json!({ "utilisation": "regular", "attended": true, "change": "better", "need_met": "yes" }));
     follow_ups_api::complete_follow_up(&program, &due.items[0].id.to_string(), None, None, None, result).await.unwrap();
     let completed = body(json!({ "status": "completed", "outcome": "need_met" }));
     referrals_api::create_referral_transition(&program, &referral, completed, None, None, None).await.unwrap();
-    let outcome = serde_json::to_value(referrals_api::get_referral(&clinic, &referral, None).await.unwrap()).unwrap();
+    let outcome = serde_json::to_value(referrals_api::get_referral(&clinic, &referral).await.unwrap()).unwrap();
     assert_eq!((&outcome["status"], &outcome["outcome"]), (&json!("completed"), &json!("need_met")));
     println!("the loop was walked with openapi-generator's Rust client");
 }
