@@ -90,18 +90,14 @@ fn organization(provider: &Provider, source: &str, parent: Option<Uuid>) -> Fiel
 /// list or an object that is too large for the rest of the room its first members.
 pub fn fit(fields: &mut BTreeMap<String, Value>) -> Vec<String> {
     let cut = too_large(fields.iter());
-    if !cut.is_empty() {
-        *fields = std::mem::take(fields).into_iter().filter_map(|field| kept(&cut, field)).collect();
-    }
+    fields.retain(|name, value| stays(&cut, name, value));
     cut.into_keys().collect()
 }
 
 /// The same of the members of an object.
 pub fn fit_object(fields: &mut Fields) -> Vec<String> {
     let cut = too_large(fields.iter());
-    if !cut.is_empty() {
-        *fields = std::mem::take(fields).into_iter().filter_map(|field| kept(&cut, field)).collect();
-    }
+    fields.retain(|name, value| stays(&cut, name, value));
     cut.into_keys().collect()
 }
 
@@ -120,12 +116,10 @@ fn too_large<'f>(fields: impl Iterator<Item = (&'f String, &'f Value)>) -> BTree
     cut
 }
 
-/// What is kept of a field.
-fn kept(cut: &BTreeMap<String, usize>, (name, value): (String, Value)) -> Option<(String, Value)> {
-    match cut.get(&name) {
-        Some(room) => Some((name, first(value, *room)?)),
-        None => Some((name, value)),
-    }
+/// Whether anything of a field is kept; where it is too large, no more of it than there is room for.
+fn stays(cut: &BTreeMap<String, usize>, name: &str, value: &mut Value) -> bool {
+    let Some(room) = cut.get(name) else { return true };
+    first(value.take(), *room).map(|kept| *value = kept).is_some()
 }
 
 /// What is told where there was more.

@@ -81,8 +81,16 @@ pub fn of_time(
     Ok(over.load(conn)?)
 }
 
+/// A condition of deliveries.
+type Condition = Box<dyn BoxableExpression<dsl::webhook_deliveries, MultiBackend, SqlType = Bool>>;
+
+/// Whether a delivery stands in the queue of an endpoint.
+fn waits_for(endpoint: WebhookEndpointId) -> Condition {
+    Box::new(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint).and(sql::<Bool>(IS_PENDING)))
+}
+
 /// Whether a delivery stands behind another, of this place and id.
-fn follows(place: Position, id: WebhookDeliveryId) -> Box<dyn BoxableExpression<dsl::webhook_deliveries, MultiBackend, SqlType = Bool>> {
+fn follows(place: Position, id: WebhookDeliveryId) -> Condition {
     let follows = sql::<Bool>("(order_transaction_id, order_sequence, webhook_deliveries.id) > (")
         .bind::<BigInt, _>(place.transaction_id)
         .sql(", ")
@@ -234,7 +242,7 @@ impl Walk {
     fn next_page(&self, conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<Vec<Head>> {
         let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
         let head = (dsl::id, dsl::order_transaction_id, dsl::order_sequence, dsl::subject_id, dsl::attempt_count, dsl::next_attempt_at);
-        let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+        let waiting = dsl::webhook_deliveries.filter(waits_for(endpoint));
         let mut waiting = waiting.order(order).select(head).limit(self.page).into_boxed();
         if let Some((transaction_id, sequence, id)) = self.after {
             waiting = waiting.filter(follows(Position { transaction_id, sequence }, id));
@@ -305,7 +313,7 @@ pub fn cancel(conn: &mut DbConn, endpoint: WebhookEndpointId, now: Instant) -> R
 }
 
 fn cancel_some(conn: &mut DbConn, endpoint: WebhookEndpointId, most: i64, now: Instant) -> Result<usize> {
-    let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    let waiting = dsl::webhook_deliveries.filter(waits_for(endpoint));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
     let ids: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(most).load(conn)?;
     for ids in ids.chunks(500) {
@@ -318,7 +326,7 @@ fn cancel_some(conn: &mut DbConn, endpoint: WebhookEndpointId, most: i64, now: I
 
 /// Fails where more waits still for an endpoint that was disabled than one request cancels: [`cancel_rest`] goes on with that meanwhile.
 pub fn ensure_cancelled(conn: &mut DbConn, endpoint: WebhookEndpointId) -> Result<()> {
-    let waiting = dsl::webhook_deliveries.filter(sql::<sql_types::Id>(QUEUE_OF).eq(endpoint)).filter(sql::<Bool>(IS_PENDING));
+    let waiting = dsl::webhook_deliveries.filter(waits_for(endpoint));
     let order = (dsl::order_transaction_id, dsl::order_sequence, dsl::id);
     let more: Vec<WebhookDeliveryId> = waiting.order(order).select(dsl::id).limit(1).offset(MOST_AT_ONCE).load(conn)?;
     let rows = MOST_AT_ONCE + more.len() as i64;

@@ -428,29 +428,6 @@ on_both!(an_organization_has_two_imports_under_way_and_another_when_one_has_ende
     }
 });
 
-on_both!(a_line_with_more_values_than_any_record_has_is_refused_by_itself, |db| async move {
-    let caller = TestApp::new(db).await.clinic().await;
-    let zeros = |count: usize| format!(r#"{{"id":"z","name":"Z","status":"active","more":[0{}]}}"#, ",0".repeat(count - 1));
-    let answer = send(&caller, "", format!("{}\n{}", zeros(2_000_000), pantry("a", "Pantry"))).await;
-    assert_eq!(counts(&answer)[..4], [1, 0, 0, 1]);
-    assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "not_readable");
-});
-
-on_both!(of_a_line_with_more_services_than_are_written_together_every_one_is_taken_once, |db| async move {
-    let caller = TestApp::new(db).await.clinic().await;
-    let organization = |services: usize| {
-        let service = |number: usize| json!({ "id": format!("s{number}"), "name": format!("Lunch {number}"), "status": "active" });
-        json!({ "id": "o", "name": "Lunch Society", "services": (0..services).map(service).collect::<Vec<Value>>() })
-    };
-    let lines = |services: usize| [pantry("a", "North Pantry"), organization(services), pantry("b", "South Pantry")];
-    assert_eq!(counts(&import(&caller, "", &lines(600)).await), [602, 0, 0, 0, 0, 2]);
-    assert_eq!(counts(&import(&caller, "&retire_missing=true", &lines(599)).await), [0, 0, 601, 0, 1, 0]);
-    let twice = format!("{}\n{}", organization(500), organization(500));
-    let answer = send(&caller, "", twice).await;
-    assert_eq!(counts(&answer), [0, 0, 500, 500, 0, 0], "what is said twice is known, however much lies between");
-    assert_eq!(answer.json()["lines"][0]["notices"][0]["code"], "duplicate_record");
-});
-
 on_both!(two_directories_may_have_the_same_source, |db| async move {
     let app = TestApp::new(db).await;
     let (one, other) = (app.clinic().await, app.clinic().await);
