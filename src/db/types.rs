@@ -3,18 +3,18 @@
 //! PostgreSQL stores its native `uuid`, `timestamptz` and `jsonb`; SQLite stores text of a fixed width, so that text order is
 //! creation order and time order there too. The rest of the program sees one Rust type for each.
 
+mod instant;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::Timestamptz;
 use diesel::sqlite::{Sqlite, SqliteValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,6 +22,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, T
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+pub use self::instant::{Instant, NotAnInstant};
 use super::MultiBackend;
 
 /// The SQL types, for `table!` declarations.
@@ -174,7 +175,7 @@ impl<K> ToSchema for Id<K> {
 
 impl<K> ToSql<sql_types::Id, Sqlite> for Id<K> {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.to_string());
+        out.set_value(self.0.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned());
         Ok(IsNull::No)
     }
 }
@@ -203,132 +204,6 @@ impl<K> FromSql<sql_types::Id, Pg> for Id<K> {
 impl<K> FromSql<sql_types::Id, MultiBackend> for Id<K> {
     fn from_sql(value: <MultiBackend as diesel::backend::Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         value.from_sql::<Self, sql_types::Id>()
-    }
-}
-
-/// A moment in time, UTC, truncated to the microseconds that both databases keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
-#[diesel(sql_type = sql_types::Instant)]
-pub struct Instant(DateTime<Utc>);
-
-impl Instant {
-    /// This moment, its nanoseconds cut off.
-    pub fn from_utc(moment: DateTime<Utc>) -> Self {
-        Self(DateTime::from_timestamp_micros(moment.timestamp_micros()).unwrap_or(moment))
-    }
-
-    /// The moment so many seconds after 1970 began; none outside the calendar.
-    pub fn from_timestamp(seconds: i64) -> Option<Self> {
-        DateTime::from_timestamp(seconds, 0).filter(is_in_calendar).map(Self)
-    }
-
-    /// The moment as chrono has it.
-    pub const fn utc(self) -> DateTime<Utc> {
-        self.0
-    }
-
-    /// RFC 3339 with six decimals and `Z`: the width is fixed, so that text order is time order.
-    pub fn to_text(self) -> String {
-        self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
-    }
-
-    /// The latest date that it is anywhere at this moment: a day ahead of UTC it is tomorrow already. What is later lies in the future.
-    pub fn latest_date(self) -> chrono::NaiveDate {
-        self.plus(chrono::Duration::days(1)).0.date_naive()
-    }
-
-    /// This moment moved by a duration; the moment itself where the result lies outside the calendar.
-    pub fn plus(self, duration: chrono::Duration) -> Self {
-        self.0.checked_add_signed(duration).filter(is_in_calendar).map_or(self, Self)
-    }
-}
-
-/// Years of four digits: both databases keep them, and their texts have one width.
-fn is_in_calendar(moment: &DateTime<Utc>) -> bool {
-    (1..=9999).contains(&moment.year())
-}
-
-impl fmt::Display for Instant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text())
-    }
-}
-impl Serialize for Instant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_text())
-    }
-}
-impl FromStr for Instant {
-    type Err = NotAnInstant;
-
-    /// Takes RFC 3339 with any offset, years 0001 to 9999.
-    fn from_str(text: &str) -> Result<Self, NotAnInstant> {
-        let moment = DateTime::parse_from_rfc3339(text).map_err(|_| NotAnInstant)?.to_utc();
-        // A leap second (…:60) would be written back as one, which PostgreSQL and half the world's clients refuse.
-        if is_in_calendar(&moment) && moment.timestamp_subsec_nanos() < 1_000_000_000 {
-            Ok(Self::from_utc(moment))
-        } else {
-            Err(NotAnInstant)
-        }
-    }
-}
-
-/// The text is not an RFC 3339 instant between the years 0001 and 9999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an RFC 3339 instant such as 2026-03-01T17:00:00Z")]
-pub struct NotAnInstant;
-
-impl<'de> Deserialize<'de> for Instant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-impl PartialSchema for Instant {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .description(Some("An RFC 3339 instant. Answers are in UTC with microseconds; requests may have any offset."))
-            .examples(["2026-03-01T17:00:00.000000Z"])
-            .into()
-    }
-}
-impl ToSchema for Instant {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "Instant".into()
-    }
-}
-
-impl ToSql<sql_types::Instant, Sqlite> for Instant {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.to_text());
-        Ok(IsNull::No)
-    }
-}
-impl ToSql<sql_types::Instant, Pg> for Instant {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        ToSql::<Timestamptz, Pg>::to_sql(&self.0, &mut out.reborrow())
-    }
-}
-impl ToSql<sql_types::Instant, MultiBackend> for Instant {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, MultiBackend>) -> serialize::Result {
-        out.set_value((sql_types::Instant, self));
-        Ok(IsNull::No)
-    }
-}
-impl FromSql<sql_types::Instant, Sqlite> for Instant {
-    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(DateTime::parse_from_rfc3339(value.read_text())?.to_utc()))
-    }
-}
-impl FromSql<sql_types::Instant, Pg> for Instant {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(FromSql::<Timestamptz, Pg>::from_sql(value)?))
-    }
-}
-impl FromSql<sql_types::Instant, MultiBackend> for Instant {
-    fn from_sql(value: <MultiBackend as diesel::backend::Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        value.from_sql::<Self, sql_types::Instant>()
     }
 }
 
@@ -429,14 +304,19 @@ macro_rules! text_enum {
                 <str as diesel::serialize::ToSql<diesel::sql_types::Text, DB>>::to_sql(self.as_str(), out)
             }
         }
-        impl<DB> diesel::deserialize::FromSql<diesel::sql_types::Text, DB> for $name
-        where
-            DB: diesel::backend::Backend,
-            String: diesel::deserialize::FromSql<diesel::sql_types::Text, DB>,
-        {
-            fn from_sql(value: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
-                let text = <String as diesel::deserialize::FromSql<diesel::sql_types::Text, DB>>::from_sql(value)?;
-                Ok(text.parse::<Self>()?)
+        impl diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::sqlite::Sqlite> for $name {
+            fn from_sql(mut value: diesel::sqlite::SqliteValue<'_, '_, '_>) -> diesel::deserialize::Result<Self> {
+                Ok(value.read_text().parse::<Self>()?)
+            }
+        }
+        impl diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for $name {
+            fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                Ok(std::str::from_utf8(value.as_bytes())?.parse::<Self>()?)
+            }
+        }
+        impl diesel::deserialize::FromSql<diesel::sql_types::Text, $crate::db::MultiBackend> for $name {
+            fn from_sql(value: <$crate::db::MultiBackend as diesel::backend::Backend>::RawValue<'_>) -> diesel::deserialize::Result<Self> {
+                value.from_sql::<Self, diesel::sql_types::Text>()
             }
         }
     };
