@@ -29,6 +29,7 @@ use crate::hsds::handlers::MOST_PACKAGES;
 use crate::http::concurrency::Concurrency;
 use crate::http::etag::{IfNoneMatch, tag_of};
 use crate::http::middleware::surround;
+use crate::http::texts::Texts;
 use crate::import::handlers::MOST_AT_ONCE;
 use crate::kind::{ClientId, OrganizationId};
 use crate::openapi;
@@ -46,6 +47,8 @@ pub struct App {
     pub clock: Clock,
     /// Keys, tokens and limits.
     pub authority: Authority,
+    /// What was read last, as it was written out.
+    pub texts: Arc<Texts>,
     /// The community services, in memory.
     pub directory: Arc<Directory>,
     /// How their referrals are answered, in memory.
@@ -75,7 +78,7 @@ impl App {
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, pings) = (Concurrency::new(config.change_streams), Concurrency::new(MOST_PINGS));
         let imports = Concurrency::new(MOST_AT_ONCE);
-        let (directory, hsds) = (Arc::default(), Catalogue::default());
+        let (texts, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
         let stopping = watch::Sender::new(false);
         Self {
@@ -83,6 +86,7 @@ impl App {
             db,
             clock,
             authority,
+            texts,
             directory,
             responsiveness,
             outbound,

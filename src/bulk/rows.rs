@@ -106,7 +106,9 @@ pub(super) fn instruments(conn: &mut DbConn, caller: &Principal, window: Window)
 /// A page is no longer than one of the list, or one longer.
 pub(super) fn patients(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<PatientRow>> {
     let query = PatientQuery { updated_since: window.since, limit: Limit::of(window.limit), ..PatientQuery::default() };
-    patients::repository::list(conn, caller, &query, window.after.map(Id::from_uuid))
+    let heads = patients::repository::list(conn, caller, &query, window.after.map(Id::from_uuid))?;
+    let ids: Vec<_> = heads.iter().map(|head| head.id).collect();
+    patients::repository::find_all(conn, &ids)
 }
 
 pub(super) fn consents(conn: &mut DbConn, caller: &Principal, window: Window) -> Result<Vec<ConsentRow>> {

@@ -1,12 +1,14 @@
 //! HTTP of follow-ups: the common verbs and the worklist.
 
+use std::sync::Arc;
+
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use chrono::NaiveDate;
 
 use super::api::{FollowUp, FollowUpQuery};
 use super::conclude::closed;
-use super::model::{FollowUpInput, FollowUpRow, FollowUpStatus};
+use super::model::{FollowUpHead, FollowUpInput, FollowUpRow, FollowUpStatus};
 use super::{plan, repository, shown};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
@@ -195,16 +197,21 @@ pub async fn list_follow_ups(
     let fingerprint = page::fingerprint(&FollowUpQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
     let after: Option<(NaiveDate, FollowUpId)> =
         query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let texts = Arc::clone(&app.texts);
     let page = app
         .db
         .read_briefly(move |conn| {
-            let rows = repository::list(conn, &caller, &query, after)?;
-            let page = Page::from_rows(rows, query.limit, fingerprint, |row: &FollowUpRow| (row.due_on, row.id))?;
-            let items = shown::shown(conn, &caller, page.items.into_iter().map(FollowUp::from).collect())?;
-            Ok(Page { items, next: page.next })
+            let heads = repository::list(conn, &caller, &query, after)?;
+            let page = Page::from_rows(heads, query.limit, fingerprint, |head: &FollowUpHead| (head.due_on, head.id))?;
+            let items = shown::items(&caller, &page.items);
+            let read = |ids: &[FollowUpId]| {
+                let rows = repository::find_all(conn, ids)?;
+                shown::shown(conn, &caller, rows.into_iter().map(FollowUp::from).collect())
+            };
+            Ok(Page { items: texts.page(&items, |follow_up: &FollowUp| follow_up.id, read)?, next: page.next })
         })
         .await?;
-    Ok(page.respond(&request))
+    Ok(page.respond_written(&request))
 }
 
 /// Create a follow-up

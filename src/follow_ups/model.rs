@@ -264,6 +264,19 @@ pub struct Conclusion {
     pub cancellation: Option<Cancellation>,
 }
 
+/// What of a follow-up tells where it stands in a list, and whose it is.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct FollowUpHead {
+    /// Its id.
+    pub id: FollowUpId,
+    /// Version, from 1.
+    pub version: i64,
+    /// The organization whose duty it is.
+    pub organization_id: OrganizationId,
+    /// The day by which it is to be made.
+    pub due_on: NaiveDate,
+}
+
 /// A row of the table `follow_ups`.
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = follow_ups, treat_none_as_default_value = false)]

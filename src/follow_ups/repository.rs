@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use super::api::FollowUpQuery;
-use super::model::{AttemptRow, FollowUpRow, FollowUpStatus, Purpose};
+use super::model::{AttemptRow, FollowUpHead, FollowUpRow, FollowUpStatus, Purpose};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::{contact_attempts, follow_ups};
@@ -22,10 +22,16 @@ pub fn find(conn: &mut DbConn, caller: &Principal, id: FollowUpId) -> Result<Opt
     Ok(each!(conn, |conn| seen.first(conn)).optional()?)
 }
 
+/// The follow-ups with these ids, whoever sees them, in no order.
+pub fn find_all(conn: &mut DbConn, ids: &[FollowUpId]) -> Result<Vec<FollowUpRow>> {
+    Ok(each!(conn, |conn| follow_ups::table.filter(among(follow_ups::id, ids)).load(conn))?)
+}
+
 /// What a query asks for, whoever sees it, in the dialect of the connection.
 macro_rules! filtered {
     ($conn:expr, $query:expr, $after:expr, $today:expr) => {{
         let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
+        let alive = alive.select((follow_ups::id, follow_ups::version, follow_ups::organization_id, follow_ups::due_on));
         let mut rows = boxed($conn, alive.order((follow_ups::due_on, follow_ups::id)).limit($query.limit.and_one()));
         if let Some(practitioner) = $query.practitioner_id {
             rows = rows.filter(follow_ups::practitioner_id.eq(practitioner));
@@ -71,11 +77,11 @@ pub fn list(
     caller: &Principal,
     query: &FollowUpQuery,
     after: Option<(NaiveDate, FollowUpId)>,
-) -> Result<Vec<FollowUpRow>> {
+) -> Result<Vec<FollowUpHead>> {
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let mut page = Joined::new(query.limit, |row: &FollowUpRow| (row.due_on, row.id));
+    let mut page = Joined::new(query.limit, |row: &FollowUpHead| (row.due_on, row.id));
     macro_rules! rows {
         ($seen:expr) => {
             each!(conn, |conn| {
@@ -94,7 +100,7 @@ pub fn list(
     if let Some(IdentifierToken(key)) = &query.identifier {
         // Each by itself: for several at once the database might rather look through all that an organization has.
         for id in identifiers::known_as::<kind::FollowUp>(conn, key, None)? {
-            let mut found: Vec<FollowUpRow> = rows!(follow_ups::id.eq(id).and(sight::follow_ups(caller)));
+            let mut found: Vec<FollowUpHead> = rows!(follow_ups::id.eq(id).and(sight::follow_ups(caller)));
             found.retain(|row| query.organization_id.is_none_or(|organization| row.organization_id == organization));
             page.add(found);
         }

@@ -9,12 +9,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::api::{ContactAttempt, FollowUp};
-use super::model::FollowUpResult;
+use super::model::{FollowUpHead, FollowUpResult};
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::kind::{NeedId, OrganizationId, PatientId, ReferralId};
+use crate::http::texts::Item;
+use crate::kind::{self, NeedId, OrganizationId, PatientId, ReferralId};
 use crate::needs;
 use crate::types::find_domain;
 
@@ -52,6 +53,12 @@ pub fn shown(conn: &mut DbConn, caller: &Principal, mut follow_ups: Vec<FollowUp
         narrow(seen, &sensitive, domains, &mut follow_up.new_need_ids);
     }
     Ok(follow_ups)
+}
+
+/// The follow-ups of a page, those of the caller's own organization whole.
+pub fn items(caller: &Principal, heads: &[FollowUpHead]) -> Vec<Item<kind::FollowUp>> {
+    let item = |head: &FollowUpHead| Item { id: head.id, version: head.version, is_whole: !is_others(caller, head.organization_id) };
+    heads.iter().map(item).collect()
 }
 
 /// Attempts to reach a patient as the caller sees them at this moment.

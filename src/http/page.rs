@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::texts::Text;
 use crate::error::{Error, Fault, Result};
 
 /// How many items a page has: 1 to 200, 50 unless told.
@@ -165,16 +166,43 @@ impl<T> Page<T> {
 impl<T: Serialize> Page<T> {
     /// The response: the page as JSON, and its `Link` header.
     pub fn respond(&self, request: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::Ok();
-        if let Some(next) = &self.next {
-            response.insert_header((header::LINK, next_link(request, next)));
-        }
         let mut body = Vec::with_capacity(ITEM_BYTES * (self.items.len() + 1));
         match serde_json::to_writer(&mut body, self) {
-            Ok(()) => response.content_type(ContentType::json()).body(body),
+            Ok(()) => answer(request, self.next.as_deref(), body),
             Err(error) => HttpResponse::from_error(Error::internal(error)),
         }
     }
+}
+
+impl Page<Text> {
+    /// The same of items that are written out already.
+    pub fn respond_written(&self, request: &HttpRequest) -> HttpResponse {
+        let texts: usize = self.items.iter().map(|text| text.0.len() + 1).sum();
+        let mut body = Vec::with_capacity(texts + ITEM_BYTES);
+        body.extend_from_slice(b"{\"items\":[");
+        for (number, Text(text)) in self.items.iter().enumerate() {
+            if number > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(text);
+        }
+        body.extend_from_slice(b"],\"next\":");
+        match serde_json::to_writer(&mut body, &self.next) {
+            Ok(()) => {
+                body.push(b'}');
+                answer(request, self.next.as_deref(), body)
+            }
+            Err(error) => HttpResponse::from_error(Error::internal(error)),
+        }
+    }
+}
+
+fn answer(request: &HttpRequest, next: Option<&str>, body: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if let Some(next) = next {
+        response.insert_header((header::LINK, next_link(request, next)));
+    }
+    response.content_type(ContentType::json()).body(body)
 }
 
 /// A page that several ways of seeing put together, in the order of its keys.
@@ -227,8 +255,10 @@ pub fn next_link(request: &HttpRequest, cursor: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use actix_web::body::MessageBody as _;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]
@@ -242,6 +272,14 @@ mod tests {
         #[test]
         fn a_spoiled_cursor_is_refused_and_never_panics(text in "\\PC{0,60}") {
             prop_assert!(decode_cursor::<String>(&text, 7).is_err());
+        }
+
+        #[test]
+        fn a_page_of_written_items_reads_as_one_that_is_written_now(items in proptest::collection::vec("\\PC{0,10}", 0..4), next in any::<Option<String>>()) {
+            let written = Page { items: items.iter().map(|item| Text::of(item).unwrap()).collect(), next: next.clone() };
+            let body = |response: HttpResponse| response.into_body().try_into_bytes().unwrap();
+            let request = actix_web::test::TestRequest::default().to_http_request();
+            prop_assert_eq!(body(written.respond_written(&request)), body(Page { items, next }.respond(&request)));
         }
 
         #[test]

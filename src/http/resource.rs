@@ -7,7 +7,7 @@ mod history;
 
 use std::sync::Arc;
 
-use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::http::header::{ContentType, ETAG, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ pub use self::history::{HistoryQuery, Revision, entries, history, revisions};
 use super::body::MergePatch;
 use super::command::{Command, Reply};
 use super::etag::{IfMatch, IfNoneMatch, tag};
+use super::texts::{Form, Text, Texts};
 use super::{json, patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
@@ -92,6 +93,12 @@ pub trait Resource: Sized + 'static {
         &[]
     }
 
+    /// The version of a row that this caller sees the whole of, where the version alone decides what it is shown. Where the text of that is
+    /// kept the row is not read; `None` has it read each time. A resource that says so has no [headers](Self::headers) of its own.
+    fn glance(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<Option<i64>> {
+        let _ = (conn, caller, id);
+        Ok(None)
+    }
     /// The row, if the caller may see it, tombstones included.
     fn find(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<Option<Self::Row>>;
     /// Whether the caller may change the row; its owner alone unless a resource says otherwise.
@@ -275,21 +282,44 @@ pub async fn create<R: Resource>(app: &App, caller: &Principal, mut command: Com
         .await
 }
 
+/// A resource as a caller reads it.
+struct Found {
+    version: i64,
+    is_settled: bool,
+    text: Text,
+    headers: &'static [(&'static str, &'static str)],
+}
+
+fn find_text<R: Resource>(conn: &mut DbConn, texts: &Texts, caller: &Principal, id: Id<R::Kind>) -> Result<Found> {
+    let glanced = R::glance(conn, caller, id)?;
+    if let Some(version) = glanced
+        && let Some(text) = texts.get(Form::Alone, id, version)
+    {
+        return Ok(Found { version, is_settled: true, text, headers: &[] });
+    }
+    let row = get_row::<R>(conn, caller, id)?;
+    let (version, is_settled) = (R::head(&row).version, R::is_settled(caller, &row));
+    let shape = R::view(conn, caller, R::shape(row))?;
+    let text = Text::of(&shape)?;
+    if is_settled && glanced == Some(version) {
+        texts.keep(Form::Alone, id, version, text.clone());
+    }
+    Ok(Found { version, is_settled, text, headers: R::headers(&shape) })
+}
+
 /// `GET` of one: 200, or 304 where the caller has this version and is shown the same.
 pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, known: &IfNoneMatch) -> Result<HttpResponse> {
-    let caller = caller.clone();
-    let (version, is_settled, shape) = app
-        .db
-        .read_briefly(move |conn| {
-            let row = get_row::<R>(conn, &caller, id)?;
-            let (version, is_settled) = (R::head(&row).version, R::is_settled(&caller, &row));
-            Ok((version, is_settled, R::view(conn, &caller, R::shape(row))?))
-        })
-        .await?;
-    if is_settled && known.has(version) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(version))).finish());
+    let (caller, texts) = (caller.clone(), Arc::clone(&app.texts));
+    let found = app.db.read_briefly(move |conn| find_text::<R>(conn, &texts, &caller, id)).await?;
+    if found.is_settled && known.has(found.version) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(found.version))).finish());
     }
-    Ok(respond::<R>(HttpResponse::Ok(), version, &shape))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((ETAG, tag(found.version)));
+    for header in found.headers {
+        response.insert_header(*header);
+    }
+    Ok(response.content_type(ContentType::json()).body(found.text.0))
 }
 
 /// `PUT`: 200 with the resource as it then is.

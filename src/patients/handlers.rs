@@ -1,5 +1,7 @@
 //! HTTP of patients.
 
+use std::sync::Arc;
+
 use actix_web::http::header::ETAG;
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
@@ -10,7 +12,7 @@ use super::api::{
     NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, NewPatient, Patient, PatientHits, PatientMerge, PatientQuery,
     PatientSearch,
 };
-use super::model::{PatientInput, PatientRow};
+use super::model::{PatientHead, PatientInput, PatientRow};
 use super::{care, health_number, merge, repository, search, usability};
 use crate::app::State;
 use crate::auth::{Allowed, Principal, scope, sight};
@@ -25,6 +27,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
+use crate::http::texts::Item;
 use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId, ResourceType};
 use crate::services;
 use crate::types::Identifier;
@@ -93,6 +96,10 @@ impl Resource for Patients {
 
     fn identifiers(input: &PatientInput) -> &[Identifier] {
         &input.identifiers
+    }
+
+    fn glance(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<i64>> {
+        repository::version_of_own(conn, caller.organization_id, id)
     }
 
     fn find(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<Seen>> {
@@ -166,17 +173,22 @@ pub async fn list_patients(
     let query = query.0;
     let fingerprint = page::fingerprint(&PatientQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
     let after: Option<PatientId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let texts = Arc::clone(&app.texts);
     let page = app
         .db
         .read_briefly(move |conn| {
-            let rows = repository::list(conn, &caller, &query, after)?;
-            let page = Page::from_rows(rows, query.limit, fingerprint, |row: &PatientRow| row.id)?;
-            let seen = sight::of_all(conn, &caller, page.items.iter().map(|row| (row.organization_id, row.id)))?;
+            let heads = repository::list(conn, &caller, &query, after)?;
+            let page = Page::from_rows(heads, query.limit, fingerprint, |head: &PatientHead| head.id)?;
+            let seen = sight::of_all(conn, &caller, page.items.iter().map(|head| (head.organization_id, head.id)))?;
+            let whole = |head: &PatientHead| seen.get(&head.id) == Some(&Categories::ALL);
+            let items = page.items.iter().map(|head| Item { id: head.id, version: head.version, is_whole: whole(head) });
+            let items: Vec<Item<kind::Patient>> = items.collect();
             let shown = |row: PatientRow| seen.get(&row.id).map(|categories| Patient::whole(row).shown(*categories));
-            Ok(Page { items: page.items.into_iter().filter_map(shown).collect(), next: page.next })
+            let read = |ids: &[PatientId]| Ok(repository::find_all(conn, ids)?.into_iter().filter_map(shown).collect());
+            Ok(Page { items: texts.page(&items, |patient: &Patient| patient.id, read)?, next: page.next })
         })
         .await?;
-    Ok(page.respond(&request))
+    Ok(page.respond_written(&request))
 }
 
 /// Create a patient

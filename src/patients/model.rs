@@ -426,6 +426,17 @@ impl PatientInput {
     }
 }
 
+/// What of a patient tells where they stand in a list, and who sees how much of them.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct PatientHead {
+    /// Their id.
+    pub id: PatientId,
+    /// The organization that manages them.
+    pub organization_id: OrganizationId,
+    /// Version, from 1.
+    pub version: i64,
+}
+
 /// A patient as the table holds them.
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = patients, treat_none_as_default_value = false)]

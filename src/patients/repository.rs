@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use serde::Deserialize;
 
 use super::api::PatientQuery;
 use super::duplicates::{Distinguishing, Traits};
 use super::keys;
-use super::model::PatientRow;
+use super::model::{PatientHead, PatientRow};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::patients::dsl;
@@ -43,10 +43,18 @@ pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(Patie
     Ok(rows.into_iter().map(|(id, owner, content)| (id, owner, content.0)).collect())
 }
 
+/// The version of a patient whom an organization manages; `None` of anybody else's, and of those who were deleted or merged.
+pub fn version_of_own(conn: &mut DbConn, owner: OrganizationId, id: PatientId) -> Result<Option<i64>> {
+    let own = dsl::patients.find(id).filter(not(dsl::organization_id.ne(owner)));
+    let living = own.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null());
+    Ok(each!(conn, |conn| living.select(dsl::version).first(conn)).optional()?)
+}
+
 /// What a query asks for, whoever sees it, in the dialect of the connection.
 macro_rules! filtered {
     ($conn:expr, $query:expr, $after:expr) => {{
         let living = dsl::patients.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null());
+        let living = living.select((dsl::id, dsl::organization_id, dsl::version));
         let mut rows = boxed($conn, living.order(dsl::id).limit($query.limit.and_one()));
         if let Some(status) = $query.status {
             rows = rows.filter(dsl::status.eq(status));
@@ -71,10 +79,10 @@ macro_rules! filtered {
 ///
 /// The caller's own and those of others, a piece at a time, are asked for apart: together, an `OR` would read every patient before the
 /// first.
-pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: Option<PatientId>) -> Result<Vec<PatientRow>> {
+pub fn list(conn: &mut DbConn, caller: &Principal, query: &PatientQuery, after: Option<PatientId>) -> Result<Vec<PatientHead>> {
     macro_rules! rows {
         ($seen:expr) => {
-            each!(conn, |conn| filtered!(conn, query, after).filter($seen).load::<PatientRow>(conn))?
+            each!(conn, |conn| filtered!(conn, query, after).filter($seen).load::<PatientHead>(conn))?
         };
     }
     let own = caller.organization_id;

@@ -1,11 +1,13 @@
 //! HTTP of referrals: the common verbs and the inbox.
 
+use std::sync::Arc;
+
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 
 use super::api::{CreateQuery, Referral, ReferralQuery};
 use super::lifecycle::ReferralStatus;
-use super::model::{ReferralInput, ReferralRow};
+use super::model::{ReferralHead, ReferralInput, ReferralRow};
 use super::repository::{self, Chain, LONGEST_CHAIN};
 use super::{shown, workflow};
 use crate::app::State;
@@ -399,16 +401,21 @@ pub async fn list_referrals(
     let query = query.0;
     let fingerprint = page::fingerprint(&ReferralQuery { cursor: None, limit: Limit::default(), ..query.clone() });
     let before: Option<ReferralId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let texts = Arc::clone(&app.texts);
     let page = app
         .db
         .read_briefly(move |conn| {
-            let rows = repository::list(conn, &caller, &query, before)?;
-            let Page { items, next } = Page::from_rows(rows, query.limit, fingerprint, |row: &ReferralRow| row.id)?;
-            let items = shown::shown(conn, &caller, items.into_iter().map(Referral::from).collect())?;
-            Ok(Page { items, next })
+            let heads = repository::list(conn, &caller, &query, before)?;
+            let page = Page::from_rows(heads, query.limit, fingerprint, |head: &ReferralHead| head.id)?;
+            let items = shown::items(conn, &caller, &page.items)?;
+            let read = |ids: &[ReferralId]| {
+                let rows = repository::find_all(conn, ids)?;
+                shown::shown(conn, &caller, rows.into_iter().map(Referral::from).collect())
+            };
+            Ok(Page { items: texts.page(&items, |referral: &Referral| referral.id, read)?, next: page.next })
         })
         .await?;
-    Ok(page.respond(&request))
+    Ok(page.respond_written(&request))
 }
 
 /// Create a referral

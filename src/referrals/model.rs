@@ -195,6 +195,25 @@ pub struct StatusReason {
     pub text: Option<String>,
 }
 
+/// What of a referral tells where it stands in a list, and how much of it somebody sees.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct ReferralHead {
+    /// Its id.
+    pub id: ReferralId,
+    /// Version, from 1.
+    pub version: i64,
+    /// The requester, who owns it.
+    pub organization_id: OrganizationId,
+    /// The organization that manages the patient.
+    pub manager_id: OrganizationId,
+    /// The organization that is asked.
+    pub performer_id: Option<OrganizationId>,
+    /// The person.
+    pub patient_id: PatientId,
+    /// When it was sent.
+    pub requested_at: Option<Instant>,
+}
+
 /// A row of the table `referrals`.
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = referrals, treat_none_as_default_value = false)]

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 use super::api::{Mailbox, ReferralQuery};
 use super::lifecycle::ReferralStatus;
-use super::model::{MessageRow, ReferralRow, TransitionRow};
+use super::model::{MessageRow, ReferralHead, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::changes;
 use crate::consents::model::DataCategory;
@@ -34,7 +34,12 @@ pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>
     Ok(each!(conn, |conn| referrals::table.find(id).first(conn)).optional()?)
 }
 
-/// The same, where it must be there.
+/// The referrals with these ids, whoever sees them, in no order.
+pub fn find_all(conn: &mut DbConn, ids: &[ReferralId]) -> Result<Vec<ReferralRow>> {
+    Ok(each!(conn, |conn| referrals::table.filter(among(referrals::id, ids)).load(conn))?)
+}
+
+/// The same as of one, where it must be there.
 pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
     find_any(conn, id)?.ok_or(Error::NotFound)
 }
@@ -57,7 +62,15 @@ macro_rules! asked {
 /// What a query asks for, whoever sees it, in the dialect of the connection.
 macro_rules! filtered {
     ($conn:expr, $query:expr, $before:expr, $today:expr, $are_few:expr) => {{
-        let alive = referrals::table.filter(referrals::deleted_at.is_null());
+        let alive = referrals::table.filter(referrals::deleted_at.is_null()).select((
+            referrals::id,
+            referrals::version,
+            referrals::organization_id,
+            referrals::manager_id,
+            referrals::performer_id,
+            referrals::patient_id,
+            referrals::requested_at,
+        ));
         let mut rows = boxed($conn, alive.order(referrals::id.desc()).limit($query.limit.and_one()));
         match $query.status.as_slice() {
             [] => {}
@@ -112,11 +125,11 @@ macro_rules! filtered {
 ///
 /// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
 /// every referral. What one way has found is left out of the next, and so is what is older than the end of a page that is full.
-pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before: Option<ReferralId>) -> Result<Vec<ReferralRow>> {
+pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before: Option<ReferralId>) -> Result<Vec<ReferralHead>> {
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let mut page = Joined::new(query.limit, |row: &ReferralRow| Reverse(row.id));
+    let mut page = Joined::new(query.limit, |row: &ReferralHead| Reverse(row.id));
     let is_narrow = query.patient_id.is_some() || query.parent_id.is_some();
     macro_rules! rows {
         ($seen:expr) => {
@@ -135,7 +148,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     if let Some(IdentifierToken(key)) = &query.identifier {
         // Each by itself: for several at once the database might rather look through all that an organization has.
         for id in identifiers::known_as::<kind::Referral>(conn, key, None)? {
-            let mut found: Vec<ReferralRow> = rows!(referrals::id.eq(id).and(sight::referrals(caller)));
+            let mut found: Vec<ReferralHead> = rows!(referrals::id.eq(id).and(sight::referrals(caller)));
             found.retain(|row| is_in(query.r#box, row, own));
             page.add(found);
         }
@@ -179,7 +192,7 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
 }
 
 /// Whether a referral is in this box of an organization.
-fn is_in(mailbox: Option<Mailbox>, row: &ReferralRow, own: OrganizationId) -> bool {
+fn is_in(mailbox: Option<Mailbox>, row: &ReferralHead, own: OrganizationId) -> bool {
     match mailbox {
         Some(Mailbox::Sent) => row.organization_id == own,
         Some(Mailbox::Received) => row.performer_id == Some(own) && row.requested_at.is_some(),

@@ -5,11 +5,13 @@
 use serde_json::{Value, json};
 
 use super::api::Referral;
+use super::model::ReferralHead;
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::Result;
-use crate::kind::PatientId;
+use crate::http::texts::Item;
+use crate::kind::{self, OrganizationId, PatientId};
 
 /// What tells of the person is null in a referral that does not show them, beside a list that is empty and what they said to offers.
 const NULLS: [&str; 2] = ["reason", "source_text"];
@@ -19,21 +21,45 @@ const LIST: &str = "plain_language_purpose";
 /// Referrals as the caller sees them at this moment. Only those that it received, and whose patients others manage, take a look at
 /// consents: at those of all of them together.
 pub fn shown(conn: &mut DbConn, caller: &Principal, mut referrals: Vec<Referral>) -> Result<Vec<Referral>> {
-    let asked: Vec<PatientId> =
-        referrals.iter().filter(|referral| is_asked(caller, referral)).map(|referral| referral.content.patient_id).collect();
-    if asked.is_empty() {
-        return Ok(referrals);
-    }
-    let seen = sight::to_performer_among(conn, caller, &asked)?;
-    let is_hidden = |referral: &&mut Referral| is_asked(caller, referral) && !seen.contains_key(&referral.content.patient_id);
-    referrals.iter_mut().filter(is_hidden).for_each(hide);
+    let parties = |referral: &Referral| Parties {
+        performer: referral.content.performer_organization_id,
+        others: [referral.organization_id, referral.manager_id],
+        patient: referral.content.patient_id,
+    };
+    let open = open(conn, caller, &referrals.iter().map(parties).collect::<Vec<_>>())?;
+    referrals.iter_mut().zip(open).filter(|(_, is_open)| !is_open).for_each(|(referral, _)| hide(referral));
     Ok(referrals)
 }
 
-/// Whether the caller reads the referral by nothing but being asked.
-fn is_asked(caller: &Principal, referral: &Referral) -> bool {
+/// The referrals of a page, and of which of them the caller sees the whole at this moment.
+pub fn items(conn: &mut DbConn, caller: &Principal, heads: &[ReferralHead]) -> Result<Vec<Item<kind::Referral>>> {
+    let parties = |head: &ReferralHead| Parties {
+        performer: head.performer_id,
+        others: [head.organization_id, head.manager_id],
+        patient: head.patient_id,
+    };
+    let open = open(conn, caller, &heads.iter().map(parties).collect::<Vec<_>>())?;
+    Ok(heads.iter().zip(open).map(|(head, is_whole)| Item { id: head.id, version: head.version, is_whole }).collect())
+}
+
+/// Who has to do with a referral.
+struct Parties {
+    performer: Option<OrganizationId>,
+    /// The requester, and the organization that manages the patient.
+    others: [OrganizationId; 2],
+    patient: PatientId,
+}
+
+/// Of which of these referrals the caller sees the whole, in their order.
+fn open(conn: &mut DbConn, caller: &Principal, parties: &[Parties]) -> Result<Vec<bool>> {
     let own = caller.organization_id;
-    referral.content.performer_organization_id == Some(own) && ![referral.organization_id, referral.manager_id].contains(&own)
+    let is_asked = |of: &Parties| of.performer == Some(own) && !of.others.contains(&own);
+    let asked: Vec<PatientId> = parties.iter().filter(|of| is_asked(of)).map(|of| of.patient).collect();
+    if asked.is_empty() {
+        return Ok(vec![true; parties.len()]);
+    }
+    let seen = sight::to_performer_among(conn, caller, &asked)?;
+    Ok(parties.iter().map(|of| !is_asked(of) || seen.contains_key(&of.patient)).collect())
 }
 
 fn hide(referral: &mut Referral) {
