@@ -6,9 +6,9 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
-use env_logger::WriteStyle;
 use env_logger::fmt::Formatter;
 use env_logger::fmt::style::Style;
+use env_logger::{Target, WriteStyle};
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
 use serde_json::Map;
@@ -22,6 +22,8 @@ pub fn start(config: &LogConfig) {
     builder.filter_module("actix_http", LevelFilter::Off).parse_filters(&config.log_level);
     // Only where it is asked for, so that nothing has to be taken out of each line again.
     builder.write_style(WriteStyle::Always);
+    // Else each line asks anew whether it goes to a terminal.
+    builder.target(Target::Pipe(Box::new(std::io::stderr())));
     let is_coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     match config.log_format {
         LogFormat::Human => builder.format(move |out, record| human(out, record, is_coloured)),
@@ -37,8 +39,8 @@ const QUOTES_REQUESTS: &[&str] = &["actix_http", "actix_web", "h2"];
 
 /// Whether a record may hold what a caller sent. It is left out, whatever level is asked for.
 fn may_quote(record: &Record<'_>) -> bool {
-    let crate_name = record.target().split("::").next().unwrap_or_default();
-    record.level() > Level::Info && QUOTES_REQUESTS.contains(&crate_name)
+    let crate_name = || record.target().split("::").next().unwrap_or_default();
+    record.level() > Level::Info && QUOTES_REQUESTS.contains(&crate_name())
 }
 
 fn timestamp() -> String {
@@ -91,6 +93,10 @@ impl std::fmt::Display for SingleLine<'_> {
         struct Escape<'a, 'b>(&'a mut std::fmt::Formatter<'b>);
         impl Write for Escape<'_, '_> {
             fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                // One of these bytes is in every control character, and in little else: most pieces are written as they are.
+                if !text.bytes().any(|byte| matches!(byte, 0..b' ' | 0x7f | 0xc2)) {
+                    return self.0.write_str(text);
+                }
                 text.split_inclusive(char::is_control).try_for_each(|piece| match piece.chars().next_back() {
                     Some(last) if last.is_control() => {
                         self.0.write_str(&piece[..piece.len() - last.len_utf8()])?;
@@ -157,5 +163,10 @@ mod tests {
     #[test]
     fn a_message_cannot_forge_a_second_line() {
         assert_eq!(SingleLine(&format_args!("a{}b", "\r\n\u{1b}[31m")).to_string(), "a\\r\\n\\u{1b}[31mb");
+        assert_eq!(SingleLine(&format_args!("é£{}", "\u{7f}\u{85}\0 €")).to_string(), "é£\\u{7f}\\u{85}\\u{0} €");
+        for control in (0..=u8::MAX).map(char::from).filter(|character| character.is_control()) {
+            let line = SingleLine(&format_args!("{control}")).to_string();
+            assert!(!line.contains(control), "{control:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! What it remembers spares work and decides nothing for long: a client that is disabled or loses a scope does so here within
 //! [`STANDING_KEPT`], on every process, even for tokens already issued.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
@@ -111,24 +112,24 @@ impl Authority {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let remembered = self.verified.get(&digest);
         let kid = match &remembered {
-            Some(verified) => verified.kid.clone(),
-            None => Tokens::key_id(token).ok_or(Refusal::Invalid)?,
+            Some(verified) => Cow::Borrowed(verified.kid.as_str()),
+            None => Cow::Owned(Tokens::key_id(token).ok_or(Refusal::Invalid)?),
         };
         let keys = self.keys.with(&kid, db, clock).await?;
         // A key that was retired meanwhile vouches for nothing, not even for what it was remembered for.
-        let verified = match remembered.filter(|_| keys.find(&kid).is_some()) {
+        let verified = match remembered.as_ref().filter(|_| keys.find(&kid).is_some()) {
             Some(verified) => match verified.claims.refusal_at(now) {
-                None => verified,
+                None => Arc::clone(verified),
                 Some(refusal) => return Err(refusal.into()),
             },
             None => {
-                let verified = Arc::new(Verified { claims: self.tokens.verify(token, &keys, now)?, kid });
-                self.verified.insert(digest, verified.clone());
+                let verified = Arc::new(Verified { claims: self.tokens.verify(token, &keys, now)?, kid: kid.into_owned() });
+                self.verified.insert(digest, Arc::clone(&verified));
                 verified
             }
         };
         let claims = &verified.claims;
-        let standing = self.standing(db, clock, claims.sub).await?.filter(|standing| standing.organization_id == claims.org);
+        let standing = self.standing(db, now, claims.sub).await?.filter(|standing| standing.organization_id == claims.org);
         let standing = standing.ok_or(Refusal::ClientInactive)?;
         Ok(Caller { client_id: claims.sub, organization_id: claims.org, scopes: claims.scope.intersection(standing.scopes) })
     }
@@ -147,8 +148,7 @@ impl Authority {
     }
 
     /// An active client as it stands, or stood no longer than [`STANDING_KEPT`] ago.
-    async fn standing(&self, db: &Db, clock: &Clock, client: ClientId) -> Result<Option<Standing>> {
-        let now = clock.now();
+    async fn standing(&self, db: &Db, now: Instant, client: ClientId) -> Result<Option<Standing>> {
         let is_recent = |read_at: Instant| read_at <= now && now < read_at.plus(STANDING_KEPT);
         let standing = match self.standings.get(&client) {
             Some((standing, read_at)) if is_recent(read_at) => standing,

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
@@ -180,7 +180,9 @@ pub(crate) fn bearer_token(request: &HttpRequest) -> Result<Option<&str>> {
     if values.next().is_some() {
         return Err(OTHER);
     }
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(OTHER)?;
+    // What `to_str` does too, but byte by byte, and tokens are long.
+    let text = std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii());
+    let (scheme, token) = text.and_then(|text| text.split_once(' ')).ok_or(OTHER)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim_matches(' '))) } else { Err(OTHER) }
 }
 
@@ -229,7 +231,8 @@ pub(crate) fn count(app: &App, request: &HttpRequest, caller: CountedAs) -> Resu
 /// not the name of a link: that somebody acted by one is the journal's word alone.
 fn on_behalf_of(request: &HttpRequest) -> Result<Option<String>> {
     const NAME: &str = "Kith-On-Behalf-Of";
-    let mut values = request.headers().get_all(NAME);
+    const HEADER: HeaderName = HeaderName::from_static("kith-on-behalf-of");
+    let mut values = request.headers().get_all(HEADER);
     let Some(value) = values.next() else { return Ok(None) };
     let text: Cow<'_, str> = match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.into(),
@@ -251,6 +254,7 @@ fn on_behalf_of(request: &HttpRequest) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
     use serde_json::Value;
 
@@ -268,12 +272,14 @@ mod tests {
         for values in [&["Basic abc"][..], &["Bearer"], &[""], &["abc"], &["Bearer a", "Bearer b"]] {
             assert_eq!(token(values), Err(()), "{values:?}");
         }
+        let foreign = HeaderValue::from_bytes("Bearer é".as_bytes()).unwrap();
+        assert!(bearer_token(&TestRequest::default().insert_header((AUTHORIZATION, foreign)).to_http_request()).is_err());
     }
 
     #[test]
     fn the_person_acted_for_is_a_short_visible_text() {
         let person = |value: &[u8]| {
-            let header = actix_web::http::header::HeaderValue::from_bytes(value).unwrap();
+            let header = HeaderValue::from_bytes(value).unwrap();
             on_behalf_of(&TestRequest::default().insert_header(("Kith-On-Behalf-Of", header)).to_http_request()).map_err(|_| ())
         };
         assert_eq!(person("Dr. Éloïse Tremblay".as_bytes()), Ok(Some("Dr. Éloïse Tremblay".into())));

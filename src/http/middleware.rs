@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -27,6 +29,9 @@ use crate::openapi;
 pub struct RequestId(pub String);
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 impl RequestId {
     fn of(request: &ServiceRequest) -> Self {
@@ -156,10 +161,10 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
     }
     let defaults = [
         (CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("x-content-type-options"), "nosniff"),
-        (HeaderName::from_static("referrer-policy"), "no-referrer"),
-        (HeaderName::from_static("x-frame-options"), "DENY"),
-        (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ];
     for (name, value) in defaults {
         if !headers.contains_key(&name) {
@@ -170,7 +175,7 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
 
 /// What the caller has left, as the IETF draft `draft-ietf-httpapi-ratelimit-headers-03` and most clients know it.
 fn add_allowance(headers: &mut HeaderMap, allowance: Allowance) {
-    headers.insert(HeaderName::from_static("ratelimit-limit"), allowance.limit.into());
-    headers.insert(HeaderName::from_static("ratelimit-remaining"), allowance.remaining.into());
-    headers.insert(HeaderName::from_static("ratelimit-reset"), allowance.reset_seconds.into());
+    headers.insert(RATELIMIT_LIMIT, allowance.limit.into());
+    headers.insert(RATELIMIT_REMAINING, allowance.remaining.into());
+    headers.insert(RATELIMIT_RESET, allowance.reset_seconds.into());
 }

@@ -161,6 +161,9 @@ struct Parameters {
     validator: Validator,
 }
 
+/// What is known of operations, by the route and the method.
+type Operations = HashMap<String, HashMap<String, Arc<Parameters>>>;
+
 impl Parameters {
     /// Those of the operation that a request is for.
     fn of(request: &HttpRequest) -> Result<Arc<Self>> {
@@ -168,18 +171,16 @@ impl Parameters {
     }
 
     fn of_operation(method: &str, route: &str) -> Result<Arc<Self>> {
-        static CACHE: LazyLock<RwLock<HashMap<String, Arc<Parameters>>>> = LazyLock::new(RwLock::default);
-        let operation = format!("{method} {route}");
+        static CACHE: LazyLock<RwLock<Operations>> = LazyLock::new(RwLock::default);
         if let Ok(cache) = CACHE.read()
-            && let Some(known) = cache.get(&operation)
+            && let Some(known) = cache.get(route).and_then(|methods| methods.get(method))
         {
             return Ok(Arc::clone(known));
         }
-        let method = method.to_lowercase();
-        let published = openapi::document().get("paths").and_then(|paths| paths.get(route)?.get(&method)?.get("parameters"));
+        let published = openapi::document().get("paths").and_then(|paths| paths.get(route)?.get(method.to_lowercase())?.get("parameters"));
         let built = Arc::new(Self::published(published.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default())?);
         if let Ok(mut cache) = CACHE.write() {
-            cache.insert(operation, Arc::clone(&built));
+            cache.entry(route.to_owned()).or_default().insert(method.to_owned(), Arc::clone(&built));
         }
         Ok(built)
     }
