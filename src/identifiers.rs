@@ -95,11 +95,11 @@ struct Row<'a> {
 /// One that another resource of the owner has is an [`Error::Duplicate`].
 pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, id: Uuid, wanted: &[Identifier]) -> Result<()> {
     let resource_id = Id::<()>::from_uuid(id);
-    let present: Vec<(OrganizationId, String, String)> = identifiers::table
+    let present = identifiers::table
         .filter(identifiers::resource_type.eq(resource_type))
         .filter(identifiers::resource_id.eq(resource_id))
-        .select((identifiers::owner_id, identifiers::system, identifiers::value))
-        .load(conn)?;
+        .select((identifiers::owner_id, identifiers::system, identifiers::value));
+    let present: Vec<(OrganizationId, String, String)> = each!(conn, |conn| present.load(conn))?;
     let is_wanted = |(present_owner, system, value): &&(OrganizationId, String, String)| {
         *present_owner == owner && wanted.iter().any(|identifier| identifier.system == *system && identifier.value == *value)
     };
@@ -108,8 +108,24 @@ pub fn replace(conn: &mut DbConn, owner: OrganizationId, resource_type: Resource
             delete(identifiers::table.find((present_owner, resource_type, system, value))).execute(conn)?;
         }
     }
-    let mut kept: Vec<(&str, &str)> =
-        present.iter().filter(is_wanted).map(|(_, system, value)| (system.as_str(), value.as_str())).collect();
+    let kept = present.iter().filter(is_wanted).map(|(_, system, value)| (system.as_str(), value.as_str())).collect();
+    add(conn, (owner, resource_type, resource_id), wanted, kept)
+}
+
+/// Makes these the identifiers of a resource that is new.
+///
+/// One that another resource of the owner has is an [`Error::Duplicate`].
+pub fn insert(conn: &mut DbConn, owner: OrganizationId, resource_type: ResourceType, id: Uuid, wanted: &[Identifier]) -> Result<()> {
+    add(conn, (owner, resource_type, Id::from_uuid(id)), wanted, Vec::new())
+}
+
+/// Adds those that are not kept, each once.
+fn add<'a>(
+    conn: &mut DbConn,
+    (owner, resource_type, resource_id): (OrganizationId, ResourceType, Id<()>),
+    wanted: &'a [Identifier],
+    mut kept: Vec<(&'a str, &'a str)>,
+) -> Result<()> {
     for Identifier { system, value } in wanted {
         if !kept.contains(&(system, value)) {
             kept.push((system, value));

@@ -97,10 +97,7 @@ pub fn of_all(
 /// What an organization that receives a referral sees of the patient in it; `None` where no consent lets it. Nobody sees one who was
 /// deleted.
 pub fn to_performer(conn: &mut DbConn, id: PatientId, performer: OrganizationId, now: Instant) -> Result<Option<Categories>> {
-    match covered(conn, id, performer, ConsentPurpose::Referral, now)? {
-        Some(seen) if is_living(conn, id)? => Ok(Some(seen)),
-        _ => Ok(None),
-    }
+    repository::covered_of_living(conn, id, performer, ConsentPurpose::Referral, now)
 }
 
 /// The same of many patients for the caller, as one that receives referrals; of those who let it see nothing, nothing is given.
@@ -162,7 +159,17 @@ pub fn as_performer(conn: &mut DbConn, caller: &Principal, referral: ReferralId)
 pub fn in_referral(conn: &mut DbConn, caller: &Principal, id: PatientId, referral: Option<ReferralId>) -> Result<Option<Categories>> {
     let owner: Option<OrganizationId> =
         each!(conn, |conn| patients::table.find(id).select(patients::organization_id).first(conn)).optional()?;
-    let of_patient = owner.map_or(Ok(None), |owner| of(conn, caller, owner, id))?;
+    owner.map_or(Ok(None), |owner| in_referral_of(conn, caller, (owner, id), referral))
+}
+
+/// The same of a patient of this owner.
+pub fn in_referral_of(
+    conn: &mut DbConn,
+    caller: &Principal,
+    (owner, id): (OrganizationId, PatientId),
+    referral: Option<ReferralId>,
+) -> Result<Option<Categories>> {
+    let of_patient = of(conn, caller, owner, id)?;
     let of_referral = referral.map_or(Ok(None), |referral| as_performer(conn, caller, referral))?;
     Ok([of_patient, of_referral].into_iter().flatten().reduce(Categories::union))
 }

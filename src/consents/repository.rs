@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::sql;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -10,6 +10,7 @@ use super::api::ConsentQuery;
 use super::model::{Categories, ConsentPurpose, ConsentRow};
 use crate::db::lists::read_list;
 use crate::db::schema::consents::{self, dsl};
+use crate::db::schema::patients;
 use crate::db::types::{Instant, sql_types};
 use crate::db::{DbConn, MultiBackend, among};
 use crate::each;
@@ -69,8 +70,27 @@ pub fn covered(
 ) -> Result<Option<Categories>> {
     let given = active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient)).select(dsl::categories);
     let lists: Vec<String> = each!(conn, |conn| given.load(conn))?;
-    let sets = lists.iter().map(|list| read_list(list).collect::<Categories>());
-    Ok(sets.reduce(Categories::union))
+    Ok(united(&lists))
+}
+
+/// The same; of a patient who was deleted nothing.
+pub fn covered_of_living(
+    conn: &mut DbConn,
+    patient: PatientId,
+    grantee: OrganizationId,
+    purpose: ConsentPurpose,
+    now: Instant,
+) -> Result<Option<Categories>> {
+    let alive = patients::table.filter(patients::id.eq(dsl::patient_id)).filter(patients::deleted_at.is_null());
+    let given = active(grantee, purpose.pattern(), now).filter(dsl::patient_id.eq(patient));
+    let given = given.filter(exists(alive)).select(dsl::categories);
+    let lists: Vec<String> = each!(conn, |conn| given.load(conn))?;
+    Ok(united(&lists))
+}
+
+/// All that lists of categories cover; `None` where there is no list.
+fn united(lists: &[String]) -> Option<Categories> {
+    lists.iter().map(|list| read_list(list).collect::<Categories>()).reduce(Categories::union)
 }
 
 /// The same of many patients; of those who let it see nothing, nothing is given.

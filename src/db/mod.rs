@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-pub use self::among::among;
+pub use self::among::{among, among_numbers, json_numbers};
 pub use self::common::{Common, boxed};
 pub use self::connection::{DbConn, MultiBackend};
 use self::migrate::Older;

@@ -90,7 +90,7 @@ impl Resource for FollowUps {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput) -> Result<FollowUpRow> {
-        let row = plan::new_row(conn, caller, id, caller.organization_id, input)?;
+        let row = plan::own_row(conn, caller, id, input)?;
         repository::insert(conn, &row)?;
         Ok(row)
     }

@@ -26,7 +26,7 @@ pub fn load(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: Follow
     check_new(conn, caller, &input, false)?;
     let loaded = resource::insert_prepared::<FollowUps>(conn, caller, input, |conn, input| {
         let Ended { status, closed_at, conclusion } = ended;
-        let row = plan::new_row(conn, caller, id, caller.organization_id, input)?;
+        let row = plan::own_row(conn, caller, id, input)?;
         let row = FollowUpRow { status, closed_at: Some(closed_at), conclusion: Json(conclusion), ..row };
         repository::insert(conn, &row)?;
         Ok(row)

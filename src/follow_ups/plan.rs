@@ -32,7 +32,7 @@ pub fn first_contact(conn: &mut DbConn, caller: &Principal, referral: &ReferralR
     if repository::has_first_contact(conn, owner, referral.id)? {
         return Ok(());
     }
-    first_contact_with_id(conn, caller, Id::generate(), referral)
+    plan_first_contact(conn, caller, Id::generate(), owner, referral)
 }
 
 /// Plans for the caller's organization, for which a system begins to call, the first contacts that whoever spoke for it has not made yet, and
@@ -84,6 +84,10 @@ fn unmade_for(conn: &mut DbConn, performer: OrganizationId, referral: &ReferralR
 /// Plans the first contact of an accepted referral, under an id that is known beforehand.
 pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUpId, referral: &ReferralRow) -> Result<()> {
     let owner = workflow::acting_performer(conn, referral)?;
+    plan_first_contact(conn, caller, id, owner, referral)
+}
+
+fn plan_first_contact(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, referral: &ReferralRow) -> Result<()> {
     let (policies, today) = organizations::repository::practice(conn, Some(owner), caller.at)?;
     let patient = shown_to(conn, caller, owner, (referral.patient_id, Some(referral.id)))?;
     // People open up sooner face to face, so that is how the first contact is planned unless the person prefers otherwise.
@@ -98,7 +102,7 @@ pub fn first_contact_with_id(conn: &mut DbConn, caller: &Principal, id: FollowUp
         note: None,
         identifiers: Vec::new(),
     };
-    add(conn, caller, id, owner, input)
+    add(conn, caller, id, (owner, referral.manager_id), input)
 }
 
 /// A patient, by themselves or in a referral, as far as an organization sees them that is to follow up, for what is planned tells of them;
@@ -110,9 +114,10 @@ pub fn shown_to(
     (patient, referral): (PatientId, Option<ReferralId>),
 ) -> Result<Option<Patient>> {
     let owner = Principal { organization_id: owner, ..caller.clone() };
-    let Some(seen) = sight::in_referral(conn, &owner, patient, referral)? else { return Ok(None) };
     let living = patients::repository::find(conn, patient)?.filter(|row| row.deleted_at.is_none());
-    Ok(living.map(|row| Patient::whole(row).shown(seen)))
+    let Some(row) = living else { return Ok(None) };
+    let seen = sight::in_referral_of(conn, &owner, (row.organization_id, patient), referral)?;
+    Ok(seen.map(|seen| Patient::whole(row).shown(seen)))
 }
 
 /// Plans the follow-up after one that has ended, for this purpose: on the day that the result names, or else by the rhythm of the person's
@@ -142,7 +147,7 @@ pub fn next(
         check_asked_for(conn, caller, &input).map_err(|error| error.at_pointers(|_| "/next_due_on".into()))?;
     }
     let id = Id::generate();
-    add(conn, caller, id, done.organization_id, input)?;
+    add(conn, caller, id, (done.organization_id, done.manager_id), input)?;
     let conclusion = Conclusion { next_follow_up_id: Some(id), ..done.conclusion.0.clone() };
     save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
 }
@@ -186,18 +191,30 @@ fn next_due_on(
     Ok(Some(rhythm::days_after(today, rhythm::days_between(patient.need_level, &policies))))
 }
 
-/// Adds a follow-up that is the duty of an organization. The caller's own right is not asked for: what is planned follows from a step that it
+/// Adds a follow-up that is the duty of an organization, of a patient whom the second one manages. The caller's own right is not asked for: what is planned follows from a step that it
 /// was allowed to take.
-pub fn add(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<()> {
-    let row = new_row(conn, caller, id, owner, input)?;
+fn add(
+    conn: &mut DbConn,
+    caller: &Principal,
+    id: FollowUpId,
+    parties: (OrganizationId, OrganizationId),
+    input: FollowUpInput,
+) -> Result<()> {
+    let row = new_row(caller, id, parties, input);
     repository::insert(conn, &row)?;
     resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row))
 }
 
+/// A new one of the caller's organization.
+pub fn own_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput) -> Result<FollowUpRow> {
+    let manager = patients::repository::manager(conn, input.patient_id)?;
+    Ok(new_row(caller, id, (caller.organization_id, manager), input))
+}
+
 /// An open follow-up.
-pub fn new_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: OrganizationId, input: FollowUpInput) -> Result<FollowUpRow> {
-    Ok(FollowUpRow {
-        manager_id: patients::repository::manager(conn, input.patient_id)?,
+fn new_row(caller: &Principal, id: FollowUpId, (owner, manager): (OrganizationId, OrganizationId), input: FollowUpInput) -> FollowUpRow {
+    FollowUpRow {
+        manager_id: manager,
         id,
         organization_id: owner,
         patient_id: input.patient_id,
@@ -214,7 +231,7 @@ pub fn new_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, owner: Org
         updated_at: caller.at,
         deleted_at: None,
         awaited_id: None,
-    })
+    }
 }
 
 /// Hands to whoever has just been assigned to a referral the open follow-ups that were nobody's, or the one's who had it before.

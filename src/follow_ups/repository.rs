@@ -153,13 +153,15 @@ pub fn has_first_contact(conn: &mut DbConn, organization: OrganizationId, referr
 /// The first contacts of a referral, whoever has or had them to make, deleted ones among them, in order of id.
 pub fn first_contacts(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
     let planned = follow_ups::table.filter(follow_ups::referral_id.eq(referral));
-    Ok(planned.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id).load(conn)?)
+    let planned = planned.filter(follow_ups::purpose.eq(Purpose::FirstContact)).order(follow_ups::id);
+    Ok(each!(conn, |conn| planned.load(conn))?)
 }
 
 /// The open follow-ups of a referral, in order of id.
 pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Vec<FollowUpRow>> {
     let alive = follow_ups::table.filter(follow_ups::referral_id.eq(referral)).filter(follow_ups::deleted_at.is_null());
-    Ok(alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).order(follow_ups::id).load(conn)?)
+    let open = alive.filter(follow_ups::status.eq(FollowUpStatus::Open)).order(follow_ups::id);
+    Ok(each!(conn, |conn| open.load(conn))?)
 }
 
 /// The open follow-ups of a patient that an organization has to make without a referral. Those in a referral end with it, so that nobody

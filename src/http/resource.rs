@@ -191,9 +191,7 @@ pub fn insert_prepared<R: Resource>(
     let keys = R::identifiers(&input).to_vec();
     let row = add(conn, input)?;
     let head = R::head(&row);
-    if !keys.is_empty() {
-        identifiers::replace(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;
-    }
+    identifiers::insert(conn, head.owner, R::Kind::RESOURCE_TYPE, head.id.uuid(), &keys)?;
     let shape = R::shape(row);
     record::<R>(conn, caller, &head, Action::Created, &shape)?;
     Ok((head, shape))

@@ -200,8 +200,20 @@ pub fn lock_kinship(conn: &mut DbConn) -> Result<()> {
 /// How an organization works, and which day it is there. One that is not known works as one that has said nothing.
 pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> Result<(Policies, NaiveDate)> {
     let row = id.map(|id| find(conn, id)).transpose()?.flatten();
+    Ok(practice_of(row, now))
+}
+
+/// The same of one for which systems call; `None` where none does.
+pub fn practice_of_connected(conn: &mut DbConn, id: OrganizationId, now: Instant) -> Result<Option<(Policies, NaiveDate)>> {
+    let active = clients::table.filter(clients::organization_id.eq(dsl::id)).filter(clients::is_active.eq(true));
+    let connected = dsl::organizations.find(id).filter(diesel::dsl::exists(active));
+    let row: Option<OrganizationRow> = each!(conn, |conn| connected.first(conn)).optional()?;
+    Ok(row.map(|row| practice_of(Some(row), now)))
+}
+
+fn practice_of(row: Option<OrganizationRow>, now: Instant) -> (Policies, NaiveDate) {
     let zone = row.as_ref().and_then(told_zone).unwrap_or(Tz::UTC);
-    Ok((row.map(|row| row.content.0.policies).unwrap_or_default(), now.utc().with_timezone(&zone).date_naive()))
+    (row.map(|row| row.content.0.policies).unwrap_or_default(), now.utc().with_timezone(&zone).date_naive())
 }
 
 /// Which day it is where an organization works.

@@ -12,6 +12,7 @@ use super::api::{
     NavigatorAssignment, NavigatorInput, NeedLevelAssessment, NeedLevelInput, NewPatient, Patient, PatientHits, PatientMerge, PatientQuery,
     PatientSearch,
 };
+use super::duplicates::Traits;
 use super::model::{PatientHead, PatientInput, PatientRow};
 use super::{care, health_number, merge, repository, search, usability};
 use crate::app::State;
@@ -199,9 +200,9 @@ pub async fn list_patients(
 #[post("/v1/patients")]
 pub async fn create_patient(app: State, caller: Allowed<scope::PatientsWrite>, mut command: Command<PatientInput>) -> Result<HttpResponse> {
     command.input.normalise();
-    let (reader, patient) = (Principal::clone(&caller), command.input.clone());
+    let (reader, sought) = (Principal::clone(&caller), Traits::from(&command.input));
     // Before the write: on SQLite all writes wait for each other, and looking for namesakes takes longer than adding one.
-    let possible_duplicates = app.db.read_briefly(move |conn| search::possible_duplicates(conn, &reader, &patient)).await?;
+    let possible_duplicates = app.db.read_briefly(move |conn| search::possible_duplicates(conn, &reader, &sought)).await?;
     command
         .run(&app, &caller, move |conn, caller, input| {
             let (head, patient) = resource::insert::<Patients>(conn, caller, input.clone())?;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::api::PatientQuery;
 use super::duplicates::{Distinguishing, Traits};
+use super::filed::{filing, latest};
 use super::keys;
 use super::model::{PatientHead, PatientRow};
 use crate::auth::{Principal, sight};
@@ -15,7 +16,7 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::patients::dsl;
 use crate::db::schema::{consents, patient_keys};
 use crate::db::types::Json;
-use crate::db::{DbConn, among, boxed};
+use crate::db::{DbConn, among, among_numbers, boxed};
 use crate::each;
 use crate::error::Result;
 use crate::kind::{OrganizationId, PatientId};
@@ -155,8 +156,8 @@ pub fn update(conn: &mut DbConn, before: &PatientRow, row: &PatientRow) -> Resul
     let (old, new) = (keys_of(before), keys_of(row));
     let gone: Vec<i64> = old.difference(&new).copied().collect();
     if !gone.is_empty() {
-        let rows = patient_keys::table.filter(patient_keys::key.eq_any(gone)).filter(patient_keys::patient_id.eq(row.id));
-        diesel::delete(rows).execute(conn)?;
+        let rows = patient_keys::table.filter(among_numbers(patient_keys::key, gone)).filter(patient_keys::patient_id.eq(row.id));
+        each!(conn, |conn| diesel::delete(rows).execute(conn))?;
     }
     add_keys(conn, row.id, new.difference(&old).copied().collect())?;
     Ok(true)
@@ -178,18 +179,9 @@ struct KeyRow {
 }
 
 fn add_keys(conn: &mut DbConn, patient_id: PatientId, keys: BTreeSet<i64>) -> Result<()> {
-    let rows: Vec<KeyRow> = keys.into_iter().map(|key| KeyRow { key, patient_id }).collect();
-    match conn {
-        // A statement of one row is kept; one of several is planned anew each time.
-        DbConn::Sqlite(conn) => {
-            for row in &rows {
-                diesel::insert_into(patient_keys::table).values(row).execute(conn)?;
-            }
-        }
-        DbConn::Pg(conn) if !rows.is_empty() => {
-            diesel::insert_into(patient_keys::table).values(&rows).execute(conn)?;
-        }
-        DbConn::Pg(_) => {}
+    if !keys.is_empty() {
+        let filing = filing(keys.into_iter().collect(), patient_id);
+        each!(conn, |conn| filing.execute(conn))?;
     }
     Ok(())
 }
@@ -209,38 +201,50 @@ pub struct Seeking<'a> {
 /// traits the latest ones of those whom the caller sees.
 pub fn candidates(conn: &mut DbConn, seeking: Seeking<'_>, sought: &Traits) -> Result<BTreeSet<PatientId>> {
     let owner = seeking.owner;
-    let mut found = filed_under(conn, seeking, keys::of_names(owner, sought).union(&keys::of_phones(owner, sought)))?;
-    let born = filed_under(conn, seeking, &keys::of_birth(owner, sought))?;
-    let words = keys::of_words(owner, sought);
+    let births = keys::of_birth(owner, sought);
+    let mut asked = births.clone();
+    asked.append(&mut keys::of_names(owner, sought));
+    asked.append(&mut keys::of_phones(owner, sought));
+    let (mut born, mut found) = (BTreeSet::new(), BTreeSet::new());
+    for (key, id) in filed_under(conn, seeking, asked)? {
+        let those = if births.contains(&key) { &mut born } else { &mut found };
+        those.insert(id);
+    }
+    let words: Vec<i64> = keys::of_words(owner, sought).into_iter().collect();
     if born.is_empty() || words.is_empty() {
-        found.extend(born);
+        found.append(&mut born);
     } else {
-        let named = patient_keys::table.filter(patient_keys::key.eq_any(words)).filter(patient_keys::patient_id.eq_any(born));
+        let born: Vec<PatientId> = born.into_iter().collect();
+        let named = patient_keys::table.filter(among_numbers(patient_keys::key, words)).filter(among(patient_keys::patient_id, &born));
         found.extend(each!(conn, |conn| named.select(patient_keys::patient_id).load::<PatientId>(conn))?);
     }
     Ok(found)
 }
 
-/// The latest under each of these keys whom the caller sees. Each is asked for by itself: together, all of a common name would be sorted
-/// first. Of others' patients sight is asked row by row, in that order: those who are hidden take nobody's place.
-fn filed_under<'a>(conn: &mut DbConn, seeking: Seeking<'_>, keys: impl IntoIterator<Item = &'a i64>) -> Result<BTreeSet<PatientId>> {
-    let mut found = BTreeSet::new();
+/// The latest under each of these keys whom the caller sees, each with its key. Of others' patients sight is asked row by row, in that
+/// order, for one key after the other: those who are hidden take nobody's place.
+fn filed_under(conn: &mut DbConn, seeking: Seeking<'_>, keys: BTreeSet<i64>) -> Result<Vec<(i64, PatientId)>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    if seeking.owner == seeking.caller.organization_id {
+        let latest = latest(keys.into_iter().collect(), seeking.most);
+        return Ok(each!(conn, |conn| latest.load(conn))?);
+    }
+    let mut found = Vec::new();
     for key in keys {
-        let filed = patient_keys::table.filter(patient_keys::key.eq(key)).select(patient_keys::patient_id);
+        let filed = patient_keys::table.filter(patient_keys::key.eq(key)).select((patient_keys::key, patient_keys::patient_id));
         let filed = filed.order(patient_keys::patient_id.desc()).limit(seeking.most);
-        if seeking.owner == seeking.caller.organization_id {
-            found.extend(each!(conn, |conn| filed.load::<PatientId>(conn))?);
-        } else {
-            let let_in = sight::taking_part(seeking.caller).filter(consents::patient_id.eq(patient_keys::patient_id));
-            found.extend(each!(conn, |conn| filed.filter(exists(let_in)).load::<PatientId>(conn))?);
-        }
+        let let_in = sight::taking_part(seeking.caller).filter(consents::patient_id.eq(patient_keys::patient_id));
+        found.extend(each!(conn, |conn| filed.filter(exists(let_in)).load::<(i64, PatientId)>(conn))?);
     }
     Ok(found)
 }
 
 /// The latest patients who share a word of the name with the one sought, of those whom the caller sees.
 pub fn namesakes(conn: &mut DbConn, seeking: Seeking<'_>, sought: &Traits) -> Result<Vec<PatientId>> {
-    let found = filed_under(conn, seeking, &keys::of_words(seeking.owner, sought))?;
+    let filed = filed_under(conn, seeking, keys::of_words(seeking.owner, sought))?;
+    let found: BTreeSet<PatientId> = filed.into_iter().map(|(_, id)| id).collect();
     Ok(found.into_iter().rev().take(usize::try_from(seeking.most).unwrap_or_default()).collect())
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::api::{Patient, PatientHit, PatientHits, PatientSearch, PossibleDuplicate};
 use super::duplicates::{LIKELY, Likeness, Traits};
-use super::model::{PatientInput, PatientRow};
+use super::model::PatientRow;
 use super::repository::{self, Seeking};
 use super::{health_number, usability};
 use crate::auth::{Principal, sight};
@@ -25,14 +25,14 @@ const CHECKED: i64 = 20;
 
 /// Who a patient may be already, the likeliest first, among those whom the caller sees.
 ///
-/// The patient is [normalised](PatientInput::normalise). Of the caller's own patients none has the same identifier: the database refuses that.
-pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, patient: &PatientInput) -> Result<Vec<PossibleDuplicate>> {
-    let sought = Traits::from(patient);
+/// The traits are those of a patient that is [normalised](super::model::PatientInput::normalise). Of the caller's own patients none has the
+/// same identifier: the database refuses that.
+pub fn possible_duplicates(conn: &mut DbConn, caller: &Principal, sought: &Traits) -> Result<Vec<PossibleDuplicate>> {
     let seeking = |owner| Seeking { caller, owner, most: CHECKED };
-    let mut ids = repository::candidates(conn, seeking(caller.organization_id), &sought)?;
+    let mut ids = repository::candidates(conn, seeking(caller.organization_id), sought)?;
     for owner in granting_owners(conn, caller.organization_id, caller.at)? {
-        ids.append(&mut repository::candidates(conn, seeking(owner), &sought)?);
-        ids.append(&mut identified(conn, owner, &sought)?);
+        ids.append(&mut repository::candidates(conn, seeking(owner), sought)?);
+        ids.append(&mut identified(conn, owner, sought)?);
     }
     let found = ranked(conn, caller, ids, LIKELY, |other| sought.likeness(other))?;
     Ok(found.into_iter().map(|(patient_id, Likeness { score, reasons })| PossibleDuplicate { patient_id, score, reasons }).collect())

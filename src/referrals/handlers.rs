@@ -22,7 +22,7 @@ use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch};
 use crate::http::page::{self, Limit, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
-use crate::kind::{self, ReferralId};
+use crate::kind::{self, OrganizationId, ReferralId};
 use crate::needs::handlers::Needs;
 use crate::patients::api::PatientSummary;
 use crate::patients::model::PatientRow;
@@ -103,7 +103,7 @@ impl Resource for Referrals {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
-        let Some(row) = current else { return check(conn, caller, None, input, true) };
+        let Some(row) = current else { return check(conn, caller, None, input, true).map(|_| ()) };
         permit_change(row, input)?;
         keep(conn, row, input)?;
         check_change(conn, caller, row, input)
@@ -125,7 +125,8 @@ impl Resource for Referrals {
     }
 
     fn insert(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
-        let draft = workflow::draft(conn, caller, id, input)?;
+        let manager = patients::repository::manager(conn, input.patient_id)?;
+        let draft = ReferralRow::draft(id, caller.organization_id, manager, input, caller.at);
         workflow::insert(conn, caller, draft)
     }
 
@@ -250,21 +251,22 @@ fn check_change(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input:
     if input.parent_id.is_some() && input.parent_id != row.parent_id {
         repository::lock_drafts(conn, row.organization_id)?;
     }
-    check(conn, caller, Some(row), input, true)
+    check(conn, caller, Some(row), input, true).map(|_| ())
 }
 
 /// Fails with everything that is wrong with what is named, and fills in the performer. Only one that is open asks its service for anything.
+/// Who manages the patient.
 pub(super) fn check(
     conn: &mut DbConn,
     caller: &Principal,
     current: Option<&ReferralRow>,
     input: &mut ReferralInput,
     is_open: bool,
-) -> Result<()> {
+) -> Result<OrganizationId> {
     let mut faults = Vec::new();
     check_services(conn, current, input, is_open, &mut faults)?;
-    check_references(conn, caller, current, input, &mut faults)?;
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    let manager = check_references(conn, caller, current, input, &mut faults)?;
+    if faults.is_empty() { Ok(manager) } else { Err(Error::Invalid(faults)) }
 }
 
 /// Fills in the performer of a referral to a service, and refuses services that cannot be referred to. One that has been referred to
@@ -296,14 +298,15 @@ fn check_services(
     Ok(())
 }
 
-/// Everything that is named exists for the caller. What a referral has named, or the one that it goes on from, can be named on.
+/// Everything that is named exists for the caller. What a referral has named, or the one that it goes on from, can be named on. Who manages
+/// the patient.
 fn check_references(
     conn: &mut DbConn,
     caller: &Principal,
     current: Option<&ReferralRow>,
     input: &ReferralInput,
     faults: &mut Vec<Fault>,
-) -> Result<()> {
+) -> Result<OrganizationId> {
     let patient = input.patient_id;
     if let Some(id) = input.performer_organization_id
         && !organizations::repository::exists(conn, id)?
@@ -326,9 +329,12 @@ fn check_references(
             Chain::TooLong => Some(fault("too_many", format!("must go on from at most {LONGEST_CHAIN} referrals, one from the other"))),
         });
     }
-    let categories = match asked_to_help(conn, caller, parent.as_ref())? {
-        Some(categories) => categories,
-        None => sight::referenced(conn, caller, patient, "/patient_id")?.categories,
+    let (manager, categories) = match asked_to_help(conn, caller, parent.as_ref())? {
+        Some(seen) => seen,
+        None => {
+            let sight = sight::referenced(conn, caller, patient, "/patient_id")?;
+            (sight.owner, sight.categories)
+        }
     };
     let known: Vec<&ReferralInput> = [current, parent.as_ref()].into_iter().flatten().map(|row| &row.content.0).collect();
     if let Some(id) = input.requester_practitioner_id {
@@ -361,17 +367,17 @@ fn check_references(
             faults.push(Fault::new("/match_id", "not_found", "is not a match of this patient"));
         }
     }
-    Ok(())
+    Ok(manager)
 }
 
 /// Whoever was asked to help may ask others while the referral is open and the consent to it stands, though it sees no more of the
-/// patient than that referral shows.
-fn asked_to_help(conn: &mut DbConn, caller: &Principal, parent: Option<&ReferralRow>) -> Result<Option<Categories>> {
+/// patient than that referral shows. Who manages the patient, and what is seen of them.
+fn asked_to_help(conn: &mut DbConn, caller: &Principal, parent: Option<&ReferralRow>) -> Result<Option<(OrganizationId, Categories)>> {
     let own = caller.organization_id;
-    match parent.filter(|parent| parent.performer_id == Some(own) && parent.status.is_open()) {
-        Some(parent) => sight::to_performer(conn, parent.patient_id, own, caller.at),
-        None => Ok(None),
-    }
+    let asked = parent.filter(|parent| parent.performer_id == Some(own) && parent.status.is_open());
+    let Some(parent) = asked else { return Ok(None) };
+    let seen = sight::to_performer(conn, parent.patient_id, own, caller.at)?;
+    Ok(seen.map(|seen| (parent.manager_id, seen)))
 }
 
 /// What a draft names is looked at again when it is sent: since it was written, a consent may have ended, a service may be gone.
@@ -434,18 +440,20 @@ pub async fn create_referral(
     command
         .run(&app, &caller, move |conn, caller, input| {
             let shape = create(conn, caller, Id::generate(), input.clone(), is_draft)?;
-            Reply::created(&resource::location::<Referrals>(shape.id), shape.version, &Referrals::view(conn, caller, shape.clone())?)
+            let shape = Referrals::view(conn, caller, shape)?;
+            Reply::created(&resource::location::<Referrals>(shape.id), shape.version, &shape)
         })
         .await
 }
 
 /// Writes a referral under an id that nobody has: a draft, or one that is sent at once.
-pub fn create(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput, is_draft: bool) -> Result<Referral> {
+pub fn create(conn: &mut DbConn, caller: &Principal, id: ReferralId, mut input: ReferralInput, is_draft: bool) -> Result<Referral> {
     if is_draft {
         return Ok(resource::insert_with_id::<Referrals>(conn, caller, id, input)?.1);
     }
-    let sent = resource::insert_by::<Referrals>(conn, caller, input, |conn, input| {
-        let mut row = workflow::draft(conn, caller, id, input)?;
+    let manager = check(conn, caller, None, &mut input, true)?;
+    let sent = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
+        let mut row = ReferralRow::draft(id, caller.organization_id, manager, input, caller.at);
         workflow::send(conn, caller, &mut row, None)?;
         workflow::insert(conn, caller, row)
     });

@@ -48,13 +48,13 @@ pub fn load(
     first_contact: FollowUpId,
 ) -> Result<()> {
     let (status, is_named) = (stood.said.status, input.performer_organization_id.is_some());
-    check(conn, caller, None, &mut input, status.is_open())?;
+    let manager = check(conn, caller, None, &mut input, status.is_open())?;
     if !is_named {
         // Who gives the service is known by now.
         hold_performers(conn, caller, input.performer_organization_id)?;
     }
     let loaded = resource::insert_prepared::<Referrals>(conn, caller, input, |conn, input| {
-        let row = workflow::draft(conn, caller, id, input)?;
+        let row = ReferralRow::draft(id, caller.organization_id, manager, input, caller.at);
         // A draft that was called off was never anybody else's.
         if stood.requested_at.is_some() && !workflow::parties(conn, caller.organization_id, &row)?.contains(&Party::Performer) {
             let detail = format!("The performer has a system on Kith: nobody else says that a referral to it is {status}.");

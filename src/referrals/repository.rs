@@ -403,7 +403,7 @@ pub fn insert_transition(conn: &mut DbConn, row: &TransitionRow) -> Result<()> {
 pub fn was_taken_on(conn: &mut DbConn, referral: ReferralId, besides: Option<ReferralTransitionId>) -> Result<bool> {
     let made = referral_transitions::table.filter(referral_transitions::referral_id.eq(referral));
     let made = made.select((referral_transitions::id, referral_transitions::to_status));
-    let made: Vec<(ReferralTransitionId, ReferralStatus)> = made.load(conn)?;
+    let made: Vec<(ReferralTransitionId, ReferralStatus)> = each!(conn, |conn| made.load(conn))?;
     Ok(made.into_iter().any(|(id, status)| Some(id) != besides && status.takes_on()))
 }
 

@@ -5,9 +5,7 @@ use chrono::{Days, NaiveDate};
 use super::api::{Referral, ReferralTransition, ServiceBrief, TransitionInput, Warning, WarningCode};
 use super::handlers::Referrals;
 use super::lifecycle::{Party, ReferralStatus, find_step, steps_of};
-use super::model::{
-    BusinessStatus, ConsentGiven, ReferralInput, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow,
-};
+use super::model::{BusinessStatus, ConsentGiven, ReferralKind, ReferralRow, StatusReason, TransitionContent, TransitionRow};
 use super::repository;
 use crate::auth::{Principal, sight};
 use crate::changes::{self, Action, Actor, Change};
@@ -17,11 +15,11 @@ use crate::db::DbConn;
 use crate::db::types::{Id, Instant, Json};
 use crate::error::{Error, Fault, Result};
 use crate::http::resource::{self, Resource as _};
-use crate::kind::{OrganizationId, ReferralId, ReferralTransitionId};
+use crate::kind::{OrganizationId, ReferralTransitionId};
 use crate::patients::model::PatientRow;
 use crate::services::model::{Capacity, CapacityStatus, ServiceStatus};
 use crate::services::row::ServiceRow;
-use crate::{appointments, consents, follow_ups, matching, organizations, patients, practitioners, services, waitlists};
+use crate::{appointments, consents, follow_ups, matching, organizations, practitioners, services, waitlists};
 
 /// The sides on which an organization stands. The requester also speaks for a performer that has no system on Kith: somebody must be
 /// able to say what became of the referral.
@@ -221,12 +219,6 @@ pub fn resume(
     resource::record_by::<Referrals>(conn, actor, &Referrals::head(&next), Action::Updated, &shape)
 }
 
-/// A new draft of the caller's.
-pub fn draft(conn: &mut DbConn, caller: &Principal, id: ReferralId, input: ReferralInput) -> Result<ReferralRow> {
-    let manager = patients::repository::manager(conn, input.patient_id)?;
-    Ok(ReferralRow::draft(id, caller.organization_id, manager, input, caller.at))
-}
-
 /// Makes a draft one that is sent: with the patient's consent, from now on due. A consent given now stands before that of the content,
 /// which leaves it: from now on it is a consent, of which nobody reads more than consents are read.
 pub fn send(conn: &mut DbConn, caller: &Principal, row: &mut ReferralRow, given: Option<&ConsentGiven>) -> Result<()> {
@@ -380,8 +372,14 @@ fn record_consent(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, perf
 /// Fills the due dates of a referral sent at this moment that the requester left open, from the policies of whoever acts as the performer
 /// and in its time zone; and says what is due.
 pub fn set_due_dates(conn: &mut DbConn, row: &mut ReferralRow, sent_at: Instant) -> Result<()> {
-    let performer = acting_performer(conn, row)?;
-    let (policies, sent_on) = organizations::repository::practice(conn, Some(performer), sent_at)?;
+    let of_performer = match row.performer_id {
+        Some(performer) => organizations::repository::practice_of_connected(conn, performer, sent_at)?,
+        None => None,
+    };
+    let (policies, sent_on) = match of_performer {
+        Some(practice) => practice,
+        None => organizations::repository::practice(conn, Some(row.organization_id), sent_at)?,
+    };
     let after = |days: i32| sent_on.checked_add_days(Days::new(u64::from(days.unsigned_abs())));
     let content = &mut row.content.0;
     content.acknowledge_by = content.acknowledge_by.or_else(|| after(policies.acknowledge_days()));

@@ -94,10 +94,10 @@ pub fn standing(conn: &mut DbConn, service: ServiceId) -> Result<Vec<(String, Wa
 
 /// The entry of a referral that stands in a list, if there is one.
 pub fn open_of_referral(conn: &mut DbConn, referral: ReferralId) -> Result<Option<WaitlistEntryRow>> {
-    let open = waitlist_entries::table
-        .filter(waitlist_entries::referral_id.eq(referral))
-        .filter(waitlist_entries::status.eq_any(WaitlistStatus::OPEN));
-    Ok(open.first(conn).optional()?)
+    let waits = waitlist_entries::table.filter(waitlist_entries::referral_id.eq(referral));
+    // A list of any length is a statement that SQLite reads anew each time; the entries of one referral are few.
+    let entries: Vec<WaitlistEntryRow> = each!(conn, |conn| waits.load(conn))?;
+    Ok(entries.into_iter().find(|entry| WaitlistStatus::OPEN.contains(&entry.status)))
 }
 
 /// All entries of a service.
