@@ -23,7 +23,7 @@ use crate::kind::{NeedId, PatientId, ServiceId};
 use crate::needs::model::NeedInput;
 use crate::responsiveness::Known;
 use crate::services::Directory;
-use crate::services::row::ServiceRow;
+use crate::services::brief::Brief;
 use crate::services::search::Wish;
 use crate::types::find_domain;
 use crate::{postal_codes, provinces};
@@ -75,17 +75,17 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
     let text_fits: HashMap<ServiceId, f64> = list.services.iter().map(|listed| (listed.id, listed.text_fit)).collect();
     let track_record = |id: ServiceId| ask.responsiveness.and_then(|known| known.of(id));
     let setting = Setting { weights, at: ask.at, limit: ask.limit, include_excluded: ask.include_excluded, helpline: ask.helpline };
-    let programs = directory.services(conn, &list.programs)?;
-    let (mut rows, mut read) = (Vec::new(), 0);
+    let programs = directory.briefs(conn, &list.programs)?;
+    let (mut services, mut read) = (Vec::new(), 0);
     loop {
         let until = (read * 2).max(READ_FIRST).min(list.services.len());
         let ids: Vec<ServiceId> = list.services.get(read..until).unwrap_or_default().iter().map(|listed| listed.id).collect();
-        rows.extend(directory.services(conn, &ids)?);
+        services.extend(directory.briefs(conn, &ids)?);
         read = until;
-        let candidates = rows.iter().chain(&programs).map(|row| Candidate {
-            text_fit: text_fits.get(&row.id).copied(),
-            track_record: track_record(row.id),
-            ..candidate(row, person)
+        let candidates = services.iter().chain(&programs).map(|service| Candidate {
+            text_fit: text_fits.get(&service.id).copied(),
+            track_record: track_record(service.id),
+            ..candidate(service, person)
         });
         let found = engine::rank(person, candidates, &setting);
         let unread = list.services.get(read..).unwrap_or_default();
@@ -97,15 +97,15 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
         // What a rule seems to stand against is read for a need that nothing answers, not for more of the same.
         let is_enough = found.results.len() >= ask.limit || unread.first().is_none_or(|listed| listed.is_against_a_rule);
         if unread.is_empty() || (is_enough && !found.unanswered.iter().any(|need| may_come(need.domain.as_deref()))) {
-            return Ok(Suggestions { considered: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..found });
+            return Ok(Suggestions { considered: u32::try_from(services.len()).unwrap_or(u32::MAX), ..found });
         }
     }
 }
 
 /// A service with the room that it has for this person.
-fn candidate<'a>(row: &'a ServiceRow, person: &Person) -> Candidate<'a> {
-    let capacity = row.room_for(&person.populations);
-    Candidate { id: row.id, service: &row.content, capacity, text_fit: None, track_record: None }
+fn candidate<'a>(service: &'a Brief, person: &Person) -> Candidate<'a> {
+    let capacity = service.room_for(&person.populations);
+    Candidate { id: service.id, service: &service.content, capacity, text_fit: None, track_record: None }
 }
 
 /// Somebody, what was suggested to them, and whether a sensitive need is among those asked about.
@@ -197,11 +197,11 @@ pub(super) fn checklist(
 ) -> Result<EligibilityChecklist> {
     let (person, _) = somebody(conn, reader, input.patient_id, input.person.as_ref(), &[], &[])?;
     app.directory.refresh(conn, reader.demand())?;
-    let rows = app.directory.services(conn, &[input.service_id])?;
-    let row = rows.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
+    let services = app.directory.briefs(conn, &[input.service_id])?;
+    let service = services.first().ok_or_else(|| Error::invalid("/service_id", "not_found", "is not a service of the directory"))?;
     let helpline = app.config.helpline();
     let setting = Setting { weights: Weights::standard(), at: reader.at, limit: 1, include_excluded: false, helpline: &helpline };
-    Ok(eligibility::check_eligibility(&person, &candidate(row, &person), &setting))
+    Ok(eligibility::check_eligibility(&person, &candidate(service, &person), &setting))
 }
 
 /// The patient as matching knows them, or the person that the request describes; and whether one of the patient's needs is sensitive.

@@ -1,5 +1,5 @@
 //! The directory as requests use it: the index, kept current by [following](crate::changes::follower) the journal, the services read
-//! last, and the texts of those [shown](super::shown) last.
+//! last, those [matched](super::brief) last, and the texts of those [shown](super::shown) last.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::brief::Brief;
 use super::duplicates::detection::{Pair, call_providers, look_alikes, providers};
 use super::index::{Card, DirectoryIndex};
 use super::model::AreaKind;
@@ -28,8 +29,10 @@ use crate::kind::{OrganizationId, ResourceType, ServiceId};
 use crate::organizations;
 use crate::text::fold;
 
-/// Bytes of services kept in memory, roughly.
-const KEPT_BYTES: u64 = 16 << 20;
+/// Bytes of services kept in memory as they were read, roughly.
+const KEPT_BYTES: u64 = 4 << 20;
+/// Bytes of services kept in memory as they are matched.
+const BRIEF_BYTES: u64 = 12 << 20;
 /// Where what its source says of a service beyond our fields takes more bytes than this, it is read only for those who ask for it, and never
 /// kept.
 const MUCH_BEYOND: usize = 32 << 10;
@@ -37,10 +40,14 @@ const MUCH_BEYOND: usize = 32 << 10;
 const AT_ONCE: usize = 16;
 /// Services that are given on together when all are read.
 const PAGE: usize = 50;
-/// Services that are expected to be kept.
-const KEPT_SERVICES: usize = 4_000;
+/// Services that are expected to be kept as they were read.
+const KEPT_SERVICES: usize = 1_000;
+/// Services that are expected to be kept as they are matched.
+const KEPT_BRIEFS: usize = 10_000;
+/// Bytes that a cache needs for one of them beside its text.
+const BRIEF_AROUND: usize = 100;
 
-/// The index of all services, and caches of those read and those shown last.
+/// The index of all services, and caches of those read, matched and shown last.
 #[derive(Debug)]
 pub struct Directory {
     index: RwLock<DirectoryIndex>,
@@ -48,6 +55,7 @@ pub struct Directory {
     /// False while the whole table is read.
     is_open: watch::Sender<bool>,
     rows: Cache<ServiceId, Kept, Size>,
+    briefs: Cache<ServiceId, KeptBrief, Size>,
     texts: Texts,
     names: Names,
     /// Counts the changes of the index.
@@ -85,6 +93,13 @@ impl Kept {
     }
 }
 
+/// What matching asks of a version of a service, as it is [written](Brief::write).
+#[derive(Debug, Clone)]
+struct KeptBrief {
+    version: i64,
+    text: Arc<str>,
+}
+
 #[derive(Debug, Clone)]
 struct Size;
 
@@ -94,14 +109,22 @@ impl Weighter<ServiceId, Kept> for Size {
     }
 }
 
+impl Weighter<ServiceId, KeptBrief> for Size {
+    fn weight(&self, _: &ServiceId, kept: &KeptBrief) -> u64 {
+        (kept.text.len() + BRIEF_AROUND) as u64
+    }
+}
+
 impl Default for Directory {
     fn default() -> Self {
         let rows = Cache::with_weighter(KEPT_SERVICES, KEPT_BYTES, Size);
+        let briefs = Cache::with_weighter(KEPT_BRIEFS, BRIEF_BYTES, Size);
         Self {
             index: RwLock::default(),
             journal: Follower::of(ResourceType::Service),
             is_open: watch::Sender::new(true),
             rows,
+            briefs,
             texts: Texts::default(),
             names: Names::default(),
             changed: AtomicU64::new(0),
@@ -195,6 +218,33 @@ impl Directory {
             self.rows.insert(row.id, Kept::new(Arc::clone(&row), !is_much));
             give(row)
         })
+    }
+
+    /// The living services with these ids as they are matched, in their order. Call it as [`services`](Self::services).
+    pub fn briefs(&self, conn: &mut DbConn, ids: &[ServiceId]) -> Result<Vec<Brief>> {
+        let kept = self.kept_briefs(ids);
+        let missing: Vec<ServiceId> = ids.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(id, _)| *id).collect();
+        let mut read: HashMap<ServiceId, Brief> = HashMap::with_capacity(missing.len());
+        repository::each_of(conn, &missing, |row| {
+            if row.is_listed() {
+                let (id, version, brief) = (row.id, row.version, Brief::of(row));
+                self.briefs.insert(id, KeptBrief { version, text: brief.write()?.into() });
+                read.insert(id, brief);
+            }
+            Ok(())
+        })?;
+        let briefs = ids.iter().zip(kept).filter_map(|(id, kept)| match kept {
+            Some(kept) => Some(Brief::read(&kept.text)),
+            None => read.remove(id).map(Ok),
+        });
+        briefs.collect()
+    }
+
+    /// For each of these services what is kept of the version that the index knows.
+    fn kept_briefs(&self, ids: &[ServiceId]) -> Vec<Option<KeptBrief>> {
+        let index = self.read();
+        let kept = |id: &ServiceId| self.briefs.get(id).filter(|kept| index.version(*id) == Some(kept.version));
+        ids.iter().map(kept).collect()
     }
 
     /// The living services with these ids as JSON, in their order. Call it as [`services`](Self::services).
@@ -332,6 +382,7 @@ impl Directory {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for (id, card) in rows {
             self.rows.remove(&id);
+            self.briefs.remove(&id);
             match card {
                 Some(card) => index.upsert(card),
                 None => index.remove(id),

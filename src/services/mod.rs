@@ -5,6 +5,7 @@
 //! [`index`], [`search`]), and reading it is open to every client and, where configured, to anyone.
 
 pub mod api;
+pub mod brief;
 pub mod capacity;
 pub mod directory;
 pub mod duplicates;

@@ -174,7 +174,7 @@ impl ServiceRow {
 
     /// The room that takes somebody of these populations soonest, of what is for everybody and what is for them.
     pub fn room_for(&self, populations: &[String]) -> Option<&Capacity> {
-        self.rooms().filter(|room| room.is_for(populations)).min_by_key(|room| room.rank())
+        Capacity::soonest(self.rooms(), populations)
     }
 
     /// Its room as the directory shows it: what is for everybody; where all of it is kept for some, the best of that.

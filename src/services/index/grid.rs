@@ -98,7 +98,8 @@ impl Grid {
             cells.filter_map(|cell| self.0.get(&cell)).flatten().copied().collect()
         };
         slots.sort_unstable();
-        slots.into_iter().collect()
+        slots.dedup();
+        RoaringBitmap::from_sorted_iter(slots).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::services::text::stems;
+use crate::services::text::{english_stem, stems};
 
 /// Number of a word; reused once no service holds it.
 pub(in crate::services) type WordId = u32;
@@ -161,7 +161,7 @@ impl Vocabulary {
         let measured = candidates.into_iter().take(MOST_MEASURED).filter_map(|(id, _)| {
             // Beside the word its stem: `hampr` is one slip from `hamper`, though the directory says `hampers`.
             let other = self.text(id);
-            let forms = [other, &stems(other).0];
+            let forms = [other, &english_stem(other)];
             let near = forms.into_iter().filter(|form| form.chars().count().abs_diff(length) <= most_slips);
             let slips = near.map(|form| strsim::osa_distance(word, form)).min()?;
             (1..=most_slips).contains(&slips).then_some((id, slips))

@@ -184,6 +184,11 @@ impl Capacity {
         self.populations.is_empty() || self.populations.iter().any(|population| populations.contains(population))
     }
 
+    /// Of these rooms the one that takes somebody of these populations soonest.
+    pub fn soonest<'a>(rooms: impl Iterator<Item = &'a Self>, populations: &[String]) -> Option<&'a Self> {
+        rooms.filter(|room| room.is_for(populations)).min_by_key(|room| room.rank())
+    }
+
     /// How soon it takes somebody: the lower, the sooner.
     pub fn rank(&self) -> u8 {
         match self.standing() {

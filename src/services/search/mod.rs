@@ -172,7 +172,8 @@ impl<'a> Search<'a> {
         let mut any = |kind: LabelKind, values: &mut dyn Iterator<Item = Cow<'_, str>>| {
             let mut found = values.map(|value| labels.services(kind, &value)).peekable();
             if found.peek().is_some() {
-                sets.push(Cow::Owned(found.flatten().fold(RoaringBitmap::new(), |all, set| all | set)));
+                let all = found.flatten().map(Cow::Borrowed).reduce(|all, set| Cow::Owned(&*all | &*set));
+                sets.push(all.unwrap_or_default());
             }
         };
         let of = |values: &'a [String]| values.iter().map(|value| Cow::Borrowed(value.as_str()));

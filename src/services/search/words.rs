@@ -6,7 +6,7 @@
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use crate::services::index::{DirectoryIndex, Slot, WordId};
+use crate::services::index::{DirectoryIndex, Posting, Slot, WordId};
 use crate::services::text::{Synonyms, content_words};
 
 /// Longer questions are cut.
@@ -211,10 +211,11 @@ fn expand(index: &DirectoryIndex, word: &str, is_last: bool) -> Vec<(WordId, f32
 fn halves(index: &DirectoryIndex, word: &str) -> Option<[String; 2]> {
     const SHORTEST: usize = 3;
     let vocabulary = index.vocabulary();
-    if exactly(index, word).iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() >= RARE {
+    let holders = |half: &str| vocabulary.find(half).map_or(0, |id| vocabulary.postings(id).len());
+    // Most words are held as they are; to look for their stems takes long.
+    if holders(word) >= RARE || exactly(index, word).iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() >= RARE {
         return None;
     }
-    let holders = |half: &str| vocabulary.find(half).map_or(0, |id| vocabulary.postings(id).len());
     let cuts = word.char_indices().map(|(place, _)| place).filter_map(|place| word.split_at_checked(place));
     let long_enough = cuts.filter(|(first, second)| first.chars().count() >= SHORTEST && second.chars().count() >= SHORTEST);
     let (fewest, halves) = long_enough.map(|(a, b)| (holders(a).min(holders(b)), [a.to_owned(), b.to_owned()])).max_by_key(|cut| cut.0)?;
@@ -243,8 +244,14 @@ fn holders(index: &DirectoryIndex, words: &[(WordId, f32)], within: Option<&Roar
                     }
                 }
             }
+            // Both rise: one pass over them together is quicker than a look-up for each.
             Some(within) => {
-                found.extend(postings.iter().filter(|posting| within.contains(posting.slot())).map(|p| (p.slot(), fit(p.weight()))))
+                let mut sought = within.iter().peekable();
+                let is_sought = |posting: &&Posting| {
+                    while sought.next_if(|slot| *slot < posting.slot()).is_some() {}
+                    sought.peek() == Some(&posting.slot())
+                };
+                found.extend(postings.iter().filter(is_sought).map(|posting| (posting.slot(), fit(posting.weight()))));
             }
             None => found.extend(postings.iter().map(|posting| (posting.slot(), fit(posting.weight())))),
         }

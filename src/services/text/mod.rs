@@ -205,12 +205,17 @@ pub fn is_stop_word(word: &str) -> bool {
 ///
 /// Both, since the language of a text in a directory is often not the one it is marked with.
 pub fn stems(word: &str) -> (String, Option<String>) {
-    static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
     static FRENCH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::French));
-    let english = ENGLISH.stem(word).into_owned();
+    let english = english_stem(word);
     let french = FRENCH.stem(word);
     let differs = (french != english).then(|| french.into_owned());
     (english, differs)
+}
+
+/// The English stem of a folded word.
+pub fn english_stem(word: &str) -> String {
+    static ENGLISH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
+    ENGLISH.stem(word).into_owned()
 }
 
 #[cfg(test)]

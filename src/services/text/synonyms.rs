@@ -3,19 +3,25 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{is_stop_word, stems, words};
+use super::{english_stem, is_stop_word, words};
 
 /// Groups of phrases that stand for each other in a search.
 ///
 /// The shipped table is `synonyms.csv`, compiled for Kith from the words of public directories; each line names its source.
 #[derive(Debug, Default)]
 pub struct Synonyms {
-    /// Each phrase as the words to look for.
-    groups: Vec<Vec<Vec<String>>>,
+    groups: Vec<Vec<Phrase>>,
     /// From the stems of a phrase to its groups.
     by_stems: HashMap<Vec<String>, Vec<usize>>,
     /// The words of the longest phrase.
     longest: usize,
+}
+
+#[derive(Debug)]
+struct Phrase {
+    /// The words to look for.
+    words: Vec<String>,
+    stems: Vec<String>,
 }
 
 impl Synonyms {
@@ -30,10 +36,11 @@ impl Synonyms {
         let mut synonyms = Self::default();
         for record in csv::Reader::from_reader(table.as_bytes()).records().flatten() {
             let phrases = record.get(0).unwrap_or_default().split(';');
-            let group: Vec<Vec<String>> = phrases.map(content_words).filter(|phrase| !phrase.is_empty()).collect();
+            let phrases = phrases.map(content_words).filter(|words| !words.is_empty());
+            let group: Vec<Phrase> = phrases.map(|words| Phrase { stems: stems(&words), words }).collect();
             for phrase in &group {
-                synonyms.longest = synonyms.longest.max(phrase.len());
-                let groups = synonyms.by_stems.entry(key(phrase)).or_default();
+                synonyms.longest = synonyms.longest.max(phrase.words.len());
+                let groups = synonyms.by_stems.entry(phrase.stems.clone()).or_default();
                 if groups.last() != Some(&synonyms.groups.len()) {
                     groups.push(synonyms.groups.len());
                 }
@@ -45,11 +52,11 @@ impl Synonyms {
 
     /// The longest phrase of the table that these words begin with: its length in words, and what else it is called.
     pub fn starting(&self, words: &[String]) -> Option<(usize, Vec<&[String]>)> {
-        (1..=self.longest.min(words.len())).rev().find_map(|length| {
-            let phrase = words.get(..length)?;
-            let own = key(phrase);
-            let others = self.by_stems.get(&own)?.iter().filter_map(|group| self.groups.get(*group)).flatten();
-            Some((length, others.filter(|other| key(other) != own).map(Vec::as_slice).collect()))
+        let stems = stems(words.get(..self.longest).unwrap_or(words));
+        (1..=stems.len()).rev().find_map(|length| {
+            let own = stems.get(..length)?;
+            let others = self.by_stems.get(own)?.iter().filter_map(|group| self.groups.get(*group)).flatten();
+            Some((length, others.filter(|other| other.stems != own).map(|other| other.words.as_slice()).collect()))
         })
     }
 }
@@ -61,8 +68,8 @@ pub(in crate::services) fn content_words(phrase: &str) -> Vec<String> {
     if content.is_empty() { all } else { content }
 }
 
-fn key(phrase: &[String]) -> Vec<String> {
-    phrase.iter().map(|word| stems(word).0).collect()
+fn stems(words: &[String]) -> Vec<String> {
+    words.iter().map(|word| english_stem(word)).collect()
 }
 
 #[cfg(test)]
