@@ -21,6 +21,7 @@ use crate::error::{Chain, Error, Fault, Problem, Result};
 use crate::http::json;
 use crate::kind::{OrganizationId, ResourceType};
 use crate::patients::api::PossibleDuplicate;
+use crate::patients::duplicates::Traits;
 use crate::patients::model::PatientInput;
 use crate::patients::search;
 use crate::referrals::loading;
@@ -213,7 +214,8 @@ fn checked(conn: &mut DbConn, job: &JobRow, caller: &Principal, text: &[u8], of:
     let names = if job.content.dry_run { references::ids(kind, &mut body)? } else { Vec::new() };
     let body = within(kind.read(body))?;
     let patient = body.downcast_ref::<PatientInput>().filter(|_| job.content.possible_duplicates);
-    let duplicates = patient.map(|patient| search::possible_duplicates(conn, caller, patient)).transpose()?.unwrap_or_default();
+    let duplicates =
+        patient.map(|patient| search::possible_duplicates(conn, caller, &Traits::from(patient))).transpose()?.unwrap_or_default();
     Ok(Content::Ready { head, body, duplicates, names })
 }
 

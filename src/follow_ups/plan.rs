@@ -191,9 +191,9 @@ fn next_due_on(
     Ok(Some(rhythm::days_after(today, rhythm::days_between(patient.need_level, &policies))))
 }
 
-/// Adds a follow-up that is the duty of an organization, of a patient whom the second one manages. The caller's own right is not asked for: what is planned follows from a step that it
-/// was allowed to take.
-fn add(
+/// Adds a follow-up that is the duty of the first of two organizations, for a patient whom the second manages. The caller's own right is not
+/// asked for: what is planned follows from a step that it was allowed to take.
+pub fn add(
     conn: &mut DbConn,
     caller: &Principal,
     id: FollowUpId,

@@ -12,7 +12,7 @@ use crate::kind::{OrganizationId, PatientId};
 use crate::screenings::api::Screening;
 use crate::screenings::handlers::Screenings;
 use crate::screenings::model::{ScreeningRow, ScreeningStatus};
-use crate::{organizations, practitioners};
+use crate::{organizations, patients, practitioners};
 
 /// Plans it after answers to a draft, which is now completed or still a draft, where something was found: today where somebody must act at
 /// once, else within the days that the organization gives itself for a first contact, unless it is to hear from the person by then anyway.
@@ -59,7 +59,8 @@ pub fn plan(conn: &mut DbConn, caller: &Principal, before: &ScreeningRow, screen
         note: Some(format!("The person filled in a form on their own. Read {place} and speak with them about it.")),
         identifiers: Vec::new(),
     };
-    follow_ups::add(conn, caller, Id::generate(), owner, input)
+    let manager = patients::repository::manager(conn, patient)?;
+    follow_ups::add(conn, caller, Id::generate(), (owner, manager), input)
 }
 
 /// Whether a follow-up, open or completed, was planned for an alarm in the screening at this place.
