@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use crate::http::routes::Routes;
 use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -15,7 +16,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
-use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::principal::identify;
@@ -128,7 +128,7 @@ pub type State = Data<App>;
 
 /// Every route of the API, a module at a time: what is described is collected anew for each, and of all at once it would take a hundred
 /// megabytes. What is asked most often stands first, since the router tries one pattern after the other.
-pub const ROUTES: &[fn(&mut ServiceConfig<'_>)] = &[
+pub const ROUTES: &[fn(&mut Routes<'_>)] = &[
     crate::patients::configure,
     crate::referrals::configure,
     crate::services::configure,
@@ -155,7 +155,7 @@ pub const ROUTES: &[fn(&mut ServiceConfig<'_>)] = &[
     operations,
 ];
 
-fn operations(routes: &mut ServiceConfig<'_>) {
+fn operations(routes: &mut Routes<'_>) {
     routes.service(healthz).service(readyz).service(get_openapi);
 }
 
@@ -168,7 +168,7 @@ pub fn build(
     let limit = state.config.request_timeout;
     let cors = cors(&state.config.cors_origins);
     actix_web::App::new()
-        .configure(|config| ROUTES.iter().for_each(|routes| routes(&mut ServiceConfig::new(config))))
+        .configure(|config| ROUTES.iter().for_each(|routes| routes(&mut Routes::Served(config))))
         .app_data(web::PathConfig::default().error_handler(|_, request| spoiled_path(request).into()))
         .app_data(state)
         .service(problems)

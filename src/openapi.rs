@@ -16,10 +16,10 @@ use std::sync::LazyLock;
 use actix_web::dev::ResourceDef;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
-use utoipa_actix_web::AppExt as _;
 
 use crate::auth::scopes::Scope;
 use crate::error::{self, Problem};
+use crate::http::routes::Routes;
 use crate::services::capacity::api::CapacityLine;
 use crate::webhooks::payload::WebhookEvent;
 
@@ -61,16 +61,12 @@ use crate::webhooks::payload::WebhookEvent;
 struct Base;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let document = described().fold(Base::openapi(), utoipa::openapi::OpenApi::merge_from);
-    let mut document = serde_json::to_value(document).unwrap_or_default();
+    let mut described = Base::openapi();
+    crate::app::ROUTES.iter().for_each(|routes| routes(&mut Routes::Described(&mut described)));
+    let mut document = serde_json::to_value(described).unwrap_or_default();
     finish(&mut document);
     document
 });
-
-/// What each module describes.
-fn described() -> impl Iterator<Item = utoipa::openapi::OpenApi> {
-    crate::app::ROUTES.iter().map(|routes| actix_web::App::new().into_utoipa_app().configure(routes).split_for_parts().1)
-}
 
 /// The finished document.
 pub fn document() -> &'static Value {
@@ -222,9 +218,13 @@ mod tests {
     #[test]
     fn two_modules_do_not_call_different_schemas_by_one_name() {
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
-        for (name, schema) in described().filter_map(|part| part.components).flat_map(|components| components.schemas) {
-            let schema = serde_json::to_value(schema).unwrap();
-            assert_eq!(known.entry(name.clone()).or_insert_with(|| schema.clone()), &schema, "{name}");
+        for routes in crate::app::ROUTES {
+            let mut described = utoipa::openapi::OpenApi::default();
+            routes(&mut Routes::Described(&mut described));
+            for (name, schema) in described.components.into_iter().flat_map(|components| components.schemas) {
+                let schema = serde_json::to_value(schema).unwrap();
+                assert_eq!(known.entry(name.clone()).or_insert_with(|| schema.clone()), &schema, "{name}");
+            }
         }
     }
 

@@ -19,13 +19,12 @@ pub mod tokens;
 #[cfg(test)]
 mod tests;
 
-use utoipa_actix_web::service_config::ServiceConfig;
-
 pub use self::authority::Authority;
 pub use self::principal::{Allowed, DirectoryReader, Principal};
 pub use self::scopes::{Scope, Scopes, scope};
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes.service(handlers::create_token).service(handlers::get_jwks);
 }

@@ -28,10 +28,10 @@ mod rows;
 
 pub use self::engine::Engine;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_imports)
         .service(handlers::create_import)

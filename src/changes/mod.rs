@@ -23,9 +23,9 @@ pub use self::repository::{
 };
 pub use self::sketch::{MOST_BYTES, Sketch, sketched, whole};
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes.service(handlers::list_changes);
 }

@@ -9,10 +9,10 @@ pub mod model;
 pub mod repository;
 pub mod shown;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_consents)
         .service(handlers::list_patient_consents)

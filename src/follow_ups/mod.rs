@@ -17,10 +17,10 @@ pub mod rhythm;
 pub mod safety;
 pub mod shown;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_follow_ups)
         .service(handlers::create_follow_up)

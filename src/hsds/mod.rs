@@ -20,12 +20,11 @@ pub mod scroll;
 pub mod tables;
 pub mod write;
 
-use utoipa_actix_web::service_config::ServiceConfig;
-
 pub use self::catalogue::Catalogue;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::get_hsds)
         .service(profile::get_hsds_profile)

@@ -10,6 +10,7 @@ pub mod page;
 pub mod patch;
 pub mod query;
 pub mod resource;
+pub mod routes;
 pub mod schema;
 pub mod texts;
 pub mod unpack;

@@ -33,22 +33,21 @@ pub mod text;
 
 pub use self::store::{fingerprints_of, listing};
 
-use serde::Serialize;
-use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
-
 use self::read::Of;
 use crate::hsds::repository::SourceRowKind;
 use crate::hsds::said::Fields;
 use crate::http::json::{length, weight};
+use crate::http::routes::Routes;
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput};
 use crate::services::rules::{LARGEST, MOST_VALUES};
 use crate::types::{Identifier, Phone};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes.service(handlers::import_services);
 }
 

@@ -15,10 +15,10 @@ pub mod reference;
 pub mod repository;
 pub mod shipped;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_instruments)
         .service(handlers::create_instrument)

@@ -39,7 +39,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 pub use candidate::Candidate;
 pub use eligibility::{EligibilityChecklist, EligibilityItem, EligibilityResult, check_eligibility, unmet_rules};
@@ -50,7 +50,7 @@ pub use report::{MatchOutcome, Suggestion, Suggestions, UnmetReason};
 pub use weights::{Criterion, Weights};
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::create_match)
         .service(handlers::get_match)

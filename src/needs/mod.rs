@@ -8,10 +8,10 @@ pub mod handlers;
 pub mod model;
 pub mod repository;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_need_domains)
         .service(handlers::list_needs)

@@ -21,10 +21,10 @@ pub mod repository;
 pub mod search;
 pub mod usability;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_patients)
         .service(handlers::create_patient)

@@ -17,10 +17,10 @@ pub mod shown;
 pub mod transitions;
 pub mod workflow;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_referrals)
         .service(handlers::create_referral)

@@ -12,12 +12,11 @@ pub mod known;
 pub mod model;
 pub mod repository;
 
-use utoipa_actix_web::service_config::ServiceConfig;
-
 pub use self::api::Responsiveness;
 pub use self::known::Known;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes.service(handlers::get_service_responsiveness).service(handlers::get_organization_responsiveness);
 }

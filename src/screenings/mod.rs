@@ -14,10 +14,10 @@ pub mod scoring;
 pub mod series;
 pub mod suggesting;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_screenings)
         .service(handlers::list_patient_screenings)

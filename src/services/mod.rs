@@ -26,13 +26,12 @@ pub mod shown;
 pub mod suggestions;
 pub mod text;
 
-use utoipa_actix_web::service_config::ServiceConfig;
-
 pub use self::directory::Directory;
 pub use self::resource::Services;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_services)
         .service(handlers::create_service)

@@ -11,10 +11,10 @@ pub mod model;
 pub mod publishing;
 pub mod repository;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_service_slots)
         .service(handlers::list_practitioner_slots)

@@ -22,10 +22,10 @@ mod writing;
 pub use self::credentials::Credentials;
 pub use self::engine::Engine;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_sources)
         .service(handlers::create_source)

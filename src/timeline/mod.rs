@@ -3,9 +3,9 @@
 pub mod handlers;
 pub mod title;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes.service(handlers::list_patient_timeline);
 }

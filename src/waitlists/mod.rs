@@ -12,10 +12,10 @@ pub mod queue;
 pub mod repository;
 pub mod sweeper;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_waitlist_entries)
         .service(handlers::create_waitlist_entry)

@@ -27,10 +27,10 @@ mod worker;
 pub use self::client::Client;
 pub use self::engine::Engine;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::list_webhook_endpoints)
         .service(handlers::create_webhook_endpoint)

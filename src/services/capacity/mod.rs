@@ -10,10 +10,10 @@ pub mod setting;
 
 pub use self::setting::{MOST_ROOMS, lock, say, take_place};
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::http::routes::Routes;
 
 /// The routes.
-pub fn configure(routes: &mut ServiceConfig<'_>) {
+pub fn configure(routes: &mut Routes<'_>) {
     routes
         .service(handlers::set_service_capacities)
         .service(handlers::set_service_capacity)
