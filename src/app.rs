@@ -28,8 +28,8 @@ use crate::hsds::Catalogue;
 use crate::hsds::handlers::MOST_PACKAGES;
 use crate::http::concurrency::Concurrency;
 use crate::http::etag::{IfNoneMatch, tag_of};
+use crate::http::kept::Kept;
 use crate::http::middleware::surround;
-use crate::http::texts::Texts;
 use crate::import::handlers::MOST_AT_ONCE;
 use crate::kind::{ClientId, OrganizationId};
 use crate::openapi;
@@ -48,7 +48,7 @@ pub struct App {
     /// Keys, tokens and limits.
     pub authority: Authority,
     /// What was read last, as it was written out.
-    pub texts: Arc<Texts>,
+    pub kept: Arc<Kept>,
     /// The community services, in memory.
     pub directory: Arc<Directory>,
     /// How their referrals are answered, in memory.
@@ -78,7 +78,7 @@ impl App {
         let webhooks = webhooks::Client::new(Arc::clone(&outbound), config.webhook_timeout);
         let (streams, pings) = (Concurrency::new(config.change_streams), Concurrency::new(MOST_PINGS));
         let imports = Concurrency::new(MOST_AT_ONCE);
-        let (texts, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
+        let (kept, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
         let stopping = watch::Sender::new(false);
         Self {
@@ -86,7 +86,7 @@ impl App {
             db,
             clock,
             authority,
-            texts,
+            kept,
             directory,
             responsiveness,
             outbound,
@@ -126,8 +126,7 @@ impl App {
 /// The application as handlers take it.
 pub type State = Data<App>;
 
-/// Every route of the API, a module at a time: what is described is collected anew for each, and of all at once it would take a hundred
-/// megabytes. What is asked most often stands first, since the router tries one pattern after the other.
+/// Every route of the API, a module at a time. What is asked most often stands first, since the router tries one pattern after the other.
 pub const ROUTES: &[fn(&mut Routes<'_>)] = &[
     crate::patients::configure,
     crate::referrals::configure,

@@ -197,7 +197,7 @@ pub async fn list_follow_ups(
     let fingerprint = page::fingerprint(&FollowUpQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
     let after: Option<(NaiveDate, FollowUpId)> =
         query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let texts = Arc::clone(&app.texts);
+    let kept = Arc::clone(&app.kept);
     let page = app
         .db
         .read_briefly(move |conn| {
@@ -208,7 +208,7 @@ pub async fn list_follow_ups(
                 let rows = repository::find_all(conn, ids)?;
                 shown::shown(conn, &caller, rows.into_iter().map(FollowUp::from).collect())
             };
-            Ok(Page { items: texts.page(&items, |follow_up: &FollowUp| follow_up.id, read)?, next: page.next })
+            Ok(Page { items: kept.page(&items, |follow_up: &FollowUp| follow_up.id, read)?, next: page.next })
         })
         .await?;
     Ok(page.respond_written(&request))

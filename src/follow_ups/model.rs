@@ -8,6 +8,7 @@ use validator::{Validate, ValidationError};
 
 use crate::db::schema::{contact_attempts, follow_ups};
 use crate::db::types::{Instant, Json};
+use crate::http::kept::Edition;
 use crate::http::schema::rule;
 use crate::kind::{ClientId, ContactAttemptId, FollowUpId, NeedId, OrganizationId, PatientId, PractitionerId, ReferralId};
 use crate::text_enum;
@@ -269,8 +270,8 @@ pub struct Conclusion {
 pub struct FollowUpHead {
     /// Its id.
     pub id: FollowUpId,
-    /// Version, from 1.
-    pub version: i64,
+    /// How it stands.
+    pub edition: Edition,
     /// The organization whose duty it is.
     pub organization_id: OrganizationId,
     /// The day by which it is to be made.

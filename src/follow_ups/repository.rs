@@ -31,7 +31,8 @@ pub fn find_all(conn: &mut DbConn, ids: &[FollowUpId]) -> Result<Vec<FollowUpRow
 macro_rules! filtered {
     ($conn:expr, $query:expr, $after:expr, $today:expr) => {{
         let alive = follow_ups::table.filter(follow_ups::deleted_at.is_null());
-        let alive = alive.select((follow_ups::id, follow_ups::version, follow_ups::organization_id, follow_ups::due_on));
+        let alive =
+            alive.select((follow_ups::id, (follow_ups::version, follow_ups::updated_at), follow_ups::organization_id, follow_ups::due_on));
         let mut rows = boxed($conn, alive.order((follow_ups::due_on, follow_ups::id)).limit($query.limit.and_one()));
         if let Some(practitioner) = $query.practitioner_id {
             rows = rows.filter(follow_ups::practitioner_id.eq(practitioner));

@@ -14,7 +14,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::{Error, Result};
-use crate::http::texts::Item;
+use crate::http::kept::Item;
 use crate::kind::{self, NeedId, OrganizationId, PatientId, ReferralId};
 use crate::needs;
 use crate::types::find_domain;
@@ -57,7 +57,7 @@ pub fn shown(conn: &mut DbConn, caller: &Principal, mut follow_ups: Vec<FollowUp
 
 /// The follow-ups of a page, those of the caller's own organization whole.
 pub fn items(caller: &Principal, heads: &[FollowUpHead]) -> Vec<Item<kind::FollowUp>> {
-    let item = |head: &FollowUpHead| Item { id: head.id, version: head.version, is_whole: !is_others(caller, head.organization_id) };
+    let item = |head: &FollowUpHead| Item { id: head.id, edition: head.edition, is_whole: !is_others(caller, head.organization_id) };
     heads.iter().map(item).collect()
 }
 

@@ -5,6 +5,7 @@ pub mod command;
 pub mod concurrency;
 pub mod etag;
 pub mod json;
+pub mod kept;
 pub mod middleware;
 pub mod page;
 pub mod patch;
@@ -12,5 +13,5 @@ pub mod query;
 pub mod resource;
 pub mod routes;
 pub mod schema;
-pub mod texts;
+
 pub mod unpack;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::texts::Text;
+use super::kept::Written;
 use crate::error::{Error, Fault, Result};
 
 /// How many items a page has: 1 to 200, 50 unless told.
@@ -174,13 +174,13 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-impl Page<Text> {
+impl Page<Written> {
     /// The same of items that are written out already.
     pub fn respond_written(&self, request: &HttpRequest) -> HttpResponse {
         let texts: usize = self.items.iter().map(|text| text.0.len() + 1).sum();
         let mut body = Vec::with_capacity(texts + ITEM_BYTES);
         body.extend_from_slice(b"{\"items\":[");
-        for (number, Text(text)) in self.items.iter().enumerate() {
+        for (number, Written(text)) in self.items.iter().enumerate() {
             if number > 0 {
                 body.push(b',');
             }
@@ -276,7 +276,7 @@ mod tests {
 
         #[test]
         fn a_page_of_written_items_reads_as_one_that_is_written_now(items in proptest::collection::vec("\\PC{0,10}", 0..4), next in any::<Option<String>>()) {
-            let written = Page { items: items.iter().map(|item| Text::of(item).unwrap()).collect(), next: next.clone() };
+            let written = Page { items: items.iter().map(|item| Written::of(item).unwrap()).collect(), next: next.clone() };
             let body = |response: HttpResponse| response.into_body().try_into_bytes().unwrap();
             let request = actix_web::test::TestRequest::default().to_http_request();
             prop_assert_eq!(body(written.respond_written(&request)), body(Page { items, next }.respond(&request)));

@@ -18,7 +18,7 @@ pub use self::history::{HistoryQuery, Revision, entries, history, revisions};
 use super::body::MergePatch;
 use super::command::{Command, Reply};
 use super::etag::{IfMatch, IfNoneMatch, tag};
-use super::texts::{Form, Text, Texts};
+use super::kept::{Edition, Form, Kept, Written};
 use super::{json, patch, schema};
 use crate::app::App;
 use crate::auth::Principal;
@@ -46,6 +46,9 @@ pub struct Head<K: 'static> {
     /// The referral it belongs to.
     pub referral_id: Option<ReferralId>,
 }
+
+/// Names and values of headers.
+pub type Headers = &'static [(&'static str, &'static str)];
 
 /// A kind of resource with the common verbs.
 pub trait Resource: Sized + 'static {
@@ -79,7 +82,7 @@ pub trait Resource: Sized + 'static {
         true
     }
     /// Headers that an answer with this resource carries besides the usual ones.
-    fn headers(shape: &Self::Shape) -> &'static [(&'static str, &'static str)] {
+    fn headers(shape: &Self::Shape) -> Headers {
         let _ = shape;
         &[]
     }
@@ -93,9 +96,9 @@ pub trait Resource: Sized + 'static {
         &[]
     }
 
-    /// The version of a row that this caller sees the whole of, where the version alone decides what it is shown. Where the text of that is
-    /// kept the row is not read; `None` has it read each time. A resource that says so has no [headers](Self::headers) of its own.
-    fn glance(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<Option<i64>> {
+    /// How a row stands that this caller sees the whole of, where that alone decides what it is shown. Where the text of it is kept the row
+    /// is not read; `None` has it read each time. A resource that says so has no [headers](Self::headers) of its own.
+    fn glance(conn: &mut DbConn, caller: &Principal, id: Id<Self::Kind>) -> Result<Option<Edition>> {
         let _ = (conn, caller, id);
         Ok(None)
     }
@@ -257,8 +260,12 @@ fn respond<R: Resource>(mut response: HttpResponseBuilder, version: i64, shape: 
 
 /// Adds the resource's version and the headers that it asks for, to an answer that shows it in another shape.
 pub fn add_headers<R: Resource>(response: &mut HttpResponseBuilder, version: i64, shape: &R::Shape) {
+    set_headers(response, version, R::headers(shape));
+}
+
+fn set_headers(response: &mut HttpResponseBuilder, version: i64, headers: Headers) {
     response.insert_header((ETAG, tag(version)));
-    for header in R::headers(shape) {
+    for header in headers {
         response.insert_header(*header);
     }
 }
@@ -281,43 +288,46 @@ pub async fn create<R: Resource>(app: &App, caller: &Principal, mut command: Com
 }
 
 /// A resource as a caller reads it.
-struct Found {
-    version: i64,
-    is_settled: bool,
-    text: Text,
-    headers: &'static [(&'static str, &'static str)],
+enum Found {
+    /// In the version that it has already.
+    Known(i64),
+    /// In this version, with the headers that the resource asks for.
+    Shown(i64, Written, Headers),
 }
 
-fn find_text<R: Resource>(conn: &mut DbConn, texts: &Texts, caller: &Principal, id: Id<R::Kind>) -> Result<Found> {
+/// What `GET` of one answers.
+fn find_shown<R: Resource>(conn: &mut DbConn, kept: &Kept, caller: &Principal, id: Id<R::Kind>, known: &IfNoneMatch) -> Result<Found> {
     let glanced = R::glance(conn, caller, id)?;
-    if let Some(version) = glanced
-        && let Some(text) = texts.get(Form::Alone, id, version)
+    if let Some(edition) = glanced
+        && let Some(text) = kept.get(Form::Alone, id, edition)
     {
-        return Ok(Found { version, is_settled: true, text, headers: &[] });
+        let version = edition.version;
+        return Ok(if known.has(version) { Found::Known(version) } else { Found::Shown(version, text, &[]) });
     }
     let row = get_row::<R>(conn, caller, id)?;
     let (version, is_settled) = (R::head(&row).version, R::is_settled(caller, &row));
-    let shape = R::view(conn, caller, R::shape(row))?;
-    let text = Text::of(&shape)?;
-    if is_settled && glanced == Some(version) {
-        texts.keep(Form::Alone, id, version, text.clone());
+    if is_settled && known.has(version) {
+        return Ok(Found::Known(version));
     }
-    Ok(Found { version, is_settled, text, headers: R::headers(&shape) })
+    let shape = R::view(conn, caller, R::shape(row))?;
+    let text = Written::of(&shape)?;
+    if let Some(edition) = glanced.filter(|edition| is_settled && edition.version == version) {
+        kept.keep(Form::Alone, id, edition, text.clone());
+    }
+    Ok(Found::Shown(version, text, R::headers(&shape)))
 }
 
 /// `GET` of one: 200, or 304 where the caller has this version and is shown the same.
 pub async fn get<R: Resource>(app: &App, caller: &Principal, id: Id<R::Kind>, known: &IfNoneMatch) -> Result<HttpResponse> {
-    let (caller, texts) = (caller.clone(), Arc::clone(&app.texts));
-    let found = app.db.read_briefly(move |conn| find_text::<R>(conn, &texts, &caller, id)).await?;
-    if found.is_settled && known.has(found.version) {
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag(found.version))).finish());
+    let (caller, kept, known) = (caller.clone(), Arc::clone(&app.kept), known.clone());
+    match app.db.read_briefly(move |conn| find_shown::<R>(conn, &kept, &caller, id, &known)).await? {
+        Found::Known(version) => Ok(HttpResponse::NotModified().insert_header((ETAG, tag(version))).finish()),
+        Found::Shown(version, text, headers) => {
+            let mut response = HttpResponse::Ok();
+            set_headers(&mut response, version, headers);
+            Ok(response.content_type(ContentType::json()).body(text.0))
+        }
     }
-    let mut response = HttpResponse::Ok();
-    response.insert_header((ETAG, tag(found.version)));
-    for header in found.headers {
-        response.insert_header(*header);
-    }
-    Ok(response.content_type(ContentType::json()).body(found.text.0))
 }
 
 /// `PUT`: 200 with the resource as it then is.

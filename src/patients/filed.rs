@@ -15,7 +15,7 @@ pub fn filing(keys: Vec<i64>, patient_id: PatientId) -> Filing {
     Filing { json: json_numbers(&keys), keys, patient_id }
 }
 
-/// The latest patients under each of these keys, so many at most, each with its key; for use inside [`each!`](crate::each).
+/// The latest patients under each of these keys, so many at most and at least one, each with its key; for use inside [`each!`](crate::each).
 ///
 /// Each key is walked along by itself from its end: together, all of a common name would be sorted first.
 pub fn latest(keys: Vec<i64>, most: i64) -> Latest {

@@ -25,10 +25,10 @@ use crate::error::{Error, Fault, Result};
 use crate::http::body::{MergePatch, Valid};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::{IfMatch, IfNoneMatch, OptionalIfMatch, tag};
+use crate::http::kept::{Edition, Item};
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
 use crate::http::resource::{self, ByIdentifier, Head, HistoryQuery, Resource, Revision};
-use crate::http::texts::Item;
 use crate::kind::{self, NavigatorAssignmentId, NeedLevelAssessmentId, PatientId, ResourceType};
 use crate::services;
 use crate::types::Identifier;
@@ -99,8 +99,8 @@ impl Resource for Patients {
         &input.identifiers
     }
 
-    fn glance(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<i64>> {
-        repository::version_of_own(conn, caller.organization_id, id)
+    fn glance(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<Edition>> {
+        repository::edition_of_own(conn, caller.organization_id, id)
     }
 
     fn find(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Option<Seen>> {
@@ -174,19 +174,19 @@ pub async fn list_patients(
     let query = query.0;
     let fingerprint = page::fingerprint(&PatientQuery { cursor: None, limit: page::Limit::default(), ..query.clone() });
     let after: Option<PatientId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let texts = Arc::clone(&app.texts);
+    let kept = Arc::clone(&app.kept);
     let page = app
         .db
         .read_briefly(move |conn| {
             let heads = repository::list(conn, &caller, &query, after)?;
             let page = Page::from_rows(heads, query.limit, fingerprint, |head: &PatientHead| head.id)?;
             let seen = sight::of_all(conn, &caller, page.items.iter().map(|head| (head.organization_id, head.id)))?;
-            let whole = |head: &PatientHead| seen.get(&head.id) == Some(&Categories::ALL);
-            let items = page.items.iter().map(|head| Item { id: head.id, version: head.version, is_whole: whole(head) });
+            let whole = |head: &PatientHead| seen.get(&head.id).is_some_and(|categories| categories.missing().is_empty());
+            let items = page.items.iter().map(|head| Item { id: head.id, edition: head.edition, is_whole: whole(head) });
             let items: Vec<Item<kind::Patient>> = items.collect();
             let shown = |row: PatientRow| seen.get(&row.id).map(|categories| Patient::whole(row).shown(*categories));
             let read = |ids: &[PatientId]| Ok(repository::find_all(conn, ids)?.into_iter().filter_map(shown).collect());
-            Ok(Page { items: texts.page(&items, |patient: &Patient| patient.id, read)?, next: page.next })
+            Ok(Page { items: kept.page(&items, |patient: &Patient| patient.id, read)?, next: page.next })
         })
         .await?;
     Ok(page.respond_written(&request))

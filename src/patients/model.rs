@@ -13,6 +13,7 @@ pub use super::name::{NameUse, PatientName};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::schema::patients;
 use crate::db::types::{Instant, Json};
+use crate::http::kept::Edition;
 use crate::http::schema::rule;
 use crate::kind::{OrganizationId, PatientId, PractitionerId, ServiceId};
 use crate::matching::person::{Accommodation, DigitalAccess, MustHave, Travel};
@@ -433,8 +434,8 @@ pub struct PatientHead {
     pub id: PatientId,
     /// The organization that manages them.
     pub organization_id: OrganizationId,
-    /// Version, from 1.
-    pub version: i64,
+    /// How they stand.
+    pub edition: Edition,
 }
 
 /// A patient as the table holds them.

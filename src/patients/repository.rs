@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diesel::dsl::{exists, not};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ use crate::db::types::Json;
 use crate::db::{DbConn, among, among_numbers, boxed};
 use crate::each;
 use crate::error::Result;
+use crate::http::kept::Edition;
 use crate::kind::{OrganizationId, PatientId};
 use crate::types::Identifier;
 
@@ -44,18 +45,18 @@ pub fn distinguishing(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<(Patie
     Ok(rows.into_iter().map(|(id, owner, content)| (id, owner, content.0)).collect())
 }
 
-/// The version of a patient whom an organization manages; `None` of anybody else's, and of those who were deleted or merged.
-pub fn version_of_own(conn: &mut DbConn, owner: OrganizationId, id: PatientId) -> Result<Option<i64>> {
-    let own = dsl::patients.find(id).filter(not(dsl::organization_id.ne(owner)));
+/// How a patient stands whom an organization manages; `None` of anybody else's, and of those who were deleted or merged.
+pub fn edition_of_own(conn: &mut DbConn, owner: OrganizationId, id: PatientId) -> Result<Option<Edition>> {
+    let own = dsl::patients.find(id).filter(dsl::organization_id.eq(owner));
     let living = own.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null());
-    Ok(each!(conn, |conn| living.select(dsl::version).first(conn)).optional()?)
+    Ok(each!(conn, |conn| living.select((dsl::version, dsl::updated_at)).first(conn)).optional()?)
 }
 
 /// What a query asks for, whoever sees it, in the dialect of the connection.
 macro_rules! filtered {
     ($conn:expr, $query:expr, $after:expr) => {{
         let living = dsl::patients.filter(dsl::deleted_at.is_null()).filter(dsl::merged_into_id.is_null());
-        let living = living.select((dsl::id, dsl::organization_id, dsl::version));
+        let living = living.select((dsl::id, dsl::organization_id, (dsl::version, dsl::updated_at)));
         let mut rows = boxed($conn, living.order(dsl::id).limit($query.limit.and_one()));
         if let Some(status) = $query.status {
             rows = rows.filter(dsl::status.eq(status));

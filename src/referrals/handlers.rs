@@ -103,7 +103,10 @@ impl Resource for Referrals {
     }
 
     fn prepare(conn: &mut DbConn, caller: &Principal, current: Option<&ReferralRow>, input: &mut ReferralInput) -> Result<()> {
-        let Some(row) = current else { return check(conn, caller, None, input, true).map(|_| ()) };
+        let Some(row) = current else {
+            check(conn, caller, None, input, true)?;
+            return Ok(());
+        };
         permit_change(row, input)?;
         keep(conn, row, input)?;
         check_change(conn, caller, row, input)
@@ -251,11 +254,12 @@ fn check_change(conn: &mut DbConn, caller: &Principal, row: &ReferralRow, input:
     if input.parent_id.is_some() && input.parent_id != row.parent_id {
         repository::lock_drafts(conn, row.organization_id)?;
     }
-    check(conn, caller, Some(row), input, true).map(|_| ())
+    check(conn, caller, Some(row), input, true)?;
+    Ok(())
 }
 
 /// Fails with everything that is wrong with what is named, and fills in the performer. Only one that is open asks its service for anything.
-/// Who manages the patient.
+/// Gives who manages the patient.
 pub(super) fn check(
     conn: &mut DbConn,
     caller: &Principal,
@@ -298,8 +302,8 @@ fn check_services(
     Ok(())
 }
 
-/// Everything that is named exists for the caller. What a referral has named, or the one that it goes on from, can be named on. Who manages
-/// the patient.
+/// Everything that is named exists for the caller. What a referral has named, or the one that it goes on from, can be named on. Gives who
+/// manages the patient.
 fn check_references(
     conn: &mut DbConn,
     caller: &Principal,
@@ -371,7 +375,7 @@ fn check_references(
 }
 
 /// Whoever was asked to help may ask others while the referral is open and the consent to it stands, though it sees no more of the
-/// patient than that referral shows. Who manages the patient, and what is seen of them.
+/// patient than that referral shows. Gives who manages the patient, and what is seen of them.
 fn asked_to_help(conn: &mut DbConn, caller: &Principal, parent: Option<&ReferralRow>) -> Result<Option<(OrganizationId, Categories)>> {
     let own = caller.organization_id;
     let asked = parent.filter(|parent| parent.performer_id == Some(own) && parent.status.is_open());
@@ -407,7 +411,7 @@ pub async fn list_referrals(
     let query = query.0;
     let fingerprint = page::fingerprint(&ReferralQuery { cursor: None, limit: Limit::default(), ..query.clone() });
     let before: Option<ReferralId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let texts = Arc::clone(&app.texts);
+    let kept = Arc::clone(&app.kept);
     let page = app
         .db
         .read_briefly(move |conn| {
@@ -418,7 +422,7 @@ pub async fn list_referrals(
                 let rows = repository::find_all(conn, ids)?;
                 shown::shown(conn, &caller, rows.into_iter().map(Referral::from).collect())
             };
-            Ok(Page { items: texts.page(&items, |referral: &Referral| referral.id, read)?, next: page.next })
+            Ok(Page { items: kept.page(&items, |referral: &Referral| referral.id, read)?, next: page.next })
         })
         .await?;
     Ok(page.respond_written(&request))

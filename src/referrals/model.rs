@@ -14,6 +14,7 @@ use super::lifecycle::ReferralStatus;
 use crate::consents::model::{ConsentForm, ConsentGiver, DataCategory};
 use crate::db::schema::{referral_messages, referral_transitions, referrals};
 use crate::db::types::{Instant, Json};
+use crate::http::kept::Edition;
 use crate::http::schema::rule;
 use crate::kind::{
     ClientId, MatchId, NeedId, OrganizationId, PatientId, PractitionerId, ReferralId, ReferralMessageId, ReferralTransitionId, ScreeningId,
@@ -200,8 +201,8 @@ pub struct StatusReason {
 pub struct ReferralHead {
     /// Its id.
     pub id: ReferralId,
-    /// Version, from 1.
-    pub version: i64,
+    /// How it stands.
+    pub edition: Edition,
     /// The requester, who owns it.
     pub organization_id: OrganizationId,
     /// The organization that manages the patient.
@@ -314,12 +315,13 @@ impl ReferralRow {
         }
     }
 
-    /// What is written, with what the columns know better: a merge moves the patient or the service, the performer assigns. The consent
-    /// that came with it is a consent of its own once it is sent.
+    /// What is written, with what the columns know better: a merge moves the patient or the service, the performer assigns and is found by
+    /// its column. The consent that came with it is a consent of its own once it is sent.
     pub fn input(&self) -> ReferralInput {
         ReferralInput {
             patient_id: self.patient_id,
             service_id: self.service_id,
+            performer_organization_id: self.performer_id,
             performer_practitioner_id: self.performer_practitioner_id,
             consent: self.content.consent.clone().filter(|_| self.requested_at.is_none()),
             ..self.content.0.clone()

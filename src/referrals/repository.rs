@@ -34,14 +34,14 @@ pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>
     Ok(each!(conn, |conn| referrals::table.find(id).first(conn)).optional()?)
 }
 
+/// The same, where it must be there.
+pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
+    find_any(conn, id)?.ok_or(Error::NotFound)
+}
+
 /// The referrals with these ids, whoever sees them, in no order.
 pub fn find_all(conn: &mut DbConn, ids: &[ReferralId]) -> Result<Vec<ReferralRow>> {
     Ok(each!(conn, |conn| referrals::table.filter(among(referrals::id, ids)).load(conn))?)
-}
-
-/// The same as of one, where it must be there.
-pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
-    find_any(conn, id)?.ok_or(Error::NotFound)
 }
 
 /// The service that a referral is to, whoever sees it; `None` where it is to none.
@@ -64,7 +64,7 @@ macro_rules! filtered {
     ($conn:expr, $query:expr, $before:expr, $today:expr, $are_few:expr) => {{
         let alive = referrals::table.filter(referrals::deleted_at.is_null()).select((
             referrals::id,
-            referrals::version,
+            (referrals::version, referrals::updated_at),
             referrals::organization_id,
             referrals::manager_id,
             referrals::performer_id,

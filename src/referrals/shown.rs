@@ -10,7 +10,7 @@ use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory};
 use crate::db::DbConn;
 use crate::error::Result;
-use crate::http::texts::Item;
+use crate::http::kept::Item;
 use crate::kind::{self, OrganizationId, PatientId};
 
 /// What tells of the person is null in a referral that does not show them, beside a list that is empty and what they said to offers.
@@ -39,7 +39,7 @@ pub fn items(conn: &mut DbConn, caller: &Principal, heads: &[ReferralHead]) -> R
         patient: head.patient_id,
     };
     let open = open(conn, caller, &heads.iter().map(parties).collect::<Vec<_>>())?;
-    Ok(heads.iter().zip(open).map(|(head, is_whole)| Item { id: head.id, version: head.version, is_whole }).collect())
+    Ok(heads.iter().zip(open).map(|(head, is_whole)| Item { id: head.id, edition: head.edition, is_whole }).collect())
 }
 
 /// Who has to do with a referral.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -200,7 +200,7 @@ impl Fetcher {
                 return Err(Miss { status: Some(status), retry_after: asked, ..Miss::new(SourceRunError::Status, detail) });
             }
             let date = response.headers().get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
-            let date = date.map(|date| Instant::from_utc(date.with_timezone(&Utc)));
+            let date = date.and_then(|date| Instant::from_timestamp(date.timestamp()));
             let bytes = Limited::new(response.into_body(), bounds.bytes).collect().await.map_err(|fault| {
                 if fault.is::<LengthLimitError>() {
                     Miss::new(SourceRunError::TooLarge, format!("the answer is larger than {} bytes", bounds.bytes))

@@ -173,7 +173,9 @@ impl ToSql<sql_types::Instant, MultiBackend> for Instant {
 }
 impl FromSql<sql_types::Instant, Sqlite> for Instant {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(value.read_text().parse()?)
+        let text = value.read_text();
+        // Other forms are of earlier versions.
+        Self::read(text).map_or_else(|| Ok(Self(DateTime::parse_from_rfc3339(text)?.to_utc())), Ok)
     }
 }
 impl FromSql<sql_types::Instant, Pg> for Instant {

@@ -99,6 +99,7 @@ impl Grid {
         };
         slots.sort_unstable();
         slots.dedup();
+        // They rise, so that there is nothing to be refused.
         RoaringBitmap::from_sorted_iter(slots).unwrap_or_default()
     }
 }

@@ -244,12 +244,18 @@ fn holders(index: &DirectoryIndex, words: &[(WordId, f32)], within: Option<&Roar
                     }
                 }
             }
-            // Both rise: one pass over them together is quicker than a look-up for each.
+            // Both rise: one pass over them together is quicker than a look-up for each. Of what is asked about no more is passed over
+            // than a word's own services need, which are few for most words.
             Some(within) => {
-                let mut sought = within.iter().peekable();
+                let mut asked = within.iter();
+                let mut at = asked.next();
                 let is_sought = |posting: &&Posting| {
-                    while sought.next_if(|slot| *slot < posting.slot()).is_some() {}
-                    sought.peek() == Some(&posting.slot())
+                    let slot = posting.slot();
+                    if at.is_some_and(|asked| asked < slot) {
+                        asked.advance_to(slot);
+                        at = asked.next();
+                    }
+                    at == Some(slot)
                 };
                 found.extend(postings.iter().filter(is_sought).map(|posting| (posting.slot(), fit(posting.weight()))));
             }
