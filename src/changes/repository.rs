@@ -20,17 +20,17 @@ use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{ClientId, OrganizationId, PatientId, ResourceType};
 
-/// Writes a change into the journal; returns its number.
+/// Writes a change into the journal.
 ///
 /// Nothing is recorded about a patient who was merged into another while the change was made: [`Error::Busy`] has it made again, on what
 /// the merge left. Nor is the patient merged before the transaction ends. On SQLite whoever writes is alone.
-pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<i64> {
+pub fn record<T: Serialize>(conn: &mut DbConn, actor: &Actor, change: Change<'_, T>) -> Result<()> {
     let entry = entry(actor, &change)?;
     match (conn, subject(&change)) {
         (DbConn::Pg(conn), Some(patient)) => record_about(conn, patient, &entry),
         (conn, _) => {
-            let written = insert_into(changes::table).values(&entry).returning(changes::sequence);
-            Ok(each!(conn, |conn| written.get_result(conn))?)
+            each!(conn, |conn| insert_into(changes::table).values(&entry).execute(conn))?;
+            Ok(())
         }
     }
 }
@@ -41,7 +41,7 @@ fn subject<T>(change: &Change<'_, T>) -> Option<PatientId> {
 }
 
 /// One statement, since every change of what belongs to patients comes through here.
-fn record_about(conn: &mut PgConnection, patient: PatientId, entry: &NewEntry<'_>) -> Result<i64> {
+fn record_about(conn: &mut PgConnection, patient: PatientId, entry: &NewEntry<'_>) -> Result<()> {
     let standing = patients::table.find(patient).filter(patients::merged_into_id.is_null()).for_key_share();
     let values = standing.select((
         entry.at.into_sql::<sql_types::Instant>(),
@@ -73,8 +73,10 @@ fn record_about(conn: &mut PgConnection, patient: PatientId, entry: &NewEntry<'_
         changes::referral_id,
         changes::body,
     );
-    let written = insert_into(changes::table).values(values).into_columns(columns).returning(changes::sequence);
-    written.get_result(conn).optional()?.ok_or(Error::Busy)
+    match insert_into(changes::table).values(values).into_columns(columns).execute(conn)? {
+        0 => Err(Error::Busy),
+        _ => Ok(()),
+    }
 }
 
 /// Fails with [`Error::Busy`] where one of these patients was merged into another, and keeps all of them from it until the transaction

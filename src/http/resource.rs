@@ -238,8 +238,7 @@ pub fn record<R: Resource>(conn: &mut DbConn, caller: &Principal, head: &Head<R:
 
 /// The same of a change that no caller made, or that is told as somebody else's.
 pub fn record_by<R: Resource>(conn: &mut DbConn, actor: &Actor, head: &Head<R::Kind>, action: Action, shape: &R::Shape) -> Result<()> {
-    changes::record(conn, actor, change_of::<R>(head, action, shape))?;
-    Ok(())
+    changes::record(conn, actor, change_of::<R>(head, action, shape))
 }
 
 /// The same to be written.

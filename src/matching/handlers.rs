@@ -116,8 +116,7 @@ pub fn keep(conn: &mut DbConn, actor: &Actor, input: &MatchInput, about: &finder
 fn record(conn: &mut DbConn, actor: &Actor, row: &MatchRow) -> Result<()> {
     let shape = Match::from(row.clone());
     let change = Change::of(row.id, 1, Action::Created, &shape).owned_by(row.organization_id).about(row.patient_id);
-    changes::record(conn, actor, change)?;
-    Ok(())
+    changes::record(conn, actor, change)
 }
 
 /// Records what stays unmet, once for an organization, patient and domain: what others found does not show in it.

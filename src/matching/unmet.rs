@@ -119,8 +119,7 @@ pub fn add(conn: &mut DbConn, actor: &Actor, row: UnmetNeedRow) -> Result<()> {
     repository::insert_unmet(conn, &row)?;
     let shape = UnmetNeed::from(row);
     let change = Change::of(shape.id, shape.version, Action::Created, &shape).owned_by(shape.organization_id);
-    changes::record(conn, actor, change.about(shape.content.patient_id))?;
-    Ok(())
+    changes::record(conn, actor, change.about(shape.content.patient_id))
 }
 
 /// List unmet needs

@@ -119,8 +119,8 @@ pub struct PatientSummary {
 
 impl PatientSummary {
     /// The summary of a patient for somebody to whom these categories are open.
-    pub fn new(row: &PatientRow, categories: Categories) -> Self {
-        let content = row.content.0.clone().shown(categories);
+    pub fn new(row: PatientRow, categories: Categories) -> Self {
+        let content = row.content.0.shown(categories);
         Self {
             id: row.id,
             organization_id: row.organization_id,

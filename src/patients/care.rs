@@ -251,8 +251,7 @@ fn save(conn: &mut DbConn, caller: &Principal, seen: Seen, next: PatientRow) -> 
 }
 
 fn record_level(conn: &mut DbConn, caller: &Principal, owner: OrganizationId, body: &NeedLevelAssessment) -> Result<()> {
-    changes::record(conn, &caller.actor(), Change::of(body.id, 1, Action::Created, body).owned_by(owner).about(body.patient_id))?;
-    Ok(())
+    changes::record(conn, &caller.actor(), Change::of(body.id, 1, Action::Created, body).owned_by(owner).about(body.patient_id))
 }
 
 fn record_navigator(
@@ -262,6 +261,5 @@ fn record_navigator(
     action: Action,
     body: &NavigatorAssignment,
 ) -> Result<()> {
-    changes::record(conn, &caller.actor(), Change::of(body.id, body.version, action, body).owned_by(owner).about(body.patient_id))?;
-    Ok(())
+    changes::record(conn, &caller.actor(), Change::of(body.id, body.version, action, body).owned_by(owner).about(body.patient_id))
 }

@@ -10,7 +10,7 @@ use crate::db::json_numbers;
 use crate::db::types::sql_types;
 use crate::kind::PatientId;
 
-/// Files a patient under these keys; for use inside [`each!`](crate::each).
+/// Files a patient under these keys, or leaves them filed; for use inside [`each!`](crate::each).
 pub fn filing(keys: Vec<i64>, patient_id: PatientId) -> Filing {
     Filing { json: json_numbers(&keys), keys, patient_id }
 }
@@ -39,8 +39,9 @@ impl QueryId for Filing {
 impl<Conn> RunQueryDsl<Conn> for Filing {}
 
 impl QueryFragment<Sqlite> for Filing {
+    /// Of a statement that may fail at one of its rows SQLite keeps each page as it was before; this one cannot.
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql("INSERT INTO `patient_keys` (`key`, `patient_id`) SELECT value, ");
+        pass.push_sql("INSERT OR IGNORE INTO `patient_keys` (`key`, `patient_id`) SELECT value, ");
         pass.push_bind_param::<sql_types::Id, PatientId>(&self.patient_id)?;
         pass.push_sql(" FROM json_each(");
         pass.push_bind_param::<Text, String>(&self.json)?;
@@ -54,6 +55,7 @@ impl QueryFragment<Pg> for Filing {
         pass.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.keys)?;
         pass.push_sql("::bigint[]), ");
         pass.push_bind_param::<sql_types::Id, PatientId>(&self.patient_id)?;
+        pass.push_sql(" ON CONFLICT DO NOTHING");
         Ok(())
     }
 }

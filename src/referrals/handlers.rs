@@ -83,7 +83,7 @@ impl Resource for Referrals {
                 warnings.extend(workflow::not_eligible(patient, *seen, service, caller.at));
             }
         }
-        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(&patient, seen));
+        let mut patient = patient.map(|(patient, seen)| PatientSummary::new(patient, seen));
         if let Some(patient) = &mut patient {
             patients::usability::judge_summary(conn, caller, patient)?;
         }

@@ -483,6 +483,5 @@ fn replace(conn: &mut DbConn, next: &WaitlistEntryRow) -> Result<()> {
 fn record(conn: &mut DbConn, actor: &Actor, shape: &WaitlistEntry, referral: &ReferralRow) -> Result<()> {
     let action = if shape.version == 1 { Action::Created } else { Action::Updated };
     let change = Change::of(shape.id, shape.version, action, shape).owned_by(shape.organization_id);
-    changes::record(conn, actor, change.about(referral.patient_id).within(referral.id))?;
-    Ok(())
+    changes::record(conn, actor, change.about(referral.patient_id).within(referral.id))
 }

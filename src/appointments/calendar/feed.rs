@@ -127,8 +127,7 @@ const fn subject(diary: Diary) -> Id<()> {
 
 fn record(conn: &mut DbConn, caller: &Principal, row: &LinkRow, diary: Diary, action: Action) -> Result<()> {
     let link = CalendarLink::new(row, diary);
-    changes::record(conn, &caller.actor(), Change::of(link.id, link.version, action, &link).owned_by(row.organization_id))?;
-    Ok(())
+    changes::record(conn, &caller.actor(), Change::of(link.id, link.version, action, &link).owned_by(row.organization_id))
 }
 
 /// These links to the calendar of a service that was merged lead to the one that stands for it.

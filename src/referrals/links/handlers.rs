@@ -37,8 +37,7 @@ fn spoken_for(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<R
 fn record(conn: &mut DbConn, caller: &Principal, referral: &ReferralRow, row: &LinkRow, action: Action) -> Result<()> {
     let link = ReferralLink::from(row);
     let change = Change::of(link.id, link.version, action, &link).owned_by(row.organization_id);
-    changes::record(conn, &caller.actor(), change.about(referral.patient_id).within(referral.id))?;
-    Ok(())
+    changes::record(conn, &caller.actor(), change.about(referral.patient_id).within(referral.id))
 }
 
 /// Make a link to answer a referral

@@ -44,8 +44,7 @@ fn check_open(row: &ScreeningRow) -> Result<()> {
 fn record(conn: &mut DbConn, caller: &Principal, screening: &ScreeningRow, row: &LinkRow, action: Action) -> Result<()> {
     let link = ScreeningLink::from(row);
     let change = Change::of(link.id, link.version, action, &link).owned_by(row.organization_id).about(screening.patient_id);
-    changes::record(conn, &caller.actor(), change)?;
-    Ok(())
+    changes::record(conn, &caller.actor(), change)
 }
 
 /// Make a link to a draft

@@ -83,8 +83,7 @@ fn made_for(conn: &mut DbConn, row: &SuggestionRow) -> Result<ServiceId> {
 
 fn record(conn: &mut DbConn, caller: &Principal, action: Action, shape: &ServiceSuggestion) -> Result<()> {
     let change = Change::of(shape.id, shape.version, action, shape).owned_by(shape.organization_id);
-    changes::record(conn, &caller.actor(), change)?;
-    Ok(())
+    changes::record(conn, &caller.actor(), change)
 }
 
 /// What was suggested for a record that was merged is suggested for the one that stands for it.
