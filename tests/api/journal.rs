@@ -19,12 +19,14 @@ use uuid::Uuid;
 use crate::client::TestApp;
 use crate::harness::until;
 
+/// Records a change; the number of its entry.
 fn record(conn: &mut DbConn, resource_type: ResourceType, resource_id: Uuid, version: i64) -> Result<i64> {
     let actor = Actor::operator(Clock::default().now());
     let body = json!({ "id": resource_id, "version": version });
     let (action, owner_id) = (if version == 1 { Action::Created } else { Action::Updated }, Some(Id::generate()));
     let change = Change { resource_type, resource_id, owner_id, version, action, patient_id: None, referral_id: None, body: &body };
-    changes::record(conn, &actor, change)
+    changes::record(conn, &actor, change)?;
+    Ok(changes::history(conn, resource_type, resource_id, version - 1, 1)?[0].sequence)
 }
 
 on_both!(history_tells_who_did_what_and_how_it_then_stood, |db| async move {
