@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::Duration;
 
 use crate::http::routes::Routes;
@@ -61,6 +62,8 @@ pub struct App {
     pub hsds: Catalogue,
     /// The packages of the directory that are being made; each takes long.
     pub packages: Semaphore,
+    /// The matches that are being made: no more at once than there are cores.
+    matches: Semaphore,
     /// The streams of changes that are open, and the calls that wait for one.
     pub streams: Concurrency<ClientId>,
     /// The test events that wait for an answer.
@@ -80,6 +83,7 @@ impl App {
         let imports = Concurrency::new(MOST_AT_ONCE);
         let (kept, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
+        let matches = Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
         let stopping = watch::Sender::new(false);
         Self {
             config,
@@ -93,6 +97,7 @@ impl App {
             webhooks,
             hsds,
             packages,
+            matches,
             streams,
             pings,
             imports,
@@ -109,6 +114,14 @@ impl App {
     pub async fn read_directory<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
         self.directory.opens().await;
         self.db.read(work).await
+    }
+
+    /// Such a read that holds somebody against the directory. It works all the time and holds up to some thousand services meanwhile, so
+    /// that more of them than there are cores would take more memory and be done no sooner.
+    pub async fn read_matching<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
+        let turn = tokio::time::timeout(self.config.database.wait, self.matches.acquire());
+        let _turn = turn.await.map_err(|_| Error::Busy)?.map_err(Error::internal)?;
+        self.read_directory(work).await
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.

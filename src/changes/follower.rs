@@ -97,15 +97,10 @@ impl Follower {
     ) -> Result<()> {
         let mut look = None;
         if self.is_loaded() {
-            let seen = self.look(conn, demand)?;
-            if seen.extent == Extent::Own {
-                self.behind.notify_one();
+            look = self.lacking(conn, demand)?;
+            if look.is_none() {
+                return Ok(());
             }
-            if self.known().new_among(&seen.traces).is_empty() {
-                // Others have brought in what is there: nobody is to read of it again.
-                return self.move_on(conn, &seen);
-            }
-            look = Some(seen);
         }
         let _turn = self.take_turn();
         self.load_once(conn, load)?;
@@ -113,6 +108,25 @@ impl Follower {
         let look = look.map_or_else(|| self.look(conn, demand), Ok)?;
         let wanted = resources(&self.known().new_among(&look.traces));
         self.bring_in(conn, &look, &wanted, apply)
+    }
+
+    /// Whether all is in memory that a reader must see. Waits for nobody.
+    pub fn is_current(&self, conn: &mut DbConn, demand: Demand) -> Result<bool> {
+        Ok(self.is_loaded() && self.lacking(conn, demand)?.is_none())
+    }
+
+    /// What a reader must see of what is in memory in part; `None` where all of it is.
+    fn lacking(&self, conn: &mut DbConn, demand: Demand) -> Result<Option<Look>> {
+        let look = self.look(conn, demand)?;
+        if look.extent == Extent::Own {
+            self.behind.notify_one();
+        }
+        if !self.known().new_among(&look.traces).is_empty() {
+            return Ok(Some(look));
+        }
+        // Others have brought in what is there: nobody is to read of it again.
+        self.move_on(conn, &look)?;
+        Ok(None)
     }
 
     /// Waits until a reader went on without what others have written.

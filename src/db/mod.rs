@@ -157,13 +157,20 @@ impl Db {
     /// On SQLite it runs where it is called: handing such a read to another thread and back costs more than the read. Where the file is
     /// locked it goes the way of the others, which can wait.
     pub async fn read_briefly<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
-        if let Backend::Sqlite(sqlite) = &*self.0 {
-            match read(&sqlite.brief, BEGIN_SQLITE, &work) {
-                Err(Error::Busy) => {}
-                other => return other,
-            }
+        match self.read_at_once(|conn| work(conn).map(Some))? {
+            Some(read) => Ok(read),
+            None => self.read(work).await,
         }
-        self.read(work).await
+    }
+
+    /// Such queries where they are called. `None` where [`Db::read`] has to run them: on PostgreSQL, where the file is locked, and where
+    /// `work` says so.
+    pub fn read_at_once<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<Option<T>>) -> Result<Option<T>> {
+        let Backend::Sqlite(sqlite) = &*self.0 else { return Ok(None) };
+        match read(&sqlite.brief, BEGIN_SQLITE, work) {
+            Err(Error::Busy) => Ok(None),
+            other => other,
+        }
     }
 
     /// [`Db::read`] for the command line.

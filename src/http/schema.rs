@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, RwLock};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -27,10 +28,7 @@ const COMPONENTS: &str = "#/components/schemas/";
 
 /// Reads a `T` from JSON: the schema first, with every fault told, then the rules across fields.
 pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) -> Result<T> {
-    let faults = faults(&*validator_of::<T>()?, &value);
-    if !faults.is_empty() {
-        return Err(Error::Invalid(faults));
-    }
+    fits::<T>(&value)?;
     let read: T = serde_path_to_error::deserialize(value).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
@@ -42,13 +40,28 @@ pub fn check<T: ToSchema + DeserializeOwned + Validate + 'static>(value: Value) 
         }
         Error::invalid(pointer, "invalid", error.inner().to_string())
     })?;
+    hold_rules(&read)?;
+    Ok(read)
+}
+
+/// The same of a `T` that was read from something else than JSON.
+pub fn check_read<T: ToSchema + Serialize + Validate + 'static>(read: &T) -> Result<()> {
+    fits::<T>(&serde_json::to_value(read).map_err(Error::internal)?)?;
+    hold_rules(read)
+}
+
+fn fits<T: ToSchema + 'static>(value: &Value) -> Result<()> {
+    let faults = faults(&*validator_of::<T>()?, value);
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+}
+
+fn hold_rules(read: &impl Validate) -> Result<()> {
     read.validate().map_err(|errors| {
         let mut faults = Vec::new();
         collect(&errors, &mut String::new(), &mut faults);
         faults.truncate(MOST_FAULTS);
         Error::Invalid(faults)
-    })?;
-    Ok(read)
+    })
 }
 
 /// The members of part of a `T` that are null and that its published schema does not have.

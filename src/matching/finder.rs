@@ -134,7 +134,7 @@ impl About {
 /// It reads only, and is done before the write that keeps the match: on SQLite all writes wait for each other.
 pub(super) async fn about(app: &State, reader: &DirectoryReader, input: &MatchInput) -> Result<About> {
     let (state, reader, input) = (app.clone(), reader.clone(), input.clone());
-    app.read_directory(move |conn| {
+    app.read_matching(move |conn| {
         let (person, is_sensitive) = somebody(conn, &reader, input.patient_id, input.person.as_ref(), &input.need_ids, &[])?;
         answer(conn, &state, &reader, &input, person, is_sensitive)
     })

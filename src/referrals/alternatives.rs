@@ -69,7 +69,7 @@ fn answered_by(service: &ServiceRow) -> Vec<PersonNeed> {
 /// step itself then says.
 pub async fn for_rejection(app: &State, caller: &Principal, id: ReferralId) -> Result<Option<Suggestions>> {
     let (state, caller) = (app.clone(), caller.clone());
-    app.read_directory(move |conn| match resource::get_row::<Referrals>(conn, &caller, id) {
+    app.read_matching(move |conn| match resource::get_row::<Referrals>(conn, &caller, id) {
         Ok(row) => suggest(conn, &state, &caller, &row).map(Some),
         Err(Error::NotFound | Error::Gone) => Ok(None),
         Err(error) => Err(error),
@@ -91,7 +91,7 @@ pub async fn list_referral_alternatives(
 ) -> Result<HttpResponse> {
     let (id, state) = (*id, app.clone());
     let found = app
-        .read_directory(move |conn| {
+        .read_matching(move |conn| {
             let row = resource::get_row::<Referrals>(conn, &caller, id)?;
             suggest(conn, &state, &caller, &row)
         })

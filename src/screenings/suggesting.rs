@@ -64,7 +64,7 @@ pub async fn find(app: &State, caller: &Principal, query: &SuggestQuery, complet
     caller.require(Scope::PatientsRead)?;
     caller.require(Scope::ServicesRead)?;
     let (state, caller) = (app.clone(), caller.clone());
-    app.read_directory(move |conn| {
+    app.read_matching(move |conn| {
         let (draft, mut input) = completing.read(conn, &caller)?;
         let is_to_complete = input.status == ScreeningStatus::Completed
             && draft.as_ref().is_none_or(|row| row.status == ScreeningStatus::Draft)

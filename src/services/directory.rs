@@ -38,6 +38,8 @@ const BRIEF_BYTES: u64 = 12 << 20;
 const MUCH_BEYOND: usize = 32 << 10;
 /// Services that are put into the index while those who search wait.
 const AT_ONCE: usize = 16;
+/// Whatever is asked of a directory of so many services takes no longer than other reads of a few rows.
+const SMALL: usize = 20_000;
 /// Services that are given on together when all are read.
 const PAGE: usize = 50;
 /// Services that are expected to be kept as they were read.
@@ -279,6 +281,12 @@ impl Directory {
     /// time it reads the whole table.
     pub fn refresh(&self, conn: &mut DbConn, demand: Demand) -> Result<()> {
         self.journal.follow(conn, demand, |conn| self.load(conn), |conn, ids| self.reload(conn, ids))
+    }
+
+    /// Whether a question at this state of the database is answered within a few milliseconds: the directory is small, and what the reader
+    /// must see of it is in the index.
+    pub fn is_at_hand(&self, conn: &mut DbConn, demand: Demand) -> Result<bool> {
+        Ok(self.len() <= SMALL && self.journal.is_current(conn, demand)?)
     }
 
     /// Has readers wait until it is [open](Self::open).

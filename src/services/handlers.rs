@@ -36,7 +36,8 @@ use crate::kind::{self, ResourceType, ServiceId};
 #[utoipa::path(tag = "services", params(ServiceQuery), responses((status = 200, description = "A page of services.", content((ServicePage = "application/json"), (FeatureCollection = "application/geo+json")))), security((), ("oauth2" = ["services:read"])))]
 #[get("/v1/services")]
 pub async fn list_services(app: State, reader: DirectoryReader, query: Query<ServiceQuery>, request: HttpRequest) -> Result<HttpResponse> {
-    let query = check(query.0)?;
+    let query = query.0;
+    check(&query)?;
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (next, media_type, body) = if accept.contains(geojson::MEDIA_TYPE) {
         let places = search(&app, &reader, query, places).await?;
@@ -63,9 +64,8 @@ pub async fn search_services(app: State, reader: DirectoryReader, query: Valid<S
 }
 
 /// The parameters hold to the same schema as a body; their faults are of the query string.
-fn check(query: ServiceQuery) -> Result<ServiceQuery> {
-    let value = serde_json::to_value(&query).map_err(Error::internal)?;
-    schema::check(value).map_err(|error| match error {
+fn check(query: &ServiceQuery) -> Result<()> {
+    schema::check_read(query).map_err(|error| match error {
         Error::Invalid(faults) => {
             let named = faults.into_iter().map(|fault| Fault { pointer: fault.pointer.trim_start_matches('/').to_owned(), ..fault });
             Error::Malformed { detail: "The query string has a fault; see errors.".into(), faults: named.collect() }
@@ -75,8 +75,8 @@ fn check(query: ServiceQuery) -> Result<ServiceQuery> {
 }
 
 /// What a search found, and the cursor of its next page.
-struct Answer {
-    query: ServiceQuery,
+struct Answer<'a> {
+    query: &'a ServiceQuery,
     found: Found,
     next: Option<String>,
 }
@@ -86,18 +86,26 @@ async fn search<T: Send + 'static>(
     app: &State,
     reader: &DirectoryReader,
     query: ServiceQuery,
-    shape: impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<T> + Send + 'static,
+    shape: impl Fn(&mut DbConn, &Directory, Answer<'_>) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let conditions = serde_json::to_string(&query.without_page()).map_err(Error::internal)?;
     let fingerprint = page::fingerprint(&conditions);
     let after: Option<After> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
-    let (shared, demand, now) = (app.clone(), reader.demand(), reader.at);
-    app.read_directory(move |conn| {
-        let directory = &shared.directory;
-        directory.refresh(conn, demand)?;
+    let (demand, now) = (reader.demand(), reader.at);
+    let answer = move |conn: &mut DbConn, directory: &Directory| {
         let found = directory.search(&query, after.as_ref(), now)?;
         let next = found.next.as_ref().map(|next| page::encode_cursor(next, fingerprint)).transpose()?;
-        shape(conn, directory, Answer { query, found, next })
+        shape(conn, directory, Answer { query: &query, found, next })
+    };
+    let directory = &app.directory;
+    let at_hand = |conn: &mut DbConn| if directory.is_at_hand(conn, demand)? { answer(conn, directory).map(Some) } else { Ok(None) };
+    if let Some(answered) = app.db.read_at_once(at_hand)? {
+        return Ok(answered);
+    }
+    let shared = app.clone();
+    app.read_directory(move |conn| {
+        shared.directory.refresh(conn, demand)?;
+        answer(conn, &shared.directory)
     })
     .await
 }
@@ -106,7 +114,7 @@ async fn search<T: Send + 'static>(
 fn page_of(
     app: &State,
     reader: &DirectoryReader,
-) -> impl FnOnce(&mut DbConn, &Directory, Answer) -> Result<(Option<String>, String)> + use<> {
+) -> impl Fn(&mut DbConn, &Directory, Answer<'_>) -> Result<(Option<String>, String)> + use<> {
     let (responsiveness, audience, now) = (app.responsiveness_for(reader).cloned(), reader.into(), reader.at);
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
@@ -128,11 +136,11 @@ fn page_of(
 }
 
 /// The places of a page of services.
-fn places(conn: &mut DbConn, directory: &Directory, Answer { query, found, next }: Answer) -> Result<FeatureCollection> {
+fn places(conn: &mut DbConn, directory: &Directory, Answer { query, found, next }: Answer<'_>) -> Result<FeatureCollection> {
     let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
     let rows = directory.services(conn, &ids)?.into_iter().map(|row| (row.id, row));
     let found: Vec<_> = with_hits(rows, found.hits).collect();
-    Ok(FeatureCollection::of(&found, &query, next))
+    Ok(FeatureCollection::of(&found, query, next))
 }
 
 /// What there still is of the services found, each with its hit; both come in one order.
