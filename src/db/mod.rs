@@ -4,6 +4,7 @@
 //! transactions of their own.
 
 mod among;
+mod checkpoints;
 mod common;
 mod connection;
 mod errors;
@@ -110,8 +111,8 @@ pub enum OpenError {
     /// The schema is that of an older version, and is not for this command to change.
     #[error("the database has the schema of an older version of kith; stop the servers of that version, then run `kith migrate`")]
     OlderSchema,
-    /// The writer thread did not start.
-    #[error("cannot start the writer thread")]
+    /// The writer thread did not start, or the one beside it.
+    #[error("cannot start the threads that write")]
     Thread(#[source] io::Error),
 }
 

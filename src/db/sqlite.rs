@@ -6,6 +6,7 @@ use std::sync::Arc;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, ConnectionError, SqliteConnection};
 
+use super::checkpoints::Checkpoints;
 use super::migrate::Older;
 use super::pool::Pool;
 use super::writer::Writer;
@@ -23,8 +24,8 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA temp_store = MEMORY;";
 /// Readers share what the file system keeps in memory; each page of their own costs that memory once more for each of them.
 const READER: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
-/// The write-ahead log is carried into the file every 16 MiB: pages that are written again and again meanwhile are carried once.
-const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
+/// The write-ahead log is carried into the file by [`Checkpoints`]; inside a commit only where they have fallen four times as far behind.
+const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 16384;";
 
 /// Readers that never wait for a lock, since they run on the threads that answer requests.
 const BRIEF: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA busy_timeout = 0;";
@@ -47,6 +48,8 @@ impl Sqlite {
         files::private().append(true).open(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
         migrate::sqlite(&mut connect(&path)?, older)?;
 
+        let beside = path.clone();
+        let checkpoints = Checkpoints::start(Box::new(move || connect(&beside).map(DbConn::Sqlite)))?;
         let slow = settings.slow_query;
         let open = move |pragma: &str| {
             let mut conn = connect(&path)?;
@@ -58,7 +61,7 @@ impl Sqlite {
         let (open_reader, open_brief) = (Arc::clone(&open), Arc::clone(&open));
         let readers = Pool::new(settings.connections, settings.wait, Box::new(move || open_reader(READER)));
         let brief = Pool::new(settings.connections, settings.wait, Box::new(move || open_brief(BRIEF)));
-        let writer = Writer::start(settings.write_queue, Box::new(move || open(WRITER)))?;
+        let writer = Writer::start(settings.write_queue, Box::new(move || open(WRITER)), checkpoints)?;
         Ok(Self { readers: Arc::new(readers), brief, writer })
     }
 }

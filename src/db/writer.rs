@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use diesel::{ConnectionError, RunQueryDsl};
 use tokio::sync::oneshot;
 
+use super::checkpoints::Checkpoints;
 use super::{DbConn, OpenError};
 use crate::each;
 use crate::error::{Chain, Error, Result};
@@ -41,10 +42,10 @@ enum Message {
 
 impl Writer {
     /// Starts the thread, before which at most `queue` writes may wait.
-    pub(super) fn start(queue: usize, open: Opener) -> Result<Self, OpenError> {
+    pub(super) fn start(queue: usize, open: Opener, checkpoints: Checkpoints) -> Result<Self, OpenError> {
         let conn = open()?;
         let (queue, waiting) = sync_channel(queue);
-        let work = move || Thread { open, conn: Some(conn), waiting }.run();
+        let work = move || Thread { open, conn: Some(conn), waiting, checkpoints }.run();
         let thread = thread::Builder::new().name("kith-writer".into()).spawn(work).map_err(OpenError::Thread)?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
@@ -164,6 +165,7 @@ struct Thread {
     /// Absent after a failure; opened again for the next writes.
     conn: Option<DbConn>,
     waiting: Receiver<Message>,
+    checkpoints: Checkpoints,
 }
 
 impl Thread {
@@ -181,6 +183,9 @@ impl Thread {
             });
             for write in writes {
                 write.answer(failure.as_ref());
+            }
+            if let Some(conn) = &mut self.conn {
+                self.checkpoints.after_commit(conn);
             }
         }
     }

@@ -1,12 +1,15 @@
 //! What `Db` promises: nothing answered is lost, failures stay alone, and both databases tell errors alike.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use futures_util::future::{join, join_all};
 use kith::db::schema::identifiers;
 use kith::db::types::Id;
@@ -243,6 +246,25 @@ async fn after_shutdown_what_was_accepted_stands_and_more_is_refused() {
     db.shutdown();
     assert!(matches!(db.write(|_| Ok(())).await, Err(Error::Busy)));
     assert_eq!(values(&db).await, ["before"]);
+}
+
+#[test]
+fn sqlites_log_stays_short_and_is_gone_with_the_last_handle() {
+    let place = Place::on_sqlite();
+    let db = Db::open(&place.settings()).unwrap();
+    let path = place.url().trim_start_matches("sqlite:").to_owned();
+    let log = PathBuf::from(format!("{path}-wal"));
+    let run = |statement: &'static str| db.write_blocking(move |conn| Ok(conn.batch_execute(statement)?)).unwrap();
+    run("CREATE TABLE written (times INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT; INSERT INTO written VALUES (0, x'')");
+    for _ in 0..160 {
+        run("UPDATE written SET times = times + 1, bytes = randomblob(1048576)");
+        // So long it grows where SQLite itself carries it over, inside a commit.
+        assert!(log.metadata().unwrap().len() < 64 << 20);
+    }
+    drop(db);
+    assert!(!log.exists());
+    let written: i64 = sql::<BigInt>("SELECT times FROM written").get_result(&mut SqliteConnection::establish(&path).unwrap()).unwrap();
+    assert_eq!(written, 160);
 }
 
 #[actix_web::test]
