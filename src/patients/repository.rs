@@ -272,7 +272,7 @@ pub fn close(conn: &mut DbConn, owner: OrganizationId, ids: &[PatientId]) -> Res
     Ok(())
 }
 
-/// The records that were merged into a patient.
+/// The records that were merged into a patient: as many as [`merge`](super::merge) lets one stand for.
 pub fn absorbed(conn: &mut DbConn, id: PatientId) -> Result<Vec<PatientId>> {
     Ok(dsl::patients.filter(dsl::merged_into_id.eq(id)).select(dsl::id).order(dsl::id).load(conn)?)
 }
