@@ -19,7 +19,7 @@ use self::query::{Parsed, Today};
 pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
-use self::words::Text;
+use self::words::SoughtText;
 use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use super::model::{AREA_SLACK_M, Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
@@ -119,7 +119,7 @@ impl DirectoryIndex {
     pub fn matching(&self, words: &str) -> Option<Vec<ServiceId>> {
         let is_text = words.chars().any(char::is_alphanumeric);
         is_text.then(|| {
-            let (hits, _) = Text::new(self, words).find(self, None, None);
+            let (hits, _) = SoughtText::new(self, words).find(self, None, None);
             let mut found: Vec<(u32, ServiceId)> =
                 hits.into_iter().filter_map(|hit| Some(((FULL - hit.fit * FULL).round() as u32, self.get(hit.slot)?.id))).collect();
             found.sort_unstable();
@@ -144,7 +144,8 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn run(&self, after: Option<&After>, limit: usize) -> Found {
-        let text = self.query.q.as_deref().filter(|text| text.chars().any(char::is_alphanumeric)).map(|text| Text::new(self.index, text));
+        let text =
+            self.query.q.as_deref().filter(|text| text.chars().any(char::is_alphanumeric)).map(|text| SoughtText::new(self.index, text));
         let within = self.within();
         let scale = after.and_then(|after| after.scale.as_ref());
         let (found, scale) = match &text {
@@ -373,7 +374,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn hit(&self, candidate: &Candidate, text: Option<&Text>) -> Option<Hit> {
+    fn hit(&self, candidate: &Candidate, text: Option<&SoughtText>) -> Option<Hit> {
         Some(Hit {
             id: self.index.get(candidate.slot)?.id,
             score: candidate.score,
