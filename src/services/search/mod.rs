@@ -166,9 +166,9 @@ impl<'a> Search<'a> {
         Found { hits, next, facets }
     }
 
-    /// The services that meet the conditions which sets can answer. Those on places are still to be looked at closely.
-    fn within(&self) -> RoaringBitmap {
-        let (query, labels, live) = (self.query, self.index.labels(), self.index.live());
+    /// The services that carry any of the labels that are asked for, a set for each condition.
+    fn labelled(&self) -> Vec<Cow<'a, RoaringBitmap>> {
+        let (query, labels) = (self.query, self.index.labels());
         let mut sets: Vec<Cow<'a, RoaringBitmap>> = Vec::new();
         let mut any = |kind: LabelKind, values: &mut dyn Iterator<Item = Cow<'_, str>>| {
             let mut found = values.map(|value| labels.services(kind, &value)).peekable();
@@ -215,7 +215,13 @@ impl<'a> Search<'a> {
         if query.accepting == Some(true) {
             any(LabelKind::Flag, &mut std::iter::once(Flag::Accepting.as_str().into()));
         }
+        sets
+    }
 
+    /// The services that meet the conditions which sets can answer. Those on places are still to be looked at closely.
+    fn within(&self) -> RoaringBitmap {
+        let (query, labels, live) = (self.query, self.index.labels(), self.index.live());
+        let mut sets = self.labelled();
         let empty = RoaringBitmap::new();
         let flagged = |flag| labels.flagged(flag).unwrap_or(&empty);
         if query.accepting == Some(false) {
