@@ -112,7 +112,7 @@ pub async fn surround<B: MessageBody + 'static>(
     }
 }
 
-/// The response with the body that is sent: that of a failure says which request it was.
+/// The response with the body that is sent: that of a failure says which request it was, and of what `HEAD` asks for there is none.
 fn with_body<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
     id: &RequestId,

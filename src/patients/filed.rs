@@ -65,7 +65,7 @@ pub struct Latest {
     /// The same as a JSON array, since SQLite has no arrays of its own.
     json: String,
     most: i64,
-    /// Those that are later than the last of so many.
+    /// How many are later than the last of so many.
     before_last: i64,
 }
 

@@ -34,7 +34,7 @@ pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>
     Ok(each!(conn, |conn| referrals::table.find(id).first(conn)).optional()?)
 }
 
-/// The same, where it must be there.
+/// The same, where it must be there; else [`Error::NotFound`].
 pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
     find_any(conn, id)?.ok_or(Error::NotFound)
 }
