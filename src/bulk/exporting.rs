@@ -108,10 +108,10 @@ fn file_name(of: BulkType, format: ExportFormat) -> String {
 /// A piece of a file that is being written.
 struct Piece {
     lines: i64,
-    text: Text,
+    text: Written,
 }
 
-enum Text {
+enum Written {
     Ndjson(BulkType, Vec<u8>),
     /// The columns are the fields of the resource, in the order of the document.
     Csv(Vec<&'static String>, Box<::csv::Writer<Vec<u8>>>),
@@ -140,7 +140,7 @@ impl Piece {
     /// One that is empty, but for the names of the columns where it is the first of a table.
     fn new(of: BulkType, format: ExportFormat, is_first: bool) -> Result<Self> {
         let text = match format {
-            ExportFormat::Ndjson => Text::Ndjson(of, Vec::new()),
+            ExportFormat::Ndjson => Written::Ndjson(of, Vec::new()),
             ExportFormat::Csv => {
                 let pointer = format!("/{}/properties", of.kind().schema());
                 let properties = openapi::schemas().pointer(&pointer).and_then(Value::as_object);
@@ -149,7 +149,7 @@ impl Piece {
                 if is_first {
                     rows.write_record(&columns).map_err(Error::internal)?;
                 }
-                Text::Csv(columns, Box::new(rows))
+                Written::Csv(columns, Box::new(rows))
             }
         };
         Ok(Self { lines: 0, text })
@@ -158,13 +158,13 @@ impl Piece {
     fn add(&mut self, resource: &Exported) -> Result<()> {
         self.lines += 1;
         match &mut self.text {
-            Text::Ndjson(of, text) => {
+            Written::Ndjson(of, text) => {
                 let line = Line { r#type: *of, id: resource.id, resource: &resource.writable, read_only: Rest(resource) };
                 serde_json::to_writer(&mut *text, &line).map_err(Error::internal)?;
                 text.push(b'\n');
                 Ok(())
             }
-            Text::Csv(columns, rows) => {
+            Written::Csv(columns, rows) => {
                 rows.write_record(columns.iter().map(|column| cell(resource.whole.get(*column)))).map_err(Error::internal)
             }
         }
@@ -172,16 +172,16 @@ impl Piece {
 
     fn is_full(&self) -> bool {
         let bytes = match &self.text {
-            Text::Ndjson(_, text) => text.len(),
-            Text::Csv(_, rows) => rows.get_ref().len(),
+            Written::Ndjson(_, text) => text.len(),
+            Written::Csv(_, rows) => rows.get_ref().len(),
         };
         self.lines >= LINES || bytes >= BYTES
     }
 
     fn finish(self) -> Result<Vec<u8>> {
         match self.text {
-            Text::Ndjson(_, text) => Ok(text),
-            Text::Csv(_, rows) => (*rows).into_inner().map_err(|error| Error::internal(error.to_string())),
+            Written::Ndjson(_, text) => Ok(text),
+            Written::Csv(_, rows) => (*rows).into_inner().map_err(|error| Error::internal(error.to_string())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What callers read of a consent, and how they list them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
 
 use super::model::{ConsentForm, ConsentGiver, ConsentInput, ConsentPurpose, ConsentRow, ConsentStatus, DataCategory, status_at};
@@ -149,43 +150,22 @@ pub struct ConsentQuery {
     pub cursor: Option<String>,
 }
 
-/// The filters of the consents of one patient, whom the path names.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct PatientConsentQuery {
-    /// Only to this organization.
-    #[param(inline)]
-    pub grantee_id: Option<OrganizationId>,
-    /// Only for this purpose, as far as the caller sees what for: a consent that was withdrawn is for none to whom it was given to.
-    #[param(inline)]
-    pub purpose: Option<ConsentPurpose>,
-    /// Only those that hold now, or that do not.
-    #[param(example = true)]
-    pub is_active: Option<bool>,
-    /// Only those changed at or after this moment, as in the list of all consents.
-    #[param(inline)]
-    pub updated_since: Option<Instant>,
-    /// Items of a page.
-    #[serde(default)]
-    #[param(inline)]
-    pub limit: Limit,
-    /// Where to go on: `next` of the page before.
-    #[param(max_length = 1000, example = "eyJ2IjoxLCJmIjo5LCJrIjoxfQ")]
-    pub cursor: Option<String>,
+/// The filters of the consents of one patient, whom the path names: the same without the patient.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct PatientConsentQuery(ConsentQuery);
+
+impl IntoParams for PatientConsentQuery {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = ConsentQuery::into_params(place);
+        parameters.retain(|parameter| parameter.name != "patient_id");
+        parameters
+    }
 }
 
 impl PatientConsentQuery {
     /// The same of the list of all consents.
     pub fn of(self, patient: PatientId) -> ConsentQuery {
-        ConsentQuery {
-            patient_id: Some(patient),
-            grantee_id: self.grantee_id,
-            purpose: self.purpose,
-            is_active: self.is_active,
-            updated_since: self.updated_since,
-            limit: self.limit,
-            cursor: self.cursor,
-        }
+        ConsentQuery { patient_id: Some(patient), ..self.0 }
     }
 }

@@ -156,7 +156,7 @@ impl Db {
     /// [`Db::read`] for queries that read a few rows along an index.
     ///
     /// On SQLite it runs where it is called: handing such a read to another thread and back costs more than the read. Where the file is
-    /// locked it goes the way of the others, which can wait.
+    /// locked it is run again in the way of the others, which can wait.
     pub async fn read_briefly<T: Send + 'static>(&self, work: impl Fn(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
         match self.read_at_once(|conn| work(conn).map(Some))? {
             Some(read) => Ok(read),

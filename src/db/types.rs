@@ -260,7 +260,8 @@ impl<T: DeserializeOwned> FromSql<sql_types::Document, MultiBackend> for Json<T>
 
 /// Declares an enum stored and sent as text, from one list: the Rust enum, its JSON and schema forms, and its column form.
 ///
-/// Each variant names its text: `Active = "active"`, a token and not a `literal`, which derives could not look into. [`as_str`](str), `ALL`, `Display` and `FromStr` come with it.
+/// Each variant names its text: `Active = "active"`, a token and not a `literal`, which derives could not look into. `as_str`, `ALL`,
+/// `Display` and `FromStr` come with it.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)? }) => {

@@ -102,7 +102,7 @@ fn plan_first_contact(conn: &mut DbConn, caller: &Principal, id: FollowUpId, own
         note: None,
         identifiers: Vec::new(),
     };
-    add(conn, caller, id, (owner, referral.manager_id), input)
+    add(conn, caller, id, Parties { owner, manager: referral.manager_id }, input)
 }
 
 /// A patient, by themselves or in a referral, as far as an organization sees them that is to follow up, for what is planned tells of them;
@@ -147,7 +147,7 @@ pub fn next(
         check_asked_for(conn, caller, &input).map_err(|error| error.at_pointers(|_| "/next_due_on".into()))?;
     }
     let id = Id::generate();
-    add(conn, caller, id, (done.organization_id, done.manager_id), input)?;
+    add(conn, caller, id, Parties { owner: done.organization_id, manager: done.manager_id }, input)?;
     let conclusion = Conclusion { next_follow_up_id: Some(id), ..done.conclusion.0.clone() };
     save(conn, caller, FollowUpRow { conclusion: Json(conclusion), ..done })
 }
@@ -191,15 +191,17 @@ fn next_due_on(
     Ok(Some(rhythm::days_after(today, rhythm::days_between(patient.need_level, &policies))))
 }
 
-/// Adds a follow-up that is the duty of the first of two organizations, for a patient whom the second manages. The caller's own right is not
-/// asked for: what is planned follows from a step that it was allowed to take.
-pub fn add(
-    conn: &mut DbConn,
-    caller: &Principal,
-    id: FollowUpId,
-    parties: (OrganizationId, OrganizationId),
-    input: FollowUpInput,
-) -> Result<()> {
+/// The organizations that a follow-up is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Parties {
+    /// Whose duty it is.
+    pub owner: OrganizationId,
+    /// Who manages the patient.
+    pub manager: OrganizationId,
+}
+
+/// Adds a follow-up. The caller's own right is not asked for: what is planned follows from a step that it was allowed to take.
+pub fn add(conn: &mut DbConn, caller: &Principal, id: FollowUpId, parties: Parties, input: FollowUpInput) -> Result<()> {
     let row = new_row(caller, id, parties, input);
     repository::insert(conn, &row)?;
     resource::record::<FollowUps>(conn, caller, &FollowUps::head(&row), Action::Created, &FollowUp::from(row))
@@ -208,15 +210,15 @@ pub fn add(
 /// A new one of the caller's organization.
 pub fn own_row(conn: &mut DbConn, caller: &Principal, id: FollowUpId, input: FollowUpInput) -> Result<FollowUpRow> {
     let manager = patients::repository::manager(conn, input.patient_id)?;
-    Ok(new_row(caller, id, (caller.organization_id, manager), input))
+    Ok(new_row(caller, id, Parties { owner: caller.organization_id, manager }, input))
 }
 
 /// An open follow-up.
-fn new_row(caller: &Principal, id: FollowUpId, (owner, manager): (OrganizationId, OrganizationId), input: FollowUpInput) -> FollowUpRow {
+fn new_row(caller: &Principal, id: FollowUpId, parties: Parties, input: FollowUpInput) -> FollowUpRow {
     FollowUpRow {
-        manager_id: manager,
+        manager_id: parties.manager,
         id,
-        organization_id: owner,
+        organization_id: parties.owner,
         patient_id: input.patient_id,
         referral_id: input.referral_id,
         practitioner_id: input.practitioner_id,

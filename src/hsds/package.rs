@@ -188,19 +188,7 @@ impl Package {
             // Rows of one id that hang on several objects are several rows here, each with what hangs on itself.
             otherwise.insert("id".into(), std::mem::replace(&mut id, other));
         }
-        let mut cells: BTreeMap<&str, String> = BTreeMap::new();
-        if let Some((parent, parent_id)) = parent {
-            // Attributes and metadata say what they hang on by names of their own; anything else by the name of that table.
-            let (column, entity) = match name {
-                "attribute" => ("link_id".to_owned(), Some("link_entity")),
-                "metadata" => ("resource_id".to_owned(), Some("resource_type")),
-                _ => (format!("{parent}_id"), None),
-            };
-            if let Some(column) = table.columns.iter().find(|known| **known == column) {
-                cells.insert(column, cell(parent_id));
-            }
-            entity.into_iter().for_each(|column| drop(cells.insert(column, parent.to_owned())));
-        }
+        let mut cells = hanging(table, parent);
         if let (Some(provider), "program") = (provider, name) {
             cells.insert("organization_id", cell(provider));
         }
@@ -236,13 +224,18 @@ impl Package {
             cells.insert("kith", cell(&profile.into()));
         }
         let record = table.columns.iter().map(|column| cells.remove(column).unwrap_or_default());
-        let record: Vec<String> = record.collect();
-        if IN_ORDER.contains(&name) {
-            self.waiting.entry(name).or_default().push(record.into());
+        self.put(table, record.collect())?;
+        Ok(true)
+    }
+
+    /// Writes a row, or lets it wait.
+    fn put(&mut self, table: &'static Table, record: Vec<String>) -> Result<(), PackageError> {
+        if IN_ORDER.contains(&table.name) {
+            self.waiting.entry(table.name).or_default().push(record.into());
         } else {
             self.sheet(table)?.write_record(&record)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the rows that wait, in the order of their ids.
@@ -307,6 +300,25 @@ impl Package {
         file.rewind()?;
         Ok(Some(file))
     }
+}
+
+/// The cells in which a row says what it hangs on.
+fn hanging(table: &'static Table, parent: Option<(&'static str, &Value)>) -> BTreeMap<&'static str, String> {
+    let mut cells = BTreeMap::new();
+    let Some((parent, parent_id)) = parent else { return cells };
+    // Attributes and metadata say what they hang on by names of their own; anything else by the name of that table.
+    let (column, entity) = match table.name {
+        "attribute" => ("link_id".to_owned(), Some("link_entity")),
+        "metadata" => ("resource_id".to_owned(), Some("resource_type")),
+        _ => (format!("{parent}_id"), None),
+    };
+    if let Some(column) = table.columns.iter().find(|known| **known == column) {
+        cells.insert(*column, cell(parent_id));
+    }
+    if let Some(column) = entity {
+        cells.insert(column, parent.to_owned());
+    }
+    cells
 }
 
 /// What an object says, for its digest: a cell that is empty says nothing.

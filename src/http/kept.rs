@@ -67,7 +67,7 @@ pub struct Item<K: 'static> {
     pub is_whole: bool,
 }
 
-/// The texts of those who were read last.
+/// The texts of what was read last.
 #[derive(Debug)]
 pub struct Kept(Cache<(Form, ResourceType, Uuid), Entry, Size>);
 

@@ -90,18 +90,7 @@ pub async fn surround<B: MessageBody + 'static>(
     let too_late = || if arrival.is_awaited() { Error::TooSlow } else { Error::TimedOut };
     match answer.unwrap_or_else(|_| Err(too_late().into())) {
         Ok(response) => {
-            let mut response = match failure(&response) {
-                Some(problem) => {
-                    let rebuilt = with_request_id(response.response(), problem, &id);
-                    response.into_response(rebuilt).map_into_right_body()
-                }
-                // Nobody waits for the end of what is not sent.
-                None => match response.response().body().size() {
-                    BodySize::Stream if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(()))),
-                    BodySize::Sized(length) if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(Unsent(length)))),
-                    _ => response.map_into_left_body(),
-                },
-            };
+            let mut response = with_body(response, &id, is_head);
             add_headers(response.headers_mut(), &id);
             let allowance = response.request().extensions().get::<Allowance>().copied();
             if let Some(allowance) = allowance {
@@ -120,6 +109,24 @@ pub async fn surround<B: MessageBody + 'static>(
             log(response.status(), openapi::template_of(&path), None);
             Err(InternalError::from_response(error, response).into())
         }
+    }
+}
+
+/// The response with the body that is sent: that of a failure says which request it was, and of what `HEAD` asks for there is none.
+fn with_body<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+    is_head: bool,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    if let Some(problem) = failure(&response) {
+        let rebuilt = with_request_id(response.response(), problem, id);
+        return response.into_response(rebuilt).map_into_right_body();
+    }
+    // Nobody waits for the end of what is not sent.
+    match response.response().body().size() {
+        BodySize::Stream if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(()))),
+        BodySize::Sized(length) if is_head => response.map_body(|_, _| EitherBody::right(BoxBody::new(Unsent(length)))),
+        _ => response.map_into_left_body(),
     }
 }
 

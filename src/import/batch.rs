@@ -265,7 +265,7 @@ impl Batch {
     pub fn write(&self, conn: &mut DbConn, actor: &Actor) -> Result<Written> {
         let mut held = self.held(conn)?;
         let organizations_created = store::insert_providers(conn, actor, self.owner, &self.source, &self.new_providers, &mut held)?;
-        let mut lines = self.keep_besides(conn, actor.at)?;
+        let lines = self.keep_besides(conn, actor.at)?;
         let new: Vec<ServiceId> = self.records.iter().filter(|planned| planned.is_new).map(|planned| planned.id).collect();
         let written = store::fingerprints_of(conn, &new)?;
         let is_there = |planned: &&Planned| !planned.is_new || written.contains_key(&planned.id);
@@ -274,93 +274,148 @@ impl Batch {
         let led = store::led(conn, &ids)?;
         let into: BTreeSet<ServiceId> = led.values().chain(known.values()).copied().collect();
         hold(conn, &into, &led)?;
-        let (mut present, mut statements) = (HashMap::new(), HashMap::new());
-        let mut created = Vec::new();
+        let mut writing = Writing {
+            batch: self,
+            actor,
+            held,
+            known,
+            into,
+            present: HashMap::new(),
+            statements: HashMap::new(),
+            created: Vec::new(),
+            lines,
+        };
         for (number, planned) in self.records.iter().enumerate() {
             if number % AT_ONCE == 0 {
                 let next = self.records.iter().skip(number).take(AT_ONCE).filter(is_there);
                 let ids: Vec<ServiceId> = next.map(|planned| planned.id).collect();
-                (present, statements) = (store::find(conn, &ids)?, store::statements(conn, &ids)?);
+                (writing.present, writing.statements) = (store::find(conn, &ids)?, store::statements(conn, &ids)?);
             }
-            let Planned { id, parsed, .. } = planned;
-            if written.get(id) == Some(&parsed.fingerprint) {
-                lines.push(line(parsed, *id, Verdict::Unchanged, Vec::new()));
-                continue;
+            if written.get(&planned.id) == Some(&planned.parsed.fingerprint) {
+                writing.lines.push(line(&planned.parsed, planned.id, Verdict::Unchanged, Vec::new()));
+            } else {
+                writing.record(conn, planned)?;
             }
-            let mut service = parsed.service.clone();
-            let mut notices = parsed.notices.clone();
-            service.provenance.imported_at = Some(actor.at);
-            let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, &held)).unwrap_or_default();
-            if !taken.is_empty() {
-                notices.push(taken_notice(&taken));
-                service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
-                let left_out = rest::fit(&mut service.source_fields).into_iter();
-                notices.extend(left_out.map(|name| Notice::new("left_out", name, rest::left_out())));
-            }
-            if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
-                service.provider_id = Some(*provider);
-                service.provider_name = None;
-            }
-            let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
-            let verdict = match present.get(id).cloned() {
-                None => match known.get(id) {
-                    Some(into) => {
-                        let Some(into) = repository::find(conn, *into)? else { continue };
-                        let inactive = ServiceInput { status: ServiceStatus::Inactive, ..service.clone() };
-                        let row = ServiceRow::new(*id, self.owner, inactive, actor.at);
-                        let row = ServiceRow { merged_into_id: Some(into.id), ..row };
-                        store::insert_merged(conn, actor, &self.source, row, said)?;
-                        let after = recompose(conn, actor, &into, None, Some(parsed))?;
-                        let told = "its key is that of a service known from elsewhere, of which it is one more source";
-                        notices.insert(0, Notice::new("second_source", "", told));
-                        lines.push(line(parsed, after.id, Verdict::Updated, notices));
-                        present.entry(after.id).and_modify(|row| *row = after);
-                        continue;
-                    }
-                    None => {
-                        let row = with_rooms(ServiceRow::new(*id, self.owner, service, actor.at), parsed, actor.at);
-                        created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
-                        Verdict::Created
-                    }
-                },
-                Some(row) if row.deleted_at.is_some() => {
-                    let notice = Notice::new("deleted", "", "the service was deleted here and stays so");
-                    lines.push(line(parsed, *id, Verdict::Refused, vec![notice]));
-                    continue;
-                }
-                Some(row) if row.merged_into_id.is_some() => {
-                    // It may have been merged since it was looked for those that were, and nobody holds the other.
-                    let target = row.merged_into_id.filter(|id| into.contains(id)).ok_or(Error::Busy)?;
-                    let Some(into) = repository::find(conn, target)? else { continue };
-                    let is_back = !store::listing(conn, into.id)?.is_listed();
-                    // What people here had changed of it stands in the service that it became, too.
-                    let mut words = service.clone();
-                    if let Some(merge) = merges::find(conn, *id)? {
-                        let standing = merge.standing(&row, actor.at);
-                        let stood = self.stated(conn, actor, &standing, statements.get(id), service.clone(), planned)?;
-                        words = stood.row.own_content.as_ref().unwrap_or(&stood.row.content).0.clone();
-                        merges::replace(conn, &merge.stated(stood.row))?;
-                        notices.extend(stood.notices);
-                    }
-                    store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
-                    if into.deleted_at.is_none() {
-                        let after = recompose(conn, actor, &into, is_back.then_some(service.status), Some(parsed))?;
-                        present.entry(after.id).and_modify(|row| *row = after);
-                    }
-                    lines.push(line(parsed, into.id, Verdict::Updated, notices));
-                    continue;
-                }
-                Some(row) => {
-                    let after = self.stated(conn, actor, &row, statements.get(id), service.clone(), planned)?;
-                    notices.extend(after.notices);
-                    present.insert(*id, store::update_said(conn, actor, &row, after.row, said)?);
-                    Verdict::Updated
-                }
-            };
-            lines.push(line(parsed, *id, verdict, notices));
         }
-        store::insert(conn, actor, self.owner, &self.source, created)?;
-        Ok(Written { lines, organizations_created })
+        store::insert(conn, actor, self.owner, &self.source, writing.created)?;
+        Ok(Written { lines: writing.lines, organizations_created })
+    }
+
+    /// What a record says of its service, with the organization that gives it, and what is told of that. Keys that another organization has
+    /// are kept besides.
+    fn service_of(&self, parsed: &Parsed, held: &HashMap<Identifier, OrganizationId>, at: Instant) -> (ServiceInput, Vec<Notice>) {
+        let (mut service, mut notices) = (parsed.service.clone(), parsed.notices.clone());
+        service.provenance.imported_at = Some(at);
+        let taken = parsed.provider.as_ref().map(|provider| self.taken(provider, held)).unwrap_or_default();
+        if !taken.is_empty() {
+            notices.push(taken_notice(&taken));
+            service.source_fields.insert(TAKEN.to_owned(), taken.iter().map(shown).collect());
+            let left_out = rest::fit(&mut service.source_fields).into_iter();
+            notices.extend(left_out.map(|name| Notice::new("left_out", name, rest::left_out())));
+        }
+        if let Some(provider) = parsed.provider.as_ref().and_then(|provider| self.providers.get(&provider.key)) {
+            service.provider_id = Some(*provider);
+            service.provider_name = None;
+        }
+        (service, notices)
+    }
+}
+
+/// A batch whose records are being written.
+struct Writing<'a> {
+    batch: &'a Batch,
+    actor: &'a Actor,
+    /// Which organizations have the keys of its providers.
+    held: HashMap<Identifier, OrganizationId>,
+    /// The new records that are one more source of a service, with that service.
+    known: HashMap<ServiceId, ServiceId>,
+    /// The services to which records lead, which nobody else changes.
+    into: BTreeSet<ServiceId>,
+    /// Those of the next records that are there.
+    present: HashMap<ServiceId, ServiceRow>,
+    /// What the source said in them before.
+    statements: HashMap<ServiceId, ServiceInput>,
+    created: Vec<NewService<'a>>,
+    lines: Vec<Line>,
+}
+
+impl<'a> Writing<'a> {
+    /// Writes what a record says, which is something else than it said before.
+    fn record(&mut self, conn: &mut DbConn, planned: &'a Planned) -> Result<()> {
+        let Planned { id, parsed, .. } = planned;
+        let (service, mut notices) = self.batch.service_of(parsed, &self.held, self.actor.at);
+        let said = Said { fingerprint: &parsed.fingerprint, statement: &service };
+        let verdict = match self.present.get(id).cloned() {
+            None => {
+                if let Some(into) = self.known.get(id).copied() {
+                    return self.second_source(conn, planned, into, said, notices);
+                }
+                let row = with_rooms(ServiceRow::new(*id, self.batch.owner, service, self.actor.at), parsed, self.actor.at);
+                self.created.push(NewService { row: ServiceRow { version: 1, ..row }, fingerprint: &parsed.fingerprint });
+                Verdict::Created
+            }
+            Some(row) if row.deleted_at.is_some() => {
+                notices = vec![Notice::new("deleted", "", "the service was deleted here and stays so")];
+                Verdict::Refused
+            }
+            Some(row) if row.merged_into_id.is_some() => return self.merged(conn, planned, row, said, notices),
+            Some(row) => {
+                let after = self.batch.stated(conn, self.actor, &row, self.statements.get(id), service.clone(), planned)?;
+                notices.extend(after.notices);
+                self.present.insert(*id, store::update_said(conn, self.actor, &row, after.row, said)?);
+                Verdict::Updated
+            }
+        };
+        self.lines.push(line(parsed, *id, verdict, notices));
+        Ok(())
+    }
+
+    /// Adds a record as one more source of a service that is known from elsewhere.
+    fn second_source(
+        &mut self,
+        conn: &mut DbConn,
+        planned: &Planned,
+        into: ServiceId,
+        said: Said<'_>,
+        mut notices: Vec<Notice>,
+    ) -> Result<()> {
+        let Some(into) = repository::find(conn, into)? else { return Ok(()) };
+        let (actor, parsed) = (self.actor, &planned.parsed);
+        let inactive = ServiceInput { status: ServiceStatus::Inactive, ..said.statement.clone() };
+        let row = ServiceRow::new(planned.id, self.batch.owner, inactive, actor.at);
+        let row = ServiceRow { merged_into_id: Some(into.id), ..row };
+        store::insert_merged(conn, actor, &self.batch.source, row, said)?;
+        let after = recompose(conn, actor, &into, None, Some(parsed))?;
+        let told = "its key is that of a service known from elsewhere, of which it is one more source";
+        notices.insert(0, Notice::new("second_source", "", told));
+        self.lines.push(line(parsed, after.id, Verdict::Updated, notices));
+        self.present.entry(after.id).and_modify(|row| *row = after);
+        Ok(())
+    }
+
+    /// Writes what a record says that was merged into another, and that one with it.
+    fn merged(&mut self, conn: &mut DbConn, planned: &Planned, row: ServiceRow, said: Said<'_>, mut notices: Vec<Notice>) -> Result<()> {
+        let (actor, parsed) = (self.actor, &planned.parsed);
+        // It may have been merged since it was looked for those that were, and nobody holds the other.
+        let target = row.merged_into_id.filter(|id| self.into.contains(id)).ok_or(Error::Busy)?;
+        let Some(into) = repository::find(conn, target)? else { return Ok(()) };
+        let is_back = !store::listing(conn, into.id)?.is_listed();
+        // What people here had changed of it stands in the service that it became, too.
+        let mut words = said.statement.clone();
+        if let Some(merge) = merges::find(conn, planned.id)? {
+            let (standing, before) = (merge.standing(&row, actor.at), self.statements.get(&planned.id));
+            let stood = self.batch.stated(conn, actor, &standing, before, said.statement.clone(), planned)?;
+            words = stood.row.own_content.as_ref().unwrap_or(&stood.row.content).0.clone();
+            merges::replace(conn, &merge.stated(stood.row))?;
+            notices.extend(stood.notices);
+        }
+        store::restate(conn, actor, row.merged(into.id, words, actor.at), said)?;
+        if into.deleted_at.is_none() {
+            let after = recompose(conn, actor, &into, is_back.then_some(said.statement.status), Some(parsed))?;
+            self.present.entry(after.id).and_modify(|row| *row = after);
+        }
+        self.lines.push(line(parsed, into.id, Verdict::Updated, notices));
+        Ok(())
     }
 }
 

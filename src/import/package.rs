@@ -7,6 +7,7 @@
 //! hang on nothing that is there is told at the end.
 
 mod bounds;
+mod nesting;
 mod older;
 
 use std::cell::RefCell;
@@ -24,7 +25,7 @@ use super::hsds::own;
 use super::read::{self, Of, Raw};
 use crate::hsds::package::{DESCRIPTOR, OTHERWISE};
 use crate::hsds::repository::SourceRowKind;
-use crate::hsds::tables::{self, KEYS, NUMBERS, SINGLES};
+use crate::hsds::tables::{KEYS, NUMBERS, SINGLES};
 use crate::http::json::{MOST_OF_RECORD, foreign, without_nul};
 
 /// Why a package cannot be read.
@@ -151,13 +152,8 @@ fn parents_of(table: &str) -> &'static [&'static str] {
     }
 }
 
-/// Those that may name a row of any table, and the columns that say of which.
-const OF_ANY: &[(&str, &str)] = &[("link_id", "link_entity"), ("resource_id", "resource_type")];
-/// What of an organization is read with its services.
-const WITH_SERVICES: &[&str] = &["phone", "organization_identifier", "location", "address"];
-/// Rows that are told of by way of example, and records that are not there and told of.
+/// Rows, and records that are not there, that are told of by way of example.
 const EXAMPLES: usize = 5;
-const MOST_MISSING: usize = 10_000;
 
 impl Package {
     fn new(most_rows: usize) -> Self {
@@ -400,139 +396,6 @@ impl Package {
         };
         SINGLES.iter().filter_map(|(_, _, column)| of_column(column)).collect()
     }
-
-    /// A row with all that hangs on it, as long as this is not too much.
-    fn nested(&self, table: &str, mut fields: Row, depth: usize, unfolded: &mut Unfolded) -> Row {
-        unfolded.add(&fields);
-        if unfolded.is_too_much() {
-            return fields;
-        }
-        let id = text(&fields, "id").filter(|_| depth < DEEPEST);
-        let owner = fields.get("organization_id").cloned();
-        for (member, child, column) in SINGLES {
-            let Some(named) = text(&fields, column) else { continue };
-            // Upwards only from the service itself, and to the location from what is there.
-            let is_upwards = *child == "organization" && table != "service"
-                || *child == "location" && table != "service_at_location"
-                || *child == "program" && table != "service";
-            if is_upwards || depth >= DEEPEST || unfolded.is_too_much() {
-                continue;
-            }
-            let row = self.records.get(*child).and_then(|rows| rows.get(&named)).and_then(|place| self.used(*place).ok());
-            match row {
-                Some(mut row) => {
-                    fields.shift_remove(*column);
-                    // That a service's program is its provider's goes without saying.
-                    if *child == "program" && row.get("organization_id") == owner.as_ref() {
-                        row.shift_remove("organization_id");
-                    }
-                    fields.insert((*member).to_owned(), Value::Object(self.nested(child, row, depth + 1, unfolded)));
-                }
-                // Older packages name a term by its code.
-                None if *child == "taxonomy_term" => {
-                    fields.insert((*member).to_owned(), json!({ "code": named }));
-                }
-                None if *child == "taxonomy" => {}
-                None => self.miss(column, named),
-            }
-        }
-        let mut lists: Vec<(String, Vec<Value>)> = Vec::new();
-        let columns =
-            PARENTS.iter().filter(|column| OF_ANY.iter().any(|(any, _)| any == *column) || column.strip_suffix("_id") == Some(table));
-        let hanging = columns.filter_map(|column| Some((*column, self.children.get(&(*column, id.clone()?))?)));
-        for (column, place) in hanging.flat_map(|(column, places)| places.iter().map(move |place| (column, place))) {
-            if unfolded.is_too_much() {
-                break;
-            }
-            let Some(child) = self.tables.get(place.table).map(|table| table.name.as_str()) else { continue };
-            let is_wanted = match (table, child) {
-                ("organization", child) if depth > 0 && !WITH_SERVICES.contains(&child) => false,
-                ("organization", "location") => id.as_deref().is_some_and(|id| self.is_with(id, *place, depth > 0)),
-                // It stands with the services that name it.
-                ("organization", "program") => !self.is_among(*place, &self.programs),
-                _ => true,
-            };
-            let row = if is_wanted { self.hung(*place, column, table) } else { None };
-            // Of an organization itself its places and programs are read to know whether they stand elsewhere.
-            unfolded.look(row.is_none() && (is_wanted || depth == 0));
-            let Some(row) = row else { continue };
-            let member = tables::member_of(table, child);
-            let row = Value::Object(self.nested(child, row, depth + 1, unfolded));
-            match lists.iter_mut().find(|(known, _)| known == member) {
-                Some((_, rows)) => rows.push(row),
-                None => lists.push((member.to_owned(), vec![row])),
-            }
-        }
-        for (member, mut rows) in lists {
-            if (table, member.as_str()) == ("service", "eligibility") && !fields.contains_key("eligibility_description") {
-                // A table of its own before there was a field.
-                let said = rows.iter_mut().filter_map(|row| row.as_object_mut()?.shift_remove("eligibility"));
-                let words: Vec<String> = said.filter_map(|words| words.as_str().map(str::to_owned)).collect();
-                fields.insert("eligibility_description".into(), words.join("\n").into());
-                rows.retain(|row| row.as_object().is_some_and(|row| row.keys().any(|name| name != "id")));
-            }
-            if !rows.is_empty() {
-                fields.entry(member).or_insert(Value::Array(rows));
-            }
-        }
-        say_otherwise(&mut fields);
-        without_keys(table, fields)
-    }
-
-    /// Notes that a row names a record that is not there.
-    fn miss(&self, column: &'static str, id: String) {
-        let mut missing = self.missing.borrow_mut();
-        if missing.len() < MOST_MISSING {
-            missing.insert((column, id));
-        }
-    }
-
-    /// Whether a location of an organization stands with its service, or with itself: with the service where it has one and does not say
-    /// where that is given.
-    fn is_with(&self, organization: &str, location: Place, service: bool) -> bool {
-        let alone = self.services_of.get(organization).filter(|(count, _)| *count == 1).and_then(|(_, first)| first.as_ref());
-        let is_of_service = alone.is_some_and(|first| !self.placed.0.contains(first));
-        if service { is_of_service } else { !is_of_service && !self.is_among(location, &self.placed.1) }
-    }
-
-    /// Whether the row at a place has one of these ids.
-    fn is_among(&self, place: Place, ids: &HashSet<String>) -> bool {
-        self.row(place).ok().and_then(|row| text(&row, "id")).is_some_and(|id| ids.contains(&id))
-    }
-
-    /// A row that hangs on one of a table by a column; none where it says that it hangs on one of another.
-    fn hung(&self, place: Place, column: &str, table: &str) -> Option<Row> {
-        let mut row = self.row(place).ok()?;
-        let entity = OF_ANY.iter().find(|(any, _)| *any == column).and_then(|(_, entity)| text(&row, entity));
-        if entity.is_some_and(|entity| entity != table && tables::of(&entity).is_some()) {
-            return None;
-        }
-        // It has its id once, where it hangs on several.
-        let child = self.tables.get(place.table).map_or("", |table| table.name.as_str());
-        if parents_of(child).iter().find(|parent| row.contains_key(**parent)) != Some(&column) {
-            row.shift_remove("id");
-        }
-        // Whose it is goes without saying where it stands with its organization.
-        if matches!(child, "location" | "program") {
-            row.shift_remove(column);
-        }
-        self.mark(place);
-        Some(row)
-    }
-
-    /// The row at a place, which hangs on something.
-    fn used(&self, place: Place) -> Result<Row, String> {
-        self.mark(place);
-        self.row(place)
-    }
-
-    fn mark(&self, place: Place) {
-        if let Some(table) = self.tables.get(place.table)
-            && let Some(is_used) = table.is_used.borrow_mut().get_mut(place.row as usize)
-        {
-            *is_used = true;
-        }
-    }
 }
 
 /// What is told of a table or a column.
@@ -552,32 +415,6 @@ fn example(line: u64, fields: &Row) -> String {
 /// Whether what a row names by a column is another's, and it says its own.
 fn says_otherwise(fields: &Row, member: &str) -> bool {
     fields.get("kith").and_then(|profile| profile.get(OTHERWISE)).is_some_and(|otherwise| otherwise.get(member).is_some())
-}
-
-/// Puts in its place what a row says otherwise of one that others share.
-fn say_otherwise(fields: &mut Row) {
-    let Some(profile) = fields.get_mut("kith").and_then(Value::as_object_mut) else { return };
-    let Some(otherwise) = profile.shift_remove(OTHERWISE) else { return };
-    if profile.is_empty() {
-        fields.shift_remove("kith");
-    }
-    let Value::Object(otherwise) = otherwise else { return };
-    for (member, said) in otherwise {
-        match (fields.get_mut(&member), said) {
-            (Some(Value::Array(rows)), Value::Array(more)) => rows.extend(more),
-            (_, said) => drop(fields.insert(member, said)),
-        }
-    }
-}
-
-/// How deep objects are nested.
-const DEEPEST: usize = 6;
-
-/// Keys by which rows hang together have done their work; whose a place or a program is says something of itself.
-fn without_keys(table: &str, mut fields: Row) -> Row {
-    let is_owned = matches!(table, "location" | "program");
-    fields.retain(|name, _| !KEYS.contains(&name.as_str()) || is_owned && name == "organization_id");
-    fields
 }
 
 fn text(fields: &Row, name: &str) -> Option<String> {

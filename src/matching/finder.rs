@@ -103,7 +103,7 @@ pub fn suggest(conn: &mut DbConn, directory: &Directory, person: &Person, ask: &
 }
 
 /// A service with the room that it has for this person.
-fn candidate<'a>(service: &'a Brief, person: &Person) -> Candidate<'a> {
+pub(super) fn candidate<'a>(service: &'a Brief, person: &Person) -> Candidate<'a> {
     let capacity = service.room_for(&person.populations);
     Candidate { id: service.id, service: &service.content, capacity, text_fit: None, track_record: None }
 }

@@ -52,9 +52,16 @@ pub fn exists(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
     Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(found)).get_result(conn))?)
 }
 
+/// The systems that call for an organization: for a value or a column.
+macro_rules! active_clients {
+    ($organization:expr) => {
+        clients::table.filter(clients::organization_id.eq($organization)).filter(clients::is_active.eq(true))
+    };
+}
+
 /// Whether systems call for the organization.
 pub fn has_clients(conn: &mut DbConn, id: OrganizationId) -> Result<bool> {
-    let active = clients::table.filter(clients::organization_id.eq(id)).filter(clients::is_active.eq(true));
+    let active = active_clients!(id);
     Ok(each!(conn, |conn| diesel::select(diesel::dsl::exists(active)).get_result(conn))?)
 }
 
@@ -72,7 +79,7 @@ pub fn lock_connections(conn: &mut DbConn, ids: &BTreeSet<OrganizationId>) -> Re
     if let DbConn::Pg(conn) = conn
         && !ids.is_empty()
     {
-        let active = clients::table.filter(clients::organization_id.eq(dsl::id)).filter(clients::is_active.eq(true));
+        let active = active_clients!(dsl::id);
         let unconnected =
             dsl::organizations.filter(dsl::id.eq_any(ids.iter().copied())).filter(diesel::dsl::not(diesel::dsl::exists(active)));
         unconnected.order(dsl::id).select(dsl::id).for_share().execute(conn)?;
@@ -205,7 +212,7 @@ pub fn practice(conn: &mut DbConn, id: Option<OrganizationId>, now: Instant) -> 
 
 /// The same of one for which systems call; `None` where none does.
 pub fn practice_of_connected(conn: &mut DbConn, id: OrganizationId, now: Instant) -> Result<Option<(Policies, NaiveDate)>> {
-    let active = clients::table.filter(clients::organization_id.eq(dsl::id)).filter(clients::is_active.eq(true));
+    let active = active_clients!(dsl::id);
     let connected = dsl::organizations.find(id).filter(diesel::dsl::exists(active));
     let row: Option<OrganizationRow> = each!(conn, |conn| connected.first(conn)).optional()?;
     Ok(row.map(|row| practice_of(Some(row), now)))

@@ -79,6 +79,10 @@ impl From<NavigatorRow> for NavigatorAssignment {
 }
 
 /// Writes down a need level; the patient as it then is.
+///
+/// # Errors
+/// [`Error::Forbidden`] where the caller does not see the patient's needs, [`Error::Invalid`] where the day is to come or the practitioner
+/// is not the caller's own.
 pub fn assess(conn: &mut DbConn, caller: &Principal, id: PatientId, version: &OptionalIfMatch, input: &NeedLevelInput) -> Result<Patient> {
     let seen = resource::get_row::<Patients>(conn, caller, id)?;
     version.check(seen.row.version)?;

@@ -67,7 +67,7 @@ pub struct Latest {
     /// The same as a JSON array, since SQLite has no arrays of its own.
     json: String,
     most: i64,
-    /// Those that are later than the last of so many.
+    /// How many are later than the last of so many.
     before_last: i64,
 }
 
@@ -108,28 +108,5 @@ impl QueryFragment<Pg> for Latest {
         pass.push_bind_param::<BigInt, i64>(&self.most)?;
         pass.push_sql(") AS latest");
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use diesel::connection::SimpleConnection;
-    use diesel::{Connection, SqliteConnection};
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn under_each_key_the_latest_are_found_and_no_more() {
-        let mut conn = SqliteConnection::establish(":memory:").unwrap();
-        let columns = "key INTEGER NOT NULL, patient_id TEXT NOT NULL, PRIMARY KEY (key, patient_id)";
-        conn.batch_execute(&format!("CREATE TABLE patient_keys ({columns}) STRICT, WITHOUT ROWID")).unwrap();
-        let ids: Vec<PatientId> = (0..5).map(|number| PatientId::from_uuid(Uuid::from_u128(number))).collect();
-        for (id, keys) in ids.iter().zip([vec![i64::MIN, 7], vec![7], vec![7, i64::MAX], vec![8], vec![7]]) {
-            filing(keys, *id).execute(&mut conn).unwrap();
-        }
-        let mut found: Vec<(i64, PatientId)> = latest(vec![i64::MIN, 7, 9, i64::MAX], 2).load(&mut conn).unwrap();
-        found.sort_unstable();
-        assert_eq!(found, [(i64::MIN, ids[0]), (7, ids[2]), (7, ids[4]), (i64::MAX, ids[2])]);
     }
 }

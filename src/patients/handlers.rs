@@ -347,7 +347,7 @@ pub async fn list_patient_history(
 /// belongs to the duplicate becomes the survivor's. A point is not taken over beside another address, nor the version of a health card beside
 /// another number; where the duplicate's address or number is taken over, its point or version comes with it. The survivor is `deceased`
 /// where either record is, else `active` where either is. The duplicate's id answers 410 with code `merged` from then on, and so does a sync
-/// by its keys that does not know of the merge. It cannot be taken back.
+/// by its keys that does not know of the merge. At most 500 records are merged into one. It cannot be taken back.
 ///
 /// What protects the person in either record does so afterwards: what one says must not be done for safe contact is not done, only the times
 /// that both call safe are safe, notes and code words of both stay, an interpreter or childcare that one says is needed is needed, nobody

@@ -1,8 +1,9 @@
 //! The keys by which a patient is found among a million: coarse enough to forgive spelling, fine enough to leave few candidates.
 //!
 //! A key is a 64-bit hash of the owning organization and of what it stands for: a pair of name sounds, one name sound, a date of birth,
-//! a telephone. The table of keys thus holds no personal data, and one lookup per key finds the candidates, which
-//! [`duplicates`](super::duplicates) then scores. Two things hashed to one key cost a needless comparison and nothing else.
+//! a telephone. The table of keys thus holds no personal data, and a look at what is filed under the keys of whoever is sought finds the
+//! candidates, which [`duplicates`](super::duplicates) then scores. Two things hashed to one key cost a needless comparison and nothing
+//! else.
 
 use std::collections::BTreeSet;
 

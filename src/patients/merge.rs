@@ -41,6 +41,9 @@ use crate::waitlists::queue;
 /// The most keys that a patient has; see [`PatientInput::identifiers`].
 const MOST_IDENTIFIERS: usize = 20;
 
+/// The most records that are merged into one: who reads its history or its timeline asks for all of them at once.
+const MOST_RECORDS: usize = 500;
+
 /// Lists the tables whose rows belong to a patient, once for the queries and once for the test that none is missing: first those of
 /// resources that change, with their rows, then those of records of a moment.
 macro_rules! tables_of_a_patient {
@@ -102,7 +105,8 @@ struct Merged<'a> {
 /// the same transaction.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes.
+/// [`Error::Invalid`] where the duplicate is none of the organization's, or the two say more than one record takes or stand for more than it
+/// can.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &PatientMerge, version: &OptionalIfMatch) -> Result<Patient> {
     let both = [id, input.duplicate_id];
     // In the order in which whoever moves a referral or a waiting list comes to them.
@@ -114,6 +118,7 @@ pub fn merge(conn: &mut DbConn, caller: &Principal, id: PatientId, input: &Patie
     Patients::permit(caller, &survivor)?;
     version.check(survivor.row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+    ensure_few_records(conn, both)?;
 
     // Whatever is still said of the duplicate stands in the journal before it is merged: nothing is about it any more after that.
     let owner = survivor.row.organization_id;
@@ -194,6 +199,18 @@ fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: PatientId, id: Pat
         return Err(fault("not_allowed", "is managed by another organization"));
     }
     Ok(found)
+}
+
+fn ensure_few_records(conn: &mut DbConn, both: [PatientId; 2]) -> Result<()> {
+    let mut records = 1;
+    for id in both {
+        records += repository::absorbed(conn, id)?.len();
+    }
+    if records <= MOST_RECORDS {
+        return Ok(());
+    }
+    let message = format!("would be one of more than {MOST_RECORDS} records that were merged into one");
+    Err(Error::invalid("/duplicate_id", "too_many", message))
 }
 
 /// One person has taken back what they once allowed, whichever record it was noted in: what the other record still allows the same

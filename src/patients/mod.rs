@@ -10,7 +10,7 @@ pub mod care;
 pub mod contact;
 pub mod duplicates;
 pub mod equity;
-mod filed;
+pub mod filed;
 pub mod handlers;
 pub mod health_number;
 pub mod keys;

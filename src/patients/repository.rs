@@ -28,12 +28,12 @@ pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
     Ok(each!(conn, |conn| dsl::patients.find(id).first(conn)).optional()?)
 }
 
-/// The organization that manages a patient.
+/// The organization that manages a patient; [`Error::NotFound`](crate::error::Error::NotFound) where there is none with this id.
 pub fn manager(conn: &mut DbConn, id: PatientId) -> Result<OrganizationId> {
     Ok(each!(conn, |conn| dsl::patients.find(id).select(dsl::organization_id).first(conn))?)
 }
 
-/// The patients with these ids, in order of id.
+/// The patients with these ids, tombstones and merged ones included, in order of id.
 pub fn find_all(conn: &mut DbConn, ids: &[PatientId]) -> Result<Vec<PatientRow>> {
     Ok(each!(conn, |conn| dsl::patients.filter(among(dsl::id, ids)).order(dsl::id).load(conn))?)
 }
@@ -272,7 +272,7 @@ pub fn close(conn: &mut DbConn, owner: OrganizationId, ids: &[PatientId]) -> Res
     Ok(())
 }
 
-/// The records that were merged into a patient.
+/// The records that were merged into a patient: as many as [`merge`](super::merge) lets one stand for.
 pub fn absorbed(conn: &mut DbConn, id: PatientId) -> Result<Vec<PatientId>> {
     Ok(dsl::patients.filter(dsl::merged_into_id.eq(id)).select(dsl::id).order(dsl::id).load(conn)?)
 }

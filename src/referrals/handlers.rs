@@ -317,22 +317,7 @@ fn check_references(
     {
         faults.push(Fault::new("/performer_organization_id", "not_found", "is not an organization"));
     }
-    let parent = match input.parent_id {
-        Some(id) => repository::find(conn, caller, id)?.filter(|parent| parent.patient_id == patient && parent.deleted_at.is_none()),
-        None => None,
-    };
-    if input.parent_id.is_some() && parent.is_none() {
-        faults.push(Fault::new("/parent_id", "not_found", "is not a referral of this patient"));
-    }
-    // What is said already makes no chain longer.
-    if let Some(parent) = parent.as_ref().filter(|parent| current.is_none_or(|row| row.parent_id != Some(parent.id))) {
-        let fault = |code, message: String| Fault::new("/parent_id", code, message);
-        faults.extend(match repository::chain(conn, parent.id, current.map(|row| row.id))? {
-            Chain::Ends => None,
-            Chain::Circle => Some(fault("not_allowed", "must go on neither from this referral nor from itself".into())),
-            Chain::TooLong => Some(fault("too_many", format!("must go on from at most {LONGEST_CHAIN} referrals, one from the other"))),
-        });
-    }
+    let parent = parent_of(conn, caller, current, input, faults)?;
     let (manager, categories) = match asked_to_help(conn, caller, parent.as_ref())? {
         Some(seen) => seen,
         None => {
@@ -341,15 +326,7 @@ fn check_references(
         }
     };
     let known: Vec<&ReferralInput> = [current, parent.as_ref()].into_iter().flatten().map(|row| &row.content.0).collect();
-    if let Some(id) = input.requester_practitioner_id {
-        practitioners::repository::check_own(conn, caller.organization_id, id, "/requester_practitioner_id", faults)?;
-    }
-    if let Some(id) = input.performer_practitioner_id {
-        let performer = input.performer_organization_id.unwrap_or(caller.organization_id);
-        if practitioners::repository::find_living(conn, id)?.is_none_or(|row| row.organization_id != performer) {
-            faults.push(Fault::new("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
-        }
-    }
+    check_practitioners(conn, caller, input, faults)?;
     for (index, need) in input.need_ids.iter().enumerate() {
         let is_known = known.iter().any(|known| known.need_ids.contains(need));
         let found = if is_known { needs::repository::find(conn, *need)? } else { Needs::find(conn, caller, *need)? };
@@ -372,6 +349,45 @@ fn check_references(
         }
     }
     Ok(manager)
+}
+
+/// The referral that one goes on from, where the caller sees it and it is of the same patient.
+fn parent_of(
+    conn: &mut DbConn,
+    caller: &Principal,
+    current: Option<&ReferralRow>,
+    input: &ReferralInput,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<ReferralRow>> {
+    let Some(id) = input.parent_id else { return Ok(None) };
+    let fault = |code, message: String| Fault::new("/parent_id", code, message);
+    let found = repository::find(conn, caller, id)?;
+    let Some(parent) = found.filter(|parent| parent.patient_id == input.patient_id && parent.deleted_at.is_none()) else {
+        faults.push(fault("not_found", "is not a referral of this patient".into()));
+        return Ok(None);
+    };
+    // What is said already makes no chain longer.
+    if current.is_none_or(|row| row.parent_id != Some(id)) {
+        faults.extend(match repository::chain(conn, id, current.map(|row| row.id))? {
+            Chain::Ends => None,
+            Chain::Circle => Some(fault("not_allowed", "must go on neither from this referral nor from itself".into())),
+            Chain::TooLong => Some(fault("too_many", format!("must go on from at most {LONGEST_CHAIN} referrals, one from the other"))),
+        });
+    }
+    Ok(Some(parent))
+}
+
+fn check_practitioners(conn: &mut DbConn, caller: &Principal, input: &ReferralInput, faults: &mut Vec<Fault>) -> Result<()> {
+    if let Some(id) = input.requester_practitioner_id {
+        practitioners::repository::check_own(conn, caller.organization_id, id, "/requester_practitioner_id", faults)?;
+    }
+    if let Some(id) = input.performer_practitioner_id {
+        let performer = input.performer_organization_id.unwrap_or(caller.organization_id);
+        if practitioners::repository::find_living(conn, id)?.is_none_or(|row| row.organization_id != performer) {
+            faults.push(Fault::new("/performer_practitioner_id", "not_found", "is not a practitioner of the performer"));
+        }
+    }
+    Ok(())
 }
 
 /// Whoever was asked to help may ask others while the referral is open and the consent to it stands, though it sees no more of the

@@ -12,7 +12,7 @@ use super::model::{MessageRow, ReferralHead, ReferralRow, TransitionRow};
 use crate::auth::{Principal, sight};
 use crate::changes;
 use crate::consents::model::DataCategory;
-use crate::db::schema::{self, clients, follow_ups, matches, referral_messages, referral_transitions, referrals};
+use crate::db::schema::{self, follow_ups, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
 use crate::each;
@@ -34,7 +34,7 @@ pub fn find_any(conn: &mut DbConn, id: ReferralId) -> Result<Option<ReferralRow>
     Ok(each!(conn, |conn| referrals::table.find(id).first(conn)).optional()?)
 }
 
-/// The same, where it must be there.
+/// The same, where it must be there; else [`Error::NotFound`].
 pub fn get(conn: &mut DbConn, id: ReferralId) -> Result<ReferralRow> {
     find_any(conn, id)?.ok_or(Error::NotFound)
 }
@@ -260,12 +260,6 @@ mod queries {
         let names_nobody = referrals::performer_id.is_null();
         referrals::performer_id.eq(organization).or(names_nobody.and(referrals::organization_id.eq(organization)))
     }
-}
-
-/// True where the organization has no system on Kith that could answer for it.
-pub fn is_unconnected(conn: &mut DbConn, organization: OrganizationId) -> Result<bool> {
-    let connected = clients::table.filter(clients::organization_id.eq(organization)).filter(clients::is_active.eq(true));
-    Ok(each!(conn, |conn| select(not(exists(connected))).get_result(conn))?)
 }
 
 /// True where the organization sent the referral or received it.

@@ -42,7 +42,7 @@ pub fn performer_is_unconnected(conn: &mut DbConn, row: &ReferralRow) -> Result<
 }
 
 fn is_unconnected(conn: &mut DbConn, performer: Option<OrganizationId>) -> Result<bool> {
-    performer.map_or(Ok(true), |performer| repository::is_unconnected(conn, performer))
+    performer.map_or(Ok(true), |performer| Ok(!organizations::repository::has_clients(conn, performer)?))
 }
 
 /// The organization that acts as the performer: where no system answers for the performer, the requester.

@@ -19,7 +19,7 @@ use super::providers::{Names, TRUSTED};
 use super::repository;
 use super::row::ServiceRow;
 use super::search::{After, Found, ServiceQuery, Shortlist, Wish};
-use super::shown::{Audience, Text, Texts};
+use super::shown::{Audience, ServiceText, ServiceTexts};
 use crate::changes::{Demand, Follower};
 use crate::db::DbConn;
 use crate::db::types::Instant;
@@ -58,7 +58,7 @@ pub struct Directory {
     is_open: watch::Sender<bool>,
     rows: Cache<ServiceId, Kept, Size>,
     briefs: Cache<ServiceId, KeptBrief, Size>,
-    texts: Texts,
+    texts: ServiceTexts,
     names: Names,
     /// Counts the changes of the index.
     changed: AtomicU64,
@@ -127,7 +127,7 @@ impl Default for Directory {
             is_open: watch::Sender::new(true),
             rows,
             briefs,
-            texts: Texts::default(),
+            texts: ServiceTexts::default(),
             names: Names::default(),
             changed: AtomicU64::new(0),
             look_alikes: Mutex::default(),
@@ -250,9 +250,15 @@ impl Directory {
     }
 
     /// The living services with these ids as JSON, in their order. Call it as [`services`](Self::services).
-    pub fn texts(&self, conn: &mut DbConn, ids: &[ServiceId], audience: Audience, now: Instant) -> Result<Vec<(ServiceId, Arc<Text>)>> {
+    pub fn texts(
+        &self,
+        conn: &mut DbConn,
+        ids: &[ServiceId],
+        audience: Audience,
+        now: Instant,
+    ) -> Result<Vec<(ServiceId, Arc<ServiceText>)>> {
         let kept = self.versions(ids).into_iter().filter_map(|(id, version)| Some((id, self.texts.get(id, version, audience, now)?)));
-        let mut texts: HashMap<ServiceId, Arc<Text>> = kept.collect();
+        let mut texts: HashMap<ServiceId, Arc<ServiceText>> = kept.collect();
         let missing: Vec<ServiceId> = ids.iter().filter(|id| !texts.contains_key(id)).copied().collect();
         self.each(conn, &missing, true, |row| {
             texts.insert(row.id, self.texts.write(&row, audience, now)?);

@@ -11,7 +11,7 @@ use super::geojson::{self, FeatureCollection};
 use super::model::ServiceInput;
 use super::resource::Services;
 use super::search::{After, Found, Hit, ServiceQuery};
-use super::shown::{self, Text, Told};
+use super::shown::{self, ServiceText, Told};
 use super::{providers, repository};
 use crate::app::State;
 use crate::auth::{Allowed, DirectoryReader, scope};
@@ -120,7 +120,7 @@ fn page_of(
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();
         let texts = directory.texts(conn, &ids, audience, now)?;
         let names = directory.names(conn, texts.iter().filter_map(|(_, text)| text.provider_id()), now)?;
-        let told = |text: &Text, hit: Hit| Told {
+        let told = |text: &ServiceText, hit: Hit| Told {
             provided_by: text.provided_by(&names),
             responsiveness: responsiveness.as_ref().and_then(|known| known.of(hit.id)),
             hit: hit.into(),

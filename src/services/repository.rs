@@ -40,12 +40,7 @@ pub fn get(conn: &mut DbConn, id: ServiceId) -> Result<ServiceRow> {
     if row.deleted_at.is_some() { Err(Error::Gone) } else { Ok(row) }
 }
 
-/// The records that were merged into a service, in order of id.
-pub fn merged_into(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceRow>> {
-    Ok(services::table.filter(services::merged_into_id.eq(id)).order(services::id).load(conn)?)
-}
-
-/// The ids of the same records.
+/// The ids of the records that were merged into a service, in order.
 pub fn merged_ids(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceId>> {
     Ok(services::table.filter(services::merged_into_id.eq(id)).select(services::id).order(services::id).load(conn)?)
 }

@@ -67,7 +67,7 @@ pub fn shown(row: ServiceRow, audience: Audience, now: Instant) -> Service {
 
 /// A service as JSON, but for the end.
 #[derive(Debug)]
-pub struct Text {
+pub struct ServiceText {
     version: i64,
     day: NaiveDate,
     provider_id: Option<OrganizationId>,
@@ -75,7 +75,7 @@ pub struct Text {
     json: Box<str>,
 }
 
-impl Text {
+impl ServiceText {
     fn of(row: &ServiceRow, audience: Audience, now: Instant) -> Result<Self> {
         let text = serde_json::to_string(&shown(row.clone(), audience, now)).map_err(Error::internal)?;
         let json = text.strip_suffix(PLAIN_END).ok_or_else(|| Error::internal("a service ends otherwise"))?;
@@ -104,39 +104,39 @@ fn day(now: Instant) -> NaiveDate {
 
 /// The texts written last.
 #[derive(Debug)]
-pub struct Texts(Cache<(ServiceId, Audience), Arc<Text>, Size>);
+pub struct ServiceTexts(Cache<(ServiceId, Audience), Arc<ServiceText>, Size>);
 
 #[derive(Debug, Clone)]
 struct Size;
 
-impl Weighter<(ServiceId, Audience), Arc<Text>> for Size {
-    fn weight(&self, _: &(ServiceId, Audience), text: &Arc<Text>) -> u64 {
-        (text.json.len() + text.provider_name.as_deref().map_or(0, str::len) + size_of::<Text>()) as u64
+impl Weighter<(ServiceId, Audience), Arc<ServiceText>> for Size {
+    fn weight(&self, _: &(ServiceId, Audience), text: &Arc<ServiceText>) -> u64 {
+        (text.json.len() + text.provider_name.as_deref().map_or(0, str::len) + size_of::<ServiceText>()) as u64
     }
 }
 
-impl Default for Texts {
+impl Default for ServiceTexts {
     fn default() -> Self {
         Self(Cache::with_weighter(KEPT_TEXTS, KEPT_BYTES, Size))
     }
 }
 
-impl Texts {
+impl ServiceTexts {
     /// The text of this version of a service, where it is kept.
-    pub fn get(&self, id: ServiceId, version: i64, audience: Audience, now: Instant) -> Option<Arc<Text>> {
+    pub fn get(&self, id: ServiceId, version: i64, audience: Audience, now: Instant) -> Option<Arc<ServiceText>> {
         self.0.get(&(id, audience)).filter(|text| text.version == version && text.day == day(now))
     }
 
     /// The text of a row, which is kept.
-    pub fn write(&self, row: &ServiceRow, audience: Audience, now: Instant) -> Result<Arc<Text>> {
-        let text = Arc::new(Text::of(row, audience, now)?);
+    pub fn write(&self, row: &ServiceRow, audience: Audience, now: Instant) -> Result<Arc<ServiceText>> {
+        let text = Arc::new(ServiceText::of(row, audience, now)?);
         self.0.insert((row.id, audience), Arc::clone(&text));
         Ok(text)
     }
 }
 
 /// A [`ServicePage`](super::api::ServicePage) as JSON.
-pub fn page(found: &[(Arc<Text>, Told)], next: Option<&str>, facets: Option<&ServiceFacets>) -> Result<String> {
+pub fn page(found: &[(Arc<ServiceText>, Told)], next: Option<&str>, facets: Option<&ServiceFacets>) -> Result<String> {
     let texts: usize = found.iter().map(|(text, _)| text.json.len()).sum();
     let mut page = Vec::with_capacity(texts + 200 * found.len() + 200);
     page.extend_from_slice(b"{\"items\":[");
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_page_of_kept_texts_reads_as_one_that_is_written_anew() {
-        let (now, texts) = (noon(), Texts::default());
+        let (now, texts) = (noon(), ServiceTexts::default());
         for audience in [Audience::Client, Audience::Stranger] {
             for count in 0..3 {
                 let rows: Vec<ServiceRow> = (0..count).map(|number| row(&format!("Meals \"{number}\""))).collect();
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_text_is_good_for_its_version_its_day_and_its_audience() {
-        let (now, texts, row) = (noon(), Texts::default(), row("Meals"));
+        let (now, texts, row) = (noon(), ServiceTexts::default(), row("Meals"));
         texts.write(&row, Audience::Client, now).unwrap();
         let is_kept = |version, audience, now| texts.get(row.id, version, audience, now).is_some();
         assert!(is_kept(1, Audience::Client, now));

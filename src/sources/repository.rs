@@ -217,12 +217,13 @@ pub fn update_run(conn: &mut DbConn, row: &RunRow) -> Result<bool> {
     Ok(changed == 1)
 }
 
-/// Ends the run that is under way, whose worker finds out with its next page, and says when the source is due again.
+/// Ends the run that is under way, if one is, whose worker finds out with its next page, and says when the source is due again.
 pub fn end_run(conn: &mut DbConn, source: &SourceRow, why: &str, now: Instant) -> Result<()> {
-    let Some(mut run) = unfinished(conn, source.id)? else { return Ok(()) };
-    (run.status, run.next_attempt_at, run.error_detail) = (SourceRunStatus::Failed, None, Some(why.to_owned()));
-    (run.updated_at, run.finished_at) = (now, Some(now));
-    update_run(conn, &run)?;
+    if let Some(mut run) = unfinished(conn, source.id)? {
+        (run.status, run.next_attempt_at, run.error_detail) = (SourceRunStatus::Failed, None, Some(why.to_owned()));
+        (run.updated_at, run.finished_at) = (now, Some(now));
+        update_run(conn, &run)?;
+    }
     release(conn, source.id, source.wakes_at())
 }
 

@@ -113,7 +113,6 @@ fn begin(conn: &mut DbConn, source: SourceRow, now: Instant) -> Result<Option<(S
     let id = source.id;
     if source.wakes_at().is_none() {
         repository::end_run(conn, &source, "the source is paused, or was deleted", now)?;
-        repository::release(conn, id, None)?;
         return Ok(None);
     }
     let run = match repository::unfinished(conn, id)? {

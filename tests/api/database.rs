@@ -17,7 +17,8 @@ use kith::db::{Common, Db, DbConn, DbSettings, OpenError};
 use kith::each;
 use kith::error::{Error, Result};
 use kith::identifiers::{find, replace};
-use kith::kind::{Organization, OrganizationId, ResourceType};
+use kith::kind::{Organization, OrganizationId, PatientId, ResourceType};
+use kith::patients::filed::{filing, latest};
 use kith::types::Identifier;
 use uuid::Uuid;
 
@@ -476,6 +477,25 @@ async fn a_statement_that_takes_too_long_is_ended() {
     let result = db.read(|conn| Ok(conn.batch_execute("SELECT pg_sleep(10)")?)).await;
     assert!(matches!(result, Err(Error::TimedOut)), "{result:?}");
 }
+
+on_both!(under_each_key_the_latest_patients_are_found_and_no_more, |db| async move {
+    let ids: Vec<PatientId> = (0..5).map(|number| PatientId::from_uuid(Uuid::from_u128(number))).collect();
+    let patients = ids.clone();
+    let filed = db.write(move |conn| {
+        for (id, keys) in patients.iter().zip([vec![i64::MIN, 7], vec![7], vec![7, i64::MAX], vec![8], vec![7]]) {
+            each!(conn, |conn| filing(keys, *id).execute(conn))?;
+        }
+        Ok(())
+    });
+    filed.await.unwrap();
+    let found = db.read(|conn| {
+        let latest = latest(vec![i64::MIN, 7, 9, i64::MAX], 2);
+        Ok(each!(conn, |conn| latest.load::<(i64, PatientId)>(conn))?)
+    });
+    let mut found = found.await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, [(i64::MIN, ids[0]), (7, ids[2]), (7, ids[4]), (i64::MAX, ids[2])]);
+});
 
 #[actix_web::test]
 async fn an_empty_pool_is_busy() {

@@ -1,9 +1,11 @@
 //! What becomes of two records of one person that are merged: what protects the person, and the syncs that go on by their keys.
 
+use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 
 use crate::bulk::{SYSTEM, counts, key, load, results};
 use crate::client::{Answer, Caller, TestApp};
+use crate::harness::{FIRST_IDS, many_rows, numbered_id};
 
 const PATH: &str = "/v1/patients";
 
@@ -171,4 +173,25 @@ on_both!(a_person_who_is_followed_under_one_record_is_so_after_a_merge_whichever
     assert_eq!(merge(&clinic, &survivor, &duplicate).await.expect(200)["status"], "active");
     let done = clinic.post(&format!("/v1/follow-ups/{check_in}/complete"), json!({})).await.expect(200);
     assert!(done["next_follow_up_id"].is_string(), "{done}");
+});
+
+on_both!(so_many_records_are_merged_into_one_and_no_more, |db| async move {
+    let clinic = TestApp::new(db).await.clinic().await;
+    let made = async |body: Value| clinic.post(PATH, person(&[], body)).await.id();
+    let (survivor, second, third) = (made(json!({ "notes": "One." })).await, made(json!({})).await, made(json!({})).await);
+    merge(&clinic, &survivor, &second).await.expect(200);
+    let columns = format!(
+        "{}, one.organization_id, one.status, one.need_level, one.primary_navigator_id, one.merged_into_id, one.content, one.version, \
+         one.created_at, one.updated_at, one.deleted_at",
+        numbered_id(FIRST_IDS, clinic.app.database_url().starts_with("sqlite:"))
+    );
+    let more = many_rows("patients", 498, &columns, "SELECT * FROM patients WHERE merged_into_id IS NOT NULL");
+    clinic.app.state.db.write(move |conn| Ok(conn.batch_execute(&more)?)).await.unwrap();
+    merge(&clinic, &survivor, &third).await.expect(200);
+
+    let fourth = made(json!({})).await;
+    let too_many: [(String, String); 1] = [("/duplicate_id".into(), "too_many".into())];
+    assert_eq!(merge(&clinic, &survivor, &fourth).await.faults(422), too_many);
+    assert_eq!(merge(&clinic, &fourth, &survivor).await.faults(422), too_many, "they would come with the duplicate");
+    assert_eq!(clinic.get(&format!("{PATH}/{survivor}")).await.expect(200)["notes"], "One.");
 });

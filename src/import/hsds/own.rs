@@ -21,7 +21,7 @@ use crate::import::text::hours::clock;
 use crate::import::{Provider, keys, rest};
 use crate::organizations::model::{OrganizationInput, OrganizationKind};
 use crate::services::model::{
-    Alert, AreaKind, Capacity, CapacityStatus, Contact, Cost, CostOption, Eligibility, Place, Schedule, ScheduleKind, ServiceArea,
+    Alert, AreaKind, Capacity, CapacityStatus, Contact, Cost, CostOption, Eligibility, Origin, Place, Schedule, ScheduleKind, ServiceArea,
     ServiceDomain, ServiceInput, ServiceLanguage, TaxonomyTerm, Verification,
 };
 use crate::types::{Address, DateSpan, Identifier, Money, Phone, PhoneKind, Point};
@@ -127,18 +127,13 @@ fn content(object: hsds::Service, extra: hsds::ServiceExtra, mapping: &Mapping, 
         let language = tag(row)?;
         Some(ServiceLanguage { language, by_interpreter: false, note: row.note.clone() })
     });
-    let origin = extra.provenance.map(|origin| crate::services::model::Origin {
-        modified_at: object.last_modified.as_deref().and_then(|text| text.parse().ok()),
-        ..origin
-    });
+    let modified_at = object.last_modified.as_deref().and_then(|text| text.parse().ok());
+    let origin = Origin { modified_at, ..extra.provenance.unwrap_or_default() };
     let alert = object.alert.map(|text| Alert { text, language: None, shown: DateSpan::default() });
     let service = &mut draft.service;
-    service.provenance.url = origin.as_ref().and_then(|origin| origin.url.clone());
-    service.provenance.licence = origin.as_ref().and_then(|origin| origin.licence.clone());
-    service.provenance.origin = Some(origin.unwrap_or_else(|| crate::services::model::Origin {
-        modified_at: object.last_modified.as_deref().and_then(|text| text.parse().ok()),
-        ..Default::default()
-    }));
+    service.provenance.url = origin.url.clone();
+    service.provenance.licence = origin.licence.clone();
+    service.provenance.origin = Some(origin);
     *service = ServiceInput {
         name: object.name.unwrap_or_default(),
         alternate_names: listed(extra.alternate_names, object.alternate_name),

@@ -13,7 +13,7 @@ use crate::import::mapping::Mapping;
 use crate::import::records::sound_point;
 use crate::import::text::{self, address};
 use crate::provinces::Province;
-use crate::services::model::{Accessibility, Place};
+use crate::services::model::{Accessibility, Place, Schedule};
 use crate::types::{Address, Identifier, Phone, Point};
 use crate::{languages, postal_codes, provinces};
 
@@ -43,12 +43,7 @@ pub fn place(
         _ => location.refuse("location_type_not_understood", prefix, "location_type", Value::String(kind), draft),
     }
     let mut place = Place { name: location.text(&["name", "location_name"]), ..Place::default() };
-    let mut point = addresses(&mut location, &mut place, mapping, prefix, draft);
-    if place.address.is_none() {
-        place.address = address_of(&mut location, mapping, prefix, draft);
-    }
-    point = point_of(&mut location, prefix, draft).or(point);
-    place.point = point.and_then(|point| sound_point(point, mapping, draft));
+    situate(&mut place, &mut location, mapping, prefix, draft);
     let accessible = accessibility(&mut location, &mut place);
     let country = country(&place, mapping);
     phones(&mut at, &country, &mut place.phones, draft);
@@ -60,28 +55,13 @@ pub fn place(
     }
     let region = region_of(place.address.as_ref());
     let zones = zones(draft, mapping, &region);
-    let field = format!("{prefix}schedules");
-    let (holder, own) = match at.list(schedules::FIELDS) {
-        own if own.is_empty() => (&mut location, None),
-        own => (&mut at, Some(own)),
-    };
-    let own = own.unwrap_or_else(|| holder.list(schedules::FIELDS));
-    let (read, rows) = schedules::read(own, &zones, &field, draft);
-    place.schedules = read;
-    rows.put(holder, "schedules");
+    place.schedules = hours(&mut location, &mut at, &zones, prefix, draft);
     let ours = location.fields.remove("kith").or_else(|| at.fields.remove("kith"));
     if let Some(Value::Object(fields)) = ours {
         place = stated(place, fields, prefix, draft);
     }
     keep_accessibility(accessible, &mut location, &place, prefix, draft);
-    // A state alone is no place, but it has been good for the time zone.
-    let is_state_alone = |address: &Address| address.line1.is_none() && address.city.is_none() && address.postal_code.is_none();
-    if place.point.is_none()
-        && let Some(address) = place.address.take_if(|address| is_state_alone(address))
-    {
-        let region = address.region.map_or(Value::Null, Value::String);
-        location.refuse("address_not_understood", &format!("{prefix}address."), "state_province", region, draft);
-    }
+    refuse_state_alone(&mut place, &mut location, prefix, draft);
     if is_empty_place(&place) {
         keep_site(whole, sites);
         return None;
@@ -98,6 +78,41 @@ pub fn place(
     }
     sites.rest(names::of_place(&place), rest);
     Some((place, region))
+}
+
+/// Reads where a location is: its address and its point.
+fn situate(place: &mut Place, location: &mut Part, mapping: &Mapping, prefix: &str, draft: &mut Draft) {
+    let point = addresses(location, place, mapping, prefix, draft);
+    if place.address.is_none() {
+        place.address = address_of(location, mapping, prefix, draft);
+    }
+    let point = point_of(location, prefix, draft).or(point);
+    place.point = point.and_then(|point| sound_point(point, mapping, draft));
+}
+
+/// Reads the hours of a service at a location, or else those of the location.
+fn hours(location: &mut Part, at: &mut Part, zones: &Zones, prefix: &str, draft: &mut Draft) -> Vec<Schedule> {
+    let own = at.list(schedules::FIELDS);
+    let (holder, own) = if own.is_empty() {
+        let own = location.list(schedules::FIELDS);
+        (location, own)
+    } else {
+        (at, own)
+    };
+    let (read, rows) = schedules::read(own, zones, &format!("{prefix}schedules"), draft);
+    rows.put(holder, "schedules");
+    read
+}
+
+/// A state alone is no place, but it has been good for the time zone.
+fn refuse_state_alone(place: &mut Place, location: &mut Part, prefix: &str, draft: &mut Draft) {
+    let is_state_alone = |address: &Address| address.line1.is_none() && address.city.is_none() && address.postal_code.is_none();
+    if place.point.is_none()
+        && let Some(address) = place.address.take_if(|address| is_state_alone(address))
+    {
+        let region = address.region.map_or(Value::Null, Value::String);
+        location.refuse("address_not_understood", &format!("{prefix}address."), "state_province", region, draft);
+    }
 }
 
 /// The province or state of a place.

@@ -15,7 +15,7 @@ use crate::import::records::{date, status};
 use crate::import::text::{self, address, cost, eligibility};
 use crate::import::{Notice, Provider, keys, rest};
 use crate::services::capacity::MOST_ROOMS;
-use crate::services::model::{Alert, AreaKind, Contact, CostKind, CostOption, CostPer, ServiceArea, ServiceLanguage};
+use crate::services::model::{Alert, AreaKind, Contact, CostKind, CostOption, CostPer, ServiceArea, ServiceInput, ServiceLanguage};
 use crate::types::{DateSpan, Money, Point};
 
 /// The key of a service: its id, within its feed.
@@ -74,14 +74,8 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     extension(&mut service, &mut draft);
 
     let mut provider = organization.as_mut().and_then(|organization| organization::read(organization, mapping, &mut draft));
-    draft.service.name = match (service.text(&["name", "service_name"]).and_then(|name| draft.text("name", &name)), &provider) {
-        (Some(name), _) => name,
-        (None, Some(provider)) => {
-            draft.notice("name_from_organization", "name", "the service has no name; it is called as its organization");
-            provider.name.clone()
-        }
-        (None, None) => return Err(nameless(draft)),
-    };
+    let Some(name) = name(&mut service, provider.as_ref(), &mut draft) else { return Err(nameless(draft)) };
+    draft.service.name = name;
     if is_organization {
         draft.notice("organization_as_service", "", "an organization without services is taken as a service of its own");
     }
@@ -107,19 +101,34 @@ pub fn draft(mapping: &Mapping, mut unit: Unit, within: Option<&str>) -> Result<
     draft.leftovers.extend(left);
     draft.besides = Besides::Rest;
 
-    let mut identity: Vec<String> = within.into_iter().map(str::to_owned).collect();
     if let Some(provider) = &provider {
-        identity.extend((provider.name != draft.service.name).then(|| provider.name.clone()));
         draft.service.provider_name = Some(provider.name.clone());
     }
-    identity.push(draft.service.name.clone());
-    let place = draft.service.places.first();
-    let address = place.and_then(|place| place.address.as_ref());
-    identity.extend(address.into_iter().flat_map(|a| [&a.line1, &a.city, &a.postal_code]).flatten().cloned());
-    draft.identity = identity;
+    draft.identity = identity(&draft.service, provider.as_ref(), within);
     draft.provider = provider.map(|provider| within_feed(within, provider));
     draft.stated.shift_remove("time_zone");
     Ok(draft)
+}
+
+/// What the service is called, where it or its organization has a name.
+fn name(service: &mut Part, provider: Option<&Provider>, draft: &mut Draft) -> Option<String> {
+    let own = service.text(&["name", "service_name"]).and_then(|name| draft.text("name", &name));
+    if own.is_some() {
+        return own;
+    }
+    let provider = provider?;
+    draft.notice("name_from_organization", "name", "the service has no name; it is called as its organization");
+    Some(provider.name.clone())
+}
+
+/// What a service without a key is known by: its feed, its provider, its name and where it is.
+fn identity(service: &ServiceInput, provider: Option<&Provider>, within: Option<&str>) -> Vec<String> {
+    let mut identity: Vec<String> = within.into_iter().map(str::to_owned).collect();
+    identity.extend(provider.map(|provider| provider.name.clone()).filter(|provider| *provider != service.name));
+    identity.push(service.name.clone());
+    let address = service.places.first().and_then(|place| place.address.as_ref());
+    identity.extend(address.into_iter().flat_map(|a| [&a.line1, &a.city, &a.postal_code]).flatten().cloned());
+    identity
 }
 
 fn nameless(draft: Draft) -> Unfit {

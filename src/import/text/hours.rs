@@ -4,6 +4,7 @@
 //! could be relied upon. Times without am or pm count only where they can mean one thing.
 
 use chrono::{NaiveTime, Timelike};
+use regex::Captures;
 
 use super::{fold, pattern};
 use crate::import::schema::MOST_SCHEDULES;
@@ -220,7 +221,6 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     while !rest.is_empty() {
         let found = TOKEN.captures(rest)?;
         let has = |name| found.name(name).is_some();
-        let number = |name| found.name(name).and_then(|part| part.as_str().parse::<u32>().ok());
         let token = if has("space") {
             None
         } else if has("always") {
@@ -240,16 +240,8 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             Some(Token::Time(12, 0, Half::Afternoon))
         } else if has("midnight") {
             Some(Token::Time(12, 0, Half::Morning))
-        } else if let Some(hour) = number("hour") {
-            let minute = number("minute").or_else(|| number("french")).or_else(|| number("colon")).unwrap_or(0);
-            let form = found.get(0).map_or("", |whole| whole.as_str());
-            let half = match found.name("half").map(|half| half.as_str()) {
-                Some("a") => Half::Morning,
-                Some(_) => Half::Afternoon,
-                None if hour > 12 || hour == 0 || form.contains('h') || (has("colon") && form.starts_with('0')) => Half::Whole,
-                None => Half::Open,
-            };
-            Some(Token::Time(hour, minute, half))
+        } else if let Some(time) = time(&found) {
+            Some(time)
         } else if has("dash") {
             Some(Token::Dash)
         } else if has("colonmark") {
@@ -263,6 +255,21 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
         rest = rest.get(found.get(0)?.end()..)?;
     }
     Some(tokens)
+}
+
+/// The time that was found, where it is one with its hour in digits.
+fn time(found: &Captures<'_>) -> Option<Token> {
+    let number = |name| found.name(name).and_then(|part| part.as_str().parse::<u32>().ok());
+    let hour = number("hour")?;
+    let minute = number("minute").or_else(|| number("french")).or_else(|| number("colon")).unwrap_or(0);
+    let form = found.get(0).map_or("", |whole| whole.as_str());
+    let half = match found.name("half").map(|half| half.as_str()) {
+        Some("a") => Half::Morning,
+        Some(_) => Half::Afternoon,
+        None if hour > 12 || hour == 0 || form.contains('h') || (number("colon").is_some() && form.starts_with('0')) => Half::Whole,
+        None => Half::Open,
+    };
+    Some(Token::Time(hour, minute, half))
 }
 
 fn iana(mark: &str) -> &'static str {

@@ -3,6 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::db::types::Id;
+use crate::services::brief::Brief;
+use crate::services::model::{Eligibility, ReferralRoute};
+use crate::services::row::ServiceRow;
 
 /// Services of every kind of fact, each of which may be absent.
 fn any_service() -> impl Strategy<Value = ServiceInput> {
@@ -44,6 +48,39 @@ fn any_service() -> impl Strategy<Value = ServiceInput> {
         }))
         .unwrap()
     })
+}
+
+/// The service with something in every member of it that is not of its kind of facts.
+fn filled(service: &ServiceInput, number: u128) -> ServiceInput {
+    let kind = ["service", "program", "asset"][number as usize % 3];
+    let all: ServiceInput = serde_json::from_value(json!({
+        "name": service.name, "alternate_names": ["The Hall"], "kind": kind, "provider_id": id(7), "provider_name": "Society",
+        "identifiers": [{ "system": "https://directory.example.ca", "value": "svc-014" }], "language": "en", "description": "Hampers.",
+        "translations": [{ "language": "fr", "name": "Garde-manger", "eligibility": "Pour tous.", "application_process": "Téléphonez." }],
+        "url": "https://pantry.example.ca", "email": "pantry@example.ca", "hours_text": "Mornings", "application_process": "Call.",
+        "phones": [{ "original": "211", "number": format!("+1250555{number:04}"), "kind": "voice" }], "contacts": [{ "name": "Sam" }],
+        "taxonomy_terms": [{ "taxonomy": "t", "code": "c", "label": "l" }], "service_areas": [{ "kind": "text", "value": "The valley" }],
+        "interpretation": "By telephone.", "accepts_referrals": true, "is_rural": true, "connector_notes": "Ask for Sam.",
+        "attributes": { "dietary": ["halal"], "practices": [{ "code": "trauma_informed" }], "activities": ["gardening"], "childcare": false },
+        "alerts": [{ "text": "Moved.", "shown": { "from": "2026-01-01" } }], "verification": { "last_verified_on": "2026-02-20" },
+        "provenance": { "source": "demo", "record": "svc-014" }, "source_fields": { "page": "7" },
+    }))
+    .unwrap();
+    let mut places = service.places.clone();
+    for point in places.iter_mut().filter_map(|place| place.point.as_mut()) {
+        // With so many digits a number in a text is read as the same.
+        point.latitude = (point.latitude * 10_000.0).round() / 10_000.0;
+    }
+    let eligibility = Eligibility {
+        income_tested: Some(true),
+        referral_route: Some(ReferralRoute::Professional),
+        documents_required: vec!["Proof of address".into()],
+        exclusions: Some("No pets.".into()),
+        text: Some("All are welcome.".into()),
+        ..service.eligibility.clone()
+    };
+    let ServiceInput { need_domains, languages, delivery_modes, schedules, cost, .. } = service.clone();
+    ServiceInput { need_domains, places, delivery_modes, schedules, eligibility, languages, cost, ..all }
 }
 
 fn any_person() -> impl Strategy<Value = Person> {
@@ -188,6 +225,24 @@ proptest! {
         };
         let (full, waitlist, open) = (rank("full"), rank("waitlist"), rank("open"));
         prop_assert!(open <= waitlist && waitlist <= full, "{open:?} {waitlist:?} {full:?}");
+    }
+
+    #[test]
+    fn a_service_is_judged_by_its_brief_as_by_its_row(person in any_person(), directory in any_directory()) {
+        let at = setting().at;
+        let rows: Vec<ServiceRow> = directory.iter().zip(1..).map(|((service, capacity, _), number)| {
+            let row = ServiceRow::new(id(number), Id::generate(), filled(service, number), at);
+            capacity.iter().fold(row, |row, capacity| row.with_capacity(capacity, at))
+        }).collect();
+        let briefs: Vec<Brief> = rows.iter().map(|row| Brief::read(&Brief::of(row.clone()).write().unwrap()).unwrap()).collect();
+        let by_row: Vec<Candidate<'_>> = rows.iter().map(|row| {
+            Candidate { id: row.id, service: &row.content, capacity: row.room_for(&person.populations), text_fit: None, track_record: None }
+        }).collect();
+        let by_brief: Vec<Candidate<'_>> = briefs.iter().map(|brief| finder::candidate(brief, &person)).collect();
+        for (row, brief) in by_row.iter().zip(&by_brief) {
+            prop_assert_eq!(check_eligibility(&person, row, &setting()), check_eligibility(&person, brief, &setting()));
+        }
+        prop_assert_eq!(run(&person, by_row), run(&person, by_brief));
     }
 
     #[test]

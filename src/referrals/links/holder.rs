@@ -68,7 +68,7 @@ impl Holder {
         Id::from_uuid(self.link.subject)
     }
 
-    /// What the link opens, and whether it still does.
+    /// What the link opens, and whether it still does; [`Error::Unauthenticated`] where there is no such link.
     pub fn open(&self, conn: &mut DbConn) -> Result<Opened> {
         let row = repository::find(conn, Id::from_uuid(self.link.id))?.filter(|row| row.purpose == Purpose::AnswerReferral);
         let row = row.ok_or(Error::Unauthenticated("there is no such link"))?;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::answering::Form;
 use super::holder::{Closed, Opened};
-use super::texts::{self, Language, Texts};
+use super::texts::{self, Language, PageWords};
 use super::zones;
 use crate::db::types::Instant;
 use crate::error::{Error, Result};
@@ -192,7 +192,7 @@ impl Seen {
 impl ReferralPage {
     /// The page in a language, with what was filled in.
     pub fn new(seen: &Seen, language: Language, form: &Form) -> Self {
-        let (referral, words) = (&seen.referral, language.texts());
+        let (referral, words) = (&seen.referral, language.words());
         let content = &referral.content;
         let mut facts = Vec::new();
         if let Some(requester) = &seen.opened.requester {
@@ -376,7 +376,7 @@ pub fn referral(
 ) -> Result<HttpResponse> {
     let page = ReferralPage::new(seen, language, form);
     let requester = seen.opened.requester.as_ref().map(|requester| Caller::of(requester, language));
-    let words: &Texts = language.texts();
+    let words: &PageWords = language.words();
     let title = if page.is_open { words.asked } else { words.referral };
     let context = context! { t => words, style => STYLE, place => place(token), page, form, mistakes, requester, title };
     render(status, language, "referral.html", context)
@@ -414,7 +414,7 @@ pub fn closed(why: Closed, requester: Option<&OrganizationRow>, token: &str, lan
 /// The page that says that a referral cannot be accepted, for the person does not agree, and whom to call.
 pub fn withheld(requester: Option<&OrganizationRow>, token: &str, language: Language) -> Result<HttpResponse> {
     let title = language.pick("This referral cannot be accepted", "Cette demande ne peut pas être acceptée");
-    notice(StatusCode::CONFLICT, title, language.texts().person_withheld, requester, Some(token), language)
+    notice(StatusCode::CONFLICT, title, language.words().person_withheld, requester, Some(token), language)
 }
 
 /// A page that only says something.
@@ -427,7 +427,7 @@ pub fn notice(
     language: Language,
 ) -> Result<HttpResponse> {
     let requester = requester.map(|requester| Caller::of(requester, language));
-    let words: &Texts = language.texts();
+    let words: &PageWords = language.words();
     render(status, language, "closed.html", context! { t => words, style => STYLE, place => token.map(place), title, text, requester })
 }
 

@@ -47,7 +47,7 @@ impl Language {
     }
 
     /// What is said in it.
-    pub const fn texts(self) -> &'static Texts {
+    pub const fn words(self) -> &'static PageWords {
         match self {
             Self::English => &ENGLISH,
             Self::French => &FRENCH,
@@ -117,7 +117,7 @@ impl Language {
 /// The fixed words of the page.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "each is what it says")]
-pub struct Texts {
+pub struct PageWords {
     pub lang: &'static str,
     pub other_lang: &'static str,
     pub other_language: &'static str,
@@ -158,7 +158,7 @@ pub struct Texts {
     pub keep_private: &'static str,
 }
 
-static ENGLISH: Texts = Texts {
+static ENGLISH: PageWords = PageWords {
     lang: "en",
     other_lang: "fr",
     other_language: "Français",
@@ -199,7 +199,7 @@ static ENGLISH: Texts = Texts {
     keep_private: "This page is for you alone. Do not pass its address on. It opens until",
 };
 
-static FRENCH: Texts = Texts {
+static FRENCH: PageWords = PageWords {
     lang: "fr",
     other_lang: "en",
     other_language: "English",

@@ -60,7 +60,7 @@ pub fn plan(conn: &mut DbConn, caller: &Principal, before: &ScreeningRow, screen
         identifiers: Vec::new(),
     };
     let manager = patients::repository::manager(conn, patient)?;
-    follow_ups::add(conn, caller, Id::generate(), (owner, manager), input)
+    follow_ups::add(conn, caller, Id::generate(), follow_ups::Parties { owner, manager }, input)
 }
 
 /// Whether a follow-up, open or completed, was planned for an alarm in the screening at this place.

@@ -21,6 +21,7 @@ use crate::http::resource::{self, Resource as _};
 use crate::import::fingerprints_of;
 use crate::kind::{self, ServiceId};
 use crate::services::api::Service;
+use crate::services::model::ServiceInput;
 use crate::services::repository;
 use crate::services::resource::Services;
 
@@ -162,19 +163,21 @@ pub async fn unmerge_service(
 pub async fn list_service_sources(app: State, _: Allowed<scope::ServicesRead>, id: Path<Id<kind::Service>>) -> Result<HttpResponse> {
     let read = app.db.read(move |conn| {
         let row = repository::get(conn, *id)?;
-        let others = repository::merged_into(conn, row.id)?;
-        let ids: Vec<ServiceId> = std::iter::once(row.id).chain(others.iter().map(|other| other.id)).collect();
-        let listed = fingerprints_of(conn, &ids)?;
-        let own = row.own_content.as_ref().unwrap_or(&row.content).0.clone();
-        let contents = std::iter::once(own).chain(others.into_iter().map(|other| other.content.0));
-        let items = ids.iter().zip(contents).map(|(id, content)| ServiceStatement {
-            record_id: *id,
-            is_own: *id == row.id,
+        let others = repository::merged_ids(conn, row.id)?;
+        let records: Vec<ServiceId> = others.iter().copied().chain([row.id]).collect();
+        let listed = fingerprints_of(conn, &records)?;
+        let statement = |id: ServiceId, content: ServiceInput| ServiceStatement {
+            record_id: id,
+            is_own: id == row.id,
             source: content.provenance.source.clone(),
-            is_listed: listed.get(id).map(|fingerprint| !fingerprint.is_empty()),
+            is_listed: listed.get(&id).map(|fingerprint| !fingerprint.is_empty()),
             content,
-        });
-        Ok(ServiceStatements { items: items.collect() })
+        };
+        let mut items = vec![statement(row.id, row.own_content.as_ref().unwrap_or(&row.content).0.clone())];
+        for id in others {
+            items.extend(repository::find(conn, id)?.map(|other| statement(id, other.content.0)));
+        }
+        Ok(ServiceStatements { items })
     });
     Ok(HttpResponse::Ok().json(read.await?))
 }

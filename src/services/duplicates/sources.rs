@@ -35,8 +35,14 @@ fn silent() -> Result<ServiceInput> {
 
 /// A record's own words with what those merged into it add.
 pub fn composed(conn: &mut DbConn, row: &ServiceRow, own: &ServiceInput) -> Result<ServiceInput> {
-    let others = repository::merged_into(conn, row.id)?;
-    others.iter().try_fold(own.clone(), |content, other| united(&content, &other.content))
+    let mut content = own.clone();
+    // One after the other: nothing bounds how many sources tell of a service, and each may say very much.
+    for id in repository::merged_ids(conn, row.id)? {
+        if let Some(other) = repository::find(conn, id)? {
+            content = united(&content, &other.content)?;
+        }
+    }
+    Ok(content)
 }
 
 /// Makes of what is written by a key of a service, which is what the service says itself, the whole: with what the records add that were

@@ -92,12 +92,17 @@ fn merged(conn: &mut DbConn, survivor: ServiceId, id: ServiceId) -> Result<(Serv
 /// Has the duplicate lead nowhere, and those lead to it again that led to it, and those that have become sources of the service since by a
 /// key that is the duplicate's.
 fn lead_back(conn: &mut DbConn, survivor: &ServiceRow, merge: &MergeRow) -> Result<()> {
-    let led: Vec<ServiceRow> = repository::merged_into(conn, survivor.id)?.into_iter().filter(|row| row.id != merge.duplicate_id).collect();
-    let ids: Vec<ServiceId> = led.iter().map(|row| row.id).collect();
-    let mut back = merges::came_with(conn, merge.duplicate_id, &ids)?;
-    let by_themselves = merges::kept_among(conn, &ids)?;
-    let has_its_key = |row: &&ServiceRow| row.content.identifiers.iter().any(|key| merge.content.identifiers.contains(key));
-    back.extend(led.iter().filter(|row| !by_themselves.contains(&row.id)).filter(has_its_key).map(|row| row.id));
+    let mut led = repository::merged_ids(conn, survivor.id)?;
+    led.retain(|id| *id != merge.duplicate_id);
+    let mut back = merges::came_with(conn, merge.duplicate_id, &led)?;
+    let by_themselves = merges::kept_among(conn, &led)?;
+    led.retain(|id| !by_themselves.contains(id));
+    repository::each_of(conn, &led, |row| {
+        if row.content.identifiers.iter().any(|key| merge.content.identifiers.contains(key)) {
+            back.push(row.id);
+        }
+        Ok(())
+    })?;
     repository::lead(conn, &back, Some(merge.duplicate_id))?;
     repository::lead(conn, &[merge.duplicate_id], None)
 }

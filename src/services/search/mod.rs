@@ -19,7 +19,7 @@ use self::query::{Parsed, Today};
 pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
-use self::words::Text;
+use self::words::SoughtText;
 use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use super::model::{AREA_SLACK_M, Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
@@ -119,7 +119,7 @@ impl DirectoryIndex {
     pub fn matching(&self, words: &str) -> Option<Vec<ServiceId>> {
         let is_text = words.chars().any(char::is_alphanumeric);
         is_text.then(|| {
-            let (hits, _) = Text::new(self, words).find(self, None, None);
+            let (hits, _) = SoughtText::new(self, words).find(self, None, None);
             let mut found: Vec<(u32, ServiceId)> =
                 hits.into_iter().filter_map(|hit| Some(((FULL - hit.fit * FULL).round() as u32, self.get(hit.slot)?.id))).collect();
             found.sort_unstable();
@@ -144,7 +144,8 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn run(&self, after: Option<&After>, limit: usize) -> Found {
-        let text = self.query.q.as_deref().filter(|text| text.chars().any(char::is_alphanumeric)).map(|text| Text::new(self.index, text));
+        let text =
+            self.query.q.as_deref().filter(|text| text.chars().any(char::is_alphanumeric)).map(|text| SoughtText::new(self.index, text));
         let within = self.within();
         let scale = after.and_then(|after| after.scale.as_ref());
         let (found, scale) = match &text {
@@ -165,9 +166,9 @@ impl<'a> Search<'a> {
         Found { hits, next, facets }
     }
 
-    /// The services that meet the conditions which sets can answer. Those on places are still to be looked at closely.
-    fn within(&self) -> RoaringBitmap {
-        let (query, labels, live) = (self.query, self.index.labels(), self.index.live());
+    /// The services that carry any of the labels that are asked for, a set for each condition.
+    fn labelled(&self) -> Vec<Cow<'a, RoaringBitmap>> {
+        let (query, labels) = (self.query, self.index.labels());
         let mut sets: Vec<Cow<'a, RoaringBitmap>> = Vec::new();
         let mut any = |kind: LabelKind, values: &mut dyn Iterator<Item = Cow<'_, str>>| {
             let mut found = values.map(|value| labels.services(kind, &value)).peekable();
@@ -214,7 +215,13 @@ impl<'a> Search<'a> {
         if query.accepting == Some(true) {
             any(LabelKind::Flag, &mut std::iter::once(Flag::Accepting.as_str().into()));
         }
+        sets
+    }
 
+    /// The services that meet the conditions which sets can answer. Those on places are still to be looked at closely.
+    fn within(&self) -> RoaringBitmap {
+        let (query, labels, live) = (self.query, self.index.labels(), self.index.live());
+        let mut sets = self.labelled();
         let empty = RoaringBitmap::new();
         let flagged = |flag| labels.flagged(flag).unwrap_or(&empty);
         if query.accepting == Some(false) {
@@ -373,7 +380,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn hit(&self, candidate: &Candidate, text: Option<&Text>) -> Option<Hit> {
+    fn hit(&self, candidate: &Candidate, text: Option<&SoughtText>) -> Option<Hit> {
         Some(Hit {
             id: self.index.get(candidate.slot)?.id,
             score: candidate.score,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use super::words::Text;
+use super::words::SoughtText;
 use crate::kind::ServiceId;
 use crate::services::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use crate::services::model::{Basis, DomainStrength, ServiceKind, ServiceStatus};
@@ -167,12 +167,12 @@ impl<'a> Judge<'a> {
             }
         }
         for activity in wish.activities {
-            let (holders, _) = Text::new(self.index, activity).find(self.index, None, None);
+            let (holders, _) = SoughtText::new(self.index, activity).find(self.index, None, None);
             for hit in holders {
                 drafts.entry(hit.slot).or_default().has_activity = true;
             }
         }
-        for hit in Text::new(self.index, wish.words).find_any(self.index) {
+        for hit in SoughtText::new(self.index, wish.words).find_any(self.index) {
             // Of many words the best service holds few: half of them is very good.
             let fit = f64::from(hit.fit).sqrt();
             if fit >= wish.words_suffice_from {

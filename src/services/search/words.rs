@@ -31,7 +31,7 @@ mod sureness {
 
 /// A text in the terms of the directory.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(super) struct SoughtText {
     terms: Vec<Term>,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct TextHit {
     pub(super) fit: f32,
 }
 
-impl Text {
+impl SoughtText {
     pub(super) fn new(index: &DirectoryIndex, text: &str) -> Self {
         let mut words = content_words(text);
         words.truncate(MOST_WORDS);
