@@ -1,6 +1,7 @@
 //! The application: what every request shares, and the whole route table on one page.
 
 use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
@@ -62,7 +63,7 @@ pub struct App {
     pub hsds: Catalogue,
     /// The packages of the directory that are being made; each takes long.
     pub packages: Semaphore,
-    /// The matches that are being made: no more at once than there are cores.
+    /// The matches that are being made: few at once.
     matches: Semaphore,
     /// The streams of changes that are open, and the calls that wait for one.
     pub streams: Concurrency<ClientId>,
@@ -83,7 +84,7 @@ impl App {
         let imports = Concurrency::new(MOST_AT_ONCE);
         let (kept, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
-        let matches = Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
+        let matches = Semaphore::new(2 * thread::available_parallelism().map_or(1, NonZero::get));
         let stopping = watch::Sender::new(false);
         Self {
             config,
@@ -116,8 +117,8 @@ impl App {
         self.db.read(work).await
     }
 
-    /// Such a read that holds somebody against the directory. It works all the time and holds up to some thousand services meanwhile, so
-    /// that more of them than there are cores would take more memory and be done no sooner.
+    /// Such a read that holds somebody against the directory. It works nearly all the time and holds up to some thousand services meanwhile:
+    /// more of them than two for each core would take more memory and be done no sooner.
     pub async fn read_matching<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
         let turn = tokio::time::timeout(self.config.database.wait, self.matches.acquire());
         let _turn = turn.await.map_err(|_| Error::Busy)?.map_err(Error::internal)?;

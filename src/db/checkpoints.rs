@@ -27,8 +27,8 @@ use crate::error::{Chain, Error, Result};
 const PAGES: i64 = 4096;
 /// The writer asks no more often how long it is: asking costs as much as a query.
 const LOOK: Duration = Duration::from_millis(10);
-/// Checkpoints of a round before the writer's own. Each copies what was committed during the one before, which soon is little.
-const ROUND: u8 = 5;
+/// Checkpoints of a round before the writer's own. The second copies what was committed during the first; a third would hardly find less.
+const ROUND: u8 = 2;
 /// Failures are told no more often.
 const COMPLAINT: Duration = Duration::from_secs(60);
 
