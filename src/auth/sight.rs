@@ -17,6 +17,8 @@ use crate::db::{DbConn, among};
 use crate::each;
 use crate::error::{Error, Result};
 use crate::kind::{OrganizationId, PatientId, ReferralId, ResourceType};
+use crate::patients::model::Standing;
+use crate::patients::repository as records;
 
 /// A patient as somebody sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +46,8 @@ impl Sight {
 /// What the caller sees of a patient: [`Error::NotFound`] where nothing, [`Error::Gone`] where the patient was deleted,
 /// [`Error::Merged`] where the patient was merged into another whom the caller sees.
 pub fn patient(conn: &mut DbConn, caller: &Principal, id: PatientId) -> Result<Sight> {
-    let head = patients::table.find(id).select((patients::organization_id, patients::merged_into_id, patients::deleted_at));
-    let found: Option<(OrganizationId, Option<PatientId>, Option<Instant>)> = each!(conn, |conn| head.first(conn)).optional()?;
-    let (owner, merged_into, deleted_at) = found.ok_or(Error::NotFound)?;
+    let standing = records::standing(conn, id)?.ok_or(Error::NotFound)?;
+    let Standing { organization_id: owner, merged_into_id: merged_into, deleted_at, .. } = standing;
     let categories = of(conn, caller, owner, merged_into.unwrap_or(id))?.ok_or(Error::NotFound)?;
     match merged_into {
         Some(survivor) => Err(Error::Merged { into: format!("/v1/patients/{survivor}") }),

@@ -73,6 +73,7 @@ pub fn read(conn: &mut DbConn, caller: &Principal, clock: &Clock, filter: &Filte
         return Ok(walk.piece(true));
     }
     loop {
+        walk.reader.look_ahead(&batch.entries);
         for sketch in batch.entries {
             if walk.is_full() {
                 return Ok(walk.piece(true));

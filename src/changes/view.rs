@@ -6,12 +6,13 @@
 //! requester's alone, an unmet need that of whoever found it; how a patient or a practitioner once stood, that of the organization whose
 //! they are: to others they are as they stand now.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::model::Entry;
+use super::sketch::Sketch;
 use crate::auth::{Principal, sight};
 use crate::consents::model::{Categories, DataCategory, status_at};
 use crate::db::DbConn;
@@ -21,6 +22,7 @@ use crate::follow_ups::{self, shown::names_needs};
 use crate::http::resource::Resource as _;
 use crate::kind::{NeedId, PatientId, PractitionerId, ReferralId, ResourceType};
 use crate::patients::api::Patient;
+use crate::patients::model::Standing;
 use crate::practitioners::api::Practitioner;
 use crate::screenings::handlers::Screenings;
 use crate::types::find_domain;
@@ -46,6 +48,8 @@ pub struct Reader<'a> {
     patients: HashMap<PatientId, Known>,
     received: HashMap<PatientId, Option<Categories>>,
     referrals: HashMap<ReferralId, bool>,
+    /// The referrals of entries that come next: what is asked of one is asked of all of them.
+    ahead: Vec<ReferralId>,
     needs: HashMap<NeedId, bool>,
     practitioners: HashMap<PractitionerId, Option<i64>>,
 }
@@ -71,9 +75,18 @@ impl<'a> Reader<'a> {
             patients: HashMap::new(),
             received: HashMap::new(),
             referrals: HashMap::new(),
+            ahead: Vec::new(),
             needs: HashMap::new(),
             practitioners: HashMap::new(),
         }
+    }
+
+    /// Hears of entries that are viewed next, so that what has to be asked of many is asked once.
+    pub fn look_ahead(&mut self, entries: &[Sketch]) {
+        let of_others = entries.iter().filter(|entry| entry.owner_id != Some(self.caller.organization_id));
+        let unknown = of_others.filter_map(|entry| entry.referral_id).filter(|id| !self.referrals.contains_key(id));
+        let unknown: BTreeSet<ReferralId> = unknown.collect();
+        self.ahead = unknown.into_iter().collect();
     }
 
     /// Who reads.
@@ -299,24 +312,25 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.referrals.get(&id) {
             return Ok(*known);
         }
-        let is_party = referrals::repository::is_party(conn, self.caller.organization_id, id)?;
-        self.referrals.insert(id, is_party);
-        Ok(is_party)
+        let mut asked = std::mem::take(&mut self.ahead);
+        asked.push(id);
+        let parties = referrals::repository::parties_among(conn, self.caller.organization_id, &asked)?;
+        self.referrals.extend(asked.into_iter().map(|id| (id, parties.contains(&id))));
+        Ok(parties.contains(&id))
     }
 
     fn patient(&mut self, conn: &mut DbConn, id: PatientId) -> Result<Known> {
         if let Some(known) = self.patients.get(&id) {
             return Ok(*known);
         }
-        let found = match patients::repository::find(conn, id)? {
-            Some(row) => {
-                let survivor = row.merged_into_id;
+        let found = match patients::repository::standing(conn, id)? {
+            Some(Standing { organization_id, merged_into_id: survivor, deleted_at, version }) => {
                 let is_deleted = match survivor {
-                    Some(survivor) => patients::repository::find(conn, survivor)?.is_some_and(|row| row.deleted_at.is_some()),
-                    None => row.deleted_at.is_some(),
+                    Some(survivor) => patients::repository::standing(conn, survivor)?.is_some_and(|its| its.deleted_at.is_some()),
+                    None => deleted_at.is_some(),
                 };
-                let seen = sight::of(conn, self.caller, row.organization_id, survivor.unwrap_or(id))?;
-                Known { survivor, seen, is_deleted, version: row.version }
+                let seen = sight::of(conn, self.caller, organization_id, survivor.unwrap_or(id))?;
+                Known { survivor, seen, is_deleted, version }
             }
             None => Known::default(),
         };

@@ -438,6 +438,19 @@ pub struct PatientHead {
     pub edition: Edition,
 }
 
+/// How the record of a patient stands, whatever it says.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct Standing {
+    /// The organization that manages the patient.
+    pub organization_id: OrganizationId,
+    /// The record into which it was merged.
+    pub merged_into_id: Option<PatientId>,
+    /// When the patient was deleted.
+    pub deleted_at: Option<Instant>,
+    /// The version.
+    pub version: i64,
+}
+
 /// A patient as the table holds them.
 #[derive(Debug, Clone, Queryable, Insertable)]
 #[diesel(table_name = patients, treat_none_as_default_value = false)]

@@ -10,7 +10,7 @@ use super::api::PatientQuery;
 use super::duplicates::{Distinguishing, Traits};
 use super::filed::{filing, latest};
 use super::keys;
-use super::model::{PatientHead, PatientRow};
+use super::model::{PatientHead, PatientRow, Standing};
 use crate::auth::{Principal, sight};
 use crate::consents::model::DataCategory;
 use crate::db::schema::patients::dsl;
@@ -26,6 +26,12 @@ use crate::types::Identifier;
 /// The patient with this id, tombstones and merged ones included.
 pub fn find(conn: &mut DbConn, id: PatientId) -> Result<Option<PatientRow>> {
     Ok(each!(conn, |conn| dsl::patients.find(id).first(conn)).optional()?)
+}
+
+/// How the record of a patient stands, a tombstone and a merged one included.
+pub fn standing(conn: &mut DbConn, id: PatientId) -> Result<Option<Standing>> {
+    let columns = (dsl::organization_id, dsl::merged_into_id, dsl::deleted_at, dsl::version);
+    Ok(each!(conn, |conn| dsl::patients.find(id).select(columns).first(conn)).optional()?)
 }
 
 /// The organization that manages a patient; [`Error::NotFound`](crate::error::Error::NotFound) where there is none with this id.

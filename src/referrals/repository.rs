@@ -264,9 +264,15 @@ mod queries {
 
 /// True where the organization sent the referral or received it.
 pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId) -> Result<bool> {
+    Ok(!parties_among(conn, organization, &[id])?.is_empty())
+}
+
+/// Those of these referrals that the organization sent or received.
+pub fn parties_among(conn: &mut DbConn, organization: OrganizationId, ids: &[ReferralId]) -> Result<HashSet<ReferralId>> {
     let is_received = sight::is_sent().and(referrals::performer_id.eq(organization));
-    let found = referrals::table.filter(referrals::id.eq(id)).filter(referrals::organization_id.eq(organization).or(is_received));
-    Ok(each!(conn, |conn| found.select(referrals::id).first::<ReferralId>(conn)).optional()?.is_some())
+    let its = referrals::table.filter(among(referrals::id, ids)).filter(referrals::organization_id.eq(organization).or(is_received));
+    let found: Vec<ReferralId> = each!(conn, |conn| its.select(referrals::id).load(conn))?;
+    Ok(found.into_iter().collect())
 }
 
 /// True where the organization had sent or received a referral of the patient before a moment.
