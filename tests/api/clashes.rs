@@ -127,7 +127,8 @@ pub async fn while_held<T>(app: &TestApp, statements: &str, work: impl Future<Ou
     let mut other = PgConnection::establish(app.database_url()).unwrap();
     other.batch_execute(&format!("BEGIN; {statements}")).unwrap();
     let commit = async {
-        let waiting = "(SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+        // Of whoever has connected since a transaction looked first, `pg_stat_activity` tells it nothing.
+        let waiting = "(SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
         let mut looks = 0;
         while diesel::select(sql::<BigInt>(waiting)).get_result::<i64>(&mut other).unwrap() == 0 {
             looks += 1;
