@@ -41,7 +41,7 @@ pub async fn list_services(app: State, reader: DirectoryReader, query: Query<Ser
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (next, media_type, body) = if accept.contains(geojson::MEDIA_TYPE) {
         let places = search(&app, &reader, query, places).await?;
-        (places.next.clone(), geojson::MEDIA_TYPE, serde_json::to_string(&places).map_err(Error::internal)?)
+        (places.next.clone(), geojson::MEDIA_TYPE, serde_json::to_vec(&places).map_err(Error::internal)?)
     } else {
         let (next, page) = search(&app, &reader, query, page_of(&app, &reader)).await?;
         (next, "application/json", page)
@@ -114,7 +114,7 @@ async fn search<T: Send + 'static>(
 fn page_of(
     app: &State,
     reader: &DirectoryReader,
-) -> impl Fn(&mut DbConn, &Directory, Answer<'_>) -> Result<(Option<String>, String)> + use<> {
+) -> impl Fn(&mut DbConn, &Directory, Answer<'_>) -> Result<(Option<String>, Vec<u8>)> + use<> {
     let (responsiveness, audience, now) = (app.responsiveness_for(reader).cloned(), reader.into(), reader.at);
     move |conn, directory, Answer { found, next, .. }| {
         let ids: Vec<ServiceId> = found.hits.iter().map(|hit| hit.id).collect();

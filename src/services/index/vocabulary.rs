@@ -1,10 +1,11 @@
 //! The words of the directory and the services that hold them.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::services::text::{english_stem, stems};
+use crate::services::text::{Word, english_stem};
 
 /// Number of a word; reused once no service holds it.
 pub(in crate::services) type WordId = u32;
@@ -61,8 +62,8 @@ impl Vocabulary {
             None => self.words.push(entry),
         }
         self.ids.insert(text, id);
-        for stem in stems_of(word) {
-            list(&mut self.stems, stem, id);
+        for stem in Word::new(word).stems() {
+            list(&mut self.stems, stem.into(), id);
         }
         for trigram in trigrams(word) {
             list(&mut self.trigrams, trigram, id);
@@ -79,8 +80,8 @@ impl Vocabulary {
         *postings = Vec::new();
         let text = std::mem::take(text);
         self.ids.remove(&*text);
-        for stem in stems_of(&text) {
-            strike(&mut self.stems, &stem, word);
+        for stem in Word::new(&text).stems() {
+            strike(&mut self.stems, stem, word);
         }
         for trigram in trigrams(&text) {
             strike(&mut self.trigrams, &trigram, word);
@@ -124,9 +125,9 @@ impl Vocabulary {
     }
 
     /// The words in use that share an English or French stem with this one.
-    pub(in crate::services) fn of_same_stem(&self, word: &str) -> impl Iterator<Item = WordId> + '_ {
-        let found = stems_of(word).filter_map(|stem| self.stems.get(&stem));
-        found.flatten().copied().filter(|id| self.is_used(*id)).collect::<Vec<_>>().into_iter()
+    pub(in crate::services) fn of_same_stem(&self, word: &Word) -> impl Iterator<Item = WordId> {
+        let found = word.stems().filter_map(|stem| self.stems.get(stem));
+        found.flatten().copied().filter(|id| self.is_used(*id))
     }
 
     /// The words in use that begin so, in alphabetical order.
@@ -189,7 +190,7 @@ fn list<K: Eq + Hash>(lists: &mut HashMap<K, Vec<WordId>>, key: K, id: WordId) {
 }
 
 /// Takes it out again, and the key where nothing is left under it.
-fn strike<K: Eq + Hash>(lists: &mut HashMap<K, Vec<WordId>>, key: &K, id: WordId) {
+fn strike<K: Eq + Hash + Borrow<Q>, Q: Eq + Hash + ?Sized>(lists: &mut HashMap<K, Vec<WordId>>, key: &Q, id: WordId) {
     let Some(ids) = lists.get_mut(key) else { return };
     if let Ok(place) = ids.binary_search(&id) {
         ids.remove(place);
@@ -197,12 +198,6 @@ fn strike<K: Eq + Hash>(lists: &mut HashMap<K, Vec<WordId>>, key: &K, id: WordId
     if ids.is_empty() {
         lists.remove(key);
     }
-}
-
-/// The stems of a word, English and French.
-fn stems_of(word: &str) -> impl Iterator<Item = Box<str>> {
-    let (english, french) = stems(word);
-    std::iter::once(english).chain(french).map(String::into_boxed_str)
 }
 
 /// The overlapping threes of letters of a word with its ends marked.
@@ -244,7 +239,7 @@ mod tests {
         let mut vocabulary = vocabulary(&["house", "housing", "hours"]);
         let beginning: Vec<_> = vocabulary.beginning("hous").map(|id| vocabulary.text(id)).collect();
         assert_eq!(beginning, ["house", "housing"]);
-        let stem: Vec<_> = vocabulary.of_same_stem("houses").map(|id| vocabulary.text(id)).collect();
+        let stem: Vec<_> = vocabulary.of_same_stem(&Word::new("houses")).map(|id| vocabulary.text(id)).collect();
         assert_eq!(stem, ["house", "housing"]);
         vocabulary.remove(0, 0);
         assert_eq!(vocabulary.find("house"), None);

@@ -19,7 +19,7 @@ use self::query::{Parsed, Today};
 pub use self::query::{ServiceQuery, ServiceSort};
 pub use self::shortlist::{Listed, Shortlist, Wish};
 pub use self::words::Scale;
-use self::words::SoughtText;
+use self::words::{SoughtText, TextHit};
 use super::index::{DirectoryIndex, Entry, Flag, LabelKind, Slot, need_fit};
 use super::model::{AREA_SLACK_M, Basis, DomainStrength, ServiceStatus};
 use super::schedule::Timetable;
@@ -100,7 +100,7 @@ const NEARNESS_UNKNOWN: f32 = 0.4;
 struct Candidate {
     slot: Slot,
     score: u32,
-    text_fit: f32,
+    text: Option<TextHit>,
     distance_m: Option<u32>,
     place: Option<u16>,
 }
@@ -151,7 +151,7 @@ impl<'a> Search<'a> {
         let (found, scale) = match &text {
             Some(text) => {
                 let (hits, scale) = text.find(self.index, Some(&within), scale);
-                (self.judge(hits.into_iter().map(|hit| (hit.slot, Some(hit.fit)))), Some(scale))
+                (self.judge(hits.into_iter().map(|hit| (hit.slot, Some(hit)))), Some(scale))
             }
             None => (self.judge(within.iter().map(|slot| (slot, None))), None),
         };
@@ -251,20 +251,20 @@ impl<'a> Search<'a> {
     }
 
     /// The services that meet the rest of the conditions, with their scores.
-    fn judge(&self, services: impl Iterator<Item = (Slot, Option<f32>)>) -> Vec<Candidate> {
+    fn judge(&self, services: impl Iterator<Item = (Slot, Option<TextHit>)>) -> Vec<Candidate> {
         let mut open: HashMap<*const Timetable, bool> = HashMap::new();
         let need_fits = self.need_fits();
         services
-            .filter_map(|(slot, text_fit)| {
+            .filter_map(|(slot, text)| {
                 let entry = self.index.get(slot)?;
                 if !self.keeps(entry, &mut open) {
                     return None;
                 }
                 let (distance, place) = self.place(entry)?;
                 let need_fit = need_fits.iter().find(|(services, _)| services.contains(slot)).map_or(0.0, |(_, fit)| *fit);
-                let score = self.score(entry, text_fit, need_fit, distance);
+                let score = self.score(entry, text.map(|hit| hit.fit), need_fit, distance);
                 let distance_m = distance.map(|metres| metres.round() as u32);
-                Some(Candidate { slot, score, text_fit: text_fit.unwrap_or_default(), distance_m, place })
+                Some(Candidate { slot, score, text, distance_m, place })
             })
             .collect()
     }
@@ -384,10 +384,10 @@ impl<'a> Search<'a> {
         Some(Hit {
             id: self.index.get(candidate.slot)?.id,
             score: candidate.score,
-            text_fit: candidate.text_fit,
+            text_fit: candidate.text.map_or(0.0, |hit| hit.fit),
             distance_m: candidate.distance_m,
             place: candidate.place,
-            terms: text.map(|text| text.held_by(self.index, candidate.slot)).unwrap_or_default(),
+            terms: text.zip(candidate.text).map(|(text, hit)| text.held_by(hit)).unwrap_or_default(),
         })
     }
 }

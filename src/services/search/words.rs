@@ -3,13 +3,14 @@
 //! A text becomes terms: a word, or a phrase that the synonyms know. A service holds a term if it holds the words of one of its ways of
 //! being said. Of one or two terms all must be held, of more most; where no service holds so many, fewer will do.
 
+use bit_set::BitSet;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use crate::services::index::{DirectoryIndex, Posting, Slot, WordId};
-use crate::services::text::{Synonyms, content_words};
+use crate::services::index::{DirectoryIndex, Slot, WordId};
+use crate::services::text::{Synonyms, Word, content_words};
 
-/// Longer questions are cut.
+/// Longer questions are cut; a term has a bit of [`TextHit::held`].
 const MOST_WORDS: usize = 32;
 /// Words that an unfinished word may become.
 const MOST_ENDINGS: usize = 50;
@@ -66,6 +67,36 @@ pub(super) struct TextHit {
     pub(super) slot: Slot,
     /// From 0 to 1.
     pub(super) fit: f32,
+    /// The terms that it holds, the first in the lowest bit.
+    held: u32,
+}
+
+/// A term that a service holds, by its number, and how well.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    slot: Slot,
+    term: u8,
+    fit: f32,
+}
+
+/// The services that are asked about.
+struct Asked<'a> {
+    /// Rising.
+    slots: &'a RoaringBitmap,
+    /// The same, for the many looks whether a service is one of them.
+    bits: BitSet,
+}
+
+impl<'a> Asked<'a> {
+    fn new(slots: &'a RoaringBitmap) -> Self {
+        let mut bits = BitSet::with_capacity(slots.max().map_or(0, |last| last as usize + 1));
+        bits.extend(slots.iter().map(|slot| slot as usize));
+        Self { slots, bits }
+    }
+
+    fn contains(&self, slot: Slot) -> bool {
+        self.bits.contains(slot as usize)
+    }
 }
 
 impl SoughtText {
@@ -77,7 +108,7 @@ impl SoughtText {
         while !rest.is_empty() {
             let (mut length, mut others) = Synonyms::shipped().starting(rest).unwrap_or((1, Vec::new()));
             // "handy dart" for `handydart`: two words that the directory knows as one.
-            if length == 1 && rest.get(..2).is_some_and(|two| index.vocabulary().find(&two.concat()).is_some()) {
+            if length == 1 && rest.get(..2).is_some_and(|two| index.vocabulary().find(&said(two, "")).is_some()) {
                 (length, others) = (2, Vec::new());
             }
             let (own, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
@@ -90,7 +121,7 @@ impl SoughtText {
                     others = Synonyms::shipped().starting(halves).filter(|(length, _)| *length == 2).unwrap_or_default().1;
                 }
             } else if length > 1 {
-                ways.push(Way { words: vec![exactly(index, &own.concat())], sureness: sureness::COMPOUND });
+                ways.push(Way { words: vec![exactly(index, &Word::new(&said(own, "")))], sureness: sureness::COMPOUND });
             }
             for other in others {
                 let words = other.iter().map(|word| exactly(index, word)).collect();
@@ -98,7 +129,7 @@ impl SoughtText {
             }
             ways.retain(|way| way.words.iter().all(|found| !found.is_empty()));
             let holders = ways.iter().map(|way| way.holders(index)).sum();
-            terms.push(Term { shown: own.join(" "), ways, holders });
+            terms.push(Term { shown: said(own, " "), ways, holders });
             rest = after;
         }
         terms.retain(|term| !term.ways.is_empty());
@@ -109,26 +140,32 @@ impl SoughtText {
     pub(super) fn find(&self, index: &DirectoryIndex, within: Option<&RoaringBitmap>, scale: Option<&Scale>) -> (Vec<TextHit>, Scale) {
         let scale = scale.filter(|scale| scale.weights.len() == self.terms.len());
         let mut scale = scale.cloned().unwrap_or_else(|| self.scale(index.len()));
-        let mut held: Vec<(Slot, usize, f32)> = Vec::new();
-        for (number, term) in self.terms.iter().enumerate() {
-            held.extend(term.found(index, within).into_iter().map(|(slot, fit)| (slot, number, fit)));
+        let within = within.map(Asked::new);
+        let mut held: Vec<Held> = Vec::new();
+        for (number, term) in (0..).zip(&self.terms) {
+            held.extend(term.found(index, within.as_ref()).into_iter().map(|(slot, fit)| Held { slot, term: number, fit }));
         }
         if self.terms.len() > 1 {
-            held.sort_by_key(|(slot, ..)| *slot);
+            held.sort_by_key(|held| held.slot);
         }
         let all: f32 = scale.weights.iter().map(|weight| f32::from(*weight)).sum();
+        let weight = |term: u8| scale.weights.get(usize::from(term)).copied().map_or(0.0, f32::from);
+        let mut required = usize::from(scale.required);
         loop {
-            let services = held.chunk_by(|a, b| a.0 == b.0).filter(|terms| terms.len() >= usize::from(scale.required));
-            let hits: Vec<TextHit> = services
-                .filter_map(|terms| {
-                    let fit = |(_, number, fit): &(Slot, usize, f32)| fit * scale.weights.get(*number).copied().map_or(0.0, f32::from);
-                    Some(TextHit { slot: terms.first()?.0, fit: terms.iter().map(fit).sum::<f32>() / all })
+            let services = held.chunk_by(|a, b| a.slot == b.slot).filter(|terms| terms.len() >= required);
+            let hit = |terms: &[Held]| {
+                Some(TextHit {
+                    slot: terms.first()?.slot,
+                    fit: terms.iter().map(|held| held.fit * weight(held.term)).sum::<f32>() / all,
+                    held: terms.iter().fold(0, |all, held| all | 1 << held.term),
                 })
-                .collect();
-            if !hits.is_empty() || scale.required <= 1 {
+            };
+            let hits: Vec<TextHit> = services.filter_map(hit).collect();
+            if !hits.is_empty() || required <= 1 {
+                scale.required = required as u8;
                 return (hits, scale);
             }
-            scale.required -= 1;
+            required -= 1;
         }
     }
 
@@ -138,10 +175,10 @@ impl SoughtText {
         self.find(index, None, Some(&scale)).0
     }
 
-    /// The terms that a service holds.
-    pub(super) fn held_by(&self, index: &DirectoryIndex, slot: Slot) -> Vec<String> {
-        let only = RoaringBitmap::from_iter([slot]);
-        self.terms.iter().filter(|term| !term.found(index, Some(&only)).is_empty()).map(|term| term.shown.clone()).collect()
+    /// The terms that a service holds, in the order of the question.
+    pub(super) fn held_by(&self, hit: TextHit) -> Vec<String> {
+        let held = (0..).zip(&self.terms).filter(|(number, _)| hit.held >> number & 1 == 1);
+        held.map(|(_, term)| term.shown.clone()).collect()
     }
 
     fn scale(&self, services: usize) -> Scale {
@@ -158,7 +195,7 @@ impl SoughtText {
 
 impl Term {
     /// The services that hold it, rising, with how well.
-    fn found(&self, index: &DirectoryIndex, within: Option<&RoaringBitmap>) -> Vec<(Slot, f32)> {
+    fn found(&self, index: &DirectoryIndex, within: Option<&Asked<'_>>) -> Vec<(Slot, f32)> {
         let mut found: Vec<(Slot, f32)> = Vec::new();
         for way in &self.ways {
             let mut words = way.words.iter().map(|word| holders(index, word, within));
@@ -180,10 +217,15 @@ impl Way {
     }
 }
 
+/// The words, one after the other.
+fn said(words: &[Word], between: &str) -> String {
+    words.iter().map(Word::text).collect::<Vec<_>>().join(between)
+}
+
 /// The words of the directory that are the same but for their endings.
-fn exactly(index: &DirectoryIndex, word: &str) -> Vec<(WordId, f32)> {
+fn exactly(index: &DirectoryIndex, word: &Word) -> Vec<(WordId, f32)> {
     let vocabulary = index.vocabulary();
-    let mut found: Vec<(WordId, f32)> = vocabulary.find(word).map(|id| (id, 1.0)).into_iter().collect();
+    let mut found: Vec<(WordId, f32)> = vocabulary.find(word.text()).map(|id| (id, 1.0)).into_iter().collect();
     for id in vocabulary.of_same_stem(word) {
         add(&mut found, id, sureness::SAME_STEM);
     }
@@ -191,16 +233,16 @@ fn exactly(index: &DirectoryIndex, word: &str) -> Vec<(WordId, f32)> {
 }
 
 /// The words of the directory that a word of the question may mean.
-fn expand(index: &DirectoryIndex, word: &str, is_last: bool) -> Vec<(WordId, f32)> {
+fn expand(index: &DirectoryIndex, word: &Word, is_last: bool) -> Vec<(WordId, f32)> {
     let vocabulary = index.vocabulary();
     let mut found = exactly(index, word);
-    if is_last && word.len() > 1 {
-        for id in vocabulary.beginning(word).take(MOST_ENDINGS) {
+    if is_last && word.text().len() > 1 {
+        for id in vocabulary.beginning(word.text()).take(MOST_ENDINGS) {
             add(&mut found, id, sureness::ENDING);
         }
     }
     if found.iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() < RARE {
-        for (id, slips) in vocabulary.similar(word).into_iter().take(MOST_CORRECTIONS) {
+        for (id, slips) in vocabulary.similar(word.text()).into_iter().take(MOST_CORRECTIONS) {
             add(&mut found, id, if slips == 1 { sureness::ONE_SLIP } else { sureness::TWO_SLIPS });
         }
     }
@@ -208,18 +250,19 @@ fn expand(index: &DirectoryIndex, word: &str, is_last: bool) -> Vec<(WordId, f32
 }
 
 /// A word that hardly any service holds, as two words that services hold side by side or apart: `foodbank` as "food bank".
-fn halves(index: &DirectoryIndex, word: &str) -> Option<[String; 2]> {
+fn halves(index: &DirectoryIndex, word: &Word) -> Option<[Word; 2]> {
     const SHORTEST: usize = 3;
     let vocabulary = index.vocabulary();
     let holders = |half: &str| vocabulary.find(half).map_or(0, |id| vocabulary.postings(id).len());
     // Most words are held as they are; to look for their stems takes long.
-    if holders(word) >= RARE || exactly(index, word).iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() >= RARE {
+    if holders(word.text()) >= RARE || exactly(index, word).iter().map(|(id, _)| vocabulary.postings(*id).len()).sum::<usize>() >= RARE {
         return None;
     }
+    let word = word.text();
     let cuts = word.char_indices().map(|(place, _)| place).filter_map(|place| word.split_at_checked(place));
     let long_enough = cuts.filter(|(first, second)| first.chars().count() >= SHORTEST && second.chars().count() >= SHORTEST);
-    let (fewest, halves) = long_enough.map(|(a, b)| (holders(a).min(holders(b)), [a.to_owned(), b.to_owned()])).max_by_key(|cut| cut.0)?;
-    (fewest > 0).then_some(halves)
+    let (fewest, halves) = long_enough.map(|(a, b)| (holders(a).min(holders(b)), [a, b])).max_by_key(|cut| cut.0)?;
+    (fewest > 0).then(|| halves.map(Word::new))
 }
 
 fn add(found: &mut Vec<(WordId, f32)>, id: WordId, sureness: f32) {
@@ -229,7 +272,7 @@ fn add(found: &mut Vec<(WordId, f32)>, id: WordId, sureness: f32) {
 }
 
 /// The services that hold one of the words, rising, each with its best fit.
-fn holders(index: &DirectoryIndex, words: &[(WordId, f32)], within: Option<&RoaringBitmap>) -> Vec<(Slot, f32)> {
+fn holders(index: &DirectoryIndex, words: &[(WordId, f32)], within: Option<&Asked<'_>>) -> Vec<(Slot, f32)> {
     let mut found = Vec::new();
     for (word, sureness) in words {
         let postings = index.vocabulary().postings(*word);
@@ -237,27 +280,16 @@ fn holders(index: &DirectoryIndex, words: &[(WordId, f32)], within: Option<&Roar
         let fit = |weight: u8| sureness * f32::from(weight) / (f32::from(weight) + 40.0);
         match within {
             // Few services are asked about: look each up instead of passing over the whole list.
-            Some(within) if within.len() as usize * 8 < postings.len() => {
-                for slot in within {
+            Some(within) if within.slots.len() as usize * 8 < postings.len() => {
+                for slot in within.slots {
                     if let Ok(place) = postings.binary_search_by_key(&slot, |posting| posting.slot()) {
                         found.extend(postings.get(place).map(|posting| (slot, fit(posting.weight()))));
                     }
                 }
             }
-            // Both rise: one pass over them together is quicker than a look-up for each. Of what is asked about no more is passed over
-            // than a word's own services need, which are few for most words.
             Some(within) => {
-                let mut asked = within.iter();
-                let mut at = asked.next();
-                let is_sought = |posting: &&Posting| {
-                    let slot = posting.slot();
-                    if at.is_some_and(|asked| asked < slot) {
-                        asked.advance_to(slot);
-                        at = asked.next();
-                    }
-                    at == Some(slot)
-                };
-                found.extend(postings.iter().filter(is_sought).map(|posting| (posting.slot(), fit(posting.weight()))));
+                let sought = postings.iter().filter(|posting| within.contains(posting.slot()));
+                found.extend(sought.map(|posting| (posting.slot(), fit(posting.weight()))));
             }
             None => found.extend(postings.iter().map(|posting| (posting.slot(), fit(posting.weight())))),
         }

@@ -1,7 +1,7 @@
 //! Words of the directory, English and French: folded, cut, stemmed, and what else they are called.
 //!
 //! A person types `epicerie`, `Épiceries` or `l'épicerie` and means one thing. So texts and queries go through [`fold`] and [`words`];
-//! what is left of difference is bridged by [`stems`], by the [`Synonyms`], and by the index's tolerance of misspelling.
+//! what is left of difference is bridged by the stems of each [`Word`], by the [`Synonyms`], and by the index's tolerance of misspelling.
 
 mod synonyms;
 
@@ -201,15 +201,35 @@ pub fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.binary_search(&word).is_ok()
 }
 
-/// The stems of a folded word: English first, then French where it differs.
-///
-/// Both, since the language of a text in a directory is often not the one it is marked with.
-pub fn stems(word: &str) -> (String, Option<String>) {
-    static FRENCH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::French));
-    let english = english_stem(word);
-    let french = FRENCH.stem(word);
-    let differs = (french != english).then(|| french.into_owned());
-    (english, differs)
+/// A folded word with its stems: to find them takes longer than to look for them in the directory.
+#[derive(Debug, Clone)]
+pub struct Word {
+    text: Box<str>,
+    english: Box<str>,
+    /// Where it differs.
+    french: Option<Box<str>>,
+}
+
+impl Word {
+    /// The word, which is folded already.
+    pub fn new(text: &str) -> Self {
+        static FRENCH: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::French));
+        let (english, french) = (english_stem(text), FRENCH.stem(text));
+        let french = (french != english).then(|| french.into());
+        Self { text: text.into(), english: english.into(), french }
+    }
+
+    /// The word itself.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its English stem, then the French one where it differs.
+    ///
+    /// Both, since the language of a text in a directory is often not the one it is marked with.
+    pub fn stems(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.english).chain(self.french.as_deref())
+    }
 }
 
 /// The English stem of a folded word.
@@ -240,8 +260,9 @@ mod tests {
 
     #[test]
     fn stems_join_forms_of_a_word() {
-        assert_eq!(stems("housing").0, stems("houses").0);
-        let french = |word| stems(word).1.unwrap_or_else(|| stems(word).0);
+        let english = |word| Word::new(word).stems().next().unwrap().to_owned();
+        assert_eq!(english("housing"), english("houses"));
+        let french = |word| Word::new(word).stems().last().unwrap().to_owned();
         assert_eq!(french("alimentaires"), french("alimentaire"));
         assert_eq!(french("logements"), french("logement"));
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{english_stem, is_stop_word, words};
+use super::{Word, is_stop_word, words};
 
 /// Groups of phrases that stand for each other in a search.
 ///
@@ -11,8 +11,8 @@ use super::{english_stem, is_stop_word, words};
 #[derive(Debug, Default)]
 pub struct Synonyms {
     groups: Vec<Vec<Phrase>>,
-    /// From the stems of a phrase to its groups.
-    by_stems: HashMap<Vec<String>, Vec<usize>>,
+    /// From the English stems of a phrase, with spaces between them, to its groups.
+    by_stems: HashMap<String, Vec<usize>>,
     /// The words of the longest phrase.
     longest: usize,
 }
@@ -20,8 +20,9 @@ pub struct Synonyms {
 #[derive(Debug)]
 struct Phrase {
     /// The words to look for.
-    words: Vec<String>,
-    stems: Vec<String>,
+    words: Vec<Word>,
+    /// See [`Synonyms::by_stems`].
+    stems: String,
 }
 
 impl Synonyms {
@@ -37,7 +38,7 @@ impl Synonyms {
         for record in csv::Reader::from_reader(table.as_bytes()).records().flatten() {
             let phrases = record.get(0).unwrap_or_default().split(';');
             let phrases = phrases.map(content_words).filter(|words| !words.is_empty());
-            let group: Vec<Phrase> = phrases.map(|words| Phrase { stems: stems(&words), words }).collect();
+            let group: Vec<Phrase> = phrases.map(|words| Phrase { stems: joined_stems(&words).0, words }).collect();
             for phrase in &group {
                 synonyms.longest = synonyms.longest.max(phrase.words.len());
                 let groups = synonyms.by_stems.entry(phrase.stems.clone()).or_default();
@@ -51,25 +52,35 @@ impl Synonyms {
     }
 
     /// The longest phrase of the table that these words begin with: its length in words, and what else it is called.
-    pub fn starting(&self, words: &[String]) -> Option<(usize, Vec<&[String]>)> {
-        let stems = stems(words.get(..self.longest).unwrap_or(words));
-        (1..=stems.len()).rev().find_map(|length| {
-            let own = stems.get(..length)?;
+    pub fn starting(&self, words: &[Word]) -> Option<(usize, Vec<&[Word]>)> {
+        let (stems, ends) = joined_stems(words.get(..self.longest).unwrap_or(words));
+        ends.iter().enumerate().rev().find_map(|(last, end)| {
+            let own = stems.get(..*end)?;
             let others = self.by_stems.get(own)?.iter().filter_map(|group| self.groups.get(*group)).flatten();
-            Some((length, others.filter(|other| other.stems != own).map(|other| other.words.as_slice()).collect()))
+            Some((last + 1, others.filter(|other| other.stems != own).map(|other| other.words.as_slice()).collect()))
         })
     }
 }
 
 /// The words of a phrase that are looked for.
-pub(in crate::services) fn content_words(phrase: &str) -> Vec<String> {
+pub(in crate::services) fn content_words(phrase: &str) -> Vec<Word> {
     let all = words(phrase);
-    let content: Vec<String> = all.iter().filter(|word| !is_stop_word(word)).cloned().collect();
-    if content.is_empty() { all } else { content }
+    let mut content = all.iter().filter(|word| !is_stop_word(word)).peekable();
+    if content.peek().is_some() { content.map(|word| Word::new(word)).collect() } else { all.iter().map(|word| Word::new(word)).collect() }
 }
 
-fn stems(words: &[String]) -> Vec<String> {
-    words.iter().map(|word| english_stem(word)).collect()
+/// The English stems of some words, with spaces between them, and where each ends.
+fn joined_stems(words: &[Word]) -> (String, Vec<usize>) {
+    let mut joined = String::new();
+    let ends = words.iter().map(|word| {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(&word.english);
+        joined.len()
+    });
+    let ends = ends.collect();
+    (joined, ends)
 }
 
 #[cfg(test)]
@@ -78,7 +89,7 @@ mod tests {
 
     fn others(text: &str) -> (usize, Vec<String>) {
         let (length, others) = Synonyms::shipped().starting(&content_words(text)).unwrap_or_default();
-        (length, others.into_iter().map(|words| words.join(" ")).collect())
+        (length, others.into_iter().map(|words| words.iter().map(Word::text).collect::<Vec<_>>().join(" ")).collect())
     }
 
     #[test]
