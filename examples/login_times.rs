@@ -1,7 +1,7 @@
 //! How long a login that is refused takes, by the reason for which it is: `cargo run --release --example login_times [ROUNDS]`.
 //!
-//! Prints a median for each reason. They should be alike, or the time of an answer tells which clients there are: that all reasons cost the
-//! same work is what the tests of `auth::secrets` hold, and this is what they cost on a machine that has nothing else to do.
+//! Prints a median for each reason. They should be alike, or the time of an answer tells which clients there are: a refusal takes a fixed
+//! time, and this tells whether what is done for it ends before, on a machine that has nothing else to do.
 
 #![expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 
@@ -28,17 +28,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let clock = Clock::default();
     let authority = Authority::start(&Config::from_flags::<_, &str>([])?, &db, &clock).await?;
 
-    let [known, rotated, disabled] = [client(&db, &clock)?, client(&db, &clock)?, client(&db, &clock)?];
+    let [known, rotated, disabled, old] = [client(&db, &clock)?, client(&db, &clock)?, client(&db, &clock)?, client(&db, &clock)?];
     let (now, hash) = (clock.now(), ClientSecret::generate()?.hash()?);
     let grace_ends_at = now.plus(chrono::Duration::days(1));
     db.write_blocking(move |conn| repository::rotate_secret(conn, rotated, &hash, grace_ends_at, now))?;
     db.write_blocking(move |conn| repository::set_active(conn, disabled, false, now))?;
+
+    let hash = ClientSecret::generate()?.hash()?;
+    let unchecked = hash.find('$').map_or(hash.clone(), |start| hash.split_at(start).1.to_owned());
+    db.write_blocking(move |conn| repository::rotate_secret(conn, old, &unchecked, now, now))?;
 
     let cases = [
         ("no such client", ClientId::generate()),
         ("another secret", known),
         ("another secret, and two that are good", rotated),
         ("another secret, and the client is disabled", disabled),
+        ("another secret, and the hash has no check", old),
     ];
     let wrong = ClientSecret::generate()?;
     let mut took: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];

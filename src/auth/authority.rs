@@ -4,15 +4,14 @@
 //! [`STANDING_KEPT`], on every process, even for tokens already issued.
 
 use std::borrow::Cow;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
+use super::hashing::Hashing;
 use super::key_ring::KeyRing;
 use super::limits::Limits;
 use super::links::{Link, Links, Purpose};
@@ -22,24 +21,15 @@ use super::tokens::{Claims, LONGEST_TOKEN, Refusal, Tokens};
 use super::{repository, secrets};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
 use crate::db::types::Instant;
-use crate::error::{Error, Result};
-use crate::http::concurrency::Concurrency;
+use crate::db::{Db, DbConn};
+use crate::error::{Chain, Error, Result};
 use crate::kind::{ClientId, OrganizationId};
 
 /// How long a client's row is taken to be what it was.
 const STANDING_KEPT: Duration = Duration::seconds(5);
-/// Hashes that may run at once; each takes a core for some tens of milliseconds, and 19 MiB.
-const HASHES_AT_ONCE: usize = 2;
-/// Logins that may wait for their hashes, two for a guess; the next is turned away.
-const LOGINS_WAITING: usize = 32;
-/// Logins that may wait as one client: whoever guesses at the secrets of few keeps no other out.
-const LOGINS_OF_ONE: u16 = 8;
-/// A login that has waited for longer has no place among these any more.
-const LOGIN_LASTS: StdDuration = StdDuration::from_secs(60);
-/// Logins that may wait as clients that do not exist, beside all others.
-const STRANGERS_WAITING: usize = 8;
+/// How long a login takes that is refused, whatever for: more than a hash does, so that its time tells nothing of what was done.
+const REFUSAL_TAKES: StdDuration = StdDuration::from_millis(250);
 const TOKENS_REMEMBERED: usize = 10_000;
 const CLIENTS_REMEMBERED: usize = 10_000;
 const LOGINS_REMEMBERED: usize = 1_000;
@@ -59,11 +49,9 @@ pub struct Authority {
     /// Clients as they stood when last read.
     standings: Cache<ClientId, (Option<Standing>, Instant)>,
     /// Secrets that matched, by the SHA-256 of client and secret, with the hash they matched. A client that logs in again needs no
-    /// hash, so a flood of strangers, who do, cannot keep it out.
+    /// hash, and waits for nobody's.
     matched: Cache<[u8; 32], Arc<str>>,
     hashing: Hashing,
-    /// The logins that wait for their hashes, by the client.
-    waiting: Concurrency<ClientId>,
 }
 
 struct Verified {
@@ -99,7 +87,6 @@ impl Authority {
             standings: Cache::new(CLIENTS_REMEMBERED),
             matched: Cache::new(LOGINS_REMEMBERED),
             hashing: Hashing::default(),
-            waiting: Concurrency::new(LOGINS_OF_ONE),
         })
     }
 
@@ -163,39 +150,33 @@ impl Authority {
 
     /// The client with this id and secret; `None` where there is none, it is not active, or the secret is another.
     ///
-    /// Whether the client exists does not show in the time this takes. Fails with [`Error::Busy`] where too many wait already.
+    /// Which of these it is does not show in the time this takes. Fails with [`Error::Busy`] where too many wait already. What whoever
+    /// guesses can do, [`Hashing`] says.
     pub async fn log_in(&self, db: &Db, clock: &Clock, client: ClientId, secret: &str) -> Result<Option<Standing>> {
         if !secrets::is_well_formed(secret) {
             return Ok(None);
         }
+        let refused_at = tokio::time::Instant::now() + REFUSAL_TAKES;
+        let standing = self.find_by_secret(db, clock, client, secret).await?;
+        if standing.is_none() {
+            tokio::time::sleep_until(refused_at).await;
+        }
+        Ok(standing)
+    }
+
+    async fn find_by_secret(&self, db: &Db, clock: &Clock, client: ClientId, secret: &str) -> Result<Option<Standing>> {
         let now = clock.now();
-        let found = db.read(move |conn| Ok((repository::find_secret_hashes(conn, client)?, repository::find_standing(conn, client)?)));
-        let (known, standing) = found.await?;
-        let whose = known.is_some().then_some(client);
-        let hashes = secrets::as_many_as_any(known.map_or_else(Vec::new, |known| known.live_at(now)));
+        let find = move |conn: &mut DbConn| Ok((repository::find_secret_hashes(conn, client)?, repository::find_standing(conn, client)?));
+        let (known, standing) = db.read_briefly(find).await?;
+        let hashes = known.map_or_else(Vec::new, |known| known.live_at(now));
         let digest: [u8; 32] = Sha256::new().chain_update(client.uuid()).chain_update(secret).finalize().into();
         let is_known = self.matched.get(&digest).is_some_and(|matched| hashes.iter().any(|hash| **hash == *matched));
         if !is_known {
-            let Some(matched) = self.verify(whose, secret, hashes).await? else { return Ok(None) };
-            self.matched.insert(digest, matched.into());
+            let Some(matched) = self.hashing.find(client, secret, hashes).await? else { return Ok(None) };
+            self.matched.insert(digest, with_check(db, client, secret, matched).await.into());
         }
         self.standings.insert(client, (standing, now));
         Ok(standing.filter(|standing| standing.is_active))
-    }
-
-    /// The hash that is the secret's, if one is. Those who try clients that do not exist take no place from those who try one that does,
-    /// nor do those who try one client from the others.
-    async fn verify(&self, whose: Option<ClientId>, secret: &str, hashes: Vec<String>) -> Result<Option<String>> {
-        let (secret, hashing) = (secret.to_owned(), &self.hashing);
-        let hash = move || hashes.into_iter().find(|hash| secrets::verify(&secret, hash));
-        let Some(client) = whose else { return hashing.run(&hashing.strangers, hash).await };
-        let slot = self.waiting.open(client, LOGIN_LASTS).map_err(|_| Error::Busy)?;
-        let hash_in_place = move || {
-            let found = hash();
-            drop(slot);
-            found
-        };
-        hashing.run(&hashing.places, hash_in_place).await
     }
 
     /// A token for this client, of the newest key that every process knows.
@@ -205,75 +186,21 @@ impl Authority {
     }
 }
 
-/// Hashes beside the threads that answer requests, a few at a time.
-///
-/// A hash keeps its place until it has ended: whoever asked for it may be gone long before.
-struct Hashing {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-    /// Places of those who try clients that do not exist.
-    strangers: Arc<Semaphore>,
-}
-
-impl Default for Hashing {
-    fn default() -> Self {
-        let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(HASHES_AT_ONCE);
-        let [turns, places, strangers] = [at_once, LOGINS_WAITING, STRANGERS_WAITING].map(|permits| Arc::new(Semaphore::new(permits)));
-        Self { turns, places, strangers }
-    }
-}
-
-impl Hashing {
-    /// Fails with [`Error::Busy`] where too many wait in these places.
-    async fn run<T: Send + 'static>(&self, places: &Arc<Semaphore>, hash: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place = Arc::clone(places).try_acquire_owned().map_err(|_| Error::Busy)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
-        let hash_in_turn = move || {
-            let found = hash();
-            drop((turn, place));
-            found
-        };
-        actix_web::web::block(hash_in_turn).await.map_err(Error::internal)
+/// The hash that this secret matched, as it is kept from now on: one that had no check is given it.
+async fn with_check(db: &Db, client: ClientId, secret: &str, hash: String) -> String {
+    let Some(checked) = secrets::with_check(secret, &hash) else { return hash };
+    let (before, after) = (hash.clone(), checked.clone());
+    match db.write(move |conn| repository::rewrite_hash(conn, client, &before, &after)).await {
+        Ok(()) => checked,
+        Err(error) => {
+            log::warn!("the secret of client {client} has no check yet, and is given one at another login: {}", Chain(&error));
+            hash
+        }
     }
 }
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").field("tokens", &self.tokens).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[actix_web::test]
-    async fn a_hash_that_nobody_waits_for_any_more_keeps_its_place_until_it_has_ended() {
-        let hashing = Arc::new(Hashing::default());
-        let (free, all) = (hashing.turns.available_permits(), hashing.places.available_permits());
-        let (begun, begins) = mpsc::channel();
-        let (end, ended) = mpsc::channel::<()>();
-        let asked = Arc::clone(&hashing);
-        let caller = actix_web::rt::spawn(async move {
-            let hash = move || {
-                begun.send(()).unwrap();
-                ended.recv().unwrap();
-            };
-            asked.run(&asked.places, hash).await
-        });
-        // The caller runs on this thread, until the other one has begun.
-        while begins.try_recv().is_err() {
-            actix_web::rt::task::yield_now().await;
-        }
-        caller.abort();
-        assert!(caller.await.unwrap_err().is_cancelled());
-        assert_eq!((hashing.turns.available_permits(), hashing.places.available_permits()), (free - 1, all - 1));
-        end.send(()).unwrap();
-        while hashing.places.available_permits() < all {
-            actix_web::rt::task::yield_now().await;
-        }
-        assert_eq!(hashing.turns.available_permits(), free);
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod handlers;
+mod hashing;
 pub mod key_ring;
 pub mod keys;
 pub mod limits;

@@ -68,6 +68,15 @@ pub fn rotate_secret(conn: &mut DbConn, id: ClientId, secret_hash: &str, grace_e
     Ok(changed == 1)
 }
 
+/// Keeps the same hash of a client in another form, where the client still has it.
+pub fn rewrite_hash(conn: &mut DbConn, id: ClientId, hash: &str, rewritten: &str) -> Result<()> {
+    let present = clients::table.find(id).filter(clients::secret_hash.eq(hash));
+    diesel::update(present).set(clients::secret_hash.eq(rewritten)).execute(conn)?;
+    let previous = clients::table.find(id).filter(clients::previous_secret_hash.eq(hash));
+    diesel::update(previous).set(clients::previous_secret_hash.eq(Some(rewritten))).execute(conn)?;
+    Ok(())
+}
+
 /// Lets a client call, or no longer. False where there is no such client.
 pub fn set_active(conn: &mut DbConn, id: ClientId, is_active: bool, now: Instant) -> Result<bool> {
     let changed = diesel::update(clients::table.find(id))

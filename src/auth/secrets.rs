@@ -8,12 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
 /// Every secret starts with this, so that scanners of repositories and logs can find one that has leaked.
 const PREFIX: &str = "kith_secret_";
 const RANDOM_BYTES: usize = 32;
+/// How much of a digest is a check: 66 bits of the 256 that a secret has.
+const CHECK_CHARACTERS: usize = 11;
 
 /// A client's secret as it is shown, once.
 ///
@@ -32,11 +35,12 @@ impl ClientSecret {
         &self.0
     }
 
-    /// What is kept in its place: an Argon2id hash in PHC form.
+    /// What is kept in its place: an Argon2id hash in PHC form, with its check before it (see [`check`]).
     pub fn hash(&self) -> Result<String> {
         let salt = SaltString::encode_b64(&random_bytes::<16>()?).map_err(|error| Error::internal(error.to_string()))?;
         let hash = argon2().hash_password(self.0.as_bytes(), &salt).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(hash.to_string())
+        let hash = hash.to_string();
+        Ok(check_of(&self.0, &hash) + &hash)
     }
 }
 
@@ -63,23 +67,50 @@ pub fn is_well_formed(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|random| URL_SAFE_NO_PAD.decode(random).is_ok_and(|bytes| bytes.len() == RANDOM_BYTES))
 }
 
-/// Whether the presented text is the secret that was hashed. Takes some tens of milliseconds of one core and 19 MiB, on purpose.
-pub fn verify(presented: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(presented.as_bytes(), &hash).is_ok())
+/// What the check of a hash says of a presented text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// It is the secret, or one text of 2^66 that are not; the hash says which.
+    Passed,
+    /// It is not the secret.
+    Failed,
+    /// The hash is of a time when no check was kept with it, and has to say by itself.
+    Absent,
 }
 
-/// The hash of a secret nobody has. Checking a stranger's secret against it takes as long as checking a client's, so that the time
-/// of an answer does not tell which clients exist.
-pub const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$Ej4cea5cqabQFx4OxCJrkw$uJWL0gEFspITkX7QhomZ1Xe+VLcjHs77yI5iCdoVEVE";
+/// Whether the presented text can be the secret that was hashed: the first bits of a SHA-256 of both, which takes no time.
+///
+/// A secret is drawn from 2^256 and not thought of by somebody: who reads the check in a stolen table still has the rest to guess. Who does
+/// not has to guess the check as well, and cannot work it out, for the salt of the hash is in it.
+pub fn check(presented: &str, kept: &str) -> Check {
+    match parts(kept) {
+        ("", _) => Check::Absent,
+        (check, hash) if check == check_of(presented, hash) => Check::Passed,
+        _ => Check::Failed,
+    }
+}
 
-/// The most hashes that a client can have: of its secret, and of the one before it while that is still good.
-const MOST_HASHES: usize = 2;
+/// The same hash with the check of this secret, which must be the one that was hashed; `None` where it has one.
+pub fn with_check(secret: &str, kept: &str) -> Option<String> {
+    let (check, hash) = parts(kept);
+    check.is_empty().then(|| check_of(secret, hash) + hash)
+}
 
-/// The hashes of a client, or none for a stranger, made up to the most that there can be with [`NOBODYS_HASH`]: a wrong secret is checked
-/// as often whether there is no such client, one with one secret, or one that has just been given another.
-pub fn as_many_as_any(mut hashes: Vec<String>) -> Vec<String> {
-    hashes.resize(MOST_HASHES, NOBODYS_HASH.to_owned());
-    hashes
+fn check_of(secret: &str, hash: &str) -> String {
+    let mut check = URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(hash).chain_update(secret).finalize());
+    check.truncate(CHECK_CHARACTERS);
+    check
+}
+
+/// The check, which may be empty, and the hash, which begins with the first `$`.
+fn parts(kept: &str) -> (&str, &str) {
+    kept.find('$').map_or(("", kept), |start| kept.split_at(start))
+}
+
+/// Whether the presented text is the secret that was hashed. Takes some tens of milliseconds of one core and 19 MiB, on purpose.
+pub fn verify(presented: &str, kept: &str) -> bool {
+    let (_, hash) = parts(kept);
+    PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(presented.as_bytes(), &hash).is_ok())
 }
 
 #[cfg(test)]
@@ -90,7 +121,7 @@ mod tests {
     fn a_secret_matches_its_own_hash_only() {
         let (one, other) = (ClientSecret::generate().unwrap(), ClientSecret::generate().unwrap());
         let hash = one.hash().unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(parts(&hash).1.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(verify(one.expose(), &hash));
         assert!(!verify(other.expose(), &hash));
         assert_ne!(hash, one.hash().unwrap(), "two hashes of one secret have two salts");
@@ -111,23 +142,23 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_checked_as_often_for_everybody() {
-        let secret = ClientSecret::generate().unwrap();
-        let hash = secret.hash().unwrap();
-        for own in [vec![], vec![hash.clone()], vec![hash.clone(), hash.clone()]] {
-            let is_own = !own.is_empty();
-            let hashes = as_many_as_any(own);
-            assert_eq!(hashes.len(), MOST_HASHES);
-            assert_eq!(hashes.iter().any(|hash| verify(secret.expose(), hash)), is_own);
-        }
+    fn the_check_of_a_hash_is_passed_by_its_own_secret_only() {
+        let (one, other) = (ClientSecret::generate().unwrap(), ClientSecret::generate().unwrap());
+        let hash = one.hash().unwrap();
+        assert_eq!(parts(&hash).0.len(), CHECK_CHARACTERS);
+        assert_eq!(check(one.expose(), &hash), Check::Passed);
+        assert_eq!(check(other.expose(), &hash), Check::Failed);
+        assert_ne!(parts(&hash).0, parts(&one.hash().unwrap()).0, "two hashes of one secret have two checks");
     }
 
     #[test]
-    fn checking_against_nobodys_hash_costs_what_checking_against_a_clients_does() {
-        let real = ClientSecret::generate().unwrap().hash().unwrap();
-        let parameters = |hash: &str| hash.rsplitn(3, '$').nth(2).unwrap().to_owned();
-        assert_eq!(parameters(NOBODYS_HASH), parameters(&real));
-        assert_eq!(NOBODYS_HASH.len(), real.len());
-        assert!(PasswordHash::new(NOBODYS_HASH).is_ok());
+    fn a_hash_without_a_check_is_good_and_is_given_one() {
+        let secret = ClientSecret::generate().unwrap();
+        let checked = secret.hash().unwrap();
+        let (_, unchecked) = parts(&checked);
+        assert_eq!(check(secret.expose(), unchecked), Check::Absent);
+        assert!(verify(secret.expose(), unchecked));
+        assert_eq!(with_check(secret.expose(), unchecked), Some(checked.clone()));
+        assert_eq!(with_check(secret.expose(), &checked), None);
     }
 }
