@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use diesel::dsl::not;
 use diesel::prelude::*;
 
 use super::{Principal, Scope};
@@ -125,7 +126,9 @@ pub fn shut_out_by(conn: &mut DbConn, caller: &Principal, ids: &[PatientId]) -> 
     if left.is_empty() {
         return Ok(left);
     }
-    let managed = patients::table.filter(among(patients::id, ids)).filter(patients::organization_id.eq(caller.organization_id));
+    // Asked for as a key, SQLite would read all whom the caller manages.
+    let is_managed = not(patients::organization_id.ne(caller.organization_id));
+    let managed = patients::table.filter(among(patients::id, ids)).filter(is_managed);
     let managed: Vec<PatientId> = each!(conn, |conn| managed.select(patients::id).load(conn))?;
     left.retain(|id| !managed.contains(id));
     let asked: Vec<PatientId> = left.iter().copied().collect();

@@ -270,7 +270,9 @@ pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId)
 /// Those of these referrals that the organization sent or received.
 pub fn parties_among(conn: &mut DbConn, organization: OrganizationId, ids: &[ReferralId]) -> Result<HashSet<ReferralId>> {
     let is_received = sight::is_sent().and(referrals::performer_id.eq(organization));
-    let its = referrals::table.filter(among(referrals::id, ids)).filter(referrals::organization_id.eq(organization).or(is_received));
+    // Asked for as a key, SQLite would read all that the organization has, for each of these.
+    let is_own = not(referrals::organization_id.ne(organization));
+    let its = referrals::table.filter(among(referrals::id, ids)).filter(is_own.or(is_received));
     let found: Vec<ReferralId> = each!(conn, |conn| its.select(referrals::id).load(conn))?;
     Ok(found.into_iter().collect())
 }

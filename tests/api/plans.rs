@@ -94,6 +94,12 @@ fn names_resources(statement: &str) -> bool {
     condition.is_some_and(|condition| ["changes.resource_id = ", "changes.resource_id IN "].iter().any(|name| condition.contains(name)))
 }
 
+/// The tables of which a statement names rows by their ids.
+fn named_tables(statement: &str) -> impl Iterator<Item = &str> {
+    let before = statement.match_indices("`.`id` IN (").filter_map(|(place, _)| statement.get(..place));
+    before.filter_map(|before| before.rsplit('`').next())
+}
+
 /// What SQLite would do that grows with a table.
 fn sqlite_faults(conn: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(conn).unwrap();
@@ -107,7 +113,11 @@ fn sqlite_faults(conn: &mut SqliteConnection, statement: &str) -> Vec<String> {
         let reads_the_type = detail.contains("changes_feed_of_type") && names_resources(statement);
         reads_all || reads_the_type || (detail.starts_with("USE TEMP B-TREE") && !is_narrow && !is_small)
     };
-    steps.into_iter().map(|step| step.detail).filter(|detail| is_fault(detail)).collect()
+    let is_looked_up =
+        |table: &&str| steps.iter().any(|step| step.detail.starts_with(&format!("SEARCH {table} ")) && step.detail.contains("(id=?"));
+    let not_looked_up = named_tables(statement).filter(|table| !is_looked_up(table));
+    let not_looked_up: Vec<String> = not_looked_up.map(|table| format!("{table} are named and not looked up by their ids")).collect();
+    steps.into_iter().map(|step| step.detail).filter(|detail| is_fault(detail)).chain(not_looked_up).collect()
 }
 
 #[derive(QueryableByName)]
