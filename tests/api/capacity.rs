@@ -429,7 +429,8 @@ on_both!(a_status_that_followed_when_it_was_read_is_not_said_though_the_list_has
     let says = |status: &str| [json!(status), json!(0), Value::Null];
     for (path, key) in [(format!("{}/capacity", town.path()), None), (town.part("newcomers"), Some("newcomers"))] {
         let line = |version: Option<i64>, room: &Value| {
-            json!({ "items": [{ "service_id": town.service, "key": key, "version": version, "capacity": room }] })
+            let line = json!({ "service_id": town.service, "key": key, "version": version, "capacity": room });
+            json!({ "items": [line] })
         };
         let version = async || town.read().await["version"].as_i64().unwrap();
         let set = async |version: Option<i64>, room: &Value| {
