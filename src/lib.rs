@@ -24,7 +24,7 @@
 //! **The program.** [`cli`] is the command, [`config`] its settings, [`demo`] its invented town, [`logging`] its log, [`clock`] its time,
 //! and [`openapi`] makes the document that requests are checked against.
 //!
-//! **What many share.** [`types`], [`text`], [`languages`], [`postal_codes`] and [`files`].
+//! **What many share.** [`types`], [`text`], [`languages`], [`postal_codes`], [`streets`] and [`files`].
 
 pub mod app;
 pub mod appointments;
@@ -66,6 +66,7 @@ pub mod screenings;
 pub mod services;
 pub mod slots;
 pub mod sources;
+pub mod streets;
 pub mod text;
 pub mod timeline;
 pub mod types;

@@ -5,7 +5,8 @@
 //! itself, in a savepoint of which nothing is left, and what would be there from then on is kept beside the job under what it would be
 //! known by: its id where the lines come from, its identifiers. A later line that is of such a resource, or names a new one, is not written. It
 //! is checked by itself: its body by the schema, what it says of its history, that whatever it names is there or foreseen, and that nobody
-//! else has its identifiers. Whether it keeps the rules that are asked as a line is written only the import finds out.
+//! else has its identifiers. Whether it keeps the rules that are asked as a line is written only the import finds out; but a service asks
+//! no more of the organization that gives it than that it is there, so that it is written all the same, beside one that stands in for it.
 //!
 //! A line may also be refused for want of what an earlier one would have changed, as where that gave the consent. So it is also kept what
 //! lines would change of what is there, the one that a line is of and the patient, screening, referral or slot that it names; where a line
@@ -28,6 +29,7 @@ use crate::db::types::Id;
 use crate::error::{Error, Fault, Result};
 use crate::identifiers;
 use crate::kind::{OrganizationId, ResourceType};
+use crate::organizations::model::{OrganizationInput, OrganizationKind, OrganizationRow};
 use crate::types::Identifier;
 use crate::{changes, organizations};
 
@@ -44,6 +46,9 @@ pub(super) fn try_some(conn: &mut DbConn, caller: &Principal, job: JobId, lines:
     run.keep(conn)?;
     Ok(results)
 }
+
+/// What is not there, but would be made by lines before.
+type ToCome = BTreeSet<(ResourceType, Uuid)>;
 
 /// The resource that a line is of.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +73,9 @@ impl Run<'_> {
         let (head, tried, duplicates) = match &line.content {
             Content::Blank => return Ok(None),
             Content::Refused(of, problem) => return Ok(Some(refused(line.number, *of, (**problem).clone()))),
-            Content::Ready { head, body, duplicates, names } => (head, self.outcome(conn, head, body, names, false), duplicates.as_slice()),
+            Content::Ready { head, body, duplicates, names } => {
+                (head, self.outcome(conn, head, body, names, &ToCome::new()), duplicates.as_slice())
+            }
             Content::Open { head, body } => (head, self.open(conn, head, body.clone()), &[][..]),
         };
         let is_new = tried.as_ref().is_ok_and(|(_, of)| of.is_new);
@@ -81,51 +88,60 @@ impl Run<'_> {
         let kind = head.of.kind();
         let (names, leans) = within(self.resolve(conn, kind, &mut body))?;
         let body = within(kind.read(body))?;
-        self.outcome(conn, head, &body, &names, leans)
+        self.outcome(conn, head, &body, &names, &leans)
     }
 
-    /// Puts ids in the place of what a body names, of what lines before it would make too. What of it is there, and whether it leans on
-    /// something that is not. Fails where something is neither.
-    fn resolve(&self, conn: &mut DbConn, kind: &dyn Loadable, body: &mut Value) -> Result<(Vec<(ResourceType, Uuid)>, bool)> {
+    /// Puts ids in the place of what a body names, of what lines before it would make too. What of it is there, and what it leans on that
+    /// is not. Fails where something is neither.
+    fn resolve(&self, conn: &mut DbConn, kind: &dyn Loadable, body: &mut Value) -> Result<(Vec<(ResourceType, Uuid)>, ToCome)> {
         let named = references::named(kind, body)?;
-        let keyed: Vec<(&str, Uuid)> = named.iter().filter_map(|(place, of, value)| Some((place.as_str(), key_of(*of, value)?))).collect();
-        let found = self.find(conn, &keyed.iter().map(|(_, key)| *key).collect::<Vec<_>>())?;
-        for (place, key) in keyed {
-            if let Some((of, target)) = found.get(&key).zip(body.pointer_mut(place)) {
-                *target = Value::String(of.id.to_string());
+        let keyed: Vec<(&str, ResourceType, Uuid)> =
+            named.iter().filter_map(|(place, of, value)| Some((place.as_str(), *of, key_of(*of, value)?))).collect();
+        let found = self.find(conn, &keyed.iter().map(|(_, _, key)| *key).collect::<Vec<_>>())?;
+        let mut to_come = ToCome::new();
+        for (place, of, key) in keyed {
+            let Some(foreseen) = found.get(&key) else { continue };
+            if foreseen.is_new {
+                to_come.insert((of, foreseen.id));
+            }
+            if let Some(target) = body.pointer_mut(place) {
+                *target = Value::String(foreseen.id.to_string());
             }
         }
         references::resolve(conn, self.caller, kind, body, true)?;
-        let to_come: HashSet<Uuid> = found.values().filter(|of| of.is_new).map(|of| of.id).collect();
         let ids = references::named(kind, body)?.into_iter().filter_map(|(place, of, value)| Some((place, of, id_of(&value)?)));
-        let there: Vec<(String, ResourceType, Uuid)> = ids.filter(|(_, _, id)| !to_come.contains(id)).collect();
+        let there: Vec<(String, ResourceType, Uuid)> = ids.filter(|(_, of, id)| !to_come.contains(&(*of, *id))).collect();
         if !to_come.is_empty() {
             ensure_there(conn, &there)?;
         }
-        Ok((there.into_iter().map(|(_, of, id)| (of, id)).collect(), !to_come.is_empty()))
+        Ok((there.into_iter().map(|(_, of, id)| (of, id)).collect(), to_come))
     }
 
-    /// What would become of a line that names these, which are there, and perhaps leans on others that are not.
+    /// What would become of a line that names these, which are there, and perhaps leans on others that are to come.
     fn outcome(
         &mut self,
         conn: &mut DbConn,
         head: &Head,
         body: &Body,
         names: &[(ResourceType, Uuid)],
-        leans: bool,
+        leans: &ToCome,
     ) -> Result<(LineOutcome, Foreseen)> {
         let (kind, caller) = (head.of.kind(), self.caller);
         caller.require(kind.write_scope())?;
         let said = Said { id: head.id, body, was: &head.was, is_sent: head.is_sent };
         let content = kind.digest(said)?;
         let known = self.find(conn, &keys(kind, said))?;
-        let (outcome, of) = match self.own(conn, kind, said, &known)? {
-            Some(own) => {
+        let (outcome, of) = match (self.own(conn, kind, said, &known)?, stood_in_for(kind, leans)) {
+            (Some(own), beside) => {
                 within(by_itself(conn, caller, kind, said, own.id, false))?;
+                // What is not there yet is what the line makes of it.
+                if let Some(beside) = beside.filter(|_| own.is_new && is_by_itself(kind.resource_type())) {
+                    written(conn, caller, kind, said, &beside)?;
+                }
                 (if own.content == Some(content) { LineOutcome::Unchanged } else { LineOutcome::Updated }, own)
             }
-            None if leans => within(standing(conn, caller, kind, said))?,
-            None => match written(conn, caller, kind, said) {
+            (None, None) => within(standing(conn, caller, kind, said))?,
+            (None, Some(beside)) => match written(conn, caller, kind, said, &beside) {
                 Err(error @ (Error::Busy | Error::Unavailable(_) | Error::TimedOut)) => return Err(error),
                 Err(_) if self.is_changed(conn, kind, names)? => within(standing(conn, caller, kind, said))?,
                 done => done?,
@@ -207,15 +223,46 @@ impl Run<'_> {
     }
 }
 
-/// What becomes of a line that is written, of which nothing is left.
-fn written(conn: &mut DbConn, caller: &Principal, kind: &dyn Loadable, said: Said<'_>) -> Result<(LineOutcome, Foreseen)> {
-    let write = |conn: &mut DbConn| conn.undone(|conn| within(kind.write(conn, caller, said)));
+/// What becomes of a line that is written beside these organizations, which are to come, of all which nothing is left.
+fn written(
+    conn: &mut DbConn,
+    caller: &Principal,
+    kind: &dyn Loadable,
+    said: Said<'_>,
+    beside: &[OrganizationId],
+) -> Result<(LineOutcome, Foreseen)> {
+    let write = |conn: &mut DbConn| {
+        conn.undone(|conn| {
+            for organization in beside {
+                stand_in(conn, caller, *organization)?;
+            }
+            within(kind.write(conn, caller, said))
+        })
+    };
     let (outcome, id) = match write(conn) {
         // Another may have created it since it was looked for: then it is replaced.
         Err(Error::Duplicate { .. }) => write(conn)?,
         done => done?,
     };
     Ok((outcome, Foreseen { id, is_new: outcome == LineOutcome::Created, content: None }))
+}
+
+/// Puts something in the place of an organization that is to come.
+fn stand_in(conn: &mut DbConn, caller: &Principal, id: OrganizationId) -> Result<()> {
+    if organizations::repository::exists(conn, id)? {
+        return Ok(());
+    }
+    let content = OrganizationInput::named("To come", OrganizationKind::Agency);
+    organizations::repository::insert(conn, &OrganizationRow::new(id, caller.organization_id, content, caller.at))
+}
+
+/// The organizations beside which a line can be written that leans on these: none where it leans on nothing; `None` where it depends on
+/// what these are, or what lines before have made of them.
+fn stood_in_for(kind: &dyn Loadable, leans: &ToCome) -> Option<Vec<OrganizationId>> {
+    let organization = |(of, id): &(ResourceType, Uuid)| {
+        (is_by_itself(kind.resource_type()) && *of == ResourceType::Organization).then(|| OrganizationId::from_uuid(*id))
+    };
+    leans.iter().map(organization).collect()
 }
 
 /// What would become of a line, as far as that can be told without writing it.
@@ -270,6 +317,11 @@ fn ensure_there(conn: &mut DbConn, named: &[(String, ResourceType, Uuid)]) -> Re
 /// Whether there are others beside it that a line adds to by naming it, and on which the rules of the next one depend.
 const fn has_others(kind: ResourceType) -> bool {
     matches!(kind, ResourceType::Patient | ResourceType::Screening | ResourceType::Referral | ResourceType::Slot)
+}
+
+/// Whether the rules of its lines ask of what they name only whether it is there, and of what it was before only whether that is the same.
+const fn is_by_itself(kind: ResourceType) -> bool {
+    matches!(kind, ResourceType::Service)
 }
 
 /// Stands for all resources of a kind.

@@ -126,10 +126,11 @@ pub async fn list_imports(app: State, caller: Allowed<Loads>, query: Query<JobQu
 ///
 /// It does not find what shows only once the lines before are written. A line that names what one of them would make, or is of what one of
 /// them would make or change, is checked by its schema and what `read_only` says of its history, not by the rules that are asked as it is
-/// written, such as that a consent stands, a need is the patient's, a slot has a place. Nor is a line refused by such a rule where one before
-/// it changes what it names, or adds to the same patient, screening, referral or slot. A second line of a resource counts as changed where it
-/// says something else than the one before it, a need that the screening of an earlier line would raise as new, and an identifier that an
-/// earlier line takes from a record as that record's still. What others write meanwhile is not foreseen.
+/// written, such as that a consent stands, a need is the patient's, a slot has a place; but a new service is held to all of them, whichever
+/// line makes it or the organization that gives it. Nor is a line refused by such a rule where one before it changes what it names, or adds
+/// to the same patient, screening, referral or slot. A second line of a resource counts as changed where it says something else than the
+/// one before it, a need that the screening of an earlier line would raise as new, and an identifier that an earlier line takes from a
+/// record as that record's still. What others write meanwhile is not foreseen.
 ///
 /// The answer comes once all has arrived; the work is done afterwards, by whichever process is free, and goes on after a restart behind the
 /// last line that is done. `GET /v1/imports/{id}` says how far it is, `GET /v1/imports/{id}/results` what became of each line. A line that

@@ -81,7 +81,7 @@ impl Bulk for Services {
             let row = setting::lock(conn, caller, id)?;
             let capacity = capacity.stated(row.has_list(key.as_deref()));
             if row.room_of(key.as_deref()).is_none_or(|known| is_news(&capacity, known)) {
-                setting::say(conn, caller, &row, key.as_deref(), &capacity, &pointer)?;
+                setting::say(conn, caller, &row, key.as_deref(), &capacity, &pointer, false)?;
                 is_changed = true;
             }
         }

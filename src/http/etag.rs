@@ -58,6 +58,11 @@ impl OptionalIfMatch {
     /// What names no version.
     pub const ANY: Self = Self(None);
 
+    /// Whether the caller named versions: so they have read the one that passes the [check](Self::check).
+    pub const fn names_version(&self) -> bool {
+        matches!(self.0, Some(Wanted::Tags(_)))
+    }
+
     /// Fails if the caller named any version, where there is nothing yet that could have one.
     pub fn check_new(&self) -> Result<()> {
         self.0.as_ref().map_or(Ok(()), |_| Err(Error::VersionMismatch { current: None }))

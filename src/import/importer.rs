@@ -17,6 +17,7 @@ use super::text::{fold, plain};
 use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, schema};
 use crate::hsds::repository::SourceRowKind;
 use crate::services::model::{Place, ServiceInput};
+use crate::streets;
 use crate::types::Point;
 
 /// Reads the records of one source.
@@ -390,8 +391,8 @@ fn cell(point: Point) -> (i64, i64) {
 
 /// What tells one address at a point from another: the street, else the name of the service.
 fn standing(place: &Place, name: &str) -> u64 {
-    let line = place.address.as_ref().and_then(|address| address.line1.as_deref()).unwrap_or(name);
+    let line = place.address.as_ref().and_then(|address| address.line1.as_deref());
     let mut hasher = DefaultHasher::new();
-    fold(line).hash(&mut hasher);
+    line.map_or_else(|| fold(name), streets::street).hash(&mut hasher);
     hasher.finish()
 }

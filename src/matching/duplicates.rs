@@ -11,6 +11,7 @@ use strsim::jaro_winkler;
 
 use crate::services::duplicates::keys;
 use crate::services::model::{DomainStrength, ServiceInput};
+use crate::streets::{street, town};
 use crate::text::bare;
 
 /// How alike two names at one provider's door must be.
@@ -108,7 +109,7 @@ impl Seen {
 /// Street and city of each place.
 fn streets(service: &ServiceInput) -> impl Iterator<Item = (String, String)> + '_ {
     let addresses = service.places.iter().filter_map(|place| place.address.as_ref());
-    addresses.filter_map(|address| Some((bare(address.line1.as_deref()?), bare(address.city.as_deref().unwrap_or_default()))))
+    addresses.filter_map(|address| Some((street(address.line1.as_deref()?), town(address.city.as_deref().unwrap_or_default()))))
 }
 
 /// Name with each telephone, name with each street address.
@@ -169,6 +170,9 @@ mod tests {
     fn the_same_name_and_address_is_the_same_service() {
         let at = |name: &str| json!({ "name": name, "places": [{ "address": { "line1": "12 Mill St.", "city": "Alder Falls" } }] });
         assert_eq!(groups(&[at("Pantry"), at("Pantry"), at("Choir")]), [0, 0, 2]);
+        let written = |street: &str, city: &str| json!({ "name": "Pantry", "places": [{ "address": { "line1": street, "city": city } }] });
+        let again = written("Unit 4, 12 Mill Street", "ALDER FALLS");
+        assert_eq!(groups(&[at("Pantry"), again, written("14 Mill St.", "Alder Falls")]), [0, 0, 2]);
     }
 
     #[test]

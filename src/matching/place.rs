@@ -9,6 +9,7 @@ use super::person::PersonLocation;
 use crate::postal_codes::{compact, is_canadian_prefix, province};
 use crate::provinces::{self, is_canada};
 use crate::services::model::{AREA_SLACK_M, AreaKind, Place, PointPrecision, ServiceArea};
+use crate::streets::{of_towns, town};
 use crate::text::bare;
 use crate::types::Point;
 
@@ -50,7 +51,7 @@ impl Home {
     /// Whether the words or the name of an area are those of the person's town, or hold them: "Kelowna and West Kelowna".
     pub(super) fn is_named_by(&self, areas: &[ServiceArea]) -> bool {
         let Some(city) = self.city.as_deref() else { return false };
-        let names = |area: &ServiceArea| holds_words(&bare(&area.value), city);
+        let names = |area: &ServiceArea| holds_words(&of_towns(&area.value), city);
         areas.iter().any(|area| matches!(area.kind, AreaKind::City | AreaKind::Text) && names(area))
     }
 
@@ -109,7 +110,7 @@ impl Home {
             "vallee",
             "valley",
         ];
-        let area = bare(value);
+        let area = of_towns(value);
         let may_hold_it = towns.len() != 1 || area.split(' ').any(|word| WIDER.contains(&word)) || holds_words(&area, city);
         if may_hold_it { None } else { Some(false) }
     }
@@ -150,25 +151,9 @@ fn country_code(value: &str) -> Option<&str> {
 
 /// The towns that words name, folded: `Kelowna and West Kelowna`, `City of Kelowna, BC`.
 fn towns(words: &str) -> Vec<String> {
-    const KINDS: &[&str] = &[
-        "city of",
-        "town of",
-        "village of",
-        "district of",
-        "township of",
-        "municipality of",
-        "ville de",
-        "ville d",
-        "village de",
-        "municipalite de",
-    ];
     let listed = words.split([',', ';', '/', '&']).map(bare);
     let names = listed.flat_map(|part| part.replace(" et ", " and ").split(" and ").map(str::to_owned).collect::<Vec<_>>());
-    let without_kind = |name: &str| {
-        let kind = KINDS.iter().find_map(|kind| name.strip_prefix(*kind)?.strip_prefix(' '));
-        kind.unwrap_or(name).trim().to_owned()
-    };
-    let mut towns: Vec<String> = names.map(|name| without_kind(&name)).filter(|name| !name.is_empty()).collect();
+    let mut towns: Vec<String> = names.map(|name| town(&name)).filter(|name| !name.is_empty()).collect();
     // The province after a town is not another; before one it may be Québec.
     while towns.len() > 1 && towns.last().is_some_and(|last| provinces::named(last).is_some()) {
         towns.pop();
@@ -387,5 +372,7 @@ mod tests {
         }
         assert_eq!(in_area(json!({ "city": "Langford" }), "city", "Greater Victoria"), Served::Unclear);
         assert_eq!(in_area(json!({ "city": "City of Kelowna" }), "city", "Kelowna"), Served::Inside);
+        assert_eq!(in_area(json!({ "city": "Fort St. John" }), "city", "Fort Saint John"), Served::Inside);
+        assert_eq!(in_area(json!({ "city": "St. John" }), "city", "Greater Saint John"), Served::Unclear);
     }
 }

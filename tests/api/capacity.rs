@@ -412,6 +412,64 @@ on_both!(another_status_than_the_one_that_followed_is_said_by_whoever_sends_it_b
     assert_eq!(set, [follows("open", 3), follows("full", 0), [json!("closed"), json!(0), Value::Null]]);
 });
 
+on_both!(a_status_that_followed_when_it_was_read_is_not_said_though_the_list_has_moved_since, |db| async move {
+    let town = Town::new(db).await;
+    let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);
+    let list = format!("{}/waitlist-entries", town.path());
+    let wait = async |room: Option<&str>| {
+        let patient = clinic.post("/v1/patients", json!({ "names": [{ "family": "Lavallée" }] })).await.id();
+        let referral = json!({ "patient_id": patient, "kind": "service", "service_id": town.service, "source_type": "family_physician",
+            "consent": { "form": "verbal" } });
+        let referral = clinic.post("/v1/referrals", referral).await.id();
+        format!("{list}/{}", provider.post(&list, json!({ "referral_id": referral, "key": room })).await.id())
+    };
+    let leave = async |entry: &str| clinic.post(&format!("{entry}/leave"), json!({})).await.expect(200);
+    let told = |room: &Value| ["status", "available", "is_status_derived"].map(|field| room[field].clone());
+    let follows = |status: &str| [json!(status), json!(0), json!(true)];
+    let says = |status: &str| [json!(status), json!(0), Value::Null];
+    for (path, key) in [(format!("{}/capacity", town.path()), None), (town.part("newcomers"), Some("newcomers"))] {
+        let line = |version: Option<i64>, room: &Value| {
+            let line = json!({ "service_id": town.service, "key": key, "version": version, "capacity": room });
+            json!({ "items": [line] })
+        };
+        let version = async || town.read().await["version"].as_i64().unwrap();
+        let set = async |version: Option<i64>, room: &Value| {
+            told(&provider.post(LIST, line(version, room)).await.expect(200)["items"][0]["capacity"])
+        };
+        let full = provider.put_any(&path, json!({ "available": 0 })).await.expect(200);
+        assert_eq!(told(&full), follows("full"));
+        let entry = wait(key).await;
+        let waited_for = provider.put_any(&path, full.clone()).await.expect(200);
+        assert_eq!(told(&waited_for), follows("waitlist"), "{path}: somebody has joined since");
+        assert_eq!(set(None, &full).await, follows("waitlist"));
+        leave(&entry).await;
+        assert_eq!(told(&provider.put_any(&path, waited_for.clone()).await.expect(200)), follows("full"), "{path}: they have left");
+        assert_eq!(set(None, &waited_for).await, follows("full"));
+        // One who counts the last place down may have left the status as it was.
+        let mut last = full.clone();
+        last["status"] = json!("open");
+        assert_eq!(told(&provider.put_any(&path, last).await.expect(200)), follows("full"));
+
+        // Who names the version has read what is there: another status is meant.
+        assert_eq!(told(&provider.put(&path, version().await, full.clone()).await.expect(200)), follows("full"));
+        assert_eq!(told(&provider.put(&path, version().await, waited_for.clone()).await.expect(200)), says("waitlist"), "{path}");
+        provider.put(&path, version().await - 1, full.clone()).await.expect_problem(412, "version_mismatch");
+        provider.put_any(&path, json!({ "available": 0 })).await.expect(200);
+        assert_eq!(set(Some(version().await), &waited_for).await, says("waitlist"));
+
+        // Free places that were not changed rule out that it followed.
+        let open = provider.put_any(&path, json!({ "available": 4 })).await.expect(200);
+        let with = |status: &str| {
+            let mut room = open.clone();
+            room["status"] = json!(status);
+            room
+        };
+        assert_eq!(provider.put_any(&path, with("full")).await.faults(422), [("/available".to_owned(), "contradictory".to_owned())]);
+        let kept = provider.put_any(&path, with("waitlist")).await.expect(200);
+        assert_eq!(told(&kept), [json!("waitlist"), json!(4), Value::Null]);
+    }
+});
+
 on_both!(a_place_that_was_offered_is_theirs_whatever_is_said_of_the_room_since, |db| async move {
     let town = Town::new(db).await;
     let (provider, clinic) = (&town.provider, town.keeper.app.clinic().await);

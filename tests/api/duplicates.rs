@@ -126,6 +126,20 @@ on_both!(duplicates_are_listed_page_by_page_each_once, |db| async move {
     assert_eq!((all, seen.len()), (4, 4));
 });
 
+on_both!(a_place_is_one_however_its_street_and_city_are_written, |db| async move {
+    let keeper = TestApp::new(db).await.tenant("Valley 211", OrganizationKind::Directory).await;
+    let add = async |phone: &str, street: &str, city: &str| {
+        let places = json!([{ "address": { "line1": street, "city": city } }]);
+        let service = json!({ "name": "Newcomer kitchen", "phones": [{ "original": phone }], "places": places });
+        keeper.post("/v1/services", service).await.id()
+    };
+    add("250-555-0142", "12, rue Main Ouest", "Saint-John").await;
+    add("250-555-0143", "14 Main Street West", "Saint John").await;
+    assert_eq!(reasons(&keeper).await, Vec::<Value>::new(), "next door is another place");
+    add("250-555-0144", "Unit 4 - 12 Main St. W", "St. John").await;
+    assert_eq!(reasons(&keeper).await, [json!(["same_name", "same_place"])]);
+});
+
 /// The pairs that are listed: the reasons of each.
 async fn reasons(keeper: &Caller) -> Vec<Value> {
     let listed = keeper.get(DUPLICATES).await.expect(200);

@@ -27,7 +27,9 @@ use crate::services::row::CapacityEntryRow;
 /// By the provider, or by who keeps the record. It replaces what was said before, which stays in the history, and it is a new version of
 /// the service. What was true earlier than what is known (`as_of`) is refused. What lies ahead by 24 hours at most is true now, and what is
 /// later is refused. What was said more than 60 days ago is stale, and counts half in search and matching. A service that is `full` or
-/// `closed` has no free places: what says both is refused. To say the same once more is to confirm it, and is remembered too: an
+/// `closed` has no free places: what says both is refused. A status that followed where it was read, and comes back with
+/// `is_status_derived`, is not said by that, also where people have joined or left the list since; `If-Match` tells a status that was changed
+/// on purpose from one that was read earlier. To say the same once more is to confirm it, and is remembered too: an
 /// `Idempotency-Key` tells that from a request that is sent again.
 ///
 /// Where people stand on the list that Kith keeps, `held` says how many of the free places are kept for them, and `waitlist_length` how
@@ -77,7 +79,7 @@ async fn put_capacity(
         .run(app, caller, move |conn, caller, capacity| {
             let row = setting::lock(conn, caller, id)?;
             version.check(row.version)?;
-            let (capacity, row) = setting::say(conn, caller, &row, key.as_deref(), capacity, "")?;
+            let (capacity, row) = setting::say(conn, caller, &row, key.as_deref(), capacity, "", version.names_version())?;
             Reply::versioned(row.version, &capacity)
         })
         .await

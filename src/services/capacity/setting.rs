@@ -37,7 +37,7 @@ pub fn lock(conn: &mut DbConn, caller: &Principal, id: ServiceId) -> Result<Serv
 }
 
 /// Takes what somebody says of a room, at `pointer` of their request, with the status that follows from it where none is said: see
-/// [`set`].
+/// [`set`]. Who `names_version` has read the room as it is.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the moment lies ahead by more than a day, or the status rules out the free places;
@@ -49,8 +49,9 @@ pub fn say(
     key: Option<&str>,
     capacity: &Capacity,
     pointer: &str,
+    names_version: bool,
 ) -> Result<(Capacity, ServiceRow)> {
-    let capacity = capacity.stated_over(row.room_of(key), row.has_list(key));
+    let capacity = capacity.stated_over(row.room_of(key), row.has_list(key), names_version);
     if capacity.contradicts_itself() {
         return Err(Error::invalid(format!("{pointer}/available"), "contradictory", capacity.contradiction()));
     }
@@ -194,7 +195,7 @@ fn take(conn: &mut DbConn, caller: &Principal, id: ServiceId, line: &CapacityLin
     if line.version.is_some_and(|version| version != row.version) {
         return Err(Error::VersionMismatch { current: Some(row.version) });
     }
-    say(conn, caller, &row, line.key.as_deref(), &line.capacity, "/capacity")
+    say(conn, caller, &row, line.key.as_deref(), &line.capacity, "/capacity", line.version.is_some())
 }
 
 /// What is wrong with a line; an error of the server or the database, and not of the line, is given back.

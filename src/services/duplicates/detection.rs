@@ -46,7 +46,7 @@ text_enum! {
         SimilarName = "similar_name",
         /// A telephone is the same.
         SamePhone = "same_phone",
-        /// A street address is the same, or a point to about ten metres.
+        /// A street address is the same, however street and city are written and whatever its unit, or a point to about ten metres.
         SamePlace = "same_place",
         /// The web page or an electronic mail address is the same.
         SameContact = "same_contact",

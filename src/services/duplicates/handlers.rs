@@ -35,8 +35,9 @@ use crate::services::resource::Services;
 /// also have a word in common that few of them have, and of one provider's those in one city. Pairs that are alike in nothing else are not
 /// listed.
 ///
-/// A provider is the same by its record, or by its name where each source has a record of its own, as that name was at most a minute ago.
-/// It counts for nothing where both services say in or for which cities they are and have none in common: branches are not duplicates.
+/// A place is the same by its street, house number and city, in English or French and with or without a unit, or by its point. A provider
+/// is the same by its record, or by its name where each source has a record of its own, as that name was at most a minute ago. It counts
+/// for nothing where both services say in or for which cities they are and have none in common: branches are not duplicates.
 #[utoipa::path(tag = "services", params(ServiceDuplicateQuery), responses((status = 200, description = "A page of pairs.", body = Page<ServiceDuplicate>)), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/duplicates")]
 pub async fn list_service_duplicates(

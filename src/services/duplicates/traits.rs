@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::keys;
 use crate::services::model::{PointPrecision, ServiceInput};
+use crate::streets;
 use crate::text::{bare, fold};
 
 /// What kind of thing is in common.
@@ -55,9 +56,10 @@ impl Trait {
     }
 }
 
-/// A city by a number that is the same however its name is pointed: `Fort St. John` is `Fort St John`. None where it has no letter.
+/// A city by a number that is the same however its name is [written](streets::town): `Fort St. John` is `Fort Saint-John`. None where it
+/// has no letter.
 pub fn city(name: &str) -> Option<u32> {
-    let name = bare(name);
+    let name = streets::town(name);
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     u32::try_from(hasher.finish() >> 32).ok().filter(|_| !name.is_empty())
@@ -78,9 +80,9 @@ pub fn traits(service: &ServiceInput) -> Box<[Trait]> {
             found.push(Trait::new(TraitKind::Place, keys::spot(point)));
         }
         let Some(address) = &place.address else { continue };
-        let city = fold(address.city.as_deref().unwrap_or_default());
-        if let Some(street) = &address.line1 {
-            found.push(Trait::new(TraitKind::Place, (fold(street), &city)));
+        let city = streets::town(address.city.as_deref().unwrap_or_default());
+        if let Some(street) = address.line1.as_deref().map(streets::street).filter(|street| !street.is_empty()) {
+            found.push(Trait::new(TraitKind::Place, (street, &city)));
         }
         if !city.is_empty() {
             found.push(Trait::new(TraitKind::Name, (&name, &city)));
@@ -112,9 +114,24 @@ mod tests {
     #[test]
     fn a_city_is_one_however_its_name_is_pointed() {
         assert_eq!(city("Fort St. John"), city("FORT  ST JOHN"));
-        assert_eq!(city("Saint-Jérôme"), city("saint jerome"));
+        assert_eq!(city("Saint-Jérôme"), city("st jerome"));
         assert_ne!(city("Fort St. John"), city("Fort St. James"));
         assert_eq!(city(" — "), None);
+    }
+
+    #[test]
+    fn a_street_of_a_city_is_one_however_both_are_written() {
+        let at = |street: &str, city: &str| {
+            let address = json!({ "line1": street, "city": city });
+            let service: ServiceInput = serde_json::from_value(json!({ "name": "Choir", "places": [{ "address": address }] })).unwrap();
+            traits(&service)
+        };
+        for (street, city) in [("12, rue Mill O.", "St. John"), ("#4 - 12 Mill Street West", "City of Saint-John")] {
+            assert_eq!(at("12 Mill St W", "Saint John"), at(street, city), "{street}, {city}");
+        }
+        assert_ne!(at("12 Mill St W", "Saint John"), at("14 Mill St W", "Saint John"));
+        assert_ne!(at("12 Mill St W", "Saint John"), at("12 Mill St W", "St. John's"));
+        assert_eq!(at("—", "Saint John"), at(" ", "Saint John"), "neither is a place");
     }
 
     #[test]

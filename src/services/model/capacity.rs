@@ -71,7 +71,10 @@ pub struct Capacity {
     #[schema(example = json!(null))]
     pub is_waitlist_counted: Option<bool>,
     /// True where `status` follows from the free places and from who waits, and changes with them; null where it was said, or nothing
-    /// follows. Whoever says true and sends back the status that the room shows has not said it; another status beside it is said.
+    /// follows. Whoever says true and sends back a status that they read has not said it. With the service's version (`If-Match`, `version`
+    /// of a line) that is the status which the room shows, and another one is said. Without, the list may have moved since it was read: any
+    /// status is taken for one that followed which may have done so, from these free places or those of the room, with people on the list or
+    /// without; another one is said, as `closed` always is. Whoever leaves this out says every status but `unknown`.
     #[schema(example = json!(null))]
     pub is_status_derived: Option<bool>,
 }
@@ -110,15 +113,28 @@ impl Capacity {
     }
 
     /// What a caller says of a room that shows `shown`, with the status that follows where none is said, as [`stated`](Self::stated) has it.
-    /// They may send back what they read: the status is theirs where it is neither the one that followed there nor the one that follows now.
+    /// They may send back what they read, and a status that followed there is not theirs. Who `names_version` has read what is shown; who
+    /// does not may have read it before people joined or left the list.
     #[must_use]
-    pub fn stated_over(&self, shown: Option<&Self>, has_list: bool) -> Self {
+    pub fn stated_over(&self, shown: Option<&Self>, has_list: bool, names_version: bool) -> Self {
         let stated = self.stated(has_list);
-        let is_shown = shown.is_some_and(|shown| shown.is_status_derived == Some(true) && shown.status == self.status);
-        if self.is_status_derived != Some(true) || is_shown || stated.status == self.status {
+        if self.is_status_derived != Some(true) || stated.status == self.status {
+            return stated;
+        }
+        let followed = shown.filter(|shown| shown.is_status_derived == Some(true));
+        let is_shown = followed.is_some_and(|shown| shown.status == self.status);
+        if is_shown || (!names_version && self.may_have_followed(followed)) {
             return stated;
         }
         Self { is_status_derived: None, ..self.clone() }.stated(has_list)
+    }
+
+    /// Whether the status is one that may have followed when the room was read, which now shows `followed`.
+    fn may_have_followed(&self, followed: Option<&Self>) -> bool {
+        let follows = |room: &Self| [false, true].into_iter().any(|has_list| room.stated(has_list).status == self.status);
+        // Where none is free any more, one was before it was taken.
+        let is_left_open = self.status == CapacityStatus::Open && self.available == Some(0);
+        is_left_open || follows(self) || followed.is_some_and(follows)
     }
 
     /// What the provider said, with the status that follows from the free places where none is said; `has_list` where people stand on the

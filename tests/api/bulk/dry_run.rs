@@ -227,6 +227,59 @@ on_both!(a_dry_run_says_of_what_is_there_or_in_an_earlier_line_what_the_import_d
     assert_eq!((counts(&job), outcomes(&told)), (counts(&done), outcomes(&did)), "{did:#?}");
 });
 
+on_both!(a_dry_run_holds_a_service_to_all_rules_though_an_earlier_line_makes_it_or_its_organization, |db| async move {
+    let app = TestApp::new(db).await;
+    let clinic = app.clinic().await;
+    // A list is a value too.
+    let line = |name: &str, provider: Value, values: usize, was: Value| {
+        let source = json!({ "rows": vec![0; values - 1] });
+        let service = json!({ "name": name, "provider_id": provider, "source_fields": source, "identifiers": [key(name)] });
+        json!({ "type": "service", "resource": service, "read_only": was })
+    };
+    let there = [line("s-0", Value::Null, 1, json!({}))];
+    assert_eq!(counts(&load(&clinic, text(&there)).await), [1, 0, 0, 0]);
+    let former = Uuid::now_v7();
+    let room = |key: usize| json!({ "key": format!("part-{key}"), "capacity": { "available": 1 } });
+    let rooms = |many: usize| json!({ "capacities": (0..many).map(room).collect::<Vec<_>>() });
+    let lines = [
+        json!({ "type": "organization", "id": former, "resource": { "name": "The House", "kind": "agency", "identifiers": [key("o-1")] } }),
+        line("s-1", key("o-1"), 30_000, json!({})),
+        line("s-2", json!(former), 1, rooms(50)),
+        line("s-0", key("o-1"), 1, json!({})),
+        line("s-2", key("o-1"), 1, rooms(50)),
+        // One value too many, of the organization that is to come.
+        line("s-1", key("o-1"), 30_001, json!({})),
+        line("s-3", key("o-1"), 30_001, json!({})),
+        line("s-4", json!(former), 30_001, json!({})),
+        line("s-5", key("o-1"), 1, json!({ "capacity": { "available": 1, "as_of": "2027-01-01T00:00:00Z" } })),
+        line("s-6", key("o-1"), 1, rooms(51)),
+        line("s-7", key("o-2"), 1, json!({})),
+    ];
+    let before = written(&app).await;
+    let (job, told) = tried(&clinic, &lines).await;
+    let expected = [
+        ("created", ""),
+        ("created", ""),
+        ("created", ""),
+        ("updated", ""),
+        ("unchanged", ""),
+        ("refused", "too_many"),
+        ("refused", "too_many"),
+        ("refused", "too_many"),
+        ("refused", "out_of_range"),
+        ("refused", "too_many"),
+        ("refused", "not_found"),
+    ];
+    assert_eq!(outcomes(&told), expected, "{told:#?}");
+    assert_eq!(written(&app).await, before, "nor is there anything of what stood in for the organization");
+    assert_eq!(clinic.get("/v1/organizations?name=To%20come").await.expect(200)["items"], json!([]));
+    let done = load(&clinic, text(&lines)).await;
+    let did = results(&clinic, &done).await;
+    assert_eq!((counts(&job), outcomes(&told)), (counts(&done), outcomes(&did)), "{did:#?}");
+    let faults = |told: &[Value]| told.iter().map(|line| line["problem"]["errors"].clone()).collect::<Vec<_>>();
+    assert_eq!(faults(&told), faults(&did));
+});
+
 on_both!(what_lines_of_a_dry_run_leave_to_later_ones_is_kept_until_it_has_ended, |db| async move {
     let app = TestApp::new(db).await;
     let clinic = app.clinic().await;
