@@ -438,6 +438,6 @@ fn say_room(
         return Ok(if is_said { Outcome::Done } else { Outcome::Again(StatusCode::CONFLICT, Box::new(seen), changed(language)) });
     }
     let service = services::capacity::lock(conn, &caller, service.id)?;
-    services::capacity::say(conn, &caller, &service, None, &capacity, "")?;
+    services::capacity::say(conn, &caller, &service, None, &capacity, "", false)?;
     Ok(Outcome::Done)
 }

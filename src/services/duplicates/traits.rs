@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::keys;
 use crate::services::model::{PointPrecision, ServiceInput};
 use crate::streets;
-use crate::text::{bare, fold};
+use crate::text::fold;
 
 /// What kind of thing is in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
