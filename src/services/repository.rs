@@ -45,6 +45,16 @@ pub fn merged_ids(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceId>> {
     Ok(services::table.filter(services::merged_into_id.eq(id)).select(services::id).order(services::id).load(conn)?)
 }
 
+/// One page of the same, those that come after one of them.
+pub fn list_merged(conn: &mut DbConn, id: ServiceId, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceId>> {
+    let merged = services::table.filter(services::merged_into_id.eq(id)).select(services::id);
+    let mut ids = merged.order(services::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        ids = ids.filter(services::id.gt(after));
+    }
+    Ok(ids.load(conn)?)
+}
+
 /// Says which record stands for these, if another one does.
 ///
 /// By itself, and not with every [`update`]: the column refers to its own table, and with such a column SQLite writes all indexes anew.
