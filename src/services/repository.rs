@@ -40,7 +40,7 @@ pub fn get(conn: &mut DbConn, id: ServiceId) -> Result<ServiceRow> {
     if row.deleted_at.is_some() { Err(Error::Gone) } else { Ok(row) }
 }
 
-/// The ids of the records that were merged into a service, in order.
+/// The ids of the records that were merged into a service, in order: as many as [`merge`](super::duplicates::merge) lets one stand for.
 pub fn merged_ids(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceId>> {
     Ok(services::table.filter(services::merged_into_id.eq(id)).select(services::id).order(services::id).load(conn)?)
 }

@@ -1,11 +1,11 @@
-//! What each record says of a service for which several stand: page by page.
+//! What each record says of a service for which several stand, page by page, and how many these may be.
 
 use diesel::connection::SimpleConnection as _;
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Caller, TestApp, text};
-use crate::duplicates::path;
+use crate::duplicates::{import, path, record};
 use crate::harness::{FIRST_IDS, TestDb, many_rows, numbered_id};
 
 /// The columns of a service beside its id.
@@ -127,4 +127,32 @@ on_both!(a_page_of_what_records_say_at_length_ends_early_and_goes_on, |db| async
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 12);
+});
+
+on_both!(so_many_records_are_merged_into_one_service_and_no_more, |db| async move {
+    let keeper = directory(db).await;
+    let registered = |source: &str| {
+        let identifiers = json!([{ "system": source, "value": "1" }, { "system": "register", "value": "42" }]);
+        record(source, "1", "Table", json!({ "identifiers": identifiers }))
+    };
+    assert_eq!(import(&keeper, "a", "", &[registered("a")]).await.1, [1, 0, 0, 0, 0]);
+    let service = text(&keeper.get("/v1/services").await.expect(200)["items"][0]["id"]);
+    let [second, third, fourth] = services(&keeper, ["Table"; 3], &json!({})).await;
+    merge(&keeper, &service, &second).await.expect(200);
+    copy_merged(&keeper, 498).await;
+    merge(&keeper, &service, &third).await.expect(200);
+
+    let too_many: [(String, String); 1] = [("/duplicate_id".into(), "too_many".into())];
+    assert_eq!(merge(&keeper, &service, &fourth).await.faults(422), too_many);
+    assert_eq!(merge(&keeper, &fourth, &service).await.faults(422), too_many, "they would come with the duplicate");
+    let (refused, counts) = import(&keeper, "b", "", &[registered("b"), record("b", "2", "Choir", json!({}))]).await;
+    assert_eq!(counts, [1, 0, 0, 1, 0], "it is no source of the service, and holds nothing else up");
+    assert_eq!(refused.json()["lines"][0]["notices"][0]["code"], "too_many");
+    assert_eq!(said(&keeper, &service, "?limit=200").await.iter().map(Vec::len).collect::<Vec<_>>(), [200, 200, 101]);
+
+    unmerge(&keeper, &service, &third).await.expect(200);
+    let (joined, counts) = import(&keeper, "b", "", &[registered("b")]).await;
+    assert_eq!(counts, [0, 1, 0, 0, 0], "there is room for one again");
+    assert_eq!(joined.json()["lines"][0]["notices"][0]["code"], "second_source");
+    assert_eq!(merge(&keeper, &service, &third).await.faults(422), too_many);
 });

@@ -110,8 +110,8 @@ pub async fn dismiss_service_duplicate(
 /// The service of the path stands for both from then on: its own words stand, what it lacks is taken over, and identifiers, referrals,
 /// waiting lists, slots, appointments, room and suggestions of the duplicate become its own. Later pulls and imports of either source
 /// change it and make no new record; `GET /v1/services/{id}/sources` tells which source says what. The duplicate's id answers 410 with
-/// code `merged`, and so does a sync by its keys that does not know of the merge; the HSDS directory lists it as inactive. By the
-/// organization that keeps both records.
+/// code `merged`, and so does a sync by its keys that does not know of the merge; the HSDS directory lists it as inactive. At most 500
+/// records are merged into one. By the organization that keeps both records.
 /// `POST /v1/services/{id}/unmerge` takes it back.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"1\"")), request_body = ServiceMerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "More than 20,000 referrals, slots, appointments and entries of waiting lists belong to the duplicate, what was said of its room counted a tenth: `too_much_at_once`."), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/merge")]
