@@ -18,6 +18,7 @@ use crate::hsds::repository::{self as hsds, SourceRow, SourceRowKind};
 use crate::hsds::said::Fields;
 use crate::kind::{self, OrganizationId, ServiceId};
 use crate::services::capacity::MOST_ROOMS;
+use crate::services::duplicates::merge::MOST_RECORDS;
 use crate::services::duplicates::{merges, sources};
 use crate::services::model::{Capacity, NamedCapacity, ServiceInput, ServiceStatus};
 use crate::services::repository;
@@ -370,7 +371,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Adds a record as one more source of a service that is known from elsewhere.
+    /// Adds a record as one more source of a service that is known from elsewhere, unless that stands for as many as it can.
     fn second_source(
         &mut self,
         conn: &mut DbConn,
@@ -381,6 +382,12 @@ impl<'a> Writing<'a> {
     ) -> Result<()> {
         let Some(into) = repository::find(conn, into)? else { return Ok(()) };
         let (actor, parsed) = (self.actor, &planned.parsed);
+        if repository::merged_ids(conn, into.id)?.len() >= MOST_RECORDS {
+            let of_more = format!("it would be one of more than {MOST_RECORDS} records that were merged into one");
+            let told = format!("its key is that of a service known from elsewhere, and {of_more}");
+            self.lines.push(line(parsed, planned.id, Verdict::Refused, vec![Notice::new("too_many", "identifiers", told)]));
+            return Ok(());
+        }
         let inactive = ServiceInput { status: ServiceStatus::Inactive, ..said.statement.clone() };
         let row = ServiceRow::new(planned.id, self.batch.owner, inactive, actor.at);
         let row = ServiceRow { merged_into_id: Some(into.id), ..row };

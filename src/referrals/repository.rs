@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use chrono::NaiveDate;
 use diesel::dsl::{exists, insert_into, not, select, update};
 use diesel::prelude::*;
 
@@ -22,6 +23,7 @@ use crate::http::page::Joined;
 use crate::identifiers::{self, IdentifierToken};
 use crate::kind::{self, MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::organizations;
+use crate::types::Identifier;
 
 /// The referral, if the caller sees it, deleted drafts included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
@@ -121,6 +123,33 @@ macro_rules! filtered {
     }};
 }
 
+/// A page of what a caller sees, put together of one way of seeing after the other.
+struct Sight<'a> {
+    caller: &'a Principal,
+    query: &'a ReferralQuery,
+    before: Option<ReferralId>,
+    /// The caller's day, where the overdue ones are asked for or left out.
+    today: Option<NaiveDate>,
+    page: Joined<ReferralHead, Reverse<ReferralId>>,
+}
+
+/// The first rows that are seen so, as far as they come before the end of a page that is full; whether they are few whatever else is asked
+/// for, where the query does not say it.
+macro_rules! rows {
+    ($sight:ident, $conn:expr, $seen:expr) => {
+        rows!($sight, $conn, $seen, $sight.query.patient_id.is_some() || $sight.query.parent_id.is_some())
+    };
+    ($sight:ident, $conn:expr, $seen:expr, $are_few:expr) => {
+        each!($conn, |conn| {
+            let rows = filtered!(conn, $sight.query, $sight.before, $sight.today, $are_few).filter($seen);
+            match $sight.page.end() {
+                Some(end) => rows.filter(referrals::id.gt(end.id)).load(conn),
+                None => rows.load(conn),
+            }
+        })?
+    };
+}
+
 /// One page of what the caller sees, newest first, and one row more.
 ///
 /// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
@@ -129,66 +158,87 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
     let today = query.overdue.map(today).transpose()?;
-    let mut page = Joined::new(query.limit, |row: &ReferralHead| Reverse(row.id));
-    let is_narrow = query.patient_id.is_some() || query.parent_id.is_some();
-    macro_rules! rows {
-        ($seen:expr) => {
-            rows!($seen, is_narrow)
-        };
-        ($seen:expr, $are_few:expr) => {
-            each!(conn, |conn| {
-                let rows = filtered!(conn, query, before, today, $are_few).filter($seen);
-                match page.end() {
-                    Some(end) => rows.filter(referrals::id.gt(end.id)).load(conn),
-                    None => rows.load(conn),
-                }
-            })?
-        };
-    }
+    let page = Joined::new(query.limit, |row: &ReferralHead| Reverse(row.id));
+    let mut seen = Sight { caller, query, before, today, page };
     if let Some(IdentifierToken(key)) = &query.identifier {
+        seen.add_known_as(conn, key)?;
+    } else if let Some(mailbox) = query.r#box {
+        seen.add_box(conn, mailbox)?;
+    } else {
+        seen.add_own(conn)?;
+        if query.organization_id != Some(own) && query.performer_organization_id != Some(own) {
+            seen.add_of_others(conn)?;
+        }
+    }
+    Ok(seen.page.into_rows())
+}
+
+impl Sight<'_> {
+    /// Adds those that other systems know by such a key.
+    fn add_known_as(&mut self, conn: &mut DbConn, key: &[Identifier]) -> Result<()> {
         // Each by itself: for several at once the database might rather look through all that an organization has.
         for id in identifiers::known_as::<kind::Referral>(conn, key, None)? {
-            let mut found: Vec<ReferralHead> = rows!(referrals::id.eq(id).and(sight::referrals(caller)));
-            found.retain(|row| is_in(query.r#box, row, own));
-            page.add(found);
+            let mut found: Vec<ReferralHead> = rows!(self, conn, referrals::id.eq(id).and(sight::referrals(self.caller)));
+            found.retain(|row| is_in(self.query.r#box, row, self.caller.organization_id));
+            self.page.add(found);
         }
-        return Ok(page.into_rows());
+        Ok(())
     }
-    let is_received = || sight::is_sent().and(referrals::performer_id.eq(own));
-    // Of whom others are asked for, none is looked for among one's own.
-    let may_be_own = |named: Option<OrganizationId>| named.is_none_or(|id| id == own);
-    let (may_be_sent, may_be_received) = (may_be_own(query.organization_id), may_be_own(query.performer_organization_id));
-    match query.r#box {
-        Some(Mailbox::Sent) if may_be_sent => return Ok(rows!(referrals::organization_id.eq(own))),
-        Some(Mailbox::Received) if may_be_received => return Ok(rows!(is_received())),
-        Some(_) => return Ok(Vec::new()),
-        None => {}
-    }
-    if may_be_sent {
-        page.add(rows!(referrals::organization_id.eq(own)));
-    }
-    if query.organization_id == Some(own) {
-        return Ok(page.into_rows());
-    }
-    if may_be_received {
-        page.add(rows!(is_received().and(referrals::organization_id.ne(own))));
-    }
-    if query.performer_organization_id == Some(own) {
-        return Ok(page.into_rows());
-    }
-    let is_of_others = || {
-        let is_not_received = referrals::performer_id.is_null().or(referrals::performer_id.ne(own));
-        sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
-    };
-    page.add(rows!(is_of_others().and(referrals::manager_id.eq(own))));
-    match sight::few_granted(conn, caller, DataCategory::Referrals, page.end().is_some())? {
-        Some(patients) if patients.is_empty() => {}
-        Some(patients) => {
-            page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(among(referrals::patient_id, &patients)), true));
+
+    /// Adds what is in a box of the caller's organization.
+    fn add_box(&mut self, conn: &mut DbConn, mailbox: Mailbox) -> Result<()> {
+        let own = self.caller.organization_id;
+        match mailbox {
+            Mailbox::Sent if self.may_be_sent() => self.page.add(rows!(self, conn, referrals::organization_id.eq(own))),
+            Mailbox::Received if self.may_be_received() => {
+                self.page.add(rows!(self, conn, sight::is_sent().and(referrals::performer_id.eq(own))));
+            }
+            Mailbox::Sent | Mailbox::Received => {}
         }
-        None => page.add(rows!(is_of_others().and(referrals::manager_id.ne(own)).and(sight::referrals(caller)))),
+        Ok(())
     }
-    Ok(page.into_rows())
+
+    /// Adds what is in either of them: what the organization has sent to itself, once.
+    fn add_own(&mut self, conn: &mut DbConn) -> Result<()> {
+        let own = self.caller.organization_id;
+        if self.may_be_sent() {
+            self.page.add(rows!(self, conn, referrals::organization_id.eq(own)));
+        }
+        if self.query.organization_id != Some(own) && self.may_be_received() {
+            let is_received = || sight::is_sent().and(referrals::performer_id.eq(own));
+            self.page.add(rows!(self, conn, is_received().and(referrals::organization_id.ne(own))));
+        }
+        Ok(())
+    }
+
+    /// Adds those of others that the caller sees: of patients whom its organization manages, or who let it.
+    fn add_of_others(&mut self, conn: &mut DbConn) -> Result<()> {
+        let own = self.caller.organization_id;
+        let is_of_others = || {
+            let is_not_received = referrals::performer_id.is_null().or(referrals::performer_id.ne(own));
+            sight::is_sent().and(referrals::organization_id.ne(own)).and(is_not_received)
+        };
+        self.page.add(rows!(self, conn, is_of_others().and(referrals::manager_id.eq(own))));
+        let is_not_managed = || is_of_others().and(referrals::manager_id.ne(own));
+        match sight::few_granted(conn, self.caller, DataCategory::Referrals, self.page.end().is_some())? {
+            Some(patients) if patients.is_empty() => {}
+            Some(patients) => {
+                self.page.add(rows!(self, conn, is_not_managed().and(among(referrals::patient_id, &patients)), true));
+            }
+            None => self.page.add(rows!(self, conn, is_not_managed().and(sight::referrals(self.caller)))),
+        }
+        Ok(())
+    }
+
+    /// Of whom others are asked for, none is looked for among one's own.
+    fn may_be_sent(&self) -> bool {
+        self.query.organization_id.is_none_or(|id| id == self.caller.organization_id)
+    }
+
+    /// The same of those that were sent to the caller's organization.
+    fn may_be_received(&self) -> bool {
+        self.query.performer_organization_id.is_none_or(|id| id == self.caller.organization_id)
+    }
 }
 
 /// Whether a referral is in this box of an organization.

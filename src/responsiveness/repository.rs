@@ -151,6 +151,12 @@ pub fn latest(conn: &mut DbConn, subject: Subject, since: Instant) -> Result<Vec
         Some(Sent { id, requester, performer, status, reason: reason.0.code, due_on, sent_at })
     });
     let sent: Vec<Sent> = sent.collect();
+    let mut steps = steps_of(conn, &sent)?;
+    Ok(sent.into_iter().map(|sent| (steps.remove(&sent.id).unwrap_or_default(), sent)).map(|(steps, sent)| (sent, steps)).collect())
+}
+
+/// The transitions of these referrals, oldest first.
+fn steps_of(conn: &mut DbConn, sent: &[Sent]) -> Result<HashMap<ReferralId, Vec<Step>>> {
     let mut steps: HashMap<ReferralId, Vec<Step>> = HashMap::with_capacity(sent.len());
     for sent in sent.chunks(500) {
         let ids: Vec<ReferralId> = sent.iter().map(|sent| sent.id).collect();
@@ -170,5 +176,5 @@ pub fn latest(conn: &mut DbConn, subject: Subject, since: Instant) -> Result<Vec
             steps.entry(id).or_default().push(step);
         }
     }
-    Ok(sent.into_iter().map(|sent| (steps.remove(&sent.id).unwrap_or_default(), sent)).map(|(steps, sent)| (sent, steps)).collect())
+    Ok(steps)
 }

@@ -40,9 +40,19 @@ pub fn get(conn: &mut DbConn, id: ServiceId) -> Result<ServiceRow> {
     if row.deleted_at.is_some() { Err(Error::Gone) } else { Ok(row) }
 }
 
-/// The ids of the records that were merged into a service, in order.
+/// The ids of the records that were merged into a service, in order: as many as [`merge`](super::duplicates::merge) lets one stand for.
 pub fn merged_ids(conn: &mut DbConn, id: ServiceId) -> Result<Vec<ServiceId>> {
     Ok(services::table.filter(services::merged_into_id.eq(id)).select(services::id).order(services::id).load(conn)?)
+}
+
+/// One page of the same, those that come after one of them.
+pub fn list_merged(conn: &mut DbConn, id: ServiceId, after: Option<ServiceId>, limit: i64) -> Result<Vec<ServiceId>> {
+    let merged = services::table.filter(services::merged_into_id.eq(id)).select(services::id);
+    let mut ids = merged.order(services::id).limit(limit).into_boxed();
+    if let Some(after) = after {
+        ids = ids.filter(services::id.gt(after));
+    }
+    Ok(ids.load(conn)?)
 }
 
 /// Says which record stands for these, if another one does.

@@ -115,6 +115,8 @@ mod sight;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod suggestions;

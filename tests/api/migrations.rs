@@ -1,4 +1,4 @@
-//! The schema: both databases and `src/db/schema.rs` say the same, and migrations go both ways.
+//! The schema: both databases and `src/db/schema/` say the same, and migrations go both ways.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,15 +53,18 @@ fn columns(conn: &mut DbConn) -> BTreeSet<Column> {
 
 /// The `table!` declarations, read as text: nullability is in diesel's types only.
 fn declared() -> BTreeSet<Column> {
-    let (mut declared, mut table) = (BTreeSet::new(), None);
-    for line in include_str!("../../src/db/schema.rs").lines().map(str::trim).filter(|line| !line.starts_with("diesel::")) {
-        if let Some((name, "{")) = line.rsplit_once(' ')
-            && let Some((name, _)) = name.split_once(" (")
-        {
-            table = Some(name.to_owned());
-        } else if let (Some(table), Some((column, kind))) = (&table, line.split_once(" -> ")) {
-            let (column_name, nullable) = (column.to_owned(), kind.starts_with("Nullable<"));
-            declared.insert(Column { table_name: table.clone(), column_name, nullable });
+    let mut declared = BTreeSet::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/db/schema")).unwrap() {
+        let (text, mut table) = (std::fs::read_to_string(file.unwrap().path()).unwrap(), None);
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with("diesel::")) {
+            if let Some((name, "{")) = line.rsplit_once(' ')
+                && let Some((name, _)) = name.split_once(" (")
+            {
+                table = Some(name.to_owned());
+            } else if let (Some(table), Some((column, kind))) = (&table, line.split_once(" -> ")) {
+                let (column_name, nullable) = (column.to_owned(), kind.starts_with("Nullable<"));
+                declared.insert(Column { table_name: table.clone(), column_name, nullable });
+            }
         }
     }
     declared
@@ -69,7 +72,7 @@ fn declared() -> BTreeSet<Column> {
 
 on_both!(the_database_has_the_columns_that_the_code_declares, |db| async move {
     let (found, declared) = (db.read(|conn| Ok(columns(conn))).await.unwrap(), declared());
-    assert_eq!(found.difference(&declared).collect::<Vec<_>>(), Vec::<&Column>::new(), "not in schema.rs");
+    assert_eq!(found.difference(&declared).collect::<Vec<_>>(), Vec::<&Column>::new(), "not in src/db/schema");
     assert_eq!(declared.difference(&found).collect::<Vec<_>>(), Vec::<&Column>::new(), "not in the database");
     assert!(!found.is_empty());
 });

@@ -15,7 +15,8 @@ use diesel::sql_types::{Json, Text};
 use kith::bulk::Engine;
 use kith::bulk::kinds::BulkType;
 use kith::db::{Db, DbConn, DbSettings};
-use kith::kind::OrganizationId;
+use kith::http::page::{encode_cursor, fingerprint};
+use kith::kind::{OrganizationId, ServiceId};
 use kith::organizations::model::OrganizationKind;
 use serde_json::{Value, json};
 
@@ -267,6 +268,27 @@ on_both!(what_falls_due_is_looked_for_among_what_is_open, |db| async move {
         assert_eq!(looks.len(), 1, "{looks:#?}");
         let plan = plan(&settings, &format!("SET enable_seqscan = off; {GENERIC}"), &looks[0]);
         assert!(plan.contains(index), "{plan}");
+    }
+});
+
+on_both!(the_records_behind_a_service_are_walked_in_their_order, |db| async move {
+    let db = overheard(db);
+    let settings = db.settings.clone();
+    let keeper = TestApp::with(db, &[]).await.tenant("Alder Valley Directory", OrganizationKind::Directory).await;
+    let service = keeper.make("/v1/services", json!({ "name": "Lunch Club" })).await;
+    let sources = format!("/v1/services/{service}/sources?limit=1");
+    let id: ServiceId = service.parse().unwrap();
+    let place = encode_cursor(&ServiceId::generate(), fingerprint(&("service sources", id))).unwrap();
+    for path in [sources.clone(), format!("{sources}&cursor={place}")] {
+        keeper.get(&path).await.expect(200);
+    }
+    let walks = heard(settings.url.starts_with("sqlite:"), "SELECT services.id FROM services", "services.merged_into_id = ");
+    let walks: Vec<String> = walks.into_iter().filter(|walk| walk.contains(" LIMIT ")).collect();
+    assert_eq!(walks.len(), 2, "from the first of them, and from a place on: {walks:#?}");
+    for walk in walks {
+        let plan = plan(&settings, &format!("SET enable_seqscan = off; {GENERIC}"), &walk);
+        let is_walk = plan.contains("services_merged_into_id_idx") && !plan.contains("\"Sort\"") && !plan.contains("TEMP B-TREE");
+        assert!(is_walk, "{walk}\n{plan}");
     }
 });
 

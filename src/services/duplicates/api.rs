@@ -125,10 +125,3 @@ pub struct ServiceStatement {
     /// What it says, with `source_fields`. What was merged does not run by itself, so that its status is `inactive`.
     pub content: ServiceInput,
 }
-
-/// What all sources of a service say.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ServiceStatements {
-    /// The service's own words first, then those of others in the order in which they count.
-    pub items: Vec<ServiceStatement>,
-}

@@ -3,27 +3,27 @@
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use super::api::{
-    DuplicateDismissal, ServiceDuplicate, ServiceDuplicateQuery, ServiceMerge, ServiceStatement, ServiceStatements, ServiceUnmerge,
-};
+use super::api::{DuplicateDismissal, ServiceDuplicate, ServiceDuplicateQuery, ServiceMerge, ServiceStatement, ServiceUnmerge};
 use super::detection::Rank;
 use super::{merge, unmerge};
 use crate::app::State;
 use crate::auth::{Allowed, scope};
-use crate::changes::{Action, Demand};
+use crate::changes::{self, Action, Demand};
+use crate::db::DbConn;
 use crate::db::types::Id;
 use crate::error::{Error, Result};
 use crate::http::command::{Command, Reply};
 use crate::http::etag::OptionalIfMatch;
+use crate::http::kept::Written;
 use crate::http::page::{self, Page};
 use crate::http::query::Query;
-use crate::http::resource::{self, Resource as _};
+use crate::http::resource::{self, HistoryQuery, Resource as _};
 use crate::import::fingerprints_of;
 use crate::kind::{self, ServiceId};
 use crate::services::api::Service;
-use crate::services::model::ServiceInput;
 use crate::services::repository;
 use crate::services::resource::Services;
+use crate::services::row::ServiceRow;
 
 /// List likely duplicates
 ///
@@ -111,8 +111,8 @@ pub async fn dismiss_service_duplicate(
 /// The service of the path stands for both from then on: its own words stand, what it lacks is taken over, and identifiers, referrals,
 /// waiting lists, slots, appointments, room and suggestions of the duplicate become its own. Later pulls and imports of either source
 /// change it and make no new record; `GET /v1/services/{id}/sources` tells which source says what. The duplicate's id answers 410 with
-/// code `merged`, and so does a sync by its keys that does not know of the merge; the HSDS directory lists it as inactive. By the
-/// organization that keeps both records.
+/// code `merged`, and so does a sync by its keys that does not know of the merge; the HSDS directory lists it as inactive. At most 500
+/// records are merged into one. By the organization that keeps both records.
 /// `POST /v1/services/{id}/unmerge` takes it back.
 #[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The id of the service that stands for both."), ("If-Match" = Option<String>, Header, description = "Fails with 412 unless the service has this version.", example = "\"1\"")), request_body = ServiceMerge, responses((status = 200, description = "The service as it now is.", body = Service), (status = 409, description = "More than 20,000 referrals, slots, appointments and entries of waiting lists belong to the duplicate, what was said of its room counted a tenth: `too_much_at_once`."), (status = 410, description = "The service was itself merged, or deleted.")), security(("oauth2" = ["services:write"])))]
 #[post("/v1/services/{id}/merge")]
@@ -157,28 +157,62 @@ pub async fn unmerge_service(
 
 /// Read which source says what of a service
 ///
-/// The service's own words, as its source or its keeper wrote them, then those of the records that were merged into it. The service shows
-/// the first, and of the others what the first do not say.
-#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id.")), responses((status = 200, description = "What each says.", body = ServiceStatements), (status = 410, description = "The service was deleted, or merged into another: `merged`.")), security(("oauth2" = ["services:read"])))]
+/// The service's own words first, as its source or its keeper wrote them, then those of the records that were merged into it, in the order
+/// in which they count. The service shows the first, and of the others what the first do not say.
+#[utoipa::path(tag = "services", params(("id" = ServiceId, Path, description = "The service's id."), HistoryQuery), responses((status = 200, description = "A page of what each says.", body = Page<ServiceStatement>), (status = 410, description = "The service was deleted, or merged into another: `merged`.")), security(("oauth2" = ["services:read"])))]
 #[get("/v1/services/{id}/sources")]
-pub async fn list_service_sources(app: State, _: Allowed<scope::ServicesRead>, id: Path<Id<kind::Service>>) -> Result<HttpResponse> {
-    let read = app.db.read(move |conn| {
-        let row = repository::get(conn, *id)?;
-        let others = repository::merged_ids(conn, row.id)?;
-        let records: Vec<ServiceId> = others.iter().copied().chain([row.id]).collect();
-        let listed = fingerprints_of(conn, &records)?;
-        let statement = |id: ServiceId, content: ServiceInput| ServiceStatement {
+pub async fn list_service_sources(
+    app: State,
+    _: Allowed<scope::ServicesRead>,
+    id: Path<Id<kind::Service>>,
+    query: Query<HistoryQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let (id, query) = (*id, query.0);
+    let fingerprint = page::fingerprint(&("service sources", id));
+    let after: Option<ServiceId> = query.cursor.as_deref().map(|cursor| page::decode_cursor(cursor, fingerprint)).transpose()?;
+    let page = app
+        .db
+        .read(move |conn| {
+            let row = repository::get(conn, id)?;
+            let mut records = Vec::new();
+            if after.is_none() {
+                records.push(id);
+            }
+            records.extend(repository::list_merged(conn, id, after.filter(|after| *after != id), query.limit.and_one())?);
+            let page = Page::from_rows(records, query.limit, fingerprint, |record: &ServiceId| *record)?;
+            statements(conn, &row, page, fingerprint)
+        })
+        .await?;
+    Ok(page.respond_written(&request))
+}
+
+/// What these records say, of a service and of those that were merged into it. Each is written out before the next is read, and where they
+/// are more than may be in memory together, the page ends early.
+fn statements(conn: &mut DbConn, row: &ServiceRow, page: Page<ServiceId>, fingerprint: u64) -> Result<Page<Written>> {
+    let listed = fingerprints_of(conn, &page.items)?;
+    let (mut items, mut bytes, mut last) = (Vec::with_capacity(page.items.len()), 0, None);
+    for id in page.items {
+        if let Some(last) = last.filter(|_| bytes >= changes::MOST_BYTES) {
+            return Ok(Page { items, next: Some(page::encode_cursor(&last, fingerprint)?) });
+        }
+        last = Some(id);
+        let is_own = id == row.id;
+        let content = if is_own {
+            row.own_content.as_ref().unwrap_or(&row.content).0.clone()
+        } else {
+            let Some(other) = repository::find(conn, id)? else { continue };
+            other.content.0
+        };
+        let written = Written::of(&ServiceStatement {
             record_id: id,
-            is_own: id == row.id,
+            is_own,
             source: content.provenance.source.clone(),
             is_listed: listed.get(&id).map(|fingerprint| !fingerprint.is_empty()),
             content,
-        };
-        let mut items = vec![statement(row.id, row.own_content.as_ref().unwrap_or(&row.content).0.clone())];
-        for id in others {
-            items.extend(repository::find(conn, id)?.map(|other| statement(id, other.content.0)));
-        }
-        Ok(ServiceStatements { items })
-    });
-    Ok(HttpResponse::Ok().json(read.await?))
+        })?;
+        bytes += written.0.len();
+        items.push(written);
+    }
+    Ok(Page { items, next: page.next })
 }

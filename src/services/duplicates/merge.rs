@@ -20,20 +20,24 @@ use crate::services::repository;
 use crate::services::row::ServiceRow;
 use crate::waitlists::queue;
 
+/// The most records that are merged into one: who reads its history asks for all of them at once.
+pub const MOST_RECORDS: usize = 500;
+
 /// Merges the named duplicate into a service; the service as it then is.
 ///
 /// The service's own words stand, and what it lacks is taken over. Identifiers, referrals, waiting lists, slots, appointments, what was
 /// said of room, suggestions and links to calendars become the service's in the same transaction.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps,
-/// [`Error::Conflict`] where too much belongs to it.
+/// [`Error::Forbidden`] where the caller does not keep the record, [`Error::Invalid`] where the duplicate is none that it keeps, or the two
+/// say more than one record takes or stand for more than it can, [`Error::Conflict`] where too much belongs to it.
 pub fn merge(conn: &mut DbConn, caller: &Principal, id: ServiceId, input: &ServiceMerge, version: &OptionalIfMatch) -> Result<Service> {
     lock(conn, input.duplicate_id, id)?;
     let row = resource::get_row::<Services>(conn, caller, id)?;
     permit(caller, &row)?;
     version.check(row.version)?;
     let duplicate = duplicate(conn, caller, id, input.duplicate_id)?;
+    ensure_few_records(conn, [id, duplicate.id])?;
     moving::ensure_few(conn, duplicate.id)?;
     let runs_unlisted =
         (merges::runs_unlisted(conn, duplicate.id, duplicate.content.status)?, merges::runs_unlisted(conn, id, row.content.status)?);
@@ -106,6 +110,18 @@ fn duplicate(conn: &mut DbConn, caller: &Principal, survivor: ServiceId, id: Ser
         other => other,
     })?;
     if found.organization_id == caller.organization_id { Ok(found) } else { Err(fault("not_allowed", "is kept by another organization")) }
+}
+
+fn ensure_few_records(conn: &mut DbConn, both: [ServiceId; 2]) -> Result<()> {
+    let mut records = 1;
+    for id in both {
+        records += repository::merged_ids(conn, id)?.len();
+    }
+    if records <= MOST_RECORDS {
+        return Ok(());
+    }
+    let message = format!("would be one of more than {MOST_RECORDS} records that were merged into one");
+    Err(Error::invalid("/duplicate_id", "too_many", message))
 }
 
 /// The rooms of both: of a room that both count, what the service says stands.

@@ -141,11 +141,12 @@ pub fn find(conn: &mut DbConn, duplicate: ServiceId) -> Result<Option<MergeRow>>
     Ok(service_merges::table.find(duplicate).first(conn).optional()?)
 }
 
-/// What is kept of merges into a service, in their order.
-pub fn into(conn: &mut DbConn, survivor: ServiceId) -> Result<Vec<MergeRow>> {
-    let mut rows: Vec<MergeRow> = service_merges::table.filter(service_merges::survivor_id.eq(survivor)).load(conn)?;
-    rows.sort_by_key(|row| (row.merged_at, row.duplicate_id));
-    Ok(rows)
+/// The duplicates whose merges into a service are kept, in the order of these.
+pub fn into(conn: &mut DbConn, survivor: ServiceId) -> Result<Vec<ServiceId>> {
+    let of_it = service_merges::table.filter(service_merges::survivor_id.eq(survivor));
+    let mut kept: Vec<(Instant, ServiceId)> = of_it.select((service_merges::merged_at, service_merges::duplicate_id)).load(conn)?;
+    kept.sort_unstable();
+    Ok(kept.into_iter().map(|(_, duplicate)| duplicate).collect())
 }
 
 /// Those of these records of which a merge is kept.

@@ -36,7 +36,7 @@ fn silent() -> Result<ServiceInput> {
 /// A record's own words with what those merged into it add.
 pub fn composed(conn: &mut DbConn, row: &ServiceRow, own: &ServiceInput) -> Result<ServiceInput> {
     let mut content = own.clone();
-    // One after the other: nothing bounds how many sources tell of a service, and each may say very much.
+    // One after the other: there may be hundreds, and each may say very much.
     for id in repository::merged_ids(conn, row.id)? {
         if let Some(other) = repository::find(conn, id)? {
             content = united(&content, &other.content)?;

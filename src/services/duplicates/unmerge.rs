@@ -144,8 +144,14 @@ fn without_rooms(mut row: ServiceRow, keys: &[Option<String>]) -> ServiceRow {
 /// With what the duplicates that stay merged say of rooms that go: where the first had not said it, the service would have taken it over
 /// from the next.
 fn with_rooms_of_others(conn: &mut DbConn, mut row: ServiceRow, keys: &[Option<String>], taken_back: &MergeRow) -> Result<ServiceRow> {
-    for mut other in merges::into(conn, row.id)?.into_iter().filter(|other| other.duplicate_id != taken_back.duplicate_id) {
+    let others = merges::into(conn, row.id)?;
+    for id in others.into_iter().filter(|id| *id != taken_back.duplicate_id) {
         let lacking: Vec<Option<String>> = keys.iter().filter(|key| row.room_of(key.as_deref()).is_none()).cloned().collect();
+        if lacking.is_empty() {
+            break;
+        }
+        // One after the other: there may be hundreds, and of each very much may be kept.
+        let Some(mut other) = merges::find(conn, id)? else { continue };
         for key in &lacking {
             match key {
                 None => row.capacity = other.content.capacity.clone().map(Json),
