@@ -64,7 +64,7 @@ pub struct App {
     /// The packages of the directory that are being made; each takes long.
     pub packages: Semaphore,
     /// The matches that are being made: few at once.
-    matches: Semaphore,
+    matches: Arc<Semaphore>,
     /// The streams of changes that are open, and the calls that wait for one.
     pub streams: Concurrency<ClientId>,
     /// The test events that wait for an answer.
@@ -84,7 +84,7 @@ impl App {
         let imports = Concurrency::new(MOST_AT_ONCE);
         let (kept, directory, hsds) = (Arc::default(), Arc::default(), Catalogue::default());
         let (responsiveness, packages) = (responsiveness::Known::default(), Semaphore::new(MOST_PACKAGES));
-        let matches = Semaphore::new(2 * thread::available_parallelism().map_or(1, NonZero::get));
+        let matches = Arc::new(Semaphore::new(2 * thread::available_parallelism().map_or(1, NonZero::get)));
         let stopping = watch::Sender::new(false);
         Self {
             config,
@@ -120,9 +120,16 @@ impl App {
     /// Such a read that holds somebody against the directory. It works nearly all the time and holds up to some thousand services meanwhile:
     /// more of them than two for each core would take more memory and be done no sooner.
     pub async fn read_matching<T: Send + 'static>(&self, work: impl FnOnce(&mut DbConn) -> Result<T> + Send + 'static) -> Result<T> {
-        let turn = tokio::time::timeout(self.config.database.wait, self.matches.acquire());
-        let _turn = turn.await.map_err(|_| Error::Busy)?.map_err(Error::internal)?;
-        self.read_directory(work).await
+        self.directory.opens().await;
+        let turn = tokio::time::timeout(self.config.database.wait, Arc::clone(&self.matches).acquire_owned());
+        let turn = turn.await.map_err(|_| Error::Busy)?.map_err(Error::internal)?;
+        // It is kept until the work has ended, though whoever asked may be gone before.
+        let work_in_turn = move |conn: &mut DbConn| {
+            let done = work(conn);
+            drop(turn);
+            done
+        };
+        self.db.read(work_in_turn).await
     }
 
     /// Answers those who wait for changes with what there is, and ends their streams.

@@ -126,7 +126,6 @@ pub fn shut_out_by(conn: &mut DbConn, caller: &Principal, ids: &[PatientId]) -> 
     if left.is_empty() {
         return Ok(left);
     }
-    // Asked for as a key, SQLite would read all whom the caller manages.
     let is_managed = not(patients::organization_id.ne(caller.organization_id));
     let managed = patients::table.filter(among(patients::id, ids)).filter(is_managed);
     let managed: Vec<PatientId> = each!(conn, |conn| managed.select(patients::id).load(conn))?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use diesel::dsl::{exists, sql};
+use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -13,10 +13,10 @@ use crate::db::schema::consents::{self, dsl};
 use crate::db::schema::patients;
 use crate::db::types::{Instant, sql_types};
 use crate::db::{DbConn, MultiBackend, among};
-use crate::each;
 use crate::error::Result;
 use crate::http::page::Joined;
 use crate::kind::{ConsentId, OrganizationId, PatientId};
+use crate::{asked, each};
 
 pub use self::queries::{active, granted, holding, standing};
 
@@ -142,7 +142,8 @@ pub fn of_patient(conn: &mut DbConn, patient: PatientId) -> Result<Vec<ConsentRo
 
 /// One page, in order of id, of the consents that an organization may read, and one row more.
 ///
-/// Those of its patients, those given to it and those that it wrote down are asked for apart, each along an index of its own.
+/// Those of its patients, those given to it and those that it wrote down are asked for apart, each along an index of its own. One patient
+/// has few, and each of these is looked at.
 pub fn list(
     conn: &mut DbConn,
     reader: OrganizationId,
@@ -152,15 +153,15 @@ pub fn list(
 ) -> Result<Vec<ConsentRow>> {
     let rows = || filtered(query, now, after);
     let mut page = Joined::new(query.limit, |row: &ConsentRow| row.id);
-    page.add(rows().filter(dsl::organization_id.eq(reader)).load(conn)?);
+    page.add(asked!(rows(), query.patient_id.is_some(), dsl::organization_id, reader).load(conn)?);
     page.add(given_to(reader, rows(), query).load(conn)?);
-    page.add(rows().filter(dsl::recorder_id.eq(reader)).load(conn)?);
+    page.add(asked!(rows(), query.patient_id.is_some(), dsl::recorder_id, reader).load(conn)?);
     Ok(page.into_rows())
 }
 
 /// Those that were given to an organization. What one was for that was withdrawn is not shown to it, and tells nothing by being found.
 fn given_to(reader: OrganizationId, rows: Rows, query: &ConsentQuery) -> Rows {
-    let rows = rows.filter(dsl::grantee_id.eq(reader));
+    let rows = asked!(rows, query.patient_id.is_some(), dsl::grantee_id, reader);
     if query.purpose.is_some() { rows.filter(dsl::withdrawn_at.is_null()) } else { rows }
 }
 
@@ -173,7 +174,7 @@ fn filtered(query: &ConsentQuery, now: Instant, after: Option<ConsentId>) -> Row
         rows = rows.filter(dsl::patient_id.eq(patient));
     }
     if let Some(grantee) = query.grantee_id {
-        rows = rows.filter(dsl::grantee_id.eq(grantee));
+        rows = asked!(rows, query.patient_id.is_some(), dsl::grantee_id, grantee);
     }
     if let Some(purpose) = query.purpose {
         rows = rows.filter(dsl::purposes.like(purpose.pattern()));
@@ -197,14 +198,14 @@ fn filtered(query: &ConsentQuery, now: Instant, after: Option<ConsentId>) -> Row
 
 /// Whether there is or was a consent of a patient to an organization, whatever became of it.
 pub fn was_given(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId) -> Result<bool> {
-    let given = dsl::consents.filter(dsl::grantee_id.eq(grantee)).filter(dsl::patient_id.eq(patient));
+    let given = dsl::consents.filter(dsl::patient_id.eq(patient)).filter(not(dsl::grantee_id.ne(grantee)));
     Ok(given.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }
 
 /// Whether a consent of a patient to an organization has ended since a moment because it was withdrawn, or deleted as one that was never
 /// given.
 pub fn was_taken_back(conn: &mut DbConn, patient: PatientId, grantee: OrganizationId, since: Instant) -> Result<bool> {
-    let given = dsl::consents.filter(dsl::patient_id.eq(patient)).filter(dsl::grantee_id.eq(grantee));
+    let given = dsl::consents.filter(dsl::patient_id.eq(patient)).filter(not(dsl::grantee_id.ne(grantee)));
     let ended = given.filter(dsl::withdrawn_at.gt(since).or(dsl::deleted_at.gt(since)));
     Ok(ended.select(dsl::id).first::<ConsentId>(conn).optional()?.is_some())
 }

@@ -46,6 +46,18 @@ where
     query.into_boxed()
 }
 
+/// The rows of a boxed query with this in a column. Where they are few whatever else is asked for, each is looked at.
+///
+/// SQLite keeps no statistics here, so that a plan is the same on every file: of two indexes that seem as good it takes the one that was
+/// made last, and either before an `IN`. So what all rows of an organization have is not asked for by `=` beside what few have, such as a
+/// patient or an id: `NOT (column <> value)` is the same, and no index serves it.
+#[macro_export]
+macro_rules! asked {
+    ($rows:expr, $are_few:expr, $column:expr, $value:expr) => {
+        if $are_few { $rows.filter(diesel::dsl::not($column.ne($value))) } else { $rows.filter($column.eq($value)) }
+    };
+}
+
 /// Runs the same code on the connection of whichever database is live, with all that diesel offers there.
 ///
 /// The way out for multi-row inserts: `each!(conn, |conn| insert_into(t).values(&rows).execute(conn))`; and the quick way for what every

@@ -1,6 +1,7 @@
 //! The queries of follow-ups and of the attempts to reach people.
 
 use chrono::NaiveDate;
+use diesel::dsl::not;
 use diesel::prelude::*;
 
 use super::api::FollowUpQuery;
@@ -231,8 +232,8 @@ pub fn lock_loading(conn: &mut DbConn, id: FollowUpId) -> Result<()> {
 
 /// The living follow-ups of an organization that wait for the one that was loaded under this id.
 pub fn awaiting(conn: &mut DbConn, owner: OrganizationId, id: FollowUpId) -> Result<Vec<FollowUpRow>> {
-    let of_owner = follow_ups::table.filter(follow_ups::organization_id.eq(owner)).filter(follow_ups::deleted_at.is_null());
-    Ok(of_owner.filter(follow_ups::awaited_id.eq(id)).order(follow_ups::id).load(conn)?)
+    let waiting = follow_ups::table.filter(follow_ups::awaited_id.eq(id)).filter(follow_ups::deleted_at.is_null());
+    Ok(waiting.filter(not(follow_ups::organization_id.ne(owner))).order(follow_ups::id).load(conn)?)
 }
 
 /// Which of these follow-ups are there, are an organization's own and about this patient.

@@ -17,7 +17,6 @@ use super::text::{fold, plain};
 use super::{Kept, Notice, Outcome, Parsed, Refused, hsds, keys, schema};
 use crate::hsds::repository::SourceRowKind;
 use crate::services::model::{Place, ServiceInput};
-use crate::streets;
 use crate::types::Point;
 
 /// Reads the records of one source.
@@ -391,8 +390,8 @@ fn cell(point: Point) -> (i64, i64) {
 
 /// What tells one address at a point from another: the street, else the name of the service.
 fn standing(place: &Place, name: &str) -> u64 {
-    let line = place.address.as_ref().and_then(|address| address.line1.as_deref());
+    let line = place.address.as_ref().and_then(|address| address.line1.as_deref()).unwrap_or(name);
     let mut hasher = DefaultHasher::new();
-    line.map_or_else(|| fold(name), streets::street).hash(&mut hasher);
+    fold(line).hash(&mut hasher);
     hasher.finish()
 }

@@ -16,7 +16,6 @@ use crate::consents::model::DataCategory;
 use crate::db::schema::{self, follow_ups, matches, referral_messages, referral_transitions, referrals};
 use crate::db::types::Instant;
 use crate::db::{DbConn, among, boxed};
-use crate::each;
 use crate::error::{Error, Result};
 use crate::follow_ups::model::{FollowUpStatus, Purpose};
 use crate::http::page::Joined;
@@ -24,6 +23,7 @@ use crate::identifiers::{self, IdentifierToken};
 use crate::kind::{self, MatchId, OrganizationId, PatientId, ReferralId, ReferralMessageId, ReferralTransitionId, ServiceId};
 use crate::organizations;
 use crate::types::Identifier;
+use crate::{asked, each};
 
 /// The referral, if the caller sees it, deleted drafts included.
 pub fn find(conn: &mut DbConn, caller: &Principal, id: ReferralId) -> Result<Option<ReferralRow>> {
@@ -51,14 +51,6 @@ pub fn service_of(conn: &mut DbConn, id: ReferralId) -> Result<Option<ServiceId>
     let found: Option<Option<ServiceId>> =
         each!(conn, |conn| referrals::table.find(id).select(referrals::service_id).first(conn)).optional()?;
     Ok(found.flatten())
-}
-
-/// Rows with this in a column. Where they are few whatever else is asked for, each is looked at: asked for as a key, all that an
-/// organization has of the kind, or two have with each other, would be.
-macro_rules! asked {
-    ($rows:ident, $are_few:expr, $column:expr, $value:expr) => {
-        if $are_few { $rows.filter(not($column.ne($value))) } else { $rows.filter($column.eq($value)) }
-    };
 }
 
 /// What a query asks for, whoever sees it, in the dialect of the connection.
@@ -137,7 +129,7 @@ struct Sight<'a> {
 /// for, where the query does not say it.
 macro_rules! rows {
     ($sight:ident, $conn:expr, $seen:expr) => {
-        rows!($sight, $conn, $seen, $sight.query.patient_id.is_some() || $sight.query.parent_id.is_some())
+        rows!($sight, $conn, $seen, $sight.is_narrow())
     };
     ($sight:ident, $conn:expr, $seen:expr, $are_few:expr) => {
         each!($conn, |conn| {
@@ -153,7 +145,8 @@ macro_rules! rows {
 /// One page of what the caller sees, newest first, and one row more.
 ///
 /// Each way of seeing a referral is asked for by itself, as a walk along an index from the newest on: together, an `OR` would read
-/// every referral. What one way has found is left out of the next, and so is what is older than the end of a page that is full.
+/// every referral. What one way has found is left out of the next, and so is what is older than the end of a page that is full. Of a
+/// patient, and of one that was referred on, there are few, and each is looked at.
 pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before: Option<ReferralId>) -> Result<Vec<ReferralHead>> {
     let own = caller.organization_id;
     let today = |_| organizations::repository::today(conn, own, caller.at);
@@ -164,6 +157,8 @@ pub fn list(conn: &mut DbConn, caller: &Principal, query: &ReferralQuery, before
         seen.add_known_as(conn, key)?;
     } else if let Some(mailbox) = query.r#box {
         seen.add_box(conn, mailbox)?;
+    } else if seen.is_narrow() {
+        seen.page.add(rows!(seen, conn, sight::referrals(caller)));
     } else {
         seen.add_own(conn)?;
         if query.organization_id != Some(own) && query.performer_organization_id != Some(own) {
@@ -188,12 +183,17 @@ impl Sight<'_> {
     /// Adds what is in a box of the caller's organization.
     fn add_box(&mut self, conn: &mut DbConn, mailbox: Mailbox) -> Result<()> {
         let own = self.caller.organization_id;
-        match mailbox {
-            Mailbox::Sent if self.may_be_sent() => self.page.add(rows!(self, conn, referrals::organization_id.eq(own))),
-            Mailbox::Received if self.may_be_received() => {
-                self.page.add(rows!(self, conn, sight::is_sent().and(referrals::performer_id.eq(own))));
-            }
-            Mailbox::Sent | Mailbox::Received => {}
+        let may_hold = match mailbox {
+            Mailbox::Sent => self.may_be_sent(),
+            Mailbox::Received => self.may_be_received(),
+        };
+        if may_hold {
+            self.page.add(match (mailbox, self.is_narrow()) {
+                (Mailbox::Sent, false) => rows!(self, conn, referrals::organization_id.eq(own)),
+                (Mailbox::Sent, true) => rows!(self, conn, not(referrals::organization_id.ne(own))),
+                (Mailbox::Received, false) => rows!(self, conn, sight::is_sent().and(referrals::performer_id.eq(own))),
+                (Mailbox::Received, true) => rows!(self, conn, sight::is_sent().and(not(referrals::performer_id.ne(own)))),
+            });
         }
         Ok(())
     }
@@ -228,6 +228,11 @@ impl Sight<'_> {
             None => self.page.add(rows!(self, conn, is_not_managed().and(sight::referrals(self.caller)))),
         }
         Ok(())
+    }
+
+    /// Whether the rows are few, whatever else is asked for and whoever sees them.
+    const fn is_narrow(&self) -> bool {
+        self.query.patient_id.is_some() || self.query.parent_id.is_some()
     }
 
     /// Of whom others are asked for, none is looked for among one's own.
@@ -320,7 +325,6 @@ pub fn is_party(conn: &mut DbConn, organization: OrganizationId, id: ReferralId)
 /// Those of these referrals that the organization sent or received.
 pub fn parties_among(conn: &mut DbConn, organization: OrganizationId, ids: &[ReferralId]) -> Result<HashSet<ReferralId>> {
     let is_received = sight::is_sent().and(referrals::performer_id.eq(organization));
-    // Asked for as a key, SQLite would read all that the organization has, for each of these.
     let is_own = not(referrals::organization_id.ne(organization));
     let its = referrals::table.filter(among(referrals::id, ids)).filter(is_own.or(is_received));
     let found: Vec<ReferralId> = each!(conn, |conn| its.select(referrals::id).load(conn))?;
@@ -349,7 +353,7 @@ pub fn is_referred_elsewhere(
     service: ServiceId,
     by: ReferralId,
 ) -> Result<bool> {
-    let to_service = referrals::table.filter(referrals::patient_id.eq(patient)).filter(referrals::service_id.eq(service));
+    let to_service = referrals::table.filter(referrals::patient_id.eq(patient)).filter(not(referrals::service_id.ne(service)));
     let others = to_service.filter(referrals::id.ne(by)).filter(sight::is_sent()).filter(sight::referrals(caller));
     let statuses: Vec<ReferralStatus> = each!(conn, |conn| others.select(referrals::status).load(conn))?;
     Ok(statuses.into_iter().any(ReferralStatus::is_open))
