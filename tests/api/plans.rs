@@ -121,7 +121,8 @@ fn sqlite_faults(conn: &mut SqliteConnection, statement: &str) -> Vec<String> {
         let reads_the_type = detail.contains("changes_feed_of_type") && names_resources(statement);
         reads_all || reads_the_type || (detail.starts_with("USE TEMP B-TREE") && !is_narrow && !is_small)
     };
-    let names_few = |detail: &str| FEW.iter().chain(&["id"]).any(|column| detail.contains(&format!("({column}=?")));
+    let names = |detail: &str, column: &str| ["(", " "].iter().any(|before| detail.contains(&format!("{before}{column}=?")));
+    let names_few = |detail: &str| FEW.iter().chain(&["id"]).any(|column| names(detail, column));
     let is_looked_up = |(table, _): &(&str, &str)| {
         steps.iter().any(|step| step.detail.starts_with(&format!("SEARCH {table} ")) && names_few(&step.detail))
     };
